@@ -22,7 +22,7 @@ _WORTH_REFRESHING = frozenset({"ExpiredToken", "InvalidToken"})
 
 
 @dataclass(frozen=True, slots=True)
-class SessionTokens:
+class BearerTokens:
     """Both tokens of an account's session; secrets, so neither prints."""
 
     did: Did
@@ -30,7 +30,7 @@ class SessionTokens:
     refresh: str = field(repr=False)
 
 
-async def _keep_nothing(_tokens: SessionTokens) -> None:
+async def _keep_nothing(_tokens: BearerTokens) -> None:
     return
 
 
@@ -42,9 +42,9 @@ class BearerSession:
         http: HttpClient,
         clock: Clock,
         service: str,
-        tokens: SessionTokens,
+        tokens: BearerTokens,
         *,
-        keep: Callable[[SessionTokens], Awaitable[None]] = _keep_nothing,
+        keep: Callable[[BearerTokens], Awaitable[None]] = _keep_nothing,
     ) -> None:
         self.tokens = tokens
         self._http = http
@@ -114,7 +114,7 @@ async def create_session(
     factor_token: str | None = None,
     circuits: Circuits | None = None,
     headers: Mapping[str, str] | None = None,
-) -> SessionTokens:
+) -> BearerTokens:
     """Sign in; ``headers`` say for whom. Raises NotSignedIn (``AuthenticationRequired``, ``AuthFactorTokenRequired``),
     Refused and TooMany.
     """
@@ -126,8 +126,8 @@ async def create_session(
 
 
 async def refresh_session(
-    http: HttpClient, clock: Clock, service: str, tokens: SessionTokens, *, circuits: Circuits | None = None
-) -> SessionTokens:
+    http: HttpClient, clock: Clock, service: str, tokens: BearerTokens, *, circuits: Circuits | None = None
+) -> BearerTokens:
     """The next pair of tokens. Raises NotSignedIn where the refresh token no longer counts."""
     client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh), circuits=circuits)
     fresh = _tokens(await client.procedure("com.atproto.server.refreshSession"))
@@ -136,18 +136,18 @@ async def refresh_session(
     return fresh
 
 
-async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: SessionTokens) -> None:
+async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: BearerTokens) -> None:
     """Sign out; the tokens are invalid afterwards."""
     client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh))
     await client.procedure("com.atproto.server.deleteSession")
 
 
-def _tokens(answer: Mapping[str, object]) -> SessionTokens:
+def _tokens(answer: Mapping[str, object]) -> BearerTokens:
     access, refresh, did = answer.get("accessJwt"), answer.get("refreshJwt"), answer.get("did")
     if not isinstance(access, str) or not isinstance(refresh, str) or not isinstance(did, str):
         raise RemoteFailed("The server did not answer with a session.")
     try:
-        return SessionTokens(parse_did(did), access, refresh)
+        return BearerTokens(parse_did(did), access, refresh)
     except Malformed:
         raise RemoteFailed("The server did not answer with a session.") from None
 

@@ -14,7 +14,7 @@ from at_protocol.syntax.did import Did, DidMethod, supported_method, web_host
 from at_protocol.syntax.handle import Handle, reserved_domain
 from groundwork.clock import Clock
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed
-from groundwork.http.client import Answer, HttpClient
+from groundwork.http.client import HttpClient, HttpResponse
 
 MAX_DOCUMENT_BYTES = 256 * 1024
 TIMEOUT_SECONDS = 3.0
@@ -133,7 +133,7 @@ def did_url(did: Did, directory_url: str) -> str:
     return f"{scheme}://{host}/.well-known/did.json"
 
 
-def _absent(did: Did, answer: Answer) -> NotFound:
+def _absent(did: Did, answer: HttpResponse) -> NotFound:
     # The specification answers 410 for a tombstone, the reference directory 404 with this sentence.
     if answer.status == HTTPStatus.GONE or b"DID not available" in answer.body:
         return NotFound(f"The identity {did} has been closed.", name="DidDeactivated")

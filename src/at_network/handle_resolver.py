@@ -45,7 +45,7 @@ class HandleSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ResolvedIdentity:
     """Who an account is: its document, and its handle as far as both sides agree (else ``handle.invalid``)."""
 
     did: Did
@@ -109,7 +109,7 @@ class HandleResolver:
         except NotFound:
             return INVALID
 
-    async def identify(self, identifier: Did | Handle, *, refresh: bool = False) -> Identity:
+    async def identify(self, identifier: Did | Handle, *, refresh: bool = False) -> ResolvedIdentity:
         """The whole identity of a DID or a handle, both directions checked.
 
         A handle whose DID does not claim it back is NotFound (``HandleNotFound``): it is nobody's.
@@ -124,8 +124,8 @@ class HandleResolver:
                 if not refresh:  # either side may have moved since it was asked
                     return await self.identify(identifier, refresh=True)
                 raise NotFound(f"The account that {identifier} names goes by another handle.", name="HandleNotFound")
-            return Identity(did, Handle(identifier), document)
-        return Identity(did, await self.verified_handle(document), document)
+            return ResolvedIdentity(did, Handle(identifier), document)
+        return ResolvedIdentity(did, await self.verified_handle(document), document)
 
     async def ask_both_ways(self, handle: Handle) -> Ways:
         """What DNS and HTTPS say at this moment, each by itself: for somebody who is setting one of them up."""

@@ -19,7 +19,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
 from at_protocol.lexicon.document import Document
 from at_protocol.lexicon.publication import COLLECTION, authority_from_txt, authority_name, read_publication
-from at_protocol.repo.proof import Proven, verify_record_proof
+from at_protocol.repo.proof import RecordProof, verify_record_proof
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, authority_domain
 from at_protocol.xrpc.errors import read_error
@@ -41,7 +41,7 @@ _ABSENT_NAMES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class ResolvedLexicon:
     """A Lexicon as it is published now. ``record`` is the whole record in data-model values."""
 
     did: Did
@@ -78,7 +78,7 @@ class LexiconResolver:
         self._http = http
         self._dids = dids
         self._dns = dns or Dns()
-        self._cache: LookupCache[Nsid, Published] = LookupCache(
+        self._cache: LookupCache[Nsid, ResolvedLexicon] = LookupCache(
             self._fetch,
             clock,
             host_of=authority_domain,
@@ -86,7 +86,7 @@ class LexiconResolver:
             max_entries=settings.max_entries,
         )
 
-    async def resolve(self, nsid: Nsid) -> Published:
+    async def resolve(self, nsid: Nsid) -> ResolvedLexicon:
         """What the authority publishes, at most an hour old where it answers.
 
         Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow (cannot tell).
@@ -97,14 +97,14 @@ class LexiconResolver:
         """The document alone; raises as ``resolve``."""
         return (await self.resolve(nsid)).document
 
-    async def refresh(self, nsid: Nsid) -> Published:
+    async def refresh(self, nsid: Nsid) -> ResolvedLexicon:
         """As ``resolve``, asked anew within limits."""
         return await self._cache.refresh(nsid)
 
     async def close(self) -> None:
         await self._cache.close()
 
-    async def _fetch(self, nsid: Nsid) -> Published:
+    async def _fetch(self, nsid: Nsid) -> ResolvedLexicon:
         did = await self._authority(nsid)
         try:
             document = await self._dids.resolve(did)
@@ -116,7 +116,7 @@ class LexiconResolver:
             raise _absent(nsid, "its authority publishes none")
         try:
             record = cbor.decode(proven.record)
-            return Published(did, proven.cid, record, read_publication(nsid, record))
+            return ResolvedLexicon(did, proven.cid, record, read_publication(nsid, record))
         except Malformed as failure:
             raise _absent(nsid, f"what is published is no Lexicon: {failure.why}") from None
 
@@ -148,7 +148,7 @@ class LexiconResolver:
             f"The repository of {document.did} answered with status {answer.status}.", status=answer.status
         )
 
-    async def _verified(self, nsid: Nsid, document: DidDocument, proof: bytes) -> Proven:
+    async def _verified(self, nsid: Nsid, document: DidDocument, proof: bytes) -> RecordProof:
         try:
             return _verify(nsid, document, document.signing_key, proof)
         except Malformed as failure:
@@ -161,7 +161,7 @@ class LexiconResolver:
                 raise _unproven(nsid, again) from None
 
 
-def _verify(nsid: Nsid, document: DidDocument, key: PublicKey | None, proof: bytes) -> Proven:
+def _verify(nsid: Nsid, document: DidDocument, key: PublicKey | None, proof: bytes) -> RecordProof:
     if key is None:
         raise Malformed("proof", document.did, "the authority has no signing key")
     return verify_record_proof(proof, did=document.did, key=key, path=f"{COLLECTION}/{nsid}")

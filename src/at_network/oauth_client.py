@@ -25,7 +25,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.xrpc.errors import read_error
 from groundwork.clock import SECOND, Clock
 from groundwork.errors import Failure, NotSignedIn, Refused, RemoteFailed, TooMany
-from groundwork.http.client import Answer, HttpClient
+from groundwork.http.client import HttpClient, HttpResponse
 
 USE_NONCE = "use_dpop_nonce"
 INVALID_GRANT = "invalid_grant"
@@ -40,7 +40,7 @@ _TOKEN_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class OAuthClientIdentity:
     """Who we are: our address, and for a confidential client the key that says so."""
 
     client_id: str
@@ -59,7 +59,7 @@ class Tokens:
     expires_in_seconds: int | None
 
 
-class Nonces:
+class ServerNonces:
     """The newest nonce of each server. They carry no secret, and a server takes some older ones: none is ever kept back."""
 
     def __init__(self) -> None:
@@ -85,10 +85,12 @@ class OAuthCalls:
 
     http: HttpClient
     clock: Clock
-    nonces: Nonces
+    nonces: ServerNonces
     circuits: Circuits | None = None
 
-    async def push(self, server: ServerMetadata, client: Client, key: PrivateKey, parameters: Mapping[str, str]) -> str:
+    async def push(
+        self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, parameters: Mapping[str, str]
+    ) -> str:
         """Push an authorization request; the ``request_uri`` to send a browser with."""
         answer = await self._post(server, server.par_endpoint, client, key, parameters)
         found = answer.get("request_uri")
@@ -99,7 +101,7 @@ class OAuthCalls:
     async def exchange(
         self,
         server: ServerMetadata,
-        client: Client,
+        client: OAuthClientIdentity,
         key: PrivateKey,
         *,
         code: str,
@@ -115,7 +117,9 @@ class OAuthCalls:
         }
         return _tokens(server, await self._post(server, server.token_endpoint, client, key, form))
 
-    async def refresh(self, server: ServerMetadata, client: Client, key: PrivateKey, refresh: str) -> Tokens:
+    async def refresh(
+        self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, refresh: str
+    ) -> Tokens:
         """The next tokens; the refresh token is spent.
 
         Raises NotSignedIn (``invalid_grant``) when the session is over, NotAsked where the server is left alone: nothing was spent.
@@ -125,13 +129,13 @@ class OAuthCalls:
         form = {"grant_type": "refresh_token", "refresh_token": refresh}
         return _tokens(server, await self._post(server, server.token_endpoint, client, key, form))
 
-    async def revoke(self, server: ServerMetadata, client: Client, key: PrivateKey, token: str) -> None:
+    async def revoke(self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, token: str) -> None:
         """End the session of a token; a server without such an endpoint lets it run out."""
         if server.revocation_endpoint is not None:
             await self._post(server, server.revocation_endpoint, client, key, {"token": token})
 
     async def _post(
-        self, server: ServerMetadata, url: str, client: Client, key: PrivateKey, form: Mapping[str, str]
+        self, server: ServerMetadata, url: str, client: OAuthClientIdentity, key: PrivateKey, form: Mapping[str, str]
     ) -> Mapping[str, object]:
         try:
             answer = await self._answered(server, url, client, key, form)
@@ -142,8 +146,8 @@ class OAuthCalls:
         return _members(answer)
 
     async def _answered(
-        self, server: ServerMetadata, url: str, client: Client, key: PrivateKey, form: Mapping[str, str]
-    ) -> Answer:
+        self, server: ServerMetadata, url: str, client: OAuthClientIdentity, key: PrivateKey, form: Mapping[str, str]
+    ) -> HttpResponse:
         is_second = False
         while True:
             nonce = self.nonces.newest(url)
@@ -174,7 +178,7 @@ class OAuthCalls:
         if self.circuits is not None:
             self.circuits.note(server.issuer, failure, account=format_multikey(key.public))
 
-    def _authentication(self, server: ServerMetadata, client: Client) -> dict[str, str]:
+    def _authentication(self, server: ServerMetadata, client: OAuthClientIdentity) -> dict[str, str]:
         said = {"client_id": client.client_id}
         if client.key is not None:
             said["client_assertion_type"] = ASSERTION_TYPE
@@ -188,7 +192,7 @@ class OAuthCalls:
             )
         return said
 
-    def _refusal(self, server: ServerMetadata, answer: Answer, name: str) -> Failure:
+    def _refusal(self, server: ServerMetadata, answer: HttpResponse, name: str) -> Failure:
         """OAuth's words are for programs, so a person is told which server said no and by what name."""
         why = f"{_host(server)} says no ({name})."
         if answer.status == 429:
@@ -220,7 +224,7 @@ def _tokens(server: ServerMetadata, answer: Mapping[str, object]) -> Tokens:
     return Tokens(did, scope, access, refresh, seconds)
 
 
-def _members(answer: Answer) -> Mapping[str, object]:
+def _members(answer: HttpResponse) -> Mapping[str, object]:
     if not answer.body:
         return {}
     found = answer.json()

@@ -14,7 +14,7 @@ from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.identity.plc_operation import AnyOperation, cid_of, parse_operation, to_json
 from at_protocol.syntax.did import Did
 from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed, RemoteSlow, TooMany
-from groundwork.http.client import Answer, HttpClient
+from groundwork.http.client import HttpClient, HttpResponse
 
 TIMEOUT_SECONDS = 10.0
 # A log of some hundred operations with four kilobytes each.
@@ -96,7 +96,7 @@ class PlcClient:
             raise NotFound("The directory does not know this identity.", name="DidNotFound")
         return answer.expect_ok().json()
 
-    def _expect_taken(self, answer: Answer) -> None:
+    def _expect_taken(self, answer: HttpResponse) -> None:
         if answer.is_ok:
             return
         sentence = _sentence(answer)
@@ -118,7 +118,7 @@ def _operation(value: object) -> AnyOperation:
         raise RemoteFailed(f"The directory's operation cannot be read: {failure.why}.") from None
 
 
-def _sentence(answer: Answer) -> str:
+def _sentence(answer: HttpResponse) -> str:
     try:
         body = answer.json()
     except RemoteFailed:

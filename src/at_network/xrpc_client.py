@@ -20,7 +20,7 @@ from at_protocol.xrpc.errors import ErrorBody, read_error
 from at_protocol.xrpc.parameters import Parameter, encode_parameters
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.errors import Failure, RemoteFailed, TooMany
-from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, Answer, AnswerTooLarge, HttpClient, StreamedAnswer
+from groundwork.http.client import ANSWER_BYTES, TOTAL_SECONDS, AnswerTooLarge, HttpClient, HttpResponse, StreamedAnswer
 from groundwork.telemetry import tracing
 
 # A page of a hundred records of moderate size.
@@ -123,7 +123,7 @@ class XrpcClient:
         headers = {"content-type": content_type, "content-length": str(content_length)}
         return _json_object(await self._call("POST", nsid, None, pieces, headers, ANSWER_BYTES))
 
-    async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> Answer:
+    async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> HttpResponse:
         """An answer that is no JSON, whole (``getRecord`` of sync, small blobs); up to 64 KiB are read in any case."""
         return await self._call("GET", nsid, parameters, None, {}, max_bytes)
 
@@ -168,7 +168,7 @@ class XrpcClient:
         content: bytes | Callable[[], AsyncIterator[bytes]] | None,
         headers: Mapping[str, str],
         max_bytes: int,
-    ) -> Answer:
+    ) -> HttpResponse:
         url = self._url(nsid, parameters)
         is_write = method == "POST"
         pause = pause_seconds(self.pace, self._clock.now(), cost=_COSTS.get(nsid, 1)) if is_write else 0.0
@@ -237,7 +237,7 @@ class XrpcClient:
         return self.service.partition("://")[2]
 
 
-def _json_object(answer: Answer) -> dict[str, object]:
+def _json_object(answer: HttpResponse) -> dict[str, object]:
     if not answer.body:
         return {}
     value = answer.json()

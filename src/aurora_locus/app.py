@@ -16,7 +16,7 @@ from at_network.lexicon_resolver import LexiconResolver
 from at_network.plc_client import PlcClient
 from at_network.service_callers import ServiceCallers
 from at_protocol.crypto.did_key import PrivateKey, parse_did_key
-from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import PDS_SERVICE
 from at_protocol.lexicon.catalog import Catalog
@@ -24,19 +24,19 @@ from at_protocol.syntax.did import Did
 from aurora_locus import pages, well_known
 from aurora_locus.account_migration.actions import Mover
 from aurora_locus.account_migration.payer import move_payer
-from aurora_locus.accounts.credentials import Credentials
+from aurora_locus.accounts.credentials import CredentialReader
 from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.letters import mail_payer
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys
-from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES, SessionTokens
+from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES, SessionTokenSigner
 from aurora_locus.administration import federation_status
 from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.administration.office import Office
 from aurora_locus.blobs.place import open_store
-from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream
@@ -44,10 +44,10 @@ from aurora_locus.federation.opening import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.standing import standing
 from aurora_locus.federation.stream_places import StreamPlaces
-from aurora_locus.federation.watching import Gauges, watch
+from aurora_locus.federation.watching import FederationGauges, watch
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.network import Network
-from aurora_locus.jobs import Debt
+from aurora_locus.identity.network import IdentityResolver
+from aurora_locus.jobs import PdsJobKind
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance.schedule import before_migrating, keep_backups
@@ -66,12 +66,12 @@ from aurora_locus.repository.repositories import open_repositories
 from aurora_locus.scheduled import keep_house, keep_identities
 from aurora_locus.sequencer.live import Live, open_live
 from aurora_locus.sequencer.waking import keep_awake
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from aurora_locus.site.faults import pages_or
 from aurora_locus.xrpc.callers import authenticator
 from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.gate_opening import counters_of, gate_of
-from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.contract import BlobStore, try_writing
 from groundwork.cache.in_process import InProcessCache
@@ -92,7 +92,7 @@ from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
 from groundwork.outbox import dispatcher as job_dispatcher
 from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.wakeup import bell
+from groundwork.outbox.wakeup import new_wakeup
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
@@ -126,7 +126,7 @@ class AuroraLocus:
 
 @asynccontextmanager
 async def open_server(
-    settings: Settings, clock: Clock, *, version: str, access_log: bool = True
+    settings: PdsSettings, clock: Clock, *, version: str, access_log: bool = True
 ) -> AsyncIterator[AuroraLocus]:
     """Migrate, open, mend what a crash left, serve until the block ends. Raises ``SettingsRefused`` and database failures."""
     async with AsyncExitStack() as stack:
@@ -150,9 +150,9 @@ async def open_server(
         stack.push_async_callback(handles.close)
 
         directory = PlcClient(chosen_http, settings.did_plc_url)
-        network = Network(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.doubt)
+        network = IdentityResolver(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.doubt)
         registry = await _open_registry(settings, db, clock, sealer, directory, network, stack)
-        credentials = Credentials(
+        credentials = CredentialReader(
             registry.repositories,
             registry.tokens,
             settings.admin_password,
@@ -188,7 +188,7 @@ async def open_server(
         learning = Learning(catalog, lexicons.document) if settings.lexicon_resolution_enabled else None
         gate = gate_of(settings, registry.counters, clock)
         stack.push_async_callback(registry.counters.close)
-        host = Host(
+        host = XrpcHost(
             settings,
             db,
             clock,
@@ -241,7 +241,9 @@ async def open_server(
         # By a worker of its own: a move takes minutes, and letters do not wait for it.
         mover = Mover(registry, http, sealer)
         app.state.mover = mover
-        moving: dict[str, Paying] = {Debt.MOVE: Paying(move_payer(mover), batch=4, lease_seconds=MOVE_LEASE_SECONDS)}
+        moving: dict[str, Paying] = {
+            PdsJobKind.MOVE: Paying(move_payer(mover), batch=4, lease_seconds=MOVE_LEASE_SECONDS)
+        }
         await stack.enter_async_context(_paying(registry, moving, "moves"))
 
         housekeeping = asyncio.create_task(
@@ -252,7 +254,7 @@ async def open_server(
         identities = asyncio.create_task(keep_identities(registry, left_over), name="pds identities")
         stack.push_async_callback(_end, identities)
         watching = asyncio.create_task(
-            watch(db, live, clock, crawling, Gauges(metrics), is_automatic=settings.announces_itself),
+            watch(db, live, clock, crawling, FederationGauges(metrics), is_automatic=settings.announces_itself),
             name="pds federation",
         )
         stack.push_async_callback(_end, watching)
@@ -271,16 +273,16 @@ async def open_server(
 
 
 async def _open_registry(
-    settings: Settings,
+    settings: PdsSettings,
     db: Database,
     clock: Clock,
     sealer: Sealer,
     directory: PlcClient,
-    network: Network,
+    network: IdentityResolver,
     stack: AsyncExitStack,
 ) -> Registry:
     live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
-    blobs = Blobs(db, open_store(settings), Limits(settings.blob_upload_limit, settings.blob_quota))
+    blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
     stack.push_async_callback(blobs.settle)
     repositories = await open_repositories(
         db,
@@ -300,7 +302,7 @@ async def _open_registry(
         clock=clock,
         repositories=repositories,
         passwords=passwords,
-        tokens=SessionTokens(
+        tokens=SessionTokenSigner(
             await _session_secret(settings, db, sealer), settings.did, settings.jwt_secret_previous.reveal().encode()
         ),
         email_tokens=EmailTokens(await server_keys.find_or_make(db, sealer, server_keys.EMAIL_TOKENS)),
@@ -339,7 +341,7 @@ def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
 
 
 def _application(
-    host: Host,
+    host: XrpcHost,
     registry: Registry,
     labels: Labels,
     metrics: Metrics,
@@ -383,14 +385,14 @@ def _invalid(error: Exception) -> Failure:
     return InvalidInput("", f"{why[:1].upper()}{why[1:]}.")
 
 
-def _sealing_keys(settings: Settings) -> list[bytes]:
+def _sealing_keys(settings: PdsSettings) -> list[bytes]:
     try:
         return list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory))
     except ValueError as error:
         raise SettingsRefused([f"PDS_SEALING_KEYS (or sealing.key in the data directory): {error}."]) from None
 
 
-def _mailer(settings: Settings, clock: Clock) -> Mailer | None:
+def _mailer(settings: PdsSettings, clock: Clock) -> Mailer | None:
     """Where letters go; a folder on a laptop; None where the operator set nothing."""
     if not settings.mail_url:
         return None
@@ -410,8 +412,8 @@ async def _check_mail(mailer: Mailer) -> None:
 
 def _letters(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, Paying]:
     return {
-        Debt.MAIL: Paying(mail_payer(registry.db, registry.email_tokens, mailer, hostname, registry.url)),
-        Debt.NOTICE: Paying(notice_payer(registry.db, mailer, hostname)),
+        PdsJobKind.MAIL: Paying(mail_payer(registry.db, registry.email_tokens, mailer, hostname, registry.url)),
+        PdsJobKind.NOTICE: Paying(notice_payer(registry.db, mailer, hostname)),
     }
 
 
@@ -420,7 +422,8 @@ async def _paying(registry: Registry, payings: Mapping[str, Paying], name: str) 
     """Pay what is owed while the block lasts; what is being paid at its end gets a moment."""
     stop = asyncio.Event()
     task = asyncio.create_task(
-        job_dispatcher.run(registry.db, payings, stop, wake=bell(), idle_seconds=DEBTS_IDLE_SECONDS), name=f"pds {name}"
+        job_dispatcher.run(registry.db, payings, stop, wake=new_wakeup(), idle_seconds=DEBTS_IDLE_SECONDS),
+        name=f"pds {name}",
     )
     try:
         yield
@@ -430,7 +433,7 @@ async def _paying(registry: Registry, payings: Mapping[str, Paying], name: str) 
         await _end(task)
 
 
-async def _session_secret(settings: Settings, db: Database, sealer: Sealer) -> bytes:
+async def _session_secret(settings: PdsSettings, db: Database, sealer: Sealer) -> bytes:
     given = settings.jwt_secret.reveal().encode()
     secret = given or await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
     if len(secret) < MIN_SECRET_BYTES:
@@ -448,7 +451,7 @@ async def _session_secret(settings: Settings, db: Database, sealer: Sealer) -> b
     return secret
 
 
-async def _rotation_key(settings: Settings, db: Database, sealer: Sealer) -> PrivateKey:
+async def _rotation_key(settings: PdsSettings, db: Database, sealer: Sealer) -> PrivateKey:
     given = settings.plc_rotation_key_k256_private_key_hex.reveal()
     try:
         if given:
@@ -459,7 +462,7 @@ async def _rotation_key(settings: Settings, db: Database, sealer: Sealer) -> Pri
     return K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.ROTATION_KEY))
 
 
-def _crawling(settings: Settings, http: HttpClient, clock: Clock, live: Live, metrics: Metrics) -> CrawlRequests:
+def _crawling(settings: PdsSettings, http: HttpClient, clock: Clock, live: Live, metrics: Metrics) -> CrawlRequests:
     outcomes = metrics.counter("crawl_requests", "Relays asked to read this server", ["outcome"])
     return CrawlRequests(
         over_http(http),

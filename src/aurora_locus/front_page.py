@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from aurora_locus.site.frame import page
 
 _TEXT = """\
@@ -19,7 +19,7 @@ Most of the API is below /xrpc/
 _VARY = {"vary": "accept"}
 
 
-def routes(settings: Settings) -> list[Route]:
+def routes(settings: PdsSettings) -> list[Route]:
     """The front page. It is served at every handle's name as well, where nobody is signed in: its links name this server."""
 
     async def front_page(request: Request) -> Response:

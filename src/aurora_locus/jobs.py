@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Debt(StrEnum):
+class PdsJobKind(StrEnum):
     """The subject of each is what its comment says."""
 
     MAIL = "mail"  # a letter: ``email_tokens.letter``

@@ -9,7 +9,7 @@ from aurora_locus.front_page import routes as front_page
 from aurora_locus.keys import server_keys
 from aurora_locus.oauth.pages import routes as oauth_pages
 from aurora_locus.security_pages import pages as security_pages
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from aurora_locus.sign_in import pages as sign_in_pages
 from aurora_locus.site.branding import Branding
 from aurora_locus.site.frame import Site, open_site
@@ -18,7 +18,7 @@ from groundwork.http.application import Application
 from groundwork.sealing import Sealer
 
 
-async def open_pages(settings: Settings, db: Database, sealer: Sealer) -> Site:
+async def open_pages(settings: PdsSettings, db: Database, sealer: Sealer) -> Site:
     """The frame of this server's pages, as its operator wants it."""
     branding = Branding(
         name=settings.service_name or settings.hostname,
@@ -32,7 +32,7 @@ async def open_pages(settings: Settings, db: Database, sealer: Sealer) -> Site:
     return open_site(branding, settings.url, await server_keys.find_or_make(db, sealer, server_keys.PAGE_FORMS))
 
 
-def routes(site: Site, settings: Settings) -> list[Route]:
+def routes(site: Site, settings: PdsSettings) -> list[Route]:
     """Every page; the files that they are made with."""
     return [
         *site.files.routes(),

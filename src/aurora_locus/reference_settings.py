@@ -7,7 +7,7 @@ what to do instead, so that a start can name what it does not know, and whoever 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from aurora_locus.settings import PREFIX, Settings
+from aurora_locus.settings import PREFIX, PdsSettings
 from groundwork.settings import names_of
 
 _LOOKS: Final = "the colours of pages follow from PDS_PRIMARY_COLOR, readable on light and dark"
@@ -66,7 +66,7 @@ MISSING: Final[Mapping[str, str]] = {
 
 def own_names() -> frozenset[str]:
     """Every name of a setting of this server, older ones included."""
-    return names_of(Settings, PREFIX)
+    return names_of(PdsSettings, PREFIX)
 
 
 def unknown(environment: Iterable[str]) -> list[str]:

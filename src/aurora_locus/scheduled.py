@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import (
     deletion,
@@ -25,7 +25,7 @@ from aurora_locus.moderation import subject_acts
 from aurora_locus.oauth.opening import sweep as sweep_authorizations
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.sequencer import retention
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import DAY, SECOND, Clock, Instant
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
@@ -42,7 +42,9 @@ FIRST_RETRY_SECONDS = 1.0
 IDENTITIES_SECONDS = 60.0
 
 
-async def keep_house(settings: Settings, registry: Registry, authorization: AuthorizationServer, clock: Clock) -> None:
+async def keep_house(
+    settings: PdsSettings, registry: Registry, authorization: AuthorizationServer, clock: Clock
+) -> None:
     """What nobody waits for: expired sessions, old events, uploads that nobody refers to."""
     repositories = registry.repositories
     rounds = 0
@@ -106,12 +108,12 @@ async def keep_house(settings: Settings, registry: Registry, authorization: Auth
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
-async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, Operation]]) -> None:
+async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, PlcOperation]]) -> None:
     """Finish or undo what a crash left in the directory, and see who has moved away.
 
     A directory that is down when we start is asked again soon, then ever more seldom.
     """
-    rows: Sequence[tuple[Did, Operation]] | None = from_crash
+    rows: Sequence[tuple[Did, PlcOperation]] | None = from_crash
     pause = FIRST_RETRY_SECONDS
     while True:
         left = 1

@@ -19,7 +19,7 @@ from at_protocol.syntax.did import parse_did
 from aurora_locus import reference_environment
 from groundwork.database.postgres import CONNECTIONS
 from groundwork.http.client_addresses import is_private
-from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
+from groundwork.http.reach import DEVELOPMENT, PUBLIC, AllowedTargets
 from groundwork.mail.address import parse_address
 from groundwork.mail.open_ import FOLDER
 from groundwork.mail.smtp import parse_smtp_url
@@ -43,7 +43,7 @@ def did_web_of(url: str) -> str:
 
 
 @dataclass(frozen=True)
-class Settings:
+class PdsSettings:
     """Made by :func:`read`, or directly by whoever assembles a network in one process."""
 
     hostname: str = setting("localhost", what="Host name of this server; its did:web is the service DID.")
@@ -298,7 +298,7 @@ class Settings:
         return self.repo_backfill_limit_ms / 1000 or self.firehose_retention
 
     @property
-    def reach(self) -> Reach:
+    def reach(self) -> AllowedTargets:
         """Which addresses may be called that strangers name."""
         return DEVELOPMENT if self.dev_mode or self.disable_ssrf_protection else PUBLIC
 
@@ -332,16 +332,16 @@ class Settings:
 _FEDERATION = ("firehose_enabled", "crawl_enabled", "auto_stream")
 
 
-def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> Settings:
+def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> PdsSettings:
     """Settings from the environment and their table of the settings file. Raises ``SettingsRefused``."""
-    settings = read_settings(Settings, prefix=PREFIX, environment=environment, table=table)
+    settings = read_settings(PdsSettings, prefix=PREFIX, environment=environment, table=table)
     if reference_environment.is_found(environment, table):
         meant = reference_environment.what_silence_means(settings.hostname, environment, table or {})
         settings = replace(settings, **meant)
     return checked(settings)
 
 
-def _service_problems(settings: Settings) -> list[str]:
+def _service_problems(settings: PdsSettings) -> list[str]:
     problems = []
     for name in ("bsky_app_view", "mod_service", "report_service"):
         url, did = getattr(settings, f"{name}_url"), getattr(settings, f"{name}_did")
@@ -383,7 +383,7 @@ def _is_did(text: str) -> bool:
     return True
 
 
-def checked(settings: Settings) -> Settings:
+def checked(settings: PdsSettings) -> PdsSettings:
     """The same settings. Raises ``SettingsRefused`` where they contradict themselves or are dangerous in public."""
     problems = []
     if not settings.federation_enabled:
@@ -425,7 +425,7 @@ def checked(settings: Settings) -> Settings:
     return settings
 
 
-def _page_problems(settings: Settings) -> list[str]:
+def _page_problems(settings: PdsSettings) -> list[str]:
     links = {
         "PDS_HOME_URL": settings.home_url,
         "PDS_SUPPORT_URL": settings.support_url,
@@ -443,7 +443,7 @@ def _page_problems(settings: Settings) -> list[str]:
     return problems
 
 
-def _mail_problems(settings: Settings) -> list[str]:
+def _mail_problems(settings: PdsSettings) -> list[str]:
     problems = []
     if settings.confirms_email and not settings.needs_invite and not settings.mail_url:
         problems.append(
@@ -465,7 +465,7 @@ def _mail_problems(settings: Settings) -> list[str]:
     return problems
 
 
-def _blobstore_problems(settings: Settings) -> list[str]:
+def _blobstore_problems(settings: PdsSettings) -> list[str]:
     problems = []
     if settings.blobstore_s3_bucket and settings.blobstore_disk_location:
         problems.append("PDS_BLOBSTORE_S3_BUCKET and PDS_BLOBSTORE_DISK_LOCATION are both set; blobs have one place.")
@@ -486,7 +486,7 @@ def _blobstore_problems(settings: Settings) -> list[str]:
 _SHORTEST_PASSPHRASE = 12
 
 
-def _backup_problems(settings: Settings) -> list[str]:
+def _backup_problems(settings: PdsSettings) -> list[str]:
     problems = []
     passphrase = settings.backup_passphrase.reveal()
     if settings.backup_url and len(passphrase) < _SHORTEST_PASSPHRASE:

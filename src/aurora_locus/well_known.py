@@ -14,8 +14,8 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.handles import is_under
-from aurora_locus.repository.model import Status
-from aurora_locus.settings import Settings, did_web_of
+from aurora_locus.repository.model import HostingStatus
+from aurora_locus.settings import PdsSettings, did_web_of
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response
@@ -36,7 +36,7 @@ def health_route(probes: Probes, version: str) -> Route:
     return Route("/xrpc/_health", _health(probes, version))
 
 
-def routes(registry: Registry, settings: Settings, label_key: PublicKey) -> list[Route]:
+def routes(registry: Registry, settings: PdsSettings, label_key: PublicKey) -> list[Route]:
     """robots.txt, and the documents that prove handles and the server's own DID."""
     return [
         Route("/robots.txt", _text(_ROBOTS)),
@@ -75,14 +75,14 @@ def _handle_proof(db: Database) -> Endpoint:
         handle = request.headers.get("host", "").partition(":")[0].lower()
         async with db.reader() as reader:
             account = await queries.find_by_handle(reader, handle)
-        if account is None or account.status is not Status.ACTIVE:
+        if account is None or account.status is not HostingStatus.ACTIVE:
             raise NotFound("No account here has this handle.")
         return PlainTextResponse(account.did)
 
     return proof
 
 
-def _document(registry: Registry, settings: Settings, label_key: PublicKey) -> Endpoint:
+def _document(registry: Registry, settings: PdsSettings, label_key: PublicKey) -> Endpoint:
     own_host = urlsplit(settings.url).hostname
 
     async def document(request: Request) -> Response:
@@ -118,7 +118,7 @@ def _document(registry: Registry, settings: Settings, label_key: PublicKey) -> E
     return document
 
 
-def _tls_check(db: Database, settings: Settings) -> Endpoint:
+def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
     """Whether a reverse proxy may get a certificate for ``?domain=``: for this server and for handles that exist.
 
     Anything else would let strangers spend the operator's allowance of certificates.

@@ -107,7 +107,7 @@ class Unavailable(Failure):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ErrorKind:
     """How one kind of failure is answered: HTTP status, XRPC status and default error name, worker behaviour."""
 
     http_status: int
@@ -118,27 +118,27 @@ class Kind:
 
 # The one table: docs/errors.md is compared with it by a test. Looked up by walking the class's MRO, so a subclass
 # inherits its parent's row unless it has its own.
-KINDS: dict[type[Failure], Kind] = {
-    InvalidInput: Kind(400, 400, "InvalidRequest", worth_retrying=False),
-    NotSignedIn: Kind(401, 401, "AuthenticationRequired", worth_retrying=False),
-    Forbidden: Kind(403, 403, "Forbidden", worth_retrying=False),
-    NotFound: Kind(404, 400, "NotFound", worth_retrying=False),
-    Gone: Kind(410, 400, "NotFound", worth_retrying=False),
-    PreconditionFailed: Kind(412, 400, "InvalidSwap", worth_retrying=True),
-    Conflict: Kind(409, 400, "InvalidSwap", worth_retrying=True),
-    Refused: Kind(422, 400, "InvalidRequest", worth_retrying=False),
-    TooLarge: Kind(413, 413, "PayloadTooLarge", worth_retrying=False),
-    TooMany: Kind(429, 429, "RateLimitExceeded", worth_retrying=True),
-    RemoteFailed: Kind(502, 502, "UpstreamFailure", worth_retrying=True),
-    RemoteSlow: Kind(504, 504, "UpstreamTimeout", worth_retrying=True),
-    Unavailable: Kind(503, 503, "NotEnoughResources", worth_retrying=True),
+KINDS: dict[type[Failure], ErrorKind] = {
+    InvalidInput: ErrorKind(400, 400, "InvalidRequest", worth_retrying=False),
+    NotSignedIn: ErrorKind(401, 401, "AuthenticationRequired", worth_retrying=False),
+    Forbidden: ErrorKind(403, 403, "Forbidden", worth_retrying=False),
+    NotFound: ErrorKind(404, 400, "NotFound", worth_retrying=False),
+    Gone: ErrorKind(410, 400, "NotFound", worth_retrying=False),
+    PreconditionFailed: ErrorKind(412, 400, "InvalidSwap", worth_retrying=True),
+    Conflict: ErrorKind(409, 400, "InvalidSwap", worth_retrying=True),
+    Refused: ErrorKind(422, 400, "InvalidRequest", worth_retrying=False),
+    TooLarge: ErrorKind(413, 413, "PayloadTooLarge", worth_retrying=False),
+    TooMany: ErrorKind(429, 429, "RateLimitExceeded", worth_retrying=True),
+    RemoteFailed: ErrorKind(502, 502, "UpstreamFailure", worth_retrying=True),
+    RemoteSlow: ErrorKind(504, 504, "UpstreamTimeout", worth_retrying=True),
+    Unavailable: ErrorKind(503, 503, "NotEnoughResources", worth_retrying=True),
 }
 
 # Deployed clients refresh their session on a 400 with one of these names, not on a 401.
 NAMES_ANSWERED_WITH_400 = frozenset({"ExpiredToken", "InvalidToken"})
 
 
-def kind_of(failure: Failure) -> Kind:
+def kind_of(failure: Failure) -> ErrorKind:
     """The row of ``KINDS`` for a failure."""
     for parent in type(failure).__mro__:
         kind = KINDS.get(parent)

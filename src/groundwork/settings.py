@@ -89,7 +89,7 @@ def too_small(settings: Any, prefix: str) -> list[str]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Described:
+class DescribedSetting:
     """One line of the ledger ``docs/settings.md``."""
 
     name: str
@@ -97,13 +97,13 @@ class Described:
     what: str
 
 
-def describe(kind: type, prefix: str) -> list[Described]:
+def describe(kind: type, prefix: str) -> list[DescribedSetting]:
     """Every setting of a program with its environment name, default and meaning."""
     described = []
     for field in dataclasses.fields(kind):
         about: _About = field.metadata[_KEY]
         default = "" if field.default is _MISSING else _shown(field.default)
-        described.append(Described(prefix + field.name.upper(), default, about.what))
+        described.append(DescribedSetting(prefix + field.name.upper(), default, about.what))
     return described
 
 

@@ -18,7 +18,7 @@ from groundwork.http.security_headers import page_headers
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES
-from openmeet.tenants.configured import Health, ready
+from openmeet.tenants.configured import ProgramHealth, ready
 from openmeet.web.account import consent_api, consent_pages, custodial_pages, identity_pages, taking_over_pages
 from openmeet.web.account import export_pages as takeout_pages
 from openmeet.web.account import merge_pages as claiming_pages
@@ -34,7 +34,7 @@ from openmeet.web.api import openapi
 from openmeet.web.api.authentication import admit
 from openmeet.web.api.etags import answer_unless_known
 from openmeet.web.api.idempotency import once
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto import (
     backfill_progress,
     merges_api,
@@ -167,13 +167,13 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 API_CORS = Cors((API_PREFIX,), exposed=("Location", *XRPC_EXPOSED))
 
 
-def create_app(site: Services, metrics: Metrics, *, health: Health | None = None) -> Application:
+def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None = None) -> Application:
     """The whole site of one community.
 
     ``health``: of every community that this program serves; without it whether this one's database answers.
     """
     settings, tenant = site.settings, site.tenant
-    known = health or Health({"database": ready(tenant)}, None, ())
+    known = health or ProgramHealth({"database": ready(tenant)}, None, ())
     routes: list[BaseRoute] = [
         *operations_routes(
             metrics,
@@ -295,7 +295,7 @@ def pages() -> list[Route]:
     ]
 
 
-def operations() -> list[Operation]:
+def operations() -> list[ApiOperation]:
     """Every operation of the JSON API, in the order of its documentation."""
     return [
         *sign_in_api.OPERATIONS,
@@ -400,7 +400,7 @@ def _page(route: Route) -> Route:
     return Route(route.path, answer, methods=list(route.methods or ()))
 
 
-def _api(operation: Operation) -> Route:
+def _api(operation: ApiOperation) -> Route:
     known = [parameter.name for parameter in operation.parameters if parameter.where == "query"]
 
     async def answer(request: Request) -> Response:

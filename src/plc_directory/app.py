@@ -13,8 +13,8 @@ from starlette.routing import Route, WebSocketRoute
 from at_protocol.data.model import MAX_INTEGER
 from at_protocol.failures import Malformed
 from at_protocol.identity import plc_log, plc_operation
-from at_protocol.identity.plc_log import Entry
-from at_protocol.identity.plc_operation import Operation, Tombstone
+from at_protocol.identity.plc_log import PlcLogEntry
+from at_protocol.identity.plc_operation import PlcOperation, Tombstone
 from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Clock, Instant
@@ -35,7 +35,7 @@ from plc_directory import store
 from plc_directory.export_stream import SEND_SECONDS, ExportStream
 from plc_directory.lines import sequenced, timed
 from plc_directory.settings import PlcSettings
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 
 MAX_EXPORT = 1000
 
@@ -48,7 +48,7 @@ async def open_directory(
     await migrate(settings.database, "plc_directory", "plc_directory")
     db = await open_database(settings.database, schema="plc_directory", clock=clock)
     try:
-        limits = Limits(settings.hourly_limit, settings.daily_limit, settings.weekly_limit)
+        limits = OperationLimits(settings.hourly_limit, settings.daily_limit, settings.weekly_limit)
         metrics = Metrics("plc_directory")
         async with probing(probes_of(db), metrics) as probes:
             yield create_app(db, limits, metrics, version=version, probes=probes, access_log=access_log)
@@ -71,7 +71,7 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 def create_app(
     db: Database,
-    limits: Limits,
+    limits: OperationLimits,
     metrics: Metrics,
     *,
     version: str,
@@ -132,7 +132,7 @@ def _did(request: Request) -> Did:
     return did
 
 
-async def _registered(request: Request) -> tuple[Did, list[Entry]]:
+async def _registered(request: Request) -> tuple[Did, list[PlcLogEntry]]:
     did = _did(request)
     async with request.app.state.db.reader() as reader:
         log = await store.log_of(reader, did)
@@ -141,7 +141,7 @@ async def _registered(request: Request) -> tuple[Did, list[Entry]]:
     return did, log
 
 
-async def _present(request: Request) -> tuple[Did, Operation]:
+async def _present(request: Request) -> tuple[Did, PlcOperation]:
     did, log = await _registered(request)
     operation = plc_log.current(log)
     if operation is None:

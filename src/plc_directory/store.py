@@ -11,7 +11,7 @@ import msgspec
 
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_log, plc_operation
-from at_protocol.identity.plc_log import Acceptance, Entry
+from at_protocol.identity.plc_log import Acceptance, PlcLogEntry
 from at_protocol.identity.plc_operation import AnyOperation
 from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, HOUR, Instant
@@ -37,7 +37,7 @@ _BY_TIME = """
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class OperationLimits:
     """How many operations of one DID are accepted in an hour, a day, a week; 0 is no limit."""
 
     hourly: int = 10
@@ -57,17 +57,17 @@ class Exported:
     nullified: bool
 
 
-def _to_entry(row: Row) -> Entry:
+def _to_entry(row: Row) -> PlcLogEntry:
     operation = plc_operation.parse_operation(msgspec.json.decode(row["operation"]))
-    return Entry(operation, Cid.parse(row["cid"]), row["created_at"], bool(row["nullified"]))
+    return PlcLogEntry(operation, Cid.parse(row["cid"]), row["created_at"], bool(row["nullified"]))
 
 
-async def log_of(reader: Reader, did: Did) -> list[Entry]:
+async def log_of(reader: Reader, did: Did) -> list[PlcLogEntry]:
     """Everything ever accepted for the DID, nullified operations included; empty when it is not registered."""
     return [_to_entry(row) for row in await reader.fetch(_LOG, did=did)]
 
 
-async def submit(db: Database, did: Did, operation: AnyOperation, limits: Limits) -> None:
+async def submit(db: Database, did: Did, operation: AnyOperation, limits: OperationLimits) -> None:
     """Accept an operation or raise: OperationRefused (a rule of did:plc), Refused (too many), Conflict (lost a race).
 
     The same operation sent again while it is the newest is accepted in silence: its first answer may have been lost.
@@ -76,7 +76,7 @@ async def submit(db: Database, did: Did, operation: AnyOperation, limits: Limits
     await db.write(lambda w: _accept(w, did, operation, limits))
 
 
-def _accept(w: Writer, did: Did, operation: AnyOperation, limits: Limits) -> None:
+def _accept(w: Writer, did: Did, operation: AnyOperation, limits: OperationLimits) -> None:
     log = [_to_entry(row) for row in w.fetch(_LOG, did=did)]
     head = next((entry.cid for entry in reversed(log) if not entry.nullified), None)
     if head is not None and head == plc_operation.cid_of(operation):
@@ -103,7 +103,7 @@ def _store(w: Writer, did: Did, acceptance: Acceptance, head: Cid | None) -> Non
     w.execute(_INSERT, seq=numbered[0], did=did, cid=new, operation=text, created_at=w.now)
 
 
-def _require_patience(log: Sequence[Entry], now: Instant, limits: Limits) -> None:
+def _require_patience(log: Sequence[PlcLogEntry], now: Instant, limits: OperationLimits) -> None:
     for limit, span, word in (
         (limits.hourly, HOUR, "hour"),
         (limits.daily, DAY, "day"),

@@ -29,7 +29,7 @@ from groundwork.sealing import fresh_key
 from groundwork.telemetry.logs import log
 from programs import dev_accounts
 from programs.balancer import balanced
-from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, Wishes, environment_of
+from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, ClusterOptions, environment_of
 from programs.command_line import role
 from programs.dev_accounts import Household
 from programs.platform_settings import read_installation_settings
@@ -63,7 +63,7 @@ class Member:
     restarts: int = 0
 
 
-class MemberShown(msgspec.Struct, frozen=True):
+class ClusterMember(msgspec.Struct, frozen=True):
     """What ``members.json`` says of a process."""
 
     role: str
@@ -76,7 +76,7 @@ class MemberShown(msgspec.Struct, frozen=True):
 ENVIRONMENT_FILE = "openmeet.env"
 
 
-class Ready(msgspec.Struct, frozen=True):
+class ClusterReady(msgspec.Struct, frozen=True):
     """What ``members.json`` in the folder holds; written anew whenever a member is started."""
 
     openmeet: str
@@ -84,7 +84,7 @@ class Ready(msgspec.Struct, frozen=True):
     pds: str
     plc: str
     admin_password: str
-    members: dict[str, MemberShown]
+    members: dict[str, ClusterMember]
 
 
 @app.command()
@@ -111,7 +111,7 @@ def main(
     ] = None,
 ) -> None:
     """Start every part as a process of its own and keep them running until Ctrl-C."""
-    wishes = Wishes(data.absolute(), database, broker, cache, name, pds_port, web_port, tuple(tenant or ()))
+    wishes = ClusterOptions(data.absolute(), database, broker, cache, name, pds_port, web_port, tuple(tenant or ()))
 
     async def run() -> None:
         async with stopping() as stop, running(wishes, stop) as ready:
@@ -123,14 +123,14 @@ def main(
 
 
 @asynccontextmanager
-async def running(wishes: Wishes, stop: asyncio.Event) -> AsyncIterator[Ready]:
+async def running(wishes: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[ClusterReady]:
     """The running cluster. Raises Refused where a part does not start, a port is taken, or ``stop`` is set before all answer."""
     async with AsyncExitStack() as stack:
         stack.enter_context(dev_accounts.alone_in(wishes.folder))
         home = dev_accounts.find_or_make(wishes.folder, wishes.pds_port)
         await _make_schemas(wishes)
         members, ports = _members(wishes, home)
-        shown = _Shown(wishes, home, members)
+        shown = _MembersFile(wishes, home, members)
         for public, kind in ((wishes.pds_port, "pds"), (wishes.web_port, "web")):
             try:
                 await stack.enter_async_context(balanced(HOST, public, ports[kind]))
@@ -155,22 +155,22 @@ async def running(wishes: Wishes, stop: asyncio.Event) -> AsyncIterator[Ready]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _MembersFile:
     """The file that says who runs."""
 
-    wishes: Wishes
+    wishes: ClusterOptions
     home: Household
     members: list[Member]
 
-    def ready(self) -> Ready:
-        return Ready(
+    def ready(self) -> ClusterReady:
+        return ClusterReady(
             openmeet=f"http://{HOST}:{self.wishes.web_port}",
             communities={name: self.wishes.address_of(name) for name in self.wishes.communities},
             pds=f"http://localhost:{self.wishes.pds_port}",
             plc=next(one.ready_url.rpartition("/")[0] for one in self.members if one.role == "plc"),
             admin_password=self.home.admin_password,
             members={
-                one.name: MemberShown(one.role, one.process.pid, one.ready_url, one.restarts)
+                one.name: ClusterMember(one.role, one.process.pid, one.ready_url, one.restarts)
                 for one in self.members
                 if one.process is not None
             },
@@ -189,7 +189,7 @@ class _Shown:
         return next(one.environment for one in self.members if one.role == kind)
 
 
-async def _make_schemas(wishes: Wishes) -> None:
+async def _make_schemas(wishes: ClusterOptions) -> None:
     try:
         connection = await asyncpg.connect(wishes.database)
     except (OSError, asyncpg.PostgresError) as error:
@@ -202,7 +202,7 @@ async def _make_schemas(wishes: Wishes) -> None:
         await connection.close()
 
 
-def _members(wishes: Wishes, home: Household) -> tuple[list[Member], dict[str, list[int]]]:
+def _members(wishes: ClusterOptions, home: Household) -> tuple[list[Member], dict[str, list[int]]]:
     ports = {kind: [free_port(HOST) for _ in range(number)] for kind, number in COUNTS.items()}
     plc_url = f"http://{HOST}:{ports['plc'][0]}"
     keys = _keys(wishes.folder)
@@ -226,7 +226,7 @@ def _keys(folder: Path) -> str:
     return path.read_text()
 
 
-async def _start(wishes: Wishes, member: Member) -> None:
+async def _start(wishes: ClusterOptions, member: Member) -> None:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))
     }
@@ -242,7 +242,7 @@ async def _start(wishes: Wishes, member: Member) -> None:
         )
 
 
-async def _until_ready(wishes: Wishes, member: Member, stop: asyncio.Event) -> None:
+async def _until_ready(wishes: ClusterOptions, member: Member, stop: asyncio.Event) -> None:
     """Raises Refused with where to look."""
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
@@ -259,7 +259,7 @@ async def _until_ready(wishes: Wishes, member: Member, stop: asyncio.Event) -> N
     raise Refused(f"{member.name} did not start; see {wishes.folder / f'{member.name}.log'}.")
 
 
-async def _keep(wishes: Wishes, member: Member, shown: _Shown, over: asyncio.Event) -> None:
+async def _keep(wishes: ClusterOptions, member: Member, shown: _MembersFile, over: asyncio.Event) -> None:
     """Start it again whenever it ends, until everything ends."""
     while member.process is not None:
         status = await member.process.wait()
@@ -291,7 +291,7 @@ async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members:
     await asyncio.gather(*watches)
 
 
-def greeting(ready: Ready, folder: Path) -> str:
+def greeting(ready: ClusterReady, folder: Path) -> str:
     """What a person sees when everything answers."""
     command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(folder / ENVIRONMENT_FILE)
     parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())

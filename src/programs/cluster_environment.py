@@ -24,7 +24,7 @@ OPERATOR = "operator@example.test"
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ClusterOptions:
     """Where everything is. ``name`` keeps several clusters on one broker apart; each has a database of its own.
 
     ``communities``: names of those beside the default one. ``environment`` goes before what is made here, in every process.
@@ -45,7 +45,9 @@ class Wishes:
         return f"http://{community}.localhost:{self.web_port}"
 
 
-def environment_of(kind: str, wishes: Wishes, home: Household, *, port: int, plc_url: str, keys: str) -> dict[str, str]:
+def environment_of(
+    kind: str, wishes: ClusterOptions, home: Household, *, port: int, plc_url: str, keys: str
+) -> dict[str, str]:
     """Of one process of this kind, which answers on this port; ``keys``: what all of them seal with."""
     match kind:
         case "plc":
@@ -58,12 +60,12 @@ def environment_of(kind: str, wishes: Wishes, home: Household, *, port: int, plc
     return own | wishes.environment
 
 
-def _directory(wishes: Wishes, port: int) -> dict[str, str]:
+def _directory(wishes: ClusterOptions, port: int) -> dict[str, str]:
     limits = {f"PLC_{span}_LIMIT": "0" for span in ("HOURLY", "DAILY", "WEEKLY")}
     return {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(wishes.folder / "plc"), **limits}
 
 
-def _pds(wishes: Wishes, home: Household, port: int, plc_url: str, keys: str) -> dict[str, str]:
+def _pds(wishes: ClusterOptions, home: Household, port: int, plc_url: str, keys: str) -> dict[str, str]:
     redis = urlsplit(wishes.cache)
     return {
         "PDS_HOSTNAME": "localhost",
@@ -80,7 +82,7 @@ def _pds(wishes: Wishes, home: Household, port: int, plc_url: str, keys: str) ->
     }
 
 
-def _platform(wishes: Wishes, home: Household, plc_url: str, keys: str) -> dict[str, str]:
+def _platform(wishes: ClusterOptions, home: Household, plc_url: str, keys: str) -> dict[str, str]:
     return {
         "OPENMEET_PUBLIC_URL": f"http://{HOST}:{wishes.web_port}",
         "OPENMEET_DATA_DIRECTORY": str(wishes.folder / "openmeet"),
@@ -107,11 +109,11 @@ def _platform(wishes: Wishes, home: Household, plc_url: str, keys: str) -> dict[
     }
 
 
-def _community(wishes: Wishes, name: str) -> str:
+def _community(wishes: ClusterOptions, name: str) -> str:
     """Its table, inline; JSON's texts are TOML's as well."""
     told = {"name": name, "public_url": wishes.address_of(name), "site_name": name.replace("-", " ").capitalize()}
     return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in told.items()) + " }"
 
 
-def _pds_url(wishes: Wishes) -> str:
+def _pds_url(wishes: ClusterOptions) -> str:
     return f"http://localhost:{wishes.pds_port}"

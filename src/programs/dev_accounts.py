@@ -22,7 +22,7 @@ LOCK_NAME = ".lock"
 PEOPLE = ("ana.test", "ben.test", "cleo.test")
 
 
-class Person(msgspec.Struct, frozen=True):
+class DevAccount(msgspec.Struct, frozen=True):
     """A ready-made account on the PDS; the password also opens a session in OpenMeet."""
 
     handle: str
@@ -34,7 +34,7 @@ class Household(msgspec.Struct, frozen=True):
     """Every password of one local network, and the port of its PDS: identities say where their repositories are."""
 
     admin_password: str
-    people: tuple[Person, ...]
+    people: tuple[DevAccount, ...]
     pds_port: int
 
 
@@ -43,7 +43,7 @@ def make(pds_port: int) -> Household:
     return Household(
         admin_password=secrets.token_urlsafe(18),
         people=tuple(
-            Person(handle, f"{handle.split('.')[0]}@example.test", secrets.token_urlsafe(9)) for handle in PEOPLE
+            DevAccount(handle, f"{handle.split('.')[0]}@example.test", secrets.token_urlsafe(9)) for handle in PEOPLE
         ),
         pds_port=pds_port,
     )

@@ -24,18 +24,18 @@ from openmeet.network.ingestion import dead_letters, discrepancies
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_counts, publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import State
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationState
 from programs.community_databases import away_gauge
 from programs.platform import Installation, Platform
 
 EVERY_SECONDS = 10.0
 # What has a time and may have missed it.
-OVERDUE = frozenset({State.DUE, State.RETRYING, State.RETRACTING})
+OVERDUE = frozenset({PublicationState.DUE, PublicationState.RETRYING, PublicationState.RETRACTING})
 
 
 @dataclass(frozen=True, slots=True)
-class Gauges:
+class ProgramGauges:
     """Of one program."""
 
     debts: Gauge
@@ -55,9 +55,9 @@ class Gauges:
     away: Gauge
 
 
-def registered(metrics: Metrics) -> Gauges:
+def registered(metrics: Metrics) -> ProgramGauges:
     """Of one program, for all its communities."""
-    return Gauges(
+    return ProgramGauges(
         metrics.gauge("debts", "What is owed outside and not paid", ["tenant", "kind", "state"]),
         metrics.gauge("debts_oldest_age_seconds", "How long the longest overdue debt has been due", ["tenant", "kind"]),
         metrics.gauge("publications", "Records promised to repositories, by state", ["tenant", "kind", "state"]),
@@ -104,7 +104,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
-async def show(platform: Platform, gauges: Gauges) -> None:
+async def show(platform: Platform, gauges: ProgramGauges) -> None:
     """Set every gauge of a community; where a store is away the gauges stay, and one says it if it is the database."""
     away = gauges.away.labels(platform.tenant.name)
     try:
@@ -116,7 +116,7 @@ async def show(platform: Platform, gauges: Gauges) -> None:
         away.set(0)
 
 
-async def read(platform: Platform, gauges: Gauges) -> None:
+async def read(platform: Platform, gauges: ProgramGauges) -> None:
     """Set every gauge of a community to what is so now. Raises Unavailable where a store is away."""
     tenant = platform.tenant.name
     await _count_jobs(platform, gauges.debts, gauges.oldest_debt)
@@ -136,7 +136,7 @@ async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
         now, rows = reader.now, await jobs.waiting(reader)
     counts = {(kind, state): number for kind, state, number, _ in rows}
     since = {kind: due_at for kind, state, _, due_at in rows if state is DebtState.DUE}
-    for kind in Debt:
+    for kind in JobKind:
         for state in (DebtState.DUE, DebtState.LEASED, DebtState.GIVEN_UP):
             number.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind.value, state), 0))
         oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
@@ -146,8 +146,8 @@ async def _promised(platform: Platform, records: Gauge, oldest: Gauge) -> None:
     async with platform.db.reader() as reader:
         now, rows = reader.now, await publication_counts.counts(reader)
     counts = {(kind, state): number for kind, state, number, _ in rows}
-    for kind in publications.Kind:
-        for state in State:
+    for kind in publications.PublicationKind:
+        for state in PublicationState:
             records.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind, state), 0))
         since = [due_at for one, state, _, due_at in rows if one is kind and state in OVERDUE]
         oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - min(since, default=now)) / SECOND))
@@ -169,7 +169,7 @@ def _show(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[st
         gauge.labels(*known).set(value)
 
 
-async def _labelled(platform: Platform, gauges: Gauges) -> None:
+async def _labelled(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
         now, found = reader.now, await labels.labellers(reader)
     tenant = platform.tenant.name
@@ -189,7 +189,7 @@ async def _left_alone(platform: Platform, left_alone: Gauge) -> None:
         left_alone.labels(platform.tenant.name, state.value).set(number)
 
 
-async def _disagreed(platform: Platform, gauges: Gauges) -> None:
+async def _disagreed(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
         counts = await discrepancies.counts(reader)
         gauges.put_aside.labels(platform.tenant.name).set(await dead_letters.count(reader))

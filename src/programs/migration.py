@@ -18,8 +18,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from at_network.migration import account, identity, migrate, servers
 from at_network.migration import progress as steps
-from at_network.migration.progress import Outcome, Step, Tell
-from at_network.migration.servers import Side
+from at_network.migration.progress import MigrationResult, MigrationStep, Tell
+from at_network.migration.servers import MigrationServer
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import is_plc
 from groundwork.clock import SystemClock
@@ -35,18 +35,18 @@ FACTOR_TOKEN: Final = "OPENMEET_FACTOR_TOKEN"  # noqa: S105 - a variable's name
 PLC_TOKEN: Final = "OPENMEET_PLC_TOKEN"  # noqa: S105 - a variable's name
 
 _WORDS = {
-    Step.ACCOUNT: "account",
-    Step.REPOSITORY: "records",
-    Step.BLOBS: "blobs",
-    Step.PREFERENCES: "private",
-    Step.IDENTITY: "identity",
-    Step.ACTIVATION: "new server",
-    Step.DEACTIVATION: "old server",
+    MigrationStep.ACCOUNT: "account",
+    MigrationStep.REPOSITORY: "records",
+    MigrationStep.BLOBS: "blobs",
+    MigrationStep.PREFERENCES: "private",
+    MigrationStep.IDENTITY: "identity",
+    MigrationStep.ACTIVATION: "new server",
+    MigrationStep.DEACTIVATION: "old server",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MigrationOptions:
     """What was asked for beside what is in the state file; codes and keys that are used once."""
 
     invite_code: str | None
@@ -57,14 +57,14 @@ class Asked:
     directory: PlcClient
 
 
-async def run(http: HttpClient, state: MoveState, asked: Asked) -> None:
+async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> None:
     """The whole move, or what is left of it. Raises Refused where the person is needed and nobody is at the terminal."""
     clock = SystemClock()
     old = await _sign_in(http, clock, state)
     state.did = old.did
     # Before anything is made anywhere: a place that cannot be written to is noticed now.
     _keep(asked, state)
-    wanted = account.Wanted(
+    wanted = account.NewAccount(
         state.handle,
         state.email,
         secret(NEW_PASSWORD, f"Password at {state.new} (the new server)"),
@@ -72,9 +72,11 @@ async def run(http: HttpClient, state: MoveState, asked: Asked) -> None:
         asked.recovery_key,
     )
     new, was_made = await account.arrive(http, clock, old, state.new, wanted)
-    say(f"{_WORDS[Step.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}")
+    say(
+        f"{_WORDS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
+    )
     with _shown() as tell:
-        move = migrate.Move(old, new, asked.state_file.absolute().parent, asked.directory, tell)
+        move = migrate.Migration(old, new, asked.state_file.absolute().parent, asked.directory, tell)
         outcome = await migrate.bring(move)
     _note(state, outcome)
     _keep(asked, state)
@@ -83,14 +85,14 @@ async def run(http: HttpClient, state: MoveState, asked: Asked) -> None:
         _confirm(asked, state, outcome)
     token = await _token(old, new, state)
     with _shown() as tell:
-        move = migrate.Move(old, new, move.folder, asked.directory, tell)
+        move = migrate.Migration(old, new, move.folder, asked.directory, tell)
         await migrate.finish(move, token, delete_after=asked.delete_after)
     state.is_finished = True
     _keep(asked, state)
     say(f"Done. {state.handle} is at {state.new} now; apps want to be signed in to anew, there.")
 
 
-async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Side:
+async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> MigrationServer:
     password = secret(OLD_PASSWORD, f"Password of {state.identifier} at {state.old} (the old server)")
     try:
         return await servers.sign_in(http, clock, state.old, state.identifier, password)
@@ -101,7 +103,7 @@ async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Si
         return await servers.sign_in(http, clock, state.old, state.identifier, password, factor_token=factor)
 
 
-async def _token(old: Side, new: Side, state: MoveState) -> str | None:
+async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -> str | None:
     """The token with which the old server signs; None where none is needed. Raises Refused where it must be fetched first."""
     if await identity.names_new_server(new):
         return None
@@ -135,7 +137,7 @@ def secret(variable: str, question: str) -> str:
     return str(typer.prompt(question, hide_input=True, err=True))
 
 
-def _confirm(asked: Asked, state: MoveState, outcome: Outcome) -> None:
+def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult) -> None:
     """The last moment. Raises Refused for a no, and where something is missing and nobody has said that it does not matter."""
     is_whole = not outcome.missing_blobs and not outcome.differences
     if asked.is_confirmed or (is_whole and not sys.stdin.isatty()):
@@ -147,7 +149,7 @@ def _confirm(asked: Asked, state: MoveState, outcome: Outcome) -> None:
         raise Refused("Nothing was changed at the old server. The same command goes on from here.")
 
 
-def _keep(asked: Asked, state: MoveState) -> None:
+def _keep(asked: MigrationOptions, state: MoveState) -> None:
     try:
         migration_state.write(asked.state_file, state)
     except OSError as error:
@@ -156,14 +158,14 @@ def _keep(asked: Asked, state: MoveState) -> None:
         ) from error
 
 
-def _note(state: MoveState, outcome: Outcome) -> None:
+def _note(state: MoveState, outcome: MigrationResult) -> None:
     state.records = outcome.records
     state.blobs_brought += outcome.blobs_brought
     state.missing_blobs = [str(cid) for cid in outcome.missing_blobs]
     state.differences = list(outcome.differences)
 
 
-def _tell_of(outcome: Outcome) -> None:
+def _tell_of(outcome: MigrationResult) -> None:
     for cid in outcome.missing_blobs:
         say(f"           missing at the old server: {cid}")
     for difference in outcome.differences:
@@ -185,7 +187,7 @@ def _shown() -> Iterator[Tell]:
 
 
 def _teller(bars: Progress) -> Callable[[steps.Progress], None]:
-    running: dict[Step, TaskID] = {}
+    running: dict[MigrationStep, TaskID] = {}
 
     def tell(one: steps.Progress) -> None:
         word = _WORDS[one.step]
@@ -197,7 +199,7 @@ def _teller(bars: Progress) -> Callable[[steps.Progress], None]:
         task = running.get(one.step)
         if task is None:
             task = running[one.step] = bars.add_task(word, total=None, count="")
-        count = f"{one.done}/{one.total}" if one.step is Step.BLOBS else f"{one.done / 1e6:.1f} MB"
+        count = f"{one.done}/{one.total}" if one.step is MigrationStep.BLOBS else f"{one.done / 1e6:.1f} MB"
         bars.update(task, completed=one.done, total=one.total or None, count=count)
 
     return tell

@@ -12,7 +12,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import dispatcher
 from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.wakeup import bell
+from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
 from openmeet.domain.attendance.crowds import event_news_payer
 from openmeet.domain.attendance.network_rsvps import comparing_payer
@@ -58,18 +58,18 @@ from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.custodial import Keeper, account_payer
-from openmeet.outbox.emails import Composer, Letter, Sender, mail_payer
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.emails import Composer, OutgoingEmail, Sender, mail_payer
+from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.platform import Platform, keeper_of
 from programs.probes import PUBLISHER
 from programs.worker import for_each, worker_role
 
 # What is asked of other people's servers, who may be slow or many: single things, and whole repositories.
-READS = frozenset({Debt.REFRESH_IDENTITY, Debt.FETCH_SUBJECT, Debt.PROVE_RECORD, Debt.LATE_CREATE})
-WHOLE_READS = frozenset({Debt.BACKFILL, Debt.RECONCILE})
+READS = frozenset({JobKind.REFRESH_IDENTITY, JobKind.FETCH_SUBJECT, JobKind.PROVE_RECORD, JobKind.LATE_CREATE})
+WHOLE_READS = frozenset({JobKind.BACKFILL, JobKind.RECONCILE})
 # What strangers' events ask of the processor: a few authors at a time, and nothing else waits for them.
-SEARCHES = frozenset({Debt.DETECT_FOREIGN_SERIES})
+SEARCHES = frozenset({JobKind.DETECT_FOREIGN_SERIES})
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
@@ -81,11 +81,11 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     searching = {kind: paying for kind, paying in owed.items() if kind in SEARCHES}
     sending = {kind: paying for kind, paying in owed.items() if kind not in READS | WHOLE_READS | SEARCHES}
     await asyncio.gather(
-        dispatcher.run(platform.db, sending, stop, wake=bell()),
-        dispatcher.run(platform.db, reading, stop, wake=bell()),
-        dispatcher.run(platform.db, reading_whole, stop, wake=bell()),
-        dispatcher.run(platform.db, searching, stop, wake=bell()),
-        schedule.run(publisher(platform), stop, wake=bell()),
+        dispatcher.run(platform.db, sending, stop, wake=new_wakeup()),
+        dispatcher.run(platform.db, reading, stop, wake=new_wakeup()),
+        dispatcher.run(platform.db, reading_whole, stop, wake=new_wakeup()),
+        dispatcher.run(platform.db, searching, stop, wake=new_wakeup()),
+        schedule.run(publisher(platform), stop, wake=new_wakeup()),
     )
 
 
@@ -127,31 +127,35 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         unknown.labels(kind).inc()
 
     return {
-        Debt.MAIL: Paying(mail_payer(db, composers(platform), sender(platform.mailer, platform.settings.public_url))),
-        Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
-        Debt.WEBHOOK: Paying(
+        JobKind.MAIL: Paying(
+            mail_payer(db, composers(platform), sender(platform.mailer, platform.settings.public_url))
+        ),
+        JobKind.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
+        JobKind.WEBHOOK: Paying(
             webhook_payer(db, network.http, network.sealer, webhook_view(platform.settings.public_url)), policy=RETRY
         ),
-        Debt.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform), here.believed, count_unknown)),
-        Debt.FETCH_SUBJECT: Paying(subject_payer(db, network, here, count_unknown, spend_on_host)),
-        Debt.WAITING_ANSWERS: Paying(waiting_payer(db)),
-        Debt.LEFT_GROUP: Paying(left_group_payer(db)),
-        Debt.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
-        Debt.COMPARE_ANSWERS: Paying(comparing_payer(db), batch=2, lease_seconds=600.0),
-        Debt.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
-        Debt.DETECT_SERIES: Paying(detection_payer(db, named_series)),
-        Debt.DETECT_FOREIGN_SERIES: Paying(detection_payer(db, named_series), batch=2),
-        Debt.CLAIMED_DATES: Paying(claimed_dates_payer(db), batch=2, lease_seconds=600.0),
-        Debt.FREED_SEATS: Paying(freed_seats_payer(db)),
+        JobKind.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform), here.believed, count_unknown)),
+        JobKind.FETCH_SUBJECT: Paying(subject_payer(db, network, here, count_unknown, spend_on_host)),
+        JobKind.WAITING_ANSWERS: Paying(waiting_payer(db)),
+        JobKind.LEFT_GROUP: Paying(left_group_payer(db)),
+        JobKind.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
+        JobKind.COMPARE_ANSWERS: Paying(comparing_payer(db), batch=2, lease_seconds=600.0),
+        JobKind.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
+        JobKind.DETECT_SERIES: Paying(detection_payer(db, named_series)),
+        JobKind.DETECT_FOREIGN_SERIES: Paying(detection_payer(db, named_series), batch=2),
+        JobKind.CLAIMED_DATES: Paying(claimed_dates_payer(db), batch=2, lease_seconds=600.0),
+        JobKind.FREED_SEATS: Paying(freed_seats_payer(db)),
         # One date after the other: what they lock is their series.
-        Debt.STANDING_ANSWERS: Paying(standing_payer(db), batch=1, lease_seconds=600.0),
+        JobKind.STANDING_ANSWERS: Paying(standing_payer(db), batch=1, lease_seconds=600.0),
         # A crowd is told in one go, piece by piece.
-        Debt.SERIES_NEWS: Paying(telling_payer(db), batch=2, lease_seconds=600.0),
-        Debt.EVENT_NEWS: Paying(event_news_payer(db), batch=2, lease_seconds=600.0),
-        Debt.MOVE_RECORDS: Paying(moving_payer(db), batch=1, lease_seconds=600.0),
-        Debt.RECONCILE: Paying(reconcile_payer(db, network, here, spend_on_host), batch=1, lease_seconds=600.0),
+        JobKind.SERIES_NEWS: Paying(telling_payer(db), batch=2, lease_seconds=600.0),
+        JobKind.EVENT_NEWS: Paying(event_news_payer(db), batch=2, lease_seconds=600.0),
+        JobKind.MOVE_RECORDS: Paying(moving_payer(db), batch=1, lease_seconds=600.0),
+        JobKind.RECONCILE: Paying(reconcile_payer(db, network, here, spend_on_host), batch=1, lease_seconds=600.0),
         # A repository may be large: few at a time, with a lease as long as reading large ones in turn takes.
-        Debt.BACKFILL: Paying(backfill_payer(db, network, here, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0),
+        JobKind.BACKFILL: Paying(
+            backfill_payer(db, network, here, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
+        ),
     }
 
 
@@ -191,7 +195,7 @@ def sender(mailer: Mailer, public_url: str) -> Sender:
     """Hands letters to the mailer; the right side of each Message-ID is the site's host."""
     host = urlsplit(public_url).hostname or "localhost"
 
-    async def send(letter: Letter, name: str) -> None:
+    async def send(letter: OutgoingEmail, name: str) -> None:
         letter = with_html(letter, public_url)
         await mailer.send(
             Mail(

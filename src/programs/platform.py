@@ -30,7 +30,7 @@ from openmeet.domain.media.pictures import open_pictures
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.intake import origin_of
 from openmeet.network.records.collections import results_of
-from openmeet.network.repositories.clients import Network, app_of
+from openmeet.network.repositories.clients import NetworkClients, app_of
 from openmeet.network.repositories.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
@@ -54,7 +54,7 @@ class Platform:
     installation: Database
     queue: Queue
     queue_tables: Database | None
-    network: Network
+    network: NetworkClients
     mailer: Mailer
     pictures: BlobStore
     metrics: Metrics
@@ -120,7 +120,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             stack.push_async_callback(queue.close)
         cache = open_cache(settings.cache_url, prefix=name, clock=clock)
         stack.push_async_callback(cache.close)
-        network = Network(
+        network = NetworkClients(
             shared.http,
             clock,
             shared.dids,

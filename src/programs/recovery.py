@@ -13,14 +13,14 @@ from typing import Any
 
 from at_network.bearer_session import BearerSession, FixedToken, create_session
 from at_network.migration.copy import missing_blobs
-from at_network.migration.servers import Side, describe
+from at_network.migration.servers import MigrationServer, describe
 from at_network.plc_client import PlcClient
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import PrivateKey, format_did_key
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_operation
-from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, Service
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, DidService
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecoveryTarget:
     """The account as it shall be on the new server; ``service`` is that server's origin."""
 
     service: str
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class RecoveryContext:
     """What a recovery works with."""
 
     http: HttpClient
@@ -65,12 +65,12 @@ class Means:
 class Basis:
     """The operation to build on. ``overrules`` newer ones that do not list the key: the directory takes that within 72 hours."""
 
-    operation: Operation
+    operation: PlcOperation
     cid: Cid
     overrules: int
 
 
-async def basis(means: Means) -> Basis:
+async def basis(means: RecoveryContext) -> Basis:
     """The newest operation under which this key may sign. Raises Refused when there is none."""
     own = format_did_key(means.key.public)
     log = await means.directory.log(means.did)
@@ -83,7 +83,7 @@ async def basis(means: Means) -> Basis:
     raise Refused(f"{own} is not, and never was, a rotation key of {means.did}. Is it the key of another identity?")
 
 
-def change(means: Means, present: Basis, **fields: Any) -> Operation:
+def change(means: RecoveryContext, present: Basis, **fields: Any) -> PlcOperation:
     """The signed operation that changes these fields of what is there."""
     changed = replace(present.operation, **fields, prev=str(present.cid), sig=None)
     signed = plc_operation.sign(changed, means.key)
@@ -92,8 +92,13 @@ def change(means: Means, present: Basis, **fields: Any) -> Operation:
 
 
 async def point_at(
-    means: Means, *, service: str, signing_key: str, rotation_keys: tuple[str, ...], also_known_as: tuple[str, ...] = ()
-) -> Operation:
+    means: RecoveryContext,
+    *,
+    service: str,
+    signing_key: str,
+    rotation_keys: tuple[str, ...],
+    also_known_as: tuple[str, ...] = (),
+) -> PlcOperation:
     """The operation that says that the account is on ``service``; the recovery key stays first. Not yet submitted.
 
     Without ``also_known_as`` the names stay as they are.
@@ -106,12 +111,14 @@ async def point_at(
         present,
         rotation_keys=(own, *(key for key in rotation_keys if key != own)),
         verification_methods={**present.operation.verification_methods, ATPROTO_KEY: signing_key},
-        services={**present.operation.services, PDS_SERVICE: Service(PDS_TYPE, service)},
+        services={**present.operation.services, PDS_SERVICE: DidService(PDS_TYPE, service)},
         also_known_as=(*also_known_as, *others) if also_known_as else present.operation.also_known_as,
     )
 
 
-async def move(means: Means, wanted: Wanted, file: AccountFile | None, say: Say) -> Mapping[str, object]:
+async def move(
+    means: RecoveryContext, wanted: RecoveryTarget, file: AccountFile | None, say: Say
+) -> Mapping[str, object]:
     """Make the account on the new server, bring what the archive holds, and point the identity at it.
 
     What the new server counts at the end (``checkAccountStatus``). Raises the failures of either server; all of it can be
@@ -119,7 +126,7 @@ async def move(means: Means, wanted: Wanted, file: AccountFile | None, say: Say)
     """
     client = await _open(means, wanted, say)
     if file is not None:
-        await _bring(Side(wanted.service, means.did, client), file, say)
+        await _bring(MigrationServer(wanted.service, means.did, client), file, say)
     recommended = await client.query("com.atproto.identity.getRecommendedDidCredentials")
     present = await basis(means)
     operation = await point_at(means, **_recommended(recommended))
@@ -134,7 +141,7 @@ async def move(means: Means, wanted: Wanted, file: AccountFile | None, say: Say)
     return status
 
 
-async def _open(means: Means, wanted: Wanted, say: Say) -> XrpcClient:
+async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> XrpcClient:
     """A session of the account on the new server, which is made unless an earlier attempt made it."""
     try:
         tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
@@ -146,7 +153,7 @@ async def _open(means: Means, wanted: Wanted, say: Say) -> XrpcClient:
     return XrpcClient(means.http, means.clock, wanted.service, credentials=session, timeout_seconds=LONG_SECONDS)
 
 
-async def _make(means: Means, wanted: Wanted, say: Say) -> None:
+async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> None:
     own = format_did_key(means.key.public)
     present = await basis(means)
     if present.overrules:
@@ -172,7 +179,7 @@ async def _make(means: Means, wanted: Wanted, say: Say) -> None:
     say(f"account    made at {wanted.service} as {wanted.handle}; nobody sees it yet")
 
 
-async def _bring(side: Side, file: AccountFile, say: Say) -> None:
+async def _bring(side: MigrationServer, file: AccountFile, say: Say) -> None:
     """Repository, blobs and preferences of the archive, as far as they are not there."""
     client = side.client
     _, snapshot = check_repository(file)
@@ -219,5 +226,5 @@ def _recommended(answer: Mapping[str, object]) -> dict[str, Any]:
         raise RemoteFailed("The new server does not say what the identity should be.") from None
 
 
-def _says_the_same(one: Operation, other: Operation) -> bool:
+def _says_the_same(one: PlcOperation, other: PlcOperation) -> bool:
     return replace(one, prev=None, sig=None) == replace(other, prev=None, sig=None)

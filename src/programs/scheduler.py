@@ -15,9 +15,9 @@ from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.attendance import tasks as attendance
 from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.calendars import tasks as calendars
-from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.events import drafts
-from openmeet.domain.events.trust import Shown, shown_in
+from openmeet.domain.events.trust import FrontPagePolicy, shown_in
 from openmeet.domain.groups import ownership as groups
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.host_messages import actions as messages
@@ -94,7 +94,7 @@ CHORES: dict[str, Chore] = {
 }
 
 
-def _shown(settings: Settings) -> Shown:
+def _shown(settings: Settings) -> FrontPagePolicy:
     return shown_in(settings.network_shown, settings.network_near)
 
 
@@ -114,7 +114,7 @@ async def _forget_circuits(db: Database) -> int:
 
 
 async def _read_calendars(platform: Platform, zone: str) -> int:
-    outgoing = Outgoing(platform.network.http, platform.network.sealer)
+    outgoing = CalendarFetcher(platform.network.http, platform.network.sealer)
     return await calendars.refresh_due(platform.db, outgoing, platform.workers, zone)
 
 

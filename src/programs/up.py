@@ -66,21 +66,21 @@ SETTINGS_FILE = "settings.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class Further:
+class FurtherSources:
     """What is listened to beside the network's own PDS, and where its accounts are known."""
 
     sources: tuple[str, ...] = ()
     plc_url: str = ""
 
 
-class Ready(msgspec.Struct, frozen=True):
+class NetworkReady(msgspec.Struct, frozen=True):
     """What ``--ready-file`` holds: for programs that test against this network."""
 
     openmeet: str
     pds: str
     plc: str
     admin_password: str
-    people: tuple[dev_accounts.Person, ...]
+    people: tuple[dev_accounts.DevAccount, ...]
     settings: str
     pid: int
 
@@ -113,7 +113,7 @@ def main(
     ports = free_ports() if ephemeral else ports_of(plc=plc_port, pds=pds_port, web=web_port)
 
     async def run() -> None:
-        async with network(folder, ports, ready_file, further=Further(tuple(source or ()), second_plc)) as ready:
+        async with network(folder, ports, ready_file, further=FurtherSources(tuple(source or ()), second_plc)) as ready:
             typer.echo(greeting(ready))
             await wait_for_stop()
             typer.echo("Stopping …")
@@ -143,8 +143,8 @@ def free_ports() -> Ports:
 
 @asynccontextmanager
 async def network(
-    folder: Path, ports: Ports, ready_file: Path | None = None, *, further: Further = Further()
-) -> AsyncIterator[Ready]:
+    folder: Path, ports: Ports, ready_file: Path | None = None, *, further: FurtherSources = FurtherSources()
+) -> AsyncIterator[NetworkReady]:
     """The running network. What the parts say to each other goes over sockets, as between strangers."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -177,7 +177,7 @@ async def network(
         web = await listen(await stack.enter_async_context(sites(installation)), "web", ports.web)
         stack.push_async_callback(web.stop)
 
-        ready = Ready(
+        ready = NetworkReady(
             settings.public_url,
             pds_url,
             plc.url,
@@ -201,9 +201,9 @@ async def listen(app: ASGIApp, name: str, port: int) -> Serving:
         raise Refused(f"{refused.why} Is another network running? Another port: --{name}-port.") from refused
 
 
-def _pds(folder: Path, port: int, plc_url: str, home: Household) -> pds_settings.Settings:
+def _pds(folder: Path, port: int, plc_url: str, home: Household) -> pds_settings.PdsSettings:
     return pds_settings.checked(
-        pds_settings.Settings(
+        pds_settings.PdsSettings(
             hostname="localhost",
             service_name="Aurora Locus",
             port=port,
@@ -235,7 +235,7 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Hous
     )
 
 
-async def _listening_to(wishes: Settings, further: Further) -> Settings:
+async def _listening_to(wishes: Settings, further: FurtherSources) -> Settings:
     """Raises InvalidInput of a source that is no address or does not answer."""
     http = HttpClient(DEVELOPMENT)
     try:
@@ -260,7 +260,7 @@ async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
             known = await queries.find_by_handle(reader, person.handle)
         if known is None:
             try:
-                await creation.create(registry, wishes.Wish(person.handle, person.email, person.password))
+                await creation.create(registry, wishes.AccountRequest(person.handle, person.email, person.password))
             except Refused as refused:
                 if refused.name in {handles.taken().name, wishes.email_taken().name}:
                     continue
@@ -270,7 +270,7 @@ async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
     return () if first is None else (str(first.did),)
 
 
-def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettings, path: Path) -> None:
+def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSettings, path: Path) -> None:
     """Write what the operator's commands need to work on this network. The administrator's password is in it."""
     tables: dict[str, dict[str, object]] = {
         "openmeet": {
@@ -313,7 +313,7 @@ def keep_settings(settings: Settings, pds: pds_settings.Settings, plc: PlcSettin
     private_file.write(path, "\n".join([*lines, ""]).encode())
 
 
-def greeting(ready: Ready) -> str:
+def greeting(ready: NetworkReady) -> str:
     """What a person sees when everything answers."""
     ana = ready.people[0]
     collection = "community.lexicon.calendar.event"

@@ -11,11 +11,11 @@ from groundwork.http.server import serve
 from groundwork.mail.folder import FolderMailbox
 from groundwork.telemetry.probes import probing
 from openmeet.app import create_app
-from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.repositories.consent import Publishing
-from openmeet.tenants.configured import DEFAULT_TENANT, Health, check_name, checks_of
+from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.site.hosts import Hosts
 from openmeet.web.site.services import Services
 from openmeet.web.xrpc.call import service_callers
@@ -61,7 +61,7 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
     """Every community's site, each under its own host name; what they stand on is tried until the block ends."""
     checks = checks_of(one.tenant for one in installation.platforms)
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
-        health = Health(checks, probes, serving_of(installation, WEB))
+        health = ProgramHealth(checks, probes, serving_of(installation, WEB))
         yield Hosts(
             {one.tenant.name: await site(one, health) for one in installation.platforms},
             {one.settings.public_host: one.tenant.name for one in installation.platforms},
@@ -69,7 +69,7 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
         )
 
 
-async def site(platform: Platform, health: Health | None = None) -> Application:
+async def site(platform: Platform, health: ProgramHealth | None = None) -> Application:
     """One community's site over an open platform; ``health``: of every community that the program serves."""
     checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
@@ -86,7 +86,7 @@ async def site(platform: Platform, health: Health | None = None) -> Application:
         network=platform.network,
         publishing=Publishing(platform.network, await keeper_of(platform)),
         publisher=publisher(platform),
-        outgoing=Outgoing(platform.network.http, platform.network.sealer),
+        outgoing=CalendarFetcher(platform.network.http, platform.network.sealer),
         engines=Engines(platform.installation, platform.queue, platform.here, others),
         service_callers=service_callers(platform.settings, platform.network),
         workers=platform.workers,

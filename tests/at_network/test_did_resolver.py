@@ -17,7 +17,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 
 DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
-KEY = k256.PrivateKey.from_bytes(b"\x01" * 32).public
+KEY = k256.K256PrivateKey.from_bytes(b"\x01" * 32).public
 
 
 def document(did=DID, handle="alice.example.com"):
@@ -113,7 +113,7 @@ async def test_closed_identity_is_noticed(resolver, directory):
 async def test_rotated_key_is_seen_by_refresh(resolver, directory, clock):
     """A signature fails, the document is asked for anew, the new key is there."""
     await resolver.resolve(DID)
-    other = k256.PrivateKey.from_bytes(b"\x02" * 32).public
+    other = k256.K256PrivateKey.from_bytes(b"\x02" * 32).public
     directory.answer = lambda: web.json_response(
         account_document(DID, handle=None, key=other, pds="https://pds.example.com")
     )

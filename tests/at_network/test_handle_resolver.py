@@ -21,7 +21,7 @@ from groundwork.http.reach import DEVELOPMENT
 ALICE = parse_handle("alice.example.com")
 DID = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
 OTHER = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
-KEY = k256.PrivateKey.from_bytes(b"\x01" * 32).public
+KEY = k256.K256PrivateKey.from_bytes(b"\x01" * 32).public
 RECORD = f"_atproto.{ALICE}"
 
 

@@ -8,7 +8,7 @@ from tests.world.lexicon_publisher import Publisher, lexicon, open_publisher
 
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.lexicon_resolver import LexiconResolver
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.nsid import Nsid
@@ -87,7 +87,7 @@ async def test_a_record_that_is_no_lexicon_is_none(scene: Scene) -> None:
 
 async def test_what_somebody_else_signed_proves_nothing(scene: Scene) -> None:
     scene.publisher.publish(DOCUMENT)
-    scene.publisher.signing_key = PrivateKey.from_random(b"x" * 64)
+    scene.publisher.signing_key = K256PrivateKey.from_random(b"x" * 64)
     failure = await refusal(scene)
     assert isinstance(failure, RemoteFailed)
     assert "prove" in failure.why
@@ -97,7 +97,7 @@ async def test_a_key_that_was_changed_is_asked_for_once(scene: Scene) -> None:
     """The authority signs with a new key, and its document, asked anew, names it."""
     scene.publisher.publish(DOCUMENT)
     await scene.resolver.resolve(NOTE)
-    scene.publisher.key = PrivateKey.from_random(b"n" * 64)
+    scene.publisher.key = K256PrivateKey.from_random(b"n" * 64)
     scene.publisher.publish(lexicon("edu.uni.lab.second", {}))
     scene.clock.turn(MINUTE)
     assert (await scene.resolver.resolve(Nsid("edu.uni.lab.second"))).document.id == "edu.uni.lab.second"

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from at_network.circuits import FIRST_PAUSE, OPENS_AFTER, Circuits, CircuitState, NotAsked
-from at_network.oauth_client import Client, Nonces, OAuthCalls
+from at_network.oauth_client import OAuthCalls, OAuthClientIdentity, ServerNonces
 from at_protocol.crypto import p256
 from at_protocol.oauth.server_metadata import ServerMetadata, describe_server, parse_server
 from groundwork.clock import SECOND, HandClock
@@ -14,7 +14,7 @@ from groundwork.errors import Failure, NotSignedIn, RemoteFailed, TooMany
 from groundwork.http.client import HttpClient
 from groundwork.http.server import serving
 
-CLIENT = Client("http://localhost")
+CLIENT = OAuthClientIdentity("http://localhost")
 TOKENS = {
     "access_token": "a",
     "refresh_token": "b",
@@ -40,10 +40,10 @@ class Server:
 
 async def test_a_server_that_fails_is_not_asked_for_tokens_until_it_may_be_tried(http: HttpClient, clock: HandClock):
     server, circuits = Server(), Circuits(clock)
-    key = p256.PrivateKey(b"\x01" * 32)
+    key = p256.P256PrivateKey(b"\x01" * 32)
     async with serving(Router([Route("/oauth/token", server.take, methods=["POST"])])) as served:
         metadata = _metadata(served.url)
-        calls = OAuthCalls(http, clock, Nonces(), circuits)
+        calls = OAuthCalls(http, clock, ServerNonces(), circuits)
 
         async def refresh() -> Failure | None:
             try:

@@ -7,20 +7,20 @@ from tests.at_network.peers import drop, serve
 from at_network.plc_client import PlcClient
 from at_protocol.crypto import k256
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.identity.did_document import Service
-from at_protocol.identity.plc_operation import Operation, cid_of, did_of, sign, to_json
+from at_protocol.identity.did_document import DidService
+from at_protocol.identity.plc_operation import PlcOperation, cid_of, did_of, sign, to_json
 from groundwork.errors import Conflict, NotFound, Refused, RemoteFailed, TooMany
 
-KEY = k256.PrivateKey.from_bytes(b"\x01" * 32)
+KEY = k256.K256PrivateKey.from_bytes(b"\x01" * 32)
 
 
-def operation(host: str = "pds.example.com", prev: str | None = None) -> Operation:
+def operation(host: str = "pds.example.com", prev: str | None = None) -> PlcOperation:
     return sign(
-        Operation(
+        PlcOperation(
             rotation_keys=(format_did_key(KEY.public),),
             verification_methods={"atproto": format_did_key(KEY.public)},
             also_known_as=("at://alice.example.com",),
-            services={"atproto_pds": Service("AtprotoPersonalDataServer", f"https://{host}")},
+            services={"atproto_pds": DidService("AtprotoPersonalDataServer", f"https://{host}")},
             prev=prev,
         ),
         KEY,

@@ -9,7 +9,7 @@ from tests.at_network.peers import drop, serve
 
 from at_network.bearer_session import (
     BearerSession,
-    SessionTokens,
+    BearerTokens,
     create_session,
     delete_session,
     refresh_session,
@@ -289,7 +289,7 @@ async def accounts():
 
 
 def session_of(http, clock, accounts, turn, **more: object):
-    tokens = SessionTokens(DID, f"access{turn}", f"refresh{turn}")
+    tokens = BearerTokens(DID, f"access{turn}", f"refresh{turn}")
     session = BearerSession(http, clock, accounts.url, tokens, **more)
     return XrpcClient(http, clock, accounts.url, credentials=session), session
 
@@ -300,12 +300,12 @@ async def test_sign_in(http, clock, accounts):
 
 
 async def test_tokens_do_not_print():
-    assert "secret" not in repr(SessionTokens(DID, "secret1", "secret2"))
+    assert "secret" not in repr(BearerTokens(DID, "secret1", "secret2"))
 
 
 async def test_sign_out(http, clock, accounts):
     """The refresh token names the session that ends; the access token could not."""
-    await delete_session(http, clock, accounts.url, SessionTokens(DID, "access1", "refresh1"))
+    await delete_session(http, clock, accounts.url, BearerTokens(DID, "access1", "refresh1"))
     ((method, path, headers, body),) = accounts.requests
     assert (method, path, body) == ("POST", "/xrpc/com.atproto.server.deleteSession", b"")
     assert headers["authorization"] == "Bearer refresh1"
@@ -319,7 +319,7 @@ async def test_expired_session_is_refreshed_and_kept_before_use(http, clock, acc
         kept.append((tokens.refresh, len(accounts.requests)))
 
     client, session = session_of(http, clock, accounts, 1, keep=keep)
-    session.tokens = SessionTokens(DID, "access0", "refresh1")
+    session.tokens = BearerTokens(DID, "access0", "refresh1")
     assert await client.query("com.example.get") == {"seen": "access2"}
     assert kept == [("refresh2", 2)]
 
@@ -327,7 +327,7 @@ async def test_expired_session_is_refreshed_and_kept_before_use(http, clock, acc
 async def test_many_expired_calls_refresh_once(http, clock, accounts):
     """A refresh token is good for one use: ten calls that fail together share one refresh."""
     client, session = session_of(http, clock, accounts, 1)
-    session.tokens = SessionTokens(DID, "access0", "refresh1")
+    session.tokens = BearerTokens(DID, "access0", "refresh1")
     answers = await asyncio.gather(*(client.query("com.example.get") for _ in range(10)))
     assert answers == [{"seen": "access2"}] * 10
     assert accounts.refreshes == 1
@@ -335,7 +335,7 @@ async def test_many_expired_calls_refresh_once(http, clock, accounts):
 
 async def test_session_that_is_over_asks_for_the_person(http, clock, accounts):
     client, session = session_of(http, clock, accounts, 1)
-    session.tokens = SessionTokens(DID, "access0", "refresh1")
+    session.tokens = BearerTokens(DID, "access0", "refresh1")
     accounts.is_over = True
     with pytest.raises(NotSignedIn):
         await client.query("com.example.get")
@@ -367,4 +367,4 @@ async def test_endless_refusals_end(http, clock, accounts):
 async def test_another_accounts_session_is_refused(http, clock, accounts):
     other = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     with pytest.raises(NotSignedIn):
-        await refresh_session(http, clock, accounts.url, SessionTokens(other, "access1", "refresh1"))
+        await refresh_session(http, clock, accounts.url, BearerTokens(other, "access1", "refresh1"))

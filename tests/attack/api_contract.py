@@ -27,7 +27,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
-from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.i18n.formatting import iso
@@ -123,7 +123,7 @@ async def furnish(site: Site) -> Known:
         asked = await listed("/api/my/co-hosting", ben)
         # Nothing is sent: that is owed, and nobody pays here. Afterwards the site calls nobody, as it was.
         http = HttpClient(PUBLIC)
-        change_services(site.app, outgoing=Outgoing(http, Sealer([b"s" * 32])))
+        change_services(site.app, outgoing=CalendarFetcher(http, Sealer([b"s" * 32])))
         hook = await made("/api/webhooks", {"url": "https://hooks.example.org/in", "kinds": ["event.changed"]})
         await made(f"/api/webhooks/{hook['id']}/ping", {})
         delivery = await listed(f"/api/webhooks/{hook['id']}/deliveries")

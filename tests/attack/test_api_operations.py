@@ -7,7 +7,7 @@ import msgspec
 
 from groundwork.clock import HandClock
 from openmeet.app import operations
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.strangers import publishing_to_nobody
@@ -53,7 +53,7 @@ def _near(garbage: Garbage, kind: Any, name: str = "") -> Any:
     return garbage.text(name)
 
 
-def _address(garbage: Garbage, operation: Operation, slugs: list[str]) -> httpx.URL:
+def _address(garbage: Garbage, operation: ApiOperation, slugs: list[str]) -> httpx.URL:
     slug = garbage.dice.choice(slugs) if garbage.is_hurt(0.7) else garbage.text()
     asked = {
         one.name: garbage.text(one.name)
@@ -67,7 +67,7 @@ def _address(garbage: Garbage, operation: Operation, slugs: list[str]) -> httpx.
 
 
 async def _ask(
-    browser: httpx.AsyncClient, garbage: Garbage, operation: Operation, callers: list[Any], slugs: list[str]
+    browser: httpx.AsyncClient, garbage: Garbage, operation: ApiOperation, callers: list[Any], slugs: list[str]
 ) -> tuple[str, httpx.Response]:
     headers = dict(garbage.dice.choice(callers))
     content = b""

@@ -8,7 +8,7 @@ from aiohttp import web
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, HOUR
 from openmeet.network.records import seen
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import Town, town
 
 __all__ = ["town"]
@@ -72,8 +72,13 @@ async def test_a_write_with_any_answer_is_settled_in_the_end(town: Town, name: s
         await town.pay()
         await town.ingest()
         town.clock.turn(HOUR)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state in {State.PUBLISHED, State.RETRYING, State.DUE, State.CONFLICTED}
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state in {
+        PublicationState.PUBLISHED,
+        PublicationState.RETRYING,
+        PublicationState.DUE,
+        PublicationState.CONFLICTED,
+    }
     words = standing.words(town.clock.now(), is_allowed=True)
     assert len(words) < 1000
     assert not {"\x00", "\u202e", "\n"} & set(words)
@@ -82,8 +87,8 @@ async def test_a_write_with_any_answer_is_settled_in_the_end(town: Town, name: s
         town.clock.turn(2 * DAY)
         await town.pay()
         await town.ingest()
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.PUBLISHED
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.PUBLISHED
     assert (await town.record(standing.uri))["name"] == event.title
     async with town.db.reader() as reader:
         known = await seen.find(reader, standing.uri)
@@ -103,6 +108,6 @@ async def test_a_refusal_in_any_words_is_a_refusal(town: Town, message: str) -> 
         _error("InvalidRequest", message) if request.path.endswith("putRecord") else None
     )
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.REFUSED
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.REFUSED
     assert len(standing.words(town.clock.now(), is_allowed=True)) < 1000

@@ -7,7 +7,7 @@ from at_protocol.data import cbor, json_form
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import NetworkAnswer
-from openmeet.domain.events.model import Mode, Status, Venue
+from openmeet.domain.events.model import EventStatus, Mode, Venue
 from openmeet.network.records.collections import EVENT, LEGACY_EVENT, LEGACY_RSVP, RSVP
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, owes_nothing, write_event
@@ -111,7 +111,7 @@ def _ours(garbage: Garbage) -> Publishable:
         ends_at=garbage.dice.choice([None, NOW]),
         time_zone=garbage.dice.choice(["UTC", "+23:59", "Europe/Berlin"]),
         mode=mode,
-        status=garbage.dice.choice(list(Status)),
+        status=garbage.dice.choice(list(EventStatus)),
         venue=venue,
         online_url="" if mode is Mode.IN_PERSON else garbage.dice.choice(["", "https://meet.example/1"]),
         created_at=NOW,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer.live import open_live
@@ -22,13 +22,13 @@ from tests.databases import MakeDatabase, PostgresDatabases, sqlite_url
 
 _numbers = itertools.count(1)
 
-LIMITS = Limits(max_blob_bytes=100_000, quota_bytes=1_000_000)
+LIMITS = UploadLimits(max_blob_bytes=100_000, quota_bytes=1_000_000)
 
 
 async def assemble(db: Database, clock: Clock, folder: Path, *, ring_frames: int = 10_000) -> Repositories:
     """Everything of a PDS below its accounts."""
     live = await open_live(db, max_frames=ring_frames)
-    blobs = Blobs(db, DiskBlobStore(folder / "blobs"), LIMITS)
+    blobs = BlobService(db, DiskBlobStore(folder / "blobs"), LIMITS)
     keys = SigningKeys(db, Sealer([bytes(32)]))
     return await open_repositories(db, live, keys, blobs, clock, clock_id=7)
 

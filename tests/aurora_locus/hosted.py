@@ -5,7 +5,7 @@ from base64 import b32encode
 from dataclasses import dataclass
 
 from at_protocol.crypto.did_key import PublicKey
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
@@ -17,7 +17,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository import hosting
 from aurora_locus.repository.commit import commit
-from aurora_locus.repository.model import Action, Committed, Status, Unswapped, Write
+from aurora_locus.repository.model import Committed, HostingStatus, PreparedWrite, Unswapped, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import queries
@@ -33,17 +33,19 @@ class Hosted:
 
     repositories: Repositories
     did: Did
-    key: PrivateKey
+    key: K256PrivateKey
 
     @classmethod
     def named(cls, repositories: Repositories, name: str) -> "Hosted":
         """DID and key follow from the name."""
         secret = hashlib.sha256(name.encode()).digest()
         did = Did("did:plc:" + b32encode(secret)[:24].decode().lower())
-        return cls(repositories, did, PrivateKey.from_random(secret + secret))
+        return cls(repositories, did, K256PrivateKey.from_random(secret + secret))
 
     @classmethod
-    async def make(cls, repositories: Repositories, name: str, status: Status = Status.ACTIVE) -> "Hosted":
+    async def make(
+        cls, repositories: Repositories, name: str, status: HostingStatus = HostingStatus.ACTIVE
+    ) -> "Hosted":
         made = cls.named(repositories, name)
         did, key = made.did, made.key
         beginning = hosting.begin(repositories, did, key)
@@ -51,7 +53,7 @@ class Hosted:
         def work(w: Writer) -> None:
             hosting.create(w, beginning, status)
             repositories.keys.make_current(w, did, key)
-            if status is Status.ACTIVE:
+            if status is HostingStatus.ACTIVE:
                 hosting.announce_creation(w, repositories, Handle(f"{name}.test"), beginning)
 
         await repositories.db.write(work)
@@ -61,12 +63,12 @@ class Hosted:
         self,
         rkey: str | None,
         value: Value,
-        action: Action = Action.CREATE,
+        action: WriteAction = WriteAction.CREATE,
         *,
         collection: Nsid = NOTE,
         validate: bool | None = None,
         swap: Cid | Unswapped | None = Unswapped.ANYTHING,
-    ) -> Write:
+    ) -> PreparedWrite:
         return prepare_record(
             CATALOG,
             action,
@@ -78,17 +80,17 @@ class Hosted:
             swap=swap,
         )
 
-    async def write(self, *writes: Write, swap_commit: Cid | None = None) -> Committed | None:
+    async def write(self, *writes: PreparedWrite, swap_commit: Cid | None = None) -> Committed | None:
         await check_blobs(self.repositories.db, self.did, writes)
         return await commit(self.repositories, self.did, writes, swap_commit=swap_commit)
 
-    async def create(self, rkey: str | None, text: str = "hello", **more: Value) -> Write:
+    async def create(self, rkey: str | None, text: str = "hello", **more: Value) -> PreparedWrite:
         write = self.prepare(rkey, {"text": text, **more})
         await self.write(write)
         return write
 
     async def put(self, rkey: str, text: str, **more: Value) -> Committed | None:
-        return await self.write(self.prepare(rkey, {"text": text, **more}, Action.PUT))
+        return await self.write(self.prepare(rkey, {"text": text, **more}, WriteAction.PUT))
 
     async def delete(self, rkey: str, swap: Cid | Unswapped | None = Unswapped.ANYTHING) -> Committed | None:
         return await self.write(prepare_deletion(NOTE, RecordKey(rkey), swap=swap))
@@ -118,7 +120,7 @@ async def verify_log(db: Database, did: Did, key: PublicKey, now: int) -> dict[s
 
     Raises verify.Refused when one does not hold.
     """
-    known: verify.Known | None = None
+    known: verify.RepoHead | None = None
     records: dict[str, Value] = {}
     for message in await messages(db, did):
         if isinstance(message, events.CommitMessage):
@@ -132,7 +134,9 @@ async def verify_log(db: Database, did: Did, key: PublicKey, now: int) -> dict[s
     return records
 
 
-def _verified(message: events.CommitMessage, key: PublicKey, now: int, known: verify.Known | None) -> verify.Verified:
+def _verified(
+    message: events.CommitMessage, key: PublicKey, now: int, known: verify.RepoHead | None
+) -> verify.Verified:
     return verify.verify_commit_message(message, key, now_us=now, known=known)
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from aurora_locus.settings import Settings, read
+from aurora_locus.settings import PdsSettings, read
 from groundwork.settings import SettingsRefused
 
 SAFE = {
@@ -165,4 +165,4 @@ def test_two_values_for_one_thing_are_refused():
 
 def test_secrets_do_not_print():
     assert "long and secret" not in repr(read(SAFE))
-    assert isinstance(read(SAFE), Settings)
+    assert isinstance(read(SAFE), PdsSettings)

@@ -19,14 +19,14 @@ from at_protocol.lexicon.validate import validate_output
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from aurora_locus.app import AuroraLocus, open_server
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.server import serving
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 from tests.aurora_locus.hosted import messages
 from tests.plain_http import NO_TLS
 
@@ -134,7 +134,7 @@ class Town:
     directory: Directory
     http: httpx.AsyncClient
     clock: HandClock
-    settings: Settings
+    settings: PdsSettings
 
     @property
     def url(self) -> str:
@@ -205,10 +205,10 @@ async def open_town(
     database_url: str, plc: Database, clock: HandClock, folder: Path, **changes: Any
 ) -> AsyncIterator[Town]:
     """Everything for one test."""
-    directory = Directory(create_app(plc, Limits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
+    directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
     async with serving(directory) as served_directory:
         directory.url = served_directory.url
-        settings = Settings(
+        settings = PdsSettings(
             **{
                 "dev_mode": True,
                 "data_directory": folder / "pds",

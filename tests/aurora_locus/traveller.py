@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from at_protocol.syntax.nsid import Nsid
@@ -26,14 +26,14 @@ class Traveller:
 
     town: Town
     name: str
-    rotation: PrivateKey
-    signing: PrivateKey
+    rotation: K256PrivateKey
+    signing: K256PrivateKey
     did: Did
 
     @classmethod
     async def born(cls, town: Town, name: str, pds: str = ELSEWHERE) -> "Traveller":
         """A new identity in the town's directory that says it is hosted elsewhere."""
-        rotation, signing = PrivateKey(secrets.token_bytes(32)), PrivateKey(secrets.token_bytes(32))
+        rotation, signing = K256PrivateKey(secrets.token_bytes(32)), K256PrivateKey(secrets.token_bytes(32))
         unsigned = plc_operation.account_operation(
             rotation_keys=(rotation.public,), signing_key=signing.public, handle=Handle(f"{name}.old.example"), pds=pds
         )
@@ -85,9 +85,9 @@ class Traveller:
         """Any change of the identity, signed with the key that may."""
         directory = self.town.pds.registry.directory
         newest = await directory.last(self.did)
-        assert isinstance(newest, Operation)
+        assert isinstance(newest, PlcOperation)
         changed = plc_operation.parse_operation(
             {**plc_operation.to_json(newest), "prev": str(plc_operation.cid_of(newest)), "sig": "", **fields}
         )
-        assert isinstance(changed, Operation)
+        assert isinstance(changed, PlcOperation)
         await directory.submit(self.did, plc_operation.sign(replace(changed, sig=None), self.rotation))

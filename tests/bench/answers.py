@@ -12,7 +12,7 @@ import asyncpg
 from groundwork.database.transaction import Database
 from groundwork.database.turns import GROUP_MEMBERS, in_turn
 from openmeet.domain.attendance import actions, queries
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.rules import Submission, check
@@ -75,7 +75,7 @@ async def _per_second(db: Database) -> float:
 
 async def _says(db: Database, some: Sequence[Caller], slug: EventSlug) -> None:
     for one in some:
-        await in_turn(db, slug, partial(actions.answer, caller=one, slug=slug, reply=Reply.GOING))
+        await in_turn(db, slug, partial(actions.answer, caller=one, slug=slug, reply=RsvpReply.GOING))
 
 
 async def _rows_alone() -> float:

@@ -18,7 +18,7 @@ from groundwork.clock import HOUR, MINUTE, Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
-from groundwork.http.client import Answer, HttpClient
+from groundwork.http.client import HttpClient, HttpResponse
 from groundwork.telemetry.logs import LogFormat, configure
 from openmeet.domain.events import actions as events
 from tests.bench.figure import Figure, check
@@ -64,7 +64,7 @@ async def _drained() -> tuple[float, float, Counter[int]]:
         answers: Counter[int] = Counter()
         request = HttpClient.request
 
-        async def counted(self: HttpClient, method: str, url: str, **more: Any) -> Answer:
+        async def counted(self: HttpClient, method: str, url: str, **more: Any) -> HttpResponse:
             answer = await request(self, method, url, **more)
             answers[answer.status] += 1
             return answer

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import libipld
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
@@ -34,7 +34,9 @@ def measure() -> Iterator[Figure]:
         entries.append((f"app.bsky.feed.post/{from_microseconds(FIRST_US + number * 1_000_000, 7)}", cid))
     built = build(entries)
     did = parse_did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
-    commit = sign_commit(PrivateKey(bytes(31) + b"\x2a"), did=did, rev=from_microseconds(FIRST_US, 7), data=built.root)
+    commit = sign_commit(
+        K256PrivateKey(bytes(31) + b"\x2a"), did=did, rev=from_microseconds(FIRST_US, 7), data=built.root
+    )
 
     def write() -> int:
         return sum(map(len, export(commit, built.blocks.get, blocks.get)))

@@ -19,7 +19,7 @@ from groundwork.database.transaction import Database
 from groundwork.database.words import words_of
 from groundwork.geo_points import spot
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.vocabulary import Category
@@ -127,7 +127,7 @@ async def _first(db: Database) -> UserId:
         event = await events.create(
             tx, Caller(me, "Me"), check(Submission(title="Choir", starts="2096-01-01T18:00", time_zone="UTC"))
         )
-        await attendance.answer(tx, Caller(me, "Me"), event.slug, Reply.GOING)
+        await attendance.answer(tx, Caller(me, "Me"), event.slug, RsvpReply.GOING)
     return me
 
 

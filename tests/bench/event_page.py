@@ -13,7 +13,7 @@ import httpx
 from groundwork.clock import SystemClock
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from tests.bench import stores
@@ -74,7 +74,7 @@ async def _events(db: Database) -> tuple[str, str]:
         guest = Caller(await users.create_person(tx, display_name="Ben"), "Ben")
         times = {"starts": "2096-07-04T18:00", "ends": "2096-07-04T20:00"}
         crowded, empty = await event_by(tx, host, **times), await event_by(tx, host, **times)
-        await attendance.answer(tx, guest, crowded.slug, Reply.GOING)
+        await attendance.answer(tx, guest, crowded.slug, RsvpReply.GOING)
         (place,) = await tx.fetch("pragma database_list")
     with closing(sqlite3.connect(place["file"])) as connection:
         copies = {"users": {"id": "'u' || n.i", "email": "null"}}

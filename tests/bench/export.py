@@ -13,7 +13,7 @@ from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository.commit import MAX_WRITES, commit
-from aurora_locus.repository.model import Action
+from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import prepare_record
 from tests.bench.captured import POST
 from tests.bench.figure import Figure, check
@@ -63,7 +63,7 @@ async def _write(registry: Registry, account: Account, count: int) -> None:
         writes = [
             prepare_record(
                 catalog,
-                Action.CREATE,
+                WriteAction.CREATE,
                 Nsid(POST["$type"]),
                 None,
                 {**POST, "text": f"{number} {POST['text']}"},

@@ -19,7 +19,7 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository.commit import commit
-from aurora_locus.repository.model import Action
+from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import prepare_record
 from aurora_locus.sequencer import queries
 from tests.bench.figure import Figure, check
@@ -65,7 +65,9 @@ async def _fill(registry: Registry) -> list[Account]:
         for number in range(PAST_EACH):
             key = repositories.fresh_record_key()
             value = record(account, number)
-            made = prepare_record(catalog, Action.CREATE, Nsid(COLLECTION), None, value, validate=None, fresh_key=key)
+            made = prepare_record(
+                catalog, WriteAction.CREATE, Nsid(COLLECTION), None, value, validate=None, fresh_key=key
+            )
             await commit(repositories, account.did, [made])
 
     await asyncio.gather(*map(fill, accounts))

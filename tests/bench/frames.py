@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from at_protocol.sync import events
 from at_protocol.sync import frames as framing
 from at_protocol.sync.events import CommitMessage
-from at_protocol.sync.verify import LENIENT, Refused, verify_commit_message
+from at_protocol.sync.verify import LENIENT, MessageRejected, verify_commit_message
 from tests.bench import captured
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.timing import progress, rate, rates
@@ -57,7 +57,7 @@ def measure() -> Iterator[Figure]:
         for message in commits:
             try:
                 verify_commit_message(message, keys[message.repo], now_us=CAPTURED_AT_US, care=LENIENT)
-            except Refused:
+            except MessageRejected:
                 refused += 1
         return refused
 

@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.app import open_server
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
-from aurora_locus.settings import Settings, read
+from aurora_locus.repository.model import HostingStatus
+from aurora_locus.settings import PdsSettings, read
 from groundwork.clock import SystemClock
 from groundwork.database.transaction import Writer
 from tests.bench.figure import Wrong
@@ -45,7 +45,7 @@ class Account:
     """Somebody with a repository, and a token that writes to it."""
 
     did: Did
-    key: PrivateKey
+    key: K256PrivateKey
     token: str
 
     @property
@@ -69,7 +69,7 @@ class Pds:
         self.url = f"http://127.0.0.1:{self.port}"
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> PdsSettings:
         return read(self.environment)
 
     def fill(self, work: Callable[[Registry], Awaitable[T]]) -> T:
@@ -129,7 +129,7 @@ async def make_accounts(registry: Registry, count: int, done: Callable[[int], No
         def work(w: Writer, first: int = first, some: list[Account] = some, begun: list = beginnings) -> None:
             for number, (account, beginning) in enumerate(zip(some, begun, strict=True), first):
                 handle = parse_handle(f"person{number}.test")
-                hosting.create(w, beginning, Status.ACTIVE)
+                hosting.create(w, beginning, HostingStatus.ACTIVE)
                 queries.insert(w, account.did, handle, email=None, password_hash=None)
                 registry.repositories.keys.make_current(w, account.did, account.key)
                 hosting.announce_creation(w, registry.repositories, handle, beginning)
@@ -142,7 +142,7 @@ async def make_accounts(registry: Registry, count: int, done: Callable[[int], No
 def _account(registry: Registry, number: int) -> Account:
     secret = hashlib.sha256(f"bench {number}".encode()).digest()
     did = parse_did("did:plc:" + b32encode(secret)[:24].decode().lower())
-    return Account(did, PrivateKey(secret), registry.tokens.access(did, Scope.FULL, SystemClock().now()))
+    return Account(did, K256PrivateKey(secret), registry.tokens.access(did, SessionScope.FULL, SystemClock().now()))
 
 
 def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

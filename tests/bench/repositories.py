@@ -21,7 +21,7 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository.commit import commit
-from aurora_locus.repository.model import Action
+from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import prepare_record
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import SystemClock
@@ -36,8 +36,8 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_payer
 from openmeet.network.ingestion.events import Here
-from openmeet.network.repositories.clients import Network
-from openmeet.outbox.kinds import Debt
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.outbox.kinds import JobKind
 from tests.bench.captured import EVENT
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
@@ -82,7 +82,7 @@ async def _fill(registry: Registry) -> list[Account]:
         writes = [
             prepare_record(
                 catalog,
-                Action.CREATE,
+                WriteAction.CREATE,
                 Nsid(collection),
                 key,
                 value,
@@ -122,10 +122,10 @@ async def _read_in(
     """Seconds and processor seconds for the strangers, seconds for the one who signs in."""
     async with store as db, _network(pds_url, accounts) as network:
         # As the publisher has it.
-        payings = {Debt.BACKFILL: Paying(backfill_payer(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)}
+        payings = {JobKind.BACKFILL: Paying(backfill_payer(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)}
         progress("reading the strangers' repositories")
         async with db.transaction() as tx:
-            await owe_many(tx, Debt.BACKFILL, [(one.did, 1, tx.now) for one in accounts[:-1]])
+            await owe_many(tx, JobKind.BACKFILL, [(one.did, 1, tx.now) for one in accounts[:-1]])
         begun, busy = perf_counter(), process_time()
         while await dispatcher.run_once(db, payings):
             pass
@@ -135,7 +135,7 @@ async def _read_in(
         async with db.transaction() as tx:
             await identities.connect(tx, own.did, handle="ana.test", pds_url=pds_url)
             await backfill_progress.ask(tx, own.did)
-            await owe_many(tx, Debt.BACKFILL, [(own.did, 1, tx.now)])
+            await owe_many(tx, JobKind.BACKFILL, [(own.did, 1, tx.now)])
         begun = perf_counter()
         while await dispatcher.run_once(db, payings):
             pass
@@ -149,7 +149,7 @@ async def _read_in(
 
 
 @asynccontextmanager
-async def _network(pds_url: str, accounts: Sequence[Account]) -> AsyncIterator[Network]:
+async def _network(pds_url: str, accounts: Sequence[Account]) -> AsyncIterator[NetworkClients]:
     """What reading needs, and a directory that names this PDS for each of the accounts."""
     keys = {account.did: format_multikey(account.key.public) for account in accounts}
 
@@ -181,6 +181,6 @@ async def _network(pds_url: str, accounts: Sequence[Account]) -> AsyncIterator[N
         stack.push_async_callback(handles.close)
         servers = OAuthServers(http, clock, is_development=True)
         stack.push_async_callback(servers.close)
-        network = Network(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
+        network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
         stack.push_async_callback(network.settle)
         yield network

@@ -7,7 +7,7 @@ from typing import Final
 from openmeet.domain.events.model import Mode
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.search import search
-from openmeet.domain.search.search import Near, Source, Wanted
+from openmeet.domain.search.search import EventOrigin, Near, SearchQuery
 from tests.bench.crowd import Crowd
 from tests.bench.figure import check as holds
 from tests.bench.timing import percentile
@@ -22,43 +22,45 @@ async def measured(crowd: Crowd) -> dict[str, float]:
     chosen = random.Random(11)  # the same searches every time
     vocabulary = words()
     kinds = {
-        "searches for a common word": [Wanted((word,)) for word in vocabulary[:40]],
-        "searches for any word": [Wanted((word,)) for word in chosen.sample(vocabulary, 100)],
+        "searches for a common word": [SearchQuery((word,)) for word in vocabulary[:40]],
+        "searches for any word": [SearchQuery((word,)) for word in chosen.sample(vocabulary, 100)],
         "searches for the beginning of a word": [
-            Wanted((word[: chosen.randint(1, 3)],)) for word in chosen.sample(vocabulary, 60)
+            SearchQuery((word[: chosen.randint(1, 3)],)) for word in chosen.sample(vocabulary, 60)
         ],
         "searches for several words": [_several(chosen, vocabulary) for _ in range(100)],
         "searches with filters": [_filtered(chosen, vocabulary) for _ in range(100)],
     }
     found = {kind: await _p99(crowd, asked) for kind, asked in kinds.items()}
-    holds(await _count(crowd, Wanted((vocabulary[0],))) == PAGE, "a common word finds less than a page")
-    holds(await _count(crowd, Wanted(("n42",))) >= 1, "a rare word finds nothing")
+    holds(await _count(crowd, SearchQuery((vocabulary[0],))) == PAGE, "a common word finds less than a page")
+    holds(await _count(crowd, SearchQuery(("n42",))) >= 1, "a rare word finds nothing")
     return found
 
 
-def _several(chosen: random.Random, vocabulary: list[str]) -> Wanted:
+def _several(chosen: random.Random, vocabulary: list[str]) -> SearchQuery:
     # Frequent and rare ones together, as people write.
-    return Wanted(tuple(vocabulary[int(len(vocabulary) ** chosen.random()) - 1] for _ in range(chosen.randint(2, 4))))
+    return SearchQuery(
+        tuple(vocabulary[int(len(vocabulary) ** chosen.random()) - 1] for _ in range(chosen.randint(2, 4)))
+    )
 
 
-def _filtered(chosen: random.Random, vocabulary: list[str]) -> Wanted:
+def _filtered(chosen: random.Random, vocabulary: list[str]) -> SearchQuery:
     word = vocabulary[int(len(vocabulary) ** chosen.random()) - 1]
     near = Near(chosen.uniform(-60, 70), chosen.uniform(-180, 180), chosen.choice((25, 100, 500)))
-    return Wanted(
+    return SearchQuery(
         words=(word,) if chosen.random() < 0.5 else (),
         topics=(f"category:{chosen.choice(list(Category)).value}",) if chosen.random() < 0.5 else (),
         mode=chosen.choice((None, None, Mode.ONLINE)),
-        source=chosen.choice((Source.ALL, Source.ATPROTO)),
+        source=chosen.choice((EventOrigin.ALL, EventOrigin.ATPROTO)),
         near=near if chosen.random() < 0.3 else None,
     )
 
 
-async def _count(crowd: Crowd, wanted: Wanted) -> int:
+async def _count(crowd: Crowd, wanted: SearchQuery) -> int:
     async with crowd.db.reader() as reader:
         return len(await search.coming(reader, wanted, None, PAGE))
 
 
-async def _p99(crowd: Crowd, asked: list[Wanted]) -> float:
+async def _p99(crowd: Crowd, asked: list[SearchQuery]) -> float:
     samples = []
     for number in range(ROUNDS):
         begun = perf_counter()

@@ -23,7 +23,7 @@ from openmeet.domain.series.notify import telling_payer
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.actions import create_person
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
@@ -153,7 +153,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
             await actions.apply(tx, series, plan)
         edited = perf_counter() - begun
-        while await dispatcher.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
+        while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: Paying(telling_payer(db))}):
             pass
         told = perf_counter() - begun
         async with db.reader() as reader:

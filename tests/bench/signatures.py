@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.timing import rates
 
@@ -13,7 +13,7 @@ CONTENT = bytes(range(256))[:140]
 
 
 def measure() -> Iterator[Figure]:
-    key = PrivateKey(bytes(31) + b"\x2a")
+    key = K256PrivateKey(bytes(31) + b"\x2a")
     signature = key.sign(CONTENT)
     public = key.public
     check(public.verify(CONTENT, signature), "our signature does not verify")

@@ -12,7 +12,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
 from at_protocol.syntax.tid import from_microseconds
-from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.message import RecordMessage, RecordOperation
 from tests.bench.captured import EVENT
 
 RSVP: Final = "community.lexicon.calendar.rsvp"
@@ -96,7 +96,9 @@ def _put(author: Did, collection: str, rkey: RecordKey | None, at: int, value: A
     """None is a deletion; without a key it is a new record."""
     body = None if value is None else cbor.encode(value)
     when = from_microseconds(_FIRST_US + at * 1_000_000, 5)
-    operation = Operation.DELETE if body is None else Operation.CREATE if rkey is None else Operation.UPDATE
+    operation = (
+        RecordOperation.DELETE if body is None else RecordOperation.CREATE if rkey is None else RecordOperation.UPDATE
+    )
     return RecordMessage(
         did=author,
         collection=parse_nsid(collection),

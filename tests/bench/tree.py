@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.repo.build import Built, build
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.edit import apply
 from at_protocol.repo.mst import Tree
 from at_protocol.repo.node import Node
@@ -72,7 +72,7 @@ def _insert(built: Built, paths: list[str]) -> tuple[list[float], Cid]:
     root, taken = built.root, []
     for path in paths:
         tree = Tree(root, blocks.get, nodes)
-        change = Change(path, None, VALUE)
+        change = RepoChange(path, None, VALUE)
         seconds, edited = timed(lambda tree=tree, change=change: apply(tree, [change]))  # type: ignore[misc]
         taken.append(seconds)
         blocks.update(edited.new_blocks)  # type: ignore[attr-defined]

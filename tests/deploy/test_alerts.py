@@ -18,8 +18,8 @@ from groundwork.telemetry.probes import Probe, Probes
 from openmeet.domain.moderation import labels
 from openmeet.network.firehose import cursors
 from openmeet.network.ingestion import dead_letters, discrepancies, processor
-from openmeet.network.ingestion.dead_letters import Failed, Step
-from openmeet.network.ingestion.discrepancies import Discrepancy, Found
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.ingestion.metrics import counting
 from openmeet.network.ingestion.processor import POLICY, Processor
 from openmeet.network.records.collections import CONCERNING, Result
@@ -27,7 +27,7 @@ from openmeet.network.records.message import encode
 from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from programs import gauges
-from programs.gauges import Gauges
+from programs.gauges import ProgramGauges
 from programs.platform import Platform, open_platform
 from tests.deploy.promql import Scrape, evaluate, scrape
 from tests.openmeet.ingestion.network import did, event, rev
@@ -47,7 +47,7 @@ class Installation:
 
     platform: Platform
     clock: HandClock
-    gauges: Gauges
+    gauges: ProgramGauges
     processor: Processor
     scrapes: list[Scrape] = field(default_factory=list)
     pds: Metrics = field(default_factory=lambda: Metrics("aurora_locus"))
@@ -126,13 +126,13 @@ async def _pile_up(here: Installation) -> None:
 
 async def _disagree(here: Installation) -> None:
     async with here.platform.db.transaction() as tx:
-        await discrepancies.note(tx, did(1), [], [Found(f"at://{did(1)}/e/1", Discrepancy.ROW_MISSING)])
+        await discrepancies.note(tx, did(1), [], [RecordDiscrepancy(f"at://{did(1)}/e/1", Discrepancy.ROW_MISSING)])
 
 
 async def _put_aside(here: Installation) -> None:
     failed = Failed(f"at://{did(1)}/community.lexicon.calendar.event/1", rev(1), ValueError("no"))
     async with here.platform.db.transaction() as tx:
-        await dead_letters.settle(tx, did(1), Step.TAKING, CONCERNING, [failed])
+        await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, [failed])
 
 
 PUBLICATION = """

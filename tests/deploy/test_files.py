@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aurora_locus.settings import Settings as PdsSettings
+from aurora_locus.settings import PdsSettings
 from groundwork.settings import names_of
 from openmeet.settings import Settings
 from openmeet.tenants.configured import VARIABLE, read_tenants

@@ -22,7 +22,7 @@ import msgspec
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
 from groundwork.queue.rabbitmq import RabbitQueue
-from programs.cluster import OPENMEET_SCHEMA, Ready
+from programs.cluster import OPENMEET_SCHEMA, ClusterReady
 from tests.journeys.crowd import Crowd, gathered
 from tests.journeys.end_state import END_WAITING, OWED, difference, until_nothing_is_owed
 from tests.journeys.stream import whole_stream
@@ -58,9 +58,9 @@ class Cluster:
     database: str
     name: str
 
-    def ready(self) -> Ready:
+    def ready(self) -> ClusterReady:
         """As it stands now: processes that were started again have other numbers."""
-        return msgspec.json.decode((self.folder / "members.json").read_bytes(), type=Ready)
+        return msgspec.json.decode((self.folder / "members.json").read_bytes(), type=ClusterReady)
 
     async def kill(self, kind: str, chance: random.Random) -> None:
         """``kill -9`` of one of its kind, and wait until it was started again."""

@@ -10,7 +10,7 @@ from aiohttp import ClientError, ClientSession, WSMsgType
 from at_protocol.crypto.did_key import PublicKey
 from at_protocol.sync import events
 from at_protocol.sync.events import CommitMessage, Sequenced
-from at_protocol.sync.verify import LENIENT, Known, verify_commit_message
+from at_protocol.sync.verify import LENIENT, RepoHead, verify_commit_message
 
 QUIET_SECONDS = 1.0
 
@@ -69,7 +69,7 @@ async def whole_stream(url: str) -> list[tuple[int, bytes]]:
 class Announced:
     """What a careful consumer knows of a repository after the whole stream."""
 
-    known: Known
+    known: RepoHead
     # rev -> commit CID of every announced commit.
     commits: dict[str, str]
     records: dict[str, str]
@@ -77,7 +77,7 @@ class Announced:
 
 def read_commits(frames: Iterable[bytes], did: str, key: PublicKey, now_us: int) -> Announced:
     """Check that each commit follows the one before and can be inverted. Raises verify.Refused where not."""
-    known: Known | None = None
+    known: RepoHead | None = None
     commits: dict[str, str] = {}
     records: dict[str, str] = {}
     for frame in frames:

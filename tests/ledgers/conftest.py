@@ -20,7 +20,7 @@ from openmeet.settings import Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
 from plc_directory.app import create_app
 from plc_directory.settings import PlcSettings
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 from programs import workers
 from programs.platform import Platform, open_installation
 from programs.probes import WEB, probes_of
@@ -45,7 +45,9 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
     folder = tmp_path_factory.mktemp("opened")
     clock = SystemClock()
     pds = pds_settings.checked(
-        replace(pds_settings.Settings(), data_directory=folder / "pds", dev_mode=True, admin_password=Secret("a b c"))
+        replace(
+            pds_settings.PdsSettings(), data_directory=folder / "pds", dev_mode=True, admin_password=Secret("a b c")
+        )
     )
     wishes = replace(Settings(), data_directory=folder / "openmeet", dev_mailbox=True, pds_handle_domain=".test")
     here = checked({DEFAULT_TENANT: wishes})
@@ -59,7 +61,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
         workers.running(installation),
         probing(probes_of(installation, WEB), installation.default.metrics),
     ):
-        directory = create_app(plc_db, Limits(0, 0, 0), plc_metrics, version=VERSION)
+        directory = create_app(plc_db, OperationLimits(0, 0, 0), plc_metrics, version=VERSION)
         yield Opened(installation.default, await site(installation.default), server, directory, plc_metrics)
 
 

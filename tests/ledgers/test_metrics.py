@@ -3,7 +3,7 @@
 import asyncio
 
 from groundwork.telemetry.metrics import Metrics
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from tests.ledgers.conftest import Opened
 from tests.ledgers.tables import bare, section
 from tests.patience import PATIENCE_SECONDS
@@ -46,4 +46,4 @@ async def test_plc_directory(opened: Opened) -> None:
 
 def test_outcomes_of_ingestion() -> None:
     """The one label whose values are not those of HTTP; a message that was given up is counted beside the outcomes."""
-    assert {bare(row[0]) for row in section("metrics.md", "What the outcomes mean")} == {*Outcome, "buried"}
+    assert {bare(row[0]) for row in section("metrics.md", "What the outcomes mean")} == {*IngestResult, "buried"}

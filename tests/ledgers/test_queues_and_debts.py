@@ -6,16 +6,16 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
-from aurora_locus.jobs import Debt as PdsDebt
+from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.outbox.jobs import DebtState
 from groundwork.signing_key import SigningKey
 from openmeet.domain.notifications import rules
-from openmeet.domain.notifications.model import NOTHING_MORE, OF_GROUPS, TOPICS, Kind, Particulars
+from openmeet.domain.notifications.model import NOTHING_MORE, OF_GROUPS, TOPICS, NotificationDetails, NotificationKind
 from openmeet.network.records.collections import CONCERNING
-from openmeet.network.records.message import Hint, HintKind, Operation, RecordMessage
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import GRAPH, State
+from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import GRAPH, PublicationState
 from openmeet.settings import Settings
 from programs.outbox_dispatcher import composers
 from tests.ledgers.tables import bare, section
@@ -33,14 +33,14 @@ def test_routing_keys() -> None:
             AUTHOR, Nsid(collection), RecordKey("3jui7kd54zh2y"), Tid("3jui7kd54zh2y"), operation, None, None, True
         )
         for collection in collections
-        for operation in Operation
+        for operation in RecordOperation
     ]
     in_code = {one.routing_key for one in messages} | {Hint(AUTHOR, kind, "", 1).routing_key for kind in HintKind}
     assert {bare(row[0]) for row in section(PAGE, "Messages")} == in_code
 
 
 def test_kinds_of_debts() -> None:
-    assert [bare(row[0]) for row in section(PAGE, "Kinds of debts")] == [*Debt]
+    assert [bare(row[0]) for row in section(PAGE, "Kinds of debts")] == [*JobKind]
 
 
 def test_kinds_of_mail() -> None:
@@ -54,8 +54,8 @@ def test_kinds_of_news_with_their_topic_and_haste() -> None:
     documented = {bare(row[0]): (bare(row[1]), row[2]) for row in section(PAGE, "Kinds of news")}
     decided = {}
     now = Instant(0)
-    for kind in Kind:
-        about = Particulars(is_near=True)
+    for kind in NotificationKind:
+        about = NotificationDetails(is_near=True)
         assert rules.is_mailed(kind, about)
         haste = "bundled"
         if rules.is_urgent(kind, about, Instant(now + HOUR), now) and kind not in OF_GROUPS:
@@ -67,7 +67,7 @@ def test_kinds_of_news_with_their_topic_and_haste() -> None:
 
 
 def test_kinds_of_debts_of_the_pds() -> None:
-    assert [bare(row[0]) for row in section(PAGE, "Kinds of debts of Aurora Locus")] == [*PdsDebt]
+    assert [bare(row[0]) for row in section(PAGE, "Kinds of debts of Aurora Locus")] == [*PdsJobKind]
 
 
 def test_states_of_debts() -> None:
@@ -76,7 +76,7 @@ def test_states_of_debts() -> None:
 
 def test_states_of_publications_and_their_moves() -> None:
     documented = {
-        bare(state): {*State} if moves == EVERY_STATE else {bare(one) for one in moves.split(", ")}
+        bare(state): {*PublicationState} if moves == EVERY_STATE else {bare(one) for one in moves.split(", ")}
         for state, _, moves in section(PAGE, "States of a publication")
     }
     assert documented == {state.value: {*following} for state, following in GRAPH.moves.items()}

@@ -11,7 +11,7 @@ from tests.ledgers.tables import bare, section
 
 KINDS = {
     "OPENMEET_": ("Events platform", openmeet.Settings),
-    "PDS_": ("Aurora Locus", pds.Settings),
+    "PDS_": ("Aurora Locus", pds.PdsSettings),
     "PLC_": ("PLC directory", plc.PlcSettings),
 }
 

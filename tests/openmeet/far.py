@@ -41,8 +41,8 @@ from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.repositories.clients import Network, app_of
-from openmeet.outbox.kinds import Debt
+from openmeet.network.repositories.clients import NetworkClients, app_of
+from openmeet.outbox.kinds import JobKind
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
@@ -66,7 +66,7 @@ class Far:
 
     url: str
     db: Database
-    network: Network
+    network: NetworkClients
     pds: ReferencePds
     publisher: Publisher
     processor: Processor
@@ -93,7 +93,7 @@ class Far:
     async def welcome(self) -> None:
         """Ask where people are that were met, and show what they wrote, as far as the site's policy lets it."""
         await dispatcher.run_once(
-            self.db, {Debt.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network))}
+            self.db, {JobKind.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network))}
         )
         await intake.decide_due(self.db)
 
@@ -140,7 +140,7 @@ async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> A
         stack.push_async_callback(servers.close)
         port = free_port()
         url = f"http://127.0.0.1:{port}"
-        network = Network(
+        network = NetworkClients(
             http,
             clock,
             dids,

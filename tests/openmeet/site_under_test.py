@@ -23,7 +23,7 @@ from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.sign_in import model
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.repositories.consent import Publishing
@@ -134,7 +134,7 @@ async def event_by(tx: Transaction, host: Caller, **typed: str) -> Event:
 async def signed_in(site: Site, user_id: UserId) -> AsyncIterator[httpx.AsyncClient]:
     """A browser in which this person has signed in already, however they do that."""
     async with site.db.transaction() as tx:
-        session = await open_session(tx, user_id, SessionKind.BROWSER)
+        session = await open_session(tx, user_id, SessionTransport.BROWSER)
     async with site.browser() as browser:
         browser.cookies.set("openmeet_session", session.token)
         yield browser

@@ -19,7 +19,7 @@ from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import Link, Purpose
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import ChallengeId, code_of
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
@@ -84,12 +84,12 @@ async def test_the_link_of_a_letter_never_ends_with_another_key(site: Site) -> N
 
 async def test_links_of_earlier_letters_stay_when_the_next_is_written(site: Site) -> None:
     async with site.db.transaction() as tx:
-        link = Link((await person(tx, "Ana")).user_id, Purpose.ANSWER, "tea")
+        link = EmailLink((await person(tx, "Ana")).user_id, LinkPurpose.ANSWER, "tea")
         first = await links.token_for(tx, CODE_KEY, link)
         assert await links.token_for(tx, ROTATED, link) == first
-        assert await links.find(tx, first, Purpose.ANSWER) == link
+        assert await links.find(tx, first, LinkPurpose.ANSWER) == link
         assert await links.token_for(tx, DROPPED, link) != first
-        assert await links.find(tx, first, Purpose.ANSWER) is None
+        assert await links.find(tx, first, LinkPurpose.ANSWER) is None
 
 
 async def test_the_calendar_address_that_is_shown_is_the_one_that_works(site: Site) -> None:

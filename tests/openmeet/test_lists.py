@@ -9,21 +9,21 @@ import pytest
 
 from openmeet.app import operations
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.groups import administration
 from openmeet.domain.host_messages import actions as messages
-from openmeet.domain.moderation.model import Reason, Subject, Thing
+from openmeet.domain.moderation.model import ReportReason, Subject, Thing
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import detection_queries
-from openmeet.domain.series.detection import Found
+from openmeet.domain.series.detection import DetectedSeries
 from openmeet.domain.series.detection_queries import DetectionState
 from openmeet.domain.series.model import Template
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
@@ -95,17 +95,17 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
             await co_hosts.invite(tx, host, events[0].slug, f"host{number}@example.org")
             theirs = await event_by(tx, ben, title=f"Theirs {number}")
             await co_hosts.invite(tx, ben, theirs.slug, "ana@example.org")
-            await attendance.answer(tx, other, events[0].slug, Reply.GOING)
+            await attendance.answer(tx, other, events[0].slug, RsvpReply.GOING)
             await messages.write(tx, host, events[0].slug, f"Message {number}", ["going"])
-            await safety.report(tx, host, Thing.PERSON, other.user_id, Reason.SPAM, "")
+            await safety.report(tx, host, Thing.PERSON, other.user_id, ReportReason.SPAM, "")
             await safety.mute(tx, host, Subject(Thing.PERSON, other.user_id))
-        for reply in (Reply.GOING, Reply.DECLINED, Reply.INTERESTED):
+        for reply in (RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.INTERESTED):
             mine = await attendance.answer(tx, host, theirs.slug, reply)
         for other in others:
             await safety.block(tx, host, other.user_id)
         for number in range(3):
             uri = f"at://did:plc:abc/community.lexicon.calendar.event/{number}"
-            decision = Decision("name", "Tea", "Coffee", "Cocoa", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
+            decision = FieldDecision("name", "Tea", "Coffee", "Cocoa", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
             await merge_decisions.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=(decision,))
             await merge_decisions.keep(tx, uri=uri, theirs_rev=f"s{number}", ours_revision=1, decisions=(decision,))
             await merge_decisions.keep(tx, uri=uri, theirs_rev=f"t{number}", ours_revision=1, decisions=(decision,))
@@ -113,15 +113,15 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
         await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=made[0].id)
         await tx.execute("update groups set external_id = :uri where id = :id", uri=uri, id=groups[0].id)
         for number in range(3):
-            pattern_found = Found(f"tea {number}", None, ZONE, ((events[0].id, FIRST),), (), 0.9)
+            pattern_found = DetectedSeries(f"tea {number}", None, ZONE, ((events[0].id, FIRST),), (), 0.9)
             await detection_queries.put(tx, host.user_id, pattern_found, DetectionState.SUGGESTED, None)
         for number in range(3):
             guest = await person(tx, f"Guest {number}")
-            await attendance.answer(tx, guest, events[2].slug, Reply.GOING)
+            await attendance.answer(tx, guest, events[2].slug, RsvpReply.GOING)
             await series.follow(tx, guest, made[1].slug)
         daily = pattern(FIRST, ZONE, parse_rule("FREQ=DAILY;COUNT=3"))
         thrice = await series.create(tx, ben, Template("Thrice"), Timing(daily, None))
-        session = await open_session(tx, host.user_id, SessionKind.API)
+        session = await open_session(tx, host.user_id, SessionTransport.API)
     assert mine is not None
     async with site.browser() as client:
         client.headers["authorization"] = f"Bearer {session.token}"

@@ -16,17 +16,17 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import tasks as attendance_tasks
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.notify import tell
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, queries, tasks, undo
 from openmeet.domain.series.model import WINDOW, Series, Template
 from openmeet.domain.series.notify import telling_payer
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.web.calendar.feed import open_feed
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import NOW, locked, names, retitle, weekly
@@ -125,9 +125,9 @@ async def town(tx: Transaction) -> tuple[Caller, Caller, Series, str]:
     group = await groups.create(tx, ana, GroupDetails("Choir", "Europe/Berlin"))
     series = await series_actions.create(tx, ana, Template("Practice", capacity=20), weekly())
     found = await dates_of(tx, series)
-    await attendance.answer(tx, ben, found[0].slug, Reply.GOING)
+    await attendance.answer(tx, ben, found[0].slug, RsvpReply.GOING)
     await series_actions.follow(tx, ben, series.slug)
-    await tell(tx, [ben.user_id], Kind.EVENT_CHANGED, found[0].id, 1)
+    await tell(tx, [ben.user_id], NotificationKind.EVENT_CHANGED, found[0].id, 1)
     await tx.execute("update events set group_id = :id", id=group.id)
     someone = f"'u' || (i * {_SPREAD} % {PEOPLE} + 1)"
     some_event = f"'e' || (i * {_SPREAD} % {EVENTS} + 1)"
@@ -223,7 +223,7 @@ async def test_no_page_feed_act_or_task_reads_through_a_large_table(
         some = names(await dates_of(tx, series))[:2]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-    while await dispatcher.run_once(db, {Debt.SERIES_NEWS: Paying(telling_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: Paying(telling_payer(db))}):
         pass
     clock.turn(3 * DAY)
     async with db.reader() as reader:

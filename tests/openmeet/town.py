@@ -18,7 +18,7 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.sync.account_state import AccountState
 from at_protocol.syntax.tid import TidClock
 from aurora_locus.app import AuroraLocus, open_server
-from aurora_locus.settings import Settings as PdsSettings
+from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.open_ import open_folder
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import HandClock
@@ -34,7 +34,7 @@ from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Attendance, Reply
+from openmeet.domain.attendance.model import Attendance, RsvpReply
 from openmeet.domain.attendance.network_rsvps import comparing_payer
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Details, Event, EventSlug
@@ -60,12 +60,12 @@ from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import Keeper, account_payer, admin_authorization
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox import publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, Standing
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationStatus
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.databases import SqliteFiles
@@ -84,7 +84,7 @@ class Town:
 
     db: Database
     queue: EmbeddedQueue
-    network: Network
+    network: NetworkClients
     publisher: Publisher
     processor: Processor
     keeper: Keeper
@@ -144,7 +144,7 @@ class Town:
         async with self.db.transaction() as tx:
             return await events.revise(tx, host, slug, details(**typed))
 
-    async def answer(self, who: Caller, slug: EventSlug, reply: Reply = Reply.GOING) -> Attendance:
+    async def answer(self, who: Caller, slug: EventSlug, reply: RsvpReply = RsvpReply.GOING) -> Attendance:
         async with self.db.transaction() as tx:
             return await attendance.answer(tx, who, slug, reply)
 
@@ -158,16 +158,16 @@ class Town:
         return await dispatcher.run_once(
             self.db,
             {
-                Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
-                Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
-                Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
-                Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
-                Debt.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
-                Debt.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
-                Debt.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
-                Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
-                Debt.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
-                Debt.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network)),
+                JobKind.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
+                JobKind.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
+                JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
+                JobKind.LEFT_GROUP: Paying(left_group_payer(self.db)),
+                JobKind.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
+                JobKind.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
+                JobKind.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
+                JobKind.LATE_CREATE: Paying(late_create_payer(self.publisher)),
+                JobKind.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
+                JobKind.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network)),
             },
         )
 
@@ -187,7 +187,7 @@ class Town:
         await heard_until(self.consumer, self.pds_url, did, is_done)
         await self.ingest()
 
-    async def standing(self, kind: Kind, subject_id: str) -> Standing:
+    async def standing(self, kind: PublicationKind, subject_id: str) -> PublicationStatus:
         async with self.db.reader() as reader:
             return (await publications.states(reader, kind, [subject_id]))[subject_id]
 
@@ -328,7 +328,7 @@ async def open_town(
         queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)
         servers = OAuthServers(http, clock, is_development=True)
         stack.push_async_callback(servers.close)
-        network = Network(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
+        network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), servers, InProcessCache(clock))
         stack.push_async_callback(network.settle)
 
         async def enqueue(messages: list[RecordMessage]) -> None:

@@ -28,8 +28,8 @@ from openmeet.emails.notifications.email import digest_composer, news_composer
 from openmeet.emails.render import Letterhead
 from openmeet.emails.rsvp_confirmation import answered_composer
 from openmeet.emails.sign_in_code import code_composer
-from openmeet.outbox.emails import Letter, mail_payer
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.emails import OutgoingEmail, mail_payer
+from openmeet.outbox.kinds import JobKind
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
@@ -61,7 +61,7 @@ class Town:
     async def deliver(self) -> None:
         """Pay the mail that is owed, as the publisher does."""
 
-        async def send(letter: Letter, name: str) -> None:
+        async def send(letter: OutgoingEmail, name: str) -> None:
             await self.box.send(Mail(parse_address(letter.to), letter.subject, letter.text, f"<{name}@openmeet.test>"))
 
         head = Letterhead(CODE_KEY, "OpenMeet", self.url)
@@ -71,7 +71,7 @@ class Town:
             DIGEST_MAIL: digest_composer(head),
             ANSWERED_MAIL: answered_composer(head),
         }
-        await dispatcher.run_once(self.db, {Debt.MAIL: Paying(mail_payer(self.db, composers, send))})
+        await dispatcher.run_once(self.db, {JobKind.MAIL: Paying(mail_payer(self.db, composers, send))})
 
 
 @asynccontextmanager

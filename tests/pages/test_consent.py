@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from programs.up import Ready, free_ports, network
+from programs.up import NetworkReady, free_ports, network
 from tests.pages.browsers import PHONE, sideways, small_targets
 from tests.parts import needs
 
@@ -17,7 +17,7 @@ pytestmark = needs("chromium")
 
 @dataclass
 class Running:
-    ready: Ready
+    ready: NetworkReady
     page: Page
 
     async def plc_operations(self) -> int:

@@ -11,7 +11,7 @@ import segno
 from playwright.async_api import async_playwright, expect
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.check_in import tickets as check_in_tickets
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
@@ -84,7 +84,7 @@ async def test_a_ticket_before_the_camera_is_checked_in(openmeet: Town, tmp_path
             assert host is not None
             today = {"starts": "2026-03-01T18:00", "ends": "2026-03-01T20:00"}
             event = await event_by(tx, Caller(host.id, "Ana"), **today)
-            mine = await attendance.answer(tx, ben, event.slug, Reply.GOING)
+            mine = await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         code = check_in_tickets.code_of(CODE_KEY, mine.id)
         address = tickets.address_of(openmeet.url, event.slug, code)
         matrix = [[int(module) for module in row] for row in segno.make(address, error="m", micro=False).matrix]

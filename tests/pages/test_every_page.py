@@ -10,12 +10,12 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
 from openmeet.domain.api_tokens import tokens as access
-from openmeet.domain.api_tokens.scopes import Scope
-from openmeet.domain.api_tokens.tokens import TokenWanted
+from openmeet.domain.api_tokens.scopes import TokenScope
+from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import NetworkAnswer, Reply, Wishes
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import NetworkAnswer, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, drafts, permissions
 from openmeet.domain.events.model import Event
@@ -23,24 +23,24 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.actions import token_of
 from openmeet.domain.host_messages import actions as messages
-from openmeet.domain.moderation.model import Reason, Thing
-from openmeet.domain.notifications.links import Link, Purpose, token_for
+from openmeet.domain.moderation.model import ReportReason, Thing
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose, token_for
 from openmeet.domain.profiles import queries as following
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import cancel_dates, detection_queries, standing_rsvps
-from openmeet.domain.series.detection import Found
+from openmeet.domain.series.detection import DetectedSeries
 from openmeet.domain.series.detection_queries import DetectionState
 from openmeet.domain.series.model import SeriesSlug, Template, Timing
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import HAPPENING_WORDS
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side, encode_edits
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide, encode_edits
 from openmeet.outbox import emails
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
@@ -63,7 +63,10 @@ from tests.parts import needs
 
 pytestmark = needs("chromium")
 
-QUESTIONS = (Question("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True), Question("q2", "W" * 90))
+QUESTIONS = (
+    RegistrationQuestion("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True),
+    RegistrationQuestion("q2", "W" * 90),
+)
 LONG = "An evening with an unusually long title, Donaudampfschifffahrtsgesellschaftskapitän included"
 
 
@@ -93,19 +96,21 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         await messages.write(tx, ana, open_event.slug, "See you.", ["going"], send_at=Instant(tx.now + DAY))
         cancelled = await event_by(tx, ana, title="Morning run")
         cafe = await event_by(tx, ben, title="Repair café")
-        asked = Joining(limit_online=1, max_party=3, asks_names=True, needs_approval=True, questions=QUESTIONS)
+        asked = RegistrationSettings(
+            limit_online=1, max_party=3, asks_names=True, needs_approval=True, questions=QUESTIONS
+        )
         await host_decisions.change_joining(tx, ana, open_event.slug, asked)
-        await access.make(tx, ana, TokenWanted("The club's website, and its newsletter", frozenset(Scope), None))
+        await access.make(tx, ana, NewToken("The club's website, and its newsletter", frozenset(TokenScope), None))
         address = "https://club.example/a/rather/long/address/that/nobody/would/type/by/hand"
         kinds = frozenset(HAPPENING_WORDS)
         webhook, _ = await webhooks.register(
             tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=kinds, group_id=None
         )
         await webhooks.ping(tx, webhook)
-        said = Wishes(party=1, replies={"q1": "Everything"}, is_private=True)
-        await attendance.answer(tx, ana, open_event.slug, Reply.GOING, said)
+        said = RsvpRequest(party=1, replies={"q1": "Everything"}, is_private=True)
+        await attendance.answer(tx, ana, open_event.slug, RsvpReply.GOING, said)
         for who in (ben, cleo):
-            await attendance.answer(tx, who, open_event.slug, Reply.GOING, said)
+            await attendance.answer(tx, who, open_event.slug, RsvpReply.GOING, said)
         dora = await invitations.invite(tx, ana, open_event.slug, "dora@example.org")
         shadow = await users.create_shadow(tx, display_name="carla.example.org")
         await attendance.apply_from_network(
@@ -120,10 +125,10 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         await merged_into(tx, open_event)
         rehearsals = await series_by(tx, ana, ben)
         await series_found(tx, ana, rehearsals, open_event)
-        stop = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.UNSUBSCRIBE, "changes"))
-        answer = await token_for(tx, CODE_KEY, Link(ben.user_id, Purpose.ANSWER, open_event.id))
+        stop = await token_for(tx, CODE_KEY, EmailLink(ben.user_id, LinkPurpose.UNSUBSCRIBE, "changes"))
+        answer = await token_for(tx, CODE_KEY, EmailLink(ben.user_id, LinkPurpose.ANSWER, open_event.id))
         guest = await guests.ask(
-            tx, cafe.slug, email="eve@example.org", display_name="Eve", reply=Reply.GOING, wishes=Wishes()
+            tx, cafe.slug, email="eve@example.org", display_name="Eve", reply=RsvpReply.GOING, wishes=RsvpRequest()
         )
         await following.follow(tx, ana, ben.user_id)
         for asked in ({"q": "games"}, {"q": "cooperation", "category": "games", "near": "52.52, 13.40"}):
@@ -131,8 +136,8 @@ async def furnished(openmeet) -> tuple[str, dict[str, str]]:
         fresh = await event_by(tx, ana, title="Nobody answered yet")
         removed = await event_by(tx, ana, title="Taken away")
         await events.delete(tx, ana, removed.slug)
-        await safety.report(tx, ana, Thing.EVENT, cafe.slug, Reason.SPAM, "An ad.")
-        session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
+        await safety.report(tx, ana, Thing.EVENT, cafe.slug, ReportReason.SPAM, "An ad.")
+        session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
     paths = {
         "home": "/",
         "nothing found": "/?q=zzz",
@@ -211,7 +216,7 @@ async def series_by(tx: Transaction, host: Caller, guest: Caller) -> SeriesSlug:
     """A series with a cancelled date, one with a limit, answers and a reason."""
     timing = Timing(pattern(datetime(2026, 2, 3, 19), "Europe/Berlin", parse_rule("FREQ=WEEKLY;BYDAY=TU,TH")), None)  # noqa: DTZ001  # wall time is naive
     made = await series.create(tx, host, Template(LONG, "Bring a stand.", capacity=12), timing)
-    await standing_rsvps.answer_all(tx, guest, made.slug, Reply.GOING)
+    await standing_rsvps.answer_all(tx, guest, made.slug, RsvpReply.GOING)
     await series.follow(tx, guest, made.slug)
     locked = await series.lock_own(tx, host, made.slug)
     await cancel_dates.cancel_dates(tx, locked, ["2026-03-10T19:00:00"], "The hall is closed.")
@@ -223,7 +228,7 @@ async def series_found(tx: Transaction, host: Caller, series_slug: SeriesSlug, e
     locked = await series.lock_own(tx, host, series_slug)
     weekly = tuple((event.id, datetime(2026, 2, day, 19)) for day in (3, 10, 17))  # noqa: DTZ001  # wall time is naive
     for key, state, series_id in (("a", DetectionState.SUGGESTED, None), ("b", DetectionState.ACCEPTED, locked.id)):
-        found = Found(key, parse_rule("FREQ=WEEKLY;BYDAY=TU"), "Europe/Berlin", weekly, (), 0.9)
+        found = DetectedSeries(key, parse_rule("FREQ=WEEKLY;BYDAY=TU"), "Europe/Berlin", weekly, (), 0.9)
         await detection_queries.put(tx, host.user_id, found, state, series_id)
 
 
@@ -233,10 +238,16 @@ async def merged_into(tx: Transaction, event: Event) -> None:
     await events.note_record(tx, event.id, uri=uri, cid="c", did="did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
     kept = encode_edits({"name": LONG})
     decisions = (
-        Decision("name", "Tea", LONG, "Tea in the park", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS, kept, kept),
-        Decision("description", "", "W" * 300, "Bring a cup.", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS, kept, kept),
-        Decision("starts_at", "", str(tx.now), str(tx.now + 1), Policy.ORIGIN_WINS, Side.THEIRS, kept, kept),
-        Decision("links", "", "", "https://example.org", Policy.MOST_RECENT, Side.THEIRS),
+        FieldDecision(
+            "name", "Tea", LONG, "Tea in the park", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS, kept, kept
+        ),
+        FieldDecision(
+            "description", "", "W" * 300, "Bring a cup.", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS, kept, kept
+        ),
+        FieldDecision(
+            "starts_at", "", str(tx.now), str(tx.now + 1), MergeReason.ORIGIN_WINS, MergeSide.THEIRS, kept, kept
+        ),
+        FieldDecision("links", "", "", "https://example.org", MergeReason.MOST_RECENT, MergeSide.THEIRS),
     )
     await merge_decisions.keep(tx, uri=uri, theirs_rev="r", ours_revision=1, decisions=decisions)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import EventSlug
 from tests.openmeet.site_under_test import event_by, person
 from tests.pages.browsers import context, enter_code, sideways, sign_up
@@ -209,7 +209,7 @@ async def test_who_has_made_an_event_is_told_what_comes_next_until_somebody_answ
         await page.get_by_role("heading", name="Invite by e-mail").wait_for()
         async with openmeet.db.transaction() as tx:
             ben = await person(tx, "Ben")
-            await attendance.answer(tx, ben, EventSlug(address.rpartition("/")[2]), Reply.GOING)
+            await attendance.answer(tx, ben, EventSlug(address.rpartition("/")[2]), RsvpReply.GOING)
         await page.goto(address)
         assert not await page.get_by_role("heading", name="Now tell people").is_visible()
 
@@ -234,7 +234,7 @@ async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(
     async with openmeet.db.transaction() as tx:
         greta = await person(tx, "Greta Guest")
         event = await event_by(tx, await person(tx, "Hanna Host"), capacity="1")
-        await attendance.answer(tx, greta, event.slug, Reply.GOING)
+        await attendance.answer(tx, greta, event.slug, RsvpReply.GOING)
     async with context(browser, openmeet) as ben:
         page = await ben.new_page()
         await page.goto(f"/sign-up?next=/events/{event.slug}")
@@ -242,7 +242,7 @@ async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(
         await page.get_by_role("button", name="Join waitlist: Board games").click()
         await page.get_by_text("You are the next").wait_for()
         async with openmeet.db.transaction() as tx:
-            await attendance.answer(tx, greta, event.slug, Reply.DECLINED)
+            await attendance.answer(tx, greta, event.slug, RsvpReply.DECLINED)
         await page.reload()
         await page.get_by_text("A place is held for you until").wait_for()
         await page.get_by_role("button", name="Take the place: Board games").click()

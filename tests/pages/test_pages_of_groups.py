@@ -16,14 +16,14 @@ from openmeet.domain.groups import (
     publication_settings,
     queries,
 )
-from openmeet.domain.groups.model import GroupSlug, Role
+from openmeet.domain.groups.model import GroupRole, GroupSlug
 from openmeet.domain.groups.record_queries import by_record
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag, switch
 from openmeet.network.ingestion import remote_groups
@@ -54,8 +54,8 @@ async def furnished(tx: Transaction, ana: Caller) -> dict[str, str]:
         country="Germany",
         sync_enabled="on",
     )
-    ben = await member(tx, group, ana, "Ben", Role.ADMIN)
-    await member(tx, group, ana, "Cleopatra Montgomery-Featherstonehaugh", Role.MODERATOR)
+    ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
+    await member(tx, group, ana, "Cleopatra Montgomery-Featherstonehaugh", GroupRole.MODERATOR)
     troll = await member(tx, group, ana, "Troll")
     await administration.ban(tx, ana, group.slug, troll.user_id)
     for name, why in (("Dan", "The blue one, because it is the captain's own. " * 4), ("Eve", "All of them.")):
@@ -124,7 +124,7 @@ async def test_pages_of_groups_are_fit_to_be_used(browser, openmeet, size, schem
     async with openmeet.db.transaction() as tx:
         slug = GroupSlug(paths["group"].removeprefix("/groups/"))
         await pictures.put(tx, ana, slug, Picture(key, "A cap with a very long ribbon.", made.width, made.height))
-        session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
+        session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
     found = []
     async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:
         page = await opened.new_page()

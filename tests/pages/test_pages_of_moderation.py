@@ -8,12 +8,12 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.moderation import newcomers, policy, visibility
-from openmeet.domain.moderation.model import Policy, Reason, State, Subject, Thing
+from openmeet.domain.moderation.model import ModerationPolicy, ReportReason, Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation.newcomers import Came
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, event_by, person
@@ -38,21 +38,25 @@ async def furnished(tx: Transaction, mo: Caller) -> dict[str, str]:
     own = await event_by(tx, mo, title="Tea of the moderator")
     words = "It sells something else than it says. " * 6
     for who in (ben, cleo):
-        await safety.report(tx, who, Thing.EVENT, event.slug, Reason.SPAM, words)
-        await safety.report(tx, who, Thing.GROUP, group.slug, Reason.MISLEADING, "")
-    await safety.report(tx, mo, Thing.PERSON, ana.user_id, Reason.ABUSE, "")
+        await safety.report(tx, who, Thing.EVENT, event.slug, ReportReason.SPAM, words)
+        await safety.report(tx, who, Thing.GROUP, group.slug, ReportReason.MISLEADING, "")
+    await safety.report(tx, mo, Thing.PERSON, ana.user_id, ReportReason.ABUSE, "")
     await safety.block(tx, mo, cleo.user_id)
     await safety.mute(tx, mo, Subject(Thing.PERSON, ben.user_id))
     await safety.mute(tx, mo, Subject(Thing.GROUP, group.id))
     dids = [f"did:plc:{letter * 24}" for letter in "abc"]
     await newcomers.meet(tx, [Came(did, "spam.example", 9) for did in dids])
-    await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], State.BURST)
-    await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], State.FIRST_EVENT)
-    step = await actions.decide(tx, mo, Subject(Thing.DID, dids[0]), State.HIDDEN, "")
+    await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], SubjectVisibility.BURST)
+    await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
+    step = await actions.decide(tx, mo, Subject(Thing.DID, dids[0]), SubjectVisibility.HIDDEN, "")
     await actions.undo(tx, mo, step.act_id)
-    await actions.decide(tx, mo, Subject(Thing.HOST, "https://pds.spam.example"), State.HIDDEN, "Nothing but spam.")
-    await actions.decide(tx, mo, Subject(Thing.EVENT, own.id), State.HIDDEN, "An example of what hosts read.")
-    await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
+    await actions.decide(
+        tx, mo, Subject(Thing.HOST, "https://pds.spam.example"), SubjectVisibility.HIDDEN, "Nothing but spam."
+    )
+    await actions.decide(
+        tx, mo, Subject(Thing.EVENT, own.id), SubjectVisibility.HIDDEN, "An example of what hosts read."
+    )
+    await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
     return {
         "report": f"/events/{in_group.slug}/report",
         "safety": "/settings/safety",
@@ -77,9 +81,9 @@ async def test_pages_of_moderation_are_fit_to_be_used(browser, openmeet, size, s
         await visibility.release(
             tx,
             [(await tx.fetch_one("select id from users where display_name = 'Ana Lindqvist'"))["id"]],
-            State.FIRST_EVENT,
+            SubjectVisibility.FIRST_EVENT,
         )
-        session = await sign_in.open_session(tx, mo.user_id, SessionKind.BROWSER)
+        session = await sign_in.open_session(tx, mo.user_id, SessionTransport.BROWSER)
     found = []
     async with context(browser, openmeet, viewport=size, color_scheme=scheme) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])

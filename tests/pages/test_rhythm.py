@@ -4,7 +4,7 @@ from playwright.async_api import Browser
 
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.site_under_test import person
@@ -22,7 +22,7 @@ async def test_hints_keep_off_the_buttons_that_sign_out(browser: Browser, openme
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await identities.link(tx, did(1), ana.user_id, handle="ana.example", pds_url="https://pds.example")
-        session = await open_session(tx, ana.user_id, SessionKind.BROWSER)
+        session = await open_session(tx, ana.user_id, SessionTransport.BROWSER)
     for size in (PHONE, DESK):
         async with context(browser, openmeet, viewport=size) as opened:
             await opened.add_cookies([{"name": "openmeet_session", "value": session.token, "url": openmeet.url}])

@@ -13,7 +13,7 @@ from at_protocol.crypto import k256
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_log, plc_operation
 from at_protocol.identity.did_document import parse_did_document
-from at_protocol.identity.plc_operation import Operation, Tombstone
+from at_protocol.identity.plc_operation import PlcOperation, Tombstone
 from at_protocol.syntax.datetime import parse_datetime
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -22,15 +22,15 @@ from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import probing
 from plc_directory.app import create_app, probes_of
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
 
 
-def key(name: str) -> k256.PrivateKey:
-    return k256.PrivateKey(sha256(name.encode()).digest())
+def key(name: str) -> k256.K256PrivateKey:
+    return k256.K256PrivateKey(sha256(name.encode()).digest())
 
 
-def genesis(handle: str = "ana.test", *, rotation: tuple[str, ...] = ("high", "low")) -> Operation:
+def genesis(handle: str = "ana.test", *, rotation: tuple[str, ...] = ("high", "low")) -> PlcOperation:
     unsigned = plc_operation.account_operation(
         rotation_keys=tuple(key(name).public for name in rotation),
         signing_key=key("signing").public,
@@ -40,8 +40,8 @@ def genesis(handle: str = "ana.test", *, rotation: tuple[str, ...] = ("high", "l
     return plc_operation.sign(unsigned, key(rotation[-1]))
 
 
-def following(before: Operation | Tombstone, handle: str, signer: str) -> Operation:
-    assert isinstance(before, Operation)
+def following(before: PlcOperation | Tombstone, handle: str, signer: str) -> PlcOperation:
+    assert isinstance(before, PlcOperation)
     next_one = replace(before, also_known_as=(f"at://{handle}",), prev=str(plc_operation.cid_of(before)), sig=None)
     return plc_operation.sign(next_one, key(signer))
 
@@ -59,7 +59,7 @@ class Client:
 @pytest.fixture
 async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[Client]:
     db = await make_database("plc_directory", clock=clock)
-    app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False)
+    app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False)
     async with serving(app) as server, httpx.AsyncClient(base_url=server.url) as http:
         yield Client(http)
 
@@ -67,7 +67,7 @@ async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncItera
 async def test_a_directory_that_takes_no_operations_says_so(make_database: MakeDatabase, clock: HandClock) -> None:
     db = await make_database("plc_directory", clock=clock)
     async with probing(probes_of(db), Metrics("plc")) as probes:
-        app = create_app(db, Limits(), Metrics("directory"), version="test", probes=probes, access_log=False)
+        app = create_app(db, OperationLimits(), Metrics("directory"), version="test", probes=probes, access_log=False)
         async with serving(app) as server, httpx.AsyncClient(base_url=server.url) as http:
             assert (await http.get("/_health")).json() == {"version": "test"}
             ready = (await http.get("/health/ready")).json()
@@ -240,7 +240,7 @@ async def test_its_own_audit_log_validates(directory: Client, clock: HandClock) 
     await directory.post(did, following(first, "ana.example", "high"))
     audit = (await directory.http.get(f"/{did}/log/audit")).json()
     entries = [
-        plc_log.Entry(
+        plc_log.PlcLogEntry(
             plc_operation.parse_operation(line["operation"]),
             Cid.parse(line["cid"]),
             parse_datetime(line["createdAt"]),

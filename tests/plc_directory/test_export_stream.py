@@ -18,7 +18,7 @@ from groundwork.http import server
 from groundwork.http.server import Serving, serving
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
 from tests.patience import PATIENCE_SECONDS
 from tests.pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
@@ -56,7 +56,7 @@ class Directory:
 @pytest.fixture
 async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[Directory]:
     db = await make_database("plc_directory", clock=clock)
-    app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False)
+    app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False)
     async with serving(app) as server, httpx.AsyncClient(base_url=server.url) as http:
         yield Directory(server, http)
 
@@ -141,7 +141,7 @@ async def test_who_does_not_read_is_cut_off(make_database: MakeDatabase, clock: 
         w.execute("update sequence set last = 6")
 
     await db.write(write)
-    app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False, stream_send_seconds=0.2)
+    app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False, stream_send_seconds=0.2)
     stream = app.state.stream
     async with (
         serving(app) as server,
@@ -159,7 +159,7 @@ async def test_a_silent_stream_is_pinged_and_a_dead_reader_let_go(
 ) -> None:
     monkeypatch.setattr(server, "PING_SECONDS", 0.05)
     db = await make_database("plc_directory", clock=clock)
-    app = create_app(db, Limits(), Metrics("plc"), version="test", access_log=False)
+    app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False)
     async with serving(app) as running:
         await is_kept_while_it_answers(f"{running.url}/export/stream")
         await is_dropped_when_it_is_silent(f"{running.url}/export/stream")

@@ -4,12 +4,12 @@ import subprocess
 from pathlib import Path
 
 from programs import cluster, dev_accounts
-from programs.cluster_environment import HOST, OPERATOR, Wishes, environment_of
+from programs.cluster_environment import HOST, OPERATOR, ClusterOptions, environment_of
 from programs.platform_settings import read_installation_settings
 
 
 def environment(folder: Path, *communities: str) -> dict[str, str]:
-    wishes = Wishes(
+    wishes = ClusterOptions(
         folder, "postgresql://db/cluster", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080, communities
     )
     return environment_of("web", wishes, dev_accounts.make(3000), port=9000, plc_url="http://127.0.0.1:2582", keys="")
@@ -23,10 +23,12 @@ def test_without_names_there_is_one_community(tmp_path: Path):
 
 def test_a_shell_gets_what_the_processes_are_told(tmp_path: Path):
     """One file, for its owner alone: operators' commands find the cluster, and somebody runs its site."""
-    wishes = Wishes(tmp_path, "postgresql://db/it's", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080)
+    wishes = ClusterOptions(
+        tmp_path, "postgresql://db/it's", "amqp://broker/", "redis://cache:6379/0", "mine", 3000, 8080
+    )
     home = dev_accounts.make(3000)
     members, _ = cluster._members(wishes, home)
-    cluster._Shown(wishes, home, members).write_environment()
+    cluster._MembersFile(wishes, home, members).write_environment()
     path = tmp_path / cluster.ENVIRONMENT_FILE
     assert path.stat().st_mode & 0o077 == 0
     told = subprocess.run(["/bin/sh", "-c", f". {path}; env -0"], env={}, capture_output=True, check=True).stdout

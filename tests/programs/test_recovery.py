@@ -20,8 +20,8 @@ from tests.world.reference_pds import ReferencePds
 
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.syntax.did import Did
 from groundwork.clock import HOUR, HandClock
 from groundwork.errors import Conflict, NotSignedIn, Refused
@@ -29,9 +29,9 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from programs import recovery_file
 from programs.account_file import open_account_file
-from programs.recovery import Means, Wanted, basis, move, point_at
+from programs.recovery import RecoveryContext, RecoveryTarget, basis, move, point_at
 
-KEY = PrivateKey.from_random(b"recovery" * 6)
+KEY = P256PrivateKey.from_random(b"recovery" * 6)
 PASSWORD = "another password"
 
 
@@ -57,7 +57,7 @@ async def countryside(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Pat
     return Countryside(make_sqlite, await make_sqlite("plc_directory"), clock, tmp_path)
 
 
-async def left_behind(countryside: Countryside, key: PrivateKey = KEY) -> tuple[Did, Path, list[str]]:
+async def left_behind(countryside: Countryside, key: P256PrivateKey = KEY) -> tuple[Did, Path, list[str]]:
     """An account with everything, whose server is then switched off: its DID, its archive, the paths of its records."""
     async with countryside.town("old", ".old.test") as old:
         ana = await old.sign_up("ana", handle="ana.old.test", recoveryKey=format_did_key(key.public))
@@ -68,16 +68,16 @@ async def left_behind(countryside: Countryside, key: PrivateKey = KEY) -> tuple[
 
 
 @asynccontextmanager
-async def holding(town: Town, did: Did, key: PrivateKey = KEY) -> AsyncIterator[Means]:
+async def holding(town: Town, did: Did, key: P256PrivateKey = KEY) -> AsyncIterator[RecoveryContext]:
     http = HttpClient(DEVELOPMENT)
     try:
-        yield Means(http, town.clock, PlcClient(http, town.directory.url), did, key)
+        yield RecoveryContext(http, town.clock, PlcClient(http, town.directory.url), did, key)
     finally:
         await http.close()
 
 
-def wanted(town: Town, **changes: str) -> Wanted:
-    return Wanted(
+def wanted(town: Town, **changes: str) -> RecoveryTarget:
+    return RecoveryTarget(
         **{"service": town.url, "handle": "ana.new.test", "email": "ana@example.org", "password": PASSWORD, **changes}
     )
 
@@ -137,7 +137,7 @@ async def test_a_key_that_a_server_took_away_is_stronger_for_three_days(
         registry = old.pds.registry
         async with holding(old, ana.did, KEY) as means:
             present = await basis(means)
-            thief = Means(means.http, means.clock, means.directory, ana.did, registry.rotation_key)  # type: ignore[arg-type]
+            thief = RecoveryContext(means.http, means.clock, means.directory, ana.did, registry.rotation_key)  # type: ignore[arg-type]
             taken = await point_at(thief, service=old.url, signing_key=format_did_key(KEY.public), rotation_keys=())
             await means.directory.submit(ana.did, taken)
             assert (await basis(means)).overrules == 1
@@ -164,14 +164,14 @@ async def test_a_wrong_password_on_the_new_server_makes_no_second_account(countr
 
 async def test_the_key_of_somebody_else_is_refused(countryside: Countryside) -> None:
     did, _, _ = await left_behind(countryside)
-    stranger = PrivateKey.from_random(b"stranger" * 6)
+    stranger = P256PrivateKey.from_random(b"stranger" * 6)
     async with countryside.town("new", ".new.test") as new, holding(new, did, stranger) as means:
         with pytest.raises(Refused, match="never was, a rotation key"):
             await move(means, wanted(new), None, lambda _line: None)
         assert await new.count("accounts") == 0
 
 
-@pytest.mark.parametrize("make", [PrivateKey.from_random, K256PrivateKey.from_random], ids=["p256", "k256"])
+@pytest.mark.parametrize("make", [P256PrivateKey.from_random, K256PrivateKey.from_random], ids=["p256", "k256"])
 def test_the_file_is_read_as_it_was_written(make: Any, tmp_path: Path) -> None:
     key, path = make(secrets.token_bytes(48)), tmp_path / "key.txt"
     recovery_file.write(path, key, "did:plc:ragtjsm2j2vknwkz3zp4oxrd")
@@ -201,7 +201,7 @@ async def test_to_the_reference_pds_by_the_command(countryside: Countryside, clo
     assert made.returncode == 0, made.stderr
     public = json.loads(made.stdout)["public_key"]
     key = recovery_file.read(key_file).key
-    assert isinstance(key, PrivateKey)
+    assert isinstance(key, P256PrivateKey)
     assert format_did_key(key.public) == public
     did, path, uris = await left_behind(countryside, key)
     async with countryside.town("directory", ".none.test") as standing:

@@ -12,7 +12,7 @@ from programs.up import keep_settings
 def test_a_role_finds_its_port_and_who_may_make_accounts(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     site = Settings(public_url="http://127.0.0.1:18080", port=18080, pds_admin_password=Secret("of the operator"))
-    pds = pds_settings.Settings(
+    pds = pds_settings.PdsSettings(
         hostname="localhost", service_name="Aurora Locus", admin_password=Secret("of the operator")
     )
     keep_settings(site, pds, PlcSettings(port=12582), path)

@@ -8,14 +8,14 @@ from time import monotonic
 from groundwork.clock import HandClock, Instant
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions, queries
-from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.legacy_import import queries as legacy_queries
 from openmeet.domain.legacy_import.analysis import analyse
 from openmeet.domain.legacy_import.read import Dump, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.openmeet.attendance.test_foreign import strangers, write
@@ -62,16 +62,16 @@ async def _strangers_come(db: Database) -> None:
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="2")
-        await actions.answer(tx, ben, event.slug, Reply.GOING)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
     for _ in range(0, STRANGERS, _AT_ONCE):
         async with db.transaction() as tx:
             await write(tx, event, await strangers(tx, _AT_ONCE))
     async with db.transaction() as tx:
         counts = (await queries.counts(tx, [event.id]))[event.id]
-        assert counts == Counts(going=1, seats=1, unconfirmed=STRANGERS), f"{counts}"
+        assert counts == RsvpCounts(going=1, seats=1, unconfirmed=STRANGERS), f"{counts}"
         told = [one.kind for one in await newest(tx, ana.user_id, 50)]
-        assert told.count(Kind.FOREIGN_ANSWERS) == 1, f"the host was told {told}"
-        last = await actions.answer(tx, cleo, event.slug, Reply.GOING)
+        assert told.count(NotificationKind.FOREIGN_ANSWERS) == 1, f"the host was told {told}"
+        last = await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
         assert last.status is AttendanceStatus.ATTENDING, f"a member is {last.status}"
 
 

@@ -14,13 +14,13 @@ from at_network.did_resolver import DidResolver, DidSettings
 from at_network.event_stream import read_frames
 from at_protocol.sync import events
 from at_protocol.sync.events import CommitMessage, Sequenced
-from at_protocol.sync.verify import Refused, verify_commit_message
+from at_protocol.sync.verify import MessageRejected, verify_commit_message
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from openmeet.network.records.collections import EVENTS, RSVPS
-from openmeet.network.records.inspect import Found, find_records, inspect_record
+from openmeet.network.records.inspect import LocatedRecord, find_records, inspect_record
 from tests.parts import fixture_path
 from tests.tour.narrator import Narrator
 from tests.tour.people import Cast
@@ -76,7 +76,7 @@ async def _replay(tell: Narrator, frames: list[bytes], documents: dict[str, Any]
                         assert document.signing_key is not None
                         verify_commit_message(message, document.signing_key, now_us=clock.now())
                         good += 1
-                    except Refused as refused:
+                    except MessageRejected as refused:
                         wrong.append(f"{message.seq}: {refused}")
                 if kinds.total() == len(frames):
                     break
@@ -157,7 +157,7 @@ async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str
     tell.expect(await eventually(as_parked), f"{len(parked)} waits for its event, which no repository here holds")
 
 
-def _named(found: list[Found]) -> list[Found]:
+def _named(found: list[LocatedRecord]) -> list[LocatedRecord]:
     """Where one file holds an event without a uri and an answer, the answer's subject says which event it is."""
     subjects = [_subject(one) for one in found if one.collection in RSVPS]
     nameless = [one for one in found if one.collection in EVENTS and not one.uri]
@@ -167,7 +167,7 @@ def _named(found: list[Found]) -> list[Found]:
     return [replace(one, uri=subjects[0], rkey=rkey) if one is nameless[0] else one for one in found]
 
 
-def _subject(found: Found) -> str:
+def _subject(found: LocatedRecord) -> str:
     value = found.value if isinstance(found.value, dict) else {}
     subject = value.get("subject")
     return str(subject.get("uri", "")) if isinstance(subject, dict) else ""
@@ -209,7 +209,12 @@ class _Authors:
 
 
 async def _write(
-    http: httpx.AsyncClient, authors: _Authors, found: Found, number: int, expected: list[str], answers: dict[str, str]
+    http: httpx.AsyncClient,
+    authors: _Authors,
+    found: LocatedRecord,
+    number: int,
+    expected: list[str],
+    answers: dict[str, str],
 ) -> str:
     """Write one record as its author would have; the reason where no repository can hold it."""
     understood = inspect_record(found, now=SystemClock().now())

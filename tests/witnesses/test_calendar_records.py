@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from at_protocol.lexicon.catalog import DOCUMENTS
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from tests.openmeet.town import Town, town
 from tests.openmeet.xrpc.network import opened
 from tests.parts import needs
@@ -27,7 +27,7 @@ async def test_there_and_back_with_the_official_client(town: Town) -> None:
     cleo, bela = await town.connected("cleo"), await town.connected("bela")
     first = await town.event(cleo, title="Elsewhere", street="Main street 1", locality="Wien", point="48.21, 16.37")
     await town.pay()
-    await town.answer(bela, first.slug, Reply.INTERESTED)
+    await town.answer(bela, first.slug, RsvpReply.INTERESTED)
     await town.pay()
     second = await town.event(
         cleo,

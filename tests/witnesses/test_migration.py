@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from at_network.migration import account, copy, identity, migrate, servers
-from at_network.migration.account import Wanted
-from at_network.migration.migrate import Move
+from at_network.migration.account import NewAccount
+from at_network.migration.migrate import Migration
 from at_network.plc_client import PlcClient
 from groundwork.clock import SystemClock
 from groundwork.errors import Failure
@@ -60,12 +60,12 @@ class World:
                 await asyncio.sleep(0.05)
         return _token(found[-1]["text"])
 
-    async def move(self, old_url: str, new_url: str, old_handle: str, new_handle: str) -> Move:
+    async def move(self, old_url: str, new_url: str, old_handle: str, new_handle: str) -> Migration:
         clock = SystemClock()
         old = await servers.sign_in(self.http, clock, old_url, old_handle, OLD_PASSWORD)
-        wanted = Wanted(new_handle, MAIL, NEW_PASSWORD)
+        wanted = NewAccount(new_handle, MAIL, NEW_PASSWORD)
         new, _ = await account.arrive(self.http, clock, old, new_url, wanted)
-        return Move(old, new, self.folder, PlcClient(self.http, self.plc_url))
+        return Migration(old, new, self.folder, PlcClient(self.http, self.plc_url))
 
 
 def _token(text: str) -> str:

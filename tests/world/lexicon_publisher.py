@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from at_network.txt_records import Dns
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.identity.did_document import account_document
@@ -38,8 +38,8 @@ class Publisher:
     """``records`` by NSID; ``signing_key`` signs what is answered, ``key`` stands in the DID document."""
 
     names: NameServer
-    key: PrivateKey = field(default_factory=lambda: PrivateKey.from_random(b"k" * 64))
-    signing_key: PrivateKey | None = None
+    key: K256PrivateKey = field(default_factory=lambda: K256PrivateKey.from_random(b"k" * 64))
+    signing_key: K256PrivateKey | None = None
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     url: str = ""
     is_down: bool = False

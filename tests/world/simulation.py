@@ -19,7 +19,7 @@ from groundwork.clock import MINUTE, SECOND
 from groundwork.errors import Failure, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.publication import is_held_at_first
@@ -41,7 +41,7 @@ from tests.world.simulation_network import LEASE, open_town
 from tests.world.simulation_settling import settle
 from tests.world.simulation_stage import CURRENT_EVENTS
 
-WORDS = {Reply.GOING: "going", Reply.INTERESTED: "interested", Reply.DECLINED: "notgoing"}
+WORDS = {RsvpReply.GOING: "going", RsvpReply.INTERESTED: "interested", RsvpReply.DECLINED: "notgoing"}
 # Never asked, or always no: nothing about them may ever be published.
 SILENT = "cem"
 
@@ -155,9 +155,9 @@ class Simulation(Accounts):
         person, caller = self.somebody_here()
         event = await self.an_event()
         if event is not None:
-            await self._answer(person, caller, event.slug, event.id, self.chance.choice(list(Reply)))
+            await self._answer(person, caller, event.slug, event.id, self.chance.choice(list(RsvpReply)))
 
-    async def _answer(self, person: Person, caller: Caller, slug: EventSlug, event_id: str, reply: Reply) -> None:
+    async def _answer(self, person: Person, caller: Caller, slug: EventSlug, event_id: str, reply: RsvpReply) -> None:
         self.note(f"{person.name} answers {event_id}: {reply.value}")
         before = await self._revision(event_id, caller.user_id)
         try:
@@ -181,7 +181,7 @@ class Simulation(Accounts):
             return
         here = [person for person in self.people.values() if person.caller is not None]
         chosen = self.chance.sample(here, k=self.chance.randint(2, 4))
-        replies = [self.chance.choice(list(Reply)) for _ in chosen]
+        replies = [self.chance.choice(list(RsvpReply)) for _ in chosen]
         turns: list[Callable[[], Awaitable[Any]]] = [
             partial(self._answer, person, person.caller, event.slug, event.id, reply)
             for person, reply in zip(chosen, replies, strict=True)

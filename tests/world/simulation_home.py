@@ -9,7 +9,7 @@ from aiohttp import web
 
 from aurora_locus.app import AuroraLocus, open_server
 from aurora_locus.sequencer import queries as sequencer
-from aurora_locus.settings import Settings as PdsSettings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import HandClock, Instant
 from groundwork.http.server import serve
 from groundwork.settings import Secret

@@ -41,7 +41,7 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.delivery import Delivering
 from openmeet.network.firehose.following import Consumer
-from openmeet.network.firehose.metrics import Counting
+from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.metrics import counting as firehose_counting
 from openmeet.network.firehose.sources import everything_for, interests_of
 from openmeet.network.firehose.verification import Verifier
@@ -63,9 +63,9 @@ from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import Keeper, account_payer, admin_authorization
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.openmeet.ingestion.network import counted
@@ -93,12 +93,12 @@ class Town:
     db: Database
     installation: Database
     queue: RecordedQueue
-    network: Network
+    network: NetworkClients
     directory: PlcClient
     publisher: Publisher
     processor: Processor
     keeper: Keeper
-    metrics: Counting
+    metrics: FirehoseMetrics
     faults: Faults
     # Commits that writes made which arrived late: when those were sent, by DID and rev.
     late: dict[tuple[str, str], Instant] = field(default_factory=dict)
@@ -262,22 +262,22 @@ class Town:
         return await dispatcher.run_once(
             self.db,
             {
-                Debt.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
-                Debt.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
-                Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
-                Debt.CLAIMED_DATES: Paying(claimed_dates_payer(self.db)),
-                Debt.DETECT_SERIES: Paying(detection_payer(self.db, named_series)),
-                Debt.DETECT_FOREIGN_SERIES: Paying(detection_payer(self.db, named_series)),
-                Debt.SERIES_NEWS: Paying(telling_payer(self.db)),
-                Debt.STANDING_ANSWERS: Paying(standing_payer(self.db)),
-                Debt.FREED_SEATS: Paying(freed_seats_payer(self.db)),
-                Debt.LEFT_GROUP: Paying(left_group_payer(self.db)),
-                Debt.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
-                Debt.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
-                Debt.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
-                Debt.LATE_CREATE: Paying(late_create_payer(self.publisher)),
-                Debt.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
-                Debt.REFRESH_IDENTITY: Paying(
+                JobKind.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
+                JobKind.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
+                JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
+                JobKind.CLAIMED_DATES: Paying(claimed_dates_payer(self.db)),
+                JobKind.DETECT_SERIES: Paying(detection_payer(self.db, named_series)),
+                JobKind.DETECT_FOREIGN_SERIES: Paying(detection_payer(self.db, named_series)),
+                JobKind.SERIES_NEWS: Paying(telling_payer(self.db)),
+                JobKind.STANDING_ANSWERS: Paying(standing_payer(self.db)),
+                JobKind.FREED_SEATS: Paying(freed_seats_payer(self.db)),
+                JobKind.LEFT_GROUP: Paying(left_group_payer(self.db)),
+                JobKind.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
+                JobKind.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
+                JobKind.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
+                JobKind.LATE_CREATE: Paying(late_create_payer(self.publisher)),
+                JobKind.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
+                JobKind.REFRESH_IDENTITY: Paying(
                     identity_refresh.identity_payer(
                         self.db, self.network, Erasing(here.erasure_keys, self._erase_elsewhere), here.believed
                     )
@@ -325,7 +325,7 @@ async def open_town(folder: Path, engine: Engine, server: str) -> AsyncIterator[
 
         oauth_servers = OAuthServers(http, clock, is_development=True)
         stack.push_async_callback(oauth_servers.close)
-        network = Network(http, clock, dids, handles, Sealer([bytes(32)]), oauth_servers, InProcessCache(clock))
+        network = NetworkClients(http, clock, dids, handles, Sealer([bytes(32)]), oauth_servers, InProcessCache(clock))
         stack.push_async_callback(network.settle)
         metrics = Metrics("openmeet")
         town = Town(

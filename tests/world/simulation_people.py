@@ -9,18 +9,18 @@ from typing import Any
 import httpx
 
 from at_network.migration import account, servers
-from at_network.migration.account import Wanted
-from at_network.migration.migrate import Move, bring, finish
+from at_network.migration.account import NewAccount
+from at_network.migration.migrate import Migration, bring, finish
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE, HandClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from programs import recovery
 from tests.plain_http import NO_TLS
 from tests.world.announced import Held, held_in
@@ -62,7 +62,7 @@ class Application:
     # Commits that this application made, by rev; whatever else appears in the repository was OpenMeet's.
     revs: set[str] = field(default_factory=set)
     # What changes the identity when no server does; kept in a drawer.
-    recovery_key: PrivateKey = field(kw_only=True)
+    recovery_key: K256PrivateKey = field(kw_only=True)
     # Older states of the repository, as files.
     copies: list[bytes] = field(default_factory=list)
     # Nobody has the account at present: it was deleted.
@@ -71,7 +71,7 @@ class Application:
     @classmethod
     async def sign_up(cls, home: Home, clock: HandClock, name: str, secret: bytes) -> "Application":
         http = _client_of(home)
-        key = PrivateKey.from_bytes(secret)
+        key = K256PrivateKey.from_bytes(secret)
         body = {
             "handle": name + HANDLE_DOMAIN,
             "email": f"{name}@example.net",
@@ -158,22 +158,24 @@ class Application:
         assert answer.status_code == 200, answer.text
         self.is_gone = True
 
-    async def begin_anew(self, handle: str, email: str, network: Network, directory: PlcClient) -> None:
+    async def begin_anew(self, handle: str, email: str, network: NetworkClients, directory: PlcClient) -> None:
         """An account with the same DID, without anything in it, by the key from the drawer."""
-        means = recovery.Means(network.http, self.clock, directory, parse_did(self.did), self.recovery_key)
-        await recovery.move(means, recovery.Wanted(self.home.url, handle, email, PASSWORD), None, lambda _said: None)
+        means = recovery.RecoveryContext(network.http, self.clock, directory, parse_did(self.did), self.recovery_key)
+        await recovery.move(
+            means, recovery.RecoveryTarget(self.home.url, handle, email, PASSWORD), None, lambda _said: None
+        )
         self.is_gone = False
         await self._renew()
 
     async def move(
-        self, to: Home, handle: str, email: str, folder: Path, network: Network, directory: PlcClient
+        self, to: Home, handle: str, email: str, folder: Path, network: NetworkClients, directory: PlcClient
     ) -> None:
         """The account goes to another PDS, with everything in it."""
         old = await servers.sign_in(network.http, self.clock, self.home.url, self.did, PASSWORD)
-        wanted = Wanted(handle=handle, email=email, password=PASSWORD)
+        wanted = NewAccount(handle=handle, email=email, password=PASSWORD)
         new, _ = await account.arrive(network.http, self.clock, old, to.url, wanted)
         await asyncio.to_thread(folder.mkdir, exist_ok=True)
-        move = Move(old, new, folder, directory)
+        move = Migration(old, new, folder, directory)
         await bring(move)
         await old.client.procedure("com.atproto.identity.requestPlcOperationSignature")
         await finish(move, await _mailed_token(self.home, email, self.clock))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from at_network.bearer_session import FixedToken
-from at_network.migration.servers import PATIENCE_SECONDS, Destination, Side, describe, sign_in
+from at_network.migration.servers import PATIENCE_SECONDS, MigrationServer, ServerDescription, describe, sign_in
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import Clock
 from groundwork.errors import NotSignedIn, Refused, RemoteFailed
@@ -13,7 +13,7 @@ CREATE_ACCOUNT = "com.atproto.server.createAccount"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewAccount:
     """The account as it shall be at the new server."""
 
     handle: str
@@ -23,7 +23,9 @@ class Wanted:
     recovery_key: str | None = None
 
 
-async def arrive(http: HttpClient, clock: Clock, old: Side, origin: str, wanted: Wanted) -> tuple[Side, bool]:
+async def arrive(
+    http: HttpClient, clock: Clock, old: MigrationServer, origin: str, wanted: NewAccount
+) -> tuple[MigrationServer, bool]:
     """A session at the new server, and whether the account was made just now. It is hidden until it is activated.
 
     Signing in is tried first: an earlier attempt may have come so far. Raises Refused for what the new server does not
@@ -37,7 +39,9 @@ async def arrive(http: HttpClient, clock: Clock, old: Side, origin: str, wanted:
     return await sign_in(http, clock, origin, old.did, wanted.password), True
 
 
-async def _make(http: HttpClient, clock: Clock, old: Side, destination: Destination, wanted: Wanted) -> None:
+async def _make(
+    http: HttpClient, clock: Clock, old: MigrationServer, destination: ServerDescription, wanted: NewAccount
+) -> None:
     token = await service_token(old, destination)
     body = {
         "did": old.did,
@@ -62,7 +66,7 @@ async def _make(http: HttpClient, clock: Clock, old: Side, destination: Destinat
         raise
 
 
-async def service_token(old: Side, destination: Destination) -> str:
+async def service_token(old: MigrationServer, destination: ServerDescription) -> str:
     """What proves to the new server that the account asks to come."""
     answer = await old.client.query(
         "com.atproto.server.getServiceAuth", {"aud": destination.did, "lxm": CREATE_ACCOUNT}

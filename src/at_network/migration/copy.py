@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from at_network.migration.progress import Outcome, Progress, Step, Tell
-from at_network.migration.servers import Side, status
+from at_network.migration.progress import MigrationResult, MigrationStep, Progress, Tell
+from at_network.migration.servers import MigrationServer, status
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.car import MEDIA_TYPE
@@ -30,19 +30,19 @@ _OF_APPS = "app.bsky."
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class CopiedRepository:
     """A repository that was brought: its rev at the old server when it was read."""
 
     rev: str
     records: int
 
 
-async def newest_rev(side: Side) -> str:
+async def newest_rev(side: MigrationServer) -> str:
     """The rev of the account's repository there, hidden or not."""
     return str((await status(side)).get("repoRev"))
 
 
-async def bring_repository(old: Side, new: Side, folder: Path, tell: Tell) -> Brought:
+async def bring_repository(old: MigrationServer, new: MigrationServer, folder: Path, tell: Tell) -> CopiedRepository:
     """Make the new repository what the old one is. The same again changes nothing.
 
     Not for an account that is active at the new server: what was written there since would go.
@@ -58,11 +58,11 @@ async def bring_repository(old: Side, new: Side, folder: Path, tell: Tell) -> Br
         await new.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
     counted = (await status(new)).get("indexedRecords")
     records = counted if isinstance(counted, int) else 0
-    tell(Progress(Step.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records} records"))
-    return Brought(rev, records)
+    tell(Progress(MigrationStep.REPOSITORY, 2 * size, 2 * size, is_complete=True, note=f"{records} records"))
+    return CopiedRepository(rev, records)
 
 
-async def _fetch(old: Side, file: BinaryIO, tell: Tell) -> None:
+async def _fetch(old: MigrationServer, file: BinaryIO, tell: Tell) -> None:
     received = 0
     async with old.client.stream(
         "com.atproto.sync.getRepo", {"did": old.did}, max_bytes=MAX_REPOSITORY_BYTES
@@ -71,7 +71,7 @@ async def _fetch(old: Side, file: BinaryIO, tell: Tell) -> None:
             await asyncio.to_thread(file.write, piece)
             received += len(piece)
             # How much will come is not told; it is sent on afterwards, which takes as long again.
-            tell(Progress(Step.REPOSITORY, received, 0))
+            tell(Progress(MigrationStep.REPOSITORY, received, 0))
 
 
 async def _pieces(file: BinaryIO, tell: Tell, size: int) -> AsyncIterator[bytes]:
@@ -80,7 +80,7 @@ async def _pieces(file: BinaryIO, tell: Tell, size: int) -> AsyncIterator[bytes]
     while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
         yield piece
         sent += len(piece)
-        tell(Progress(Step.REPOSITORY, size + sent, 2 * size))
+        tell(Progress(MigrationStep.REPOSITORY, size + sent, 2 * size))
 
 
 def _unnamed(folder: Path) -> BinaryIO:
@@ -88,7 +88,7 @@ def _unnamed(folder: Path) -> BinaryIO:
     return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))
 
 
-async def missing_blobs(side: Side) -> AsyncIterator[Cid]:
+async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
     """What records there refer to and is not there."""
     cursor: str | None = None
     while True:
@@ -106,7 +106,7 @@ async def missing_blobs(side: Side) -> AsyncIterator[Cid]:
             return
 
 
-async def bring_blobs(old: Side, new: Side, tell: Tell, outcome: Outcome) -> None:
+async def bring_blobs(old: MigrationServer, new: MigrationServer, tell: Tell, outcome: MigrationResult) -> None:
     """Every blob that is missing at the new server and still there at the old one. Those that are not: in ``outcome``."""
     outcome.missing_blobs.clear()
     wanted = list(dict.fromkeys([cid async for cid in missing_blobs(new)]))
@@ -122,18 +122,18 @@ async def bring_blobs(old: Side, new: Side, tell: Tell, outcome: Outcome) -> Non
             except NotFound:
                 outcome.missing_blobs.append(cid)
             done += 1
-            tell(Progress(Step.BLOBS, done, len(wanted)))
+            tell(Progress(MigrationStep.BLOBS, done, len(wanted)))
 
-    tell(Progress(Step.BLOBS, 0, len(wanted)))
+    tell(Progress(MigrationStep.BLOBS, 0, len(wanted)))
     async with asyncio.TaskGroup() as group:
         for cid in wanted:
             group.create_task(bring(cid))
     lost = len(outcome.missing_blobs)
     note = f"{outcome.blobs_brought} brought" + (f", {lost} not at the old server any more" if lost else "")
-    tell(Progress(Step.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
+    tell(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
 
 
-async def _patiently(old: Side, new: Side, cid: Cid) -> None:
+async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
     """As often as a server says "too many", which is not an answer to give up on; not where it means tomorrow."""
     while True:
         try:
@@ -146,7 +146,7 @@ async def _patiently(old: Side, new: Side, cid: Cid) -> None:
             return
 
 
-async def _bring_blob(old: Side, new: Side, cid: Cid) -> None:
+async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
     """Raises NotFound for one that the old server does not have, RemoteFailed where something else arrives."""
     try:
         answer = await old.client.download(
@@ -166,7 +166,7 @@ async def _bring_blob(old: Side, new: Side, cid: Cid) -> None:
         raise RemoteFailed(f"{old.origin} sent other bytes than the blob {cid}.")
 
 
-async def bring_preferences(old: Side, new: Side, tell: Tell, outcome: Outcome) -> None:
+async def bring_preferences(old: MigrationServer, new: MigrationServer, tell: Tell, outcome: MigrationResult) -> None:
     """Replace the preferences at the new server by those of the old one; a server that keeps none is no failure."""
     try:
         told = await old.client.query("app.bsky.actor.getPreferences")
@@ -184,13 +184,13 @@ async def bring_preferences(old: Side, new: Side, tell: Tell, outcome: Outcome) 
         # They are a convenience; an account that stays behind for them would be the greater harm. The owner is told.
         outcome.differences.append(f"Preferences did not come along: {failure.why}")
         note = "did not come along"
-    tell(Progress(Step.PREFERENCES, is_complete=True, note=note))
+    tell(Progress(MigrationStep.PREFERENCES, is_complete=True, note=note))
 
 
 _COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records refer to"}
 
 
-async def compare(old: Side, new: Side, outcome: Outcome) -> None:
+async def compare(old: MigrationServer, new: MigrationServer, outcome: MigrationResult) -> None:
     """What the two servers count differently, as sentences."""
     there, here = await status(old), await status(new)
     for name, what in _COUNTED.items():

@@ -7,7 +7,7 @@ stay its first keys. The document of a did:web its owner edits.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from at_network.migration.servers import Side, status
+from at_network.migration.servers import MigrationServer, status
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import is_plc
 from groundwork.errors import Refused, RemoteFailed
@@ -15,24 +15,24 @@ from groundwork.errors import Refused, RemoteFailed
 _IDENTITY = "com.atproto.identity"
 
 
-async def names_new_server(new: Side) -> bool:
+async def names_new_server(new: MigrationServer) -> bool:
     """Whether the identity says already that the account lives at the new server, with its key there."""
     return (await status(new)).get("validDid") is True
 
 
-async def recommended(side: Side) -> dict[str, Any]:
+async def recommended(side: MigrationServer) -> dict[str, Any]:
     """What the identity must say for this server."""
     return dict(await side.client.query(f"{_IDENTITY}.getRecommendedDidCredentials"))
 
 
-async def ask_for_token(old: Side) -> None:
+async def ask_for_token(old: MigrationServer) -> None:
     """Have the old server mail the token without which it signs nothing. Refused for a did:web, which has no operations."""
     if not is_plc(old.did):
         raise Refused("The document of a did:web is changed where it is kept, not with a token.")
     await old.client.procedure(f"{_IDENTITY}.requestPlcOperationSignature")
 
 
-async def change(old: Side, new: Side, token: str, directory: PlcClient | None = None) -> None:
+async def change(old: MigrationServer, new: MigrationServer, token: str, directory: PlcClient | None = None) -> None:
     """Have the old server sign, and the new one hand in, what the new one recommends.
 
     With ``directory`` the owner's own rotation keys are found there and stay before the new server's. Raises NotSignedIn for
@@ -52,7 +52,7 @@ async def change(old: Side, new: Side, token: str, directory: PlcClient | None =
 _MAX_KEYS = 5
 
 
-async def _with_own_keys(old: Side, directory: PlcClient, wanted: Mapping[str, Any]) -> Sequence[str]:
+async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Mapping[str, Any]) -> Sequence[str]:
     """The owner's keys, then those of the new server; the old server's own go."""
     present = (await directory.current(old.did)).get("rotationKeys")
     servers = (await recommended(old)).get("rotationKeys")
@@ -63,7 +63,7 @@ async def _with_own_keys(old: Side, directory: PlcClient, wanted: Mapping[str, A
     return [*own[: _MAX_KEYS - len(new_keys)], *new_keys]
 
 
-def document_wanted(new: Side, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def document_wanted(new: MigrationServer, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What the owner of a did:web writes into their document, in its own form."""
     methods, services = wanted["verificationMethods"], wanted["services"]
     return {

@@ -7,7 +7,7 @@ from enum import StrEnum
 from at_protocol.data.cid import Cid
 
 
-class Step(StrEnum):
+class MigrationStep(StrEnum):
     """The steps, in their order."""
 
     ACCOUNT = "account"
@@ -33,7 +33,7 @@ class Progress:
     ``is_complete``: the step has ended. ``note`` is a sentence for people, perhaps empty.
     """
 
-    step: Step
+    step: MigrationStep
     done: int = 0
     total: int = 0
     is_complete: bool = False
@@ -48,7 +48,7 @@ def tell_nobody(_progress: Progress) -> None:
 
 
 @dataclass(slots=True)
-class Outcome:
+class MigrationResult:
     """What came along, and what did not. ``differences`` are sentences about what the two servers count differently."""
 
     records: int = 0

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from at_network.bearer_session import BearerSession, SessionTokens, create_session
+from at_network.bearer_session import BearerSession, BearerTokens, create_session
 from at_network.xrpc_client import XrpcClient
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
@@ -18,7 +18,7 @@ PATIENCE_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MigrationServer:
     """One server (``origin``: ``https://pds.example.com``), spoken to as the account."""
 
     origin: str
@@ -27,7 +27,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class ServerDescription:
     """What a server says of itself before anybody has an account there."""
 
     origin: str
@@ -44,7 +44,7 @@ async def sign_in(
     password: str,
     *,
     factor_token: str | None = None,
-) -> Side:
+) -> MigrationServer:
     """A session with the account's own password; one of an app password cannot move an account.
 
     Raises NotSignedIn (``AuthenticationRequired``; ``AuthFactorTokenRequired``, then again with the token of the mail).
@@ -53,17 +53,17 @@ async def sign_in(
     return with_session(http, clock, origin, tokens)
 
 
-def with_session(http: HttpClient, clock: Clock, origin: str, tokens: SessionTokens) -> Side:
+def with_session(http: HttpClient, clock: Clock, origin: str, tokens: BearerTokens) -> MigrationServer:
     """The side of somebody who is signed in already."""
     session = BearerSession(http, clock, origin, tokens)
     client = XrpcClient(http, clock, origin, credentials=session, timeout_seconds=PATIENCE_SECONDS)
-    return Side(origin.rstrip("/"), tokens.did, client)
+    return MigrationServer(origin.rstrip("/"), tokens.did, client)
 
 
 Resolve = Callable[[Did], Awaitable[DidDocument]]
 
 
-async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve | None = None) -> Destination:
+async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve | None = None) -> ServerDescription:
     """What the server says of itself, believed only as far as its DID is its own: a token made for another's would let the
     server act there as whoever wants to move. Raises RemoteFailed where nothing of a PDS answers, or it names another.
     """
@@ -75,7 +75,7 @@ async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve
         raise RemoteFailed(f"{origin} does not say which DID it has: is it a PDS?") from None
     if not (names_host(did, origin) or (resolve is not None and await leads_to(resolve, did, origin))):
         raise RemoteFailed(f"{origin} says that it is {did}, which is another server.")
-    return Destination(
+    return ServerDescription(
         origin.rstrip("/"),
         did,
         tuple(str(domain) for domain in domains) if isinstance(domains, list) else (),
@@ -98,12 +98,12 @@ async def leads_to(resolve: Resolve, did: Did, origin: str) -> bool:
     return document.pds == origin.rstrip("/").lower()
 
 
-async def status(side: Side) -> Mapping[str, object]:
+async def status(side: MigrationServer) -> Mapping[str, object]:
     """``checkAccountStatus``: what is there, counted, and whether the identity names that server."""
     return await side.client.query("com.atproto.server.checkAccountStatus")
 
 
-def require_same(old: Side, new: Side) -> None:
+def require_same(old: MigrationServer, new: MigrationServer) -> None:
     """Raise Refused unless both are sessions of one account, on two servers."""
     if old.did != new.did:
         raise Refused(f"The sessions are of two accounts: {old.did} and {new.did}.")

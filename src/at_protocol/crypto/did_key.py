@@ -9,13 +9,13 @@ from typing import TypeAlias
 from at_protocol.crypto import base58, k256, p256
 from at_protocol.failures import Malformed
 
-PublicKey: TypeAlias = k256.PublicKey | p256.PublicKey
-PrivateKey: TypeAlias = k256.PrivateKey | p256.PrivateKey
+PublicKey: TypeAlias = k256.K256PublicKey | p256.P256PublicKey
+PrivateKey: TypeAlias = k256.K256PrivateKey | p256.P256PrivateKey
 
 _PREFIX = "did:key:"
-LEGACY_TYPES: dict[str, type[k256.PublicKey] | type[p256.PublicKey]] = {
-    "EcdsaSecp256k1VerificationKey2019": k256.PublicKey,
-    "EcdsaSecp256r1VerificationKey2019": p256.PublicKey,
+LEGACY_TYPES: dict[str, type[k256.K256PublicKey] | type[p256.P256PublicKey]] = {
+    "EcdsaSecp256k1VerificationKey2019": k256.K256PublicKey,
+    "EcdsaSecp256r1VerificationKey2019": p256.P256PublicKey,
 }
 
 
@@ -38,9 +38,9 @@ def parse_multikey(text: str) -> PublicKey:
         raise Malformed("key", text, "not a two-byte curve code and a compressed point")
     match encoded[:2]:
         case k256.MULTICODEC:
-            return k256.PublicKey(encoded[2:])
+            return k256.K256PublicKey(encoded[2:])
         case p256.MULTICODEC:
-            return p256.PublicKey(encoded[2:])
+            return p256.P256PublicKey(encoded[2:])
         case _:
             raise Malformed("key", text, "neither a secp256k1 nor a P-256 key")
 

@@ -8,9 +8,9 @@ from at_protocol.crypto import base64url, k256, p256
 from at_protocol.crypto.did_key import PublicKey
 from at_protocol.failures import Malformed
 
-_CURVES: dict[str, type[k256.PublicKey] | type[p256.PublicKey]] = {
-    k256.CURVE: k256.PublicKey,
-    p256.CURVE: p256.PublicKey,
+_CURVES: dict[str, type[k256.K256PublicKey] | type[p256.P256PublicKey]] = {
+    k256.CURVE: k256.K256PublicKey,
+    p256.CURVE: p256.P256PublicKey,
 }
 
 

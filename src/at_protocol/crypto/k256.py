@@ -15,7 +15,7 @@ ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 MULTICODEC = b"\xe7\x01"
 
 
-class PublicKey:
+class K256PublicKey:
     """A point on the curve; equal and hashed by it."""
 
     __slots__ = ("_encoded", "_point")
@@ -60,7 +60,7 @@ class PublicKey:
         return self._point.verify(from_compact(r, s), sha256(content).digest(), None)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PublicKey) and self._encoded == other._encoded
+        return isinstance(other, K256PublicKey) and self._encoded == other._encoded
 
     def __hash__(self) -> int:
         return hash(self._encoded)
@@ -69,7 +69,7 @@ class PublicKey:
         return f"k256.PublicKey({self._encoded.hex()})"
 
 
-class PrivateKey:
+class K256PrivateKey:
     """A secret number; does not print."""
 
     __slots__ = ("_secret", "public")
@@ -81,15 +81,15 @@ class PrivateKey:
         if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < ORDER:
             raise Malformed("key", "(secret)", "a private key is 32 bytes within the curve's order")
         self._secret = _Secret(secret)
-        self.public = PublicKey(self._secret.public_key.format(compressed=True))
+        self.public = K256PublicKey(self._secret.public_key.format(compressed=True))
 
     @classmethod
-    def from_bytes(cls, secret: bytes) -> "PrivateKey":
+    def from_bytes(cls, secret: bytes) -> "K256PrivateKey":
         """The key that :meth:`to_bytes` gave."""
         return cls(secret)
 
     @classmethod
-    def from_random(cls, entropy: bytes) -> "PrivateKey":
+    def from_random(cls, entropy: bytes) -> "K256PrivateKey":
         """A new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
         return cls(scalar_from(entropy, ORDER))
 

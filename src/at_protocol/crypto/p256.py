@@ -19,7 +19,7 @@ MULTICODEC = b"\x80\x24"
 _PREHASHED = ec.ECDSA(Prehashed(SHA256()))
 
 
-class PublicKey:
+class P256PublicKey:
     """A point on the curve; equal and hashed by it."""
 
     __slots__ = ("_encoded", "_point")
@@ -64,7 +64,7 @@ class PublicKey:
         return True
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, PublicKey) and self._encoded == other._encoded
+        return isinstance(other, P256PublicKey) and self._encoded == other._encoded
 
     def __hash__(self) -> int:
         return hash(self._encoded)
@@ -73,7 +73,7 @@ class PublicKey:
         return f"p256.PublicKey({self._encoded.hex()})"
 
 
-class PrivateKey:
+class P256PrivateKey:
     """A secret number; does not print."""
 
     __slots__ = ("_secret", "public")
@@ -87,15 +87,15 @@ class PrivateKey:
             raise Malformed("key", "(secret)", "a private key is 32 bytes within the curve's order")
         self._secret = ec.derive_private_key(number, ec.SECP256R1())
         point = self._secret.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
-        self.public = PublicKey(point)
+        self.public = P256PublicKey(point)
 
     @classmethod
-    def from_bytes(cls, secret: bytes) -> "PrivateKey":
+    def from_bytes(cls, secret: bytes) -> "P256PrivateKey":
         """The key that :meth:`to_bytes` gave."""
         return cls(secret)
 
     @classmethod
-    def from_random(cls, entropy: bytes) -> "PrivateKey":
+    def from_random(cls, entropy: bytes) -> "P256PrivateKey":
         """A new key from at least 32 random bytes (see :mod:`at_protocol.crypto.scalar`)."""
         return cls(scalar_from(entropy, ORDER))
 

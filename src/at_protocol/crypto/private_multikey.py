@@ -8,9 +8,9 @@ from at_protocol.crypto import base58, k256, p256
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.failures import Malformed
 
-_CODECS: dict[bytes, type[k256.PrivateKey] | type[p256.PrivateKey]] = {
-    b"\x86\x26": p256.PrivateKey,
-    b"\x81\x26": k256.PrivateKey,
+_CODECS: dict[bytes, type[k256.K256PrivateKey] | type[p256.P256PrivateKey]] = {
+    b"\x86\x26": p256.P256PrivateKey,
+    b"\x81\x26": k256.K256PrivateKey,
 }
 
 

@@ -30,14 +30,14 @@ _CID_V0_LENGTH = 34
 
 def decode(encoded: bytes) -> Value:
     """The one item that these bytes are; floats stand where the data model has no number. Raises Malformed (``cbor``)."""
-    reader = _Reader(encoded)
+    reader = _LenientReader(encoded)
     value, end = reader.item(0, MAX_DEPTH)
     if end != len(encoded):
         raise Malformed("cbor", encoded[end : end + 20], "bytes follow the item")
     return value
 
 
-class _Reader:
+class _LenientReader:
     def __init__(self, encoded: bytes) -> None:
         self._encoded = encoded
         self._items_left = MAX_ITEMS

@@ -32,7 +32,7 @@ _P256_CONTEXT = "https://w3id.org/security/suites/ecdsa-2019/v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class DidService:
     """A service of an identity: its type and where it is."""
 
     type: str
@@ -140,7 +140,7 @@ def build_did_document(
     *,
     also_known_as: Iterable[str],
     verification_methods: Mapping[str, str],
-    services: Mapping[str, Service],
+    services: Mapping[str, DidService],
 ) -> dict[str, object]:
     """The document (JSON-able) of an identity whose keys are did:key texts by fragment, services by fragment.
 
@@ -180,7 +180,7 @@ def _suite_of(did_key: str) -> str | None:
         key = parse_did_key(did_key)
     except Malformed:
         return None
-    return _K256_CONTEXT if isinstance(key, k256.PublicKey) else _P256_CONTEXT
+    return _K256_CONTEXT if isinstance(key, k256.K256PublicKey) else _P256_CONTEXT
 
 
 def account_document(did: Did, *, handle: Handle | None, key: PublicKey, pds: str) -> dict[str, object]:
@@ -189,5 +189,5 @@ def account_document(did: Did, *, handle: Handle | None, key: PublicKey, pds: st
         did,
         also_known_as=[] if handle is None else [f"at://{handle}"],
         verification_methods={ATPROTO_KEY: "did:key:" + format_multikey(key)},
-        services={PDS_SERVICE: Service(PDS_TYPE, pds)},
+        services={PDS_SERVICE: DidService(PDS_TYPE, pds)},
     )

@@ -18,21 +18,21 @@ from at_protocol.identity.did_document import DidDocument, build_did_document
 from at_protocol.identity.plc_operation import (
     AnyOperation,
     LegacyCreate,
-    Operation,
+    PlcOperation,
     Tombstone,
     cid_of,
     did_of,
     normalised,
     signer_of,
 )
-from at_protocol.identity.plc_refusal import OperationRefused, Refusal
+from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.did import Did
 
 RECOVERY_WINDOW_US: Final = 72 * 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlcLogEntry:
     """One operation of a log; ``created_at`` is when the directory accepted it, in microseconds UTC."""
 
     operation: AnyOperation
@@ -45,7 +45,7 @@ class Entry:
 class Acceptance:
     """What accepting an operation means: a new entry at the end, and the older ones that it nullifies."""
 
-    entry: Entry
+    entry: PlcLogEntry
     nullified: tuple[Cid, ...]
 
     @property
@@ -54,79 +54,81 @@ class Acceptance:
         return bool(self.nullified)
 
 
-def accept(log: Sequence[Entry], did: Did, operation: AnyOperation, now: int) -> Acceptance:
+def accept(log: Sequence[PlcLogEntry], did: Did, operation: AnyOperation, now: int) -> Acceptance:
     """Whether this operation may join the DID's log (in order of acceptance, nullified ones may be in it) at ``now``.
 
     Raises OperationRefused. Size and shape limits for new operations are ``plc_operation.check_limits``.
     """
     chain = [entry for entry in log if not entry.nullified]
     if not chain:
-        return Acceptance(Entry(operation, _genesis(did, operation), now), ())
+        return Acceptance(PlcLogEntry(operation, _genesis(did, operation), now), ())
     place = next((index for index, entry in enumerate(chain) if str(entry.cid) == operation.prev), None)
     if place is None:
-        raise OperationRefused(Refusal.MISORDERED_OPERATION, operation.prev, "prev is not of the current chain")
+        raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, operation.prev, "prev is not of the current chain")
     before = chain[place].operation
     if isinstance(before, Tombstone):
-        raise OperationRefused(Refusal.MISORDERED_OPERATION, operation.prev, "nothing follows a tombstone")
+        raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, operation.prev, "nothing follows a tombstone")
     keys = normalised(before).rotation_keys
     disputed = chain[place + 1 :]
     if not disputed:
         signer_of(operation, keys)
-        return Acceptance(Entry(operation, cid_of(operation), now), ())
+        return Acceptance(PlcLogEntry(operation, cid_of(operation), now), ())
     # Keys rank by their place in the list, the first highest; equal rank is not enough.
     signer_of(operation, keys[: signer_of(disputed[0].operation, keys)])
     if now <= max(entry.created_at for entry in log):
-        raise OperationRefused(Refusal.MISORDERED_OPERATION, now, "a recovery is later than all that it recovers from")
+        raise OperationRefused(
+            PlcRefusal.MISORDERED_OPERATION, now, "a recovery is later than all that it recovers from"
+        )
     if now - disputed[0].created_at > RECOVERY_WINDOW_US:
-        raise OperationRefused(Refusal.LATE_RECOVERY, now, "more than 72 hours after the first disputed operation")
-    return Acceptance(Entry(operation, cid_of(operation), now), tuple(entry.cid for entry in disputed))
+        raise OperationRefused(PlcRefusal.LATE_RECOVERY, now, "more than 72 hours after the first disputed operation")
+    return Acceptance(PlcLogEntry(operation, cid_of(operation), now), tuple(entry.cid for entry in disputed))
 
 
 def _genesis(did: Did, operation: AnyOperation) -> Cid:
     if isinstance(operation, Tombstone) or operation.prev is not None:
         raise OperationRefused(
-            Refusal.IMPROPER_OPERATION, operation.prev, "a log begins with an operation without prev"
+            PlcRefusal.IMPROPER_OPERATION, operation.prev, "a log begins with an operation without prev"
         )
     signer_of(operation, normalised(operation).rotation_keys)
     made = did_of(operation)
     if made != did:
-        raise OperationRefused(Refusal.GENESIS_HASH, made, f"its hash is not {did}")
+        raise OperationRefused(PlcRefusal.GENESIS_HASH, made, f"its hash is not {did}")
     return cid_of(operation)
 
 
-def joined(log: Sequence[Entry], acceptance: Acceptance) -> list[Entry]:
+def joined(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEntry]:
     """The log after an acceptance."""
     lost = set(acceptance.nullified)
     return [replace(entry, nullified=True) if entry.cid in lost else entry for entry in log] + [acceptance.entry]
 
 
-def validate_log(did: Did, entries: Iterable[Entry]) -> list[Entry]:
+def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
     """Replay an audit log, in order; the current chain. Raises OperationRefused where a step or what the log says is wrong."""
     told = list(entries)
-    log: list[Entry] = []
+    log: list[PlcLogEntry] = []
     for entry in told:
         acceptance = accept(log, did, entry.operation, entry.created_at)
         if acceptance.entry.cid != entry.cid:
-            raise OperationRefused(Refusal.IMPROPER_OPERATION, str(entry.cid), "the CID is not the operation's")
+            raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, str(entry.cid), "the CID is not the operation's")
         log = joined(log, acceptance)
     if not log:
-        raise OperationRefused(Refusal.IMPROPER_OPERATION, did, "an empty log")
+        raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, did, "an empty log")
     if [entry.nullified for entry in log] != [entry.nullified for entry in told]:
-        raise OperationRefused(Refusal.MISORDERED_OPERATION, did, "the log marks other operations as nullified")
+        raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, did, "the log marks other operations as nullified")
     return [entry for entry in log if not entry.nullified]
 
 
-def current(log: Sequence[Entry]) -> Operation | None:
+def current(log: Sequence[PlcLogEntry]) -> PlcOperation | None:
     """What the identity is now, in today's form; None when it ended with a tombstone or never began."""
     head = next((entry.operation for entry in reversed(log) if not entry.nullified), None)
     match head:
-        case Operation() | LegacyCreate():
+        case PlcOperation() | LegacyCreate():
             return normalised(head)
         case _:
             return None
 
 
-def document_of(did: Did, operation: Operation) -> DidDocument:
+def document_of(did: Did, operation: PlcOperation) -> DidDocument:
     """The DID document that an identity's current operation means; ``source`` is what a directory answers."""
     source = build_did_document(
         did,

@@ -18,8 +18,8 @@ from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed, Misuse
-from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, Service
-from at_protocol.identity.plc_refusal import OperationRefused, Refusal
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, DidService
+from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 
@@ -36,13 +36,13 @@ _MAX_KEY = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class PlcOperation:
     """``plc_operation``: the whole state of an identity. ``prev`` is the CID of the operation before, None at the start."""
 
     rotation_keys: tuple[str, ...]
     verification_methods: Mapping[str, str]
     also_known_as: tuple[str, ...]
-    services: Mapping[str, Service]
+    services: Mapping[str, DidService]
     prev: str | None = None
     sig: str | None = None
 
@@ -71,8 +71,8 @@ class LegacyCreate:
         return
 
 
-AnyOperation: TypeAlias = Operation | Tombstone | LegacyCreate
-_Form = TypeVar("_Form", Operation, Tombstone, LegacyCreate)
+AnyOperation: TypeAlias = PlcOperation | Tombstone | LegacyCreate
+_Form = TypeVar("_Form", PlcOperation, Tombstone, LegacyCreate)
 
 
 def parse_operation(document: object) -> AnyOperation:
@@ -101,7 +101,7 @@ def parse_operation(document: object) -> AnyOperation:
 
 
 def _improper(value: object, why: str) -> OperationRefused:
-    return OperationRefused(Refusal.IMPROPER_OPERATION, value, why)
+    return OperationRefused(PlcRefusal.IMPROPER_OPERATION, value, why)
 
 
 def _only(document: dict[str, object], names: set[str]) -> None:
@@ -128,15 +128,15 @@ def _entries(value: object, name: str) -> dict[str, object]:
     return value
 
 
-def _parse_regular(document: dict[str, object]) -> Operation:
+def _parse_regular(document: dict[str, object]) -> PlcOperation:
     _only(document, {"type", "rotationKeys", "verificationMethods", "alsoKnownAs", "services", "prev", "sig"})
     methods = _entries(document["verificationMethods"], "verificationMethods")
-    services: dict[str, Service] = {}
+    services: dict[str, DidService] = {}
     for fragment, value in _entries(document["services"], "services").items():
         service = _entries(value, "a service")
         _only(service, {"type", "endpoint"})
-        services[fragment] = Service(_text(service, "type"), _text(service, "endpoint"))
-    return Operation(
+        services[fragment] = DidService(_text(service, "type"), _text(service, "endpoint"))
+    return PlcOperation(
         rotation_keys=_texts(document["rotationKeys"], "rotationKeys"),
         verification_methods={fragment: _text(methods, fragment) for fragment in methods},
         also_known_as=_texts(document["alsoKnownAs"], "alsoKnownAs"),
@@ -156,7 +156,7 @@ def to_json(operation: AnyOperation) -> dict[str, Value]:
 
 def _unsigned(operation: AnyOperation) -> dict[str, Value]:
     match operation:
-        case Operation():
+        case PlcOperation():
             return {
                 "type": "plc_operation",
                 "rotationKeys": list(operation.rotation_keys),
@@ -216,19 +216,19 @@ def did_of(genesis: AnyOperation) -> Did:
     return Did("did:plc:" + digest[:24])
 
 
-def normalised(operation: Operation | LegacyCreate) -> Operation:
+def normalised(operation: PlcOperation | LegacyCreate) -> PlcOperation:
     """What an operation says, in today's form; CID, DID and signature belong to the form it came in."""
-    if isinstance(operation, Operation):
+    if isinstance(operation, PlcOperation):
         return operation
     endpoint = operation.service
     if not endpoint.startswith(("https://", "http://")):
         endpoint = "https://" + endpoint
     handle = operation.handle.removeprefix("at://").removeprefix("http://").removeprefix("https://")
-    return Operation(
+    return PlcOperation(
         rotation_keys=(operation.recovery_key, operation.signing_key),
         verification_methods={ATPROTO_KEY: operation.signing_key},
         also_known_as=(f"at://{handle}",),
-        services={PDS_SERVICE: Service(PDS_TYPE, endpoint)},
+        services={PDS_SERVICE: DidService(PDS_TYPE, endpoint)},
         prev=None,
         sig=operation.sig,
     )
@@ -241,7 +241,7 @@ def account_operation(
     handle: Handle,
     pds: str,
     prev: Cid | None = None,
-) -> Operation:
+) -> PlcOperation:
     """The unsigned operation of an ordinary account; keys in order of authority, ``pds`` is ``https://host``.
 
     Raises Misuse beyond what both the specification and the reference directory accept (1 to 5 unique rotation keys).
@@ -249,11 +249,11 @@ def account_operation(
     keys = tuple(format_did_key(key) for key in rotation_keys)
     if not 0 < len(keys) <= MAX_OWN_ROTATION_KEYS or len(set(keys)) != len(keys):
         raise Misuse(f"an operation has 1 to {MAX_OWN_ROTATION_KEYS} different rotation keys")
-    return Operation(
+    return PlcOperation(
         rotation_keys=keys,
         verification_methods={ATPROTO_KEY: format_did_key(signing_key)},
         also_known_as=(f"at://{handle}",),
-        services={PDS_SERVICE: Service(PDS_TYPE, pds)},
+        services={PDS_SERVICE: DidService(PDS_TYPE, pds)},
         prev=None if prev is None else str(prev),
     )
 
@@ -266,7 +266,7 @@ def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
     try:
         signature = base64url.decode(operation.sig or "")
     except Malformed as error:
-        raise OperationRefused(Refusal.INVALID_SIGNATURE, operation.sig, error.why) from error
+        raise OperationRefused(PlcRefusal.INVALID_SIGNATURE, operation.sig, error.why) from error
     content = unsigned_bytes(operation)
     for index, text in enumerate(rotation_keys):
         try:
@@ -275,7 +275,7 @@ def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
             continue
         if key.verify(content, signature):
             return index
-    raise OperationRefused(Refusal.INVALID_SIGNATURE, operation.sig, "no rotation key with the authority made it")
+    raise OperationRefused(PlcRefusal.INVALID_SIGNATURE, operation.sig, "no rotation key with the authority made it")
 
 
 def check_limits(operation: AnyOperation) -> None:
@@ -293,7 +293,7 @@ def check_limits(operation: AnyOperation) -> None:
         try:
             parse_did_key(text)
         except Malformed as error:
-            raise OperationRefused(Refusal.UNSUPPORTED_KEY, text, error.why) from error
+            raise OperationRefused(PlcRefusal.UNSUPPORTED_KEY, text, error.why) from error
     if len(set(operation.rotation_keys)) != len(operation.rotation_keys):
         raise _improper(operation.rotation_keys, "a rotation key stands twice")
     _check_names(operation.also_known_as)
@@ -317,14 +317,14 @@ def _check_methods(methods: Mapping[str, str]) -> None:
             raise _improper(text, "a verification method is too long, or has no name")
         # Of any curve: other networks keep keys here that this one has no use for.
         if not text.startswith("did:key:z"):
-            raise OperationRefused(Refusal.UNSUPPORTED_KEY, text, "not a did:key")
+            raise OperationRefused(PlcRefusal.UNSUPPORTED_KEY, text, "not a did:key")
         try:
             base58.decode(text.removeprefix("did:key:z"))
         except Malformed as error:
-            raise OperationRefused(Refusal.UNSUPPORTED_KEY, text, error.why) from error
+            raise OperationRefused(PlcRefusal.UNSUPPORTED_KEY, text, error.why) from error
 
 
-def _check_services(services: Mapping[str, Service]) -> None:
+def _check_services(services: Mapping[str, DidService]) -> None:
     if len(services) > MAX_ENTRIES:
         raise _improper(len(services), f"more than {MAX_ENTRIES} services")
     for fragment, service in services.items():

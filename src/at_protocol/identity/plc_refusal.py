@@ -5,7 +5,7 @@ from enum import StrEnum
 from at_protocol.failures import Malformed
 
 
-class Refusal(StrEnum):
+class PlcRefusal(StrEnum):
     """The kinds of refusal."""
 
     IMPROPER_OPERATION = "ImproperOperation"

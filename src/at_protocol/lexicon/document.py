@@ -112,7 +112,7 @@ class NamedError(Struct, frozen=True, kw_only=True):
     description: str | None = None
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class LexiconMessage(Struct, frozen=True, kw_only=True):
     schema: UnionType
     description: str | None = None
 
@@ -136,7 +136,7 @@ class ProcedureType(_Type, frozen=True, kw_only=True, tag="procedure"):
 
 
 class SubscriptionType(_Type, frozen=True, kw_only=True, tag="subscription"):
-    message: Message
+    message: LexiconMessage
     parameters: ParamsType | None = None
     errors: tuple[NamedError, ...] = ()
 

@@ -32,18 +32,18 @@ _PATH: Final = _UNRESERVED + "!$&'()*+,;=:@/"
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
-class BadProof(Malformed):
+class BadDpopProof(Malformed):
     """A proof that must not be accepted; ``why`` says what is wrong with it, without repeating it."""
 
     def __init__(self, why: str) -> None:
         super().__init__("dpop proof", "(proof)", why)
 
-    def __reduce__(self) -> tuple[type["BadProof"], tuple[str]]:
+    def __reduce__(self) -> tuple[type["BadDpopProof"], tuple[str]]:
         return (type(self), (self.why,))
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class DpopProof:
     """A proof whose signature is good. ``issued_at`` in seconds since 1970."""
 
     key: PublicKey
@@ -67,16 +67,16 @@ def normal_address(url: str) -> str:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise BadProof("htu is not an address") from error
+        raise BadDpopProof("htu is not an address") from error
     if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None or parts.password is not None:
-        raise BadProof("htu is not an http or https address")
+        raise BadDpopProof("htu is not an http or https address")
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         shown = f"{shown}:{port}"
     return f"{parts.scheme}://{shown}{_normal_path(parts.path)}"
 
 
-def verify_proof(text: str, *, method: str, address: str, access_token: str | None, now_seconds: int) -> Proof:
+def verify_proof(text: str, *, method: str, address: str, access_token: str | None, now_seconds: int) -> DpopProof:
     """Check a proof for one request; raises BadProof.
 
     ``address`` is ours in the spelling of :func:`normal_address`; ``access_token`` is what the request carries, or None.
@@ -84,33 +84,33 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
     try:
         token = jwt.read(text)
         key, name = _key_of(text.partition(".")[0])
-    except BadProof:
+    except BadDpopProof:
         raise
     except Malformed as error:
-        raise BadProof(error.why) from None
+        raise BadDpopProof(error.why) from None
     claims = token.claims
     if claims.get("htm") != method:
-        raise BadProof("it is for another method")
+        raise BadDpopProof("it is for another method")
     htu = claims.get("htu")
     # Nearly every client names the address as we do; the rest is brought into one spelling.
     if htu != address and (not isinstance(htu, str) or normal_address(htu) != address):
-        raise BadProof("it is for another address")
+        raise BadDpopProof("it is for another address")
     ath = claims.get("ath")
     if ath != (None if access_token is None else token_hash(access_token)):
-        raise BadProof("it does not belong to this access token")
+        raise BadDpopProof("it does not belong to this access token")
     token_id, nonce, issued_at = claims.get("jti"), claims.get("nonce"), claims.get("iat")
     if not isinstance(token_id, str) or not 0 < len(token_id) <= _MAX_TOKEN_ID_LENGTH:
-        raise BadProof("it has no usable jti")
+        raise BadDpopProof("it has no usable jti")
     if nonce is not None and not isinstance(nonce, str):
-        raise BadProof("its nonce is not text")
+        raise BadDpopProof("its nonce is not text")
     if type(issued_at) is not int:
-        raise BadProof("it does not say when it was made")
+        raise BadDpopProof("it does not say when it was made")
     if abs(now_seconds - issued_at) > MAX_AGE_SECONDS:
-        raise BadProof("it was not made just now; is the clock of the client right?")
+        raise BadDpopProof("it was not made just now; is the clock of the client right?")
     # Libraries for JOSE make high-S signatures as often as low-S ones.
     if not token.is_signed_by(key, allow_high_s=True):
-        raise BadProof("its signature is not by the key that it names")
-    return Proof(key, name, token_id, nonce, issued_at)
+        raise BadDpopProof("its signature is not by the key that it names")
+    return DpopProof(key, name, token_id, nonce, issued_at)
 
 
 def make_proof(
@@ -142,14 +142,14 @@ def make_proof(
 def _key_of(header: str) -> tuple[PublicKey, str]:
     members = jwt.read(f"{header}.e30.").header
     if members.get("typ") != TYPE:
-        raise BadProof("its typ is not dpop+jwt")
+        raise BadDpopProof("its typ is not dpop+jwt")
     if members.get("alg") not in ALGORITHMS:
-        raise BadProof(f"its algorithm is none of {', '.join(ALGORITHMS)}")
+        raise BadDpopProof(f"its algorithm is none of {', '.join(ALGORITHMS)}")
     if "crit" in members:
-        raise BadProof("it has critical headers that are not understood here")
+        raise BadDpopProof("it has critical headers that are not understood here")
     jwk = members.get("jwk")
     if not isinstance(jwk, Mapping):
-        raise BadProof("it has no key")
+        raise BadDpopProof("it has no key")
     key = from_jwk(jwk)
     return key, thumbprint(key)
 

@@ -62,7 +62,7 @@ def read(data: bytes, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> Car:
     return Car(roots, blocks, count)
 
 
-class Reader:
+class CarReader:
     """A CAR as it arrives: feed chunks of any size, get the blocks that are complete.
 
     Memory is that of one block and one chunk. ``roots`` is None until the header has been read. Call :meth:`finish`

@@ -14,16 +14,16 @@ from at_protocol.syntax.record_key import RecordKey, parse_record_key
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RepoChange:
     """One path before and after; at least one of both is a CID and they differ."""
 
     path: str
     before: Cid | None
     after: Cid | None
 
-    def undone(self) -> "Change":
+    def undone(self) -> "RepoChange":
         """The change that takes this one back."""
-        return Change(self.path, self.after, self.before)
+        return RepoChange(self.path, self.after, self.before)
 
 
 def parse_path(path: str) -> tuple[Nsid, RecordKey]:

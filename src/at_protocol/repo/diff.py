@@ -7,7 +7,7 @@ cost follows the number of changes and not the size of the trees.
 from collections.abc import Iterator
 
 from at_protocol.data.cid import Cid
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.mst import Tree
 
 # An entry (key, record, ENTRY) or a subtree still unread (b"", node, its level).
@@ -15,7 +15,7 @@ _Item = tuple[bytes, Cid, int]
 _ENTRY = -1
 
 
-def diff(old: Tree, new: Tree) -> Iterator[Change]:
+def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
     """The changes that lead from one tree to the other, in key order.
 
     Raises MissingBlock and Malformed; the ranges of keys in a foreign tree are not checked here, walk it first.
@@ -34,18 +34,18 @@ def diff(old: Tree, new: Tree) -> Iterator[Change]:
             if other[2] >= one[2]:
                 _open(new, right)
         elif one[0] < other[0]:
-            yield Change(left.pop()[0].decode(), one[1], None)
+            yield RepoChange(left.pop()[0].decode(), one[1], None)
         elif other[0] < one[0]:
-            yield Change(right.pop()[0].decode(), None, other[1])
+            yield RepoChange(right.pop()[0].decode(), None, other[1])
         else:
             left.pop()
             right.pop()
             if one[1] != other[1]:
-                yield Change(one[0].decode(), one[1], other[1])
+                yield RepoChange(one[0].decode(), one[1], other[1])
     for key, value in _rest(old, left):
-        yield Change(key.decode(), value, None)
+        yield RepoChange(key.decode(), value, None)
     for key, value in _rest(new, right):
-        yield Change(key.decode(), None, value)
+        yield RepoChange(key.decode(), None, value)
 
 
 def _unread(tree: Tree) -> list[_Item]:

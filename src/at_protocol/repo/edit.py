@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed, Misuse
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.covering import covering_nodes
 from at_protocol.repo.mst import Tree
 from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, make_node
@@ -209,7 +209,7 @@ def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
     return subtree
 
 
-def apply(tree: Tree, changes: Iterable[Change]) -> Edited:
+def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
     """Make the changes, in order, and say which nodes came, which went, and what proves it.
 
     Raises Disagrees when a ``before`` is not what the tree holds, MissingBlock when a node is needed that the source
@@ -236,13 +236,13 @@ def apply(tree: Tree, changes: Iterable[Change]) -> Edited:
     return Edited(root, new, frozenset(bench.thawed - bench.sealed.keys()), proof)
 
 
-def root_after(tree: Tree, changes: Iterable[Change]) -> Cid:
+def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     """Only the root that the changes lead to: for checking somebody else's claim. Raises as :func:`apply`."""
     bench = _change(tree, changes)
     return bench.seal(bench.root)
 
 
-def _change(tree: Tree, changes: Iterable[Change]) -> _Workbench:
+def _change(tree: Tree, changes: Iterable[RepoChange]) -> _Workbench:
     node = tree.root_node()
     draft = _Draft(node.height or 0, list(node.keys), list(node.values), list(node.children))
     bench = _Workbench(tree, draft, {tree.root})

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.edit import root_after
 from at_protocol.repo.mst import MissingBlock, Tree
 
 
-def check_claims(tree: Tree, changes: Iterable[Change]) -> None:
+def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
     """Check that the new tree holds under each path what the changes say, and no path twice. Raises Malformed."""
     seen: set[str] = set()
     for change in changes:
@@ -32,7 +32,7 @@ def check_claims(tree: Tree, changes: Iterable[Change]) -> None:
             )
 
 
-def undo(tree: Tree, changes: Iterable[Change]) -> Cid:
+def undo(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     """The root before the changes. Raises Malformed when they do not fit the tree or a needed node was not sent."""
     order = sorted((change.undone() for change in changes), key=_kind)
     if not order:
@@ -43,14 +43,14 @@ def undo(tree: Tree, changes: Iterable[Change]) -> Cid:
         raise Malformed("commit", str(missing.cid), "a node that undoing the operations needs was not sent") from None
 
 
-def check_inversion(tree: Tree, changes: Iterable[Change], prev_data: Cid) -> None:
+def check_inversion(tree: Tree, changes: Iterable[RepoChange], prev_data: Cid) -> None:
     """Check that undoing the changes leads from the tree to ``prev_data``. Raises Malformed."""
     before = undo(tree, changes)
     if before != prev_data:
         raise Malformed("commit", str(before), f"undoing the operations does not lead to prevData {prev_data}")
 
 
-def _kind(undoing: Change) -> int:
+def _kind(undoing: RepoChange) -> int:
     """Deletions are undone first, then updates, then creations."""
     if undoing.before is None:
         return 0

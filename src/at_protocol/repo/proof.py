@@ -17,7 +17,7 @@ from at_protocol.syntax.did import Did
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class RecordProof:
     """What a proof proves: under ``path`` the commit has ``cid``, or nothing when that is None.
 
     ``record`` are the record's bytes where the proof carries them.
@@ -30,23 +30,23 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class TreePath:
     """The nodes from the root to the place of a path, and what stands there; None where nothing does."""
 
     nodes: tuple[Node, ...]
     cid: Cid | None
 
 
-def way_to(tree: Tree, path: str) -> Way:
+def way_to(tree: Tree, path: str) -> TreePath:
     """What proves what is, or that nothing is, under a path, but for commit and record.
 
     Raises MissingBlock when the source lacks a node; a caller that loads and repeats starts anew.
     """
     nodes = tuple(tree.search(path))
-    return Way(nodes, tree.get(path))
+    return TreePath(nodes, tree.get(path))
 
 
-def write_proof(commit: Cid, way: Way, found: Mapping[Cid, bytes]) -> bytes:
+def write_proof(commit: Cid, way: TreePath, found: Mapping[Cid, bytes]) -> bytes:
     """The proof as a CAR whose root is the commit; ``found`` has the blocks of the commit and of the record, if there is one."""
     blocks = [(commit, found[commit]), *((node.cid, node.block) for node in way.nodes)]
     if way.cid is not None:
@@ -66,7 +66,7 @@ def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
     return write_proof(commit.cid, way, found)
 
 
-def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> Proven:
+def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> RecordProof:
     """Read a proof CAR and check everything that it claims.
 
     Raises Malformed when the commit is another account's, its signature is wrong, a node is not canonical, or a block on
@@ -85,4 +85,4 @@ def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> 
     record = file.blocks.get(cid) if cid is not None else None
     if cid is not None and record is None:
         raise Malformed("proof", str(cid), "the record's block is missing")
-    return Proven(commit, path, cid, record)
+    return RecordProof(commit, path, cid, record)

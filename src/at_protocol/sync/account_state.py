@@ -23,9 +23,9 @@ from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessa
 from at_protocol.sync.verify import (
     FULL,
     Care,
-    Known,
-    Reason,
-    Refused,
+    MessageRejected,
+    RejectionReason,
+    RepoHead,
     Verified,
     verify_commit_message,
     verify_sync_message,
@@ -40,7 +40,7 @@ class SyncState(StrEnum):
     SYNCHRONIZED = "synchronized"
 
 
-class Verdict(StrEnum):
+class SyncVerdict(StrEnum):
     """What is to be done with a message."""
 
     APPLY = "apply"
@@ -66,17 +66,17 @@ class AccountState:
     active: bool = True
     status: str | None = None
     sync: SyncState = SyncState.DESYNCHRONIZED
-    known: Known | None = None
+    known: RepoHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AccountChange:
     """A verdict, the state after it, and why or what."""
 
-    verdict: Verdict
+    verdict: SyncVerdict
     state: AccountState
     verified: Verified | None = None
-    refusal: Refused | None = None
+    refusal: MessageRejected | None = None
 
 
 @dataclass(slots=True)
@@ -95,13 +95,15 @@ class StreamPosition:
         return True
 
 
-def receive(state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, care: Care = FULL) -> Outcome:
+def receive(
+    state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, care: Care = FULL
+) -> AccountChange:
     """What a message means for an account in this state. Never raises for anything a sender may do."""
     match message:
         case IdentityMessage():
-            return Outcome(Verdict.APPLY, state)
+            return AccountChange(SyncVerdict.APPLY, state)
         case AccountMessage():
-            return Outcome(Verdict.APPLY, replace(state, active=message.active, status=message.status))
+            return AccountChange(SyncVerdict.APPLY, replace(state, active=message.active, status=message.status))
         case CommitMessage():
             return _commit(state, message, key, now_us, care)
         case SyncMessage():
@@ -110,45 +112,45 @@ def receive(state: AccountState, message: Sequenced, key: PublicKey, *, now_us: 
             assert_never(message)
 
 
-def _commit(state: AccountState, message: CommitMessage, key: PublicKey, now_us: int, care: Care) -> Outcome:
+def _commit(state: AccountState, message: CommitMessage, key: PublicKey, now_us: int, care: Care) -> AccountChange:
     if not state.active:
-        return Outcome(Verdict.DROP, state)
+        return AccountChange(SyncVerdict.DROP, state)
     if state.sync is SyncState.IN_PROGRESS:
-        return Outcome(Verdict.HOLD, state)
+        return AccountChange(SyncVerdict.HOLD, state)
     is_first = message.since is None and state.known is None
     if state.sync is SyncState.DESYNCHRONIZED and not is_first:
         # Somebody seen for the first time in the middle of their history has to be fetched; who is known to be behind
         # is waiting for that already.
-        return Outcome(Verdict.DROP if state.known else Verdict.RESYNC, state)
+        return AccountChange(SyncVerdict.DROP if state.known else SyncVerdict.RESYNC, state)
     try:
         verified = verify_commit_message(message, key, now_us=now_us, known=state.known, care=care)
-    except Refused as refusal:
+    except MessageRejected as refusal:
         return _refused(state, refusal)
-    return Outcome(Verdict.APPLY, replace(state, sync=SyncState.SYNCHRONIZED, known=verified.known), verified)
+    return AccountChange(SyncVerdict.APPLY, replace(state, sync=SyncState.SYNCHRONIZED, known=verified.known), verified)
 
 
-def _sync(state: AccountState, message: SyncMessage, key: PublicKey, now_us: int) -> Outcome:
+def _sync(state: AccountState, message: SyncMessage, key: PublicKey, now_us: int) -> AccountChange:
     if not state.active:
-        return Outcome(Verdict.DROP, state)
+        return AccountChange(SyncVerdict.DROP, state)
     if state.sync is SyncState.IN_PROGRESS:
-        return Outcome(Verdict.HOLD, state)
+        return AccountChange(SyncVerdict.HOLD, state)
     try:
         commit = verify_sync_message(message, key, now_us=now_us, known=state.known)
-    except Refused as refusal:
+    except MessageRejected as refusal:
         return _refused(state, refusal)
     if state.sync is SyncState.SYNCHRONIZED and (state.known is None or state.known.data == commit.data):
-        return Outcome(Verdict.APPLY, replace(state, known=Known(message.rev, commit.data)))
-    return Outcome(Verdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED))
+        return AccountChange(SyncVerdict.APPLY, replace(state, known=RepoHead(message.rev, commit.data)))
+    return AccountChange(SyncVerdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED))
 
 
-def _refused(state: AccountState, refusal: Refused) -> Outcome:
+def _refused(state: AccountState, refusal: MessageRejected) -> AccountChange:
     match refusal.reason:
-        case Reason.STALE_REV:
-            return Outcome(Verdict.DROP, state, refusal=refusal)
-        case Reason.GAP:
-            return Outcome(Verdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED), refusal=refusal)
+        case RejectionReason.STALE_REV:
+            return AccountChange(SyncVerdict.DROP, state, refusal=refusal)
+        case RejectionReason.GAP:
+            return AccountChange(SyncVerdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED), refusal=refusal)
         case _:
-            return Outcome(Verdict.REJECT, state, refusal=refusal)
+            return AccountChange(SyncVerdict.REJECT, state, refusal=refusal)
 
 
 def resync_began(state: AccountState) -> AccountState:
@@ -158,7 +160,7 @@ def resync_began(state: AccountState) -> AccountState:
 
 def resync_ended(state: AccountState, rev: str, data: Cid) -> AccountState:
     """The repository was fetched, verified and compared; what was held is to be given again, old revisions drop out."""
-    return replace(state, sync=SyncState.SYNCHRONIZED, known=Known(rev, data))
+    return replace(state, sync=SyncState.SYNCHRONIZED, known=RepoHead(rev, data))
 
 
 def resync_failed(state: AccountState) -> AccountState:

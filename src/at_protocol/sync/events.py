@@ -13,7 +13,7 @@ from typing import assert_never
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.sync import frames
 from at_protocol.syntax.did import Did, parse_did
 
@@ -27,7 +27,7 @@ COMMIT, SYNC, IDENTITY, ACCOUNT, INFO = "#commit", "#sync", "#identity", "#accou
 _COMMIT_RELICS: Mapping[str, Value] = {"blobs": [], "rebase": False, "tooBig": False}
 
 
-class Action(StrEnum):
+class RecordAction(StrEnum):
     """What an operation does to a record."""
 
     CREATE = "create"
@@ -36,17 +36,17 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class RepoOperation:
     """One path of a commit: ``cid`` is None on deletion, ``prev`` None on creation (and in messages of before 2025)."""
 
-    action: Action
+    action: RecordAction
     path: str
     cid: Cid | None
     prev: Cid | None = None
 
-    def change(self) -> Change:
+    def change(self) -> RepoChange:
         """The same as a change of the tree."""
-        return Change(self.path, self.prev, self.cid)
+        return RepoChange(self.path, self.prev, self.cid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class CommitMessage:
     since: str | None
     commit: Cid
     blocks: bytes
-    operations: tuple[Operation, ...]
+    operations: tuple[RepoOperation, ...]
     prev_data: Cid | None
     rest: Mapping[str, Value] = field(default_factory=lambda: dict(_COMMIT_RELICS))
 
@@ -239,14 +239,14 @@ def encode_unsequenced(message: Sequenced) -> frames.Unsequenced:
     return frames.encode_unsequenced(kind_of(message), to_payload(message))
 
 
-def _operation_fields(operation: Operation) -> dict[str, Value]:
+def _operation_fields(operation: RepoOperation) -> dict[str, Value]:
     fields: dict[str, Value] = {"action": operation.action.value, "path": operation.path, "cid": operation.cid}
     if operation.prev is not None:
         fields["prev"] = operation.prev
     return fields
 
 
-def _operations(value: Value) -> tuple[Operation, ...]:
+def _operations(value: Value) -> tuple[RepoOperation, ...]:
     if not isinstance(value, list):
         raise Malformed(COMMIT, value, "ops is missing or not a list")
     if len(value) > MAX_OPERATIONS:
@@ -254,25 +254,25 @@ def _operations(value: Value) -> tuple[Operation, ...]:
     return tuple(_operation(item) for item in value)
 
 
-def _operation(value: Value) -> Operation:
+def _operation(value: Value) -> RepoOperation:
     if not isinstance(value, dict):
         raise Malformed(COMMIT, value, "an operation is not a map")
     fields = _Fields("operation", value)
     action = fields.text("action")
     if action not in _ACTIONS:
         raise Malformed(COMMIT, action, "an operation is create, update or delete")
-    operation = Operation(
-        Action(action),
+    operation = RepoOperation(
+        RecordAction(action),
         fields.text("path"),
         fields.link_or_absent("cid"),
         fields.link_or_absent("prev"),
     )
-    if (operation.cid is None) is not (operation.action is Action.DELETE):
+    if (operation.cid is None) is not (operation.action is RecordAction.DELETE):
         raise Malformed(COMMIT, operation.path, "a deletion has a null cid, a creation or update has a link")
     return operation
 
 
-_ACTIONS = frozenset(action.value for action in Action)
+_ACTIONS = frozenset(action.value for action in RecordAction)
 
 
 class _Fields:

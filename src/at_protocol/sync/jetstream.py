@@ -13,7 +13,7 @@ from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
-from at_protocol.sync.events import Action
+from at_protocol.sync.events import RecordAction
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
@@ -32,7 +32,7 @@ class JetstreamCommit:
     time_us: int
     cursor: int
     rev: str
-    action: Action
+    action: RecordAction
     collection: Nsid
     rkey: RecordKey
     cid: Cid | None
@@ -89,10 +89,10 @@ def read(text: str | bytes) -> JetstreamEvent | None:
 def _commit(did: Did, time_us: int, cursor: int, commit: dict[str, Value]) -> JetstreamCommit:
     operation = _text(commit, "operation")
     try:
-        action = Action(operation)
+        action = RecordAction(operation)
     except ValueError:
         raise _bad(operation, "an operation is create, update or delete") from None
-    is_there = action is not Action.DELETE
+    is_there = action is not RecordAction.DELETE
     return JetstreamCommit(
         did=did,
         time_us=time_us,

@@ -15,7 +15,7 @@ from at_protocol.syntax.datetime import parse_datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class JetstreamLine:
     """One event. ``collection`` is None for what no filter by collection concerns."""
 
     did: str
@@ -23,7 +23,7 @@ class Line:
     text: str
 
 
-def lines_of(message: Message) -> list[Line]:
+def lines_of(message: Message) -> list[JetstreamLine]:
     """The events that a message of ours is, in order; none for kinds that Jetstream does not tell. Raises Malformed."""
     match message:
         case CommitMessage():
@@ -42,7 +42,7 @@ def lines_of(message: Message) -> list[Line]:
             return []
 
 
-def _operations(message: CommitMessage) -> list[Line]:
+def _operations(message: CommitMessage) -> list[JetstreamLine]:
     if not message.operations:
         return []
     blocks = car.read(message.blocks).blocks
@@ -63,6 +63,8 @@ def _operations(message: CommitMessage) -> list[Line]:
     return lines
 
 
-def _line(did: str, time: str, cursor: int, kind: str, told: dict[str, Value], collection: str | None = None) -> Line:
+def _line(
+    did: str, time: str, cursor: int, kind: str, told: dict[str, Value], collection: str | None = None
+) -> JetstreamLine:
     event: dict[str, Value] = {"did": did, "time_us": parse_datetime(time), "cursor": cursor, "kind": kind, kind: told}
-    return Line(did, collection, json_form.encode(event).decode())
+    return JetstreamLine(did, collection, json_form.encode(event).decode())

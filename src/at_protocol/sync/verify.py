@@ -16,7 +16,7 @@ from at_protocol.repo.change import parse_path
 from at_protocol.repo.commit import Commit, is_signed_by, parse_commit
 from at_protocol.repo.inversion import check_claims, check_inversion
 from at_protocol.repo.mst import EMPTY_ROOT, Tree
-from at_protocol.sync.events import Action, CommitMessage, Operation, SyncMessage
+from at_protocol.sync.events import CommitMessage, RecordAction, RepoOperation, SyncMessage
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
@@ -26,7 +26,7 @@ from at_protocol.syntax.tid import Tid, parse_tid, to_microseconds
 MAX_AHEAD_US = 5 * 60 * 1_000_000
 
 
-class Reason(StrEnum):
+class RejectionReason(StrEnum):
     """Why a message was refused."""
 
     STALE_REV = "rev is not newer than what is known"
@@ -44,19 +44,19 @@ class Reason(StrEnum):
     GAP = "the commit does not follow the last one known"
 
 
-class Refused(Malformed):
+class MessageRejected(Malformed):
     """A message that must not be acted on. GAP alone is no fault of the sender: commits in between were missed."""
 
-    def __init__(self, reason: Reason, value: object, why: str = "") -> None:
+    def __init__(self, reason: RejectionReason, value: object, why: str = "") -> None:
         super().__init__("message", value, f"{reason.value}{f' ({why})' if why else ''}")
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type["Refused"], tuple[Reason, object, str]]:
-        return (Refused, (self.reason, self.value, ""))
+    def __reduce__(self) -> tuple[type["MessageRejected"], tuple[RejectionReason, object, str]]:
+        return (MessageRejected, (self.reason, self.value, ""))
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RepoHead:
     """What was last seen of a repository: revision and tree root."""
 
     rev: str
@@ -67,7 +67,7 @@ class Known:
 class SeenOperation:
     """An operation that the signed tree bears out. ``record`` are the bytes of what is there now, None on deletion."""
 
-    action: Action
+    action: RecordAction
     collection: Nsid
     rkey: RecordKey
     cid: Cid | None
@@ -89,8 +89,8 @@ class Verified:
     operations: tuple[SeenOperation, ...]
 
     @property
-    def known(self) -> Known:
-        return Known(self.rev, self.commit.data)
+    def known(self) -> RepoHead:
+        return RepoHead(self.rev, self.commit.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ LENIENT = Care(allows_legacy=True)
 
 
 def verify_commit_message(
-    message: CommitMessage, key: PublicKey, *, now_us: int, known: Known | None = None, care: Care = FULL
+    message: CommitMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None, care: Care = FULL
 ) -> Verified:
     """Check a ``#commit``. ``known`` is None when nothing was seen of the repository: any revision may then be the first.
 
@@ -123,22 +123,24 @@ def verify_commit_message(
     blocks = _blocks(message.blocks)
     commit = _commit(blocks, message.commit)
     if (commit.did, commit.rev) != (message.repo, message.rev):
-        raise Refused(Reason.OTHER_COMMIT, str(commit.cid), f"commit of {commit.did} at {commit.rev}")
+        raise MessageRejected(RejectionReason.OTHER_COMMIT, str(commit.cid), f"commit of {commit.did} at {commit.rev}")
     if not is_signed_by(commit, key):
-        raise Refused(Reason.BAD_SIGNATURE, message.repo)
+        raise MessageRejected(RejectionReason.BAD_SIGNATURE, message.repo)
     if len({operation.path for operation in message.operations}) != len(message.operations):
-        raise Refused(Reason.BAD_OPERATIONS, message.repo, "two operations on one path cannot be undone")
+        raise MessageRejected(
+            RejectionReason.BAD_OPERATIONS, message.repo, "two operations on one path cannot be undone"
+        )
     operations = tuple(_operation(operation, blocks) for operation in message.operations)
     _check_tree(message, commit, blocks, care)
     if known is not None and not (message.prev_data is None and care.allows_legacy):
         if message.since != known.rev:
-            raise Refused(Reason.GAP, message.since, f"last known is {known.rev}")
+            raise MessageRejected(RejectionReason.GAP, message.since, f"last known is {known.rev}")
         if message.prev_data is not None and message.prev_data != known.data:
-            raise Refused(Reason.GAP, str(message.prev_data), f"last known tree is {known.data}")
+            raise MessageRejected(RejectionReason.GAP, str(message.prev_data), f"last known tree is {known.data}")
     return Verified(message.repo, rev, commit, operations)
 
 
-def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, known: Known | None = None) -> Commit:
+def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None) -> Commit:
     """Check a ``#sync``: the commit it carries is this account's, signed, and newer than what is known. Raises Refused."""
     check_newer(message.rev, known)
     check_rev(message.rev, now_us)
@@ -146,19 +148,19 @@ def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, kn
         file = car.read(message.blocks)
         root = file.root
     except Malformed as error:
-        raise Refused(Reason.BAD_BLOCKS, message.did, error.why) from error
+        raise MessageRejected(RejectionReason.BAD_BLOCKS, message.did, error.why) from error
     commit = _commit(file.blocks, root)
     if (commit.did, commit.rev) != (message.did, message.rev):
-        raise Refused(Reason.OTHER_COMMIT, str(commit.cid), f"commit of {commit.did} at {commit.rev}")
+        raise MessageRejected(RejectionReason.OTHER_COMMIT, str(commit.cid), f"commit of {commit.did} at {commit.rev}")
     if not is_signed_by(commit, key):
-        raise Refused(Reason.BAD_SIGNATURE, message.did)
+        raise MessageRejected(RejectionReason.BAD_SIGNATURE, message.did)
     return commit
 
 
-def check_newer(rev: str, known: Known | None) -> None:
+def check_newer(rev: str, known: RepoHead | None) -> None:
     """Refuse what is not newer than what is known: TIDs order as text. Comes first, an old message needs no other look."""
     if known is not None and rev <= known.rev:
-        raise Refused(Reason.STALE_REV, rev, f"last known is {known.rev}")
+        raise MessageRejected(RejectionReason.STALE_REV, rev, f"last known is {known.rev}")
 
 
 def check_rev(rev: str, now_us: int) -> Tid:
@@ -166,9 +168,9 @@ def check_rev(rev: str, now_us: int) -> Tid:
     try:
         tid = parse_tid(rev)
     except Malformed as error:
-        raise Refused(Reason.BAD_REV, rev, error.why) from error
+        raise MessageRejected(RejectionReason.BAD_REV, rev, error.why) from error
     if to_microseconds(tid) > now_us + MAX_AHEAD_US:
-        raise Refused(Reason.FUTURE_REV, rev)
+        raise MessageRejected(RejectionReason.FUTURE_REV, rev)
     return tid
 
 
@@ -176,29 +178,29 @@ def _blocks(encoded: bytes) -> dict[Cid, bytes]:
     try:
         return car.read(encoded).blocks
     except Malformed as error:
-        raise Refused(Reason.BAD_BLOCKS, None, error.why) from error
+        raise MessageRejected(RejectionReason.BAD_BLOCKS, None, error.why) from error
 
 
 def _commit(blocks: dict[Cid, bytes], cid: Cid) -> Commit:
     block = blocks.get(cid)
     if block is None:
-        raise Refused(Reason.NO_COMMIT, str(cid))
+        raise MessageRejected(RejectionReason.NO_COMMIT, str(cid))
     try:
         return parse_commit(block, cid)
     except Malformed as error:
-        raise Refused(Reason.NO_COMMIT, str(cid), error.why) from error
+        raise MessageRejected(RejectionReason.NO_COMMIT, str(cid), error.why) from error
 
 
-def _operation(operation: Operation, blocks: dict[Cid, bytes]) -> SeenOperation:
+def _operation(operation: RepoOperation, blocks: dict[Cid, bytes]) -> SeenOperation:
     try:
         collection, rkey = parse_path(operation.path)
     except Malformed as error:
-        raise Refused(Reason.BAD_OPERATIONS, operation.path, error.why) from error
+        raise MessageRejected(RejectionReason.BAD_OPERATIONS, operation.path, error.why) from error
     record = None
     if operation.cid is not None:
         record = blocks.get(operation.cid)
         if record is None:
-            raise Refused(Reason.NO_RECORD, operation.path)
+            raise MessageRejected(RejectionReason.NO_RECORD, operation.path)
     return SeenOperation(operation.action, collection, rkey, operation.cid, operation.prev, record)
 
 
@@ -209,13 +211,13 @@ def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes]
     try:
         check_claims(tree, changes)
     except Malformed as error:
-        raise Refused(Reason.WRONG_CLAIM, error.value, error.why) from error
+        raise MessageRejected(RejectionReason.WRONG_CLAIM, error.value, error.why) from error
     prev_data = message.prev_data
     if prev_data is None:
         if care.allows_legacy:
             return
         if message.since is not None:
-            raise Refused(Reason.NO_PREV_DATA, message.rev)
+            raise MessageRejected(RejectionReason.NO_PREV_DATA, message.rev)
         prev_data = EMPTY_ROOT  # the first commit of a repository has nothing before it
     _check_prevs(message)
     if not care.inverts:
@@ -223,14 +225,14 @@ def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes]
     try:
         check_inversion(tree, changes, prev_data)
     except Malformed as error:
-        raise Refused(Reason.NOT_INVERTIBLE, error.value, error.why) from error
+        raise MessageRejected(RejectionReason.NOT_INVERTIBLE, error.value, error.why) from error
 
 
 def _check_prevs(message: CommitMessage) -> None:
     for operation in message.operations:
-        if (operation.prev is None) is not (operation.action is Action.CREATE):
-            raise Refused(
-                Reason.BAD_OPERATIONS, operation.path, "prev belongs to updates and deletions, and only there"
+        if (operation.prev is None) is not (operation.action is RecordAction.CREATE):
+            raise MessageRejected(
+                RejectionReason.BAD_OPERATIONS, operation.path, "prev belongs to updates and deletions, and only there"
             )
         if operation.prev is not None and operation.prev == operation.cid:
-            raise Refused(Reason.BAD_OPERATIONS, operation.path, "an update that changes nothing")
+            raise MessageRejected(RejectionReason.BAD_OPERATIONS, operation.path, "an update that changes nothing")

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from at_network.bearer_session import BearerSession, FixedToken, SessionTokens, create_session
+from at_network.bearer_session import BearerSession, BearerTokens, FixedToken, create_session
 from at_network.migration.servers import describe
 from at_network.xrpc_client import XrpcClient
 from at_protocol.crypto.did_key import format_did_key
@@ -13,12 +13,12 @@ from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.account_migration import moves, web_moves
-from aurora_locus.account_migration.moves import Stage
+from aurora_locus.account_migration.moves import MoveStage
 from aurora_locus.accounts import own_identity, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, Wish
+from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, ServiceTokenRequest
 from aurora_locus.identity.plc_requests import parse_submitted
-from aurora_locus.jobs import Debt
+from aurora_locus.jobs import PdsJobKind
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.outbox import jobs
@@ -38,7 +38,7 @@ class Mover:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MoveRequest:
     """The account as it shall be on the other server."""
 
     target: str
@@ -48,7 +48,7 @@ class Wanted:
     invite_code: str = ""
 
 
-async def begin(mover: Mover, did: Did, wanted: Wanted) -> None:
+async def begin(mover: Mover, did: Did, wanted: MoveRequest) -> None:
     """Make the hidden account on the other server, or find it, and owe the copying.
 
     Raises InvalidInput for what was typed (fields ``target``, ``handle``, ``email``, ``password``), Refused and the other server's
@@ -63,12 +63,12 @@ async def begin(mover: Mover, did: Did, wanted: Wanted) -> None:
         raise InvalidInput("password", "Choose a password for the other server.")
     tokens = await _account_there(mover, did, target, wanted)
     async with mover.registry.db.transaction() as tx:
-        earlier = await jobs.find(tx, Debt.MOVE, did)
+        earlier = await jobs.find(tx, PdsJobKind.MOVE, did)
         # Revisions go on where an earlier move stopped: those that were paid are not owed again.
         revision = 1 if earlier is None else earlier.revision + 1
         if not await moves.begin(tx, mover.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
             raise Refused("A move is being finished at this moment; look again in a minute.")
-        await jobs.owe(tx, Debt.MOVE, did, revision)
+        await jobs.owe(tx, PdsJobKind.MOVE, did, revision)
 
 
 async def finish(mover: Mover, did: Did, token: str | None) -> None:
@@ -81,7 +81,7 @@ async def finish(mover: Mover, did: Did, token: str | None) -> None:
     registry = mover.registry
     async with registry.db.reader() as reader:
         move = await moves.find(reader, did)
-    if move is None or move.stage is not Stage.WAITING:
+    if move is None or move.stage is not MoveStage.WAITING:
         raise Refused("Not everything has been copied yet.")
     recommended = await (await client(mover, move.did, move.target)).query(
         "com.atproto.identity.getRecommendedDidCredentials"
@@ -109,7 +109,7 @@ async def _signed(mover: Mover, did: Did, what: str) -> None:
         revision = await moves.signed(tx, did, what)
         if revision is None:
             raise Refused("This move was given up meanwhile.")
-        await jobs.owe(tx, Debt.MOVE, did, revision)
+        await jobs.owe(tx, PdsJobKind.MOVE, did, revision)
 
 
 async def try_again(mover: Mover, did: Did) -> None:
@@ -117,7 +117,7 @@ async def try_again(mover: Mover, did: Did) -> None:
     async with mover.registry.db.transaction() as tx:
         revision = await moves.again(tx, did)
         if revision is not None:
-            await jobs.owe(tx, Debt.MOVE, did, revision)
+            await jobs.owe(tx, PdsJobKind.MOVE, did, revision)
 
 
 async def give_up(mover: Mover, did: Did) -> None:
@@ -129,10 +129,10 @@ async def give_up(mover: Mover, did: Did) -> None:
         move = await moves.find(reader, did)
     if move is None:
         return
-    if move.stage is Stage.FINISHING and web_identities.is_ours(mover.registry, did):
+    if move.stage is MoveStage.FINISHING and web_identities.is_ours(mover.registry, did):
         if await web_moves.is_pointed(mover.registry, move):
             raise Refused("The identity names the other server already: the move cannot be given up any more.")
-    elif move.stage is Stage.FINISHING:
+    elif move.stage is MoveStage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(mover.registry, did)).cid == plc_operation.cid_of(operation):
             raise Refused("The identity names the other server already: the move cannot be given up any more.")
@@ -145,7 +145,7 @@ async def client(mover: Mover, did: Did, target: str, *, timeout_seconds: float 
     """The other server, on behalf of the account there. Raises NotFound when the session is over."""
     from_row = await _tokens(mover, did)
 
-    async def keep(fresh: SessionTokens) -> None:
+    async def keep(fresh: BearerTokens) -> None:
         async with mover.registry.db.transaction() as tx:
             await moves.keep_tokens(tx, mover.sealer, fresh)
 
@@ -153,7 +153,7 @@ async def client(mover: Mover, did: Did, target: str, *, timeout_seconds: float 
     return XrpcClient(mover.http, mover.registry.clock, target, credentials=session, timeout_seconds=timeout_seconds)
 
 
-async def _tokens(mover: Mover, did: Did) -> SessionTokens:
+async def _tokens(mover: Mover, did: Did) -> BearerTokens:
     async with mover.registry.db.reader() as reader:
         found = await moves.tokens(reader, mover.sealer, did)
     if found is None:
@@ -161,7 +161,7 @@ async def _tokens(mover: Mover, did: Did) -> SessionTokens:
     return found
 
 
-async def _account_there(mover: Mover, did: Did, target: str, wanted: Wanted) -> SessionTokens:
+async def _account_there(mover: Mover, did: Did, target: str, wanted: MoveRequest) -> BearerTokens:
     registry = mover.registry
     try:
         there = await describe(mover.http, registry.clock, target, registry.network.resolve_did)
@@ -177,7 +177,7 @@ async def _account_there(mover: Mover, did: Did, target: str, wanted: Wanted) ->
     except NotSignedIn:
         pass  # the usual case: there is no account yet
     key = await registry.repositories.keys.signing_key(did)
-    wish = Wish(there.did, Nsid(CREATE_ACCOUNT), None)
+    wish = ServiceTokenRequest(there.did, Nsid(CREATE_ACCOUNT), None)
     credentials = FixedToken(service_tokens.make(key, did, wish, registry.clock.now()))
     body = {"did": did, "handle": wanted.handle, "email": wanted.email, "password": wanted.password}
     if wanted.invite_code:

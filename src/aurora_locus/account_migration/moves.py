@@ -5,14 +5,14 @@ from enum import StrEnum
 
 import msgspec
 
-from at_network.bearer_session import SessionTokens
+from at_network.bearer_session import BearerTokens
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.sealing import Sealer
 
 
-class Stage(StrEnum):
+class MoveStage(StrEnum):
     """Where a move stands; each is left for the next only when its work is done."""
 
     COPYING = "copying"
@@ -25,13 +25,13 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class AccountMove:
     """``problem`` is what went wrong last, in the words of whoever refused; empty when nothing did."""
 
     did: Did
     target: str
     handle: str
-    stage: Stage
+    stage: MoveStage
     revision: int
     operation: str | None
     problem: str
@@ -81,14 +81,14 @@ _AGAIN = "update moves set revision = revision + 1, problem = '' where did = :di
 _GIVE_UP = "delete from moves where did = :did and revision = :revision and stage = :stage"
 
 
-async def find(reader: Reader, did: Did) -> Move | None:
+async def find(reader: Reader, did: Did) -> AccountMove | None:
     """The account's move, if it ever began one."""
     row = await reader.fetch_one(_FIND, did=did)
     return None if row is None else _to_move(row)
 
 
 async def begin(
-    tx: Transaction, sealer: Sealer, did: Did, revision: int, *, target: str, handle: str, tokens: SessionTokens
+    tx: Transaction, sealer: Sealer, did: Did, revision: int, *, target: str, handle: str, tokens: BearerTokens
 ) -> bool:
     """A new move in the place of what was there; False while one is being finished."""
     session = _sealed(sealer, did, tokens)
@@ -98,21 +98,23 @@ async def begin(
     return begun == 1
 
 
-async def tokens(reader: Reader, sealer: Sealer, did: Did) -> SessionTokens | None:
+async def tokens(reader: Reader, sealer: Sealer, did: Did) -> BearerTokens | None:
     """The session on the other server; None once it is over."""
     row = await reader.fetch_one(_SESSION, did=did)
     if row is None or row["session"] is None:
         return None
     access, refresh = msgspec.json.decode(sealer.unseal(bytes(row["session"]), purpose_of(did)), type=tuple[str, str])
-    return SessionTokens(did, access, refresh)
+    return BearerTokens(did, access, refresh)
 
 
-async def keep_tokens(tx: Transaction, sealer: Sealer, fresh: SessionTokens) -> None:
+async def keep_tokens(tx: Transaction, sealer: Sealer, fresh: BearerTokens) -> None:
     """Another pair, before anybody uses it."""
     await tx.execute(_KEEP_SESSION, did=fresh.did, session=_sealed(sealer, fresh.did, fresh))
 
 
-async def note(tx: Transaction, move: Move, *, has_records: bool, blobs: int, blobs_sent: int, blobs_lost: int) -> bool:
+async def note(
+    tx: Transaction, move: AccountMove, *, has_records: bool, blobs: int, blobs_sent: int, blobs_lost: int
+) -> bool:
     """How far the copying is; False when the move was begun anew or given up meanwhile."""
     return (
         await tx.execute(
@@ -129,7 +131,7 @@ async def note(tx: Transaction, move: Move, *, has_records: bool, blobs: int, bl
     )
 
 
-async def copied(tx: Transaction, move: Move) -> None:
+async def copied(tx: Transaction, move: AccountMove) -> None:
     """Everything is on the other server."""
     await tx.execute(_COPIED, did=move.did, revision=move.revision, now=tx.now)
 
@@ -140,12 +142,12 @@ async def signed(tx: Transaction, did: Did, operation: str) -> int | None:
     return None if row is None else int(row["revision"])
 
 
-async def done(tx: Transaction, move: Move) -> None:
+async def done(tx: Transaction, move: AccountMove) -> None:
     """The account is there."""
     await tx.execute(_DONE, did=move.did, revision=move.revision, now=tx.now)
 
 
-async def note_problem(tx: Transaction, move: Move, problem: str) -> None:
+async def note_problem(tx: Transaction, move: AccountMove, problem: str) -> None:
     """What went wrong, for the owner to read."""
     await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=problem, now=tx.now)
 
@@ -156,12 +158,12 @@ async def again(tx: Transaction, did: Did) -> int | None:
     return None if row is None else int(row["revision"])
 
 
-async def give_up(tx: Transaction, move: Move) -> bool:
+async def give_up(tx: Transaction, move: AccountMove) -> bool:
     """Forget it; False when it went on meanwhile."""
     return await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 
-def _sealed(sealer: Sealer, did: Did, pair: SessionTokens) -> bytes:
+def _sealed(sealer: Sealer, did: Did, pair: BearerTokens) -> bytes:
     return sealer.seal(msgspec.json.encode((pair.access, pair.refresh)), purpose_of(did))
 
 
@@ -170,12 +172,12 @@ def purpose_of(did: str) -> str:
     return f"aurora_locus/move/{did}"
 
 
-def _to_move(row: Row) -> Move:
-    return Move(
+def _to_move(row: Row) -> AccountMove:
+    return AccountMove(
         Did(row["did"]),
         row["target"],
         row["handle"],
-        Stage(row["stage"]),
+        MoveStage(row["stage"]),
         row["revision"],
         row["operation"],
         row["problem"],

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from at_network.migration.copy import missing_blobs
-from at_network.migration.servers import Side, status
+from at_network.migration.servers import MigrationServer, status
 from at_network.xrpc_client import XrpcClient
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_operation
@@ -18,7 +18,7 @@ from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves, web_moves
 from aurora_locus.account_migration.actions import Mover, client
-from aurora_locus.account_migration.moves import Move, Stage
+from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from aurora_locus.accounts import activation, own_identity, preferences, residence, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
@@ -27,7 +27,7 @@ from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 
 # A repository over a slow line, taken in before the answer.
 LONG_SECONDS = 600.0
@@ -41,7 +41,7 @@ Note = Callable[[int, int, int], Awaitable[bool]]
 def move_payer(mover: Mover) -> Payer:
     """Pays ``Debt.MOVE``. What went wrong is written where the owner reads it."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         async with mover.registry.db.reader() as reader:
             move = await moves.find(reader, Did(debt.subject))
         if move is None or move.revision != debt.revision:
@@ -56,17 +56,17 @@ def move_payer(mover: Mover) -> Payer:
     return pay
 
 
-async def _go_on(mover: Mover, move: Move) -> None:
+async def _go_on(mover: Mover, move: AccountMove) -> None:
     match move.stage:
-        case Stage.COPYING:
+        case MoveStage.COPYING:
             await _copy(mover, move)
-        case Stage.FINISHING:
+        case MoveStage.FINISHING:
             await _finish(mover, move)
-        case Stage.WAITING | Stage.DONE:
+        case MoveStage.WAITING | MoveStage.DONE:
             return
 
 
-async def _copy(mover: Mover, move: Move) -> None:
+async def _copy(mover: Mover, move: AccountMove) -> None:
     there = await _side(mover, move)
 
     async def note(total: int, sent: int, lost: int) -> bool:
@@ -82,12 +82,12 @@ async def _copy(mover: Mover, move: Move) -> None:
         await moves.copied(tx, move)
 
 
-async def _side(mover: Mover, move: Move) -> Side:
+async def _side(mover: Mover, move: AccountMove) -> MigrationServer:
     there = await client(mover, move.did, move.target, timeout_seconds=LONG_SECONDS)
-    return Side(move.target, move.did, there)
+    return MigrationServer(move.target, move.did, there)
 
 
-async def _send_repository(mover: Mover, there: Side) -> None:
+async def _send_repository(mover: Mover, there: MigrationServer) -> None:
     """By way of a file, because its length must be said first and its bytes may be many."""
     with tempfile.TemporaryFile() as file:
         async for chunk in export(mover.registry.repositories, there.did):
@@ -102,7 +102,7 @@ async def _send_repository(mover: Mover, there: Side) -> None:
         await there.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
 
 
-async def _send_blobs(mover: Mover, there: Side, note: Note) -> bool:
+async def _send_blobs(mover: Mover, there: MigrationServer, note: Note) -> bool:
     """Every blob that is missing there, as far as it is here; False when ``note`` says that nobody waits for it."""
     missing = [cid async for cid in missing_blobs(there)]
     expected = (await status(there)).get("expectedBlobs")
@@ -120,7 +120,7 @@ async def _send_blobs(mover: Mover, there: Side, note: Note) -> bool:
     return True
 
 
-async def _send_blob(mover: Mover, there: Side, cid: Cid) -> bool:
+async def _send_blob(mover: Mover, there: MigrationServer, cid: Cid) -> bool:
     """Whether it could be sent; False for one that is not here, or that the other server does not take."""
     store = mover.registry.repositories.blobs.store
     blob = await blobs.find(mover.registry.db, there.did, cid)
@@ -138,7 +138,7 @@ async def _send_blob(mover: Mover, there: Side, cid: Cid) -> bool:
     return True
 
 
-async def _send_preferences(mover: Mover, move: Move, there: XrpcClient) -> None:
+async def _send_preferences(mover: Mover, move: AccountMove, there: XrpcClient) -> None:
     async with mover.registry.db.reader() as reader:
         kept = await preferences.read(reader, move.did, _PREFERENCES, has_full_access=True)
     if not kept:
@@ -151,7 +151,7 @@ async def _send_preferences(mover: Mover, move: Move, there: XrpcClient) -> None
             raise
 
 
-async def _activate(mover: Mover, there: Side) -> None:
+async def _activate(mover: Mover, there: MigrationServer) -> None:
     """Have the account shown there. Raises RemoteSlow while that server still has the document as it was before."""
     try:
         await there.client.procedure("com.atproto.server.activateAccount")
@@ -161,7 +161,7 @@ async def _activate(mover: Mover, there: Side) -> None:
         raise RemoteSlow(f"{refused.why} It is asked again in a moment.") from None
 
 
-async def _send_newest(mover: Mover, there: Side) -> None:
+async def _send_newest(mover: Mover, there: MigrationServer) -> None:
     """What was written here while the code was awaited: afterwards this server writes no more for the account."""
     await _send_repository(mover, there)
     # Without asking how many there are: a server that is asked for the account's status looks at the identity, and may not
@@ -170,7 +170,7 @@ async def _send_newest(mover: Mover, there: Side) -> None:
         await _send_blob(mover, there, cid)
 
 
-async def _finish(mover: Mover, move: Move) -> None:
+async def _finish(mover: Mover, move: AccountMove) -> None:
     registry, did = mover.registry, move.did
     there = await _side(mover, move)
     if web_identities.is_ours(registry, did):

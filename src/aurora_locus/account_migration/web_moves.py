@@ -12,17 +12,17 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import parse_handle
-from aurora_locus.account_migration.moves import Move
+from aurora_locus.account_migration.moves import AccountMove
 from aurora_locus.accounts import email_tokens, web_identities
-from aurora_locus.accounts.email_tokens import Purpose, require_token
+from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.web_identities import Destination
+from aurora_locus.accounts.web_identities import NewResidence
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed
 
 
-def destination_of(move: Move, recommended: Mapping[str, object]) -> Destination:
+def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewResidence:
     """What the other server says that the document must name. Raises RemoteFailed where it does not say so."""
     services, methods = recommended.get("services"), recommended.get("verificationMethods")
     service = services.get(PDS_SERVICE) if isinstance(services, dict) else None
@@ -34,30 +34,30 @@ def destination_of(move: Move, recommended: Mapping[str, object]) -> Destination
         raise RemoteFailed(f"{move.target} does not say with which key it signs.") from None
     if not isinstance(endpoint, str) or not endpoint.startswith(("https://", "http://")):
         raise RemoteFailed(f"{move.target} does not say where the account will be.")
-    return Destination(endpoint.rstrip("/"), str(key), str(parse_handle(move.handle)))
+    return NewResidence(endpoint.rstrip("/"), str(key), str(parse_handle(move.handle)))
 
 
 async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
     """Use up the code of the mail. Raises InvalidInput (``TokenRequired``), NotSignedIn."""
     given = require_token(token)
     verdict = await registry.db.write(
-        lambda w: email_tokens.spend(w, registry.email_tokens, did, Purpose.PLC_OPERATION, given)
+        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
     )
     email_tokens.require_good(verdict)
 
 
-def kept(there: Destination) -> str:
+def kept(there: NewResidence) -> str:
     """The destination as the move's row keeps it."""
     return msgspec.json.encode(there).decode()
 
 
-async def is_pointed(registry: Registry, move: Move) -> bool:
+async def is_pointed(registry: Registry, move: AccountMove) -> bool:
     """Whether the document names the other server already."""
     async with registry.db.reader() as reader:
         return await web_identities.destination(reader, move.did) == _kept(move)
 
 
-async def point(registry: Registry, move: Move) -> None:
+async def point(registry: Registry, move: AccountMove) -> None:
     """Name the other server in the document, and announce it."""
     there = _kept(move)
 
@@ -68,5 +68,5 @@ async def point(registry: Registry, move: Move) -> None:
     await registry.db.write(work)
 
 
-def _kept(move: Move) -> Destination:
-    return msgspec.json.decode(move.operation or "{}", type=Destination)
+def _kept(move: AccountMove) -> NewResidence:
+    return msgspec.json.decode(move.operation or "{}", type=NewResidence)

@@ -6,14 +6,14 @@ from starlette.routing import Route
 
 from aurora_locus.account_pages.answering import TOKEN, count, kept_for, own_account, refused
 from aurora_locus.accounts import activation, confirming, deletion, email_changes, holdings, residence
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.server import AuthorizationServer
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.clock import DAY, Instant
@@ -95,7 +95,7 @@ async def delete(request: Request) -> Response:
     try:
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_DELETION)
-            await email_changes.ask(registry, account, Purpose.DELETE_ACCOUNT)
+            await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
             return go(f"{DELETE}#code", said="mail_sent")
         if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
             raise InvalidInput("handle", f"Type {account.handle}, so that it is this account and no other.")
@@ -112,7 +112,7 @@ async def delete(request: Request) -> Response:
 def _standing(account: Account) -> dict[str, object]:
     return {
         "account": account,
-        "is_active": account.status is Status.ACTIVE,
+        "is_active": account.status is HostingStatus.ACTIVE,
         "terms": [(value, _in_words(days), "") for value, days in _TERMS.items()],
     }
 

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, REQUEST_EMAIL_UPDATE
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
@@ -47,7 +47,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
     match form.get("act"):
         case "ask_to_confirm":
             await count(request, account.did, *REQUEST_CONFIRMATION)
-            await email_changes.ask(registry, account, Purpose.CONFIRM_EMAIL)
+            await email_changes.ask(registry, account, TokenPurpose.CONFIRM_EMAIL)
             return go(PATH, said="mail_sent")
         case "confirm":
             token = form.get(TOKEN, "").strip()
@@ -55,7 +55,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
             return go(PATH, said="email_confirmed")
         case "ask_to_change":
             await count(request, account.did, *REQUEST_EMAIL_UPDATE)
-            await email_changes.ask(registry, account, Purpose.UPDATE_EMAIL)
+            await email_changes.ask(registry, account, TokenPurpose.UPDATE_EMAIL)
             return go(PATH, said="mail_sent")
         case "change":
             await email_changes.update(

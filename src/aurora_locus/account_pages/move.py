@@ -5,10 +5,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.account_migration import actions, moves
-from aurora_locus.account_migration.actions import Mover, Wanted
+from aurora_locus.account_migration.actions import Mover, MoveRequest
 from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
@@ -53,7 +53,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
             return "move_begun"
         case "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
-            await email_changes.ask(mover.registry, account, Purpose.PLC_OPERATION)
+            await email_changes.ask(mover.registry, account, TokenPurpose.PLC_OPERATION)
             return "mail_sent"
         case "finish":
             await actions.finish(mover, account.did, form.get(TOKEN, "").strip() or None)
@@ -68,12 +68,12 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
             raise InvalidInput("", "Choose what shall be done.")
 
 
-def _wanted(form: dict[str, str]) -> Wanted:
+def _wanted(form: dict[str, str]) -> MoveRequest:
     names = {"target": "Where do you want to go?", "handle": "Choose a handle there.", "email": "Write your address."}
     problems = {name: why for name, why in names.items() if not form.get(name, "").strip()}
     if problems:
         raise InvalidForm(problems)
-    return Wanted(
+    return MoveRequest(
         form["target"],
         form["handle"].strip().lower().removeprefix("@"),
         form["email"].strip(),

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import holdings, record_search
-from aurora_locus.accounts.record_search import Found
+from aurora_locus.accounts.record_search import RecordMatch
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
 from aurora_locus.site.frame import page
@@ -33,7 +33,7 @@ async def show_records(request: Request) -> Response:
     async with registry.db.reader() as reader:
         collections = await holdings.collections(reader, account.did)
     problems: dict[str, str] = {}
-    found = record_search.Page((), 0, None)
+    found = record_search.RecordPage((), 0, None)
     try:
         found = await record_search.find(
             registry.db, account.did, collection=asked["collection"], words=asked["q"], cursor=asked["cursor"]
@@ -61,7 +61,7 @@ async def show_record(request: Request) -> Response:
     return page(request, "account_pages/record.html", {"record": found, "uri": uri, "json": text})
 
 
-def excerpt(found: Found) -> str:
+def excerpt(found: RecordMatch) -> str:
     """A line by which its owner knows the record again."""
     value = found.value
     told = next((value[name] for name in _TELLING if isinstance(value.get(name), str) and value[name].strip()), None)

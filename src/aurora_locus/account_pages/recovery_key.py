@@ -15,7 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.plc_operation import MAX_OWN_ROTATION_KEYS
 from aurora_locus.account_pages.answering import TOKEN, count, own_account, refused
 from aurora_locus.accounts import email_changes, own_identity
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
@@ -56,7 +56,7 @@ async def change_keys(request: Request) -> Response:
         own_identity.require_plc(account.did)
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
-            await email_changes.ask(edge.registry_of(request), account, Purpose.PLC_OPERATION)
+            await email_changes.ask(edge.registry_of(request), account, TokenPurpose.PLC_OPERATION)
             return go(f"{PATH}#key", said="mail_sent")
         await _set(request, account, form)
     except Failure as failure:

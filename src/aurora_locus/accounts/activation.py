@@ -4,7 +4,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import confirming, queries
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Writer
@@ -27,7 +27,7 @@ def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: In
         delete_after = max(delete_after, Instant(w.now + KEPT_AT_LEAST))
     queries.set_deactivated(w, did, w.now, delete_after)
     if queries.host_decision(w, did) is None:
-        hosting.set_status(w, repositories, did, Status.DEACTIVATED)
+        hosting.set_status(w, repositories, did, HostingStatus.DEACTIVATED)
 
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) -> None:

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.passwords import Passwords
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
@@ -42,9 +42,9 @@ class AppPassword:
     created_at: Instant
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> SessionScope:
         """What its sessions may do."""
-        return Scope.PRIVILEGED_APP_PASSWORD if self.is_privileged else Scope.APP_PASSWORD
+        return SessionScope.PRIVILEGED_APP_PASSWORD if self.is_privileged else SessionScope.APP_PASSWORD
 
 
 def has_form(password: str) -> bool:

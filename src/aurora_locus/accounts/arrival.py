@@ -9,15 +9,15 @@ removed as if it had never been; nobody was told of it.
 
 import secrets
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, supported_method
 from aurora_locus.accounts import handle_proofs, invites, queries, residence, sessions, wishes
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.wishes import Awaits, Made, Wish
+from aurora_locus.accounts.wishes import AccountRequest, Awaits, Made
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, UniqueViolated, Writer
 from groundwork.errors import Conflict, InvalidInput, NotFound, Refused
@@ -26,7 +26,7 @@ from groundwork.errors import Conflict, InvalidInput, NotFound, Refused
 PATIENCE = 3 * DAY
 
 
-async def arrive(registry: Registry, did: Did, wish: Wish) -> Made:
+async def arrive(registry: Registry, did: Did, wish: AccountRequest) -> Made:
     """A deactivated account for this DID, whose holder has asked for it.
 
     Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` for an account that is here, finished or
@@ -46,12 +46,12 @@ async def arrive(registry: Registry, did: Did, wish: Wish) -> Made:
     password_hash = await registry.passwords.hash(asked.password)
     keys = registry.repositories.keys
     # One who reserved a key may have named it in the identity already.
-    signing = await keys.reserved_key(did) or PrivateKey.from_bytes(secrets.token_bytes(32))
+    signing = await keys.reserved_key(did) or K256PrivateKey.from_bytes(secrets.token_bytes(32))
     beginning = hosting.begin(registry.repositories, did, signing)
 
     def work(w: Writer) -> TokenPair:
         queries.require_not_kept(w, handle, did, registry.handle_quarantine)
-        hosting.create(w, beginning, Status.DEACTIVATED)
+        hosting.create(w, beginning, HostingStatus.DEACTIVATED)
         queries.insert(w, did, handle, email=asked.email, password_hash=password_hash, recovery_key=asked.recovery_key)
         queries.set_awaiting(w, did, Awaits.MOVE.value, Instant(w.now + PATIENCE))
         if invite is not None:
@@ -74,7 +74,7 @@ async def arrive(registry: Registry, did: Did, wish: Wish) -> Made:
 
 async def _require_not_here(reader: Reader, did: Did) -> None:
     account = await queries.find(reader, did)
-    if account is not None and account.status is not Status.DELETED:
+    if account is not None and account.status is not HostingStatus.DELETED:
         raise _here(is_unfinished=account.awaits == Awaits.MOVE)
 
 

@@ -17,7 +17,7 @@ from hashlib import sha256
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.wishes import Awaits
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import NotSignedIn
@@ -101,7 +101,7 @@ class Browser:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedInAccount:
     """An account that is signed in on the browser that asks; ``proven_at`` is when its password was shown last."""
 
     did: Did
@@ -110,7 +110,7 @@ class SignedIn:
     email_is_confirmed: bool
     is_waiting: bool
     """Hidden until its owner has shown to read the mail (``confirming``)."""
-    status: Status
+    status: HostingStatus
     is_remembered: bool
     signed_in_at: Instant
     proven_at: Instant
@@ -129,7 +129,7 @@ class BrowserSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class BrowserOrigin:
     """What is kept about a browser for its owner's list."""
 
     user_agent: str
@@ -152,16 +152,16 @@ async def find(reader: Reader, browser_id: str) -> Browser | None:
     return None if row is None else _to_browser(row)
 
 
-async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedIn]:
+async def signed_in(reader: Reader, id_hash: bytes) -> list[SignedInAccount]:
     """The accounts of a browser, newest sign-in first."""
     return [
-        SignedIn(
+        SignedInAccount(
             Did(row["did"]),
             Handle(row["handle"]),
             row["email"],
             row["email_confirmed_at"] is not None,
             row["awaits"] == Awaits.CONFIRMATION,
-            Status(row["status"]),
+            HostingStatus(row["status"]),
             bool(row["is_remembered"]),
             Instant(row["signed_in_at"]),
             Instant(row["proven_at"]),
@@ -186,7 +186,7 @@ async def of_account(reader: Reader, did: Did) -> list[BrowserSession]:
 
 
 def sign_in(
-    w: Writer, browser_id: str, did: Did, valid_after: Instant, origin: Origin, *, is_known: bool, remember: bool
+    w: Writer, browser_id: str, did: Did, valid_after: Instant, origin: BrowserOrigin, *, is_known: bool, remember: bool
 ) -> tuple[str, str]:
     """Sign an account in. ``is_known``: the browser has shown a session of its own, so that its other accounts stay.
 

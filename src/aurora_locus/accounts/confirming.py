@@ -8,7 +8,7 @@ must not reach the network in thousands.
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import email_tokens, queries
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.wishes import Awaits
 from aurora_locus.repository import hosting
@@ -24,7 +24,7 @@ PATIENCE = 7 * DAY
 async def send_first_letter(registry: Registry, did: Did) -> None:
     """The token that confirms the address; later ones are asked for (requestEmailConfirmation)."""
     async with registry.db.transaction() as tx:
-        await email_tokens.ask(tx, registry.email_tokens, did, Purpose.CONFIRM_EMAIL)
+        await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL)
 
 
 def show(w: Writer, repositories: Repositories, did: Did) -> None:

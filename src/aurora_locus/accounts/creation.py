@@ -14,26 +14,26 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import confirming, invites, queries, sessions, web_identities, wishes
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import of_handle
-from aurora_locus.accounts.wishes import Awaits, Made, Particulars, Wish
+from aurora_locus.accounts.wishes import AccountRequest, Awaits, CheckedAccountRequest, Made
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.handles import require_registrable, taken
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import Instant
 from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import Conflict, RemoteFailed, RemoteSlow
 
 
-async def create(registry: Registry, wish: Wish, did_web: Did | None = None) -> Made:
+async def create(registry: Registry, wish: AccountRequest, did_web: Did | None = None) -> Made:
     """Make an account with a new did:plc, or with the did:web of its handle (``web_identities``).
 
     Raises InvalidInput or Refused with the Lexicons' names; see the module.
@@ -50,7 +50,7 @@ async def create(registry: Registry, wish: Wish, did_web: Did | None = None) -> 
     awaits = None if invite or wish.by_admin or not registry.confirms_email else Awaits.CONFIRMATION
 
     password_hash = await registry.passwords.hash(asked.password)
-    signing = PrivateKey.from_bytes(secrets.token_bytes(32))
+    signing = K256PrivateKey.from_bytes(secrets.token_bytes(32))
     operation = None
     if did_web is None:
         operation = plc_updates.genesis(
@@ -80,12 +80,12 @@ class _Coming:
 
     did: Did
     handle: Handle
-    asked: Particulars
+    asked: CheckedAccountRequest
     password_hash: str
     invite: str | None
     awaits: Awaits | None
-    signing: PrivateKey
-    operation: Operation | None
+    signing: K256PrivateKey
+    operation: PlcOperation | None
     note: Callable[[Writer, Did], None] | None
 
 
@@ -100,7 +100,7 @@ async def _make(registry: Registry, coming: _Coming) -> TokenPair:
     return tokens
 
 
-async def _register(registry: Registry, coming: _Coming, operation: Operation) -> TokenPair:
+async def _register(registry: Registry, coming: _Coming, operation: PlcOperation) -> TokenPair:
     did = coming.did
     await plc_updates.intend(registry.db, did, operation)
     try:
@@ -124,7 +124,7 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
 
     def work(w: Writer) -> TokenPair:
         queries.require_not_kept(w, coming.handle, did, registry.handle_quarantine)
-        hosting.create(w, beginning, Status.DEACTIVATED if coming.awaits else Status.ACTIVE)
+        hosting.create(w, beginning, HostingStatus.DEACTIVATED if coming.awaits else HostingStatus.ACTIVE)
         queries.insert(
             w,
             did,

@@ -21,11 +21,11 @@ from starlette.requests import HTTPConnection
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.model import AccessToken, Account, Guessing, RefreshToken, Scope
+from aurora_locus.accounts.model import AccessToken, Account, Guessing, RefreshToken, SessionScope
 from aurora_locus.accounts.operator_guesses import OWN_NAME, OperatorGuesses
-from aurora_locus.accounts.session_tokens import SessionTokens, expired
+from aurora_locus.accounts.session_tokens import SessionTokenSigner, expired
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
-from aurora_locus.repository.model import OF_THE_HOST, Status
+from aurora_locus.repository.model import OF_THE_HOST, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.errors import Forbidden, NotSignedIn
@@ -44,24 +44,24 @@ BASIC = {"www-authenticate": 'Basic realm="administration"'}
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class AccountSession:
     """An account that is signed in, and how."""
 
     account: Account
-    scope: Scope
+    scope: SessionScope
 
 
-class Administration:
+class AdministratorCaller:
     """Marks a caller who knows the administration's password."""
 
 
-class Credentials:
+class CredentialReader:
     """Reads Authorization headers for one server."""
 
     def __init__(
         self,
         repositories: Repositories,
-        tokens: SessionTokens,
+        tokens: SessionTokenSigner,
         admin_password: Secret,
         clock: Clock,
         counters: Counters,
@@ -81,7 +81,9 @@ class Credentials:
         self._changes = 0
         repositories.when_forgotten(self._forget)
 
-    async def read(self, headers: Mapping[bytes, bytes], connection: HTTPConnection) -> Session | Administration | None:
+    async def read(
+        self, headers: Mapping[bytes, bytes], connection: HTTPConnection
+    ) -> AccountSession | AdministratorCaller | None:
         """Whoever sent this request; None without a header. Raises NotSignedIn, Forbidden, and RateLimited
         after too many wrong passwords of the administration.
         """
@@ -102,7 +104,9 @@ class Credentials:
                     raise NotSignedIn("Use a Bearer token here.", name="InvalidToken")
         elif access.expires_at <= now:
             raise expired()
-        return Session(_usable(await self._account(access.did, now), access.issued_at, access.scope), access.scope)
+        return AccountSession(
+            _usable(await self._account(access.did, now), access.issued_at, access.scope), access.scope
+        )
 
     def read_refresh(self, headers: Mapping[bytes, bytes], *, even_if_expired: bool) -> RefreshToken:
         """The refresh token of a request that needs one. Raises NotSignedIn."""
@@ -120,8 +124,8 @@ class Credentials:
         """The account that has let an app in, whose token was made at this time. Raises NotSignedIn or Forbidden unless the
         account is active: an app does nothing for one that is hidden.
         """
-        account = _usable(await self._account(did, self._clock.now()), issued_at, Scope.FULL)
-        if account.status is not Status.ACTIVE:
+        account = _usable(await self._account(did, self._clock.now()), issued_at, SessionScope.FULL)
+        if account.status is not HostingStatus.ACTIVE:
             raise NotSignedIn("This account is deactivated.", name="AccountDeactivated")
         return account
 
@@ -130,7 +134,7 @@ class Credentials:
         now = self._clock.now()
         # Its time and its single use were checked by whoever read the token; no session is ended with it.
         account = await self._account(did, now)
-        return _usable(account, max(now, account.tokens_valid_after), Scope.FULL)
+        return _usable(account, max(now, account.tokens_valid_after), SessionScope.FULL)
 
     async def _account(self, did: Did, now: Instant) -> Account:
         kept = self._accounts.get(did)
@@ -150,7 +154,7 @@ class Credentials:
         self._changes += 1
         self._accounts.pop(did, None)
 
-    async def _administration(self, value: str, source: SignInSource) -> Administration:
+    async def _administration(self, value: str, source: SignInSource) -> AdministratorCaller:
         try:
             user, _, password = base64.b64decode(value, validate=True).partition(b":")
         except ValueError:
@@ -164,7 +168,7 @@ class Credentials:
         # unless it was given there before.
         await self._guesses.require_left(OWN_NAME, source)
         await self._guesses.note(OWN_NAME, source)
-        return Administration()
+        return AdministratorCaller()
 
 
 def scheme_of(headers: Mapping[bytes, bytes]) -> str:
@@ -172,12 +176,12 @@ def scheme_of(headers: Mapping[bytes, bytes]) -> str:
     return headers.get(b"authorization", b"").partition(b" ")[0].decode("latin-1").lower()
 
 
-def _usable(account: Account, issued_at: Instant, scope: Scope) -> Account:
-    if account.status is Status.ACTIVE and issued_at >= account.tokens_valid_after:
+def _usable(account: Account, issued_at: Instant, scope: SessionScope) -> Account:
+    if account.status is HostingStatus.ACTIVE and issued_at >= account.tokens_valid_after:
         return account
-    if account.status is Status.DELETED:
+    if account.status is HostingStatus.DELETED:
         raise Forbidden(f"There is no account {account.did} on this server.", name="AccountNotFound")
-    if account.status in OF_THE_HOST and scope is not Scope.TAKENDOWN:
+    if account.status in OF_THE_HOST and scope is not SessionScope.TAKENDOWN:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
     if issued_at < account.tokens_valid_after:
         raise NotSignedIn("This session was ended. Sign in again.", name="InvalidToken")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, invites, password_guesses, queries, sessions
-from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.accounts.wishes import Awaits
@@ -25,9 +25,9 @@ async def delete_own(registry: Registry, did: Did, password: str, token: str, so
     if proof.app_password is not None:
         raise sessions.not_proven()
 
-    def work(w: Writer) -> Verdict:
-        verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.DELETE_ACCOUNT, token)
-        if verdict is Verdict.GOOD:
+    def work(w: Writer) -> TokenVerdict:
+        verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.DELETE_ACCOUNT, token)
+        if verdict is TokenVerdict.GOOD:
             _remove(w, registry, did)
         return verdict
 

@@ -2,7 +2,7 @@
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import confirming, email_tokens, queries
-from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
@@ -21,7 +21,7 @@ async def find_account(registry: Registry, did: Did) -> Account:
     return account
 
 
-async def ask(registry: Registry, account: Account, purpose: Purpose) -> None:
+async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> None:
     """Send a token to the account's address. Raises Refused where there is none, or no way to send one."""
     require_mail(registry)
     if account.email is None:
@@ -41,11 +41,11 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
     """Note that the owner reads the mail. Raises InvalidInput (``InvalidEmail``), NotSignedIn for the token."""
     email = typed_email.strip().lower()
 
-    def work(w: Writer) -> Verdict | None:
+    def work(w: Writer) -> TokenVerdict | None:
         if queries.email_of(w, did) != email:
             return None
-        verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.CONFIRM_EMAIL, token)
-        if verdict is Verdict.GOOD:
+        verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL, token)
+        if verdict is TokenVerdict.GOOD:
             queries.confirm_email(w, did, w.now)
             confirming.show(w, registry.repositories, did)
         return verdict
@@ -79,12 +79,12 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
     if account.email_confirmed_at is None and not is_proven and await needs_token(registry, account):
         await _require_factor(registry, did, token)
 
-    def work(w: Writer) -> Verdict:
-        verdict = Verdict.GOOD
+    def work(w: Writer) -> TokenVerdict:
+        verdict = TokenVerdict.GOOD
         if queries.email_is_confirmed(w, did):
             given = email_tokens.require_token(token)
-            verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.UPDATE_EMAIL, given)
-        if verdict is Verdict.GOOD:
+            verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.UPDATE_EMAIL, given)
+        if verdict is TokenVerdict.GOOD:
             queries.set_email(w, did, email)
             email_tokens.drop_all(w, did)
             checking.end_mail(w, did)
@@ -104,18 +104,18 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
     change of the address, taking this away needs one.
     """
 
-    def work(w: Writer) -> Verdict:
+    def work(w: Writer) -> TokenVerdict:
         if is_wanted and not queries.email_is_confirmed(w, did):
             raise Refused("Confirm the e-mail address first.", name="InvalidRequest")
-        verdict = Verdict.GOOD
+        verdict = TokenVerdict.GOOD
         if not is_wanted:
             given = email_tokens.require_token(token)
-            verdict = email_tokens.spend(w, registry.email_tokens, did, Purpose.UPDATE_EMAIL, given)
-        if verdict is Verdict.GOOD and is_wanted:
+            verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.UPDATE_EMAIL, given)
+        if verdict is TokenVerdict.GOOD and is_wanted:
             second_factors.set_mail(w, did, is_on=True)
-        elif verdict is Verdict.GOOD:
+        elif verdict is TokenVerdict.GOOD:
             checking.end_mail(w, did)
-        if verdict is Verdict.GOOD:
+        if verdict is TokenVerdict.GOOD:
             w.after_commit(lambda: registry.repositories.forget_head(did))
         return verdict
 

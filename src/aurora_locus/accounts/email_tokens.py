@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from at_protocol.syntax.did import Did
-from aurora_locus.jobs import Debt
+from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import InvalidInput, NotSignedIn
@@ -23,7 +23,7 @@ LIFETIME = 15 * MINUTE
 MAX_WRONG_TRIES = 10
 
 
-class Purpose(StrEnum):
+class TokenPurpose(StrEnum):
     """What a token is good for."""
 
     CONFIRM_EMAIL = "confirm_email"
@@ -35,7 +35,7 @@ class Purpose(StrEnum):
     SIGN_IN_LINK = "sign_in_link"
 
 
-class Verdict(StrEnum):
+class TokenVerdict(StrEnum):
     """What came of presenting a token. Wrong tries count, so this is answered and not raised inside the transaction."""
 
     GOOD = "good"
@@ -44,13 +44,13 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class TokenEmail:
     """A letter that is owed: to whom, about what. ``email`` is the account's address now."""
 
     did: Did
     handle: str
     email: str
-    purpose: Purpose
+    purpose: TokenPurpose
     requested_at: Instant
 
 
@@ -93,7 +93,7 @@ class EmailTokens:
         """What a link carries: 160 bits in base32, because nobody types it."""
         return b32encode(self._mac("link", letter)[:20]).decode()
 
-    def hash(self, purpose: Purpose, typed: str) -> bytes:
+    def hash(self, purpose: TokenPurpose, typed: str) -> bytes:
         """What is stored; case and surrounding space do not matter. Keyed, because fifty bits alone could be tried out."""
         return self._mac(purpose.value, typed.strip().upper())
 
@@ -101,41 +101,43 @@ class EmailTokens:
         return hmac.digest(self._key, f"{what}\n{text}".encode(), sha256)
 
 
-async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: Purpose) -> None:
+async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurpose) -> None:
     """Make a token, and owe the letter that brings it."""
     letter = secrets.token_hex(16)
     token_hash = tokens.hash(purpose, tokens.of_letter(letter))
     await tx.execute(_ASK, did=did, purpose=purpose.value, token_hash=token_hash, requested_at=tx.now, letter=letter)
-    await owe(tx, Debt.MAIL, letter)
+    await owe(tx, PdsJobKind.MAIL, letter)
 
 
-def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: Purpose, typed: str) -> Verdict:
+def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed: str) -> TokenVerdict:
     """Use up an account's token, or count a wrong try. Commit also when it is not good."""
     row = w.fetch_one(_TAKE, did=did, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is not None:
         return _in_time(w, row["requested_at"])
     w.execute(_COUNT, did=did, purpose=purpose.value)
     w.execute(_END, did=did, purpose=purpose.value, limit=MAX_WRONG_TRIES)
-    return Verdict.WRONG
+    return TokenVerdict.WRONG
 
 
-def spend_anybodys(w: Writer, tokens: EmailTokens, purpose: Purpose, typed: str) -> tuple[Verdict, Did | None]:
+def spend_anybodys(
+    w: Writer, tokens: EmailTokens, purpose: TokenPurpose, typed: str
+) -> tuple[TokenVerdict, Did | None]:
     """Use up a token where only the token says whose it is; the account's DID when it is good."""
     row = w.fetch_one(_TAKE_ANYBODYS, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is None:
-        return Verdict.WRONG, None
+        return TokenVerdict.WRONG, None
     verdict = _in_time(w, row["requested_at"])
-    return verdict, Did(row["did"]) if verdict is Verdict.GOOD else None
+    return verdict, Did(row["did"]) if verdict is TokenVerdict.GOOD else None
 
 
-def require_good(verdict: Verdict) -> None:
+def require_good(verdict: TokenVerdict) -> None:
     """Raise NotSignedIn (``InvalidToken``, ``ExpiredToken``) for what was not; after the commit."""
     match verdict:
-        case Verdict.GOOD:
+        case TokenVerdict.GOOD:
             return
-        case Verdict.EXPIRED:
+        case TokenVerdict.EXPIRED:
             raise NotSignedIn("This token has expired. Ask for a new one.", name="ExpiredToken")
-        case Verdict.WRONG:
+        case TokenVerdict.WRONG:
             raise NotSignedIn("This token is wrong, or was used already. Ask for a new one.", name="InvalidToken")
 
 
@@ -156,13 +158,15 @@ def sweep(w: Writer) -> int:
     return w.execute(_SWEEP, before=w.now - LIFETIME)
 
 
-async def find_letter(reader: Reader, letter: str) -> Letter | None:
+async def find_letter(reader: Reader, letter: str) -> TokenEmail | None:
     """What the letter must say; None when its token was used, replaced or has expired, or the account has no address."""
     row = await reader.fetch_one(_FIND_LETTER, letter=letter)
     if row is None or row["email"] is None or row["requested_at"] + LIFETIME < reader.now:
         return None
-    return Letter(Did(row["did"]), row["handle"], row["email"], Purpose(row["purpose"]), Instant(row["requested_at"]))
+    return TokenEmail(
+        Did(row["did"]), row["handle"], row["email"], TokenPurpose(row["purpose"]), Instant(row["requested_at"])
+    )
 
 
-def _in_time(w: Writer, requested_at: int) -> Verdict:
-    return Verdict.GOOD if w.now <= requested_at + LIFETIME else Verdict.EXPIRED
+def _in_time(w: Writer, requested_at: int) -> TokenVerdict:
+    return TokenVerdict.GOOD if w.now <= requested_at + LIFETIME else TokenVerdict.EXPIRED

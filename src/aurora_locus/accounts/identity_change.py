@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
@@ -31,7 +31,7 @@ async def to_its_end(change: Coroutine[None, None, None]) -> None:
 
 
 async def carry_out(
-    registry: Registry, did: Did, operation: Operation | None, store: Callable[[], Awaitable[None]]
+    registry: Registry, did: Did, operation: PlcOperation | None, store: Callable[[], Awaitable[None]]
 ) -> None:
     """Submit the operation (None: the directory says so already), then have ``store`` make it true here."""
     if operation is None:

@@ -5,46 +5,46 @@ meanwhile is not sent any more.
 """
 
 from aurora_locus.accounts import sign_in_links
-from aurora_locus.accounts.email_tokens import EmailTokens, Letter, Purpose, find_letter
+from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose, find_letter
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 
 ANSWER_LOST = "The mail server did not answer after the message was sent."
 
 _SUBJECTS = {
-    Purpose.CONFIRM_EMAIL: "Confirm your e-mail address",
-    Purpose.UPDATE_EMAIL: "Change your e-mail address",
-    Purpose.RESET_PASSWORD: "Choose a new password",
-    Purpose.DELETE_ACCOUNT: "Delete your account",
-    Purpose.PLC_OPERATION: "Change your identity",
-    Purpose.SIGN_IN: "Sign in",
-    Purpose.SIGN_IN_LINK: "Your link to sign in",
+    TokenPurpose.CONFIRM_EMAIL: "Confirm your e-mail address",
+    TokenPurpose.UPDATE_EMAIL: "Change your e-mail address",
+    TokenPurpose.RESET_PASSWORD: "Choose a new password",
+    TokenPurpose.DELETE_ACCOUNT: "Delete your account",
+    TokenPurpose.PLC_OPERATION: "Change your identity",
+    TokenPurpose.SIGN_IN: "Sign in",
+    TokenPurpose.SIGN_IN_LINK: "Your link to sign in",
 }
 _WISHES = {
-    Purpose.CONFIRM_EMAIL: "Somebody, hopefully you, wants to confirm that this address belongs to the account",
-    Purpose.UPDATE_EMAIL: "Somebody, hopefully you, wants to change the e-mail address of the account",
-    Purpose.RESET_PASSWORD: "Somebody, hopefully you, wants to choose a new password for the account",
-    Purpose.DELETE_ACCOUNT: "Somebody, hopefully you, wants to delete, for good, the account",
-    Purpose.PLC_OPERATION: "Somebody, hopefully you, wants to change the identity, perhaps to move away, of the account",
-    Purpose.SIGN_IN: "Somebody, hopefully you, knows the password and wants to sign in to the account",
+    TokenPurpose.CONFIRM_EMAIL: "Somebody, hopefully you, wants to confirm that this address belongs to the account",
+    TokenPurpose.UPDATE_EMAIL: "Somebody, hopefully you, wants to change the e-mail address of the account",
+    TokenPurpose.RESET_PASSWORD: "Somebody, hopefully you, wants to choose a new password for the account",
+    TokenPurpose.DELETE_ACCOUNT: "Somebody, hopefully you, wants to delete, for good, the account",
+    TokenPurpose.PLC_OPERATION: "Somebody, hopefully you, wants to change the identity, perhaps to move away, of the account",
+    TokenPurpose.SIGN_IN: "Somebody, hopefully you, knows the password and wants to sign in to the account",
 }
 
 
 # Where a code may be typed without an app; the others belong to the account's own pages or to the app that asked.
 _PAGES = {
-    Purpose.CONFIRM_EMAIL: "/confirm-email",
-    Purpose.RESET_PASSWORD: "/reset-password/code",
+    TokenPurpose.CONFIRM_EMAIL: "/confirm-email",
+    TokenPurpose.RESET_PASSWORD: "/reset-password/code",
 }
 
 
 def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> Payer:
     """``url`` is this server's address, for the links. Pays ``Debt.MAIL``. A lost answer is tried once more; a second one counts as sent, a third copy helps nobody."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         async with db.reader() as reader:
             letter = await find_letter(reader, debt.subject) or await sign_in_links.find_letter(reader, debt.subject)
         if letter is None:
@@ -59,13 +59,13 @@ def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str,
     return pay
 
 
-def _composed(letter: Letter, number: str, tokens: EmailTokens, hostname: str, url: str) -> Mail:
-    if letter.purpose is Purpose.SIGN_IN_LINK:
+def _composed(letter: TokenEmail, number: str, tokens: EmailTokens, hostname: str, url: str) -> Mail:
+    if letter.purpose is TokenPurpose.SIGN_IN_LINK:
         return compose_link(letter, number, tokens.of_link(number), hostname, url)
     return compose(letter, number, tokens.of_letter(number), hostname, url)
 
 
-def compose_link(letter: Letter, number: str, token: str, hostname: str, url: str) -> Mail:
+def compose_link(letter: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
     """The mail with a link to sign in. Raises InvalidInput for a stored address that is none."""
     text = (
         f"Hello,\n\nSomebody typed too many wrong passwords for @{letter.handle} on {hostname}. Where you signed in before, "
@@ -78,7 +78,7 @@ def compose_link(letter: Letter, number: str, token: str, hostname: str, url: st
     return Mail(_address(letter), _SUBJECTS[letter.purpose], text, message_id=f"<{number}@{hostname}>")
 
 
-def compose(letter: Letter, number: str, token: str, hostname: str, url: str) -> Mail:
+def compose(letter: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
     """The words. Raises InvalidInput for a stored address that is none."""
     page = _PAGES.get(letter.purpose)
     link = "" if page is None else f"Nowhere? Then open this page:\n\n    {url}{page}?code={token}\n\n"
@@ -90,7 +90,7 @@ def compose(letter: Letter, number: str, token: str, hostname: str, url: str) ->
     return Mail(_address(letter), _SUBJECTS[letter.purpose], text, message_id=f"<{number}@{hostname}>")
 
 
-def _address(letter: Letter) -> EmailAddress:
+def _address(letter: TokenEmail) -> EmailAddress:
     try:
         return parse_address(letter.email)
     except ValueError as error:

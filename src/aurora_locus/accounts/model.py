@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database
 
@@ -24,7 +24,7 @@ class Account:
     email: str | None
     email_confirmed_at: Instant | None
     password_hash: str | None
-    status: Status
+    status: HostingStatus
     tokens_valid_after: Instant
     created_at: Instant
     awaits: str | None
@@ -35,7 +35,7 @@ class Account:
     @property
     def is_deleted(self) -> bool:
         """Whether nothing but its DID is left."""
-        return self.status is Status.DELETED
+        return self.status is HostingStatus.DELETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Guessing:
     is_wide: bool
 
 
-class Scope(StrEnum):
+class SessionScope(StrEnum):
     """What a session token may be used for, in the words of deployed servers."""
 
     FULL = "com.atproto.access"
@@ -64,7 +64,7 @@ class AccessToken:
     """A verified access token."""
 
     did: Did
-    scope: Scope
+    scope: SessionScope
     issued_at: Instant
     expires_at: Instant
 

@@ -9,13 +9,13 @@ from typing import Any
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.data.cid import Cid
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import Operation, Tombstone
+from at_protocol.identity.plc_operation import PlcOperation, Tombstone
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens, queries
-from aurora_locus.accounts.email_tokens import Purpose, require_token
+from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.identity.network import Network
+from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_requests import Hosting, require_hosting_kept, signed_change
 from aurora_locus.sequencer import log
 from groundwork.errors import Forbidden, Refused
@@ -25,7 +25,7 @@ from groundwork.errors import Forbidden, Refused
 class Newest:
     """What the directory says now, in today's form, and the name by which the next operation calls it."""
 
-    operation: Operation
+    operation: PlcOperation
     cid: Cid
 
 
@@ -67,7 +67,7 @@ async def newest(registry: Registry, did: Did) -> Newest:
     return Newest(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 
-async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token: str | None) -> Operation:
+async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token: str | None) -> PlcOperation:
     """The operation that changes these fields, signed with the server's rotation key; uses up the token of the mail.
 
     The token goes last, so that a wish that is refused costs none. Raises InvalidInput, NotSignedIn
@@ -79,13 +79,13 @@ async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token:
     present = await newest(registry, did)
     operation = signed_change(present.operation, present.cid, wishes, registry.rotation_key)
     verdict = await registry.db.write(
-        lambda w: email_tokens.spend(w, registry.email_tokens, did, Purpose.PLC_OPERATION, given)
+        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
     )
     email_tokens.require_good(verdict)
     return operation
 
 
-async def submit(registry: Registry, network: Network, did: Did, operation: Operation) -> None:
+async def submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
     """Pass an operation on to the directory, if the account stays whole by it, and announce the identity.
 
     The same operation again only announces it. Raises Refused naming what would break, and what the directory says.
@@ -101,7 +101,7 @@ async def submit(registry: Registry, network: Network, did: Did, operation: Oper
         raise
 
 
-async def _submit(registry: Registry, network: Network, did: Did, operation: Operation) -> None:
+async def _submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
     # No change of the handle may come between the check and the directory.
     async with registry.renames.hold(did):
         account = await account_of(registry, did)

@@ -24,7 +24,7 @@ _SEARCH_EMAIL = """
 
 
 @dataclass(frozen=True, slots=True)
-class Particulars:
+class AccountDetails:
     """``invited_by`` is the code with which the account was made."""
 
     did: Did
@@ -39,12 +39,12 @@ class Particulars:
     invites: Sequence[InviteCode]
 
 
-async def find(reader: Reader, dids: Sequence[Did]) -> list[Particulars]:
+async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
     """Those of the accounts that are here, by DID."""
     own = await invites.of_accounts(reader, dids)
     used = await invites.used_by(reader, dids)
     return [
-        Particulars(
+        AccountDetails(
             Did(row["did"]),
             Handle(row["handle"]),
             row["email"],

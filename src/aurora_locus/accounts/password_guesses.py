@@ -12,14 +12,14 @@ from aurora_locus.accounts import queries, sessions
 from aurora_locus.accounts.limits import WRONG_PASSWORDS, effective, key_of_identifier, widened
 from aurora_locus.accounts.model import Guessing
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.sessions import Proof
+from aurora_locus.accounts.sessions import ProvenAccount
 from aurora_locus.accounts.sign_in_links import SignInLink
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.repository.model import OF_THE_HOST
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotSignedIn
-from groundwork.rate_limit.contract import Limit, RateLimited, Standing
+from groundwork.rate_limit.contract import Limit, LimitState, RateLimited
 
 # The place of everybody who is not known.
 ANYWHERE = b""
@@ -58,7 +58,7 @@ _SWEEP_PLACES = "delete from known_places where seen_at <= :after"
 class GuessesUsedUp(RateLimited):
     """Too many wrong passwords; ``why`` says what is left to the owner."""
 
-    def __init__(self, standing: Standing, after_seconds: float) -> None:
+    def __init__(self, standing: LimitState, after_seconds: float) -> None:
         super().__init__(standing, after_seconds)
         self.why = (
             "Too many wrong passwords for this account. Where you signed in before you still can. Elsewhere, use an app "
@@ -76,7 +76,7 @@ class Guess:
 
 async def prove(
     registry: Registry, identifier: str, password: str, source: SignInSource, *, link: SignInLink | None = None
-) -> Proof:
+) -> ProvenAccount:
     """The account that identifier and password open, whatever the host decided about it; ``link`` came by mail.
 
     Raises NotSignedIn, the same for an unknown identifier and a wrong password, and GuessesUsedUp.
@@ -108,7 +108,7 @@ async def authenticate(
     *,
     allow_takendown: bool = False,
     link: SignInLink | None = None,
-) -> Proof:
+) -> ProvenAccount:
     """The same. Taken-down accounts are told so only after the password was right, with NotSignedIn (``AccountTakedown``).
     ``allow_takendown`` lets them in with the account's own password, to take their things and leave.
     """
@@ -194,10 +194,10 @@ def sweep(w: Writer) -> int:
 def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
     """The refusal; ``window`` is what was used and when it is over."""
     resets_at = now if window is None else window[1]
-    return GuessesUsedUp(Standing(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
+    return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
 
 
-async def _prove_nobody(registry: Registry, identifier: str, password: str) -> Proof:
+async def _prove_nobody(registry: Registry, identifier: str, password: str) -> ProvenAccount:
     """Raises what a wrong password raises, and as often: names are counted as accounts are, in bounded memory."""
     limit, now = effective(registry, WRONG_PASSWORDS), registry.clock.now()
     standing = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)

@@ -6,7 +6,7 @@ import asyncio
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_changes, email_tokens, password_guesses, queries, sessions, sign_in_links
-from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
@@ -26,7 +26,7 @@ async def ask(registry: Registry, typed_email: str) -> None:
         account = await queries.find_by_email(reader, email)
     if account is not None:
         async with registry.db.transaction() as tx:
-            await email_tokens.ask(tx, registry.email_tokens, account.did, Purpose.RESET_PASSWORD)
+            await email_tokens.ask(tx, registry.email_tokens, account.did, TokenPurpose.RESET_PASSWORD)
     await asyncio.sleep(answers_at - loop.time())
 
 
@@ -43,8 +43,8 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
-    def work(w: Writer) -> Verdict:
-        verdict, did = email_tokens.spend_anybodys(w, registry.email_tokens, Purpose.RESET_PASSWORD, token)
+    def work(w: Writer) -> TokenVerdict:
+        verdict, did = email_tokens.spend_anybodys(w, registry.email_tokens, TokenPurpose.RESET_PASSWORD, token)
         if did is not None:
             _replace(w, registry, did, password_hash)
             password_guesses.note(w, registry.guessing, did, source)

@@ -6,7 +6,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
 from aurora_locus.identity.handles import taken
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Writer
 
@@ -87,7 +87,7 @@ def _to_account(row: Row) -> Account:
         row["email"],
         row["email_confirmed_at"],
         row["password_hash"],
-        Status(row["status"]),
+        HostingStatus(row["status"]),
         Instant(row["tokens_valid_after"]),
         Instant(row["created_at"]),
         row["awaits"],
@@ -194,7 +194,7 @@ def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Insta
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class UnannouncedAccount:
     """An account that the network was never told of, and what it waits for (``wishes.Awaits``)."""
 
     handle: str
@@ -206,10 +206,10 @@ def set_awaiting(w: Writer, did: Did, awaits: str, delete_after: Instant) -> Non
     w.execute(_SET_AWAITING, did=did, awaits=awaits, at=w.now, delete_after=delete_after)
 
 
-def waiting(w: Writer, did: Did) -> Waiting | None:
+def waiting(w: Writer, did: Did) -> UnannouncedAccount | None:
     """What an account that was never shown waits for; None for any other."""
     row = w.fetch_one(_WAITING, did=did)
-    return None if row is None else Waiting(row["handle"], row["awaits"])
+    return None if row is None else UnannouncedAccount(row["handle"], row["awaits"])
 
 
 def set_shown(w: Writer, did: Did) -> None:
@@ -304,9 +304,9 @@ def remove(w: Writer, did: Did) -> None:
         w.execute(_RELEASE_HANDLE, handle=row["handle"], did=did, released_at=w.now)
 
 
-def host_decision(w: Writer, did: Did) -> Status | None:
+def host_decision(w: Writer, did: Did) -> HostingStatus | None:
     """What the host decided about the account, which the owner cannot lift."""
     row = w.fetch_one(_TAKEN_DOWN, did=did)
     if row is None or (row[0] is None and row[1] is None):
         return None
-    return Status.TAKENDOWN if row[0] is not None else Status.SUSPENDED
+    return HostingStatus.TAKENDOWN if row[0] is not None else HostingStatus.SUSPENDED

@@ -31,7 +31,7 @@ MAX_WORDS_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecordMatch:
     """One record; ``value`` is its JSON form."""
 
     collection: Nsid
@@ -41,10 +41,10 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RecordPage:
     """``next`` is the cursor of what follows, None at the end; ``looked_at`` how many records were read for it."""
 
-    records: Sequence[Found]
+    records: Sequence[RecordMatch]
     looked_at: int
     next: str | None
 
@@ -59,7 +59,7 @@ class _Place:
 
 async def find(
     db: Database, did: Did, *, collection: str = "", words: str = "", cursor: str = "", limit: int = PAGE
-) -> Page:
+) -> RecordPage:
     """A page of the owner's records. Raises InvalidInput for a collection, words or a cursor that cannot be.
 
     ``words`` is looked for as it stands, case apart, in the record's JSON and its key. Records that the host took down are
@@ -72,7 +72,7 @@ async def find(
     wanted = words.strip().casefold()
     if len(wanted) > MAX_WORDS_LENGTH:
         raise InvalidInput("q", f"Search for at most {MAX_WORDS_LENGTH} characters.")
-    found: list[Found] = []
+    found: list[RecordMatch] = []
     looked_at = 0
     for name in names:
         rkey = place.rkey if place is not None and name == place.collection else ""
@@ -81,17 +81,17 @@ async def find(
             page = await reader.list_records(db, did, name, cursor=rkey or None, limit=at_once, oldest_first=False)
             for record, one in zip(page, await asyncio.to_thread(_matching, page, wanted), strict=True):
                 if (len(found) == limit and one is not None) or (wanted and looked_at >= _MOST_READ):
-                    return Page(found, looked_at, f"{name}/{rkey}")
+                    return RecordPage(found, looked_at, f"{name}/{rkey}")
                 looked_at += 1
                 rkey = record.rkey
                 if one is not None:
                     found.append(one)
             if len(page) < at_once:
                 break
-    return Page(found, looked_at, None)
+    return RecordPage(found, looked_at, None)
 
 
-async def read(db: Database, did: Did, collection: str, rkey: str) -> Found | None:
+async def read(db: Database, did: Did, collection: str, rkey: str) -> RecordMatch | None:
     """One record; None for an absent one, and for a name that no record can have."""
     try:
         record = await reader.find_record(db, did, parse_nsid(collection), parse_record_key(rkey))
@@ -100,11 +100,11 @@ async def read(db: Database, did: Did, collection: str, rkey: str) -> Found | No
     return None if record is None else _found(record)
 
 
-def _matching(records: Sequence[Record], wanted: str) -> list[Found | None]:
+def _matching(records: Sequence[Record], wanted: str) -> list[RecordMatch | None]:
     return [_match(record, wanted) for record in records]
 
 
-def _match(record: Record, wanted: str) -> Found | None:
+def _match(record: Record, wanted: str) -> RecordMatch | None:
     found = _found(record)
     if not wanted or wanted in record.rkey.casefold():
         return found
@@ -112,9 +112,9 @@ def _match(record: Record, wanted: str) -> Found | None:
     return found if wanted in text.casefold() else None
 
 
-def _found(record: Record) -> Found:
+def _found(record: Record) -> RecordMatch:
     fields = read_stored(record.cid, record.block).fields
-    return Found(record.collection, record.rkey, record.cid, json_form.to_json(fields or {}))
+    return RecordMatch(record.collection, record.rkey, record.cid, json_form.to_json(fields or {}))
 
 
 def _collection(text: str) -> Nsid:

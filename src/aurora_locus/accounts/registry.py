@@ -9,10 +9,10 @@ from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.model import Guessing
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.second_factors.model import FactorKeys
-from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.blobs.locks import Locks
-from aurora_locus.identity.network import Network
-from aurora_locus.identity.plc_updates import Directory, Means
+from aurora_locus.identity.network import IdentityResolver
+from aurora_locus.identity.plc_updates import Directory, PlcUpdateContext
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import Clock
 from groundwork.database.transaction import Database
@@ -30,12 +30,12 @@ class Registry:
     clock: Clock
     repositories: Repositories
     passwords: Passwords
-    tokens: SessionTokens
+    tokens: SessionTokenSigner
     email_tokens: EmailTokens
     factor_keys: FactorKeys
     sends_mail: bool
     directory: Directory
-    network: Network
+    network: IdentityResolver
     counters: Counters
     rotation_key: PrivateKey
     operators_key: PublicKey | None
@@ -63,6 +63,6 @@ class Registry:
         return Guessing(self.db, self.factor_keys.codes, self.has_wide_limits)
 
     @property
-    def plc(self) -> Means:
+    def plc(self) -> PlcUpdateContext:
         """What putting the directory right takes."""
-        return Means(self.db, self.directory, self.rotation_key, self.repositories.live)
+        return PlcUpdateContext(self.db, self.directory, self.rotation_key, self.repositories.live)

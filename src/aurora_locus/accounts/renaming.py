@@ -1,6 +1,6 @@
 """Changing an account's handle: in the directory, here, and on the firehose, all of them or none (``identity_change``)."""
 
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did, is_plc
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import handle_proofs, queries
@@ -45,7 +45,9 @@ async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> N
         await carry_out(registry, did, operation, lambda: _store(registry, account, handle, operation, note))
 
 
-async def _store(registry: Registry, account: Account, handle: Handle, operation: Operation | None, note: Note) -> None:
+async def _store(
+    registry: Registry, account: Account, handle: Handle, operation: PlcOperation | None, note: Note
+) -> None:
     did = account.did
 
     def work(w: Writer) -> None:

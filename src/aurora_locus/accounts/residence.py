@@ -16,7 +16,7 @@ from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import queries, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, Refused
@@ -29,7 +29,7 @@ LOOKED_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdentityClaim:
     """What the identity says now. ``rotation_keys`` (did:key) is None where the method has none."""
 
     pds: str | None
@@ -37,37 +37,37 @@ class Claim:
     rotation_keys: Sequence[str] | None
 
 
-class Ended(Refused):
+class IdentityEnded(Refused):
     """The identity is no more: nobody can write in its name, and nobody follows what is written."""
 
 
-async def claim_of(registry: Registry, did: Did) -> Claim:
+async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
     """Raises Ended for an identity that has ended, NotFound, RemoteFailed and RemoteSlow as whoever keeps it answers."""
     if web_identities.is_ours(registry, did):
         async with registry.db.reader() as reader:
             there = await web_identities.destination(reader, did)
         if there is not None:
-            return Claim(there.pds, there.signing_key, None)
+            return IdentityClaim(there.pds, there.signing_key, None)
         # What we serve follows from what we have.
         own = await registry.repositories.keys.signing_key(did)
-        return Claim(registry.url, format_did_key(own.public), None)
+        return IdentityClaim(registry.url, format_did_key(own.public), None)
     if not is_plc(did):
         document = await registry.network.refresh_did(did)
         key = document.signing_key
-        return Claim(document.pds, None if key is None else format_did_key(key), None)
+        return IdentityClaim(document.pds, None if key is None else format_did_key(key), None)
     newest = await registry.directory.last(did)
     if isinstance(newest, Tombstone):
-        raise Ended("This identity has ended in the directory.")
+        raise IdentityEnded("This identity has ended in the directory.")
     operation = plc_operation.normalised(newest)
     service = operation.services.get(PDS_SERVICE)
-    return Claim(
+    return IdentityClaim(
         service.endpoint.rstrip("/") if service is not None and service.type == PDS_TYPE else None,
         operation.verification_methods.get(ATPROTO_KEY),
         operation.rotation_keys,
     )
 
 
-async def problems(registry: Registry, did: Did, claim: Claim) -> list[str]:
+async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
     """Why the account cannot be shown here, each as a clause; empty when it can."""
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     ours = format_did_key(registry.rotation_key.public)
@@ -93,7 +93,7 @@ async def require_here(registry: Registry, did: Did) -> None:
         )
 
 
-async def note(registry: Registry, did: Did, claim: Claim) -> bool:
+async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
     """Write down where the identity says the account lives; whether that is elsewhere.
 
     Elsewhere is where another key signs. Another address alone is this server's own, before or after its operator changed
@@ -108,7 +108,7 @@ async def note(registry: Registry, did: Did, claim: Claim) -> bool:
             w.after_commit(lambda: registry.repositories.forget_head(did))
             if queries.is_shown(w, did) and queries.host_decision(w, did) is None:
                 queries.set_deactivated(w, did, w.now, None)
-                hosting.set_status(w, registry.repositories, did, Status.DEACTIVATED)
+                hosting.set_status(w, registry.repositories, did, HostingStatus.DEACTIVATED)
 
     await registry.db.write(work)
     return is_elsewhere
@@ -122,7 +122,7 @@ async def note_end(registry: Registry, did: Did) -> None:
         if queries.waiting(w, did) is None and queries.is_shown(w, did):
             queries.set_deactivated(w, did, w.now, None)
             if queries.host_decision(w, did) is None:
-                hosting.set_status(w, registry.repositories, did, Status.DEACTIVATED)
+                hosting.set_status(w, registry.repositories, did, HostingStatus.DEACTIVATED)
 
     await registry.db.write(work)
 
@@ -131,7 +131,7 @@ async def look(registry: Registry, did: Did) -> bool:
     """Ask and note; whether the account lives elsewhere. What cannot be told now is not noted, and is no failure."""
     try:
         claim = await claim_of(registry, did)
-    except Ended:
+    except IdentityEnded:
         await note_end(registry, did)
         return False
     except Failure as failure:
@@ -148,7 +148,7 @@ async def go_round(registry: Registry) -> int:
     for did in due:
         try:
             claim = await claim_of(registry, did)
-        except Ended:
+        except IdentityEnded:
             await note_end(registry, did)
             continue
         except Failure as failure:

@@ -11,7 +11,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, is_plc, parse_did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc.service_auth import LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, make_service_token
-from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.model import SessionScope
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import Forbidden, InvalidInput
 
@@ -42,14 +42,14 @@ PROTECTED = frozenset(
         "com.atproto.server.updateEmail",
     )
 )
-PRIVILEGED_SCOPES = frozenset({Scope.FULL, Scope.PRIVILEGED_APP_PASSWORD})
+PRIVILEGED_SCOPES = frozenset({SessionScope.FULL, SessionScope.PRIVILEGED_APP_PASSWORD})
 
 # The name of a service in a DID document, behind the ``#``.
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ServiceTokenRequest:
     """What a token is asked for; ``expires_at`` in seconds since 1970."""
 
     audience: str
@@ -63,20 +63,20 @@ def is_privileged(method: str) -> bool:
     return name.startswith("chat.bsky.") or name == CREATE_ACCOUNT.lower()
 
 
-def require_allowed(wish: Wish, scope: Scope | None) -> None:
+def require_allowed(wish: ServiceTokenRequest, scope: SessionScope | None) -> None:
     """Raise InvalidInput or Forbidden unless a session of this scope may have such a token."""
     _require_audience(wish.audience)
     method = "" if wish.method is None else wish.method
     if method.lower() in PROTECTED:
         raise InvalidInput("lxm", f"No token is given for {method}: call it here, with the account's own session.")
     is_move = method == CREATE_ACCOUNT
-    if scope is Scope.TAKENDOWN and not is_move:
+    if scope is SessionScope.TAKENDOWN and not is_move:
         raise Forbidden("An account that was taken down gets a token for moving away only.")
-    if is_privileged(method) and scope not in PRIVILEGED_SCOPES and scope is not Scope.TAKENDOWN:
+    if is_privileged(method) and scope not in PRIVILEGED_SCOPES and scope is not SessionScope.TAKENDOWN:
         raise InvalidInput("lxm", f"This app password is not privileged, which {method} needs.")
 
 
-def lifetime_seconds(wish: Wish, now: Instant) -> int:
+def lifetime_seconds(wish: ServiceTokenRequest, now: Instant) -> int:
     """How long the token lives. Raises InvalidInput (``BadExpiration``)."""
     if wish.expires_at is None:
         return LIFETIME_SECONDS
@@ -91,7 +91,7 @@ def lifetime_seconds(wish: Wish, now: Instant) -> int:
     return lifetime
 
 
-def make(key: PrivateKey, did: Did, wish: Wish, now: Instant) -> str:
+def make(key: PrivateKey, did: Did, wish: ServiceTokenRequest, now: Instant) -> str:
     """The signed token. Raises InvalidInput (``BadExpiration``)."""
     return make_service_token(
         key,

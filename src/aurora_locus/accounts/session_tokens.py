@@ -14,7 +14,7 @@ from msgspec import DecodeError, json
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.accounts.model import AccessToken, RefreshToken, Scope
+from aurora_locus.accounts.model import AccessToken, RefreshToken, SessionScope
 from groundwork.clock import DAY, MINUTE, SECOND, Instant
 from groundwork.errors import NotSignedIn
 
@@ -27,7 +27,7 @@ _ACCESS_TYPE = "at+jwt"
 _REFRESH_TYPE = "refresh+jwt"
 
 
-class SessionTokens:
+class SessionTokenSigner:
     """Signs and reads the tokens of one server (``audience`` is its service DID).
 
     Tokens under the ``previous`` secret go on being read, so that a secret can be replaced without ending sessions.
@@ -38,22 +38,22 @@ class SessionTokens:
         self._readable_with = [self._key, *([_key(previous)] if previous else [])]
         self._audience = audience
 
-    def access(self, did: Did, scope: Scope, now: Instant) -> str:
+    def access(self, did: Did, scope: SessionScope, now: Instant) -> str:
         """A fresh access token."""
         return self._sign(_ACCESS_TYPE, did, scope, now, ACCESS_LIFETIME, {})
 
     def refresh(self, did: Did, token_id: str, now: Instant, expires_at: Instant) -> str:
         """The refresh token whose row in ``sessions`` is ``token_id``."""
-        return self._sign(_REFRESH_TYPE, did, Scope.REFRESH, now, expires_at - now, {"jti": token_id})
+        return self._sign(_REFRESH_TYPE, did, SessionScope.REFRESH, now, expires_at - now, {"jti": token_id})
 
     def read_access(self, token: str, now: Instant) -> AccessToken:
         """Raises NotSignedIn: ``ExpiredToken`` after its time, ``InvalidToken`` for anything else."""
         claims = self._read(token, _ACCESS_TYPE)
         try:
-            scope = Scope(str(claims.get("scope")))
+            scope = SessionScope(str(claims.get("scope")))
         except ValueError:
             raise _invalid() from None
-        if scope is Scope.REFRESH:
+        if scope is SessionScope.REFRESH:
             raise _invalid()
         issued_at, expires_at = self._times(claims, now)
         return AccessToken(self._subject(claims), scope, issued_at, expires_at)
@@ -62,12 +62,14 @@ class SessionTokens:
         """Raises NotSignedIn as :meth:`read_access`; signing out takes an expired one as well."""
         claims = self._read(token, _REFRESH_TYPE)
         token_id = claims.get("jti")
-        if claims.get("scope") != Scope.REFRESH or not isinstance(token_id, str):
+        if claims.get("scope") != SessionScope.REFRESH or not isinstance(token_id, str):
             raise _invalid()
         _, expires_at = self._times(claims, Instant(0) if even_if_expired else now)
         return RefreshToken(self._subject(claims), token_id, expires_at)
 
-    def _sign(self, kind: str, did: Did, scope: Scope, now: Instant, lifetime: int, more: dict[str, object]) -> str:
+    def _sign(
+        self, kind: str, did: Did, scope: SessionScope, now: Instant, lifetime: int, more: dict[str, object]
+    ) -> str:
         claims = {
             "scope": scope.value,
             "sub": did,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import app_passwords, browser_sessions, queries
 from aurora_locus.accounts.app_passwords import AppPassword
-from aurora_locus.accounts.model import Account, RefreshToken, Scope, TokenPair
+from aurora_locus.accounts.model import Account, RefreshToken, SessionScope, TokenPair
 from aurora_locus.accounts.passwords import Passwords
-from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokens
+from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME, SessionTokenSigner
 from aurora_locus.repository.model import OF_THE_HOST
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Writer
@@ -62,14 +62,14 @@ _DELETE_EXPIRED = "delete from sessions where expires_at <= :now"
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ProvenAccount:
     """An account and what opened it; ``app_password`` is None for the account's own password."""
 
     account: Account
     app_password: AppPassword | None
 
 
-async def renew_hash(db: Database, passwords: Passwords, proof: Proof, password: str) -> None:
+async def renew_hash(db: Database, passwords: Passwords, proof: ProvenAccount, password: str) -> None:
     """Hash a password that has just fitted anew, where its hash is one of another time or server."""
     old = proof.account.password_hash
     if proof.app_password is not None or old is None or not passwords.is_outdated(old):
@@ -78,7 +78,7 @@ async def renew_hash(db: Database, passwords: Passwords, proof: Proof, password:
     await db.write(lambda w: queries.renew_hash(w, proof.account.did, old=old, new=new))
 
 
-async def prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> Proof:
+async def prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
     """What opened an account: its own password or one of its app passwords. Guesses are counted by ``password_guesses``.
 
     Raises NotSignedIn with one sentence and one cost for nobody and for a wrong password.
@@ -99,7 +99,7 @@ def not_proven() -> NotSignedIn:
 
 async def prove_app_password(
     db: Database, passwords: Passwords, account: Account | None, password: str
-) -> Proof | None:
+) -> ProvenAccount | None:
     """What an app password opens; None where it is none of this account's. Costs nothing for what cannot be one."""
     if not app_passwords.has_form(password):
         return None
@@ -107,22 +107,22 @@ async def prove_app_password(
     password_hash = await passwords.hash_app_password(did, password)
     async with db.reader() as reader:
         found = await app_passwords.find_by_hash(reader, did, password_hash)
-    return None if account is None or found is None else Proof(account, found)
+    return None if account is None or found is None else ProvenAccount(account, found)
 
 
-async def _prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> Proof:
+async def _prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:
     # Which hashes are computed follows from the typed password alone, so that their time tells nothing about accounts.
     by_app = await prove_app_password(db, passwords, account, password)
     app_password = None if by_app is None else by_app.app_password
     fits = await passwords.check(None if account is None else account.password_hash, password)
     if account is None or not (fits or app_password):
         raise not_proven()
-    return Proof(account, None if fits else app_password)
+    return ProvenAccount(account, None if fits else app_password)
 
 
 def open_session(
     w: Writer,
-    tokens: SessionTokens,
+    tokens: SessionTokenSigner,
     did: Did,
     app_password: AppPassword | None = None,
     *,
@@ -134,12 +134,12 @@ def open_session(
     """
     name = None if app_password is None else app_password.name
     token_id, expires_at = _fresh_id(), Instant(w.now + REFRESH_LIFETIME)
-    scope = Scope.TAKENDOWN if is_takendown else _scope(w, did, name)
+    scope = SessionScope.TAKENDOWN if is_takendown else _scope(w, did, name)
     w.execute(_INSERT, id=token_id, did=did, app_password_name=name, expires_at=expires_at, created_at=w.now)
     return TokenPair(tokens.access(did, scope, _issued_at(w, did)), tokens.refresh(did, token_id, w.now, expires_at))
 
 
-def open_proven(w: Writer, tokens: SessionTokens, proof: Proof) -> TokenPair:
+def open_proven(w: Writer, tokens: SessionTokenSigner, proof: ProvenAccount) -> TokenPair:
     """The session of whoever has just given a password. Raises NotSignedIn when sessions were ended since it was checked:
     a password that was reset meanwhile must not open one more.
     """
@@ -151,7 +151,7 @@ def open_proven(w: Writer, tokens: SessionTokens, proof: Proof) -> TokenPair:
     return open_session(w, tokens, account.did, proof.app_password, is_takendown=is_takendown)
 
 
-def refresh(w: Writer, tokens: SessionTokens, token: RefreshToken) -> TokenPair:
+def refresh(w: Writer, tokens: SessionTokenSigner, token: RefreshToken) -> TokenPair:
     """Spend a refresh token. Raises NotSignedIn (``ExpiredToken``) when it is gone or its grace is over."""
     row = w.fetch_one(
         _FIX_SUCCESSOR,
@@ -236,9 +236,9 @@ def _issued_at(w: Writer, did: Did) -> Instant:
     return w.now if row is None else Instant(max(w.now, row["tokens_valid_after"]))
 
 
-def _scope(w: Writer, did: Did, app_password_name: str | None) -> Scope:
+def _scope(w: Writer, did: Did, app_password_name: str | None) -> SessionScope:
     if app_password_name is None:
-        return Scope.FULL
+        return SessionScope.FULL
     app_password = app_passwords.find(w, did, app_password_name)
     if app_password is None:
         raise _ended()

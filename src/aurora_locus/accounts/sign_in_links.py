@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_changes, queries
-from aurora_locus.accounts.email_tokens import EmailTokens, Letter, Purpose
+from aurora_locus.accounts.email_tokens import EmailTokens, TokenEmail, TokenPurpose
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
-from aurora_locus.jobs import Debt
+from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Writer
 from groundwork.outbox.jobs import owe
@@ -64,29 +64,29 @@ async def ask(registry: Registry, identifier: str) -> None:
 async def _send(registry: Registry, did: Did) -> None:
     letter = secrets.token_hex(16)
     tokens = registry.email_tokens
-    token_hash = tokens.hash(Purpose.SIGN_IN_LINK, tokens.of_link(letter))
+    token_hash = tokens.hash(TokenPurpose.SIGN_IN_LINK, tokens.of_link(letter))
     async with registry.db.transaction() as tx:
         row = await tx.fetch_one(_COUNT, did=did, after=tx.now - LIFETIME)
         if row is not None and row[0] >= MAX_OPEN:
             return
         await tx.execute(_INSERT, letter=letter, token_hash=token_hash, did=did, requested_at=tx.now)
-        await owe(tx, Debt.MAIL, letter)
+        await owe(tx, PdsJobKind.MAIL, letter)
 
 
 async def find(reader: Reader, tokens: EmailTokens, token: str) -> SignInLink | None:
     """The link with this token, while it is good."""
-    token_hash = tokens.hash(Purpose.SIGN_IN_LINK, token)
+    token_hash = tokens.hash(TokenPurpose.SIGN_IN_LINK, token)
     row = await reader.fetch_one(_FIND, token_hash=token_hash, after=reader.now - LIFETIME)
     return None if row is None else SignInLink(Did(row["did"]), bytes(row["token_hash"]))
 
 
-async def find_letter(reader: Reader, letter: str) -> Letter | None:
+async def find_letter(reader: Reader, letter: str) -> TokenEmail | None:
     """What the mail must say; None when its link was used or is over, or the account has no address."""
     row = await reader.fetch_one(_FIND_LETTER, letter=letter, after=reader.now - LIFETIME)
     if row is None or row["email"] is None:
         return None
     requested_at = Instant(row["requested_at"])
-    return Letter(Did(row["did"]), row["handle"], row["email"], Purpose.SIGN_IN_LINK, requested_at)
+    return TokenEmail(Did(row["did"]), row["handle"], row["email"], TokenPurpose.SIGN_IN_LINK, requested_at)
 
 
 def spend(w: Writer, link: SignInLink) -> None:

@@ -6,8 +6,8 @@ the key current notes that this is due, so that a crash in between leaves nothin
 """
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.crypto.k256 import K256PrivateKey
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
@@ -15,7 +15,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity import plc_updates
 from aurora_locus.repository import commit
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
 from groundwork.errors import NotFound, Refused
@@ -28,7 +28,7 @@ _FIND_DUE = """
 _SETTLE = "delete from signatures_due where did = :did"
 
 
-async def change(registry: Registry, did: Did, key: PrivateKey, note: Note) -> None:
+async def change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
     """Give the account this key. Raises NotFound, RemoteFailed, Refused (no did:plc, not active, identity not ours)."""
     if not did.startswith("did:plc:"):
         raise Refused("Only the directory of did:plc can be told another key; this identity is its owner's to change.")
@@ -45,13 +45,13 @@ async def mend(registry: Registry) -> int:
     return len(due)
 
 
-async def _change(registry: Registry, did: Did, key: PrivateKey, note: Note) -> None:
+async def _change(registry: Registry, did: Did, key: K256PrivateKey, note: Note) -> None:
     async with registry.renames.hold(did):
         async with registry.db.reader() as reader:
             account = await queries.find(reader, did)
         if account is None:
             raise NotFound("There is no such account on this server.", name="NotFound")
-        if account.status is not Status.ACTIVE:
+        if account.status is not HostingStatus.ACTIVE:
             # Its repository could not be signed anew, and would come back with a signature that the identity denies.
             raise Refused("Only an active account's key is changed.", name="InvalidRequest")
         new = format_did_key(key.public)
@@ -66,7 +66,7 @@ async def _sign_anew(registry: Registry, did: Did) -> None:
 
 
 async def _store(
-    registry: Registry, account: Account, key: PrivateKey, operation: Operation | None, note: Note
+    registry: Registry, account: Account, key: K256PrivateKey, operation: PlcOperation | None, note: Note
 ) -> None:
     did, keys = account.did, registry.repositories.keys
     before = format_did_key((await keys.signing_key(did)).public)

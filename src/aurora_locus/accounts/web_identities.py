@@ -12,13 +12,13 @@ from typing import Any
 
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.failures import Malformed
-from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, Service, build_did_document
+from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE, DidService, build_did_document
 from at_protocol.syntax.did import Did, web_host
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.handles import is_under
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotFound, Refused
 
@@ -32,7 +32,7 @@ _POINT = """
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class NewResidence:
     """Where an identity of ours lives that has moved away, and the did:key that signs for it there."""
 
     pds: str
@@ -40,13 +40,13 @@ class Destination:
     handle: str
 
 
-async def destination(reader: Reader, did: Did) -> Destination | None:
+async def destination(reader: Reader, did: Did) -> NewResidence | None:
     """None for one that lives here."""
     row = await reader.fetch_one(_FIND_DESTINATION, did=did)
-    return None if row is None else Destination(row["pds"], row["signing_key"], row["handle"])
+    return None if row is None else NewResidence(row["pds"], row["signing_key"], row["handle"])
 
 
-def point_elsewhere(w: Writer, did: Did, there: Destination) -> None:
+def point_elsewhere(w: Writer, did: Did, there: NewResidence) -> None:
     """From now on the document names another server."""
     w.execute(_POINT, did=did, pds=there.pds, signing_key=there.signing_key, handle=there.handle, now=w.now)
 
@@ -86,7 +86,7 @@ async def document(registry: Registry, host: str) -> dict[str, Any]:
             account = await queries.find(reader, did)
     if there is not None:
         return _document(did, there.handle, there.signing_key, there.pds)
-    if account is None or account.status is Status.DELETED or account.awaits is not None:
+    if account is None or account.status is HostingStatus.DELETED or account.awaits is not None:
         raise NotFound("No account here has this identity.")
     key = await registry.repositories.keys.signing_key(did)
     return _document(did, account.handle, format_did_key(key.public), registry.url)
@@ -97,5 +97,5 @@ def _document(did: Did, handle: str, key: str, pds: str) -> dict[str, Any]:
         did,
         also_known_as=[f"at://{handle}"],
         verification_methods={ATPROTO_KEY: key},
-        services={PDS_SERVICE: Service(PDS_TYPE, pds)},
+        services={PDS_SERVICE: DidService(PDS_TYPE, pds)},
     )

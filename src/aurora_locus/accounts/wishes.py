@@ -22,7 +22,7 @@ from groundwork.mail.address import parse_address
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AccountRequest:
     """What a new account asks for; ``password`` and ``email`` as typed. ``by_admin``: the host itself makes it, and ``note``
     runs in the transaction that does, before anything is announced.
     """
@@ -56,7 +56,7 @@ class Awaits(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Particulars:
+class CheckedAccountRequest:
     """A wish whose fields hold by themselves: the address in lower case, as it is stored and compared."""
 
     email: str
@@ -69,7 +69,7 @@ class Particulars:
         return None if self.recovery is None else format_did_key(self.recovery)
 
 
-def particulars(registry: Registry, wish: Wish) -> Particulars:
+def particulars(registry: Registry, wish: AccountRequest) -> CheckedAccountRequest:
     """Raises InvalidInput (``InvalidPassword``, ``InvalidRequest``) for a field that cannot be."""
     try:
         email = parse_address(wish.email or "").lower()
@@ -78,7 +78,7 @@ def particulars(registry: Registry, wish: Wish) -> Particulars:
     if wish.password is None:
         raise InvalidInput("password", "Choose a password.", name="InvalidPassword")
     require_acceptable(wish.password)
-    return Particulars(email, wish.password, _recovery(registry, wish.recovery_key))
+    return CheckedAccountRequest(email, wish.password, _recovery(registry, wish.recovery_key))
 
 
 def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
@@ -93,7 +93,7 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
     return key
 
 
-async def invite_of(registry: Registry, reader: Reader, wish: Wish) -> str | None:
+async def invite_of(registry: Registry, reader: Reader, wish: AccountRequest) -> str | None:
     """The code whose use the account takes. Raises Refused (``InvalidInviteCode``) where one is needed and missing, and for a bad one.
 
     Where none is needed, a good one still counts, because it speaks for whoever brings it.

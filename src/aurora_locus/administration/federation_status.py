@@ -7,18 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.accounts.credentials import BASIC, Administration, Credentials
+from aurora_locus.accounts.credentials import BASIC, AdministratorCaller, CredentialReader
 from groundwork.errors import NotSignedIn
 from groundwork.http.json_bodies import json_response
 
 PATH = "/admin/federation"
 
 
-def routes(credentials: Credentials, standing: Callable[[], Awaitable[dict[str, Any]]]) -> list[Route]:
+def routes(credentials: CredentialReader, standing: Callable[[], Awaitable[dict[str, Any]]]) -> list[Route]:
     """The one address."""
 
     async def show(request: Request) -> Response:
-        if not isinstance(await credentials.read(dict(request.headers.raw), request), Administration):
+        if not isinstance(await credentials.read(dict(request.headers.raw), request), AdministratorCaller):
             raise NotSignedIn("This is for the administration.", name="AuthenticationRequired", headers=BASIC)
         return json_response(await standing())
 

@@ -11,8 +11,8 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.particulars import literally
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import reports
-from aurora_locus.moderation.reports import State
-from aurora_locus.repository.model import Status
+from aurora_locus.moderation.reports import ReportState
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sequencer import queries as sequence
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader
@@ -60,7 +60,7 @@ _HELD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Blobs:
+class BlobTotals:
     """All blobs together, and the accounts that have most: ``did``, ``handle``, ``n``, ``bytes`` and ``quota`` (or None)."""
 
     counted_at: Instant
@@ -76,10 +76,10 @@ class BlobFigures:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._kept: Blobs | None = None
+        self._kept: BlobTotals | None = None
         self._counting = asyncio.Lock()
 
-    async def read(self, *, fresh: bool = False) -> Blobs:
+    async def read(self, *, fresh: bool = False) -> BlobTotals:
         """As it was a minute ago at the most; ``fresh``: now, after an act that changed it."""
         async with self._counting:
             kept, now = self._kept, self._registry.clock.now()
@@ -87,13 +87,13 @@ class BlobFigures:
                 kept = self._kept = await self._count(now)
             return kept
 
-    async def _count(self, now: Instant) -> Blobs:
+    async def _count(self, now: Instant) -> BlobTotals:
         async with self._registry.db.reader() as reader:
             row = await reader.fetch_one(_BLOBS)
             largest = await reader.fetch(_LARGEST, limit=LARGEST)
         if row is None:
             raise LookupError("a count has a row")
-        return Blobs(
+        return BlobTotals(
             now,
             int(row["n"]),
             int(row["bytes"]),
@@ -120,7 +120,7 @@ class Dashboard:
     new_accounts: int
     events_of_a_day: int
     head: int
-    reports: dict[State, tuple[int, Instant]]
+    reports: dict[ReportState, tuple[int, Instant]]
     blobs: int
     blob_bytes: int
     letters_waiting: int
@@ -129,21 +129,21 @@ class Dashboard:
 
     @property
     def unresolved(self) -> int:
-        return sum(n for state, (n, _) in self.reports.items() if state is not State.RESOLVED)
+        return sum(n for state, (n, _) in self.reports.items() if state is not ReportState.RESOLVED)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AccountRow:
     """An account in a list."""
 
     did: Did
     handle: Handle
     email: str | None
-    status: Status
+    status: HostingStatus
     created_at: Instant
 
 
-async def dashboard(registry: Registry, blobs: Blobs) -> Dashboard:
+async def dashboard(registry: Registry, blobs: BlobTotals) -> Dashboard:
     """Everything of the first page."""
     now = registry.clock.now()
     head = await sequence.head(registry.db)
@@ -167,7 +167,7 @@ async def dashboard(registry: Registry, blobs: Blobs) -> Dashboard:
         )
 
 
-async def search(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[Found]:
+async def search(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[AccountRow]:
     """Accounts whose handle or address has this part, or whose DID this is; of one status, where one is given."""
     if not text.isprintable() or not after.isprintable() or not status.isprintable():
         return []
@@ -180,7 +180,13 @@ async def search(reader: Reader, text: str, status: str, *, after: str, limit: i
         values["status"] = status
     rows = await reader.fetch(_SEARCH.format(clauses=" and ".join(clauses)), after=after, limit=limit, **values)
     return [
-        Found(Did(row["did"]), Handle(row["handle"]), row["email"], Status(row["status"]), Instant(row["created_at"]))
+        AccountRow(
+            Did(row["did"]),
+            Handle(row["handle"]),
+            row["email"],
+            HostingStatus(row["status"]),
+            Instant(row["created_at"]),
+        )
         for row in rows
     ]
 

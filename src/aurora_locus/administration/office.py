@@ -10,14 +10,14 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration.figures import BlobFigures
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.moderation.labels import Labels
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Office:
     """The running server as its operators see it. ``standing`` is who reads it and how far."""
 
-    settings: Settings
+    settings: PdsSettings
     registry: Registry
     labels: Labels
     crawling: CrawlRequests

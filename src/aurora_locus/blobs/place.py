@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.blobstore.open_ import Bucket, open_bucket, open_folder
 from groundwork.settings import SettingsRefused
 
 
-def open_store(settings: Settings) -> BlobStore:
+def open_store(settings: PdsSettings) -> BlobStore:
     """The store of blobs. Raises SettingsRefused where it cannot be one."""
     try:
         if settings.blobstore_s3_bucket:
@@ -26,7 +26,7 @@ def open_store(settings: Settings) -> BlobStore:
         raise SettingsRefused([f"The folder of blobs cannot be used: {error.strerror}."]) from None
 
 
-def _bucket(settings: Settings) -> Bucket:
+def _bucket(settings: PdsSettings) -> Bucket:
     return Bucket(
         settings.blobstore_s3_bucket,
         settings.blobstore_s3_region,

@@ -72,7 +72,7 @@ _DROP_TEMPORARY = """
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class BlobRow:
     """The row of a blob."""
 
     cid: Cid
@@ -82,13 +82,13 @@ class Stored:
     is_taken_down: bool
 
 
-def _stored(row: Row) -> Stored:
-    return Stored(
+def _stored(row: Row) -> BlobRow:
+    return BlobRow(
         Cid(row["cid"]), row["mime_type"], row["size"], row["state"] == "permanent", row["takedown_ref"] is not None
     )
 
 
-async def find(db: Database, did: Did, cid: Cid) -> Stored | None:
+async def find(db: Database, did: Did, cid: Cid) -> BlobRow | None:
     """A blob of an account, whatever its state."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_FIND, did=did, cid=bytes(cid))
@@ -109,7 +109,7 @@ async def taken_down(db: Database, did: str, cid: bytes, limit: int) -> list[tup
     return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
-def put(w: Writer, did: Did, cid: Cid, mime_type: str, size: int) -> Stored:
+def put(w: Writer, did: Did, cid: Cid, mime_type: str, size: int) -> BlobRow:
     """Note an upload whose file is in place."""
     (row,) = w.fetch(_PUT, did=did, cid=bytes(cid), mime_type=mime_type, size=size, created_at=w.now)
     return _stored(row)
@@ -135,7 +135,7 @@ async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int
     return found
 
 
-async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[Stored]:
+async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[BlobRow]:
     """The blobs that records of an account refer to and that are here, those taken down included; by CID."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:

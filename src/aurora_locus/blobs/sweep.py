@@ -12,8 +12,8 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.blobs import queries, removals
-from aurora_locus.blobs.uploads import QUARANTINE, Blobs, object_name, quarantine_name
-from groundwork.blobstore.contract import Stored
+from aurora_locus.blobs.uploads import QUARANTINE, BlobService, object_name, quarantine_name
+from groundwork.blobstore.contract import StoredBlob
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Writer
 
@@ -32,7 +32,7 @@ class Swept:
     moved: int = 0
 
 
-async def sweep(blobs: Blobs, now: Instant, grace: int = 6 * HOUR) -> int:
+async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
     """Remove temporary blobs older than ``grace`` microseconds, and files that are still owed; how many uploads went.
 
     Each is dropped by a statement that asks again whether it is still temporary, so a record that refers to it in
@@ -58,7 +58,7 @@ def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
     return True
 
 
-async def remove_owed(blobs: Blobs) -> int:
+async def remove_owed(blobs: BlobService) -> int:
     """Remove the files that are owed, those of stopped processes included; how many."""
     removed = 0
     after: tuple[int, str, bytes] = (0, "", b"")
@@ -70,18 +70,18 @@ async def remove_owed(blobs: Blobs) -> int:
     return removed
 
 
-async def sweep_all(blobs: Blobs, now: Instant, grace: int = 6 * HOUR) -> Swept:
+async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
     """All of it, and what takes a walk through the whole store: files that no row knows, and the quarantine."""
     uploads = await sweep(blobs, now, grace)
     files = await remove_owed(blobs)
     return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
 
 
-async def _sweep_orphans(blobs: Blobs) -> int:
+async def _sweep_orphans(blobs: BlobService) -> int:
     # Files have the times of their store, whatever clock the program was given.
     before = time.time() - SHORTEST_GRACE / SECOND
     removed = 0
-    page: list[Stored] = []
+    page: list[StoredBlob] = []
     async for stored in blobs.store.list():
         if stored.modified_at < before:
             page.append(stored)
@@ -91,7 +91,7 @@ async def _sweep_orphans(blobs: Blobs) -> int:
     return removed + await _remove_unknown(blobs, page)
 
 
-async def _remove_unknown(blobs: Blobs, page: Sequence[Stored]) -> int:
+async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int:
     by_account: dict[Did, list[Cid]] = {}
     for stored in page:
         named = parse_name(stored.key)
@@ -116,7 +116,7 @@ def parse_name(key: str) -> tuple[Did, Cid] | None:
         return None
 
 
-async def quarantine(blobs: Blobs) -> int:
+async def quarantine(blobs: BlobService) -> int:
     """Take the files of blobs that are taken down out of everybody's reach, and bring back those that are not; how many."""
     moved = 0
     after: tuple[str, bytes] = ("", b"")
@@ -131,7 +131,7 @@ async def quarantine(blobs: Blobs) -> int:
     return moved
 
 
-async def place(blobs: Blobs, did: Did, cid: Cid) -> bool:
+async def place(blobs: BlobService, did: Did, cid: Cid) -> bool:
     """Put one blob's file where its row says it belongs; whether it moved."""
     async with blobs.locks.hold(did):
         known = await queries.existing(blobs.db, did, [cid])

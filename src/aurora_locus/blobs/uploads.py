@@ -30,17 +30,17 @@ QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class UploadLimits:
     """``max_blob_bytes`` of one upload; ``quota_bytes`` of all blobs of one account."""
 
     max_blob_bytes: int = 5 * 1024 * 1024
     quota_bytes: int = 5 * 1024 * 1024 * 1024
 
 
-class Blobs:
+class BlobService:
     """The blobs of this process; ``locks`` are also those of the repositories."""
 
-    def __init__(self, db: Database, store: BlobStore, limits: Limits) -> None:
+    def __init__(self, db: Database, store: BlobStore, limits: UploadLimits) -> None:
         self.db = db
         self.store = store
         self.limits = limits
@@ -93,7 +93,7 @@ def quarantine_name(did: Did, cid: Cid) -> str:
 
 
 async def upload(
-    blobs: Blobs, did: Did, body: AsyncIterator[bytes], *, content_type: str | None, content_length: int | None
+    blobs: BlobService, did: Did, body: AsyncIterator[bytes], *, content_type: str | None, content_length: int | None
 ) -> BlobRef:
     """Receive one blob; returns the reference to put into a record.
 
@@ -137,7 +137,7 @@ async def upload(
     return BlobRef(cid, stored.mime_type, stored.size)
 
 
-def _store(w: Writer, limits: Limits, did: Did, cid: Cid, mime_type: str, size: int) -> queries.Stored:
+def _store(w: Writer, limits: UploadLimits, did: Did, cid: Cid, mime_type: str, size: int) -> queries.BlobRow:
     quotas.take_room(w, did, cid, size, limits.quota_bytes)
     removals.take_back(w, did, cid)
     stored = queries.put(w, did, cid, mime_type, size)
@@ -146,7 +146,7 @@ def _store(w: Writer, limits: Limits, did: Did, cid: Cid, mime_type: str, size: 
     return stored
 
 
-async def _leave(blobs: Blobs, did: Did, cid: Cid) -> None:
+async def _leave(blobs: BlobService, did: Did, cid: Cid) -> None:
     """A file was kept and its row was not made; it goes, unless there is a row after all (who claims it looks)."""
     try:
         await blobs.db.write(lambda w: removals.owe(w, did, [cid]))

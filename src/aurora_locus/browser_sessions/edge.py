@@ -6,14 +6,14 @@ from starlette.requests import HTTPConnection
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import browser_sessions, password_guesses
-from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, Origin, SignedIn
+from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, BrowserOrigin, SignedInAccount
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site import forms
 from aurora_locus.site.faults import CLOSED, PROOF_NEEDED
-from aurora_locus.site.frame import Face, Shown, mark_as_page, shown_of, site_of
+from aurora_locus.site.frame import Face, LayoutContext, mark_as_page, shown_of, site_of
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
@@ -31,8 +31,8 @@ class Visit:
 
     browser_id: str
     id_hash: bytes | None = None
-    accounts: tuple[SignedIn, ...] = ()
-    chosen: SignedIn | None = None
+    accounts: tuple[SignedInAccount, ...] = ()
+    chosen: SignedInAccount | None = None
 
 
 def registry_of(connection: HTTPConnection) -> Registry:
@@ -47,17 +47,17 @@ def visit_of(connection: HTTPConnection) -> Visit:
     return visit
 
 
-def accounts_of(connection: HTTPConnection) -> tuple[SignedIn, ...]:
+def accounts_of(connection: HTTPConnection) -> tuple[SignedInAccount, ...]:
     """Every account that is signed in on this browser, newest sign-in first."""
     return visit_of(connection).accounts
 
 
-def account_or_none(connection: HTTPConnection) -> SignedIn | None:
+def account_or_none(connection: HTTPConnection) -> SignedInAccount | None:
     """The account that pages are about: the one that was chosen last."""
     return visit_of(connection).chosen
 
 
-def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedIn:
+def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
     """The same. Raises NotSignedIn, which leads to the sign-in page and back, and Forbidden (``AccountTakedown``) for one that
     the host has closed, unless the page is one that its owner still has.
     """
@@ -71,7 +71,7 @@ def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> S
     return found
 
 
-def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedIn:
+def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
     """The same, for what needs the password shown lately. Raises NotSignedIn, which leads to the page that asks for it, and
     back. Call it on the page with the form and on its POST.
     """
@@ -85,7 +85,7 @@ async def identify(connection: HTTPConnection) -> None:
     """Note who asks, and what the frame shows of them; a session that is old enough is exchanged."""
     visit = Visit(cookies.read(connection, cookies.BROWSER))
     connection.scope[_VISIT] = visit
-    mark_as_page(connection, Shown(lambda: csrf_token(connection)))
+    mark_as_page(connection, LayoutContext(lambda: csrf_token(connection)))
     if not visit.browser_id:
         return
     registry = registry_of(connection)
@@ -156,14 +156,14 @@ def lasting_source(connection: HTTPConnection) -> SignInSource:
     return source_of(connection, device)
 
 
-async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> SignedIn:
+async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> SignedInAccount:
     """Sign an account in on this browser and make it the chosen one; everything about the session is new afterwards.
 
     ``valid_after``: see ``browser_sessions.sign_in``, which raises NotSignedIn.
     """
     registry, visit = registry_of(connection), visit_of(connection)
     known, is_known = visit.browser_id, visit.id_hash is not None
-    origin = Origin(connection.headers.get("user-agent", ""), client_address(connection))
+    origin = BrowserOrigin(connection.headers.get("user-agent", ""), client_address(connection))
 
     source = lasting_source(connection)
 
@@ -189,7 +189,7 @@ async def note_proof(connection: HTTPConnection) -> None:
         await registry_of(connection).db.write(lambda w: browser_sessions.note_proof(w, id_hash, did))
 
 
-async def choose(connection: HTTPConnection, did: str) -> SignedIn:
+async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
     """Make another of the accounts on this browser the chosen one. Raises NotSignedIn for one that is not signed in."""
     visit = visit_of(connection)
     found = next((account for account in visit.accounts if account.did == did), None)
@@ -219,7 +219,9 @@ async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:
     cookies.change(connection, cookies.SESSION, "")
 
 
-def _note(connection: HTTPConnection, accounts: list[SignedIn] | tuple[SignedIn, ...], chosen_did: str | None) -> None:
+def _note(
+    connection: HTTPConnection, accounts: list[SignedInAccount] | tuple[SignedInAccount, ...], chosen_did: str | None
+) -> None:
     visit, shown = visit_of(connection), shown_of(connection)
     visit.accounts = tuple(accounts)
     newest = visit.accounts[0] if visit.accounts else None

@@ -15,13 +15,13 @@ from starlette.types import Receive, Scope, Send
 from at_protocol.data import json_form
 from at_protocol.failures import Malformed
 from at_protocol.sync import events, frames
-from at_protocol.sync.jetstream_writing import Line, lines_of
-from aurora_locus.federation.jetstream_wishes import Wishes, is_time, parse_cursor, parse_update, parse_wishes
+from at_protocol.sync.jetstream_writing import JetstreamLine, lines_of
+from aurora_locus.federation.jetstream_wishes import JetstreamOptions, is_time, parse_cursor, parse_update, parse_wishes
 from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import Live
 from aurora_locus.sequencer.patience import read_patiently
-from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, Refusal, follow
+from aurora_locus.sequencer.subscription import AWAY, FAREWELL_SECONDS, StreamError, follow
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Unavailable
@@ -34,7 +34,7 @@ _SKEW = SECOND
 _KEPT_FRAMES = 512
 _KEPT_FRAME_BYTES = 64 * 1024
 
-_BAD_MESSAGE = Refusal("InvalidRequest", "The message is no options_update.")
+_BAD_MESSAGE = StreamError("InvalidRequest", "The message is no options_update.")
 
 
 class Jetstream:
@@ -65,14 +65,14 @@ class Jetstream:
             await _refuse(send, 400, "InvalidRequest", error.why if isinstance(error, Malformed) else str(error))
             return
         await send({"type": "websocket.accept"})
-        reader = _Reader(send, wishes, waits=_one(query, "requireHello") == "true")
+        reader = _JetstreamReader(send, wishes, waits=_one(query, "requireHello") == "true")
         await _serve(self._db, self._live, cursor, peer, reader, receive)
 
 
-class _Reader:
+class _JetstreamReader:
     """One reader with its wishes, which it may change at any time."""
 
-    def __init__(self, send: Send, wishes: Wishes, *, waits: bool) -> None:
+    def __init__(self, send: Send, wishes: JetstreamOptions, *, waits: bool) -> None:
         self._send = send
         self._wishes = wishes
         self.ready = asyncio.Event()
@@ -84,7 +84,7 @@ class _Reader:
             if self._wishes.want(line):
                 await self._send({"type": "websocket.send", "text": line.text})
 
-    async def listen(self, receive: Receive) -> Refusal | None:
+    async def listen(self, receive: Receive) -> StreamError | None:
         """Heed what the reader says until it disconnects (None) or says nonsense."""
         while (message := await receive())["type"] != "websocket.disconnect":
             try:
@@ -96,12 +96,14 @@ class _Reader:
                 self.ready.set()
         return None
 
-    async def dismiss(self, refusal: Refusal) -> None:
+    async def dismiss(self, refusal: StreamError) -> None:
         await self._send({"type": "websocket.close", "code": refusal.code, "reason": refusal.error})
 
 
-async def _serve(db: Database, live: Live, cursor: int | None, peer: str, reader: _Reader, receive: Receive) -> None:
-    async def feed() -> Refusal:
+async def _serve(
+    db: Database, live: Live, cursor: int | None, peer: str, reader: _JetstreamReader, receive: Receive
+) -> None:
+    async def feed() -> StreamError:
         await reader.ready.wait()
         try:
             position = await read_patiently(lambda: _position(db, live, cursor))
@@ -134,11 +136,11 @@ async def _position(db: Database, live: Live, cursor: int | None) -> int | None:
     return cursor if cursor <= live.ring.head else None
 
 
-def _lines(frame: bytes) -> Sequence[Line]:
+def _lines(frame: bytes) -> Sequence[JetstreamLine]:
     return _kept_lines(frame) if len(frame) <= _KEPT_FRAME_BYTES else _read_lines(frame)
 
 
-def _read_lines(frame: bytes) -> Sequence[Line]:
+def _read_lines(frame: bytes) -> Sequence[JetstreamLine]:
     message = events.read(frame)
     return [] if message is None or isinstance(message, frames.ErrorFrame) else lines_of(message)
 
@@ -146,7 +148,7 @@ def _read_lines(frame: bytes) -> Sequence[Line]:
 _kept_lines = lru_cache(_KEPT_FRAMES)(_read_lines)
 
 
-def _wishes(query: Mapping[str, list[str]], scope: Scope) -> Wishes:
+def _wishes(query: Mapping[str, list[str]], scope: Scope) -> JetstreamOptions:
     if _one(query, "compress") == "true" or (b"socket-encoding", b"zstd") in scope["headers"]:
         raise Malformed("jetstream", "zstd", "compressed messages are not offered here")
     collections, dids = query.get("wantedCollections", ()), query.get("wantedDids", ())

@@ -6,7 +6,7 @@ from typing import Any
 
 from at_protocol.failures import Malformed
 from at_protocol.sync.jetstream import FIRST_TIME_CURSOR, MAX_WANTED_COLLECTIONS, MAX_WANTED_DIDS
-from at_protocol.sync.jetstream_writing import Line
+from at_protocol.sync.jetstream_writing import JetstreamLine
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
 
@@ -15,7 +15,7 @@ _MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class JetstreamOptions:
     """Filters, all of which must let an event pass; empty ones let everything pass."""
 
     collections: frozenset[str] = frozenset()
@@ -23,7 +23,7 @@ class Wishes:
     dids: frozenset[str] = frozenset()
     max_bytes: int = 0
 
-    def want(self, line: Line) -> bool:
+    def want(self, line: JetstreamLine) -> bool:
         """Identities and accounts have no collection, so only the filter by account concerns them."""
         if self.dids and line.did not in self.dids:
             return False
@@ -34,7 +34,7 @@ class Wishes:
         return line.collection in self.collections or line.collection.startswith(self.prefixes)
 
 
-def parse_wishes(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> Wishes:
+def parse_wishes(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> JetstreamOptions:
     """Raises Malformed for what is no collection, prefix or account, or for too many of them."""
     if len(collections) > MAX_WANTED_COLLECTIONS:
         raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")
@@ -48,10 +48,10 @@ def parse_wishes(collections: Sequence[str], dids: Sequence[str], max_bytes: obj
         else:
             whole.add(str(parse_nsid(text)))
     wanted = frozenset(str(parse_did(did)) for did in dids)
-    return Wishes(frozenset(whole), tuple(prefixes), wanted, _size(max_bytes))
+    return JetstreamOptions(frozenset(whole), tuple(prefixes), wanted, _size(max_bytes))
 
 
-def parse_update(message: object) -> Wishes | None:
+def parse_update(message: object) -> JetstreamOptions | None:
     """The wishes of an ``options_update``; None for messages of other types. Raises Malformed."""
     if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
         raise _bad(message, "a message has a type")

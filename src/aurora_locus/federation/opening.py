@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from at_protocol.syntax.did import Did
 from aurora_locus.federation.proxying import Proxying, origin_of
-from aurora_locus.federation.services import APP_VIEW, LABELER, OwnServices, Resolve, Service
+from aurora_locus.federation.services import APP_VIEW, LABELER, KnownService, OwnServices, Resolve
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
@@ -17,7 +17,7 @@ _CONNECTIONS = 400
 _PER_HOST = 200
 
 
-def own_services(settings: Settings) -> OwnServices:
+def own_services(settings: PdsSettings) -> OwnServices:
     """What the operator has chosen."""
     return OwnServices(
         app_view=_service(settings.bsky_app_view_did, APP_VIEW, settings.bsky_app_view_url),
@@ -28,7 +28,7 @@ def own_services(settings: Settings) -> OwnServices:
 
 @asynccontextmanager
 async def open_proxying(
-    settings: Settings, resolve: Resolve, keys: SigningKeys, clock: Clock, *, user_agent: str
+    settings: PdsSettings, resolve: Resolve, keys: SigningKeys, clock: Clock, *, user_agent: str
 ) -> AsyncIterator[Proxying]:
     """Usable inside the block."""
 
@@ -59,5 +59,5 @@ async def open_proxying(
         await own_http.close()
 
 
-def _service(did: str, fragment: str, url: str) -> Service | None:
-    return Service(Did(did), fragment, url.rstrip("/"), is_own=True) if did and url else None
+def _service(did: str, fragment: str, url: str) -> KnownService | None:
+    return KnownService(Did(did), fragment, url.rstrip("/"), is_own=True) if did and url else None

@@ -14,22 +14,22 @@ from urllib.parse import urlencode, urlsplit
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc.service_auth import make_service_token
-from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.service_tokens import PRIVILEGED_SCOPES, PROTECTED, is_privileged
 from aurora_locus.federation import upstream
 from aurora_locus.federation.services import (
     CREATE_REPORT,
+    KnownService,
     OwnServices,
     Resolve,
-    Service,
-    Wanted,
+    ServiceRef,
     audience_of,
     find_service,
     read_proxy_header,
 )
-from aurora_locus.federation.upstream import Reply, Request
+from aurora_locus.federation.upstream import Request, UpstreamResponse
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import SECOND, Clock
 from groundwork.errors import InvalidInput, NotSignedIn, TooMany
 from groundwork.http.client import HttpClient
@@ -54,19 +54,19 @@ class Proxying:
     full_audiences: Collection[str]
     under_way: Counter[Did] = field(default_factory=Counter)
 
-    def wanted(self, nsid: Nsid, header: str | None) -> Wanted | None:
+    def wanted(self, nsid: Nsid, header: str | None) -> ServiceRef | None:
         """Who is asked: whom the header names, else the operator's service for the method; None where that is nobody.
 
         Raises InvalidInput for a header that names nobody. Nothing is looked up yet: first the caller must be known.
         """
         if header is None:
             service = self.own.for_method(nsid)
-            return None if service is None else Wanted(service.did, service.fragment)
+            return None if service is None else ServiceRef(service.did, service.fragment)
         wanted = read_proxy_header(header)
         # What this server has not got, it has not got under its own name either.
         return None if wanted.did in self.own_names else wanted
 
-    async def find(self, wanted: Wanted) -> Service:
+    async def find(self, wanted: ServiceRef) -> KnownService:
         """Where that is. Raises InvalidInput where it leads nowhere or back here, RemoteFailed and RemoteSlow."""
         service = await find_service(self.resolve, self.own, wanted)
         if not service.is_own and origin_of(service.url) in self.own_names:
@@ -75,13 +75,13 @@ class Proxying:
 
     async def ask(
         self,
-        service: Service,
+        service: KnownService,
         nsid: Nsid,
         did: Did | None,
         request: Request,
         *,
         gone: Callable[[], bool] = lambda: False,
-    ) -> Reply:
+    ) -> UpstreamResponse:
         """Call the service as this account, or as nobody. Raises TooMany, and what :func:`upstream.ask` raises."""
         http = self.own_http if service.is_own else self.http
         if did is None:
@@ -98,14 +98,14 @@ class Proxying:
             raise
         return replace(reply, body=self._counted(did, reply.body))
 
-    async def ask_app_view(self, nsid: Nsid, parameters: Mapping[str, str]) -> Reply | None:
+    async def ask_app_view(self, nsid: Nsid, parameters: Mapping[str, str]) -> UpstreamResponse | None:
         """Ask the operator's app view about what anybody may know; None where there is none. Raises as ``ask``."""
         if self.own.app_view is None:
             return None
         request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "identity"})
         return await self.ask(self.own.app_view, nsid, None, request)
 
-    async def token(self, service: Service, nsid: Nsid, did: Did) -> str:
+    async def token(self, service: KnownService, nsid: Nsid, did: Did) -> str:
         """The account's word that this server calls this method of this service for it, good for a minute."""
         return make_service_token(
             await self.keys.signing_key(did),
@@ -139,7 +139,7 @@ def require_may_leave(nsid: Nsid) -> None:
         raise NotSignedIn(f"Bad token method: {nsid} is never passed on to another service.", name="InvalidToken")
 
 
-def require_allowed(nsid: Nsid, scope: Scope | None, status: Status) -> None:
+def require_allowed(nsid: Nsid, scope: SessionScope | None, status: HostingStatus) -> None:
     """Raise NotSignedIn unless a session of this scope may have the call passed on."""
     if scope is None:
         raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
@@ -147,8 +147,8 @@ def require_allowed(nsid: Nsid, scope: Scope | None, status: Status) -> None:
         # Deployed apps look for the first three words to say what an app password lacks.
         raise NotSignedIn(f"Bad token method: this app password may not call {nsid}.", name="InvalidToken")
     # Who was taken down may object to that.
-    if status is Status.DEACTIVATED or (status is not Status.ACTIVE and nsid != CREATE_REPORT):
-        name = "AccountDeactivated" if status is Status.DEACTIVATED else "AccountTakedown"
+    if status is HostingStatus.DEACTIVATED or (status is not HostingStatus.ACTIVE and nsid != CREATE_REPORT):
+        name = "AccountDeactivated" if status is HostingStatus.DEACTIVATED else "AccountTakedown"
         raise NotSignedIn("Calls of an account that is not active are not passed on.", name=name)
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from prometheus_client import Gauge
 
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import DAY, Clock, Instant
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Failure
@@ -42,7 +42,7 @@ STATUSES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RelayAccount:
     """What one relay says of one account."""
 
     relay: str
@@ -77,7 +77,7 @@ async def keep_asking(
 
 async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequence[str]) -> int:
     """Ask each relay about the accounts that it was not asked about for the longest time; how many answers came."""
-    told: list[Told] = []
+    told: list[RelayAccount] = []
     for relay in relays:
         async with db.reader() as reader:
             dids = await _due(reader, relay, Instant(clock.now() - ASKED_AGAIN))
@@ -139,14 +139,14 @@ async def _due(reader: Reader, relay: str, before: Instant) -> list[str]:
         " where p.status = :active and (r.asked_at is null or r.asked_at < :before)"
         " order by coalesce(r.asked_at, 0), a.did limit :limit",
         relay=relay,
-        active=Status.ACTIVE.value,
+        active=HostingStatus.ACTIVE.value,
         before=before,
         limit=A_ROUND,
     )
     return [row["did"] for row in rows]
 
 
-async def _ask(http: HttpClient, relay: str, did: str) -> Told | None:
+async def _ask(http: HttpClient, relay: str, did: str) -> RelayAccount | None:
     url = f"{relay}/xrpc/com.atproto.sync.getRepoStatus?did={quote(did, safe=':')}"
     try:
         answer = await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)
@@ -156,9 +156,9 @@ async def _ask(http: HttpClient, relay: str, did: str) -> Told | None:
     if not isinstance(body, dict):
         return None
     if not answer.is_ok:
-        return Told(relay, did, UNKNOWN, None) if body.get("error") == "RepoNotFound" else None
+        return RelayAccount(relay, did, UNKNOWN, None) if body.get("error") == "RepoNotFound" else None
     rev = body.get("rev")
     # `active` counts, the status is detail (sync specification, account statuses).
     status = body.get("status") if body.get("status") or body.get("active") is False else ACTIVE
     known = status if isinstance(status, str) and status in STATUSES else OTHER
-    return Told(relay, did, known, rev if isinstance(rev, str) else None)
+    return RelayAccount(relay, did, known, rev if isinstance(rev, str) else None)

@@ -28,7 +28,7 @@ Resolve = Callable[[Did], Awaitable[DidDocument]]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ServiceRef:
     """A service as a caller names it."""
 
     did: Did
@@ -41,7 +41,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class KnownService:
     """A service of an identity and where it is, ``scheme://host[:port]``. ``is_own``: the operator's settings name it."""
 
     did: Did
@@ -59,11 +59,11 @@ class Service:
 class OwnServices:
     """What the operator has chosen; None where nothing was."""
 
-    app_view: Service | None = None
-    moderation: Service | None = None
-    reports: Service | None = None
+    app_view: KnownService | None = None
+    moderation: KnownService | None = None
+    reports: KnownService | None = None
 
-    def for_method(self, nsid: Nsid) -> Service | None:
+    def for_method(self, nsid: Nsid) -> KnownService | None:
         """Who answers this method when the caller names nobody."""
         if nsid == CREATE_REPORT:
             return self.reports or self.moderation
@@ -73,13 +73,13 @@ class OwnServices:
             return self.app_view
         return None
 
-    def named(self, wanted: Wanted) -> Service | None:
+    def named(self, wanted: ServiceRef) -> KnownService | None:
         """The operator's service of this name."""
         known = (self.app_view, self.moderation, self.reports)
         return next((one for one in known if one is not None and one.name == wanted.name), None)
 
 
-def read_proxy_header(text: str) -> Wanted:
+def read_proxy_header(text: str) -> ServiceRef:
     """Whom an ``atproto-proxy`` header names. Raises InvalidInput."""
     did, mark, fragment = text.partition("#")
     if len(text) > _MAX_HEADER or not mark or not _FRAGMENT.fullmatch(fragment):
@@ -89,10 +89,10 @@ def read_proxy_header(text: str) -> Wanted:
         supported_method(parsed)
     except Malformed as error:
         raise _bad_header(error.why) from None
-    return Wanted(parsed, fragment)
+    return ServiceRef(parsed, fragment)
 
 
-async def find_service(resolve: Resolve, own: OwnServices, wanted: Wanted) -> Service:
+async def find_service(resolve: Resolve, own: OwnServices, wanted: ServiceRef) -> KnownService:
     """Where a named service is. Raises InvalidInput where there is none, RemoteFailed and RemoteSlow where that cannot be told."""
     did, fragment = wanted.did, wanted.fragment
     service = own.named(wanted)
@@ -107,10 +107,10 @@ async def find_service(resolve: Resolve, own: OwnServices, wanted: Wanted) -> Se
         raise InvalidInput(
             "atproto-proxy", f"could not resolve proxy did service url: {did} has no service {fragment}."
         )
-    return Service(did, fragment, url)
+    return KnownService(did, fragment, url)
 
 
-def audience_of(service: Service, full: Collection[str]) -> str:
+def audience_of(service: KnownService, full: Collection[str]) -> str:
     """The ``aud`` claim of a token for this service: its bare DID, or ``did#service`` where ``full`` names it.
 
     ``full`` holds ``#service`` or ``did#service`` names. Services that are deployed today compare ``aud`` with their DID,

@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class UpstreamResponse:
     """An answer as it may be shown to the caller; ``body`` comes while it is read, and ends the call when it is closed."""
 
     status: int
@@ -66,7 +66,9 @@ def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None
     return sent
 
 
-async def ask(http: HttpClient, url: str, request: Request, *, gone: Callable[[], bool] = lambda: False) -> Reply:
+async def ask(
+    http: HttpClient, url: str, request: Request, *, gone: Callable[[], bool] = lambda: False
+) -> UpstreamResponse:
     """Ask and answer as soon as the headers are here. ``gone`` tells between pieces whether anybody still waits.
 
     Raises RemoteFailed (no connection, a redirect, a page, too large; every error of the other side that is its own fault),
@@ -93,10 +95,10 @@ async def ask(http: HttpClient, url: str, request: Request, *, gone: Callable[[]
     except BaseException:
         await stack.aclose()
         raise
-    return Reply(answer.status, _returned(answer), _pieces(stack, answer, gone))
+    return UpstreamResponse(answer.status, _returned(answer), _pieces(stack, answer, gone))
 
 
-async def whole(reply: Reply) -> bytes:
+async def whole(reply: UpstreamResponse) -> bytes:
     """The body as the other side meant it: read to its end, unfolded. Raises RemoteFailed and RemoteSlow."""
     body = b"".join([piece async for piece in reply.body])
     encoding = reply.headers.get("content-encoding", "").strip().lower()
@@ -139,7 +141,7 @@ def _returned(answer: StreamedAnswer) -> dict[str, str]:
     return {name: answer.headers[name] for name in RETURNED if name in answer.headers}
 
 
-async def _refusal(answer: StreamedAnswer, method: str) -> Reply:
+async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
     """An error of the other side in the protocol's shape, whatever it sent: 4xx is the caller's, everything else its own."""
     if answer.status < HTTPStatus.BAD_REQUEST:
         raise RemoteFailed("The other service sent a redirect, which is not followed.", status=answer.status)
@@ -163,7 +165,7 @@ async def _refusal(answer: StreamedAnswer, method: str) -> Reply:
             raise RemoteFailed(why, name=error.name if is_named else None, status=status)
     kept = {name: value for name, value in _returned(answer).items() if name not in OF_THE_BODY}
     encoded = encode_error(error)
-    return Reply(
+    return UpstreamResponse(
         answer.status,
         {**kept, "content-type": "application/json", "content-length": str(len(encoded))},
         _once(encoded),

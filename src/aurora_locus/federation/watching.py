@@ -13,7 +13,7 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
 
-class Gauges:
+class FederationGauges:
     """The worst lag of all subscribers: labels come from closed sets, and subscribers are none."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -22,7 +22,7 @@ class Gauges:
 
 
 async def watch(
-    db: Database, live: Live, clock: Clock, crawling: CrawlRequests, gauges: Gauges, *, is_automatic: bool
+    db: Database, live: Live, clock: Clock, crawling: CrawlRequests, gauges: FederationGauges, *, is_automatic: bool
 ) -> None:
     """Until cancelled."""
     while True:

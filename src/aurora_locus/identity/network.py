@@ -9,7 +9,7 @@ from at_protocol.syntax.handle import Handle
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class IdentityResolver:
     """Both directions, from a cache or anew. All raise NotFound (``DidNotFound``, ``DidDeactivated``, ``HandleNotFound``),
     RemoteFailed and RemoteSlow where it cannot be told now.
     """

@@ -14,7 +14,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed, Misuse
 from at_protocol.identity import plc_operation
 from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE, PDS_TYPE
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.plc_operation import PlcOperation
 from at_protocol.syntax.handle import Handle
 from groundwork.errors import InvalidInput, Refused
 
@@ -46,7 +46,7 @@ def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
     return {"rotationKeys": [*keys], **credentials}
 
 
-def signed_change(newest: Operation, prev: Cid, wishes: Mapping[str, Any], key: PrivateKey) -> Operation:
+def signed_change(newest: PlcOperation, prev: Cid, wishes: Mapping[str, Any], key: PrivateKey) -> PlcOperation:
     """The operation that changes these fields and keeps the others, signed with the server's rotation key.
 
     Raises InvalidInput for fields that the directory would not take, Refused where our signature means nothing.
@@ -57,7 +57,7 @@ def signed_change(newest: Operation, prev: Cid, wishes: Mapping[str, Any], key: 
     document |= {name: wishes[name] for name in _WISHES if name in wishes}
     try:
         changed = plc_operation.parse_operation(document)
-        if not isinstance(changed, Operation):
+        if not isinstance(changed, PlcOperation):
             raise Misuse("the document that was made is a regular operation")
         signed = plc_operation.sign(replace(changed, sig=None), key)
         plc_operation.check_limits(signed)
@@ -66,19 +66,19 @@ def signed_change(newest: Operation, prev: Cid, wishes: Mapping[str, Any], key: 
     return signed
 
 
-def parse_submitted(document: object) -> Operation:
+def parse_submitted(document: object) -> PlcOperation:
     """The operation that somebody hands in. Raises InvalidInput unless it is a regular one in good form."""
     try:
         operation = plc_operation.parse_operation(document)
         plc_operation.check_limits(operation)
     except Malformed as error:
         raise InvalidInput("operation", f"This is not an operation of did:plc: {error.why}.") from None
-    if not isinstance(operation, Operation):
+    if not isinstance(operation, PlcOperation):
         raise Refused("Only a plc_operation can be submitted here; an identity is not ended through this server.")
     return operation
 
 
-def require_hosting_kept(operation: Operation, hosting: Hosting) -> None:
+def require_hosting_kept(operation: PlcOperation, hosting: Hosting) -> None:
     """Raise Refused, naming everything that would take the account away from this server or break it."""
     problems = []
     service = operation.services.get(PDS_SERVICE)

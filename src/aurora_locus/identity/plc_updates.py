@@ -17,7 +17,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Misuse
 from at_protocol.identity import plc_operation
 from at_protocol.identity.did_document import ATPROTO_KEY
-from at_protocol.identity.plc_operation import AnyOperation, Operation, Tombstone
+from at_protocol.identity.plc_operation import AnyOperation, PlcOperation, Tombstone
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.sequencer import log as events
@@ -70,7 +70,7 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class PlcUpdateContext:
     """What putting the directory right takes."""
 
     db: Database
@@ -81,7 +81,7 @@ class Means:
 
 def genesis(
     *, rotation_key: PrivateKey, recovery: Sequence[PublicKey], signing: PublicKey, handle: Handle, pds: str
-) -> Operation:
+) -> PlcOperation:
     """The signed first operation of a new account; keys to recover it with, strongest first, rank before the server's."""
     # A person may have named the operator's key themselves; none stands there twice.
     keys = tuple(dict.fromkeys((*recovery, rotation_key.public)))
@@ -89,14 +89,14 @@ def genesis(
     return plc_operation.sign(unsigned, rotation_key)
 
 
-async def intend(db: Database, did: Did, operation: Operation) -> None:
+async def intend(db: Database, did: Did, operation: PlcOperation) -> None:
     """Remember the operation before it is sent."""
     text = msgspec.json.encode(plc_operation.to_json(operation)).decode()
     cid = str(plc_operation.cid_of(operation))
     await db.write(lambda w: w.execute(_INTEND, did=did, cid=cid, operation=text, created_at=w.now))
 
 
-def settle(w: Writer, did: Did, operation: Operation) -> None:
+def settle(w: Writer, did: Did, operation: PlcOperation) -> None:
     """What the operation says becomes true here, in this transaction. Raises Unavailable when it was given up."""
     if w.execute(_SETTLE, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
         raise Unavailable("This took too long and was given up. Try again.")
@@ -116,13 +116,13 @@ def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
     if len(rows) != 1:
         return
     operation = plc_operation.parse_operation(msgspec.json.decode(rows[0]["operation"]))
-    if not isinstance(operation, Operation) or operation.prev is not None:
+    if not isinstance(operation, PlcOperation) or operation.prev is not None:
         return
     if set(operation.rotation_keys) <= {format_did_key(key) for key in ours}:
         w.execute(_END_SENT, did=did, cid=rows[0]["cid"])
 
 
-async def give_up(means: Means, did: Did, operation: Operation) -> bool:
+async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Put the directory right after an operation whose transaction did not come about; whether that is done.
 
     Does nothing for one that is settled after all. What cannot be put right now is tried again by :func:`mend`.
@@ -147,20 +147,20 @@ async def give_up(means: Means, did: Did, operation: Operation) -> bool:
     return True
 
 
-async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Did, Operation]]:
+async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Did, PlcOperation]]:
     """What was intended at least ``patience`` ago, and has neither become true nor been put right; oldest first."""
     async with db.reader() as reader:
         rows = await reader.fetch(_UNFINISHED, created_by=reader.now - patience)
     found = []
     for row in rows:
         operation = plc_operation.parse_operation(msgspec.json.decode(row["operation"]))
-        if not isinstance(operation, Operation):
+        if not isinstance(operation, PlcOperation):
             raise Misuse("only regular operations are intended")
         found.append((Did(row["did"]), operation))
     return found
 
 
-async def left_by_a_crash(db: Database) -> list[tuple[Did, Operation]]:
+async def left_by_a_crash(db: Database) -> list[tuple[Did, PlcOperation]]:
     """What nobody is busy with any more, asked before this process serves anybody.
 
     A SQLite file has one process, and that was not us: everything. With PostgreSQL others may be signing people up just
@@ -169,7 +169,7 @@ async def left_by_a_crash(db: Database) -> list[tuple[Did, Operation]]:
     return await unfinished(db, patience=0 if db.engine == "sqlite" else PATIENCE)
 
 
-async def mend(means: Means, rows: Sequence[tuple[Did, Operation]] | None = None) -> int:
+async def mend(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
     """Give up what nobody will finish: these, or what is older than ``PATIENCE``.
 
     Returns how many operations are still unfinished then: the directory is away, or must be looked at once more.
@@ -180,7 +180,7 @@ async def mend(means: Means, rows: Sequence[tuple[Did, Operation]] | None = None
     return left
 
 
-def _abandon(w: Writer, live: Live, did: Did, operation: Operation) -> None:
+def _abandon(w: Writer, live: Live, did: Did, operation: PlcOperation) -> None:
     # Of two who put it right at once one announces.
     if w.execute(_ABANDON, did=did, cid=str(plc_operation.cid_of(operation))) != 1 or operation.prev is None:
         return
@@ -190,7 +190,7 @@ def _abandon(w: Writer, live: Live, did: Did, operation: Operation) -> None:
         events.append_identity(w, live, did, Handle(row["handle"]))
 
 
-async def _put_right(means: Means, did: Did, operation: Operation) -> bool:
+async def _put_right(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Undo the operation where it stands; False when the directory does not have it (yet)."""
     cid = plc_operation.cid_of(operation)
     try:
@@ -212,7 +212,7 @@ async def _put_right(means: Means, did: Did, operation: Operation) -> bool:
     return True
 
 
-async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, handle: Handle) -> Operation | None:
+async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, handle: Handle) -> PlcOperation | None:
     """The signed operation that gives the identity this handle; None when it has it already.
 
     Raises Refused when the identity has ended.
@@ -223,7 +223,7 @@ async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, h
     return _renamed(newest, prev, handle, rotation_key)
 
 
-async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: Did, key: str) -> Operation | None:
+async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: Did, key: str) -> PlcOperation | None:
     """The signed operation that gives the identity this signing key (a did:key); None when it has it already.
 
     Raises Refused when the identity has ended, or does not know our rotation key.
@@ -237,7 +237,7 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
     return plc_operation.sign(replace(newest, verification_methods=methods, prev=str(prev), sig=None), rotation_key)
 
 
-async def _newest(directory: Directory, did: Did) -> tuple[Operation, Cid]:
+async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
     """What the directory says now, in today's form, and the name that the next operation calls it by."""
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
@@ -245,7 +245,7 @@ async def _newest(directory: Directory, did: Did) -> tuple[Operation, Cid]:
     return plc_operation.normalised(newest), plc_operation.cid_of(newest)
 
 
-def _renamed(present: Operation, prev: Cid, handle: Handle, rotation_key: PrivateKey) -> Operation:
+def _renamed(present: PlcOperation, prev: Cid, handle: Handle, rotation_key: PrivateKey) -> PlcOperation:
     others = tuple(known for known in present.also_known_as if not known.startswith("at://"))
     changed = replace(present, also_known_as=(f"at://{handle}", *others), prev=str(prev), sig=None)
     return plc_operation.sign(changed, rotation_key)

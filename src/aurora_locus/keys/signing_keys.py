@@ -7,7 +7,7 @@ transaction that makes the account.
 from cachetools import LRUCache
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.did import Did
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database, Writer
@@ -47,9 +47,9 @@ class SigningKeys:
     def __init__(self, db: Database, sealer: Sealer) -> None:
         self._db = db
         self._sealer = sealer
-        self._opened: LRUCache[Did, PrivateKey] = LRUCache(_CACHED_KEYS)
+        self._opened: LRUCache[Did, K256PrivateKey] = LRUCache(_CACHED_KEYS)
 
-    async def signing_key(self, did: Did) -> PrivateKey:
+    async def signing_key(self, did: Did) -> K256PrivateKey:
         """The key that signs this repository's commits now. Raises NotFound for an account that is not here."""
         key = self._opened.get(did)
         if key is None:
@@ -57,27 +57,29 @@ class SigningKeys:
                 row = await reader.fetch_one(_FIND, did=did)
             if row is None:
                 raise NotFound(f"There is no signing key of {did} on this server.", name="RepoNotFound")
-            key = PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
+            key = K256PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
             self._opened[did] = key
         return key
 
-    async def reserved_key(self, did: Did) -> PrivateKey | None:
+    async def reserved_key(self, did: Did) -> K256PrivateKey | None:
         """The key reserved for a DID that has no account here yet."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED, did=did)
         return (
             None
             if row is None
-            else PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
+            else K256PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
         )
 
-    async def reserved_as(self, did_key: str, did: Did) -> PrivateKey | None:
+    async def reserved_as(self, did_key: str, did: Did) -> K256PrivateKey | None:
         """The key of this name that is reserved for the DID, or for whoever comes to use it."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED_AS, did_key=did_key, did=did)
-        return None if row is None else PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(did_key)))
+        return (
+            None if row is None else K256PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(did_key)))
+        )
 
-    def make_current(self, w: Writer, did: Did, key: PrivateKey) -> None:
+    def make_current(self, w: Writer, did: Did, key: K256PrivateKey) -> None:
         """Store a key as the account's current one and retire the one before; also takes up a reserved key."""
         did_key = format_did_key(key.public)
         w.execute(_RETIRE, did=did)
@@ -85,7 +87,7 @@ class SigningKeys:
             self._insert(w, did, key, "current")
         w.after_commit(lambda: self._forget(did))
 
-    def reserve(self, w: Writer, did: Did | None, key: PrivateKey) -> str:
+    def reserve(self, w: Writer, did: Did | None, key: K256PrivateKey) -> str:
         """Store a key for an account that is to come; the did:key of the one that is reserved for this DID."""
         did_key = format_did_key(key.public)
         sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
@@ -102,7 +104,7 @@ class SigningKeys:
         w.execute(_FORGET, did=did)
         w.after_commit(lambda: self._forget(did))
 
-    def _insert(self, w: Writer, did: Did | None, key: PrivateKey, state: str) -> None:
+    def _insert(self, w: Writer, did: Did | None, key: K256PrivateKey, state: str) -> None:
         did_key = format_did_key(key.public)
         sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
         w.execute(_INSERT, did_key=did_key, did=did, sealed=sealed, state=state, created_at=w.now)

@@ -45,7 +45,7 @@ def silently(_what: str, _done: int, _of: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BackupSource:
     """What is backed up. ``secrets`` are those that the settings give and the database does not hold."""
 
     url: str
@@ -57,7 +57,7 @@ class Source:
 
 
 async def take(
-    db: Database | None, source: Source, vault: Vault, clock: Clock, *, progress: Progress = silently
+    db: Database | None, source: BackupSource, vault: Vault, clock: Clock, *, progress: Progress = silently
 ) -> Manifest:
     """Make a backup and prove it. Without ``db`` nothing is noted in the database: its tables may be those of an older
     release.
@@ -108,7 +108,7 @@ async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
         await asyncio.shield(removals.unpin(db, backup))
 
 
-async def _make(source: Source, vault: Vault, clock: Clock, backup: str, progress: Progress) -> Manifest:
+async def _make(source: BackupSource, vault: Vault, clock: Clock, backup: str, progress: Progress) -> Manifest:
     try:
         written, fresh = await _write(source, vault, clock, backup, progress)
         await proof.prove(vault, written, source.scratch, progress, fresh=fresh)
@@ -129,7 +129,7 @@ async def _remove(vault: Vault, backup: str) -> None:
 
 
 async def _write(
-    source: Source, vault: Vault, clock: Clock, backup: str, progress: Progress
+    source: BackupSource, vault: Vault, clock: Clock, backup: str, progress: Progress
 ) -> tuple[Manifest, set[bytes]]:
     """The manifest, and the blobs that the vault did not have before."""
     revision = await current_revision(source.url, SCHEMA, PACKAGE)

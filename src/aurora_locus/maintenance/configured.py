@@ -2,32 +2,34 @@
 
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
-from aurora_locus.maintenance.backup import Source
+from aurora_locus.maintenance.backup import BackupSource
 from aurora_locus.maintenance.manifest import ROTATION_KEY, SEALING_KEYS, SESSION_SECRET
-from aurora_locus.maintenance.restore import Target
+from aurora_locus.maintenance.restore import RestoreTarget
 from aurora_locus.maintenance.vault import Vault, open_place, open_vault
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.open_ import Bucket
 from groundwork.sealing import parse_keys
 from groundwork.settings import SettingsRefused
 
 
-def source(settings: Settings, store: BlobStore, *, version: str) -> Source:
+def source(settings: PdsSettings, store: BlobStore, *, version: str) -> BackupSource:
     """What is backed up of a server with these settings, with the secrets that its settings give."""
     secrets = {SEALING_KEYS: _sealing_keys(settings), **_given_secrets(settings)}
-    return Source(settings.database, store, secrets, settings.hostname, version, settings.data_directory / "scratch")
+    return BackupSource(
+        settings.database, store, secrets, settings.hostname, version, settings.data_directory / "scratch"
+    )
 
 
-def target(settings: Settings) -> Target:
+def target(settings: PdsSettings) -> RestoreTarget:
     """Where a server with these settings is restored."""
     key_file = settings.data_directory / "sealing.key"
     given = settings.sealing_keys.reveal() or (key_file.read_text(encoding="ascii") if key_file.exists() else "")
     keys = tuple(parse_keys(given)) if given else ()
-    return Target(settings.database, open_store(settings), keys, _given_secrets(settings))
+    return RestoreTarget(settings.database, open_store(settings), keys, _given_secrets(settings))
 
 
-async def vault(settings: Settings, *, url: str = "", make: bool = False) -> Vault:
+async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> Vault:
     """The place of backups, opened. Raises SettingsRefused where the settings name none; else as ``open_vault``."""
     url = url or settings.backup_url
     if not url:
@@ -47,7 +49,7 @@ async def vault(settings: Settings, *, url: str = "", make: bool = False) -> Vau
     return await open_vault(open_place(url, bucket), passphrase, make=make)
 
 
-def _sealing_keys(settings: Settings) -> str:
+def _sealing_keys(settings: PdsSettings) -> str:
     text = settings.sealing_keys.reveal()
     if not text:
         # Made where it is missing, as the server does at its first start.
@@ -56,7 +58,7 @@ def _sealing_keys(settings: Settings) -> str:
     return text.strip()
 
 
-def _given_secrets(settings: Settings) -> dict[str, str]:
+def _given_secrets(settings: PdsSettings) -> dict[str, str]:
     given = {
         ROTATION_KEY: settings.plc_rotation_key_k256_private_key_hex.reveal(),
         SESSION_SECRET: settings.jwt_secret.reveal(),

@@ -66,7 +66,7 @@ _LEFT_BEHIND = """
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class IntegrityFinding:
     """One thing that is wrong: about what (a DID, or ``events``, ``accounts``), and a sentence."""
 
     about: str
@@ -74,7 +74,7 @@ class Finding:
 
 
 @dataclass(slots=True)
-class Report:
+class IntegrityReport:
     """What was looked at, and what is wrong. ``missing_blobs`` are named by records and not here, as after an import."""
 
     repositories: int = 0
@@ -83,7 +83,7 @@ class Report:
     blobs: int = 0
     missing_blobs: int = 0
     events: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[IntegrityFinding] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
@@ -122,11 +122,11 @@ async def _size_if_whole(store: BlobStore, name: str, cid: Cid) -> int:
 
 async def examine(
     db: Database, size_of: SizeOf | None, *, only: Did | None = None, tell: Callable[[int], None] = lambda _: None
-) -> Report:
+) -> IntegrityReport:
     """Look at everything, or at one repository; ``tell`` hears how many were looked at. Without ``size_of`` files of blobs
     are not looked for.
     """
-    report = Report()
+    report = IntegrityReport()
     async for did in _dids(db, only):
         await _examine_repository(db, did, size_of, report)
         report.repositories += 1
@@ -148,11 +148,11 @@ async def _dids(db: Database, only: Did | None) -> AsyncIterator[Did]:
         at, last = page[-1][0], page[-1][1].did
 
 
-async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, report: Report) -> None:
+async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, report: IntegrityReport) -> None:
     for _ in range(_ATTEMPTS):
         head = await reader.find_head(db, did)
         if head is None:
-            report.findings.append(Finding(did, "There is no such repository."))
+            report.findings.append(IntegrityFinding(did, "There is no such repository."))
             return
         look = _Look(db, head, size_of)
         await look.run()
@@ -160,7 +160,7 @@ async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, re
         if not look.findings or await reader.find_head(db, did) == head:
             look.add_to(report)
             return
-    report.findings.append(Finding(did, "It is written so often that it cannot be looked at; try again."))
+    report.findings.append(IntegrityFinding(did, "It is written so often that it cannot be looked at; try again."))
 
 
 class _Look:
@@ -170,19 +170,19 @@ class _Look:
         self._db = db
         self._head = head
         self._size_of = size_of
-        self.findings: list[Finding] = []
+        self.findings: list[IntegrityFinding] = []
         self._entries: dict[str, Cid] = {}
         self._uses: dict[Cid, int] = {head.commit: 1}
         self._blobs: set[tuple[str, Cid]] = set()
-        self._report = Report()
+        self._report = IntegrityReport()
 
-    def add_to(self, report: Report) -> None:
+    def add_to(self, report: IntegrityReport) -> None:
         for name in ("records", "blocks", "blobs", "missing_blobs"):
             setattr(report, name, getattr(report, name) + getattr(self._report, name))
         report.findings += self.findings
 
     def _wrong(self, what: str) -> None:
-        self.findings.append(Finding(self._head.did, what))
+        self.findings.append(IntegrityFinding(self._head.did, what))
 
     async def run(self) -> None:
         await self._commit()
@@ -352,24 +352,32 @@ class _Look:
             self._wrong("Its head was never announced, or the event is gone.")
 
 
-async def _examine_log(db: Database, report: Report) -> None:
+async def _examine_log(db: Database, report: IntegrityReport) -> None:
     async with db.reader() as found:
         head = await found.fetch_one(_SEQUENCER)
         bounds = await found.fetch_one(_EVENT_BOUNDS)
     if head is None or bounds is None:
-        report.findings.append(Finding("events", "The row that hands out numbers is missing."))
+        report.findings.append(IntegrityFinding("events", "The row that hands out numbers is missing."))
         return
     report.events = bounds["number"]
-    report.findings += [Finding("events", what) for what in await examine_events(db)]
+    report.findings += [IntegrityFinding("events", what) for what in await examine_events(db)]
     if bounds["high"] is not None and bounds["high"] > head["last"]:
-        report.findings.append(Finding("events", f"Event {bounds['high']} is above the last number, {head['last']}."))
+        report.findings.append(
+            IntegrityFinding("events", f"Event {bounds['high']} is above the last number, {head['last']}.")
+        )
     if bounds["low"] is not None and bounds["low"] <= head["retired_up_to"]:
-        report.findings.append(Finding("events", f"Event {bounds['low']} should have been removed by retention."))
+        report.findings.append(
+            IntegrityFinding("events", f"Event {bounds['low']} should have been removed by retention.")
+        )
 
 
-async def _examine_accounts(db: Database, report: Report) -> None:
+async def _examine_accounts(db: Database, report: IntegrityReport) -> None:
     async with db.reader() as found:
         gone = await found.fetch(_WITHOUT_REPOSITORY)
         left = await found.fetch(_LEFT_BEHIND)
-    report.findings += [Finding(row["did"], "The account is here and its repository is deleted.") for row in gone]
-    report.findings += [Finding(row["did"], "It is deleted and something of it is still here.") for row in left]
+    report.findings += [
+        IntegrityFinding(row["did"], "The account is here and its repository is deleted.") for row in gone
+    ]
+    report.findings += [
+        IntegrityFinding(row["did"], "It is deleted and something of it is still here.") for row in left
+    ]

@@ -14,7 +14,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.maintenance import dump, integrity
-from aurora_locus.maintenance.integrity import Report
+from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.maintenance.manifest import PACKAGE, Manifest
 from aurora_locus.maintenance.vault import BLOBS, DATABASE, Vault, part_name
 from groundwork.clock import SystemClock
@@ -36,7 +36,7 @@ async def prove(
     progress: Callable[[str, int, int], None],
     *,
     fresh: AbstractSet[bytes] | None = None,
-) -> Report:
+) -> IntegrityReport:
     """Make a database from the backup and look at all of it; what is wrong *in* it was wrong where it came from.
 
     ``fresh`` are the blobs that are opened and hashed (all of them where it is None); of the others, which an earlier

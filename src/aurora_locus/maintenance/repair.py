@@ -17,7 +17,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.blobs.uploads import object_name, quarantine_name
 from aurora_locus.maintenance.integrity import in_store
 from aurora_locus.repository import reader
-from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.rebuild import Whole, rebuild
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import not_hosted
@@ -48,7 +48,7 @@ async def repair(repositories: Repositories, did: Did) -> Repaired:
         head = await reader.find_head(repositories.db, did)
         if head is None:
             raise not_hosted(did)
-        if head.status is Status.DELETED:
+        if head.status is HostingStatus.DELETED:
             raise Refused("A deleted repository is not repaired.")
         missing = await _forget_missing_blobs(repositories, did)
         named = await _entries_of_tree(repositories, head)

@@ -12,18 +12,18 @@ from pathlib import Path
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
-from aurora_locus.blobs.uploads import Blobs, Limits, object_name
+from aurora_locus.blobs.uploads import BlobService, UploadLimits, object_name
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import history, integrity, resealing
 from aurora_locus.maintenance.backup import Progress, silently, together
-from aurora_locus.maintenance.integrity import Report
+from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.maintenance.manifest import PACKAGE, ROTATION_KEY, SCHEMA, SEALING_KEYS, SESSION_SECRET, Manifest
 from aurora_locus.maintenance.proof import blob_digests, load_database, total
 from aurora_locus.maintenance.vault import Vault
 from aurora_locus.repository import reader
 from aurora_locus.repository.commit import recommit
-from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer import log
 from aurora_locus.sequencer.live import open_live
@@ -47,7 +47,7 @@ _BLOBS = "select did, cid, size from blobs where (did, cid) > (:did, :cid) order
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RestoreTarget:
     """Where the PDS will be. ``sealing_keys`` are those it will start with, newest first; empty: the backup's are taken.
 
     ``secrets`` are those that its settings give (names as in the manifest).
@@ -68,13 +68,13 @@ class Restored:
     announced: int
     blobs: int
     sealing_keys: str
-    report: Report
+    report: IntegrityReport
 
 
 async def restore(
     vault: Vault,
     manifest: Manifest,
-    target: Target,
+    target: RestoreTarget,
     clock: Clock,
     *,
     left_out: int = NUMBERS_LEFT_OUT,
@@ -104,7 +104,7 @@ async def restore(
     return Restored(manifest, first + 1, announced, blobs, manifest.secrets.get(SEALING_KEYS, ""), report)
 
 
-async def require_empty(target: Target, manifest: Manifest) -> None:
+async def require_empty(target: RestoreTarget, manifest: Manifest) -> None:
     """Raise Refused where something is already, or where this program is older than the backup."""
     newest = head(versions_folder(PACKAGE))
     if manifest.revision > newest:
@@ -156,7 +156,7 @@ async def _move_into_place(url: str) -> None:
     staging.replace(sqlite_path(url, SCHEMA))
 
 
-async def _settle_secrets(db: Database, manifest: Manifest, target: Target) -> Sealer:
+async def _settle_secrets(db: Database, manifest: Manifest, target: RestoreTarget) -> Sealer:
     """Everything sealed opens with the target's keys; what the source's settings gave and the target's do not is stored."""
     theirs = parse_keys(manifest.secrets[SEALING_KEYS])
     sealer = Sealer([*target.sealing_keys, *theirs])
@@ -211,11 +211,13 @@ async def _blob_pages(db: Database) -> AsyncIterator[list[tuple[str, int]]]:
         after = (rows[-1]["did"], rows[-1]["cid"])
 
 
-async def _announce(db: Database, target: Target, sealer: Sealer, clock: Clock, first: int, progress: Progress) -> int:
+async def _announce(
+    db: Database, target: RestoreTarget, sealer: Sealer, clock: Clock, first: int, progress: Progress
+) -> int:
     """Number on far above the backup, and tell everybody what is."""
     await db.write(lambda w: log.continue_at(w, first))
     live = await open_live(db)
-    blobs = Blobs(db, target.store, Limits())
+    blobs = BlobService(db, target.store, UploadLimits())
     repositories = await open_repositories(db, live, SigningKeys(db, sealer), blobs, clock, clock_id=0)
     number = await reader.count_repositories(db)
     done = 0
@@ -229,7 +231,7 @@ async def _announce(db: Database, target: Target, sealer: Sealer, clock: Clock, 
 
 
 async def _announce_one(repositories: Repositories, present: Head) -> None:
-    if present.status is Status.ACTIVE:
+    if present.status is HostingStatus.ACTIVE:
         await recommit(repositories, present.did, as_sync=True)
         return
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import PrivateKey, format_did_key
-from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from at_protocol.identity.plc_operation import Tombstone
 from at_protocol.syntax.did import Did

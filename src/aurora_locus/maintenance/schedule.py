@@ -8,7 +8,7 @@ from prometheus_client import Counter
 
 from aurora_locus.maintenance import backup, configured, history, retention
 from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.migrate import current_revision, head, versions_folder
@@ -35,14 +35,14 @@ _COPIES_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Gauges:
+class BackupGauges:
     """What an operator's alarms look at."""
 
     outcomes: Counter
     tell_last: Callable[[history.Backup | None], None]
 
 
-def gauges(metrics: Metrics, clock: Clock) -> Gauges:
+def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
     """Register them."""
     last: list[history.Backup | None] = [None]
 
@@ -56,11 +56,11 @@ def gauges(metrics: Metrics, clock: Clock) -> Gauges:
 
     metrics.gauge_of("backup_age_seconds", "How old the newest proven backup is; NaN: there is none", age)
     outcomes = metrics.counter("backups", "Backups made, by how they ended", ["outcome"])
-    return Gauges(outcomes, tell)
+    return BackupGauges(outcomes, tell)
 
 
 async def keep_backups(
-    db: Database, settings: Settings, store: BlobStore, clock: Clock, measured: Gauges, *, version: str
+    db: Database, settings: PdsSettings, store: BlobStore, clock: Clock, measured: BackupGauges, *, version: str
 ) -> None:
     """Make a backup whenever one is due, and remove those that are too old; for ever."""
     while True:
@@ -72,7 +72,7 @@ async def keep_backups(
 
 
 async def make_if_due(
-    db: Database, settings: Settings, store: BlobStore, clock: Clock, measured: Gauges, *, version: str
+    db: Database, settings: PdsSettings, store: BlobStore, clock: Clock, measured: BackupGauges, *, version: str
 ) -> bool:
     """Whether one was made."""
     async with db.reader() as reader:
@@ -99,13 +99,15 @@ async def make_if_due(
     return True
 
 
-def _is_due(last: history.Backup | None, newest: history.Backup | None, settings: Settings, now: Instant) -> bool:
+def _is_due(last: history.Backup | None, newest: history.Backup | None, settings: PdsSettings, now: Instant) -> bool:
     if newest is not None and newest.state == "failed" and now - newest.started_at < _AFTER_FAILURE_SECONDS * SECOND:
         return False
     return last is None or now - last.started_at >= settings.backup_interval * SECOND
 
 
-async def before_migrating(settings: Settings, store: Callable[[], BlobStore], clock: Clock, *, version: str) -> None:
+async def before_migrating(
+    settings: PdsSettings, store: Callable[[], BlobStore], clock: Clock, *, version: str
+) -> None:
     """Before tables with something in them change: a backup, or where no place is set a copy of the SQLite file.
 
     Raises SettingsRefused where there is neither (PostgreSQL without a place of backups), and where the database was used by a
@@ -132,7 +134,7 @@ async def before_migrating(settings: Settings, store: Callable[[], BlobStore], c
         await asyncio.to_thread(_copy, settings, present)
 
 
-def _copy(settings: Settings, revision: str) -> None:
+def _copy(settings: PdsSettings, revision: str) -> None:
     folder = settings.data_directory / "before-migrations"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     copy_file(sqlite_path(settings.database, SCHEMA), folder / f"{revision}.db")

@@ -12,13 +12,13 @@ from aurora_locus.accounts import (
     sessions,
     signing_key_change,
 )
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.blobs import quotas
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Act, Deed
+from aurora_locus.moderation.roles import Deed, OperatorAction
 from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.mail.address import parse_address
@@ -39,7 +39,7 @@ async def allow_invites(registry: Registry, deed: Deed, did: Did, *, allowed: bo
         if row is None:
             raise absent()
         w.execute(_SET_INVITES, did=did, disabled=int(not allowed), note=note)
-        act = Act.ENABLE_INVITES if allowed else Act.DISABLE_INVITES
+        act = OperatorAction.ENABLE_INVITES if allowed else OperatorAction.DISABLE_INVITES
         before, after = {"disabled": bool(row["invites_disabled"])}, {"disabled": not allowed}
         audit_log.append(w, deed, act, did, before=before, after=after)
 
@@ -51,9 +51,11 @@ async def disable_codes(registry: Registry, deed: Deed, codes: list[str], accoun
 
     def work(w: Writer) -> None:
         for code in codes:
-            audit_log.append(w, deed, Act.DISABLE_CODES, code, after={"disabled": True})
+            audit_log.append(w, deed, OperatorAction.DISABLE_CODES, code, after={"disabled": True})
         for account in accounts:
-            audit_log.append(w, deed, Act.DISABLE_CODES, account, after={"disabled": "every code of the account"})
+            audit_log.append(
+                w, deed, OperatorAction.DISABLE_CODES, account, after={"disabled": "every code of the account"}
+            )
         invites.disable(w, codes, accounts)
 
     await registry.db.write(work)
@@ -69,7 +71,7 @@ async def create_codes(
 
     def work(w: Writer) -> dict[str, list[str]]:
         for account in accounts:
-            audit_log.append(w, deed, Act.CREATE_CODES, account, after={"codes": codes, "uses": uses})
+            audit_log.append(w, deed, OperatorAction.CREATE_CODES, account, after={"codes": codes, "uses": uses})
         return invites.create_many(w, hostname, accounts, codes=codes, uses=uses, created_by=deed.by.name)
 
     return await registry.db.write(work)
@@ -77,7 +79,7 @@ async def create_codes(
 
 def note_creation(deed: Deed, w: Writer, did: Did) -> None:
     """The host made an account for somebody. Raises Forbidden."""
-    audit_log.append(w, deed, Act.CREATE_ACCOUNT, did, after={"status": "active"})
+    audit_log.append(w, deed, OperatorAction.CREATE_ACCOUNT, did, after={"status": "active"})
 
 
 async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> None:
@@ -92,7 +94,7 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
 
     def work(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, Act.CHANGE_EMAIL, did, after=_CHANGED)
+        audit_log.append(w, deed, OperatorAction.CHANGE_EMAIL, did, after=_CHANGED)
         queries.set_email(w, did, email)
         email_tokens.drop_all(w, did)
         # Nobody has shown yet to read what goes there.
@@ -107,27 +109,27 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
 
 async def change_handle(registry: Registry, deed: Deed, did: Did, wanted: str) -> None:
     """Another handle, in the directory and here. Raises what ``renaming.rename`` raises, NotFound, Forbidden."""
-    deed.by.require(Act.CHANGE_HANDLE)
+    deed.by.require(OperatorAction.CHANGE_HANDLE)
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
         raise absent()
 
     def note(w: Writer, before: str, after: str) -> None:
-        audit_log.append(w, deed, Act.CHANGE_HANDLE, did, before={"handle": before}, after={"handle": after})
+        audit_log.append(w, deed, OperatorAction.CHANGE_HANDLE, did, before={"handle": before}, after={"handle": after})
 
     await renaming.rename(registry, did, wanted, note)
 
 
 async def set_password(registry: Registry, deed: Deed, did: Did, password: str) -> None:
     """Another password; every session ends. Raises InvalidInput, NotFound, Forbidden."""
-    deed.by.require(Act.SET_PASSWORD)
+    deed.by.require(OperatorAction.SET_PASSWORD)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, Act.SET_PASSWORD, did, after=_CHANGED)
+        audit_log.append(w, deed, OperatorAction.SET_PASSWORD, did, after=_CHANGED)
         queries.set_password(w, did, password_hash)
         password_guesses.forget(w, did)
         sessions.end_all(w, did)
@@ -141,21 +143,21 @@ async def change_signing_key(registry: Registry, deed: Deed, did: Did, key: str)
 
     Raises what ``signing_key_change.change`` raises, Refused for any other key, Forbidden.
     """
-    deed.by.require(Act.CHANGE_SIGNING_KEY)
+    deed.by.require(OperatorAction.CHANGE_SIGNING_KEY)
     reserved = await registry.repositories.keys.reserved_as(key, did)
     if reserved is None:
         why = "This server can only sign with a key that it has: reserve one first (reserveSigningKey, without a DID)."
         raise Refused(why, name="InvalidRequest")
 
     def note(w: Writer, before: str, after: str) -> None:
-        audit_log.append(w, deed, Act.CHANGE_SIGNING_KEY, did, before={"key": before}, after={"key": after})
+        audit_log.append(w, deed, OperatorAction.CHANGE_SIGNING_KEY, did, before={"key": before}, after={"key": after})
 
     await signing_key_change.change(registry, did, reserved, note)
 
 
 async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
     """Owe the letter with which the owner chooses a new password. Raises NotFound, Refused without address or mail."""
-    deed.by.require(Act.SEND_RESET)
+    deed.by.require(OperatorAction.SEND_RESET)
     email_changes.require_mail(registry)
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
@@ -164,8 +166,8 @@ async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
     if account.email is None:
         raise Refused("This account has no e-mail address.", name="InvalidRequest")
     async with registry.db.transaction() as tx:
-        await email_tokens.ask(tx, registry.email_tokens, did, Purpose.RESET_PASSWORD)
-        await audit_log.append_to(tx, deed, Act.SEND_RESET, did)
+        await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.RESET_PASSWORD)
+        await audit_log.append_to(tx, deed, OperatorAction.SEND_RESET, did)
 
 
 async def set_quota(registry: Registry, deed: Deed, did: Did, max_bytes: int | None) -> None:
@@ -173,7 +175,7 @@ async def set_quota(registry: Registry, deed: Deed, did: Did, max_bytes: int | N
 
     def work(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, Act.SET_QUOTA, did, after={"max_bytes": max_bytes})
+        audit_log.append(w, deed, OperatorAction.SET_QUOTA, did, after={"max_bytes": max_bytes})
         quotas.set_quota(w, did, max_bytes)
 
     await registry.db.write(work)
@@ -184,7 +186,7 @@ async def delete(registry: Registry, deed: Deed, did: Did) -> None:
 
     def note(w: Writer) -> None:
         _require(w, did)
-        audit_log.append(w, deed, Act.DELETE, did, after={"status": "deleted"})
+        audit_log.append(w, deed, OperatorAction.DELETE, did, after={"status": "deleted"})
 
     await deletion.delete_by_host(registry, did, note)
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from aurora_locus.accounts.particulars import literally
-from aurora_locus.moderation.roles import Act, Deed, Role
+from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
 from groundwork.errors import InvalidInput
@@ -43,14 +43,14 @@ NEWEST = "g"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """One act. ``before`` and ``after`` are what the act changed, by name."""
 
     id: str
     at: Instant
     actor: str
-    role: Role
-    action: Act
+    role: OperatorRole
+    action: OperatorAction
     subject: str
     reason: str
     report: int | None
@@ -61,7 +61,7 @@ class Entry:
 def append(
     w: Writer,
     deed: Deed,
-    act: Act,
+    act: OperatorAction,
     subject: str,
     *,
     before: Mapping[str, object] | None = None,
@@ -74,7 +74,7 @@ def append(
 
 
 async def append_to(
-    tx: Transaction, deed: Deed, act: Act, subject: str, *, after: Mapping[str, object] | None = None
+    tx: Transaction, deed: Deed, act: OperatorAction, subject: str, *, after: Mapping[str, object] | None = None
 ) -> None:
     """The same in an interactive transaction."""
     await tx.execute(_INSERT, **_row(tx.now, deed, act, subject, None, after))
@@ -83,7 +83,7 @@ async def append_to(
 def _row(
     now: Instant,
     deed: Deed,
-    act: Act,
+    act: OperatorAction,
     subject: str,
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
@@ -114,7 +114,7 @@ async def page(
     report: int | None = None,
     before: str = NEWEST,
     limit: int = 50,
-) -> list[Entry]:
+) -> list[AuditEntry]:
     """The newest entries before ``before`` (an entry's id); those about an account include those about its records."""
     filters = {"subject": subject, "actor": actor, "action": action, "report": report}
     given = {name: value for name, value in filters.items() if value is not None}
@@ -131,13 +131,13 @@ def _json(value: Mapping[str, object] | None) -> str:
     return msgspec.json.encode(value or {}).decode()
 
 
-def _entry(row: Row) -> Entry:
-    return Entry(
+def _entry(row: Row) -> AuditEntry:
+    return AuditEntry(
         row["id"],
         Instant(row["at"]),
         row["actor"],
-        Role(row["role"]),
-        Act(row["action"]),
+        OperatorRole(row["role"]),
+        OperatorAction(row["action"]),
         row["subject"],
         row["reason"],
         row["report_id"],

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from at_protocol.sync.labels import MAX_VALUE_BYTES, signed_bytes, unsigned_label
@@ -18,7 +18,7 @@ from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.particulars import literally
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Act, Deed
+from aurora_locus.moderation.roles import Deed, OperatorAction
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import InvalidInput
@@ -81,7 +81,7 @@ class Labels:
 
     db: Database
     src: Did
-    key: PrivateKey
+    key: K256PrivateKey
     waiting: set[asyncio.Event] = field(default_factory=set)
 
     def wake(self) -> None:
@@ -113,7 +113,7 @@ async def put(
             raise InvalidInput("expires", "A label expires in the future.")
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
-        audit_log.append(w, deed, Act.LABEL, subject, after=after)
+        audit_log.append(w, deed, OperatorAction.LABEL, subject, after=after)
         # Last, because the row that hands out numbers is locked from here to the commit.
         numbered = w.fetch_one(_NEXT)
         seq = 0 if numbered is None else int(numbered["last"])

@@ -13,17 +13,17 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_changes, queries
 from aurora_locus.accounts.letters import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.jobs import Debt
+from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.account_acts import absent
-from aurora_locus.moderation.roles import Act, Deed
+from aurora_locus.moderation.roles import Deed, OperatorAction
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Refused, RemoteSlow
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import jobs
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt as Owed
+from groundwork.outbox.jobs import Job
 from groundwork.uuid7 import new_id
 
 MAX_SUBJECT = 200
@@ -58,14 +58,14 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
     async with registry.db.transaction() as tx:
         number = new_id(tx.now)
         await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)
-        await jobs.owe(tx, Debt.NOTICE, number)
-        await audit_log.append_to(tx, deed, Act.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
+        await jobs.owe(tx, PdsJobKind.NOTICE, number)
+        await audit_log.append_to(tx, deed, OperatorAction.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
 
 
 def notice_payer(db: Database, mailer: Mailer, hostname: str) -> Payer:
     """Pays ``Debt.NOTICE``; a lost answer is tried once more, as with other letters."""
 
-    async def pay(debt: Owed) -> None:
+    async def pay(debt: Job) -> None:
         async with db.reader() as reader:
             row = await reader.fetch_one(_FIND, id=debt.subject)
         if row is not None and row["email"] is not None:

@@ -12,7 +12,7 @@ from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords, require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import ADMINISTRATION, Act, Deed, Operator, Role
+from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction, OperatorRole, PdsOperator
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused
@@ -34,34 +34,34 @@ _SET_PASSWORD = "update operators set password_hash = :hash where name = :name" 
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class OperatorRow:
     """The row of an operator; the password's hash stays in the database."""
 
-    operator: Operator
+    operator: PdsOperator
     did: Did | None
     has_password: bool
     is_disabled: bool
     created_at: Instant
 
 
-async def all_of(reader: Reader) -> list[Known]:
+async def all_of(reader: Reader) -> list[OperatorRow]:
     """Every operator, by name."""
     return [_known(row) for row in await reader.fetch(_ALL)]
 
 
-async def find_by_did(reader: Reader, did: Did) -> Operator | None:
+async def find_by_did(reader: Reader, did: Did) -> PdsOperator | None:
     """The operator who is this account, unless disabled."""
     row = await reader.fetch_one(_BY_DID, did=did)
     return None if row is None else _known(row).operator
 
 
-async def find(reader: Reader, name: str) -> Operator | None:
+async def find(reader: Reader, name: str) -> PdsOperator | None:
     """The operator of this name, unless disabled: asked with each request, so that who is disabled is out at once."""
     row = await reader.fetch_one(_BY_NAME, name=name)
     return None if row is None or row["disabled"] else _known(row).operator
 
 
-async def prove(db: Database, passwords: Passwords, name: str, password: str) -> Operator:
+async def prove(db: Database, passwords: Passwords, name: str, password: str) -> PdsOperator:
     """The operator that name and password open. Raises NotSignedIn, after the same work for every wrong pair."""
     row = None
     if _NAME.fullmatch(name) and len(password) <= MAX_CHECKED_LENGTH:
@@ -74,10 +74,16 @@ async def prove(db: Database, passwords: Passwords, name: str, password: str) ->
 
 
 async def add(
-    registry: Registry, deed: Deed, name: str, role: Role, *, password: str | None = None, did: str | None = None
+    registry: Registry,
+    deed: Deed,
+    name: str,
+    role: OperatorRole,
+    *,
+    password: str | None = None,
+    did: str | None = None,
 ) -> None:
     """A new operator, with a password or an account or both. Raises InvalidInput, Refused, Forbidden."""
-    deed.by.require(Act.MANAGE_OPERATORS)
+    deed.by.require(OperatorAction.MANAGE_OPERATORS)
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InvalidInput("name", "A name has 2 to 32 lower-case letters, digits and dashes, and is not reserved.")
     if not password and not did:
@@ -91,7 +97,7 @@ async def add(
     def work(w: Writer) -> None:
         w.execute(_INSERT, name=name, role=role.value, password_hash=password_hash, did=account, created_at=w.now)
         after = {"role": role.value, "disabled": False} | ({} if account is None else {"did": account})
-        audit_log.append(w, deed, Act.MANAGE_OPERATORS, name, after=after)
+        audit_log.append(w, deed, OperatorAction.MANAGE_OPERATORS, name, after=after)
 
     try:
         await registry.db.write(work)
@@ -99,7 +105,7 @@ async def add(
         raise Refused("There is an operator with this name or this account already.") from None
 
 
-async def change(registry: Registry, deed: Deed, name: str, role: Role, *, disabled: bool) -> None:
+async def change(registry: Registry, deed: Deed, name: str, role: OperatorRole, *, disabled: bool) -> None:
     """Another role, in or out. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
@@ -108,7 +114,7 @@ async def change(registry: Registry, deed: Deed, name: str, role: Role, *, disab
             raise _absent()
         before = {"role": row["role"], "disabled": bool(row["disabled"])}
         after = {"role": role.value, "disabled": disabled}
-        audit_log.append(w, deed, Act.MANAGE_OPERATORS, name, before=before, after=after)
+        audit_log.append(w, deed, OperatorAction.MANAGE_OPERATORS, name, before=before, after=after)
         w.execute(_SET, name=name, role=role.value, disabled=int(disabled))
 
     await registry.db.write(work)
@@ -116,12 +122,12 @@ async def change(registry: Registry, deed: Deed, name: str, role: Role, *, disab
 
 async def set_password(registry: Registry, deed: Deed, name: str, password: str) -> None:
     """Another password. Raises InvalidInput, NotFound, Forbidden."""
-    deed.by.require(Act.MANAGE_OPERATORS)
+    deed.by.require(OperatorAction.MANAGE_OPERATORS)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
     def work(w: Writer) -> None:
-        audit_log.append(w, deed, Act.MANAGE_OPERATORS, name, after={"password": "changed"})
+        audit_log.append(w, deed, OperatorAction.MANAGE_OPERATORS, name, after={"password": "changed"})
         if w.execute(_SET_PASSWORD, name=name, hash=password_hash) != 1:
             raise _absent()
 
@@ -135,9 +141,9 @@ def _did(text: str) -> Did:
         raise InvalidInput("did", f"This is not a DID: {error.why}.") from None
 
 
-def _known(row: Row) -> Known:
-    return Known(
-        Operator(row["name"], Role(row["role"])),
+def _known(row: Row) -> OperatorRow:
+    return OperatorRow(
+        PdsOperator(row["name"], OperatorRole(row["role"])),
         None if row["did"] is None else Did(row["did"]),
         row["password_hash"] is not None,
         bool(row["disabled"]),

@@ -16,7 +16,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Act, Deed, Role
+from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import Forbidden, InvalidInput, NotFound
@@ -42,7 +42,7 @@ _COUNTS = "select state, count(*) as n, min(created_at) as oldest from reports g
 NEWEST = 2**62
 
 
-class State(StrEnum):
+class ReportState(StrEnum):
     """How far operators are."""
 
     OPEN = "open"
@@ -51,11 +51,11 @@ class State(StrEnum):
     RESOLVED = "resolved"
 
 
-UNRESOLVED = (State.OPEN, State.ACKNOWLEDGED, State.ESCALATED)
+UNRESOLVED = (ReportState.OPEN, ReportState.ACKNOWLEDGED, ReportState.ESCALATED)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PdsReport:
     """``uri`` and ``cid`` are None for a report about an account as a whole; ``tool`` is what the app said of itself."""
 
     id: int
@@ -66,7 +66,7 @@ class Report:
     uri: str | None
     cid: str | None
     tool: Mapping[str, Any]
-    state: State
+    state: ReportState
     created_at: Instant
     changed_at: Instant
 
@@ -76,7 +76,7 @@ class Report:
         return self.uri or self.did
 
 
-async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> Report:
+async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsReport:
     """Keep what was said: the input of ``createReport``, valid by its Lexicon. Raises InvalidInput.
 
     The subject may be hosted anywhere: people see more than what is here.
@@ -95,7 +95,7 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> Report:
         "tool": tool.decode(),
     }
 
-    def work(w: Writer) -> Report:
+    def work(w: Writer) -> PdsReport:
         row = w.fetch_one(_INSERT, now=w.now, **values)
         made = None if row is None else w.fetch_one(_FIND, id=row["id"])
         if made is None:
@@ -105,7 +105,7 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> Report:
     return await registry.db.write(work)
 
 
-async def find(reader: Reader, number: int) -> Report:
+async def find(reader: Reader, number: int) -> PdsReport:
     """One report. Raises NotFound."""
     row = await reader.fetch_one(_FIND, id=number) if 0 < number < NEWEST else None
     if row is None:
@@ -116,11 +116,11 @@ async def find(reader: Reader, number: int) -> Report:
 async def page(
     reader: Reader,
     *,
-    states: tuple[State, ...] | None = None,
+    states: tuple[ReportState, ...] | None = None,
     subject: Did | None = None,
     before: int = NEWEST,
     limit: int = 50,
-) -> list[Report]:
+) -> list[PdsReport]:
     """The newest reports before ``before`` (a number), of these states, about this account and its records."""
     given: dict[str, object] = {}
     if states is not None:
@@ -131,12 +131,12 @@ async def page(
     return [_report(row) for row in await reader.fetch(sql, before=before, limit=limit, **given)]
 
 
-async def counts(reader: Reader) -> dict[State, tuple[int, Instant]]:
+async def counts(reader: Reader) -> dict[ReportState, tuple[int, Instant]]:
     """How many there are in each state, and when the oldest came."""
-    return {State(row["state"]): (int(row["n"]), Instant(row["oldest"])) for row in await reader.fetch(_COUNTS)}
+    return {ReportState(row["state"]): (int(row["n"]), Instant(row["oldest"])) for row in await reader.fetch(_COUNTS)}
 
 
-async def work_on(registry: Registry, deed: Deed, number: int, state: State | None) -> None:
+async def work_on(registry: Registry, deed: Deed, number: int, state: ReportState | None) -> None:
     """Note something about a report (the deed's reason), and put it into another state if one is given.
 
     Raises NotFound, Forbidden, InvalidInput where there is neither a note nor a change.
@@ -146,17 +146,17 @@ async def work_on(registry: Registry, deed: Deed, number: int, state: State | No
         row = w.fetch_one(_FIND, id=number)
         if row is None:
             raise _absent()
-        before = State(row["state"])
+        before = ReportState(row["state"])
         after = state or before
         if before is after and not deed.reason.strip():
             raise InvalidInput("note", "Write a note, or choose another state.")
-        if before is State.ESCALATED and after is not before and deed.by.role is Role.MODERATOR:
+        if before is ReportState.ESCALATED and after is not before and deed.by.role is OperatorRole.MODERATOR:
             raise Forbidden("An escalated report waits for an admin.")
         noted = Deed(deed.by, deed.reason, number)
         audit_log.append(
             w,
             noted,
-            Act.WORK_ON_REPORT,
+            OperatorAction.WORK_ON_REPORT,
             f"report {number}",
             before={"state": before.value},
             after={"state": after.value},
@@ -182,8 +182,8 @@ def _subject(value: Mapping[str, Any]) -> tuple[Did, str | None, str | None]:
         raise InvalidInput("subject", "Name the account or record by its DID.") from None
 
 
-def _report(row: Row) -> Report:
-    return Report(
+def _report(row: Row) -> PdsReport:
+    return PdsReport(
         row["id"],
         Did(row["reported_by"]),
         row["reason_type"],
@@ -192,7 +192,7 @@ def _report(row: Row) -> Report:
         row["subject_uri"],
         row["subject_cid"],
         msgspec.json.decode(row["tool"]),
-        State(row["state"]),
+        ReportState(row["state"]),
         Instant(row["created_at"]),
         Instant(row["changed_at"]),
     )

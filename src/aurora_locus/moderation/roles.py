@@ -12,7 +12,7 @@ from typing import Final
 from groundwork.errors import Forbidden
 
 
-class Role(StrEnum):
+class OperatorRole(StrEnum):
     """In rising order."""
 
     MODERATOR = "moderator"
@@ -20,7 +20,7 @@ class Role(StrEnum):
     SUPERADMIN = "superadmin"
 
 
-class Act(StrEnum):
+class OperatorAction(StrEnum):
     """Everything that somebody can do for the host; these words stand in the audit log."""
 
     SEE = "see"
@@ -52,65 +52,65 @@ class Act(StrEnum):
     MANAGE_OPERATORS = "operators.manage"
 
 
-LEAST: Final[Mapping[Act, Role]] = {
-    Act.SEE: Role.MODERATOR,
-    Act.TAKE_DOWN: Role.MODERATOR,
-    Act.RESTORE: Role.MODERATOR,
-    Act.ANNOUNCE: Role.MODERATOR,
-    Act.SUSPEND: Role.MODERATOR,
-    Act.END_SUSPENSION: Role.MODERATOR,
-    Act.DEACTIVATE: Role.MODERATOR,
-    Act.REACTIVATE: Role.MODERATOR,
-    Act.DISABLE_INVITES: Role.MODERATOR,
-    Act.ENABLE_INVITES: Role.MODERATOR,
-    Act.DISABLE_CODES: Role.MODERATOR,
-    Act.SEND_EMAIL: Role.MODERATOR,
-    Act.WORK_ON_REPORT: Role.MODERATOR,
-    Act.LABEL: Role.MODERATOR,
-    Act.CREATE_CODES: Role.ADMIN,
-    Act.CREATE_ACCOUNT: Role.ADMIN,
-    Act.SEND_RESET: Role.ADMIN,
-    Act.CHANGE_HANDLE: Role.ADMIN,
-    Act.RELEASE_HANDLE: Role.ADMIN,
-    Act.SET_QUOTA: Role.ADMIN,
-    Act.DELETE: Role.ADMIN,
-    Act.REQUEST_CRAWL: Role.ADMIN,
-    Act.SWEEP_BLOBS: Role.ADMIN,
+LEAST: Final[Mapping[OperatorAction, OperatorRole]] = {
+    OperatorAction.SEE: OperatorRole.MODERATOR,
+    OperatorAction.TAKE_DOWN: OperatorRole.MODERATOR,
+    OperatorAction.RESTORE: OperatorRole.MODERATOR,
+    OperatorAction.ANNOUNCE: OperatorRole.MODERATOR,
+    OperatorAction.SUSPEND: OperatorRole.MODERATOR,
+    OperatorAction.END_SUSPENSION: OperatorRole.MODERATOR,
+    OperatorAction.DEACTIVATE: OperatorRole.MODERATOR,
+    OperatorAction.REACTIVATE: OperatorRole.MODERATOR,
+    OperatorAction.DISABLE_INVITES: OperatorRole.MODERATOR,
+    OperatorAction.ENABLE_INVITES: OperatorRole.MODERATOR,
+    OperatorAction.DISABLE_CODES: OperatorRole.MODERATOR,
+    OperatorAction.SEND_EMAIL: OperatorRole.MODERATOR,
+    OperatorAction.WORK_ON_REPORT: OperatorRole.MODERATOR,
+    OperatorAction.LABEL: OperatorRole.MODERATOR,
+    OperatorAction.CREATE_CODES: OperatorRole.ADMIN,
+    OperatorAction.CREATE_ACCOUNT: OperatorRole.ADMIN,
+    OperatorAction.SEND_RESET: OperatorRole.ADMIN,
+    OperatorAction.CHANGE_HANDLE: OperatorRole.ADMIN,
+    OperatorAction.RELEASE_HANDLE: OperatorRole.ADMIN,
+    OperatorAction.SET_QUOTA: OperatorRole.ADMIN,
+    OperatorAction.DELETE: OperatorRole.ADMIN,
+    OperatorAction.REQUEST_CRAWL: OperatorRole.ADMIN,
+    OperatorAction.SWEEP_BLOBS: OperatorRole.ADMIN,
     # Whoever sets a password or a key is that account from then on; so is whoever reads the mail that resets the password.
-    Act.CHANGE_EMAIL: Role.SUPERADMIN,
-    Act.SET_PASSWORD: Role.SUPERADMIN,
-    Act.CHANGE_SIGNING_KEY: Role.SUPERADMIN,
-    Act.MANAGE_OPERATORS: Role.SUPERADMIN,
+    OperatorAction.CHANGE_EMAIL: OperatorRole.SUPERADMIN,
+    OperatorAction.SET_PASSWORD: OperatorRole.SUPERADMIN,
+    OperatorAction.CHANGE_SIGNING_KEY: OperatorRole.SUPERADMIN,
+    OperatorAction.MANAGE_OPERATORS: OperatorRole.SUPERADMIN,
 }
 
-_RANKS: Final = {role: rank for rank, role in enumerate(Role)}
+_RANKS: Final = {role: rank for rank, role in enumerate(OperatorRole)}
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class PdsOperator:
     """Somebody who works for the host, by the name that the audit log gives them."""
 
     name: str
-    role: Role
+    role: OperatorRole
 
-    def may(self, act: Act) -> bool:
+    def may(self, act: OperatorAction) -> bool:
         """Whether the role suffices."""
         return _RANKS[self.role] >= _RANKS[LEAST[act]]
 
-    def require(self, act: Act) -> None:
+    def require(self, act: OperatorAction) -> None:
         """Raise Forbidden, naming the role that is needed."""
         if not self.may(act):
             raise Forbidden(f"This needs the role {LEAST[act]}; {self.name} has the role {self.role}.")
 
 
 # Of whoever knows the password of the settings: it has no name of its own.
-ADMINISTRATION: Final = Operator("admin", Role.SUPERADMIN)
+ADMINISTRATION: Final = PdsOperator("admin", OperatorRole.SUPERADMIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
     """One act about to be done: by whom, why, and because of which report, if any."""
 
-    by: Operator
+    by: PdsOperator
     reason: str = ""
     report: int | None = None

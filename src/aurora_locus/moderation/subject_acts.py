@@ -9,7 +9,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.blobs.sweep import place
 from aurora_locus.moderation import audit_log, takedowns
-from aurora_locus.moderation.roles import Act, Deed, Operator, Role
+from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole, PdsOperator
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
 from aurora_locus.moderation.takedowns import AccountDecisions
 from groundwork.clock import Instant
@@ -18,11 +18,11 @@ from groundwork.errors import Failure, InvalidInput
 from groundwork.telemetry.logs import log
 
 # In whose name a suspension ends when its time has come.
-CLOCK = Operator("clock", Role.MODERATOR)
+CLOCK = PdsOperator("clock", OperatorRole.MODERATOR)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SubjectStatusRequest:
     """What shall hold about an account from now on; what is None stays. ``takedown`` is the reference, ``lift`` the
     opposite; ``suspended`` goes until ``suspended_until``, or until it is ended.
     """
@@ -34,7 +34,7 @@ class Wish:
     deactivated: bool | None = None
 
 
-async def decide_account(registry: Registry, deed: Deed, did: Did, wish: Wish) -> None:
+async def decide_account(registry: Registry, deed: Deed, did: Did, wish: SubjectStatusRequest) -> None:
     """Make it so, and announce what follows; with no wish the status is announced once more.
 
     Raises NotFound, Forbidden, InvalidInput for a suspension that ends before it begins.
@@ -46,30 +46,30 @@ async def decide_account(registry: Registry, deed: Deed, did: Did, wish: Wish) -
         before = takedowns.decisions(w, did)
         acts = _make(w, did, wish)
         after = takedowns.decisions(w, did)
-        for act in acts or [Act.ANNOUNCE]:
+        for act in acts or [OperatorAction.ANNOUNCE]:
             audit_log.append(w, deed, act, did, before=_values(before), after=_values(after))
         takedowns.announce(w, registry.repositories, did)
 
     await registry.db.write(work)
 
 
-def _make(w: Writer, did: Did, wish: Wish) -> list[Act]:
+def _make(w: Writer, did: Did, wish: SubjectStatusRequest) -> list[OperatorAction]:
     acts = []
     if wish.takedown is not None:
         takedowns.take_down_account(w, did, wish.takedown)
-        acts.append(Act.TAKE_DOWN)
+        acts.append(OperatorAction.TAKE_DOWN)
     elif wish.lift:
         takedowns.lift_takedown(w, did)
-        acts.append(Act.RESTORE)
+        acts.append(OperatorAction.RESTORE)
     if wish.suspended is True:
         takedowns.suspend(w, did, wish.suspended_until)
-        acts.append(Act.SUSPEND)
+        acts.append(OperatorAction.SUSPEND)
     elif wish.suspended is False:
         takedowns.end_suspension(w, did)
-        acts.append(Act.END_SUSPENSION)
+        acts.append(OperatorAction.END_SUSPENSION)
     if wish.deactivated is not None:
         takedowns.set_deactivated(w, did, deactivated=wish.deactivated)
-        acts.append(Act.DEACTIVATE if wish.deactivated else Act.REACTIVATE)
+        acts.append(OperatorAction.DEACTIVATE if wish.deactivated else OperatorAction.REACTIVATE)
     return acts
 
 
@@ -83,7 +83,7 @@ async def decide_content(
             before = takedowns.decide_record(w, subject, takedown)
         else:
             before = takedowns.decide_blob(w, subject, takedown)
-        act = Act.RESTORE if takedown is None else Act.TAKE_DOWN
+        act = OperatorAction.RESTORE if takedown is None else OperatorAction.TAKE_DOWN
         audit_log.append(w, deed, act, name_of(subject), before={"takedown": before}, after={"takedown": takedown})
 
     await registry.db.write(work)
@@ -116,7 +116,7 @@ def _end_if_over(w: Writer, registry: Registry, did: Did, deed: Deed) -> None:
         return
     takedowns.end_suspension(w, did)
     after = takedowns.decisions(w, did)
-    audit_log.append(w, deed, Act.END_SUSPENSION, did, before=_values(before), after=_values(after))
+    audit_log.append(w, deed, OperatorAction.END_SUSPENSION, did, before=_values(before), after=_values(after))
     takedowns.announce(w, registry.repositories, did)
 
 

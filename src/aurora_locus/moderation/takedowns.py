@@ -12,7 +12,7 @@ from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries, sessions
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Writer
@@ -41,7 +41,7 @@ _SET_BLOB = "update blobs set takedown_ref = :ref where did = :did and cid = :ci
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SubjectStatus:
     """What holds about a subject now: ``takedown`` is its reference or None; ``record_cid`` is a record's address."""
 
     takedown: str | None
@@ -60,13 +60,13 @@ class AccountDecisions:
     deactivated_at: Instant | None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> HostingStatus:
         """What follows: the host's stand before the owner's."""
         if self.takedown is not None:
-            return Status.TAKENDOWN
+            return HostingStatus.TAKENDOWN
         if self.suspended_at is not None:
-            return Status.SUSPENDED
-        return Status.DEACTIVATED if self.deactivated_at is not None else Status.ACTIVE
+            return HostingStatus.SUSPENDED
+        return HostingStatus.DEACTIVATED if self.deactivated_at is not None else HostingStatus.ACTIVE
 
 
 def decisions(w: Writer, did: Did) -> AccountDecisions:
@@ -114,7 +114,7 @@ def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
 def announce(w: Writer, repositories: Repositories, did: Did) -> None:
     """Make true and tell what follows from the decisions; the last thing in its transaction. Raises NotFound."""
     decided = decisions(w, did)
-    if decided.status is Status.ACTIVE:
+    if decided.status is HostingStatus.ACTIVE:
         hosting.activate(w, repositories, did, decided.handle)
     else:
         hosting.set_status(w, repositories, did, decided.status)
@@ -154,23 +154,23 @@ def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | 
     return None if row["takedown_ref"] is None else str(row["takedown_ref"])
 
 
-async def find(reader: Reader, subject: Subject) -> Decision:
+async def find(reader: Reader, subject: Subject) -> SubjectStatus:
     """What holds about a subject. Raises NotFound for one that is not here."""
     match subject:
         case AccountSubject():
             row = await reader.fetch_one(_FIND_ACCOUNT, did=subject.did)
             if row is not None:
-                return Decision(row["takedown_ref"], is_deactivated=row["deactivated_at"] is not None)
+                return SubjectStatus(row["takedown_ref"], is_deactivated=row["deactivated_at"] is not None)
         case RecordSubject():
             row = await reader.fetch_one(
                 _FIND_RECORD, did=subject.did, collection=subject.collection, rkey=subject.rkey
             )
             if row is not None:
-                return Decision(row["takedown_ref"], record_cid=Cid(row["cid"]))
+                return SubjectStatus(row["takedown_ref"], record_cid=Cid(row["cid"]))
         case BlobSubject():
             row = await reader.fetch_one(_FIND_BLOB, did=subject.did, cid=bytes(subject.cid))
             if row is not None:
-                return Decision(row["takedown_ref"])
+                return SubjectStatus(row["takedown_ref"])
     raise _absent()
 
 

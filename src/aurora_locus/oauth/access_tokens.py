@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from at_protocol.crypto import jwt
 from at_protocol.crypto.jwk import thumbprint, to_jwk
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.oauth.client_id import ClientId
 from at_protocol.oauth.grant import Grant, read_grant
@@ -20,7 +20,7 @@ TYPE = "at+jwt"
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessClaims:
     """What a token that we signed says. ``scope`` has no ``include:`` any more."""
 
     did: Did
@@ -36,7 +36,7 @@ class Access:
 class AccessTokens:
     """Signs and reads the tokens of one server."""
 
-    def __init__(self, key: PrivateKey, issuer: str, audience: str) -> None:
+    def __init__(self, key: P256PrivateKey, issuer: str, audience: str) -> None:
         self._key = key
         self._key_id = thumbprint(key.public)
         self._issuer = issuer
@@ -72,7 +72,7 @@ class AccessTokens:
         }
         return jwt.sign(claims, self._key, header={"typ": TYPE, "kid": self._key_id})
 
-    def read(self, text: str) -> Access:
+    def read(self, text: str) -> AccessClaims:
         """What a token of ours says, whatever its age; raises Malformed for one that is not ours."""
         token = jwt.verify(text, self._key.public)
         claims = token.claims
@@ -92,7 +92,7 @@ class AccessTokens:
             or not isinstance(expires_at, int)
         ):
             raise Malformed("access token", "(token)", "not an access token for this server")
-        return Access(
+        return AccessClaims(
             parse_did(str(claims.get("sub"))),
             session_id,
             ClientId(client_id),

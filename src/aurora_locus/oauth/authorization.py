@@ -14,9 +14,9 @@ from at_protocol.oauth.permissions import ATPROTO
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.oauth import codes, grants, requests, sessions
-from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestUnusable, Stage, Unusable
+from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestStage, RequestUnusable, Unusable
 from aurora_locus.oauth.server import AuthorizationServer
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import Forbidden, InvalidInput, Refused
@@ -49,7 +49,7 @@ async def open_request(
         raise _unusable(Unusable.ANOTHER_BROWSER)
     if request.expires_at <= tx.now:
         raise _unusable(Unusable.EXPIRED)
-    if request.stage is Stage.APPROVED and await codes.was_spent(tx, request.id):
+    if request.stage is RequestStage.APPROVED and await codes.was_spent(tx, request.id):
         raise _unusable(Unusable.ANSWERED)
     # Of two browsers that open a request at once, the row decides.
     if not await requests.open_for(tx, request.id, device_id, Instant(tx.now + INACTIVITY), LONGEST):
@@ -90,11 +90,11 @@ async def approve(
     if set(granted_scopes) - set(granted) or ATPROTO not in granted:
         raise InvalidInput("scope", "Only what the app asked for can be granted, and never less than who you are.")
     account = await accounts.find(tx, did)
-    if account is None or account.status is not Status.ACTIVE:
+    if account is None or account.status is not HostingStatus.ACTIVE:
         raise Forbidden("This account is not active, so it cannot let apps in. Activate it first.")
     if request.login_hint not in (None, account.did, account.handle):
         raise Refused(f"The app asked for {request.login_hint}; sign in with that account, or go back to the app.")
-    if request.stage is Stage.DENIED or not await requests.answer(tx, request.id, Stage.APPROVED):
+    if request.stage is RequestStage.DENIED or not await requests.answer(tx, request.id, RequestStage.APPROVED):
         raise _unusable(Unusable.ANSWERED)
     code = secrets.token_urlsafe(32)
     stored = await codes.replace(
@@ -127,7 +127,7 @@ async def refuse(
 
     Raises RequestUnusable when it was approved already.
     """
-    if not await requests.answer(tx, request.id, Stage.DENIED):
+    if not await requests.answer(tx, request.id, RequestStage.DENIED):
         raise _unusable(Unusable.ANSWERED)
     return answer_address(server, request, {"error": error, "error_description": description})
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from cachetools import LRUCache
 
 from at_protocol.failures import Malformed
-from at_protocol.oauth.dpop import ALGORITHMS, BadProof, normal_address
+from at_protocol.oauth.dpop import ALGORITHMS, BadDpopProof, normal_address
 from aurora_locus.oauth import proofs
-from aurora_locus.oauth.access_tokens import Access
+from aurora_locus.oauth.access_tokens import AccessClaims
 from aurora_locus.oauth.proofs import NonceWanted
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import NotSignedIn
@@ -35,7 +35,7 @@ class AppCallers:
     """Reads the requests of apps for one server."""
 
     server: AuthorizationServer
-    _verified: LRUCache[str, Access] = field(default_factory=lambda: LRUCache(_KEPT_TOKENS), init=False)
+    _verified: LRUCache[str, AccessClaims] = field(default_factory=lambda: LRUCache(_KEPT_TOKENS), init=False)
     _origin: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +44,7 @@ class AppCallers:
 
     async def read(
         self, authorization: bytes, headers: Iterable[tuple[bytes, bytes]], method: str, path: str
-    ) -> Access:
+    ) -> AccessClaims:
         """What the app was granted, and by whom. Raises NotSignedIn (``invalid_token``, ``invalid_dpop_proof``,
         ``use_dpop_nonce``) with the challenge that says so.
         """
@@ -73,7 +73,7 @@ class AppCallers:
             if proof.thumbprint != access.jkt:
                 raise refused_token("invalid_token", "The access token is bound to another key than the DPoP proof's.")
             await proofs.use_up(proof, server.replays, clock)
-        except BadProof as bad:
+        except BadDpopProof as bad:
             raise refused_token("invalid_dpop_proof", f"The DPoP proof cannot be accepted: {bad.why}.") from None
         except NonceWanted:
             why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this answer."

@@ -14,7 +14,7 @@ from at_protocol.oauth.client_assertion import (
 )
 from at_protocol.oauth.client_id import parse_client_id
 from aurora_locus.oauth import refusals
-from aurora_locus.oauth.clients import Client
+from aurora_locus.oauth.clients import KnownClient
 from aurora_locus.oauth.model import ClientBinding
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.clock import SECOND
@@ -33,7 +33,7 @@ class KeyGone(NotSignedIn):
 class Authenticated:
     """A client that is itself, as far as it can be known; ``assertion`` is still to be used up."""
 
-    client: Client
+    client: KnownClient
     binding: ClientBinding
     assertion: Assertion | None
 
@@ -69,7 +69,7 @@ async def use_up(server: AuthorizationServer, authenticated: Authenticated) -> N
 
 
 async def _by_assertion(
-    server: AuthorizationServer, client: Client, form: Mapping[str, str]
+    server: AuthorizationServer, client: KnownClient, form: Mapping[str, str]
 ) -> tuple[Assertion, ClientBinding]:
     if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
         raise refusals.invalid_client(f"This client must send client_assertion with the type {ASSERTION_TYPE}.")

@@ -35,7 +35,7 @@ _LIFETIMES = Lifetimes(
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class KnownClient:
     """A client, and the text of its document (None for a localhost client, which has none)."""
 
     metadata: ClientMetadata
@@ -66,17 +66,17 @@ class Clients:
     def __init__(self, fetch: Fetch, clock: Clock, *, is_development: bool) -> None:
         self._fetch = fetch
         self._is_development = is_development
-        self._clients: LookupCache[ClientId, Client] = LookupCache(
+        self._clients: LookupCache[ClientId, KnownClient] = LookupCache(
             self._client, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
         )
         self._keys: LookupCache[str, Mapping[str, ClientKey]] = LookupCache(
             self._key_set, clock, host_of=_host_of, lifetimes=_LIFETIMES, max_entries=_KEPT_CLIENTS
         )
 
-    async def find(self, client_id: ClientId) -> Client:
+    async def find(self, client_id: ClientId) -> KnownClient:
         """The client. Raises Malformed where its document breaks a rule, RemoteFailed and its kin where there is none."""
         if is_localhost(client_id):
-            return Client(localhost_client(client_id), None)
+            return KnownClient(localhost_client(client_id), None)
         try:
             return await self._clients.get(client_id)
         except _Broken as broken:
@@ -100,13 +100,13 @@ class Clients:
         await self._clients.close()
         await self._keys.close()
 
-    async def _client(self, client_id: ClientId) -> Client:
+    async def _client(self, client_id: ClientId) -> KnownClient:
         text = await self._fetch(client_id)
         try:
             metadata = parse_client_metadata(_json(text), client_id, is_development=self._is_development)
         except Malformed as error:
             raise _Broken(error) from None
-        return Client(metadata, text)
+        return KnownClient(metadata, text)
 
     async def _key_set(self, url: str) -> Mapping[str, ClientKey]:
         text = await self._fetch(url)

@@ -33,7 +33,7 @@ _SWEEP_CHALLENGES = "delete from oauth_challenges where used_at <= :long_ago"
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class AuthorizationCode:
     """A code as it is stored; ``session_id`` once it was spent."""
 
     request_id: bytes
@@ -73,12 +73,12 @@ async def was_spent(reader: Reader, request_id: bytes) -> bool:
     return await reader.fetch_one(_WAS_SPENT, request_id=request_id) is not None
 
 
-def find(w: Writer, code_hash: bytes) -> Code | None:
+def find(w: Writer, code_hash: bytes) -> AuthorizationCode | None:
     """The code, spent or not."""
     row = w.fetch_one(_FIND, code_hash=code_hash)
     if row is None:
         return None
-    return Code(
+    return AuthorizationCode(
         bytes(row["request_id"]),
         Did(row["did"]),
         row["scope"],

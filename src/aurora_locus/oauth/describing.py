@@ -28,7 +28,7 @@ from at_protocol.oauth.permissions import (
 from aurora_locus.oauth.plain_names import with_plain_name
 
 
-class Topic(StrEnum):
+class ScopeTopic(StrEnum):
     """What a group is about, in the order in which the groups are shown."""
 
     IDENTIFY = "identify"
@@ -41,15 +41,15 @@ class Topic(StrEnum):
     EVERYTHING = "everything"
 
 
-TITLES: Mapping[Topic, str] = {
-    Topic.IDENTIFY: "Know who you are",
-    Topic.SETS: "Use a feature of an app",
-    Topic.RECORDS: "Write to your repository",
-    Topic.FILES: "Upload files",
-    Topic.SERVICES: "Speak to other services in your name",
-    Topic.ACCOUNT: "Your account here",
-    Topic.IDENTITY: "Change your identity",
-    Topic.EVERYTHING: "Act for you nearly everywhere",
+TITLES: Mapping[ScopeTopic, str] = {
+    ScopeTopic.IDENTIFY: "Know who you are",
+    ScopeTopic.SETS: "Use a feature of an app",
+    ScopeTopic.RECORDS: "Write to your repository",
+    ScopeTopic.FILES: "Upload files",
+    ScopeTopic.SERVICES: "Speak to other services in your name",
+    ScopeTopic.ACCOUNT: "Your account here",
+    ScopeTopic.IDENTITY: "Change your identity",
+    ScopeTopic.EVERYTHING: "Act for you nearly everywhere",
 }
 # What the author of a permission set says of it stands beside our own words: one line, and no longer than those.
 _MAX_TITLE, _MAX_DETAIL = 80, 300
@@ -58,7 +58,7 @@ _VERBS = {Writing.CREATE: "create", Writing.UPDATE: "change", Writing.DELETE: "d
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescribedScope:
     """One scope. ``sentence`` completes "This app wants to …"; ``details`` are the lines to unfold."""
 
     scope: str
@@ -69,12 +69,12 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ScopeGroup:
     """Scopes of one topic."""
 
-    topic: Topic
+    topic: ScopeTopic
     title: str
-    permissions: tuple[Described, ...]
+    permissions: tuple[DescribedScope, ...]
 
     @property
     def is_grave(self) -> bool:
@@ -83,16 +83,18 @@ class Group:
 
 def describe_scopes(
     scopes: Sequence[str], sets: Mapping[str, PermissionSetType], locales: Sequence[str] = ()
-) -> list[Group]:
+) -> list[ScopeGroup]:
     """Every scope of a request in its group, groups in the order of ``Topic``; ``locales`` are the reader's, best first."""
-    found: dict[Topic, list[Described]] = {topic: [] for topic in Topic}
+    found: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
     if ATPROTO in scopes:
-        who = Described(ATPROTO, "know your handle, your identity and what is public about you", can_be_refused=False)
-        found[Topic.IDENTIFY].append(who)
+        who = DescribedScope(
+            ATPROTO, "know your handle, your identity and what is public about you", can_be_refused=False
+        )
+        found[ScopeTopic.IDENTIFY].append(who)
     for scope, permission in understood(scopes):
         topic, described = _describe(scope, permission, sets, locales)
         found[topic].append(described)
-    return [Group(topic, TITLES[topic], tuple(entries)) for topic, entries in found.items() if entries]
+    return [ScopeGroup(topic, TITLES[topic], tuple(entries)) for topic, entries in found.items() if entries]
 
 
 def sentence_of(permission: Permission) -> str:
@@ -133,39 +135,41 @@ def sentence_of(permission: Permission) -> str:
 
 def _describe(
     scope: str, permission: Permission, sets: Mapping[str, PermissionSetType], locales: Sequence[str]
-) -> tuple[Topic, Described]:
+) -> tuple[ScopeTopic, DescribedScope]:
     match permission:
         case RepoPermission():
             grave = ANY in permission.collections and permission.writings >= EVERY_WRITING
-            return Topic.RECORDS, Described(scope, sentence_of(permission), is_grave=grave)
+            return ScopeTopic.RECORDS, DescribedScope(scope, sentence_of(permission), is_grave=grave)
         case RpcPermission():
-            return Topic.SERVICES, Described(scope, sentence_of(permission), is_grave=ANY in permission.methods)
+            return ScopeTopic.SERVICES, DescribedScope(
+                scope, sentence_of(permission), is_grave=ANY in permission.methods
+            )
         case BlobPermission():
-            return Topic.FILES, Described(scope, sentence_of(permission))
+            return ScopeTopic.FILES, DescribedScope(scope, sentence_of(permission))
         case AccountPermission():
             grave = permission.attribute == "repo" and permission.may_manage
-            return Topic.ACCOUNT, Described(scope, sentence_of(permission), is_grave=grave)
+            return ScopeTopic.ACCOUNT, DescribedScope(scope, sentence_of(permission), is_grave=grave)
         case IdentityPermission():
-            return Topic.IDENTITY, Described(scope, sentence_of(permission), is_grave=True)
+            return ScopeTopic.IDENTITY, DescribedScope(scope, sentence_of(permission), is_grave=True)
         case Inclusion():
-            return Topic.SETS, _inclusion(scope, permission, sets.get(permission.nsid), locales)
+            return ScopeTopic.SETS, _inclusion(scope, permission, sets.get(permission.nsid), locales)
         case Transition.GENERIC:
-            return Topic.EVERYTHING, Described(scope, sentence_of(permission), is_grave=True)
+            return ScopeTopic.EVERYTHING, DescribedScope(scope, sentence_of(permission), is_grave=True)
         case Transition.CHAT:
-            return Topic.SERVICES, Described(scope, sentence_of(permission), is_grave=True)
+            return ScopeTopic.SERVICES, DescribedScope(scope, sentence_of(permission), is_grave=True)
         case Transition.EMAIL:
-            return Topic.ACCOUNT, Described(scope, sentence_of(permission))
+            return ScopeTopic.ACCOUNT, DescribedScope(scope, sentence_of(permission))
 
 
 def _inclusion(
     scope: str, permission: Inclusion, document: PermissionSetType | None, locales: Sequence[str]
-) -> Described:
+) -> DescribedScope:
     if document is None:
-        return Described(scope, sentence_of(permission))
+        return DescribedScope(scope, sentence_of(permission))
     title = _line(_in_language(document.title, document.title_lang, locales), _MAX_TITLE) or str(permission.nsid)
     detail = _line(_in_language(document.detail, document.detail_lang, locales), _MAX_DETAIL)
     lines = [sentence_of(each) for each in expand(permission, document)]
-    return Described(
+    return DescribedScope(
         scope,
         f"{title} ({permission.nsid})",
         ((detail,) if detail else ()) + tuple(f"{line[:1].upper()}{line[1:]}" for line in lines),

@@ -18,19 +18,19 @@ _FORGET = "delete from oauth_grants where did = :did"
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class RememberedGrant:
     """Asked for and given."""
 
     asked: frozenset[str]
     granted: frozenset[str]
 
 
-async def find(reader: Reader, did: Did, client_id: ClientId) -> Remembered | None:
+async def find(reader: Reader, did: Did, client_id: ClientId) -> RememberedGrant | None:
     """What this person decided about this app the last time."""
     row = await reader.fetch_one(_FIND, did=did, client_id=client_id)
     if row is None:
         return None
-    return Remembered(frozenset(row["asked_scope"].split()), frozenset(row["scope"].split()))
+    return RememberedGrant(frozenset(row["asked_scope"].split()), frozenset(row["scope"].split()))
 
 
 async def remember(

@@ -31,7 +31,7 @@ class ClientBinding:
         return "none" if self.key_id is None else "private_key_jwt"
 
 
-class Stage(StrEnum):
+class RequestStage(StrEnum):
     """Where a request stands."""
 
     PUSHED = "pushed"
@@ -63,7 +63,7 @@ class AuthorizationRequest:
     login_hint: str | None
     prompt: str | None
     ui_locales: tuple[str, ...]
-    stage: Stage
+    stage: RequestStage
     expires_at: Instant
 
     @property

@@ -11,7 +11,7 @@ from groundwork.clock import MINUTE, Clock
 SLOT = MINUTE
 
 
-class Nonces:
+class DpopNonces:
     """The newest is handed out; the one before and the next (another process's clock may be ahead) are taken as well."""
 
     def __init__(self, secret: bytes, clock: Clock) -> None:

@@ -5,26 +5,26 @@ from sealed keys of the database: nonces, refresh tokens, the key of access toke
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.lexicon.catalog import Catalog
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.keys import server_keys
 from aurora_locus.oauth import codes, requests, sessions
 from aurora_locus.oauth.access_tokens import AccessTokens
 from aurora_locus.oauth.clients import Clients, Fetch
-from aurora_locus.oauth.nonces import Nonces
+from aurora_locus.oauth.nonces import DpopNonces
 from aurora_locus.oauth.permission_documents import PermissionDocuments, Resolve
 from aurora_locus.oauth.refresh_tokens import RefreshTokens
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.oauth.standings import Standings
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.cache.open_ import EMBEDDED, open_cache
 from groundwork.sealing import Sealer
 
 
 @asynccontextmanager
 async def open_authorization(
-    settings: Settings,
+    settings: PdsSettings,
     registry: Registry,
     sealer: Sealer,
     fetch: Fetch,
@@ -45,8 +45,8 @@ async def open_authorization(
         yield AuthorizationServer(
             registry=registry,
             issuer=settings.url,
-            nonces=Nonces(await server_keys.find_or_make(db, sealer, server_keys.OAUTH_NONCES), clock),
-            access_tokens=AccessTokens(PrivateKey.from_bytes(key), settings.url, settings.did),
+            nonces=DpopNonces(await server_keys.find_or_make(db, sealer, server_keys.OAUTH_NONCES), clock),
+            access_tokens=AccessTokens(P256PrivateKey.from_bytes(key), settings.url, settings.did),
             refresh_tokens=RefreshTokens(await server_keys.find_or_make(db, sealer, server_keys.OAUTH_REFRESH)),
             clients=clients,
             permission_documents=PermissionDocuments(catalog, resolve),

@@ -7,8 +7,8 @@ and neither is anything that came with it.
 from collections.abc import Iterable
 from hashlib import sha256
 
-from at_protocol.oauth.dpop import MAX_AGE_SECONDS, BadProof, Proof, verify_proof
-from aurora_locus.oauth.nonces import Nonces
+from at_protocol.oauth.dpop import MAX_AGE_SECONDS, BadDpopProof, DpopProof, verify_proof
+from aurora_locus.oauth.nonces import DpopNonces
 from groundwork.cache.contract import Cache
 from groundwork.clock import SECOND, Clock
 
@@ -23,13 +23,13 @@ def header_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The proof of a request; raises BadProof unless there is exactly one (RFC 9449 section 4.3)."""
     found = [value for name, value in headers if name == HEADER]
     if len(found) != 1:
-        raise BadProof("there must be exactly one DPoP header")
+        raise BadDpopProof("there must be exactly one DPoP header")
     return found[0].decode("latin-1")
 
 
 def check(
-    text: str, nonces: Nonces, clock: Clock, *, method: str, address: str, access_token: str | None = None
-) -> Proof:
+    text: str, nonces: DpopNonces, clock: Clock, *, method: str, address: str, access_token: str | None = None
+) -> DpopProof:
     """Everything but the single use; raises BadProof, or NonceWanted for a proof that has none of our nonces."""
     proof = verify_proof(
         text, method=method, address=address, access_token=access_token, now_seconds=clock.now() // SECOND
@@ -39,10 +39,10 @@ def check(
     return proof
 
 
-async def use_up(proof: Proof, replays: Cache, clock: Clock) -> None:
+async def use_up(proof: DpopProof, replays: Cache, clock: Clock) -> None:
     """Raise BadProof when it was used before; from now on it was."""
     key = sha256(f"{proof.thumbprint} {proof.token_id}".encode()).hexdigest()
     # Until its time alone would have it refused.
     left = proof.issued_at + MAX_AGE_SECONDS - clock.now() // SECOND + 1
     if not await replays.put_if_absent(f"dpop:{key}", b"", ttl_seconds=left):
-        raise BadProof("it was used before")
+        raise BadDpopProof("it was used before")

@@ -11,7 +11,7 @@ from at_protocol.failures import Malformed
 from at_protocol.lexicon.document import PermissionSetType
 from at_protocol.oauth.client_id import ClientId
 from at_protocol.oauth.client_metadata import ClientMetadata, localhost_client, parse_client_metadata
-from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, ResponseMode, Stage
+from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, RequestStage, ResponseMode
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction, Writer
@@ -123,7 +123,7 @@ async def open_for(tx: Transaction, request_id: bytes, device_id: str, until: In
     return (await tx.execute(_OPEN, id=request_id, device_id=device_id, until=until, longest=longest, now=tx.now)) == 1
 
 
-async def answer(tx: Transaction, request_id: bytes, stage: Stage) -> bool:
+async def answer(tx: Transaction, request_id: bytes, stage: RequestStage) -> bool:
     """Note the answer; False when it was answered otherwise."""
     return await tx.execute(_ANSWER, id=request_id, stage=stage.value) == 1
 
@@ -156,7 +156,7 @@ def of_row(row: Row, server: AuthorizationServer) -> AuthorizationRequest:
         row["login_hint"],
         row["prompt"],
         tuple((row["ui_locales"] or "").split()),
-        Stage(row["stage"]),
+        RequestStage(row["stage"]),
         Instant(row["expires_at"]),
     )
 

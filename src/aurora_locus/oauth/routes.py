@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from at_protocol.oauth.dpop import BadProof, normal_address
+from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
 from aurora_locus.accounts.limits import effective, network_of
 from aurora_locus.oauth import client_authentication, endings, proofs, pushing, refusals, tokens
@@ -84,7 +84,7 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
             proof = proofs.check(
                 proofs.header_of(request.scope["headers"]), server.nonces, clock, method="POST", address=address
             )
-        except BadProof as bad:
+        except BadDpopProof as bad:
             raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
         except NonceWanted:
             raise refusals.use_nonce() from None
@@ -95,7 +95,7 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
             raise
         try:
             await proofs.use_up(proof, server.replays, clock)
-        except BadProof as bad:
+        except BadDpopProof as bad:
             raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
         await client_authentication.use_up(server, authenticated)
         found = await act(server, authenticated, proof.thumbprint, form)

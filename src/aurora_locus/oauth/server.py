@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth.access_tokens import AccessTokens
 from aurora_locus.oauth.clients import Clients
-from aurora_locus.oauth.nonces import Nonces
+from aurora_locus.oauth.nonces import DpopNonces
 from aurora_locus.oauth.permission_documents import PermissionDocuments
 from aurora_locus.oauth.refresh_tokens import RefreshTokens
 from aurora_locus.oauth.standings import Standings
@@ -19,7 +19,7 @@ class AuthorizationServer:
 
     registry: Registry
     issuer: str
-    nonces: Nonces
+    nonces: DpopNonces
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     clients: Clients

@@ -16,12 +16,12 @@ from at_protocol.oauth import pkce
 from at_protocol.syntax.did import Did
 from aurora_locus.oauth import codes, lifetimes, refusals, requests, sessions
 from aurora_locus.oauth.client_authentication import Authenticated
-from aurora_locus.oauth.codes import Code
+from aurora_locus.oauth.codes import AuthorizationCode
 from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, OAuthSession
 from aurora_locus.oauth.permission_documents import expanded
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.oauth.sessions import Opening
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure
@@ -180,7 +180,7 @@ def _standing(w: Writer, did: Did, since: Instant) -> Instant | None:
     Tokens tell whole seconds: one that is made in the second in which older ones were ended must not look older.
     """
     row = w.fetch_one(_STANDING, did=did)
-    if row is None or row["status"] != Status.ACTIVE.value or since < row["tokens_valid_after"]:
+    if row is None or row["status"] != HostingStatus.ACTIVE.value or since < row["tokens_valid_after"]:
         return None
     return Instant(max(w.now, row["tokens_valid_after"]))
 
@@ -200,7 +200,7 @@ def _answers(verifier: str, challenge: str) -> bool:
         return False
 
 
-def _session(session_id: str, code: Code, request: AuthorizationRequest, now: Instant) -> OAuthSession:
+def _session(session_id: str, code: AuthorizationCode, request: AuthorizationRequest, now: Instant) -> OAuthSession:
     is_confidential, may_refresh = request.binding != ClientBinding(), request.client.may_refresh
     expires_at = lifetimes.session_ends(now, is_confidential=is_confidential, may_refresh=may_refresh)
     return OAuthSession(

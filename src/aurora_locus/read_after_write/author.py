@@ -36,7 +36,7 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
+class ViewingAccount:
     """The caller. ``profile`` is the present profile record (JSON-able, empty where there is none)."""
 
     did: Did

@@ -15,11 +15,11 @@ from at_protocol.syntax.tid import Tid, parse_tid
 from at_protocol.xrpc.errors import read_error
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.federation.proxying import Proxying
-from aurora_locus.federation.services import Service
-from aurora_locus.federation.upstream import OF_THE_BODY, Reply, Request, whole
+from aurora_locus.federation.services import KnownService
+from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamResponse, whole
 from aurora_locus.read_after_write import recent as recently
 from aurora_locus.read_after_write import threads
-from aurora_locus.read_after_write.author import Author, Pictures
+from aurora_locus.read_after_write.author import Pictures, ViewingAccount
 from aurora_locus.read_after_write.recent import Recent
 from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.repository.repositories import Repositories
@@ -45,8 +45,16 @@ class Completing:
     pictures: Pictures
 
     async def complete(
-        self, service: Service, nsid: Nsid, did: Did, query: str, reply: Reply, *, folds: bool, gone: Callable[[], bool]
-    ) -> Reply:
+        self,
+        service: KnownService,
+        nsid: Nsid,
+        did: Did,
+        query: str,
+        reply: UpstreamResponse,
+        *,
+        folds: bool,
+        gone: Callable[[], bool],
+    ) -> UpstreamResponse:
         """The reply itself where the app view has read everything, or where it cannot be completed. ``folds``: whoever asked
         reads gzip.
 
@@ -70,16 +78,16 @@ class Completing:
         kept = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
         if completed is None:
             kept["content-type"] = reply.headers.get("content-type", "application/json")
-            return Reply(reply.status, {**kept, "content-length": str(len(body))}, _once(body))
+            return UpstreamResponse(reply.status, {**kept, "content-length": str(len(body))}, _once(body))
         encoded = _ENCODER.encode(completed)
         if folds and len(encoded) >= MIN_BYTES:
             encoded = await fold(encoded)
             kept["content-encoding"] = GZIP
         lag = max(0, self.repositories.clock.now() - recent.oldest) // _MILLISECOND
         headers = {"content-type": "application/json", "content-length": str(len(encoded)), LAG: str(lag)}
-        return Reply(HTTPStatus.OK, {**kept, **headers}, _once(encoded))
+        return UpstreamResponse(HTTPStatus.OK, {**kept, **headers}, _once(encoded))
 
-    async def _rev_behind(self, did: Did, reply: Reply) -> Tid | None:
+    async def _rev_behind(self, did: Did, reply: UpstreamResponse) -> Tid | None:
         """Up to where the app view has read this repository; None where that is not said or is its end."""
         if reply.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
             return None
@@ -89,7 +97,7 @@ class Completing:
             return None
         return rev if rev < (await self.repositories.head(did)).rev else None
 
-    async def _author(self, service: Service, did: Did, gone: Callable[[], bool]) -> Author:
+    async def _author(self, service: KnownService, did: Did, gone: Callable[[], bool]) -> ViewingAccount:
         async def ask(nsid: Nsid, parameters: Mapping[str, str]) -> dict[str, Any] | None:
             request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "gzip"})
             try:
@@ -104,11 +112,11 @@ class Completing:
         if account is None:
             raise LookupError(did)
         profile = await recently.present_profile(self.repositories.db, did)
-        return Author(did, account.handle, profile, self.pictures, ask)
+        return ViewingAccount(did, account.handle, profile, self.pictures, ask)
 
 
 async def _completed(
-    author: Author, nsid: Nsid, asked: Mapping[str, str], reply: Reply, body: bytes, recent: Recent
+    author: ViewingAccount, nsid: Nsid, asked: Mapping[str, str], reply: UpstreamResponse, body: bytes, recent: Recent
 ) -> dict[str, Any] | None:
     if reply.status != HTTPStatus.OK:
         is_missing = nsid == threads.NSID and read_error(reply.status, body).name == "NotFound"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.read_after_write.author import FULL_SIZE, THUMBNAIL, Author, present
+from aurora_locus.read_after_write.author import FULL_SIZE, THUMBNAIL, ViewingAccount, present
 
 _IMAGES: Final = "app.bsky.embed.images"
 _EXTERNAL: Final = "app.bsky.embed.external"
@@ -25,7 +25,7 @@ _SHOWN_BY: Final = {
 }  # fmt: skip
 
 
-async def embed_view(author: Author, embed: object) -> dict[str, Any] | None:
+async def embed_view(author: ViewingAccount, embed: object) -> dict[str, Any] | None:
     """The view of an embed of the caller's; None for what cannot be shown yet."""
     if not isinstance(embed, dict):
         return None
@@ -42,7 +42,7 @@ async def embed_view(author: Author, embed: object) -> dict[str, Any] | None:
             return _media_view(author, embed)
 
 
-def _media_view(author: Author, embed: Mapping[str, Any]) -> dict[str, Any] | None:
+def _media_view(author: ViewingAccount, embed: Mapping[str, Any]) -> dict[str, Any] | None:
     match embed.get("$type"):
         case "app.bsky.embed.images":
             return {"$type": f"{_IMAGES}#view", "images": [_image_view(author, image) for image in embed["images"]]}
@@ -55,7 +55,7 @@ def _media_view(author: Author, embed: Mapping[str, Any]) -> dict[str, Any] | No
             return None
 
 
-def _image_view(author: Author, image: Mapping[str, Any]) -> dict[str, Any]:
+def _image_view(author: ViewingAccount, image: Mapping[str, Any]) -> dict[str, Any]:
     return present(
         thumb=author.pictures.url(THUMBNAIL, author.did, image["image"]),
         fullsize=author.pictures.url(FULL_SIZE, author.did, image["image"]),
@@ -64,7 +64,7 @@ def _image_view(author: Author, image: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-async def _record_view(author: Author, reference: Mapping[str, Any]) -> dict[str, Any]:
+async def _record_view(author: ViewingAccount, reference: Mapping[str, Any]) -> dict[str, Any]:
     uri = str(reference["uri"])
     collection = uri.removeprefix("at://").split("/")[1] if uri.count("/") > 3 else ""
     found: dict[str, Any] | None = None

@@ -9,20 +9,20 @@ from typing import Any
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.datetime import parse_datetime
-from aurora_locus.read_after_write.author import Author
+from aurora_locus.read_after_write.author import ViewingAccount
 from aurora_locus.read_after_write.posts import parent_uri, post_view, root_uri
-from aurora_locus.read_after_write.recent import Recent, Written
+from aurora_locus.read_after_write.recent import Recent, RecentRecord
 
 Page = dict[str, Any]
 Parameters = Mapping[str, str]
 
 
-async def timeline(author: Author, asked: Parameters, page: Page, recent: Recent) -> Page:
+async def timeline(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
     """``app.bsky.feed.getTimeline``: people see their own posts there."""
     return await _with_posts(author, asked, _with_profile(author, page, recent), recent.posts)
 
 
-async def author_feed(author: Author, asked: Parameters, page: Page, recent: Recent) -> Page:
+async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
     """``app.bsky.feed.getAuthorFeed``, when it is the caller's own."""
     page = _with_profile(author, page, recent)
     if asked.get("actor", "").lower() not in {author.did, author.handle}:
@@ -31,12 +31,12 @@ async def author_feed(author: Author, asked: Parameters, page: Page, recent: Rec
     return await _with_posts(author, asked, page, wanted)
 
 
-async def actor_likes(author: Author, _asked: Parameters, page: Page, recent: Recent) -> Page:
+async def actor_likes(author: ViewingAccount, _asked: Parameters, page: Page, recent: Recent) -> Page:
     """``app.bsky.feed.getActorLikes``: the caller's name and picture as they are now."""
     return _with_profile(author, page, recent)
 
 
-def _with_profile(author: Author, page: Page, recent: Recent) -> Page:
+def _with_profile(author: ViewingAccount, page: Page, recent: Recent) -> Page:
     if recent.profile is None:
         return page
 
@@ -49,7 +49,7 @@ def _with_profile(author: Author, page: Page, recent: Recent) -> Page:
     return {**page, "feed": [renewed(item) for item in page["feed"]]}
 
 
-async def _with_posts(author: Author, asked: Parameters, page: Page, posts: Sequence[Written]) -> Page:
+async def _with_posts(author: ViewingAccount, asked: Parameters, page: Page, posts: Sequence[RecentRecord]) -> Page:
     feed = list(page["feed"])
     here = {item["post"]["uri"] for item in feed}
     times = [_time(item) for item in feed if not _is_pinned(item)]
@@ -81,7 +81,7 @@ def _time(item: Mapping[str, Any]) -> int:
         return 0
 
 
-def _passes(wanted: str, author: Author, post: Written) -> bool:
+def _passes(wanted: str, author: ViewingAccount, post: RecentRecord) -> bool:
     """Whether the feed's filter lets a post in."""
     parent = parent_uri(post)
     match wanted:
@@ -98,7 +98,7 @@ def _passes(wanted: str, author: Author, post: Written) -> bool:
             return True
 
 
-def _media(post: Written) -> object:
+def _media(post: RecentRecord) -> object:
     embed = post.value.get("embed")
     if isinstance(embed, dict) and isinstance(embed.get("media"), dict):
         embed = embed["media"]

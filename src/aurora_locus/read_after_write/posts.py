@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from aurora_locus.read_after_write.author import Author, present
+from aurora_locus.read_after_write.author import ViewingAccount, present
 from aurora_locus.read_after_write.embeds import embed_view
-from aurora_locus.read_after_write.recent import Written
+from aurora_locus.read_after_write.recent import RecentRecord
 
 
-async def post_view(author: Author, post: Written) -> dict[str, Any]:
+async def post_view(author: ViewingAccount, post: RecentRecord) -> dict[str, Any]:
     """``app.bsky.feed.defs#postView``."""
     return {
         "uri": post.uri,
@@ -23,17 +23,17 @@ async def post_view(author: Author, post: Written) -> dict[str, Any]:
     }
 
 
-def parent_uri(post: Written) -> str | None:
+def parent_uri(post: RecentRecord) -> str | None:
     """Which post it answers."""
     return _reply(post, "parent")
 
 
-def root_uri(post: Written) -> str | None:
+def root_uri(post: RecentRecord) -> str | None:
     """Which thread it stands in."""
     return _reply(post, "root")
 
 
-def _reply(post: Written, place: str) -> str | None:
+def _reply(post: RecentRecord, place: str) -> str | None:
     reply = post.value.get("reply")
     reference = reply.get(place) if isinstance(reply, dict) else None
     uri = reference.get("uri") if isinstance(reference, dict) else None

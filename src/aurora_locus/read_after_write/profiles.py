@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aurora_locus.read_after_write.author import Author
+from aurora_locus.read_after_write.author import ViewingAccount
 from aurora_locus.read_after_write.recent import Recent
 
 _FROM_THE_RECORD = frozenset({"displayName", "pronouns", "avatar", "description", "website", "banner", "pinnedPost"})
 
 
-async def profile(author: Author, _asked: Mapping[str, str], view: dict[str, Any], recent: Recent) -> dict[str, Any]:
+async def profile(
+    author: ViewingAccount, _asked: Mapping[str, str], view: dict[str, Any], recent: Recent
+) -> dict[str, Any]:
     """``app.bsky.actor.getProfile``."""
     return _renewed(author, view, recent)
 
 
-async def profiles(author: Author, _asked: Mapping[str, str], answer: dict[str, Any], recent: Recent) -> dict[str, Any]:
+async def profiles(
+    author: ViewingAccount, _asked: Mapping[str, str], answer: dict[str, Any], recent: Recent
+) -> dict[str, Any]:
     """``app.bsky.actor.getProfiles``."""
     return {**answer, "profiles": [_renewed(author, view, recent) for view in answer["profiles"]]}
 
 
-def _renewed(author: Author, view: dict[str, Any], recent: Recent) -> dict[str, Any]:
+def _renewed(author: ViewingAccount, view: dict[str, Any], recent: Recent) -> dict[str, Any]:
     if view["did"] != author.did:
         return view
     if recent.profile is not None:

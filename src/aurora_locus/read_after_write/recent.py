@@ -32,7 +32,7 @@ _APART: Final = HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class RecentRecord:
     """A record of the caller: ``value`` is JSON-able, ``at`` microseconds UTC at which it came into the repository."""
 
     uri: str
@@ -50,8 +50,8 @@ class Written:
 class Recent:
     """What is newer than a rev: ``posts`` newest first; ``profile`` only if it is."""
 
-    posts: Sequence[Written] = field(default_factory=tuple)
-    profile: Written | None = None
+    posts: Sequence[RecentRecord] = field(default_factory=tuple)
+    profile: RecentRecord | None = None
 
     @property
     def oldest(self) -> int | None:
@@ -90,10 +90,10 @@ def _is_new(rkey: RecordKey, at: int) -> bool:
     return abs(at - made) < _APART
 
 
-def _written(did: Did, record: Record, at: int) -> Written:
+def _written(did: Did, record: Record, at: int) -> RecentRecord:
     fields = read_stored(record.cid, record.block).fields
     value = json_form.to_json(fields or {})
-    return Written(
+    return RecentRecord(
         f"at://{did}/{record.collection}/{record.rkey}",
         str(record.cid),
         value if isinstance(value, dict) else {},

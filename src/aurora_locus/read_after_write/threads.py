@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.read_after_write.author import Author
+from aurora_locus.read_after_write.author import ViewingAccount
 from aurora_locus.read_after_write.posts import parent_uri, post_view
-from aurora_locus.read_after_write.recent import Recent, Written
+from aurora_locus.read_after_write.recent import Recent, RecentRecord
 
 NSID: Final = Nsid("app.bsky.feed.getPostThread")
 _THREAD: Final = "app.bsky.feed.defs#threadViewPost"
 
 
-async def thread(author: Author, asked: Mapping[str, str], answer: dict[str, Any], recent: Recent) -> dict[str, Any]:
+async def thread(
+    author: ViewingAccount, asked: Mapping[str, str], answer: dict[str, Any], recent: Recent
+) -> dict[str, Any]:
     """``app.bsky.feed.getPostThread`` with the caller's answers, as deep as was asked for."""
     shown = answer["thread"]
     if shown.get("$type") != _THREAD:
@@ -26,7 +28,7 @@ async def thread(author: Author, asked: Mapping[str, str], answer: dict[str, Any
     return {**answer, "thread": shown}
 
 
-async def missing_thread(author: Author, asked: Mapping[str, str], recent: Recent) -> dict[str, Any] | None:
+async def missing_thread(author: ViewingAccount, asked: Mapping[str, str], recent: Recent) -> dict[str, Any] | None:
     """The thread of a post that only this server has yet; None where it is no recent post of the caller's."""
     wanted = asked.get("uri", "").replace(f"at://{author.handle}/", f"at://{author.did}/", 1)
     post = next((one for one in recent.posts if one.uri == wanted), None)
@@ -44,7 +46,9 @@ async def missing_thread(author: Author, asked: Mapping[str, str], recent: Recen
     return await thread(author, asked, {"thread": shown}, recent)
 
 
-async def _with_answer(author: Author, shown: dict[str, Any], parent: str, post: Written, depth: int) -> dict[str, Any]:
+async def _with_answer(
+    author: ViewingAccount, shown: dict[str, Any], parent: str, post: RecentRecord, depth: int
+) -> dict[str, Any]:
     if depth <= 0 or shown.get("$type") != _THREAD:
         return shown
     answers = shown.get("replies", [])

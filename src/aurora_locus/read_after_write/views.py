@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.read_after_write import feeds, profiles, threads
-from aurora_locus.read_after_write.author import Author
+from aurora_locus.read_after_write.author import ViewingAccount
 from aurora_locus.read_after_write.recent import Recent
 
-Complete = Callable[[Author, Mapping[str, str], dict[str, Any], Recent], Awaitable[dict[str, Any]]]
+Complete = Callable[[ViewingAccount, Mapping[str, str], dict[str, Any], Recent], Awaitable[dict[str, Any]]]
 
 VIEWS: Final[Mapping[Nsid, Complete]] = {
     Nsid("app.bsky.actor.getProfile"): profiles.profile,

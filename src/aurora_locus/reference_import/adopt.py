@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.repo.commit import Commit, parse_commit
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.email_tokens import EmailTokens
@@ -23,11 +23,11 @@ from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.reference_import import apps, events, files, people, repositories, verifying
 from aurora_locus.reference_import.old_folder import OldFolder, opened, require_stopped
-from aurora_locus.reference_import.people import Person
+from aurora_locus.reference_import.people import ReferenceAccount
 from aurora_locus.reference_import.survey import Progress, Survey, survey
 from aurora_locus.repository import reader
-from aurora_locus.repository.model import Status
-from aurora_locus.settings import Settings
+from aurora_locus.repository.model import HostingStatus
+from aurora_locus.settings import PdsSettings
 from groundwork.blobstore.contract import BlobStore
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.migrate import migrate
@@ -61,7 +61,7 @@ class New:
 async def examine(
     folder: OldFolder,
     environment: Mapping[str, str],
-    settings: Settings,
+    settings: PdsSettings,
     clock: Clock,
     progress: Progress,
     *,
@@ -81,7 +81,7 @@ async def examine(
 
 
 async def _measured_seconds(
-    folder: OldFolder, settings: Settings, clock: Clock, found: Survey, scratch: Path, progress: Progress
+    folder: OldFolder, settings: PdsSettings, clock: Clock, found: Survey, scratch: Path, progress: Progress
 ) -> float:
     place = replace(settings, data_directory=scratch / "sample", database_url="", blobstore_disk_location="")
     taken, weight = 0, 0.0
@@ -112,7 +112,7 @@ def _weight(blocks: int, blob_bytes: int) -> float:
 async def adopt(
     folder: OldFolder,
     environment: Mapping[str, str],
-    settings: Settings,
+    settings: PdsSettings,
     clock: Clock,
     progress: Progress,
     found: Survey,
@@ -146,7 +146,7 @@ async def adopt(
 async def _fill(
     folder: OldFolder,
     environment: Mapping[str, str],
-    settings: Settings,
+    settings: PdsSettings,
     clock: Clock,
     progress: Progress,
     found: Survey,
@@ -174,7 +174,7 @@ async def _fill(
 
 
 @asynccontextmanager
-async def _new_server(settings: Settings, clock: Clock) -> AsyncIterator[New]:
+async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[New]:
     """An empty database in its schema, keys and a place for blobs. Raises Refused where accounts are in it already."""
     settings.data_directory.mkdir(parents=True, mode=0o700)
     await migrate(settings.database, "aurora_locus", "aurora_locus")
@@ -192,8 +192,8 @@ async def _new_server(settings: Settings, clock: Clock) -> AsyncIterator[New]:
 
 
 async def _take_account(
-    new: New, folder: OldFolder, accounts: sqlite3.Connection, store: sqlite3.Connection, person: Person
-) -> repositories.Reading:
+    new: New, folder: OldFolder, accounts: sqlite3.Connection, store: sqlite3.Connection, person: ReferenceAccount
+) -> repositories.ReadRepository:
     db, did = new.db, person.did
     reading = await asyncio.to_thread(repositories.read, store, person, folder.actor(did) / "key")
     await db.write(lambda w: repositories.keep_repository(w, reading))
@@ -233,7 +233,7 @@ async def _take_events(
 async def _active_head(db: Database, did: Did) -> Commit | None:
     """The commit that an active account is at; None for others, of whom the stream tells nothing."""
     head = await reader.find_head(db, did)
-    if head is None or head.status is not Status.ACTIVE:
+    if head is None or head.status is not HostingStatus.ACTIVE:
         return None
     block = (await reader.load_blocks(db, did, [head.commit]))[head.commit]
     return parse_commit(block, head.commit)
@@ -247,7 +247,7 @@ async def _keep_secrets(db: Database, sealer: Sealer, environment: Mapping[str, 
     rotation = environment.get("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", "")
     if rotation:
         try:
-            key = PrivateKey.from_bytes(bytes.fromhex(rotation)).to_bytes()
+            key = K256PrivateKey.from_bytes(bytes.fromhex(rotation)).to_bytes()
         except ValueError:
             why = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX is not a private key of 32 bytes in hexadecimal."
             raise Refused(why) from None
@@ -257,7 +257,7 @@ async def _keep_secrets(db: Database, sealer: Sealer, environment: Mapping[str, 
 async def _keep_reserved_keys(new: New, folder: OldFolder) -> None:
     """Keys of accounts that are on their way here; a file is named for the account, or for the key."""
     for file in sorted((folder.actors / _RESERVED).glob("*")):
-        key = PrivateKey.from_bytes(file.read_bytes())
+        key = K256PrivateKey.from_bytes(file.read_bytes())
         did = None if file.name.startswith("did:key:") else parse_did(file.name)
         await new.db.write(lambda w, did=did, key=key: new.keys.reserve(w, did, key))  # type: ignore[misc]
 

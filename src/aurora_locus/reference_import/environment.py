@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aurora_locus import settings as pds_settings
 from aurora_locus.accounts.session_tokens import MIN_SECRET_BYTES
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.errors import Refused
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
@@ -42,7 +42,7 @@ def read_environment(path: Path) -> dict[str, str]:
     return found
 
 
-def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], folder: Path) -> Settings:
+def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], folder: Path) -> PdsSettings:
     """Settings of our server in its new folder: the old ones, but for places, and what the operator sets now.
 
     Raises SettingsRefused.
@@ -52,7 +52,7 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
     return pds_settings.read({**kept, **own, "PDS_DATA_DIRECTORY": str(folder)})
 
 
-def what_it_means(settings: Settings) -> list[str]:
+def what_it_means(settings: PdsSettings) -> list[str]:
     """Sentences for the operator: what a start with these settings does that they may not expect."""
     relays = ", ".join(settings.federation_relay_urls) if settings.announces_itself else ""
     told = [

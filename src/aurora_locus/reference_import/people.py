@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.accounts.email_tokens import EmailTokens, Purpose
+from aurora_locus.accounts.email_tokens import EmailTokens, TokenPurpose
 from aurora_locus.accounts.session_tokens import REFRESH_LIFETIME
 from aurora_locus.reference_import.instants import instant, maybe_instant
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
@@ -54,7 +54,7 @@ _INSERT_USE = "insert into invite_code_uses (code, used_by, used_at) values (:co
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ReferenceAccount:
     """An account as it is in the old database. ``handle`` is None where the old server knew none; ``commit`` is the head's
     CID as text, None for an account without a repository.
     """
@@ -73,11 +73,11 @@ class Person:
     rev: str | None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> HostingStatus:
         """What the host decided goes before what the owner did."""
         if self.takedown_ref is not None:
-            return Status.TAKENDOWN
-        return Status.ACTIVE if self.deactivated_at is None else Status.DEACTIVATED
+            return HostingStatus.TAKENDOWN
+        return HostingStatus.ACTIVE if self.deactivated_at is None else HostingStatus.DEACTIVATED
 
     @property
     def new_handle(self) -> str:
@@ -85,10 +85,10 @@ class Person:
         return self.handle or f"{self.did.rpartition(':')[2].lower()}.handle.invalid"
 
 
-def people(db: sqlite3.Connection) -> Iterator[Person]:
+def people(db: sqlite3.Connection) -> Iterator[ReferenceAccount]:
     """Everybody, in the order in which they came. Raises Malformed for a DID that is none."""
     for row in db.execute(_PEOPLE):
-        yield Person(
+        yield ReferenceAccount(
             parse_did(row["did"]),
             None if row["handle"] is None else row["handle"].lower(),
             None if row["email"] is None else row["email"].lower(),
@@ -104,7 +104,7 @@ def people(db: sqlite3.Connection) -> Iterator[Person]:
         )
 
 
-def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person: Person) -> None:
+def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person: ReferenceAccount) -> None:
     """The account, its app passwords, sessions and e-mail tokens; its repository's row is here already."""
     w.execute(
         _INSERT_ACCOUNT,
@@ -175,7 +175,7 @@ def _session(did: Did, row: sqlite3.Row) -> dict[str, Any]:
 
 def _email_token(tokens: EmailTokens, did: Did, row: sqlite3.Row) -> dict[str, Any]:
     # Purposes have the same names; the token stood there in plain text and goes in as its hash.
-    purpose = Purpose(row["purpose"])
+    purpose = TokenPurpose(row["purpose"])
     return {
         "did": did,
         "purpose": purpose.value,

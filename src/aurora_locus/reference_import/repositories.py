@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
@@ -22,8 +22,8 @@ from at_protocol.repo.node import EMPTY_NODE
 from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
-from aurora_locus.reference_import.people import Person
-from aurora_locus.repository.import_plan import Held, Plan, plan_import
+from aurora_locus.reference_import.people import ReferenceAccount
+from aurora_locus.repository.import_plan import ImportPlan, RepositorySnapshot, plan_import
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
@@ -32,7 +32,7 @@ _BLOCK = "select content, repoRev from repo_block where cid = ?"
 _INDEX = "select collection, rkey, repoRev, takedownRef from record"
 _PREFERENCES = "select name, valueJson from account_pref order by id"
 
-_NOTHING_HELD = Held(EMPTY_ROOT, {}, {})
+_NOTHING_HELD = RepositorySnapshot(EMPTY_ROOT, {}, {})
 
 _BLOCKS_AT_ONCE = 2000
 _BYTES_AT_ONCE = 2 * 1024 * 1024
@@ -61,15 +61,15 @@ _INSERT_PREFERENCE = """
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadRepository:
     """A repository that was read and found whole. ``since`` says by path at which rev the index has each record, and what
     takes it down. ``commit`` is its head here: the old one, or where paths were refused or another key signed the old one
     (``is_foreign``) one that was made, as were the blocks that are in no store (``made``).
     """
 
-    person: Person
-    key: PrivateKey
-    plan: Plan
+    person: ReferenceAccount
+    key: K256PrivateKey
+    plan: ImportPlan
     commit: Commit
     made: Mapping[Cid, bytes]
     rev: Tid
@@ -87,10 +87,10 @@ class Reading:
         return 1 + len(self.plan.staged)
 
 
-def read(store: sqlite3.Connection, person: Person, key_file: Path) -> Reading:
+def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) -> ReadRepository:
     """Check one repository. Raises Malformed with the first thing that is wrong."""
     try:
-        key = PrivateKey.from_bytes(key_file.read_bytes())
+        key = K256PrivateKey.from_bytes(key_file.read_bytes())
     except OSError as error:
         raise Malformed("account", person.did, f"its key {key_file} cannot be read: {error.strerror}") from None
     roots = store.execute(_ROOT).fetchall()
@@ -110,10 +110,10 @@ def read(store: sqlite3.Connection, person: Person, key_file: Path) -> Reading:
     since = {
         f"{row['collection']}/{row['rkey']}": (row["repoRev"], row["takedownRef"]) for row in store.execute(_INDEX)
     }
-    return Reading(person, key, plan, commit, made, rev, since, is_foreign)
+    return ReadRepository(person, key, plan, commit, made, rev, since, is_foreign)
 
 
-def keep_repository(w: Writer, reading: Reading) -> None:
+def keep_repository(w: Writer, reading: ReadRepository) -> None:
     """The row that everything else of an account refers to."""
     commit = reading.commit
     w.execute(
@@ -127,7 +127,7 @@ def keep_repository(w: Writer, reading: Reading) -> None:
     )
 
 
-def blocks(store: sqlite3.Connection, reading: Reading) -> Iterator[list[dict[str, Any]]]:
+def blocks(store: sqlite3.Connection, reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
     """Rows of blocks, a few megabytes at a time."""
     did, plan = reading.person.did, reading.plan
     batch: list[dict[str, Any]] = []
@@ -153,7 +153,7 @@ def keep_blocks(w: Writer, rows: list[dict[str, Any]]) -> None:
     w.execute_many(_INSERT_BLOCK, rows)
 
 
-def records(reading: Reading) -> Iterator[list[dict[str, Any]]]:
+def records(reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
     """Rows of the index, from the tree, a few thousand at a time."""
     batch = []
     for change in reading.plan.changes:
@@ -176,7 +176,7 @@ def records(reading: Reading) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def keep_records(w: Writer, reading: Reading, rows: list[dict[str, Any]]) -> None:
+def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]]) -> None:
     """Records, what is decided about them, and what blobs they refer to."""
     w.execute_many(_INSERT_RECORD, rows)
     decided: list[dict[str, object]] = [

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from aurora_locus import reference_settings
 from aurora_locus.reference_import import apps, events, files, repositories
 from aurora_locus.reference_import.old_folder import OldFolder, opened
-from aurora_locus.reference_import.people import Person, people
+from aurora_locus.reference_import.people import ReferenceAccount, people
 
 # How far, of how much, at what.
 Progress = Callable[[int, int, str], None]
@@ -31,7 +31,7 @@ class Survey:
     ``seconds`` is about how long taking over takes, where that was measured. ``last_number`` is the old firehose's; ``next_after`` ours once everything is taken over, which may be higher.
     """
 
-    people: list[Person] = field(default_factory=list)
+    people: list[ReferenceAccount] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     last_number: int = 0
     next_after: int = 0
@@ -63,7 +63,7 @@ def survey(folder: OldFolder, environment: Mapping[str, str], scratch: Path, pro
     return found
 
 
-def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Person) -> None:
+def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: ReferenceAccount) -> None:
     if person.handle is None:
         found.lost.append(f"{person.did} has no handle; it is called {person.new_handle} until its owner chooses one.")
     if not folder.store(person.did).is_file():

@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car, edit
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.commit import Commit, sign_commit
 from at_protocol.repo.mst import Tree
 from at_protocol.sync import events
-from at_protocol.sync.events import CommitMessage, Operation
+from at_protocol.sync.events import CommitMessage, RepoOperation
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from aurora_locus.repository import writer
-from aurora_locus.repository.model import Action, Committed, Head, Unswapped, Write
+from aurora_locus.repository.model import Committed, Head, PreparedWrite, Unswapped, WriteAction
 from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
@@ -37,7 +37,7 @@ _PAUSE_SECONDS = 0.005
 
 
 async def commit(
-    repositories: Repositories, did: Did, writes: Sequence[Write], *, swap_commit: Cid | None = None
+    repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], *, swap_commit: Cid | None = None
 ) -> Committed | None:
     """Make the writes in one commit; None when nothing had to change (identical put, deletion of nothing).
 
@@ -68,7 +68,7 @@ async def commit(
 
 
 async def _attempt(
-    repositories: Repositories, did: Did, writes: Sequence[Write], swap_commit: Cid | None, *, queue: int | None
+    repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], swap_commit: Cid | None, *, queue: int | None
 ) -> Committed | None:
     """Raises StaleHead when the head that this was planned on is no longer the repository's, or others queue for it."""
     head = await repositories.head(did)
@@ -112,9 +112,9 @@ async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = Fals
 
 
 async def _commit_on(
-    repositories: Repositories, head: Head, writes: Sequence[Write], queue: int | None
+    repositories: Repositories, head: Head, writes: Sequence[PreparedWrite], queue: int | None
 ) -> Committed | None:
-    def plan(tree: Tree) -> tuple[list[tuple[Write, Change]], edit.Edited | None]:
+    def plan(tree: Tree) -> tuple[list[tuple[PreparedWrite, RepoChange]], edit.Edited | None]:
         changes = _decide(tree, writes)
         return changes, edit.apply(tree, [change for _, change in changes]) if changes else None
 
@@ -125,28 +125,28 @@ async def _commit_on(
     return await _store(repositories, head, made, edited, decided, queue=queue)
 
 
-def _decide(tree: Tree, writes: Sequence[Write]) -> list[tuple[Write, Change]]:
+def _decide(tree: Tree, writes: Sequence[PreparedWrite]) -> list[tuple[PreparedWrite, RepoChange]]:
     """What each write changes, given what is there; writes that change nothing are left out."""
     decided = []
     for write in writes:
         held = tree.get(write.path)
         if not isinstance(write.swap, Unswapped) and write.swap != held:
             raise Conflict(f"The record {write.path} is at {held or 'nothing'}, not at {write.swap or 'nothing'}.")
-        if write.action is Action.CREATE and held is not None:
+        if write.action is WriteAction.CREATE and held is not None:
             raise InvalidInput("rkey", f"There is a record at {write.path} already.")
-        if write.action is Action.UPDATE and held is None:
+        if write.action is WriteAction.UPDATE and held is None:
             raise NotFound(f"There is no record at {write.path}.", name="RecordNotFound")
         if held != write.cid:
-            decided.append((write, Change(write.path, held, write.cid)))
+            decided.append((write, RepoChange(write.path, held, write.cid)))
     return decided
 
 
 async def _store(
     repositories: Repositories,
     head: Head,
-    writes: Sequence[Write],
+    writes: Sequence[PreparedWrite],
     edited: edit.Edited,
-    changes: Sequence[Change],
+    changes: Sequence[RepoChange],
     *,
     queue: int | None,
     is_told_as_sync: bool = False,
@@ -220,9 +220,9 @@ def _announced_blocks(made: Commit, edited: edit.Edited, records: dict[Cid, byte
     return blocks
 
 
-def _operation(change: Change) -> Operation:
+def _operation(change: RepoChange) -> RepoOperation:
     if change.after is None:
-        action = events.Action.DELETE
+        action = events.RecordAction.DELETE
     else:
-        action = events.Action.CREATE if change.before is None else events.Action.UPDATE
-    return Operation(action, change.path, change.after, change.before)
+        action = events.RecordAction.CREATE if change.before is None else events.RecordAction.UPDATE
+    return RepoOperation(action, change.path, change.after, change.before)

@@ -20,7 +20,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.blobs import quotas, removals
 from aurora_locus.repository import writer
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import import_running, not_hosted
 from aurora_locus.sequencer import log
@@ -44,36 +44,36 @@ _FORGET = "delete from repositories where did = :did"
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class EmptyRepository:
     """An empty repository, signed, not yet stored."""
 
     commit: Commit
     blocks: dict[Cid, bytes]
 
 
-def begin(repositories: Repositories, did: Did, key: PrivateKey) -> Beginning:
+def begin(repositories: Repositories, did: Did, key: PrivateKey) -> EmptyRepository:
     """Sign the first commit of a repository without records; touches nothing."""
     commit = sign_commit(key, did=did, rev=repositories.next_rev(None), data=EMPTY_ROOT)
-    return Beginning(commit, {commit.cid: commit.block, EMPTY_ROOT: EMPTY_NODE})
+    return EmptyRepository(commit, {commit.cid: commit.block, EMPTY_ROOT: EMPTY_NODE})
 
 
-def create(w: Writer, beginning: Beginning, status: Status) -> None:
+def create(w: Writer, beginning: EmptyRepository, status: HostingStatus) -> None:
     """Store a new repository. Call before the rows that refer to it; announce it at the transaction's end, unless it
     begins deactivated. One that was deleted here may begin anew. Raises Conflict where there is one already.
     """
     writer.insert_repository(w, beginning.commit.did, status.value, beginning.commit, beginning.blocks)
 
 
-def announce_creation(w: Writer, repositories: Repositories, handle: Handle, beginning: Beginning) -> None:
+def announce_creation(w: Writer, repositories: Repositories, handle: Handle, beginning: EmptyRepository) -> None:
     """Tell the network about a new active account: identity, account, commit, sync."""
     live, commit = repositories.live, beginning.commit
     log.append_identity(w, live, commit.did, handle)
-    log.append_account(w, live, commit.did, Status.ACTIVE.value)
+    log.append_account(w, live, commit.did, HostingStatus.ACTIVE.value)
     log.append_commit(w, live, commit.did, _first_frame(beginning, w.now))
     log.append_sync(w, live, commit)
 
 
-def set_status(w: Writer, repositories: Repositories, did: Did, status: Status) -> None:
+def set_status(w: Writer, repositories: Repositories, did: Did, status: HostingStatus) -> None:
     """Change the hosting status and announce it; no commit can be made after this but while active.
 
     Raises NotFound for a repository that is not here or was deleted.
@@ -87,21 +87,21 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | N
 
     Raises Unavailable while its content is being imported.
     """
-    _set_status(w, repositories, did, Status.ACTIVE)
+    _set_status(w, repositories, did, HostingStatus.ACTIVE)
     if w.fetch_one(_IMPORTS, did=did) is not None:
         raise import_running(did)
     row = w.fetch_one(_HEAD_BLOCK, did=did)
     if row is None:
         raise Misuse(f"the head of {did} has no block")
     live = repositories.live
-    log.append_account(w, live, did, Status.ACTIVE.value)
+    log.append_account(w, live, did, HostingStatus.ACTIVE.value)
     log.append_identity(w, live, did, handle)
     log.append_sync(w, live, parse_commit(row["bytes"]))
 
 
 def forget(w: Writer, repositories: Repositories, did: Did) -> None:
     """Delete a repository that was never announced, and tell nobody: for the network it has never been here."""
-    _set_status(w, repositories, did, Status.DELETED)
+    _set_status(w, repositories, did, HostingStatus.DELETED)
     _remove_content(w, repositories, did)
     w.execute(_FORGET, did=did)
 
@@ -112,10 +112,10 @@ def remove(w: Writer, repositories: Repositories, did: Did) -> None:
     The row stays, with status ``deleted``. Files of blobs are removed after the commit.
     """
     # First, because it waits for a commit that is under way and lets no other begin: then what it wrote is seen below.
-    _set_status(w, repositories, did, Status.DELETED)
+    _set_status(w, repositories, did, HostingStatus.DELETED)
     _remove_content(w, repositories, did)
     log.purge(w, repositories.live, did)
-    log.append_account(w, repositories.live, did, Status.DELETED.value)
+    log.append_account(w, repositories.live, did, HostingStatus.DELETED.value)
 
 
 def _remove_content(w: Writer, repositories: Repositories, did: Did) -> None:
@@ -128,7 +128,7 @@ def _remove_content(w: Writer, repositories: Repositories, did: Did) -> None:
         w.after_commit(lambda: repositories.blobs.remove_files_soon(did, blobs))
 
 
-def _first_frame(beginning: Beginning, now: Instant) -> Unsequenced:
+def _first_frame(beginning: EmptyRepository, now: Instant) -> Unsequenced:
     """``since`` is null and ``prevData`` absent: nothing came before."""
     commit = beginning.commit
     blocks = b"".join(car.write([commit.cid], beginning.blocks.items()))
@@ -138,7 +138,7 @@ def _first_frame(beginning: Beginning, now: Instant) -> Unsequenced:
     return encode_unsequenced(CommitMessage(0, commit.did, time, commit.rev, None, commit.cid, blocks, (), None))
 
 
-def _set_status(w: Writer, repositories: Repositories, did: Did, status: Status) -> None:
+def _set_status(w: Writer, repositories: Repositories, did: Did, status: HostingStatus) -> None:
     if w.execute(_SET_STATUS, status=status.value, did=did) != 1:
         raise not_hosted(did)
     w.after_commit(lambda: repositories.forget_head(did))

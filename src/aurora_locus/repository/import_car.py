@@ -14,7 +14,7 @@ from typing import TypeVar
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.commit import Commit, sign_commit
 from at_protocol.repo.mst import EMPTY_ROOT
 from at_protocol.repo.node import EMPTY_NODE, links_of
@@ -24,8 +24,8 @@ from at_protocol.syntax.tid import Tid
 from aurora_locus.repository import import_sweep, import_writer, reader
 from aurora_locus.repository.commit import make_durable
 from aurora_locus.repository.import_file import ImportFile
-from aurora_locus.repository.import_plan import Held, Plan, plan_import
-from aurora_locus.repository.model import Committed, Head, Status
+from aurora_locus.repository.import_plan import ImportPlan, RepositorySnapshot, plan_import
+from aurora_locus.repository.model import Committed, Head, HostingStatus
 from aurora_locus.repository.nodes import DamagedRepository
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
@@ -60,7 +60,7 @@ async def import_repository(repositories: Repositories, did: Did, file: ImportFi
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
         head = await repositories.head(did)
-        if head.status is not Status.DEACTIVATED:
+        if head.status is not HostingStatus.DEACTIVATED:
             require_visible(head)
         held = await _held(repositories.db, head)
         try:
@@ -83,7 +83,7 @@ def _believed_rev(commit: Commit, now: int) -> Tid | None:
     return commit.rev
 
 
-async def _held(db: Database, head: Head) -> Held:
+async def _held(db: Database, head: Head) -> RepositorySnapshot:
     """The tree and the index as they are, in pages: a level of the tree at a time."""
     nodes: dict[Cid, bytes] = {}
     level = [bytes(head.data)]
@@ -98,12 +98,12 @@ async def _held(db: Database, head: Head) -> Held:
                 nodes[Cid(cid)] = found[cid]
                 below += [link for link, is_node in links_of(found[cid]) if is_node]
         level = below
-    return Held(head.data, nodes, await reader.all_entries(db, head.did))
+    return RepositorySnapshot(head.data, nodes, await reader.all_entries(db, head.did))
 
 
-def _in_last_step(head: Head, plan: Plan) -> Sequence[Change]:
+def _in_last_step(head: Head, plan: ImportPlan) -> Sequence[RepoChange]:
     """The changes of the index that cannot be laid down beforehand. Raises TooLarge."""
-    is_hidden = head.status is Status.DEACTIVATED
+    is_hidden = head.status is HostingStatus.DEACTIVATED
     changes = [change for change in plan.changes if change.before is not None] if is_hidden else plan.changes
     if len(changes) + sum(map(len, plan.blobs.values())) <= IN_ONE_STEP:
         return changes
@@ -116,7 +116,7 @@ def _in_last_step(head: Head, plan: Plan) -> Sequence[Change]:
 
 
 async def _store(
-    repositories: Repositories, head: Head, plan: Plan, file: ImportFile, key: PrivateKey, previous: Tid
+    repositories: Repositories, head: Head, plan: ImportPlan, file: ImportFile, key: PrivateKey, previous: Tid
 ) -> Committed:
     last_step = _in_last_step(head, plan)
     did, rev, db = head.did, repositories.next_rev(previous), repositories.db
@@ -175,7 +175,7 @@ async def _take_back(repositories: Repositories, made: Commit) -> None:
         )
 
 
-def _batches(plan: Plan, file: ImportFile) -> Iterator[list[tuple[Cid, bytes, int]]]:
+def _batches(plan: ImportPlan, file: ImportFile) -> Iterator[list[tuple[Cid, bytes, int]]]:
     """The blocks that are new here with their uses, a few megabytes at a time."""
     batch: list[tuple[Cid, bytes, int]] = []
     size = 0
@@ -192,7 +192,7 @@ def _batches(plan: Plan, file: ImportFile) -> Iterator[list[tuple[Cid, bytes, in
         yield batch
 
 
-def _rows_beforehand(plan: Plan, last_step: Sequence[Change]) -> Iterator[Sequence[Change]]:
+def _rows_beforehand(plan: ImportPlan, last_step: Sequence[RepoChange]) -> Iterator[Sequence[RepoChange]]:
     """The index rows that the last step leaves out, a short transaction's worth at a time."""
     if last_step is plan.changes:
         return

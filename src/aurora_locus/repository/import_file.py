@@ -89,7 +89,7 @@ def _unnamed(folder: Path) -> BinaryIO:
 
 
 async def _read(received: ImportFile, body: AsyncIterator[bytes], max_bytes: int) -> None:
-    reader = car.Reader()
+    reader = car.CarReader()
     pending: list[bytes] = []
     pending_bytes = size = 0
     async for chunk in body:

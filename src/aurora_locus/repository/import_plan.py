@@ -13,7 +13,7 @@ from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.build import build
-from at_protocol.repo.change import Change, parse_path
+from at_protocol.repo.change import RepoChange, parse_path
 from at_protocol.repo.commit import Commit, parse_commit
 from at_protocol.repo.mst import MissingBlock, Tree
 from at_protocol.repo.node import Node
@@ -25,7 +25,7 @@ Find = Callable[[Cid], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RepositorySnapshot:
     """The repository as it is here: the nodes of its tree, and every path with its record's address."""
 
     data: Cid
@@ -34,7 +34,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """How the repository becomes the file's. ``blobs`` are those that each changed record refers to, by path.
 
     ``staged`` are the blocks that are not here yet, with how often each is used; ``more_uses`` counts the new uses of those
@@ -50,17 +50,17 @@ class Plan:
     refused: Mapping[str, str]
     new_nodes: Collection[Cid]
     removed_nodes: Sequence[Cid]
-    changes: Sequence[Change]
+    changes: Sequence[RepoChange]
     blobs: Mapping[str, tuple[BlobRef, ...]]
     staged: Mapping[Cid, int]
     more_uses: Mapping[Cid, int]
 
 
-def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
+def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnapshot) -> ImportPlan:
     """Compare the file with what is here. Raises Malformed with the first thing that is wrong."""
     commit = _commit_of(did, roots, find)
     nodes: dict[Cid, None] = {}
-    changes: list[Change] = []
+    changes: list[RepoChange] = []
     blobs: dict[str, tuple[BlobRef, ...]] = {}
     flaws: dict[str, str] = {}
     refused: dict[str, str] = {}
@@ -88,11 +88,11 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
                     flaws[path] = flaw
                 if referred:
                     blobs[path] = referred
-                changes.append(Change(path, before, cid))
+                changes.append(RepoChange(path, before, cid))
             entries.append((path, cid))
     except MissingBlock as missing:
         raise Malformed("repository", str(missing.cid), "a node of the tree is not in the file") from None
-    changes += [Change(path, before, None) for path, before in gone.items()]
+    changes += [RepoChange(path, before, None) for path, before in gone.items()]
     data, rebuilt = commit.data, dict[Cid, bytes]()
     if refused:
         built = build(entries)
@@ -101,7 +101,7 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: Held) -> Plan:
     here = set(held.entries.values()) | held.nodes.keys()
     uses = Counter(change.after for change in changes if change.after is not None)
     uses.update(new_nodes)
-    return Plan(
+    return ImportPlan(
         commit=commit,
         data=data,
         rebuilt=rebuilt,

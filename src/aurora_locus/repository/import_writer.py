@@ -5,14 +5,14 @@ from itertools import islice
 from typing import Any
 
 from at_protocol.data.cid import Cid
-from at_protocol.repo.change import Change, parse_path
+from at_protocol.repo.change import RepoChange, parse_path
 from at_protocol.repo.commit import Commit
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import add_imported_references, collect, drop_references
 from aurora_locus.repository import writer
-from aurora_locus.repository.import_plan import Plan
-from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.import_plan import ImportPlan
+from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.writer import Keeps, StaleHead
 from aurora_locus.sequencer import log
 from aurora_locus.sequencer.live import Live
@@ -74,7 +74,7 @@ def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> 
     )
 
 
-def stage_records(w: Writer, made: Commit, changes: Sequence[Change]) -> None:
+def stage_records(w: Writer, made: Commit, changes: Sequence[RepoChange]) -> None:
     """Lay down index rows of new paths, for a repository that nobody is shown. Raises StaleHead when given up meanwhile."""
     _go_on(w, made)
     _write_records(w, _ADD_RECORDS, made, changes)
@@ -86,7 +86,7 @@ def _go_on(w: Writer, made: Commit) -> None:
 
 
 def store(
-    w: Writer, live: Live, before: Head, made: Commit, plan: Plan, changes: Sequence[Change], *, keeps: Keeps
+    w: Writer, live: Live, before: Head, made: Commit, plan: ImportPlan, changes: Sequence[RepoChange], *, keeps: Keeps
 ) -> list[Cid]:
     """Turn the repository into what the plan says, under the commit made for it; the blobs whose files are to go.
 
@@ -113,13 +113,13 @@ def store(
     collected = _store_index(w, did, made, plan, changes)
     removed = [change.before for change in changes if change.before is not None]
     writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes], removed, keep_removed=keeps(w, did))
-    if before.status is Status.ACTIVE:
+    if before.status is HostingStatus.ACTIVE:
         # Far more than a commit message can carry: consumers are told to fetch the repository again.
         log.append_sync(w, live, made)
     return collected
 
 
-def _store_index(w: Writer, did: Did, made: Commit, plan: Plan, changes: Sequence[Change]) -> list[Cid]:
+def _store_index(w: Writer, did: Did, made: Commit, plan: ImportPlan, changes: Sequence[RepoChange]) -> list[Cid]:
     dropped: list[bytes] = []
     for change in changes:
         if change.before is not None:
@@ -134,7 +134,7 @@ def _store_index(w: Writer, did: Did, made: Commit, plan: Plan, changes: Sequenc
     return collect(w, did, dropped)
 
 
-def _write_records(w: Writer, statement: str, made: Commit, changes: Sequence[Change]) -> None:
+def _write_records(w: Writer, statement: str, made: Commit, changes: Sequence[RepoChange]) -> None:
     for start in range(0, len(changes), _RECORDS_AT_ONCE):
         values: dict[str, object] = {"did": made.did, "rev": Tid(str(made.rev))}
         rows = []

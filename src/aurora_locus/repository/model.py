@@ -11,7 +11,7 @@ from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 
 
-class Status(StrEnum):
+class HostingStatus(StrEnum):
     """The hosting status, in the words of ``com.atproto.sync``."""
 
     ACTIVE = "active"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 # What the owner cannot lift.
-OF_THE_HOST = frozenset({Status.TAKENDOWN, Status.SUSPENDED})
+OF_THE_HOST = frozenset({HostingStatus.TAKENDOWN, HostingStatus.SUSPENDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,13 @@ class Head:
     """A repository's present: its last commit, that commit's rev and tree root, and whether it may be shown."""
 
     did: Did
-    status: Status
+    status: HostingStatus
     commit: Cid
     rev: Tid
     data: Cid
 
 
-class Action(StrEnum):
+class WriteAction(StrEnum):
     """What a write does; ``PUT`` is a creation or an update, whichever applies when the lock is held."""
 
     CREATE = "create"
@@ -52,13 +52,13 @@ class Unswapped(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class PreparedWrite:
     """One prepared write: validated, encoded and hashed, nothing looked up yet.
 
     ``cid`` and ``block`` are None exactly for deletions. ``validation`` is the ``validationStatus`` to answer.
     """
 
-    action: Action
+    action: WriteAction
     collection: Nsid
     rkey: RecordKey
     cid: Cid | None = None

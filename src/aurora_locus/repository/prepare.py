@@ -20,7 +20,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import require_blobs
-from aurora_locus.repository.model import Action, Unswapped, Write
+from aurora_locus.repository.model import PreparedWrite, Unswapped, WriteAction
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 
@@ -33,7 +33,7 @@ ANY_KEY = frozenset({Nsid("community.lexicon.calendar.rsvp")})
 
 def prepare_record(
     catalog: Catalog,
-    action: Action,
+    action: WriteAction,
     collection: Nsid,
     rkey: RecordKey | None,
     value: Value,
@@ -41,7 +41,7 @@ def prepare_record(
     validate: bool | None,
     fresh_key: Tid,
     swap: Cid | Unswapped | None = Unswapped.ANYTHING,
-) -> Write:
+) -> PreparedWrite:
     """A creation, update or put, ready for the commit.
 
     ``fresh_key`` is used when none was given, unless the record type has the one key it must have. ``validate`` is what
@@ -60,15 +60,17 @@ def prepare_record(
         raise InvalidInput("record", f"The record has {len(block)} bytes; at most {MAX_RECORD_BYTES} are allowed.")
     if any(blob.is_legacy for blob in blobs):
         raise InvalidInput("record", "The record refers to a blob in the old form (cid, mimeType), which is only read.")
-    return Write(action, collection, rkey, Cid.for_cbor(block), block, blobs, swap, validation)
+    return PreparedWrite(action, collection, rkey, Cid.for_cbor(block), block, blobs, swap, validation)
 
 
-def prepare_deletion(collection: Nsid, rkey: RecordKey, *, swap: Cid | Unswapped | None = Unswapped.ANYTHING) -> Write:
+def prepare_deletion(
+    collection: Nsid, rkey: RecordKey, *, swap: Cid | Unswapped | None = Unswapped.ANYTHING
+) -> PreparedWrite:
     """A deletion, ready for the commit."""
-    return Write(Action.DELETE, collection, rkey, swap=swap)
+    return PreparedWrite(WriteAction.DELETE, collection, rkey, swap=swap)
 
 
-async def check_blobs(db: Database, did: Did, writes: Sequence[Write]) -> None:
+async def check_blobs(db: Database, did: Did, writes: Sequence[PreparedWrite]) -> None:
     """Every blob that the writes refer to is here, as the records describe it. Raises InvalidInput, NotFound."""
     wanted = [blob for write in writes for blob in write.blobs]
     if wanted:

@@ -8,7 +8,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 from aurora_locus.repository.json_forms import JsonForms
-from aurora_locus.repository.model import Head, Record, Status
+from aurora_locus.repository.model import Head, HostingStatus, Record
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, PlainReader, Row
 
@@ -116,7 +116,7 @@ _COUNT_REPOSITORIES = "select count(*) from repositories where status <> 'delete
 
 
 def _to_head(row: Row) -> Head:
-    return Head(Did(row["did"]), Status(row["status"]), Cid(row["head"]), Tid(row["rev"]), Cid(row["data"]))
+    return Head(Did(row["did"]), HostingStatus(row["status"]), Cid(row["head"]), Tid(row["rev"]), Cid(row["data"]))
 
 
 def _to_record(row: Row) -> Record:

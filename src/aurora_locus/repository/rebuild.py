@@ -12,7 +12,7 @@ from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs.references import add_imported_references
 from aurora_locus.repository.commit import make_durable
-from aurora_locus.repository.model import Committed, Head, Status
+from aurora_locus.repository.model import Committed, Head, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.writer import StaleHead
 from aurora_locus.sequencer import log
@@ -87,7 +87,7 @@ def _store(w: Writer, repositories: Repositories, head: Head, made: Commit, whol
         raise StaleHead
     _write_blocks(w, made, whole, keep_removed=repositories.keeps_removed(w, did))
     _write_index(w, did, str(made.rev), whole)
-    if head.status is Status.ACTIVE:
+    if head.status is HostingStatus.ACTIVE:
         log.append_sync(w, repositories.live, made)
     return []
 

@@ -10,14 +10,14 @@ from cachetools import LRUCache
 from at_protocol.syntax import tid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid, TidClock
-from aurora_locus.blobs.uploads import Blobs
+from aurora_locus.blobs.uploads import BlobService
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository import export_pins, import_sweep, reader, writer
 from aurora_locus.repository.json_forms import JsonForms
 from aurora_locus.repository.model import Head
 from aurora_locus.repository.nodes import NodeCache
 from aurora_locus.repository.statuses import not_hosted
-from aurora_locus.repository.turns import Turns
+from aurora_locus.repository.turns import RepositoryTurns
 from aurora_locus.sequencer.live import Live
 from groundwork.clock import Clock, Instant
 from groundwork.database.transaction import Database, Writer
@@ -33,7 +33,7 @@ class Repositories:
         db: Database,
         live: Live,
         keys: SigningKeys,
-        blobs: Blobs,
+        blobs: BlobService,
         clock: Clock,
         *,
         clock_id: int,
@@ -47,7 +47,7 @@ class Repositories:
         self.keys = keys
         self.blobs = blobs
         self.locks = blobs.locks
-        self.turns = Turns(db)
+        self.turns = RepositoryTurns(db)
         self.nodes = NodeCache(node_cache_bytes)
         # What strangers read: a crawler must not push the writers' nodes out.
         self.read_nodes = NodeCache(node_cache_bytes // 4)
@@ -182,7 +182,7 @@ async def open_repositories(
     db: Database,
     live: Live,
     keys: SigningKeys,
-    blobs: Blobs,
+    blobs: BlobService,
     clock: Clock,
     *,
     clock_id: int,

@@ -5,14 +5,14 @@ Inactive repositories are shown to nobody but their owner and the host; the four
 """
 
 from at_protocol.syntax.did import Did
-from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.model import Head, HostingStatus
 from groundwork.errors import NotFound, Refused, Unavailable
 
 _REFUSALS = {
-    Status.DEACTIVATED: ("RepoDeactivated", "This repository has been deactivated by its owner."),
-    Status.SUSPENDED: ("RepoSuspended", "This repository has been suspended."),
-    Status.TAKENDOWN: ("RepoTakendown", "This repository has been taken down."),
-    Status.DELETED: ("RepoNotFound", "This repository has been deleted."),
+    HostingStatus.DEACTIVATED: ("RepoDeactivated", "This repository has been deactivated by its owner."),
+    HostingStatus.SUSPENDED: ("RepoSuspended", "This repository has been suspended."),
+    HostingStatus.TAKENDOWN: ("RepoTakendown", "This repository has been taken down."),
+    HostingStatus.DELETED: ("RepoNotFound", "This repository has been deleted."),
 }
 
 
@@ -28,9 +28,9 @@ def import_running(did: Did) -> Unavailable:
 
 def require_visible(head: Head, *, reader_is_owner: bool = False) -> None:
     """Raise NotFound or Refused, with the name of the Lexicons, unless the repository may be read."""
-    if head.status is Status.ACTIVE or (reader_is_owner and head.status is not Status.DELETED):
+    if head.status is HostingStatus.ACTIVE or (reader_is_owner and head.status is not HostingStatus.DELETED):
         return
     name, why = _REFUSALS[head.status]
-    if head.status is Status.DELETED:
+    if head.status is HostingStatus.DELETED:
         raise NotFound(why, name=name)
     raise Refused(why, name=name)

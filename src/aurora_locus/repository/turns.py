@@ -23,7 +23,7 @@ _CONTENDED_SECONDS = 1.0
 _REMEMBERED = 4096
 
 
-class Turns:
+class RepositoryTurns:
     """Of one process; one task at a time asks for a repository (``Repositories.locks``)."""
 
     def __init__(self, db: Database, *, wait_seconds: float = WAIT_SECONDS) -> None:

@@ -58,7 +58,7 @@ async def numbers(db: Database, after: int, up_to: int) -> set[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedEvent:
     """An event without its frame, of which only the size in bytes is told."""
 
     seq: int
@@ -75,7 +75,7 @@ async def counts(db: Database) -> dict[str, tuple[int, Instant]]:
     return {row["kind"]: (int(row["n"]), Instant(row["oldest"])) for row in rows}
 
 
-async def listed(db: Database, *, after: int | None, did: str, limit: int) -> list[Listed]:
+async def listed(db: Database, *, after: int | None, did: str, limit: int) -> list[ListedEvent]:
     """Events behind ``after``, or the last ones; of one account, where one is named. In order."""
     clauses, values = ["1 = 1"], {}
     if after is not None:
@@ -88,7 +88,7 @@ async def listed(db: Database, *, after: int | None, did: str, limit: int) -> li
     async with db.reader() as reader:
         rows = await reader.fetch(sql, limit=limit, **named)
     found = [
-        Listed(row["seq"], row["kind"], Did(row["did"]), Instant(row["sequenced_at"]), row["size"]) for row in rows
+        ListedEvent(row["seq"], row["kind"], Did(row["did"]), Instant(row["sequenced_at"]), row["size"]) for row in rows
     ]
     return found[::-1] if after is None else found
 

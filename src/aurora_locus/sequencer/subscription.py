@@ -31,7 +31,7 @@ Send = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class StreamError:
     """Why the stream ends: the error frame's name and sentence, and the code with which the socket is closed.
 
     RFC 6455 7.4.1: 1008, the policy of the endpoint was violated; the reference closes with it after an error frame.
@@ -43,11 +43,11 @@ class Refusal:
 
 
 # 1013, try again later (the registry of RFC 6455 11.7).
-AWAY = Refusal("NotEnoughResources", "The store does not answer; come back with your cursor to go on.", 1013)
-TOO_SLOW = Refusal("ConsumerTooSlow", "You fell behind the stream; come back with your cursor to go on.")
+AWAY = StreamError("NotEnoughResources", "The store does not answer; come back with your cursor to go on.", 1013)
+TOO_SLOW = StreamError("ConsumerTooSlow", "You fell behind the stream; come back with your cursor to go on.")
 
 
-class Subscription:
+class StreamSubscription:
     """A subscriber with its position, as shown to the operator."""
 
     def __init__(self, position: int, *, is_live: bool, peer: str) -> None:
@@ -67,17 +67,17 @@ class Subscription:
         self.expelled.set()
 
 
-def parse_cursor(texts: Sequence[str]) -> int | Refusal | None:
+def parse_cursor(texts: Sequence[str]) -> int | StreamError | None:
     """The cursor as sent, each time that it was. An empty one is none, and a negative one asks for everything, as the reference has it."""
     if len(texts) > 1:
-        return Refusal("InvalidRequest", "The cursor can be given once.")
+        return StreamError("InvalidRequest", "The cursor can be given once.")
     text = texts[0] if texts else ""
     if not text:
         return None
     # 2^53 bounds every sequence number, and bounds the work of reading one.
     digits = text.removeprefix("-")
     if len(digits) > 16 or not digits.isascii() or not digits.isdigit() or int(digits) >= 1 << 53:
-        return Refusal("InvalidRequest", "The cursor must be a sequence number, a whole one.")
+        return StreamError("InvalidRequest", "The cursor must be a sequence number, a whole one.")
     return max(int(text), 0)
 
 
@@ -89,15 +89,15 @@ async def follow(
     send: Send,
     *,
     window_starts_at: Instant = Instant(0),  # noqa: B008 - a value
-) -> Refusal:
+) -> StreamError:
     """Feed a subscriber until it is refused; ends otherwise only by cancellation or by what ``send`` raises.
 
     A cursor before the window is told so and starts with it. Whoever asks for everything (0) starts there as well, and is
     told nothing.
     """
     if cursor is not None and cursor > live.ring.head:
-        return Refusal("FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.ring.head}.")
-    subscription = Subscription(live.ring.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
+        return StreamError("FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.ring.head}.")
+    subscription = StreamSubscription(live.ring.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
     try:
         if cursor is not None:
             border = await read_patiently(lambda: retention.border_before(db, window_starts_at))
@@ -123,7 +123,7 @@ async def follow(
     return subscription.why
 
 
-async def _feed(db: Database, live: Live, subscription: Subscription, send: Send) -> None:
+async def _feed(db: Database, live: Live, subscription: StreamSubscription, send: Send) -> None:
     """Send everything above the position, for ever; returns when a live subscriber has fallen out of the ring."""
     ring = live.ring
     while True:

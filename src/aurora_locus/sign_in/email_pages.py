@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import email_changes
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, effective
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
@@ -60,7 +60,7 @@ async def send_letter(request: Request) -> None:
     try:
         await spend(registry.counters, charges, now=registry.clock.now())
         found = await email_changes.find_account(registry, account.did)
-        await email_changes.ask(registry, found, Purpose.CONFIRM_EMAIL)
+        await email_changes.ask(registry, found, TokenPurpose.CONFIRM_EMAIL)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"code": refused.why}) from None
 

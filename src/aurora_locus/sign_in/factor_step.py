@@ -13,10 +13,10 @@ from starlette.requests import HTTPConnection
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.second_factors import checking, passkeys
-from aurora_locus.accounts.second_factors.passkeys import Party
+from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.repository.model import OF_THE_HOST
@@ -39,14 +39,14 @@ class Ticket:
     until: int
 
 
-def party_of(connection: HTTPConnection) -> Party:
+def party_of(connection: HTTPConnection) -> PasskeyContext:
     """Who asks for passkeys."""
     site = site_of(connection)
     keys = registry_of(connection).factor_keys
-    return Party(keys, site.url, site.branding.name, edge.browser_of(connection))
+    return PasskeyContext(keys, site.url, site.branding.name, edge.browser_of(connection))
 
 
-async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedIn | str:
+async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount | str:
     """Sign in, or, where the account asks for more than the password that was just shown, the ticket for what follows."""
     if not (await checking.find(registry_of(connection), account.did)).are_set:
         return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
@@ -113,7 +113,7 @@ def any_passkey(connection: HTTPConnection) -> str:
 
 async def enter_by_passkey(
     connection: HTTPConnection, answer: str, *, remember: bool, even_if_closed: bool = False
-) -> SignedIn:
+) -> SignedInAccount:
     """Sign in with nothing but a passkey: the device knows who holds it, so this is two factors at once.
 
     Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for an account that its host has closed.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from starlette.requests import HTTPConnection
 
 from aurora_locus.accounts import creation, queries, sessions
-from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective, network_of
 from aurora_locus.accounts.model import Account
-from aurora_locus.accounts.wishes import Wish
+from aurora_locus.accounts.wishes import AccountRequest
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
@@ -32,7 +32,7 @@ _MISSING = {
 }
 
 
-async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedIn:
+async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInAccount:
     """Make the account and sign it in on this browser.
 
     ``form`` has name, domain, email, password and perhaps invite_code. Raises InvalidForm for what is wrong, RateLimited,
@@ -45,7 +45,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedIn:
         raise InvalidForm(missing)
     limit = (effective(registry, CREATE_ACCOUNT), network_of(client_address(connection)))
     await spend(registry.counters, [limit], now=registry.clock.now())
-    wish = Wish(
+    wish = AccountRequest(
         _handle(form, registry.handle_domains),
         form["email"].strip(),
         form["password"],
@@ -64,7 +64,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedIn:
     return await _enter(connection, account, remember="remember" in form)
 
 
-async def _enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedIn:
+async def _enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount:
     return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
 
 

@@ -47,7 +47,7 @@ class Face:
 
 
 @dataclass(slots=True)
-class Shown:
+class LayoutContext:
     """What the rooms above told the frame about this request.
 
     ``csrf`` gives the token for this browser's forms; ``form_targets`` are origins beside our own to which a form of this
@@ -104,14 +104,14 @@ def _room_of(folder: Path) -> str:
     return folder.relative_to(_ROOMS).parts[0]
 
 
-def mark_as_page(connection: HTTPConnection, shown: Shown) -> None:
+def mark_as_page(connection: HTTPConnection, shown: LayoutContext) -> None:
     """Noted once per request, before anything can fail: from here on failures are pages too."""
     connection.scope[_PAGE] = shown
 
 
-def shown_of(connection: HTTPConnection) -> Shown | None:
+def shown_of(connection: HTTPConnection) -> LayoutContext | None:
     """What was noted; None where this is no page (yet)."""
-    shown: Shown | None = connection.scope.get(_PAGE)
+    shown: LayoutContext | None = connection.scope.get(_PAGE)
     return shown
 
 
@@ -163,7 +163,7 @@ def here(connection: HTTPConnection) -> str:
     return connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
 
 
-def _policy(site: Site, shown: Shown | None) -> str:
+def _policy(site: Site, shown: LayoutContext | None) -> str:
     origins = () if shown is None else shown.picture_origins
     pictures = " ".join(filter(None, ("'self' data:", site.branding.logo_origin, *origins)))
     # A redirect after a form counts as its target (CSP 3, section 6.4.4): an app's origin is named only where it is next.

@@ -13,8 +13,8 @@ from starlette.types import Scope as Request
 
 from at_protocol.oauth.grant import Grant
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.model import RefreshToken, Scope
-from aurora_locus.moderation.roles import Operator
+from aurora_locus.accounts.model import RefreshToken, SessionScope
+from aurora_locus.moderation.roles import PdsOperator
 
 
 class Need(StrEnum):
@@ -42,14 +42,14 @@ class Need(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class PdsCaller:
     """Who is calling. ``did`` is None only for operators of the host; ``scope`` only for them, for service tokens and for
     apps that were let in by OAuth, whose ``grant`` says what they may do.
     """
 
     did: Did | None
-    scope: Scope | None = None
-    operator: Operator | None = None
+    scope: SessionScope | None = None
+    operator: PdsOperator | None = None
     refresh: RefreshToken | None = None
     grant: Grant | None = None
     is_arriving: bool = False
@@ -69,4 +69,4 @@ class Authenticate(Protocol):
 
     async def __call__(
         self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
-    ) -> Caller | None: ...
+    ) -> PdsCaller | None: ...

@@ -10,13 +10,13 @@ from at_network.service_callers import ServiceCallers, is_service_token
 from at_protocol.crypto import jwt
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.credentials import BASIC, Administration, Credentials, Session, scheme_of
-from aurora_locus.accounts.model import Account, Scope
+from aurora_locus.accounts.credentials import BASIC, AccountSession, AdministratorCaller, CredentialReader, scheme_of
+from aurora_locus.accounts.model import Account, SessionScope
 from aurora_locus.accounts.wishes import Awaits
-from aurora_locus.moderation.roles import ADMINISTRATION, Operator, Role
-from aurora_locus.oauth.access_tokens import Access
+from aurora_locus.moderation.roles import ADMINISTRATION, OperatorRole, PdsOperator
+from aurora_locus.oauth.access_tokens import AccessClaims
 from aurora_locus.oauth.callers import AppCallers, is_app, refused_token
-from aurora_locus.xrpc.authentication import Authenticate, Caller, Need
+from aurora_locus.xrpc.authentication import Authenticate, Need, PdsCaller
 from groundwork.errors import Forbidden, NotSignedIn, Refused
 
 # Only signing out takes a refresh token that has expired: the wish is plain, and granting it harms nobody.
@@ -54,14 +54,16 @@ _OF_ACCOUNTS = frozenset({Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
 
 
 def authenticator(
-    credentials: Credentials, services: ServiceCallers, moderation: str = "", apps: AppCallers | None = None
+    credentials: CredentialReader, services: ServiceCallers, moderation: str = "", apps: AppCallers | None = None
 ) -> Authenticate:
     """The driver over sessions, the administration's password and the tokens of other services.
 
     ``moderation`` is the DID of the service that moderates for this host; empty: none does.
     """
 
-    async def authenticate(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /) -> Caller | None:
+    async def authenticate(
+        need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
+    ) -> PdsCaller | None:
         authorization = headers.get(b"authorization")
         if need is Need.ANYBODY:
             try:
@@ -75,20 +77,20 @@ def authenticator(
                 raise NotSignedIn("Send a service token as Bearer, or nothing.", name="InvalidToken")
             if scheme_of(headers) != "bearer":
                 raise NotSignedIn("Send a service token as Bearer, or nothing.", name="AuthenticationRequired")
-            return Caller(await _arriving(services, _bearer_token(headers), nsid))
+            return PdsCaller(await _arriving(services, _bearer_token(headers), nsid))
         if need in _OF_ACCOUNTS and scheme_of(headers) == "basic":
             raise NotSignedIn("Sign in as an account; this is not for the administration.", name="InvalidToken")
         if apps is not None and authorization is not None and is_app(authorization) and need is not Need.REFRESH:
             access = await apps.read(authorization, request["headers"], request["method"], request["path"])
             account = await _of_an_app(credentials, access)
-            caller = _caller(need, nsid, Session(account, Scope.FULL))
+            caller = _caller(need, nsid, AccountSession(account, SessionScope.FULL))
             return replace(caller, scope=None, grant=access.grant)
         if need is Need.REFRESH:
             token = credentials.read_refresh(headers, even_if_expired=nsid == _TAKES_EXPIRED)
-            return Caller(token.did, Scope.REFRESH, refresh=token)
+            return PdsCaller(token.did, SessionScope.REFRESH, refresh=token)
         if need is Need.SERVICE and (service_token := _service_token(headers)) is not None:
             account = await credentials.speaking_through_a_service(await services.read(service_token, nsid))
-            return Caller(account.did)
+            return PdsCaller(account.did)
         try:
             found = await credentials.read(headers, HTTPConnection(request))
         except NotSignedIn as refused:
@@ -98,12 +100,12 @@ def authenticator(
                 if need in {Need.NOTHING, Need.ARRIVAL}:
                     return None
                 raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
-            case Administration():
-                return Caller(None, operator=ADMINISTRATION)
-            case Session():
+            case AdministratorCaller():
+                return PdsCaller(None, operator=ADMINISTRATION)
+            case AccountSession():
                 return _caller(need, nsid, found)
 
-    async def _operator(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> Caller:
+    async def _operator(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> PdsCaller:
         """Whoever administers the host by its password, or the service that moderates for it, by a token."""
         if need is Need.MODERATOR and not _is_readable(headers):
             raise NotSignedIn("Send the administration's password, or a service's token.", name="InvalidToken")
@@ -112,13 +114,13 @@ def authenticator(
             issuer = await services.read(token, nsid, allow_labeler=True) if moderation else ""
             if not moderation or issuer != moderation:
                 raise NotSignedIn("This service does not moderate for this host.", name="UntrustedIss")
-            return Caller(None, operator=Operator(issuer, Role.MODERATOR))
+            return PdsCaller(None, operator=PdsOperator(issuer, OperatorRole.MODERATOR))
         if scheme_of(headers) != "basic":
             raise NotSignedIn(
                 "This is for the administration: send its password.", name="AuthenticationRequired", headers=BASIC
             )
         await credentials.read(headers, HTTPConnection(request))
-        return Caller(None, operator=ADMINISTRATION)
+        return PdsCaller(None, operator=ADMINISTRATION)
 
     return authenticate
 
@@ -146,7 +148,7 @@ def _bound_to_a_key() -> NotSignedIn:
     return refused_token("invalid_token", "This token is bound to a key; send it as DPoP, with a proof.")
 
 
-async def _of_an_app(credentials: Credentials, access: Access) -> Account:
+async def _of_an_app(credentials: CredentialReader, access: AccessClaims) -> Account:
     try:
         return await credentials.of_an_app(access.did, access.issued_at)
     except NotSignedIn as refused:
@@ -156,19 +158,19 @@ async def _of_an_app(credentials: Credentials, access: Access) -> Account:
         raise
 
 
-def _caller(need: Need, nsid: str, session: Session) -> Caller:
-    if session.scope is Scope.TAKENDOWN:
+def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:
+    if session.scope is SessionScope.TAKENDOWN:
         if need is not Need.NOTHING and nsid not in _WHILE_TAKEN_DOWN:
             raise NotSignedIn("This account has been taken down.", name="AccountTakedown")
-        return Caller(session.account.did, session.scope)
+        return PdsCaller(session.account.did, session.scope)
     if session.account.moved_to is not None and nsid in _NOT_AFTER_MOVING:
         raise Refused(f"This account has moved to {session.account.moved_to}; write there.", name="RepoDeactivated")
-    if need is Need.FULL_ACCESS and session.scope is not Scope.FULL:
+    if need is Need.FULL_ACCESS and session.scope is not SessionScope.FULL:
         # The reference's name and status for it, by which apps know that another password may help.
         raise NotSignedIn(
             "Bad token scope: this takes the account's own password, no app password.", name="InvalidToken"
         )
-    return Caller(session.account.did, session.scope, is_arriving=session.account.awaits == Awaits.MOVE)
+    return PdsCaller(session.account.did, session.scope, is_arriving=session.account.awaits == Awaits.MOVE)
 
 
 def _service_token(headers: Mapping[bytes, bytes]) -> str | None:

@@ -25,8 +25,8 @@ from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.bodies import stream, whole
 from aurora_locus.xrpc.elsewhere import Elsewhere
 from aurora_locus.xrpc.gate import SIGNS_IN, Allowance
-from aurora_locus.xrpc.host import Host
-from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Answer, Call, Method, Outcome
+from aurora_locus.xrpc.host import XrpcHost
+from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Method, Outcome, XrpcCall, XrpcResponse
 from aurora_locus.xrpc.permissions import require
 from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, add_headers_late, name_route
@@ -46,10 +46,10 @@ _PRIVATE: Mapping[str, str] = {"cache-control": "private", "vary": "authorizatio
 _NO_PARAMETERS: Mapping[str, Any] = {}
 
 
-Subscription = Callable[[Host, Scope, Receive, Send], Awaitable[None]]
+Subscription = Callable[[XrpcHost, Scope, Receive, Send], Awaitable[None]]
 
 
-class Table:
+class MethodTable:
     """Every method and subscription by its NSID; a name that stands twice is a mistake of ours."""
 
     def __init__(self, methods: Iterable[Method], subscriptions: Mapping[str, Subscription]) -> None:
@@ -67,7 +67,7 @@ class Table:
         return WRITE_BODY_BYTES if method is None else max(method.max_body_bytes, JSON_BODY_BYTES)
 
 
-def dispatcher(host: Host, table: Table) -> ASGIApp:
+def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
     """The ASGI application that answers everything below ``/xrpc/`` but ``_health``."""
     # Without a way to other services, what the table has not is not implemented.
     elsewhere = None if host.proxying is None else Elsewhere.of(host, host.proxying)
@@ -125,14 +125,16 @@ def dispatcher(host: Host, table: Table) -> ASGIApp:
                 raise InvalidInput("", "A query has no body.")
         except Malformed as error:
             raise InvalidInput("", _sentence(error)) from None
-        call = Call(host, parameters, body, caller, headers, body_stream, source, allowance)
+        call = XrpcCall(host, parameters, body, caller, headers, body_stream, source, allowance)
         accepted = headers.get(b"accept-encoding")
         await _send(send, await method.run(call), is_head=scope["method"] == "HEAD", accepted=accepted)
 
     return dispatch
 
 
-async def _subscribe(host: Host, subscription: Subscription | None, scope: Scope, receive: Receive, send: Send) -> None:
+async def _subscribe(
+    host: XrpcHost, subscription: Subscription | None, scope: Scope, receive: Receive, send: Send
+) -> None:
     """Raises TooMany."""
     if subscription is None or not host.settings.serves_firehose:
         body = _ENCODER.encode({"error": "MethodNotImplemented", "message": "This server has no such stream."})
@@ -145,14 +147,14 @@ async def _subscribe(host: Host, subscription: Subscription | None, scope: Scope
         await subscription(host, scope, receive, send)
 
 
-def _not_implemented(nsid: str) -> Answer:
+def _not_implemented(nsid: str) -> XrpcResponse:
     try:
         parse_nsid(nsid)
     except Malformed:
         raise InvalidInput("", "The path after /xrpc/ must be the NSID of a method.") from None
     # 501, which no kind of failure has: a client must not try again.
     body = {"error": "MethodNotImplemented", "message": f"This server has no method {nsid}."}
-    return Answer(body, status=501)
+    return XrpcResponse(body, status=501)
 
 
 def _check_verb(method: Method, verb: str) -> None:
@@ -203,7 +205,7 @@ def _sentence(error: Malformed) -> str:
 
 
 async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes | None = None) -> None:
-    answer = outcome if isinstance(outcome, Answer) else Answer(outcome)
+    answer = outcome if isinstance(outcome, XrpcResponse) else XrpcResponse(outcome)
     body = answer.body
     content_type = answer.content_type
     if isinstance(body, AsyncIterator):
@@ -227,7 +229,7 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes 
     await send({"type": "http.response.body", "body": b"" if is_head else encoded})
 
 
-async def _send_stream(send: Send, answer: Answer, body: AsyncIterator[bytes], *, is_head: bool) -> None:
+async def _send_stream(send: Send, answer: XrpcResponse, body: AsyncIterator[bytes], *, is_head: bool) -> None:
     # The first chunk is made before the status is sent, so that a failure up to there is answered as one; after it a
     # failure breaks the connection.
     first = await anext(body, b"")
@@ -246,7 +248,7 @@ async def _send_stream(send: Send, answer: Answer, body: AsyncIterator[bytes], *
     await send({"type": "http.response.body", "body": b""})
 
 
-def _headers(answer: Answer, content_type: str | None) -> list[tuple[bytes, bytes]]:
+def _headers(answer: XrpcResponse, content_type: str | None) -> list[tuple[bytes, bytes]]:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     if content_type is not None:
         headers.append((b"content-type", content_type.encode("latin-1")))

@@ -16,16 +16,16 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from aurora_locus.federation.proxying import Proxying, require_allowed, require_may_leave
-from aurora_locus.federation.services import APP_VIEW, CREATE_REPORT, QUERY_LABELS, Service, Wanted
-from aurora_locus.federation.upstream import Reply, Request, sent_headers
+from aurora_locus.federation.services import APP_VIEW, CREATE_REPORT, QUERY_LABELS, KnownService, ServiceRef
+from aurora_locus.federation.upstream import Request, UpstreamResponse, sent_headers
 from aurora_locus.read_after_write.author import Pictures
 from aurora_locus.read_after_write.completing import GZIP, Completing, as_asked_for
 from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.bodies import whole
 from aurora_locus.xrpc.gate import PASSED_ON, Allowance
-from aurora_locus.xrpc.host import Host
-from aurora_locus.xrpc.method import Answer
+from aurora_locus.xrpc.host import XrpcHost
+from aurora_locus.xrpc.method import XrpcResponse
 from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
 from groundwork.errors import InvalidInput, NotSignedIn
 
@@ -38,12 +38,12 @@ _VERBS = frozenset({"GET", "HEAD", "POST"})
 class Elsewhere:
     """The dispatcher's way to other services."""
 
-    host: Host
+    host: XrpcHost
     proxying: Proxying
     completing: Completing
 
     @classmethod
-    def of(cls, host: Host, proxying: Proxying) -> "Elsewhere":
+    def of(cls, host: XrpcHost, proxying: Proxying) -> "Elsewhere":
         """The way that a running server has."""
         pictures = Pictures(host.settings.bsky_app_view_cdn_url_pattern, host.settings.url)
         return cls(host, proxying, Completing(host.repositories, proxying, pictures))
@@ -57,7 +57,7 @@ class Elsewhere:
 
     async def answer(
         self, text: str, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, allowance: Allowance
-    ) -> Answer | None:
+    ) -> XrpcResponse | None:
         """The other service's answer; None where there is nobody to ask.
 
         Raises NotSignedIn, Forbidden, InvalidInput, TooMany before anybody is asked; RemoteFailed and RemoteSlow after.
@@ -90,7 +90,9 @@ class Elsewhere:
             request = as_asked_for(request)
         return await self._ask(service, nsid, did, request, receive, query.decode("latin-1") if is_completed else None)
 
-    async def _require_caller(self, wanted: Wanted, nsid: Nsid, headers: Mapping[bytes, bytes], scope: Scope) -> Did:
+    async def _require_caller(
+        self, wanted: ServiceRef, nsid: Nsid, headers: Mapping[bytes, bytes], scope: Scope
+    ) -> Did:
         caller = await self.host.authenticate(Need.ACCESS, nsid, headers, scope)
         if caller is None or caller.did is None:
             raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
@@ -99,12 +101,18 @@ class Elsewhere:
         return caller.did
 
     async def _ask(
-        self, service: Service, nsid: Nsid, did: Did, request: Request, receive: Receive, completed_query: str | None
-    ) -> Answer:
+        self,
+        service: KnownService,
+        nsid: Nsid,
+        did: Did,
+        request: Request,
+        receive: Receive,
+        completed_query: str | None,
+    ) -> XrpcResponse:
         # Whoever hangs up ends the call that was made for them.
         hung_up = asyncio.ensure_future(_hang_up(receive))
 
-        async def ask() -> Reply:
+        async def ask() -> UpstreamResponse:
             reply = await self.proxying.ask(service, nsid, did, request, gone=hung_up.done)
             if completed_query is None:
                 return reply
@@ -132,7 +140,7 @@ class Elsewhere:
         return shown(reply, hung_up)
 
 
-def shown(reply: Reply, hung_up: "asyncio.Future[None]") -> Answer:
+def shown(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> XrpcResponse:
     """A reply as an answer of this server; watching for the caller ends with the body."""
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -143,7 +151,7 @@ def shown(reply: Reply, hung_up: "asyncio.Future[None]") -> Answer:
             hung_up.cancel()
             await reply.body.aclose()
 
-    return Answer(body(), headers=reply.headers, status=reply.status)
+    return XrpcResponse(body(), headers=reply.headers, status=reply.status)
 
 
 async def _hang_up(receive: Receive) -> None:

@@ -1,15 +1,15 @@
 """Whether a stranger may page through the host; reads of one named repository always work."""
 
-from aurora_locus.xrpc.method import Call
+from aurora_locus.xrpc.method import XrpcCall
 from groundwork.errors import Forbidden
 
 
-def require_enumerable(call: Call) -> None:
+def require_enumerable(call: XrpcCall) -> None:
     """Raise Forbidden unless the operator allows it or is the one who asks."""
     if not may_enumerate(call):
         raise Forbidden("This server does not list its repositories (PDS_FEDERATION_CRAWL_ENABLED is off).")
 
 
-def may_enumerate(call: Call) -> bool:
+def may_enumerate(call: XrpcCall) -> bool:
     """Whether this caller may."""
     return call.host.settings.can_be_enumerated or (call.caller is not None and call.caller.is_admin)

@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from aurora_locus.accounts.limits import network_of, of_address, widened
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from groundwork.clock import Clock
-from groundwork.rate_limit.contract import Counters, Limit, Standing, headers_of, spend
+from groundwork.rate_limit.contract import Counters, Limit, LimitState, headers_of, spend
 from groundwork.settings import Secret
 
 ADDRESS = Limit("address", 3000, 5 * 60)
@@ -45,7 +45,7 @@ class Allowance:
     """What one request has spent so far; nothing is refused where it is not counted."""
 
     is_counted: bool = True
-    standings: list[Standing] = field(default_factory=list)
+    standings: list[LimitState] = field(default_factory=list)
 
     @property
     def headers(self) -> Mapping[str, str]:

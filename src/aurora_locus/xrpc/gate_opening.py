@@ -3,14 +3,14 @@
 import ipaddress
 from urllib.parse import quote
 
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from aurora_locus.xrpc.gate import Gate
 from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 
 
-def counters_of(settings: Settings) -> Counters:
+def counters_of(settings: PdsSettings) -> Counters:
     """In this process, or in the Redis that several share. Raises Refused."""
     address = settings.redis_scratch_address
     if not address:
@@ -20,7 +20,7 @@ def counters_of(settings: Settings) -> Counters:
     return open_counters(f"redis://{credentials}{address}", prefix=f"{settings.hostname}:rate")
 
 
-def gate_of(settings: Settings, counters: Counters, clock: Clock) -> Gate:
+def gate_of(settings: PdsSettings, counters: Counters, clock: Clock) -> Gate:
     """As the operator wants it."""
     return Gate(
         counters,

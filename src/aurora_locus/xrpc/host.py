@@ -8,10 +8,10 @@ from at_protocol.lexicon.catalog import Catalog
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.stream_places import StreamPlaces
-from aurora_locus.identity.network import Network
+from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.learning import Learning
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from aurora_locus.xrpc.authentication import Authenticate
 from aurora_locus.xrpc.gate import Gate
 from groundwork.clock import Clock
@@ -19,16 +19,16 @@ from groundwork.database.transaction import Database
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class XrpcHost:
     """Everything that methods need."""
 
-    settings: Settings
+    settings: PdsSettings
     db: Database
     clock: Clock
     catalog: Catalog
     repositories: Repositories
     authenticate: Authenticate
-    network: Network
+    network: IdentityResolver
     crawling: CrawlRequests
     streams: StreamPlaces
     # None: nobody else is asked for anything.

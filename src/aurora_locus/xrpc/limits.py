@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 from aurora_locus.accounts import app_passwords
 from aurora_locus.accounts.limits import effective, key_of_identifier, network_of, of_address
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome, Run
+from aurora_locus.xrpc.method import Outcome, Run, XrpcCall
 from groundwork.rate_limit.contract import Limit, spend
 
-Charges = Callable[[Call], Sequence[tuple[Limit, str]]]
-Points = Callable[[Call], int]
+Charges = Callable[[XrpcCall], Sequence[tuple[Limit, str]]]
+Points = Callable[[XrpcCall], int]
 
 
 def limited(registry: Registry, charges: Charges, run: Run, points: Points | None = None) -> Run:
     """The same method, counted; ``points`` says what a call costs, if not one. Raises RateLimited."""
 
-    async def counted(call: Call) -> Outcome:
+    async def counted(call: XrpcCall) -> Outcome:
         if call.allowance.is_counted:
             wanted = [(effective(registry, limit), key) for limit, key in charges(call)]
             cost = 1 if points is None else points(call)
@@ -33,7 +33,7 @@ def limited(registry: Registry, charges: Charges, run: Run, points: Points | Non
 def per_address(*limits: Limit) -> Charges:
     """Each address has its own count."""
 
-    def charges(call: Call) -> Sequence[tuple[Limit, str]]:
+    def charges(call: XrpcCall) -> Sequence[tuple[Limit, str]]:
         is_shared = call.host.settings.shares_private_addresses
         return [(of_address(limit, call.peer, is_shared=is_shared), network_of(call.peer)) for limit in limits]
 
@@ -55,7 +55,7 @@ def per_identifier_and_address(*limits: Limit) -> Charges:
     programs that share an address with strangers: they are counted by address alone.
     """
 
-    def charges(call: Call) -> Sequence[tuple[Limit, str]]:
+    def charges(call: XrpcCall) -> Sequence[tuple[Limit, str]]:
         if app_passwords.has_form(call.body["password"]):
             return []
         key = f"{identifier_key(call)} {network_of(call.peer)}"
@@ -64,6 +64,6 @@ def per_identifier_and_address(*limits: Limit) -> Charges:
     return charges
 
 
-def identifier_key(call: Call, field: str = "identifier") -> str:
+def identifier_key(call: XrpcCall, field: str = "identifier") -> str:
     """The identifier of a call as counters know it."""
     return key_of_identifier(str(call.body[field]))

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.sign_in_source import SignInSource
-from aurora_locus.xrpc.authentication import Caller, Need
+from aurora_locus.xrpc.authentication import Need, PdsCaller
 from aurora_locus.xrpc.gate import Allowance
-from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.host import XrpcHost
 from groundwork.errors import NotSignedIn
 
 # Write endpoints take records, which alone may have a million bytes.
@@ -19,17 +19,17 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class XrpcCall:
     """One call: parameters and body are decoded and valid by the method's Lexicon, defaults of parameters filled in.
 
     ``body`` is the JSON input as data-model values; a method with a raw body reads ``stream`` instead. ``headers`` are
     lower-case. ``source`` is where it comes from.
     """
 
-    host: Host
+    host: XrpcHost
     parameters: Mapping[str, Any]
     body: Any
-    caller: Caller | None
+    caller: PdsCaller | None
     headers: Mapping[bytes, bytes]
     stream: AsyncIterator[bytes]
     source: SignInSource
@@ -54,7 +54,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class XrpcResponse:
     """An answer beyond plain JSON. ``body``: bytes, chunks as they come, or a JSON-able value; None sends no body."""
 
     body: object = None
@@ -64,8 +64,8 @@ class Answer:
 
 
 # A JSON-able dict is the usual answer; None means there is no output.
-Outcome = Answer | dict[str, Any] | None
-Run = Callable[[Call], Awaitable[Outcome]]
+Outcome = XrpcResponse | dict[str, Any] | None
+Run = Callable[[XrpcCall], Awaitable[Outcome]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from at_protocol.oauth.permissions import (
     RpcPermission,
     Writing,
 )
-from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.model import SessionScope
 from aurora_locus.blobs.media_type import UNKNOWN
-from aurora_locus.xrpc.authentication import Caller, Need
+from aurora_locus.xrpc.authentication import Need, PdsCaller
 from groundwork.errors import Forbidden
 
 Missing = str | None
@@ -79,7 +79,7 @@ NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
 }
 
 
-def require(need: Need, nsid: str, caller: Caller | None) -> None:
+def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
     """Raise Forbidden unless an app may call the method at all; ``ScopeMissing`` where its person could allow it."""
     if caller is None or caller.grant is None or need in _OPEN_TO_ANYBODY:
         return
@@ -89,7 +89,7 @@ def require(need: Need, nsid: str, caller: Caller | None) -> None:
     _require(asked(caller.grant))
 
 
-def require_writing(caller: Caller | None, collection: str, *writings: Writing) -> None:
+def require_writing(caller: PdsCaller | None, collection: str, *writings: Writing) -> None:
     """Raise Forbidden (``ScopeMissing``) unless an app may do all of this with records of the collection."""
     if caller is None or caller.grant is None:
         return
@@ -98,7 +98,7 @@ def require_writing(caller: Caller | None, collection: str, *writings: Writing) 
             _require(RepoPermission((collection,), frozenset({writing})).scope())
 
 
-def require_upload(caller: Caller | None, content_type: str | None) -> None:
+def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:
     """Raise Forbidden (``ScopeMissing``) unless an app may upload files of the type that it declares."""
     if caller is None or caller.grant is None:
         return
@@ -107,7 +107,7 @@ def require_upload(caller: Caller | None, content_type: str | None) -> None:
         _require(BlobPermission((bare,)).scope())
 
 
-def require_rpc(caller: Caller | None, *, audience: str, method: str) -> None:
+def require_rpc(caller: PdsCaller | None, *, audience: str, method: str) -> None:
     """Raise Forbidden (``ScopeMissing``) unless an app may call this method of this service (``did#service``) for its
     person; ``*`` is every method. Sessions of the account itself are none of this function's business.
     """
@@ -117,15 +117,15 @@ def require_rpc(caller: Caller | None, *, audience: str, method: str) -> None:
         _require(RpcPermission((method,), audience).scope())
 
 
-def may_read_email(caller: Caller | None) -> bool:
+def may_read_email(caller: PdsCaller | None) -> bool:
     """Whether the account's address may be shown to this caller."""
     return caller is not None and (caller.grant is None or caller.grant.may_read_email())
 
 
-def scope_at_services(caller: Caller | None) -> Scope | None:
+def scope_at_services(caller: PdsCaller | None) -> SessionScope | None:
     """The session scope by which calls of other services are judged. An app was judged by :func:`require_rpc`."""
     if caller is not None and caller.grant is not None:
-        return Scope.PRIVILEGED_APP_PASSWORD
+        return SessionScope.PRIVILEGED_APP_PASSWORD
     return None if caller is None else caller.scope
 
 

@@ -41,7 +41,7 @@ from aurora_locus.xrpc.com_atproto_sync import (
     subscribe_repos,
 )
 from aurora_locus.xrpc.com_atproto_sync.crawler_limits import for_crawlers
-from aurora_locus.xrpc.dispatch import Table
+from aurora_locus.xrpc.dispatch import MethodTable
 
 REPO = (
     apply_writes.METHOD,
@@ -76,11 +76,11 @@ SYNC = (
 )
 
 
-def table(registry: Registry, labels: Labels) -> Table:
+def table(registry: Registry, labels: Labels) -> MethodTable:
     """The whole table of a running server."""
     repo = [for_writers(registry, with_types(method)) for method in REPO]
     sync = [for_crawlers(registry, method) for method in SYNC]
-    return Table(
+    return MethodTable(
         [
             *repo,
             resolve_lexicon.METHOD,

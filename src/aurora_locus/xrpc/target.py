@@ -7,13 +7,13 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.repository import reader
-from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.statuses import import_running, require_visible
-from aurora_locus.xrpc.method import Call
+from aurora_locus.xrpc.method import XrpcCall
 from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 
 
-async def did_of(call: Call, repo: str) -> Did:
+async def did_of(call: XrpcCall, repo: str) -> Did:
     """The DID that ``repo`` (valid by its Lexicon) names. Raises NotFound for a handle that nobody here has."""
     if repo.startswith("did:"):
         return Did(repo)
@@ -24,17 +24,17 @@ async def did_of(call: Call, repo: str) -> Did:
     return account.did
 
 
-async def own_repository(call: Call, repo: str) -> Did:
+async def own_repository(call: XrpcCall, repo: str) -> Did:
     """The caller's own DID, which ``repo`` must name, of an account that is active. Raises Forbidden, NotSignedIn."""
     did = call.did
     if repo != did and await _named(call, repo) != did:
         raise Forbidden("You can write to your own repository only.")
-    if (await call.host.repositories.head(did)).status is Status.DEACTIVATED:
+    if (await call.host.repositories.head(did)).status is HostingStatus.DEACTIVATED:
         raise NotSignedIn("This account is deactivated; activate it first.", name="AccountDeactivated")
     return did
 
 
-async def _named(call: Call, repo: str) -> Did:
+async def _named(call: XrpcCall, repo: str) -> Did:
     try:
         return await did_of(call, repo)
     except NotFound as failure:
@@ -42,16 +42,16 @@ async def _named(call: Call, repo: str) -> Did:
         raise Forbidden(failure.why, name="AccountNotFound") from None
 
 
-async def visible_head(call: Call, did: Did) -> Head:
+async def visible_head(call: XrpcCall, did: Did) -> Head:
     """The head of a repository that the caller may read. Raises NotFound, Refused, Unavailable while it is imported."""
     head = await call.host.repositories.head(did)
     require_visible(head, reader_is_owner=call.caller is not None and call.caller.may_see(did))
-    if head.status is not Status.ACTIVE and await reader.is_importing(call.host.db, did):
+    if head.status is not HostingStatus.ACTIVE and await reader.is_importing(call.host.db, did):
         raise import_running(did)
     return head
 
 
-def rev_header(call: Call, head: Head) -> dict[str, str]:
+def rev_header(call: XrpcCall, head: Head) -> dict[str, str]:
     """``atproto-repo-rev`` for callers who read their own repository: which of their writes the answer reflects."""
     if call.caller is not None and call.caller.did == head.did:
         return {"atproto-repo-rev": head.rev}

@@ -17,7 +17,7 @@ PIECE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredBlob:
     """One entry of a listing; ``modified_at`` is when the store got it, in seconds since 1970 by the store's own clock."""
 
     key: str
@@ -59,7 +59,7 @@ class BlobStore(Protocol):
         """Give a value another name, in place of what had that; whether there was something to move."""
         ...
 
-    def list(self, folder: str = "") -> AsyncIterator[Stored]:
+    def list(self, folder: str = "") -> AsyncIterator[StoredBlob]:
         """Everything below a folder (``did:plc:…``), or everything, in key order within a folder."""
         ...
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from groundwork.blobstore.contract import BlobStore, Stored
+from groundwork.blobstore.contract import BlobStore, StoredBlob
 from groundwork.errors import NotFound, Unavailable
 
 # A bucket answers slowly, and much at once.
@@ -37,7 +37,7 @@ async def copy_missing(source: BlobStore, target: BlobStore, tell: Callable[[Cop
     # As many are on their way as there are places, whatever is listed.
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(stored: Stored) -> None:
+    async def one(stored: StoredBlob) -> None:
         try:
             await _copy(source, target, stored, copied)
             tell(copied)
@@ -63,7 +63,7 @@ async def remove_copied(source: BlobStore, target: BlobStore) -> int:
     return removed
 
 
-async def _copy(source: BlobStore, target: BlobStore, stored: Stored, copied: Copied) -> None:
+async def _copy(source: BlobStore, target: BlobStore, stored: StoredBlob, copied: Copied) -> None:
     if await _size(target, stored.key) == stored.size:
         copied.known += 1
         return

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from groundwork.blobstore.contract import PIECE_BYTES, Stored, check_key
+from groundwork.blobstore.contract import PIECE_BYTES, StoredBlob, check_key
 from groundwork.errors import NotFound, Unavailable
 
 # Longer than any upload takes; another process may be receiving one right now.
@@ -155,7 +155,7 @@ class DiskBlobStore:
             raise Unavailable("The blob cannot be moved at the moment.") from error
         return True
 
-    async def list(self, folder: str = "") -> AsyncIterator[Stored]:
+    async def list(self, folder: str = "") -> AsyncIterator[StoredBlob]:
         top = self._blobs / check_key(folder) if folder else self._blobs
         walking = _walk(top, self._blobs)
         while page := await asyncio.to_thread(_take, walking, _LIST_PAGE):
@@ -180,7 +180,7 @@ def _read_at(path: Path, start: int, size: int) -> bytes:
         raise _absent() from None
 
 
-def _walk(folder: Path, root: Path) -> Iterator[Stored]:
+def _walk(folder: Path, root: Path) -> Iterator[StoredBlob]:
     """Files below a folder, one folder's names at a time; what is deleted meanwhile is skipped."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -196,10 +196,10 @@ def _walk(folder: Path, root: Path) -> Iterator[Stored]:
                 status = entry.stat()
             except FileNotFoundError:
                 continue
-            yield Stored(Path(entry.path).relative_to(root).as_posix(), status.st_size, status.st_mtime)
+            yield StoredBlob(Path(entry.path).relative_to(root).as_posix(), status.st_size, status.st_mtime)
 
 
-def _take(walking: Iterator[Stored], count: int) -> list[Stored]:
+def _take(walking: Iterator[StoredBlob], count: int) -> list[StoredBlob]:
     return list(itertools.islice(walking, count))
 
 

@@ -17,7 +17,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from groundwork.blobstore.contract import PIECE_BYTES, Stored, check_key
+from groundwork.blobstore.contract import PIECE_BYTES, StoredBlob, check_key
 from groundwork.blobstore.open_ import Bucket
 from groundwork.errors import NotFound, Unavailable
 
@@ -138,12 +138,12 @@ class S3BlobStore:
             await obstore.delete_async(self._store, key)
         return True
 
-    async def list(self, folder: str = "") -> AsyncIterator[Stored]:
+    async def list(self, folder: str = "") -> AsyncIterator[StoredBlob]:
         prefix = check_key(folder) if folder else None
         with _meaning():
             async for page in obstore.list(self._store, prefix, chunk_size=_LIST_PAGE):
                 for one in page:
-                    yield Stored(one["path"], one["size"], one["last_modified"].timestamp())
+                    yield StoredBlob(one["path"], one["size"], one["last_modified"].timestamp())
 
 
 def _endpoint(bucket: Bucket) -> str:

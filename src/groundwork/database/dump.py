@@ -12,18 +12,18 @@ from typing import Protocol
 
 from groundwork.database import postgres_dump, sqlite_dump
 from groundwork.database.open_ import POSTGRES, sqlite_path
-from groundwork.database.table_order import Rows, Table
+from groundwork.database.table_order import DatabaseTable, Rows
 
-__all__ = ["Contents", "Loading", "Rows", "Table", "load_contents", "read_contents"]
+__all__ = ["Contents", "DatabaseTable", "Loading", "Rows", "load_contents", "read_contents"]
 
 
 class Contents(Protocol):
     """A database at one moment."""
 
     @property
-    def tables(self) -> Sequence[Table]: ...
+    def tables(self) -> Sequence[DatabaseTable]: ...
 
-    def rows(self, table: Table) -> AsyncIterator[Rows]:
+    def rows(self, table: DatabaseTable) -> AsyncIterator[Rows]:
         """All rows of a table, some thousand at a time, in the order of its columns."""
         ...
 

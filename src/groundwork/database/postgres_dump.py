@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from groundwork.database.postgres import check_schema_name, meaning
-from groundwork.database.table_order import COUNTER_PREFIX, ROWS_AT_ONCE, Rows, Table, in_order
+from groundwork.database.table_order import COUNTER_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
 from groundwork.database.transaction import DatabaseUnavailable
 
 _COLUMNS = """
@@ -33,12 +33,12 @@ _REFERENCES = """
 class PostgresContents:
     """A schema in a transaction that sees one moment."""
 
-    def __init__(self, connection: "asyncpg.Connection[Any]", schema: str, tables: Sequence[Table]) -> None:
+    def __init__(self, connection: "asyncpg.Connection[Any]", schema: str, tables: Sequence[DatabaseTable]) -> None:
         self._connection = connection
         self._schema = schema
         self.tables = tables
 
-    async def rows(self, table: Table) -> AsyncIterator[Rows]:
+    async def rows(self, table: DatabaseTable) -> AsyncIterator[Rows]:
         columns = ", ".join(f'"{column}"' for column in table.columns)
         cursor = await self._connection.cursor(f'select {columns} from "{self._schema}"."{table.name}"')
         while rows := await cursor.fetch(ROWS_AT_ONCE):
@@ -96,7 +96,7 @@ async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
         await connection.close()
 
 
-async def _tables(connection: "asyncpg.Connection[Any]", schema: str) -> list[Table]:
+async def _tables(connection: "asyncpg.Connection[Any]", schema: str) -> list[DatabaseTable]:
     columns: dict[str, list[str]] = {}
     for row in await connection.fetch(_COLUMNS, schema):
         if not row[0].startswith(COUNTER_PREFIX):

@@ -11,7 +11,7 @@ from groundwork import private_file
 from groundwork.clock import Clock, Instant
 from groundwork.database.sqlite_readers import ReaderPool, SqliteReader
 from groundwork.database.sqlite_short_reads import ShortReads
-from groundwork.database.sqlite_writer import WAL_BOUND_BYTES, Ask, Interactive, Plain, Verb, WriterThread
+from groundwork.database.sqlite_writer import WAL_BOUND_BYTES, Interactive, Plain, Verb, WriterRequest, WriterThread
 from groundwork.database.transaction import (
     Engine,
     PlainReader,
@@ -83,7 +83,7 @@ class SqliteTransaction:
             raise self.failure
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending.add(answer)
-        self._member.asks.put(Ask(verb, sql, parameters, answer))
+        self._member.asks.put(WriterRequest(verb, sql, parameters, answer))
         try:
             return await answer
         except asyncio.CancelledError:
@@ -131,7 +131,7 @@ class SqliteDatabase:
             transaction.begin(await opened)
         except BaseException:
             # Cancelled while waiting for its turn: the writer thread skips it, or finds this if it has just begun.
-            member.asks.put(Ask(Verb.ROLLBACK, "", None, done))
+            member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             _give_up(done)
             raise
         mark = mark_open()
@@ -139,7 +139,7 @@ class SqliteDatabase:
             yield transaction
         except BaseException as failure:
             transaction.end(_ENDED)
-            member.asks.put(Ask(Verb.ROLLBACK, "", None, done))
+            member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             if isinstance(failure, (asyncio.CancelledError, GeneratorExit)):
                 _give_up(done)
             else:
@@ -148,7 +148,7 @@ class SqliteDatabase:
         else:
             failed = transaction.failure
             transaction.end(_ENDED)
-            member.asks.put(Ask(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
+            member.asks.put(WriterRequest(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
             # Cancelling this wait does not cancel the commit: the writer thread goes on, only nobody listens.
             await done
             if failed is not None:

@@ -112,7 +112,7 @@ _IN_WORDS = {
 }
 
 
-def _require_fitting(statement: statements.Statement, parameters: Mapping[str, object]) -> None:
+def _require_fitting(statement: statements.SqlStatement, parameters: Mapping[str, object]) -> None:
     if parameters.keys() != statement.wanted:
         statement.check(parameters)
     for value in parameters.values():

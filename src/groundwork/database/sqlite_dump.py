@@ -14,7 +14,7 @@ from pathlib import Path
 
 from groundwork import private_file
 from groundwork.database.sqlite_connection import meaning
-from groundwork.database.table_order import COUNTER_PREFIX, DERIVED_PREFIX, ROWS_AT_ONCE, Rows, Table, in_order
+from groundwork.database.table_order import COUNTER_PREFIX, DERIVED_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
 
 # Between two looks at whether anybody still waits.
 _PAGES_AT_ONCE = 4096
@@ -27,7 +27,7 @@ class SqliteContents:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.tables = tables_of(self._connection)
 
-    async def rows(self, table: Table) -> AsyncIterator[Rows]:
+    async def rows(self, table: DatabaseTable) -> AsyncIterator[Rows]:
         columns = ", ".join(f'"{column}"' for column in table.columns)
         cursor = await asyncio.to_thread(self._connection.execute, f'select {columns} from "{table.name}"')
         try:
@@ -77,7 +77,7 @@ def copy_file(path: Path, copy: Path) -> None:
         raise meaning(failure) from failure
 
 
-def tables_of(connection: sqlite3.Connection) -> list[Table]:
+def tables_of(connection: sqlite3.Connection) -> list[DatabaseTable]:
     """The tables of a file, in order."""
     names = [
         row[0]

@@ -27,7 +27,7 @@ _TOO_LONG = "the read took too long; read in pages"
 
 
 @dataclass(slots=True, eq=False)
-class _Ask:
+class _ReaderRequest:
     """Work for a reader's thread. ``is_unwanted`` is called on that thread."""
 
     work: Callable[[], Any]
@@ -40,8 +40,8 @@ class _ReaderThread:
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
-        self._running: _Ask | None = None
+        self._asks: queue.SimpleQueue[_ReaderRequest | None] = queue.SimpleQueue()
+        self._running: _ReaderRequest | None = None
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection = driver.connect_reader(path)
         # Unlike ``interrupt``, which is lost when it comes just before the statement starts, this is asked again.
@@ -52,7 +52,7 @@ class _ReaderThread:
     def ask(self, work: Callable[[], Any], is_unwanted: Callable[[], bool]) -> "asyncio.Future[Any]":
         """Run ``work`` on the thread; it is stopped when nobody waits for it or ``is_unwanted`` says so."""
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._asks.put(_Ask(work, answer, is_unwanted))
+        self._asks.put(_ReaderRequest(work, answer, is_unwanted))
         return answer
 
     def stop(self) -> None:

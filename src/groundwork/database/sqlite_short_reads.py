@@ -25,12 +25,12 @@ _STEPS_BETWEEN_CHECKS = 50_000
 _TOGETHER = 16
 
 
-class _Ask(NamedTuple):
+class _ShortReadRequest(NamedTuple):
     work: Callable[[PlainReader], Any]
     answer: "asyncio.Future[Any]"
 
 
-class _Told(NamedTuple):
+class _ShortReadResult(NamedTuple):
     answer: "asyncio.Future[Any]"
     value: Any
     failure: BaseException | None
@@ -65,7 +65,7 @@ class ShortReads:
         self._clock = clock
         self._limit = limit_seconds
         self._loop = asyncio.get_running_loop()
-        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
+        self._asks: queue.SimpleQueue[_ShortReadRequest | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._deadline = 0.0
         self._is_closed = False
@@ -82,7 +82,7 @@ class ShortReads:
             )
             self._thread.start()
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._asks.put(_Ask(work, answer))
+        self._asks.put(_ShortReadRequest(work, answer))
         return answer
 
     async def close(self) -> None:
@@ -109,9 +109,9 @@ class ShortReads:
         connection.close()
         self._tell(_end, self._ended)
 
-    def _do(self, connection: sqlite3.Connection, ask: _Ask) -> _Told:
+    def _do(self, connection: sqlite3.Connection, ask: _ShortReadRequest) -> _ShortReadResult:
         if ask.answer.cancelled():
-            return _Told(ask.answer, None, None)
+            return _ShortReadResult(ask.answer, None, None)
         self._deadline = time.monotonic() + self._limit
         value, failure = None, None
         try:
@@ -123,14 +123,14 @@ class ShortReads:
                 failure = ReadTooLong("the read took too long; read in pages")
         if connection.in_transaction:
             connection.execute("rollback")
-        return _Told(ask.answer, value, failure)
+        return _ShortReadResult(ask.answer, value, failure)
 
     def _tell(self, call: Callable[[Any], None], about: object) -> None:
         if not self._loop.is_closed():  # else nobody is left to be told
             self._loop.call_soon_threadsafe(call, about)
 
 
-def _resolve(told: list[_Told]) -> None:
+def _resolve(told: list[_ShortReadResult]) -> None:
     for answer, value, failure in told:
         if answer.done():
             continue

@@ -55,7 +55,7 @@ class Verb(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Ask:
+class WriterRequest:
     """One request to an open interactive transaction; ``answer`` is resolved on the event loop."""
 
     verb: Verb
@@ -79,7 +79,7 @@ class Interactive:
     opened: "asyncio.Future[Instant]"
     done: "asyncio.Future[Any]"
     too_long: Callable[[], None]
-    asks: "queue.SimpleQueue[Ask]" = field(default_factory=queue.SimpleQueue)
+    asks: "queue.SimpleQueue[WriterRequest]" = field(default_factory=queue.SimpleQueue)
     calls: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -286,7 +286,7 @@ class WriterThread:
             if not connection.in_transaction:
                 return _Outcome(member.done, failure=doomed)
 
-    def _answer(self, ask: Ask) -> Any:
+    def _answer(self, ask: WriterRequest) -> Any:
         match ask.verb:
             case Verb.FETCH:
                 return driver.fetch(self._connection, ask.sql, ask.parameters)

@@ -27,7 +27,7 @@ MAX_LIST = 32_766
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SqlStatement:
     """A translated statement: the driver's text and the names of its parameters in the order the driver wants them.
 
     ``wanted`` are the same names as a set; ``lists`` those that stand after ``in``; ``pieces`` (SQLite only) is the
@@ -51,7 +51,7 @@ class Statement:
 
 
 @functools.lru_cache(maxsize=4096)
-def for_postgres(sql: str) -> Statement:
+def for_postgres(sql: str) -> SqlStatement:
     """``:name`` becomes ``$n`` (one number per name), ``in :names`` becomes ``= any($n)``."""
     numbers: dict[str, int] = {}
     lists: dict[str, None] = {}
@@ -69,11 +69,11 @@ def for_postgres(sql: str) -> Statement:
         parts += (sql[done : match.start()], replacement)
         done = match.end()
     parts.append(sql[done:])
-    return Statement("".join(parts), tuple(numbers), frozenset(numbers), tuple(lists))
+    return SqlStatement("".join(parts), tuple(numbers), frozenset(numbers), tuple(lists))
 
 
 @functools.lru_cache(maxsize=4096)
-def for_sqlite(sql: str) -> Statement:
+def for_sqlite(sql: str) -> SqlStatement:
     """SQLite reads ``:name`` itself; only the places of lists are remembered, to be filled by ``spread``."""
     names: dict[str, None] = {}
     lists: list[str] = []
@@ -88,10 +88,10 @@ def for_sqlite(sql: str) -> Statement:
             pieces.append(sql[done : match.end("in")])
             done = match.end()
     pieces.append(sql[done:])
-    return Statement(sql, tuple(names), frozenset(names), tuple(lists), tuple(pieces))
+    return SqlStatement(sql, tuple(names), frozenset(names), tuple(lists), tuple(pieces))
 
 
-def spread(statement: Statement, parameters: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+def spread(statement: SqlStatement, parameters: Mapping[str, object]) -> tuple[str, dict[str, object]]:
     """SQLite's text and values for a statement with lists.
 
     Lengths are rounded up to a power of two by repeating the last value, which changes no ``in`` and lets SQLite's
@@ -117,7 +117,7 @@ def spread(statement: Statement, parameters: Mapping[str, object]) -> tuple[str,
 
 # Few sizes, because they are rounded.
 @functools.lru_cache(maxsize=1024)
-def _with_slots(statement: Statement, sizes: tuple[int, ...]) -> tuple[str, tuple[tuple[str, ...], ...]]:
+def _with_slots(statement: SqlStatement, sizes: tuple[int, ...]) -> tuple[str, tuple[tuple[str, ...], ...]]:
     """The text with so many places in each list, and the names of those places."""
     text = [statement.pieces[0]]
     slots = []

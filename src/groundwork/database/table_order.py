@@ -18,17 +18,17 @@ DERIVED_PREFIX = "search_"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DatabaseTable:
     """A table and its columns, in the order of the schema."""
 
     name: str
     columns: tuple[str, ...]
 
 
-def in_order(columns: Mapping[str, Sequence[str]], references: Iterable[tuple[str, str]]) -> list[Table]:
+def in_order(columns: Mapping[str, Sequence[str]], references: Iterable[tuple[str, str]]) -> list[DatabaseTable]:
     """``references`` are pairs (table, the table that it refers to)."""
     sorter: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(sorted(columns), ()))
     for name, other in references:
         if name != other and name in columns and other in columns:
             sorter.add(name, other)
-    return [Table(name, tuple(columns[name])) for name in sorter.static_order()]
+    return [DatabaseTable(name, tuple(columns[name])) for name in sorter.static_order()]

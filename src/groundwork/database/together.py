@@ -14,14 +14,14 @@ from groundwork.database.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Write:
+class SqlWrite:
     """A statement that changes rows, and its parameters."""
 
     sql: str
     parameters: Mapping[str, object]
 
 
-async def execute_together(tx: Transaction, writes: Sequence[Write]) -> None:
+async def execute_together(tx: Transaction, writes: Sequence[SqlWrite]) -> None:
     """Do all of these, none of which depends on what another did."""
     if not isinstance(tx, PostgresTransaction) or len(writes) < 2:
         for one in writes:

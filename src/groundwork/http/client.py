@@ -33,8 +33,8 @@ from groundwork.http.reach import (
     SOCKETS,
     WEB,
     AddressRefused,
+    AllowedTargets,
     PublicNames,
-    Reach,
     check_target,
     leads_inside,
     public_socket,
@@ -59,7 +59,7 @@ class NetworkInsideTransaction(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole answer. ``url`` is where it came from after redirects."""
 
     status: int
@@ -78,7 +78,7 @@ class Answer:
         except InvalidInput as bad:
             raise RemoteFailed(f"{_host(self.url)} did not answer with JSON: {bad.why}", status=self.status) from None
 
-    def expect_ok(self) -> "Answer":
+    def expect_ok(self) -> "HttpResponse":
         """The answer itself, or ``RemoteFailed`` with its status."""
         if not self.is_ok:
             raise RemoteFailed(f"{_host(self.url)} answered with status {self.status}.", status=self.status)
@@ -106,7 +106,7 @@ class HttpClient:
 
     def __init__(
         self,
-        reach: Reach = PUBLIC,
+        reach: AllowedTargets = PUBLIC,
         *,
         user_agent: str = "openmeet",
         connections: int = 100,
@@ -158,7 +158,7 @@ class HttpClient:
         timeout_seconds: float = TOTAL_SECONDS,
         max_bytes: int = ANSWER_BYTES,
         redirects: int = 0,
-    ) -> Answer:
+    ) -> HttpResponse:
         """Ask and read the whole answer. ``redirects`` (at most 3) are followed for GET and HEAD only.
 
         Raises ``AddressRefused``, ``RemoteFailed`` (no connection, broken answer, too large) and ``RemoteSlow``.
@@ -168,7 +168,7 @@ class HttpClient:
                 response, at = await self._send(method, url, headers, body, redirects)
                 async with response:
                     pieces = [piece async for piece in _pieces(response, at, max_bytes)]
-                    return Answer(response.status, response.headers, b"".join(pieces), str(at))
+                    return HttpResponse(response.status, response.headers, b"".join(pieces), str(at))
 
     async def get(
         self,
@@ -178,7 +178,7 @@ class HttpClient:
         timeout_seconds: float = TOTAL_SECONDS,
         max_bytes: int = ANSWER_BYTES,
         redirects: int = 0,
-    ) -> Answer:
+    ) -> HttpResponse:
         """``request`` with GET."""
         return await self.request(
             "GET", url, headers=headers, timeout_seconds=timeout_seconds, max_bytes=max_bytes, redirects=redirects
@@ -192,7 +192,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         timeout_seconds: float = TOTAL_SECONDS,
         max_bytes: int = ANSWER_BYTES,
-    ) -> Answer:
+    ) -> HttpResponse:
         """``request`` with POST and a JSON body."""
         return await self.request(
             "POST",

@@ -73,7 +73,7 @@ class ConnectionLimit:
         self.open: Counter[str] = Counter()
         self.streams: Counter[str] = Counter()
         self.all_streams = 0
-        self.waiting = _Waiting()
+        self.waiting = _WaitingConnections()
         self._warned_at: dict[str, float] = {}
 
     def protocol(self, **arguments: Any) -> "LimitedConnection":
@@ -97,7 +97,7 @@ class ConnectionLimit:
             log.warning(event, limit=limit)
 
 
-class _Waiting:
+class _WaitingConnections:
     """Connections whose clients have the next move, by address, the longest first. Each step takes constant time."""
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ class AddressRefused(Refused):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AllowedTargets:
     """What may be called. The default is for strangers' URLs; the rest is for development and for our own back end."""
 
     private_addresses: bool = False
@@ -39,11 +39,11 @@ class Reach:
     any_port: bool = False
 
 
-PUBLIC = Reach()
-DEVELOPMENT = Reach(private_addresses=True, plain_http=True, any_port=True)
+PUBLIC = AllowedTargets()
+DEVELOPMENT = AllowedTargets(private_addresses=True, plain_http=True, any_port=True)
 
 
-def check_target(url: str, schemes: Mapping[str, bool], reach: Reach) -> URL:
+def check_target(url: str, schemes: Mapping[str, bool], reach: AllowedTargets) -> URL:
     """The URL, when its scheme, port and host may be called at all; names are checked when they are resolved."""
     try:
         target = URL(url, encoded=True)

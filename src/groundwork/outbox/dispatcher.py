@@ -15,10 +15,10 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.outbox import retry
-from groundwork.outbox.jobs import COLUMNS, Debt, debt_of
+from groundwork.outbox.jobs import COLUMNS, Job, debt_of
 from groundwork.telemetry.logs import log
 
-Payer = Callable[[Debt], Awaitable[None]]
+Payer = Callable[[Job], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Paying:
     payer: Payer
     batch: int = 20
     lease_seconds: float = 60.0
-    policy: retry.Policy = retry.DEFAULT
+    policy: retry.RetryPolicy = retry.DEFAULT
 
 
 # The guards stand in the outer statement too: two workers on PostgreSQL may choose the same rows, and the second
@@ -103,14 +103,14 @@ async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None
                 await one
 
 
-async def lease(db: Database, kind: str, *, limit: int, seconds: float) -> list[Debt]:
+async def lease(db: Database, kind: str, *, limit: int, seconds: float) -> list[Job]:
     """Take debts of a kind that are due, or whose earlier payer never came back."""
     async with db.transaction() as tx:
         rows = await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
     return [debt_of(row) for row in rows]
 
 
-async def _pay(db: Database, paying: Paying, debt: Debt) -> None:
+async def _pay(db: Database, paying: Paying, debt: Job) -> None:
     try:
         await paying.payer(debt)
     except Failure as failure:
@@ -131,7 +131,7 @@ async def _pay(db: Database, paying: Paying, debt: Debt) -> None:
             )
 
 
-async def _postpone(db: Database, paying: Paying, debt: Debt, reason: str, asked: float | None) -> None:
+async def _postpone(db: Database, paying: Paying, debt: Job, reason: str, asked: float | None) -> None:
     wait = retry.wait_seconds(
         debt.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries, guards nothing
@@ -144,7 +144,7 @@ async def _postpone(db: Database, paying: Paying, debt: Debt, reason: str, asked
         await tx.execute(POSTPONE, kind=debt.kind, subject=debt.subject, lease=debt.lease, due_at=due_at, reason=reason)
 
 
-async def _give_up(db: Database, debt: Debt, reason: str) -> None:
+async def _give_up(db: Database, debt: Job, reason: str) -> None:
     log.error("debt.given_up", kind=debt.kind, subject=debt.subject, reason=reason)
     async with db.transaction() as tx:
         await tx.execute(

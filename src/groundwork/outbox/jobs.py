@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import write_each
-from groundwork.database.together import Write
+from groundwork.database.together import SqlWrite
 from groundwork.database.transaction import Reader, Row, Transaction
-from groundwork.outbox.wakeup import ring
+from groundwork.outbox.wakeup import wake_dispatchers
 
 
 class DebtState(StrEnum):
@@ -21,11 +21,11 @@ class DebtState(StrEnum):
     DUE = "due"
     LEASED = "leased"
     PAID = "paid"
-    GIVEN_UP = "given_up"
+    GIVEN_UP = "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
+class Job:
     """One thing owed. ``attempts`` counts earlier failures of this revision."""
 
     kind: str
@@ -127,7 +127,7 @@ async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, In
     ]
     if rows:
         await write_each(tx, OWE, rows, kind=str(kind), now=tx.now)
-        tx.after_commit(ring)
+        tx.after_commit(wake_dispatchers)
 
 
 async def owe_chosen(
@@ -145,7 +145,7 @@ async def owe_chosen(
         now=tx.now,
         **parameters,
     )
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
 
 
 async def owe_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
@@ -153,36 +153,34 @@ async def owe_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None
     rows = [{"subject": subject} for subject in sorted(set(subjects))]
     if rows:
         await write_each(tx, OWE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
-        tx.after_commit(ring)
+        tx.after_commit(wake_dispatchers)
 
 
-def owing(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> Write:
+def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> SqlWrite:
     """``owe``, to be written together with what it is about."""
-    tx.after_commit(ring)
-    return Write(
+    tx.after_commit(wake_dispatchers)
+    return SqlWrite(
         OWE_ONE, {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
     )
 
 
-async def find(reader: Reader, kind: str, subject: str) -> Debt | None:
+async def find(reader: Reader, kind: str, subject: str) -> Job | None:
     """What is or was owed about a subject."""
     row = await reader.fetch_one(FIND, kind=str(kind), subject=subject)
     return None if row is None else debt_of(row)
 
 
-async def given_up(
-    reader: Reader, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100
-) -> list[Debt]:
+async def failed(reader: Reader, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100) -> list[Job]:
     """Debts that wait for a person, in (kind, subject) order after the keyset ``after``."""
     rows = await reader.fetch(
-        LIST, state="given_up", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
+        LIST, state="failed", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
     )
     return [debt_of(row) for row in rows]
 
 
 async def wake(tx: Transaction, kind: str, subject: str) -> bool:
     """Try again now what waits or was given up; False when there is nothing to wake."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
 
 
@@ -214,9 +212,9 @@ async def waiting(reader: Reader) -> list[tuple[str, DebtState, int, Instant]]:
     ]
 
 
-def debt_of(row: Row) -> Debt:
+def debt_of(row: Row) -> Job:
     """A row of ``COLUMNS`` as a value."""
-    return Debt(
+    return Job(
         row["kind"],
         row["subject"],
         row["revision"],

@@ -6,7 +6,7 @@ from groundwork.errors import Failure, TooMany, Unavailable, kind_of
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetryPolicy:
     """First wait, longest wait, and how often a failure that nobody foresaw is tried before a person must look."""
 
     first_seconds: float = 5.0
@@ -14,11 +14,11 @@ class Policy:
     unforeseen_tries: int = 5
 
 
-DEFAULT = Policy()
+DEFAULT = RetryPolicy()
 
 
 def wait_seconds(
-    attempts: int, jitter: float, *, policy: Policy = DEFAULT, asked_seconds: float | None = None
+    attempts: int, jitter: float, *, policy: RetryPolicy = DEFAULT, asked_seconds: float | None = None
 ) -> float:
     """Seconds to wait after the ``attempts``-th failure (1 for the first).
 

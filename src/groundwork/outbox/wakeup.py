@@ -10,14 +10,14 @@ from weakref import WeakSet
 _BELLS: WeakSet[asyncio.Event] = WeakSet()
 
 
-def bell() -> asyncio.Event:
+def new_wakeup() -> asyncio.Event:
     """An event that is set whenever a debt of this process has become durable; its holder clears it."""
     made = asyncio.Event()
     _BELLS.add(made)
     return made
 
 
-def ring() -> None:
+def wake_dispatchers() -> None:
     """Something is owed. To be called on the event loop, after the commit (``Transaction.after_commit``)."""
     for one in _BELLS:
         one.set()

@@ -31,7 +31,7 @@ class _Line:
     stamp: int = 0
 
 
-class Held:
+class LeaseBook:
     """The bookkeeping of one connection after another; lease numbers never repeat, so old receipts find nothing."""
 
     def __init__(self) -> None:

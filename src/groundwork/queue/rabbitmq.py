@@ -44,7 +44,7 @@ from groundwork.queue.contract import (
     QueueFull,
     QueueUnavailable,
 )
-from groundwork.queue.held import Held, Item
+from groundwork.queue.held import Item, LeaseBook
 
 # How many messages of one bucket a worker holds: enough to keep it busy, few enough to hand over quickly.
 PREFETCH = 500
@@ -76,7 +76,7 @@ class RabbitQueue:
         self._dead_exchange: AbstractExchange | None = None
         self._queues: list[AbstractQueue] = []
         self._incoming: dict[int, AbstractIncomingMessage] = {}
-        self._held = Held()
+        self._held = LeaseBook()
         self._news = asyncio.Event()
         self._connecting = asyncio.Lock()
         self._looking = asyncio.Lock()

@@ -22,7 +22,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LimitState:
     """How one key stands in one limit after an attempt."""
 
     limit: Limit
@@ -34,11 +34,11 @@ class Standing:
 class Counters(Protocol):
     """Counts points; several processes may share one."""
 
-    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
         """Count ``points`` for the key. A refused attempt takes nothing from what others of its kind may still do."""
         ...
 
-    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[Standing]:
+    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:
         """The same for several at once, in their order."""
         ...
 
@@ -47,7 +47,9 @@ class Counters(Protocol):
         ...
 
 
-async def spend(counters: Counters, charges: Sequence[tuple[Limit, str]], *, now: Instant, points: int = 1) -> Standing:
+async def spend(
+    counters: Counters, charges: Sequence[tuple[Limit, str]], *, now: Instant, points: int = 1
+) -> LimitState:
     """Count one attempt against every limit that applies; the tightest standing, for ``headers_of``.
 
     Raises ``TooMany`` when any of them is used up; ``after_seconds`` says when the last of the refusing ones opens again.
@@ -63,7 +65,7 @@ async def spend(counters: Counters, charges: Sequence[tuple[Limit, str]], *, now
 class RateLimited(TooMany):
     """A limit is used up; the answer carries its headers like any other."""
 
-    def __init__(self, standing: Standing, after_seconds: float) -> None:
+    def __init__(self, standing: LimitState, after_seconds: float) -> None:
         limit = standing.limit
         allowed, wait = _time_words(limit.window_seconds), _time_words(math.ceil(after_seconds))
         why = f"Too many requests: at most {limit.points:,} in {allowed}. Try again in {wait}."
@@ -79,7 +81,7 @@ def _time_words(seconds: int) -> str:
     return "a second" if seconds <= 1 else f"{seconds} seconds"
 
 
-def headers_of(standing: Standing) -> dict[str, str]:
+def headers_of(standing: LimitState) -> dict[str, str]:
     """The ``RateLimit-*`` headers of the reference PDS, on every answer of a limited route; the reset is in epoch seconds."""
     return {
         "RateLimit-Limit": str(standing.limit.points),

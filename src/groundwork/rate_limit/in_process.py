@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from groundwork.clock import SECOND, Instant
-from groundwork.rate_limit.contract import Limit, Standing
+from groundwork.rate_limit.contract import Limit, LimitState
 
 # About 200 bytes each: a flood from many addresses costs 20 MB at most.
 MAX_KEYS = 100_000
@@ -18,16 +18,16 @@ class InProcessCounters:
         # (limit, key) to (points used, instant at which the window is over)
         self._windows: OrderedDict[tuple[str, str], tuple[int, Instant]] = OrderedDict()
 
-    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
         return self._add(limit, key, points, now)
 
-    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[Standing]:
+    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:
         return [self._add(limit, key, points, now) for limit, key in charges]
 
     async def close(self) -> None:
         return None
 
-    def _add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+    def _add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
         where = (limit.name, key)
         used, resets_at = self._windows.get(where, (0, Instant(0)))
         if resets_at <= now:
@@ -39,4 +39,4 @@ class InProcessCounters:
         self._windows.move_to_end(where)
         while len(self._windows) > self._max_keys:
             self._windows.popitem(last=False)
-        return Standing(limit, limit.points - used, resets_at, is_refused)
+        return LimitState(limit, limit.points - used, resets_at, is_refused)

@@ -13,7 +13,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from groundwork.clock import SECOND, Instant
-from groundwork.rate_limit.contract import Limit, Standing
+from groundwork.rate_limit.contract import Limit, LimitState
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.telemetry.logs import log
 
@@ -48,10 +48,10 @@ class RedisCounters:
         self._own = InProcessCounters()
         self._is_away = False
 
-    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> Standing:
+    async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
         return (await self.add_each([(limit, key)], points, now))[0]
 
-    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[Standing]:
+    async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for limit, key in charges:
@@ -64,7 +64,7 @@ class RedisCounters:
             return await self._own.add_each(charges, points, now)
         self._note(None)
         return [
-            Standing(limit, max(0, limit.points - int(used)), Instant(int(over)), bool(refused))
+            LimitState(limit, max(0, limit.points - int(used)), Instant(int(over)), bool(refused))
             for (limit, _), (used, over, refused) in zip(charges, found, strict=True)
         ]
 

@@ -32,7 +32,7 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ProbeResult:
     """``said``: ``"ok"`` or a sentence. ``age_seconds``: since it was found out; None: never yet."""
 
     said: str
@@ -68,17 +68,17 @@ class Probes:
         """All of them, side by side."""
         await asyncio.gather(*map(self.try_one, self._probes))
 
-    def outcomes(self) -> dict[str, Outcome]:
+    def outcomes(self) -> dict[str, ProbeResult]:
         """What each of them last found; one that has not come back for several rounds has failed."""
         return {name: self._outcome(name, probe) for name, probe in self._probes.items()}
 
-    def _outcome(self, name: str, probe: Probe) -> Outcome:
+    def _outcome(self, name: str, probe: Probe) -> ProbeResult:
         if name not in self._last:
-            return Outcome("not tried yet", None)
+            return ProbeResult("not tried yet", None)
         said, at = self._last[name]
         age = self._now() - at
         is_stale = age > _MISSED_ROUNDS * probe.every_seconds + PATIENCE_SECONDS
-        return Outcome(f"no outcome for {age:.0f} s" if is_stale else said, round(age, 1))
+        return ProbeResult(f"no outcome for {age:.0f} s" if is_stale else said, round(age, 1))
 
     async def run(self) -> None:
         """Try each at its own pace until cancelled: one that hangs holds up no other."""

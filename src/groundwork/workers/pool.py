@@ -16,8 +16,8 @@ from groundwork.errors import TooMany, Unavailable
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from groundwork.workers.limits import JobLimits, JobStopped
-from groundwork.workers.quota import Payer, Quota
-from groundwork.workers.worker import Ended, Worker
+from groundwork.workers.quota import Quota, QuotaHolder
+from groundwork.workers.worker import FinishedJob, Worker
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class ChargedPool:
     """A pool, and whose allowances its jobs are counted against."""
 
     pool: "WorkerPool"
-    payers: tuple[Payer, ...]
+    payers: tuple[QuotaHolder, ...]
 
     async def run(self, job: Callable[[], T], limits: JobLimits | None = None) -> T:
         """``WorkerPool.run`` for these payers."""
@@ -52,7 +52,7 @@ class ChargedPool:
 
 @dataclass(eq=False, slots=True)
 class _Turn:
-    payers: Sequence[Payer]
+    payers: Sequence[QuotaHolder]
     granted: asyncio.Future[None]
 
 
@@ -98,7 +98,9 @@ class WorkerPool:
         """The processes that there are now."""
         return [worker.pid for worker in (*self._busy, *(one for one, _ in self._idle))]
 
-    async def run(self, job: Callable[[], T], *, payers: Sequence[Payer] = (), limits: JobLimits | None = None) -> T:
+    async def run(
+        self, job: Callable[[], T], *, payers: Sequence[QuotaHolder] = (), limits: JobLimits | None = None
+    ) -> T:
         """Do a job in a worker process and return its value. ``job`` is a function of a module, or a ``partial`` of one.
 
         Raises JobStopped where it broke its limits, TooMany where a payer's allowance or places in the queue are used up,
@@ -112,7 +114,7 @@ class WorkerPool:
         value: T = ended.value
         return value
 
-    def charged_to(self, *payers: Payer) -> ChargedPool:
+    def charged_to(self, *payers: QuotaHolder) -> ChargedPool:
         """The same pool for jobs of these payers."""
         return ChargedPool(self, payers)
 
@@ -135,7 +137,7 @@ class WorkerPool:
         for worker in ending:
             await asyncio.to_thread(worker.wait)
 
-    async def _ended(self, job: Callable[[], object], payers: Sequence[Payer], limits: JobLimits) -> Ended:
+    async def _ended(self, job: Callable[[], object], payers: Sequence[QuotaHolder], limits: JobLimits) -> FinishedJob:
         try:
             self._quota.check(payers, self._clock())
             await self._turn(payers)
@@ -160,7 +162,7 @@ class WorkerPool:
         self._count(ended.stopped.value if ended.stopped is not None else "raised" if ended.error else "done")
         return ended
 
-    async def _in_worker(self, job: Callable[[], object], limits: JobLimits) -> Ended:
+    async def _in_worker(self, job: Callable[[], object], limits: JobLimits) -> FinishedJob:
         worker = await self._take()
         self._busy.add(worker)
         is_fit = False
@@ -221,7 +223,7 @@ class WorkerPool:
         for worker in retired:
             _end(worker)
 
-    async def _turn(self, payers: Sequence[Payer]) -> None:
+    async def _turn(self, payers: Sequence[QuotaHolder]) -> None:
         """Wait until there is a process for these payers. Raises TooMany, Unavailable."""
         if self._is_closed:
             raise _stopping()
@@ -249,16 +251,16 @@ class WorkerPool:
                 raise _too_busy() from None
             raise
 
-    def _may_run(self, payers: Sequence[Payer]) -> bool:
+    def _may_run(self, payers: Sequence[QuotaHolder]) -> bool:
         """Whether a process is free, and would not be the last one that these payers take from everybody else."""
         own = max(1, self.limits.processes - 1)
         return self._running < self.limits.processes and all(self._running_of[payer.key] < own for payer in payers)
 
-    def _begin(self, payers: Sequence[Payer]) -> None:
+    def _begin(self, payers: Sequence[QuotaHolder]) -> None:
         self._running += 1
         self._running_of.update(payer.key for payer in payers)
 
-    def _release(self, payers: Sequence[Payer]) -> None:
+    def _release(self, payers: Sequence[QuotaHolder]) -> None:
         self._running -= 1
         for payer in payers:
             self._running_of[payer.key] -= 1

@@ -28,7 +28,7 @@ ANSWER_HEADER: Final = struct.Struct(">QdQ")
 _CHUNK: Final = 1 << 20
 
 
-class Outcome(StrEnum):
+class JobEnding(StrEnum):
     """How a job ended, seen from inside."""
 
     DONE = "done"
@@ -101,11 +101,11 @@ def _set_limit(kind: int, wanted: int) -> None:
 def _answer(parent: socket.socket, size: int) -> bytes:
     try:
         job = pickle.loads(_received(parent, size))  # noqa: S301  # our own parent wrote it
-        return pickle.dumps((Outcome.DONE, job()), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps((JobEnding.DONE, job()), pickle.HIGHEST_PROTOCOL)
     except MemoryError:
-        outcome = Outcome.MEMORY
+        outcome = JobEnding.MEMORY
     except RecursionError:
-        outcome = Outcome.NESTING
+        outcome = JobEnding.NESTING
     except Exception as error:  # noqa: BLE001  # the edge: whatever was raised is the parent's
         return _raised(error)
     # Outside of the handlers: what the job held is free again.
@@ -115,10 +115,10 @@ def _answer(parent: socket.socket, size: int) -> bytes:
 def _raised(error: Exception) -> bytes:
     trace = "".join(traceback.format_exception(error, limit=-20))[-20_000:]
     try:
-        body = pickle.dumps((Outcome.RAISED, Raised(type(error), error.args, dict(error.__dict__), trace)))
+        body = pickle.dumps((JobEnding.RAISED, Raised(type(error), error.args, dict(error.__dict__), trace)))
         pickle.loads(body)  # noqa: S301  # what the parent could not read would look like a fault of the parent
     except Exception:  # noqa: BLE001  # whatever an exception carries may refuse to be pickled
-        body = pickle.dumps((Outcome.RAISED, Raised(RuntimeError, (f"{type(error).__name__}: {error}",), {}, trace)))
+        body = pickle.dumps((JobEnding.RAISED, Raised(RuntimeError, (f"{type(error).__name__}: {error}",), {}, trace)))
     return body
 
 

@@ -13,16 +13,16 @@ WINDOW_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Payer:
+class QuotaHolder:
     """Whose allowance a job is counted against. ``weight``: how many times that of one person (an address may stand for many)."""
 
     key: str
     weight: int = 1
 
 
-def person(user_id: str) -> Payer:
+def person(user_id: str) -> QuotaHolder:
     """Somebody, wherever they come from."""
-    return Payer(f"person:{user_id}")
+    return QuotaHolder(f"person:{user_id}")
 
 
 class Quota:
@@ -33,7 +33,7 @@ class Quota:
         # key: (seconds used and not come back yet, when that was reckoned)
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def check(self, payers: Sequence[Payer], now: float) -> None:
+    def check(self, payers: Sequence[QuotaHolder], now: float) -> None:
         """Raises TooMany where an allowance is used up. ``now`` and all times are of one monotonic clock."""
         wait = max((self._wait(payer, now) for payer in payers), default=0.0)
         if wait > 0:
@@ -44,7 +44,7 @@ class Quota:
                 name="ReadingAllowanceUsedUp",
             )
 
-    def charge(self, payers: Sequence[Payer], cpu_seconds: float, now: float) -> None:
+    def charge(self, payers: Sequence[QuotaHolder], cpu_seconds: float, now: float) -> None:
         """Count what a job took."""
         for payer in payers:
             self._used[payer.key] = (self._left_over(payer, now) + cpu_seconds, now)
@@ -52,11 +52,11 @@ class Quota:
         while len(self._used) > _MOST_KEYS:
             self._used.popitem(last=False)
 
-    def _left_over(self, payer: Payer, now: float) -> float:
+    def _left_over(self, payer: QuotaHolder, now: float) -> float:
         used, at = self._used.get(payer.key, (0.0, now))
         return max(0.0, used - (now - at) * self._allowance * payer.weight / WINDOW_SECONDS)
 
-    def _wait(self, payer: Payer, now: float) -> float:
+    def _wait(self, payer: QuotaHolder, now: float) -> float:
         """Seconds until a tenth of the allowance is there again; 0 where it is not used up."""
         allowance = self._allowance * payer.weight
         over = self._left_over(payer, now) - allowance

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from groundwork.workers.limits import MEBIBYTE, JobLimits, StopReason
-from groundwork.workers.process import ANSWER_HEADER, HEADER, Outcome, Raised
+from groundwork.workers.process import ANSWER_HEADER, HEADER, JobEnding, Raised
 
 # Reads no variables and no folder but those that this program's own modules come from: secrets in the environment stay out of it.
 _BEGINNING: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from groundwork.workers.process import main; main(int(sys.argv[2]))"
@@ -35,7 +35,7 @@ _MOST_JOBS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class FinishedJob:
     """How a job ended: its value, or what it raised, or why it was stopped. A stopped job's worker is still at it, or dead."""
 
     cpu_seconds: float
@@ -87,7 +87,7 @@ class Worker:
         """Whether it should take no further job."""
         return self._jobs >= _MOST_JOBS or self._most_bytes >= _LARGE_BYTES
 
-    async def run(self, job: Callable[[], Any], limits: JobLimits) -> Ended:
+    async def run(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:
         """Do one job. Where it was stopped, and where the caller is cancelled, the worker must be killed."""
         self._jobs += 1
         self._is_asked = True
@@ -106,9 +106,9 @@ class Worker:
             if self._is_killed:
                 self._socket.close()
         # What a dead process has used is not told; a job uses one processor at most.
-        return Ended(min(time.monotonic() - started, limits.cpu_seconds), stopped=reason)
+        return FinishedJob(min(time.monotonic() - started, limits.cpu_seconds), stopped=reason)
 
-    async def _exchange(self, job: Callable[[], Any], limits: JobLimits) -> Ended:
+    async def _exchange(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:
         loop = asyncio.get_running_loop()
         request = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
         header = HEADER.pack(len(request), limits.memory_bytes, limits.cpu_seconds)
@@ -122,15 +122,15 @@ class Worker:
         loaded = await asyncio.to_thread(pickle.loads, body) if size > _LONG_RESULT else pickle.loads(body)  # noqa: S301  # our own worker wrote it
         outcome, value = loaded
         match outcome:
-            case Outcome.DONE:
-                return Ended(cpu_seconds, value)
-            case Outcome.RAISED:
+            case JobEnding.DONE:
+                return FinishedJob(cpu_seconds, value)
+            case JobEnding.RAISED:
                 assert isinstance(value, Raised)  # noqa: S101  # the other half of ``process``
-                return Ended(cpu_seconds, error=value.rebuilt())
-            case Outcome.MEMORY:
-                return Ended(cpu_seconds, stopped=StopReason.MEMORY)
+                return FinishedJob(cpu_seconds, error=value.rebuilt())
+            case JobEnding.MEMORY:
+                return FinishedJob(cpu_seconds, stopped=StopReason.MEMORY)
             case _:
-                return Ended(cpu_seconds, stopped=StopReason.NESTING)
+                return FinishedJob(cpu_seconds, stopped=StopReason.NESTING)
 
     async def _received(self, size: int) -> bytes:
         loop = asyncio.get_running_loop()

@@ -20,7 +20,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import CANCEL, PUBLISH, WrittenEvent, write_calendar
-from openmeet.domain.notifications.model import Kind, Notification, Particulars
+from openmeet.domain.notifications.model import Notification, NotificationDetails, NotificationKind
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.calendar_uids import FormerPlace, sequences
@@ -138,15 +138,17 @@ def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:
     )
 
 
-def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> Particulars | None:
+def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> NotificationDetails | None:
     """What the newest of these news say of it; None where they do not, or it is otherwise now. Pure."""
     if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
         return None
-    removals = [one.particulars for one in news if one.kind is Kind.ANSWER_DECLINED and one.particulars.said]
+    removals = [
+        one.particulars for one in news if one.kind is NotificationKind.ANSWER_DECLINED and one.particulars.said
+    ]
     return removals[-1] if removals else None
 
 
-def as_known(event: Event, known: Particulars) -> Event:
+def as_known(event: Event, known: NotificationDetails) -> Event:
     """The event with the name and the time that they knew. Pure."""
     starts = known.starts
     if starts is None:

@@ -10,7 +10,7 @@ from openmeet.domain.moderation.blocks import apart, apart_from_address
 from openmeet.domain.users.model import UNNAMED
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import emails
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 
 def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
@@ -19,7 +19,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
     the other away, or to who wants no such letters.
     """
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:
             one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
             if one is None or not one.is_open(reader.now):
@@ -44,7 +44,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
             if one.is_for_series
             else ""
         )
-        return Letter(
+        return OutgoingEmail(
             address,
             f"{name} asks you to host {title} together",
             f"{name} asks you to host an event together on {site_name}:\n\n{title}\n{time_words.start_words(event)}{reach}\n\n"

@@ -12,7 +12,7 @@ from openmeet.domain.users.model import UNNAMED, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
 from openmeet.outbox import emails
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
 
@@ -22,7 +22,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
     either keeps the other away.
     """
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:
             invitation = await invitation_queries.invitation(reader, InvitationId(due.subject_id))
             if invitation is None or invitation.email is None or not invitation.is_open(reader.now):
@@ -39,7 +39,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
         name = (host and host.display_name) or UNNAMED
         token = rules.token_of(key, invitation.id)
-        return Letter(
+        return OutgoingEmail(
             invitation.email,
             f"{name} invites you to {group.details.name}",
             f"{name} invites you to the group {group.details.name} on {site_name}.\n\n"
@@ -58,7 +58,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
     has no address.
     """
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:
             group = await queries.by_id(reader, GroupId(due.subject_id))
             if group is None or group.deleted_at is not None or group.succession is None:
@@ -76,7 +76,7 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             if group.keeping.backup_admin_id == group.succession.successor_id
             else f"{name}, who is in it, asks to take over."
         )
-        return Letter(
+        return OutgoingEmail(
             owner.email,
             f"Last call: {group.details.name} passes on to {name}"
             if is_last

@@ -2,27 +2,27 @@
 
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.guest_rsvps import actions, queries
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.i18n import formatting
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import emails
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence import wall_time
 
 _SAYS = {
-    Reply.GOING: "You said that you are going to",
-    Reply.INTERESTED: "You said that you are interested in",
-    Reply.DECLINED: "You said that you are not going to",
+    RsvpReply.GOING: "You said that you are going to",
+    RsvpReply.INTERESTED: "You said that you are interested in",
+    RsvpReply.DECLINED: "You said that you are not going to",
 }
 
 
 def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """The composer of ``GUEST_MAIL``; says nothing when the answer was confirmed, is over, or its event gone, or to who wants no such letters."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:
             asked = await queries.find(reader, GuestAnswerId(due.subject_id))
             if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
@@ -38,7 +38,7 @@ def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer
         if event.starts_at is not None:
             local = wall_time.local_of(event.starts_at, event.time_zone)
             when = f"\n{formatting.span(local, None)}, {formatting.zone_words(local, event.time_zone)}"
-        return Letter(
+        return OutgoingEmail(
             asked.email,
             f"Confirm your answer: {title}",
             f"{_SAYS[asked.saying.reply]} {title}.{when}\n\n"

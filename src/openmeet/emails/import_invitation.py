@@ -5,20 +5,20 @@ from groundwork.errors import NotFound
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
-from openmeet.domain.imports.model import PersonId, Stage
+from openmeet.domain.imports.model import ContactStage, PersonId
 from openmeet.domain.imports.people import shown, token_of
 from openmeet.domain.users.model import UNNAMED
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
 from openmeet.outbox import emails
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
     """The composer of ``ARRIVAL_MAIL``; says nothing to who has answered, or where there is nothing to come to any more."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         person_id = PersonId(due.subject_id)
         async with db.reader() as reader:
             try:
@@ -28,10 +28,10 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             host = await by_id(reader, person.invited_by)
             if await emails.is_left_alone(reader, emails.hash_of(person.email)):
                 return None
-        if person.stage is not Stage.INVITED or host is None:
+        if person.stage is not ContactStage.INVITED or host is None:
             return None
         token = token_of(key, person_id)
-        return Letter(
+        return OutgoingEmail(
             person.email,
             subject_of(host.display_name, event, group),
             text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")

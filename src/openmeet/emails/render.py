@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import jinja2
 
 from groundwork.signing_key import SigningKey
-from openmeet.outbox.emails import Letter
+from openmeet.outbox.emails import OutgoingEmail
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Paragraph:
     is_main: bool = False
 
 
-def with_html(letter: Letter, public_url: str) -> Letter:
+def with_html(letter: OutgoingEmail, public_url: str) -> OutgoingEmail:
     """The letter with its text as HTML, unless it has some."""
     if letter.html:
         return letter

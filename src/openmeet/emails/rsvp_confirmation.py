@@ -6,7 +6,7 @@ from openmeet.domain.attendance import notify
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.attendance.queries import find as answer_of
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.registration import of_event as joining_of
 from openmeet.domain.attendance.rules import is_too_large, limits_of, most_together, places_words
 from openmeet.domain.attendance.visibility import seen_by
@@ -19,10 +19,10 @@ from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import end_of, file_of
 from openmeet.emails.notifications.items import when_words
 from openmeet.emails.render import Letterhead
-from openmeet.emails.unsubscribe import Addressee, addressee_of
+from openmeet.emails.unsubscribe import EmailRecipient, addressee_of
 from openmeet.i18n import formatting
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence import wall_time
 
 # Whoever said no needs no letter about it.
@@ -39,7 +39,7 @@ _COMES = frozenset(
 def confirmed_composer(head: Letterhead) -> Composer:
     """The composer of ``GUEST_CONFIRMED_MAIL``; says nothing when the guest has an account or comes no more, or the event went."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, UserId(due.person), is_asked_for=True)
             return await _letter(tx, head, due, to) if to is not None and to.is_guest else None
@@ -50,7 +50,7 @@ def confirmed_composer(head: Letterhead) -> Composer:
 def answered_composer(head: Letterhead) -> Composer:
     """The composer of ``ANSWERED_MAIL``; says nothing when they want none, or do not go any more."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, UserId(due.person))
             mine = await answer_of(tx, EventId(due.subject_id), UserId(due.person))
@@ -59,7 +59,7 @@ def answered_composer(head: Letterhead) -> Composer:
     return compose
 
 
-async def _letter(tx: Transaction, head: Letterhead, due: Due, to: Addressee) -> Letter | None:
+async def _letter(tx: Transaction, head: Letterhead, due: Due, to: EmailRecipient) -> OutgoingEmail | None:
     """How the answer stands, where and when, how to get in as far as they may know, and the entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
@@ -95,13 +95,13 @@ async def _letter(tx: Transaction, head: Letterhead, due: Due, to: Addressee) ->
     calendar = await file_of(tx, head, event, user_id, is_tentative=not mine.is_seated)
     await notify.note_mailed(tx, [mine.id] if calendar else [])
     text = "\n\n".join(parts) + "\n"
-    return Letter(to.address, f"Your answer: {title}", text, unsubscribe_url=to.stop_url, calendar=calendar)
+    return OutgoingEmail(to.address, f"Your answer: {title}", text, unsubscribe_url=to.stop_url, calendar=calendar)
 
 
 def withdrawn_composer(head: Letterhead) -> Composer:
     """The composer of ``WITHDRAWN_MAIL``; says nothing when they come after all, or nobody does, or never had the entry by mail."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         user_id = UserId(due.person)
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, user_id)
@@ -125,7 +125,9 @@ def withdrawn_composer(head: Letterhead) -> Composer:
             ]
             calendar = await end_of(tx, head, event, mine)
         text = "\n\n".join(parts) + "\n"
-        return Letter(to.address, f"You are not going: {title}", text, unsubscribe_url=to.stop_url, calendar=calendar)
+        return OutgoingEmail(
+            to.address, f"You are not going: {title}", text, unsubscribe_url=to.stop_url, calendar=calendar
+        )
 
     return compose
 
@@ -140,7 +142,9 @@ _PLAIN = {
 }
 
 
-def stands_words(event: Event, joining: Joining, mine: Attendance | None, before: int, now: Instant) -> str:
+def stands_words(
+    event: Event, joining: RegistrationSettings, mine: Attendance | None, before: int, now: Instant
+) -> str:
     """One sentence or two; empty for who has not answered. ``before``: people in the line before this one."""
     if mine is None:
         return ""
@@ -164,7 +168,7 @@ def offer_words(event: Event, mine: Attendance, now: Instant) -> str:
     )
 
 
-def too_large_words(event: Event, joining: Joining, mine: Attendance) -> str:
+def too_large_words(event: Event, joining: RegistrationSettings, mine: Attendance) -> str:
     """That no place will ever be free for so many people, because the host lowered the limit; empty where there can be one."""
     limits = limits_of(event, joining)
     most = most_together(limits, mine.mode)

@@ -18,13 +18,13 @@ from openmeet.emails.calendar_file import file_of_dates
 from openmeet.emails.render import Letterhead
 from openmeet.emails.unsubscribe import addressee_of
 from openmeet.i18n.markdown import one_line
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 
 def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
     """The composer of ``SERIES_ANSWERED_MAIL``, and (``is_end``) of ``SERIES_WITHDRAWN_MAIL``; says nothing when it is otherwise now."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         user_id = UserId(due.person)
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, user_id)
@@ -48,7 +48,7 @@ def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
         parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)
         subject = f"You are not going: {title}" if is_end else f"Your answers: {title}"
         text = "\n\n".join([*parts, to.closing]) + "\n"
-        return Letter(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
+        return OutgoingEmail(to.address, subject, text, unsubscribe_url=to.stop_url, calendar=calendar)
 
     return compose
 

@@ -5,7 +5,7 @@ from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.sign_in import model, queries
 from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 LINK_PATH = "/sign-in/link"
 
@@ -13,7 +13,7 @@ LINK_PATH = "/sign-in/link"
 def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
     """The composer of ``CODE_MAIL``; says nothing when the code was used or is over. Programs get no link."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:
             challenge = await queries.challenge(reader, ChallengeId(due.subject_id))
             if challenge is None or challenge.used_at is not None or challenge.expires_at <= reader.now:
@@ -24,7 +24,7 @@ def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
             link = (
                 f"Or open this link in the same browser:\n\n{url}{LINK_PATH}/{model.link_token(key, challenge.id)}\n\n"
             )
-        return Letter(
+        return OutgoingEmail(
             challenge.email,
             f"Your code: {code}",
             f"{code}\n\n"

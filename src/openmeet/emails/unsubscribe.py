@@ -7,8 +7,8 @@ from typing import Final
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import links, notify, preferences
-from openmeet.domain.notifications.links import Link, Purpose
-from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.saved_searches import queries as searches
 from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.users import guests
@@ -18,7 +18,7 @@ from openmeet.emails.render import Letterhead
 
 
 @dataclass(frozen=True, slots=True)
-class Addressee:
+class EmailRecipient:
     """``closing``: the end of a letter to them, which says how to stop such mail; ``stop_url`` does so by one click (RFC 8058)."""
 
     user_id: UserId
@@ -29,13 +29,13 @@ class Addressee:
 
     async def answer_url(self, tx: Transaction, head: Letterhead, event_id: EventId) -> str:
         """Where they change their answer without signing in."""
-        token = await links.token_for(tx, head.key, Link(self.user_id, Purpose.ANSWER, event_id))
+        token = await links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
         return f"{head.public_url}/mail/answer/{token}"
 
 
 async def addressee_of(
     tx: Transaction, head: Letterhead, user_id: UserId, *, is_asked_for: bool = False
-) -> Addressee | None:
+) -> EmailRecipient | None:
     """None where no address is known, or they want no mail about their own answers.
 
     ``is_asked_for``: a guest has just confirmed an answer, whose letter is the only way to it.
@@ -43,14 +43,18 @@ async def addressee_of(
     guest, user = await guests.find(tx, user_id), await users.by_id(tx, user_id)
     address = guest.email if guest else user.email if user else None
     chosen = await preferences.of_person(tx, user_id)
-    if address is None or not (is_asked_for or Channel.EMAIL in chosen[Topic.OWN_ANSWERS]):
+    if address is None or not (is_asked_for or Channel.EMAIL in chosen[NotificationTopic.OWN_ANSWERS]):
         return None
     # A guest has no page to choose on: what they stop is all of it.
-    subject = EVERYTHING if guest else Topic.OWN_ANSWERS.value
-    token = await links.token_for(tx, head.key, Link(user_id, Purpose.UNSUBSCRIBE, subject))
+    subject = EVERYTHING if guest else NotificationTopic.OWN_ANSWERS.value
+    token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
     stop_url = f"{head.public_url}/mail/stop/{token}"
-    words = "Get no more mail about what you answered" if guest else f"Stop mail about {TOPIC_WORDS[Topic.OWN_ANSWERS]}"
-    return Addressee(user_id, address, guest is not None, stop_url, f"{words}:\n{stop_url}")
+    words = (
+        "Get no more mail about what you answered"
+        if guest
+        else f"Stop mail about {TOPIC_WORDS[NotificationTopic.OWN_ANSWERS]}"
+    )
+    return EmailRecipient(user_id, address, guest is not None, stop_url, f"{words}:\n{stop_url}")
 
 
 # The subject of a link that stops the digest as a whole.
@@ -59,21 +63,21 @@ _SEARCH: Final = "search "
 # That of a link which stops every mail to a guest, who has no page to choose on.
 EVERYTHING: Final = "everything"
 
-TOPIC_WORDS: Mapping[Topic, str] = {
-    Topic.CHANGES: "changed and cancelled events",
-    Topic.WAITLIST: "places that become free, and what hosts decide",
-    Topic.REMINDERS: "what is coming up",
-    Topic.NEW_DATES: "new dates of series you follow",
-    Topic.ANSWERS: "answers to your events",
-    Topic.MESSAGES: "messages of hosts",
-    Topic.GROUP_EVENTS: "new events of your groups",
-    Topic.ANNOUNCEMENTS: "what is announced in your groups",
-    Topic.REQUESTS: "requests to get into groups that you run",
-    Topic.MEMBERSHIP: "your place in groups",
-    Topic.MENTIONS: "mentions of you",
-    Topic.OWN_ANSWERS: "your own answers",
-    Topic.HOSTS: "new events of people you follow",
-    Topic.SEARCHES: "what is new and fits your searches",
+TOPIC_WORDS: Mapping[NotificationTopic, str] = {
+    NotificationTopic.CHANGES: "changed and cancelled events",
+    NotificationTopic.WAITLIST: "places that become free, and what hosts decide",
+    NotificationTopic.REMINDERS: "what is coming up",
+    NotificationTopic.NEW_DATES: "new dates of series you follow",
+    NotificationTopic.ANSWERS: "answers to your events",
+    NotificationTopic.MESSAGES: "messages of hosts",
+    NotificationTopic.GROUP_EVENTS: "new events of your groups",
+    NotificationTopic.ANNOUNCEMENTS: "what is announced in your groups",
+    NotificationTopic.REQUESTS: "requests to get into groups that you run",
+    NotificationTopic.MEMBERSHIP: "your place in groups",
+    NotificationTopic.MENTIONS: "mentions of you",
+    NotificationTopic.OWN_ANSWERS: "your own answers",
+    NotificationTopic.HOSTS: "new events of people you follow",
+    NotificationTopic.SEARCHES: "what is new and fits your searches",
 }
 
 
@@ -82,23 +86,25 @@ def search_subject(search_id: str) -> str:
     return f"{_SEARCH}{search_id}"
 
 
-def stopped_words(link: Link) -> str:
+def stopped_words(link: EmailLink) -> str:
     """What the link is about: ``mail about …``, the digest, one kept search, or everything."""
     if link.subject.startswith(_SEARCH):
         return "news of one of your kept searches"
     if link.subject == EVERYTHING:
         return "all mail about what you answered"
-    return "the daily digest" if link.subject == DIGEST else f"mail about {TOPIC_WORDS[Topic(link.subject)]}"
+    return (
+        "the daily digest" if link.subject == DIGEST else f"mail about {TOPIC_WORDS[NotificationTopic(link.subject)]}"
+    )
 
 
-async def stop(tx: Transaction, link: Link) -> None:
+async def stop(tx: Transaction, link: EmailLink) -> None:
     """Send no more of it; once more changes nothing."""
     if link.subject.startswith(_SEARCH):
         await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
     elif link.subject == EVERYTHING:
         by_mail = (Channel.EMAIL, Channel.DIGEST)
-        await preferences.put(tx, link.user_id, {(topic, one): False for topic in Topic for one in by_mail})
+        await preferences.put(tx, link.user_id, {(topic, one): False for topic in NotificationTopic for one in by_mail})
     elif link.subject == DIGEST:
-        await preferences.put(tx, link.user_id, {(topic, Channel.DIGEST): False for topic in Topic})
+        await preferences.put(tx, link.user_id, {(topic, Channel.DIGEST): False for topic in NotificationTopic})
     else:
-        await notify.stop_mail(tx, link.user_id, Topic(link.subject))
+        await notify.stop_mail(tx, link.user_id, NotificationTopic(link.subject))

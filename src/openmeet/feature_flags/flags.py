@@ -65,7 +65,7 @@ UNTOUCHED: Final = Switches(frozenset(flag for flag, is_on in DEFAULTS.items() i
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FlagChange:
     """Somebody switched a flag. ``changed_by``: the name that they have where they did it."""
 
     flag: Flag
@@ -121,10 +121,10 @@ async def note(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why
     await tx.execute(NOTE, id=new_id(tx.now), name=flag, is_on=int(is_on), changed_by=changed_by, why=why, now=tx.now)
 
 
-async def changes(reader: Reader, *, limit: int = SHOWN_CHANGES) -> Sequence[Change]:
+async def changes(reader: Reader, *, limit: int = SHOWN_CHANGES) -> Sequence[FlagChange]:
     """The newest changes first."""
     return [
-        Change(Flag(row["name"]), bool(row["is_on"]), row["changed_by"], row["why"], Instant(row["changed_at"]))
+        FlagChange(Flag(row["name"]), bool(row["is_on"]), row["changed_by"], row["why"], Instant(row["changed_at"]))
         for row in await reader.fetch(CHANGES, limit=limit)
         if row["name"] in _NAMES
     ]

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Shown
+from openmeet.network.ingestion.dead_letters import DeadLetterView
 from openmeet.network.ingestion.merge_decisions import OPEN
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.repositories import circuits
@@ -81,7 +81,7 @@ class OpenConflict:
 class Opened:
     """A dead letter with what is in it: the record as JSON, or the bytes' beginning where nobody can read it."""
 
-    letter: Shown
+    letter: DeadLetterView
     content: str
 
 
@@ -135,7 +135,7 @@ async def open_letter(queue: Queue, letter_id: str) -> Opened:
     raise NotFound("There is no such message: it was delivered again or forgotten.")
 
 
-async def letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[Shown], str]:
+async def letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[DeadLetterView], str]:
     """A page of them, and where the next one begins; empty where there is none."""
     found = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
     return found[:SHOWN], found[SHOWN - 1].letter_id if len(found) > SHOWN else ""

@@ -31,7 +31,7 @@ class SourceStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class JobCount:
     """So many of a kind in a state; ``oldest_at`` is when the first of them was due."""
 
     kind: str
@@ -41,7 +41,7 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SyncStatus:
     """Everything about both directions in one value.
 
     ``rejected``: frames kept for inspection. ``unresolved``: repositories read when their identity can be resolved. ``discrepancies``: what reconciling found and could not mend, by kind.
@@ -55,8 +55,8 @@ class Standing:
     unresolved: int
     queue: Depth | None
     records: dict[str, int]
-    publications: Sequence[Owed]
-    debts: Sequence[Owed]
+    publications: Sequence[JobCount]
+    debts: Sequence[JobCount]
     open_conflicts: int
     failing_servers: Sequence[FailingServer]
     discrepancies: dict[str, int]
@@ -76,7 +76,7 @@ class Standing:
         )
 
 
-async def standing(db: Database, engines: Engines) -> Standing:
+async def standing(db: Database, engines: Engines) -> SyncStatus:
     """Raises Unavailable where a database is away."""
     depth = await _depth(engines)
     async with engines.installation.reader() as reader:
@@ -84,7 +84,7 @@ async def standing(db: Database, engines: Engines) -> Standing:
         rejected = await cursors.count_rejected(reader)
         waiting = await unresolved.count(reader)
     async with db.reader() as reader:
-        return Standing(
+        return SyncStatus(
             now=reader.now,
             sources=sources,
             labellers=await labels.labellers(reader),
@@ -93,11 +93,12 @@ async def standing(db: Database, engines: Engines) -> Standing:
             queue=depth,
             records={kind.value: number for kind, number in (await seen.counts(reader)).items()},
             publications=[
-                Owed(kind.value, state.value, number, oldest)
+                JobCount(kind.value, state.value, number, oldest)
                 for kind, state, number, oldest in await publication_counts.counts(reader)
             ],
             debts=[
-                Owed(kind, state.value, number, oldest) for kind, state, number, oldest in await jobs.waiting(reader)
+                JobCount(kind, state.value, number, oldest)
+                for kind, state, number, oldest in await jobs.waiting(reader)
             ],
             open_conflicts=await merge_decisions.count_open(reader),
             failing_servers=await failing_servers(reader),

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import NewType
 
 from groundwork.clock import Instant
-from groundwork.database.together import Write
+from groundwork.database.together import SqlWrite
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import jobs
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt as OwedDebt
+from groundwork.outbox.jobs import Job
 from groundwork.signing_key import SigningKey
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 ANSWER_LOST = "The mail server did not answer after the message was sent."
 
@@ -42,7 +42,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OutgoingEmail:
     """What a room wants said, and the address it goes to: plain text, the same as HTML, how to stop it, a calendar file."""
 
     to: str
@@ -54,20 +54,20 @@ class Letter:
 
 
 # A room's composer: reads what it needs; None when there is nothing to say any more (the code expired, the event went).
-Composer = Callable[[Database, Due], Awaitable[Letter | None]]
-Sender = Callable[[Letter, str], Awaitable[None]]
+Composer = Callable[[Database, Due], Awaitable[OutgoingEmail | None]]
+Sender = Callable[[OutgoingEmail, str], Awaitable[None]]
 
 _SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
 
 
 async def owe_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
     """Promise a mail; what it says and where it goes is read when it is sent."""
-    await jobs.owe(tx, Debt.MAIL, _name(kind, person, subject_id), revision)
+    await jobs.owe(tx, JobKind.MAIL, _name(kind, person, subject_id), revision)
 
 
-def owing_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> Write:
+def owing_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> SqlWrite:
     """``owe_mail``, to be written together with what it is about, and due later."""
-    return jobs.owing(tx, Debt.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
+    return jobs.enqueue_write(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 
 
 async def owe_mails(
@@ -79,7 +79,7 @@ async def owe_mails(
     """
     await jobs.owe_many(
         tx,
-        Debt.MAIL,
+        JobKind.MAIL,
         [
             (_name(kind, person, subject_id), int(due_at) if renews else 1, due_at)
             for person, subject_id, due_at in owed
@@ -91,7 +91,7 @@ async def readdress(tx: Transaction, owed: Sequence[tuple[str, str]], *, from_pe
     """Mails (kind, subject) that wait for one person are owed to another; what is owed to that one already stays once."""
     await jobs.rename_many(
         tx,
-        Debt.MAIL,
+        JobKind.MAIL,
         [(_name(kind, from_person, subject_id), _name(kind, to_person, subject_id)) for kind, subject_id in owed],
     )
 
@@ -102,7 +102,7 @@ def _name(*parts: str) -> str:
     return _SEPARATOR.join(parts)
 
 
-def due_of(debt: OwedDebt) -> Due:
+def due_of(debt: Job) -> Due:
     """What a row of the outbox owes."""
     kind, person, subject_id = debt.subject.split(_SEPARATOR)
     return Due(kind, person, subject_id, debt.revision)
@@ -115,7 +115,7 @@ def mail_payer(db: Database, composers: Mapping[str, Composer], send: Sender) ->
     lost answer counts as sent, because a third copy helps nobody.
     """
 
-    async def pay(debt: OwedDebt) -> None:
+    async def pay(debt: Job) -> None:
         due = due_of(debt)
         letter = await composers[due.kind](db, due)
         if letter is None:

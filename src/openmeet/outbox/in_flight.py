@@ -19,7 +19,7 @@ from typing import Final
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox import jobs
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 # A request carries an access token, and what arrives after its end is refused: two hours for sessions of passwords on the
 # reference PDS and on ours, less by OAuth. No request of ours can be running any more after this.
@@ -76,7 +76,7 @@ ERASE_UPDATES = "delete from updates_in_doubt where did = :did"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class InFlightWrite:
     """A write under a key: the version it leaves, and the one it is for, which is None for a create."""
 
     uri: str
@@ -97,7 +97,7 @@ class Doubts:
         return Instant(self.last_sent_at + MAY_ARRIVE_FOR)
 
 
-async def remember(tx: Transaction, sent: Sent, *, did: str) -> None:
+async def remember(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
     """A write is about to be sent; call it in the transaction that fixes what is sent."""
     if sent.instead_of is None:
         await tx.execute(REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
@@ -105,7 +105,7 @@ async def remember(tx: Transaction, sent: Sent, *, did: str) -> None:
         await tx.execute(REMEMBER_UPDATE, uri=sent.uri, cid=sent.cid, instead_of=sent.instead_of, did=did, now=tx.now)
 
 
-async def answered(tx: Transaction, sent: Sent) -> None:
+async def answered(tx: Transaction, sent: InFlightWrite) -> None:
     """One of these writes was answered, whatever the answer is: that one will not arrive later."""
     if sent.instead_of is None:
         if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
@@ -154,8 +154,8 @@ async def look_again(tx: Transaction, uri: str, doubts: Doubts) -> None:
 
 async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
     """Owed once more, whatever was owed before. Two who come to it at once owe it once, at the time that one of them says."""
-    before = await jobs.find(tx, Debt.LATE_CREATE, uri)
-    await jobs.owe(tx, Debt.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
+    before = await jobs.find(tx, JobKind.LATE_CREATE, uri)
+    await jobs.owe(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
@@ -173,6 +173,6 @@ async def forget_old(tx: Transaction) -> int:
 async def erase(tx: Transaction, did: str) -> None:
     """The account is gone: nothing can arrive there."""
     for row in await tx.fetch(URIS_OF, did=did):
-        await jobs.forget(tx, Debt.LATE_CREATE, row["uri"])
+        await jobs.forget(tx, JobKind.LATE_CREATE, row["uri"])
     await tx.execute(ERASE, did=did)
     await tx.execute(ERASE_UPDATES, did=did)

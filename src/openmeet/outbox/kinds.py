@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class Debt(StrEnum):
+class JobKind(StrEnum):
     """The subject of each is what its comment says."""
 
     MAIL = "mail"  # a row of deliveries

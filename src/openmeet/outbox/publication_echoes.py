@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.wakeup import ring
+from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import in_flight
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import DUE_OR_MARKED, FORMER_OF, GRAPH, LEASED, SWITCHED_OFF, Kind, State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import (
+    DUE_OR_MARKED,
+    FORMER_OF,
+    GRAPH,
+    LEASED,
+    SWITCHED_OFF,
+    PublicationKind,
+    PublicationState,
+)
 
 # What is due, or waits for a login, may have to vanish: hearing of the record decides nothing of that (invariant 3).
 _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and looks_again = 1))"
@@ -24,7 +32,7 @@ SETTLE_BY_ECHO = f"""
            was_merged = case when merged is null then 0 else was_merged end, edits = null, merged = null,
            due_at = :now, changed_at = :now, attempts = 0, rounds = 0, reason = '', leased_until = null
      where uri = :uri and chosen_cid = :cid and (base_rev is null or base_rev < :rev)
-       and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
+       and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
 
 # The same of an earlier send, which arrived after a later one had been fixed: what is owed since is still owed. Where nothing
@@ -55,7 +63,7 @@ LOSE = f"""
            due_at = :now, changed_at = :now, leased_until = null, reason = :reason,
            was_lost = 1 - cast(:is_owed as integer)
      where uri = :uri and base_rev is not null and base_rev < :rev
-       and state in ({GRAPH.sql_sources_of(State.RETRACTED)})
+       and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTED)})
 """
 
 # The same where the record was another app's, and nothing of ours was ever sent.
@@ -84,7 +92,7 @@ GIVE_UP_KEY = f"""
        set sent_revision = revision, state = 'withheld', due_at = :now, changed_at = :now, reason = '', earlier_cids = '',
            uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null, edits = null, merged = null
      where kind = :kind and subject_id = :subject_id and uri is not null and base_cid is null and state <> 'sending'
-       and state in ({GRAPH.sql_sources_of(State.WITHHELD)})
+       and state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)})
 """
 
 GIVE_UP_REVISION = f"""
@@ -92,8 +100,8 @@ GIVE_UP_REVISION = f"""
        set sent_revision = revision, due_at = :now, changed_at = :now,
            state = case when uri is null then 'withheld' when is_recalled = 1 then 'due' else 'published' end
      where kind = :kind and subject_id = :subject_id and state <> 'sending' and state <> 'published'
-       and state in ({GRAPH.sql_sources_of(State.PUBLISHED)})
-       and (uri is not null or state in ({GRAPH.sql_sources_of(State.WITHHELD)}))
+       and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
+       and (uri is not null or state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)}))
 """
 
 # Whoever pays at this moment holds an older lease: its answer changes nothing any more.
@@ -125,7 +133,7 @@ ADOPT = f"""
            state = case when state = 'withheld' then state
                         when is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end
      where uri = :uri
-       and (state in ({GRAPH.sql_sources_of(State.PUBLISHED)}) or (state = 'withheld' and sent_revision = revision))
+       and (state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)}) or (state = 'withheld' and sent_revision = revision))
 """
 
 
@@ -172,7 +180,7 @@ async def lose(
     return changed == 1
 
 
-async def keep_edits(tx: Transaction, owned: Publication, unsent: Unsent) -> None:
+async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: Unsent) -> None:
     """What was typed here about an event whose record is gone, and was never sent: it is made again on the record when that is back."""
     await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.said)
 
@@ -188,14 +196,14 @@ async def erase(tx: Transaction, did: str) -> None:
     await in_flight.erase(tx, did)
 
 
-async def give_up_revision(tx: Transaction, owned: Publication) -> None:
+async def give_up_revision(tx: Transaction, owned: LeasedPublication) -> None:
     """A later answer elsewhere made ours obsolete: it is no longer owed.
 
     A create that the PDS refused, or never answered, leaves no record: its key is given up, and what may still arrive is looked for.
     """
     gave_up = await tx.execute(GIVE_UP_KEY, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
     if gave_up and owned.uri is not None:
-        await in_flight.watch(tx, owned.uri, is_gone=owned.state is State.REFUSED)
+        await in_flight.watch(tx, owned.uri, is_gone=owned.state is PublicationState.REFUSED)
         return
     await tx.execute(GIVE_UP_REVISION, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
 
@@ -211,7 +219,7 @@ async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: byt
 
 
 async def attach(
-    tx: Transaction, *, kind: Kind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
+    tx: Transaction, *, kind: PublicationKind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
 ) -> bool:
     """The subject has a record already, written by another app or before a restore: that one is ours to update."""
     return (
@@ -232,14 +240,14 @@ _WAITING_OF: Final = f"""
 """
 
 
-async def wake_switched_off(tx: Transaction, kind: Kind) -> int:
+async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
     """Publishing this kind is switched on again: what waited for that is due now; how many."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     kinds = [kind, FORMER_OF.get(kind, kind)]
     return await tx.execute(_SWITCHED_OFF, kinds=kinds, reason=SWITCHED_OFF, now=tx.now)
 
 
-async def wake_waiting_of(tx: Transaction, user_id: str, kind: Kind) -> int:
+async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
     """An account of this person has been read: what of theirs waited for that is decided now; how many."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)

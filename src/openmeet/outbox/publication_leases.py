@@ -11,22 +11,22 @@ from dataclasses import dataclass, replace
 from groundwork.clock import HOUR, SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.outbox import in_flight
-from openmeet.outbox.in_flight import Sent
-from openmeet.outbox.publications import GRAPH, Kind, State
+from openmeet.outbox.in_flight import InFlightWrite
+from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
+class LeasedPublication:
     """One promise as its payer sees it.
 
     ``chosen_*``: what was fixed for the send in flight (or the last one); ``base_*``: the last version that we and the
     PDS agreed on. What was fixed before the last, and may still arrive, the table keeps by its CID. ``edits`` and ``merged``: see ``ingestion.merge``. ``rounds``: swap conflicts since the last edit.
     """
 
-    kind: Kind
+    kind: PublicationKind
     subject_id: str
     user_id: str
-    state: State
+    state: PublicationState
     revision: int
     sent_revision: int
     did: str | None
@@ -129,13 +129,13 @@ ATTACH_CURRENT = f"update publications set did = :did, uri = :uri where {_HELD} 
 START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
 
 
-async def find(reader: Reader, kind: Kind, subject_id: str) -> Publication | None:
+async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> LeasedPublication | None:
     """The promise about a subject."""
     row = await reader.fetch_one(FIND, kind=kind, subject_id=subject_id)
     return None if row is None else publication_of(row)
 
 
-async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
+async def find_by_uri(reader: Reader, uri: str) -> LeasedPublication | None:
     """The promise whose record this is; None for records that are not ours to write."""
     row = await reader.fetch_one(FIND_BY_URI, uri=uri)
     return None if row is None else publication_of(row)
@@ -148,7 +148,7 @@ async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
     return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
 
 
-async def fix(tx: Transaction, held: Publication, sent: Sent, *, did: str, body: bytes) -> int | None:
+async def fix(tx: Transaction, held: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes) -> int | None:
     """Store what will be sent. Returns the writes of this record in the past hour without a local edit, this one
     included; None when the lease is no longer ours and nothing may be sent.
 
@@ -174,7 +174,7 @@ async def fix(tx: Transaction, held: Publication, sent: Sent, *, did: str, body:
 
 
 async def confirm(
-    tx: Transaction, held: Publication, *, revision: int, cid: str, body: bytes, rev: str, reason: str = ""
+    tx: Transaction, held: LeasedPublication, *, revision: int, cid: str, body: bytes, rev: str, reason: str = ""
 ) -> bool:
     """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is owed.
 
@@ -199,8 +199,8 @@ async def confirm(
 
 async def move(
     tx: Transaction,
-    held: Publication,
-    state: State,
+    held: LeasedPublication,
+    state: PublicationState,
     *,
     reason: str = "",
     due_at: Instant | None = None,
@@ -212,8 +212,8 @@ async def move(
     What only waits for another try stays as it is; a state that was decided on is left due where it is to be decided anew.
     Raises ImpossibleMove when the graph does not list the move.
     """
-    waits = failed or round_ or state is State.RETRACTING
-    leased_as = State.RETRACTING if held.state is State.RETRACTING else State.SENDING
+    waits = failed or round_ or state is PublicationState.RETRACTING
+    leased_as = PublicationState.RETRACTING if held.state is PublicationState.RETRACTING else PublicationState.SENDING
     GRAPH.require(leased_as, state)
     moved = await tx.execute(
         MOVE,
@@ -228,12 +228,12 @@ async def move(
         round=int(round_),
         is_decided=int(not waits),
         from_a=leased_as,
-        from_b=State.RETRACTING,
+        from_b=PublicationState.RETRACTING,
     )
     return moved == 1
 
 
-async def leave(tx: Transaction, held: Publication) -> bool:
+async def leave(tx: Transaction, held: LeasedPublication) -> bool:
     """Nothing is owed about this revision, whatever the repository says."""
     return (
         await tx.execute(
@@ -248,12 +248,12 @@ async def leave(tx: Transaction, held: Publication) -> bool:
     )
 
 
-async def attach_current(tx: Transaction, held: Publication, *, did: str, uri: str) -> None:
+async def attach_current(tx: Transaction, held: LeasedPublication, *, did: str, uri: str) -> None:
     """The record that says all of ours already is the one of this promise."""
     await tx.execute(ATTACH_CURRENT, kind=held.kind, subject_id=held.subject_id, lease=held.lease, did=did, uri=uri)
 
 
-async def start_retracting(tx: Transaction, held: Publication) -> bool:
+async def start_retracting(tx: Transaction, held: LeasedPublication) -> bool:
     """What is held must vanish from the PDS: from now on the row says so, also if this payer dies."""
     return (
         await tx.execute(START_RETRACTING, kind=held.kind, subject_id=held.subject_id, lease=held.lease, now=tx.now)
@@ -261,7 +261,7 @@ async def start_retracting(tx: Transaction, held: Publication) -> bool:
     )
 
 
-async def retracted(tx: Transaction, held: Publication, *, is_gone: bool) -> bool:
+async def retracted(tx: Transaction, held: LeasedPublication, *, is_gone: bool) -> bool:
     """The PDS no longer holds the record; its subject remembers the address. ``is_gone``: see ``doubts.watch``."""
     is_settled = (
         await tx.execute(
@@ -279,18 +279,18 @@ async def retracted(tx: Transaction, held: Publication, *, is_gone: bool) -> boo
     return is_settled
 
 
-def as_retracting(held: Publication) -> Publication:
+def as_retracting(held: LeasedPublication) -> LeasedPublication:
     """The same lease after ``start_retracting``."""
-    return replace(held, state=State.RETRACTING)
+    return replace(held, state=PublicationState.RETRACTING)
 
 
-def publication_of(row: Row) -> Publication:
+def publication_of(row: Row) -> LeasedPublication:
     """A row of ``COLUMNS`` as a value."""
-    return Publication(
-        Kind(row["kind"]),
+    return LeasedPublication(
+        PublicationKind(row["kind"]),
         row["subject_id"],
         row["user_id"],
-        State(row["state"]),
+        PublicationState(row["state"]),
         row["revision"],
         row["sent_revision"],
         row["did"],
@@ -374,7 +374,7 @@ LEASE_ONE = f"""
 """
 
 
-async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[str] = ()) -> list[Publication]:
+async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[str] = ()) -> list[LeasedPublication]:
     """Lease what is due, retractions first, but not of the servers that are ``shut``."""
     rows = await tx.fetch(
         LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit, shut=list(shut) or _NOBODYS
@@ -383,8 +383,8 @@ async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[st
 
 
 async def take_alike(
-    tx: Transaction, held: Sequence[Publication], *, limit: int, seconds: float, shut: Sequence[str] = ()
-) -> list[Publication]:
+    tx: Transaction, held: Sequence[LeasedPublication], *, limit: int, seconds: float, shut: Sequence[str] = ()
+) -> list[LeasedPublication]:
     """Lease more of the same people that can go out together with what is held."""
     user_ids = sorted({one.user_id for one in held})
     if not user_ids:
@@ -400,15 +400,17 @@ async def take_alike(
     return [publication_of(row) for row in rows]
 
 
-async def servers_of(reader: Reader, held: Sequence[Publication]) -> dict[tuple[Kind, str], str]:
+async def servers_of(reader: Reader, held: Sequence[LeasedPublication]) -> dict[tuple[PublicationKind, str], str]:
     """The server that each of these goes to; nothing of those whose person has no repository."""
     if not held:
         return {}
     rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in held}))
-    return {(Kind(row["kind"]), row["subject_id"]): row["pds_url"] for row in rows}
+    return {(PublicationKind(row["kind"]), row["subject_id"]): row["pds_url"] for row in rows}
 
 
-async def take_one(tx: Transaction, *, kind: Kind, subject_id: str, seconds: float) -> Publication | None:
+async def take_one(
+    tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float
+) -> LeasedPublication | None:
     """Lease this one if it is due: a request that pays its own debt at once."""
     row = await tx.fetch_one(
         LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)

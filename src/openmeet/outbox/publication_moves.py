@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
-from groundwork.outbox.wakeup import ring
+from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import publications
 from openmeet.outbox.publications import (
     FORMER_OF,
     GRAPH,
     TAKE_ON,
-    Kind,
-    State,
+    PublicationKind,
+    PublicationState,
     forget_unsent,
     look_again,
     owe,
@@ -41,7 +41,7 @@ FIND_AGAIN = f"""
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
            edits = null, merged = null, attempts = 0, reason = '', state = 'due', due_at = :now, changed_at = :now
      where kind = :kind and subject_id = :subject_id and uri is null and chosen_cid is null and base_cid is null
-       and (state <> 'retracted' or cast(:was_taken_back as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(State.DUE)})
+       and (state <> 'retracted' or cast(:was_taken_back as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 # It went with somebody else's deletion, and is there again: whether it may be is decided like that of every other record. What was
@@ -52,14 +52,14 @@ FIND_LOST = f"""
            state = 'due', due_at = :now, changed_at = :now, leased_until = null
      where kind = :kind and subject_id = :subject_id and uri is null and edits is null
        and (was_lost = 1 or cast(:is_asked_about as integer) = 1)
-       and state in ({GRAPH.sql_sources_of(State.DUE)})
+       and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
 
 async def find_again(
     tx: Transaction,
     *,
-    kind: Kind,
+    kind: PublicationKind,
     subject_id: str,
     did: str,
     uri: str,
@@ -93,7 +93,7 @@ async def find_again(
 async def find_lost(
     tx: Transaction,
     *,
-    kind: Kind,
+    kind: PublicationKind,
     subject_id: str,
     did: str,
     uri: str,
@@ -121,7 +121,7 @@ async def find_lost(
     return changed == 1
 
 
-async def hand_to(tx: Transaction, kind: Kind, subject_ids: Sequence[str], user_id: str) -> None:
+async def hand_to(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[str], user_id: str) -> None:
     """These stand in somebody else's repository from now on: each is decided anew."""
     await tx.execute_many(
         "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
@@ -130,7 +130,7 @@ async def hand_to(tx: Transaction, kind: Kind, subject_ids: Sequence[str], user_
     await look_again(tx, kind=kind, subject_ids=subject_ids, is_edit=True)
 
 
-async def uri_of(reader: Reader, kind: Kind, subject_id: str) -> str | None:
+async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str | None:
     """Where the record is, or may be."""
     row = await reader.fetch_one(
         "select uri from publications where kind = :kind and subject_id = :subject_id", kind=kind, subject_id=subject_id
@@ -138,7 +138,7 @@ async def uri_of(reader: Reader, kind: Kind, subject_id: str) -> str | None:
     return None if row is None else row["uri"]
 
 
-async def holders_in(reader: Reader, kind: Kind, did: str) -> frozenset[str]:
+async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
     """Whose records of this kind stand, or stood, in one repository."""
     rows = await reader.fetch(
         "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
@@ -147,7 +147,13 @@ async def holders_in(reader: Reader, kind: Kind, did: str) -> frozenset[str]:
 
 
 async def rename(
-    tx: Transaction, kind: Kind, subject_id: str, *, to: tuple[Kind, str], user_id: str, revision: int
+    tx: Transaction,
+    kind: PublicationKind,
+    subject_id: str,
+    *,
+    to: tuple[PublicationKind, str],
+    user_id: str,
+    revision: int,
 ) -> None:
     """The record of this promise is, from now on, one of something else: of another kind, about another subject.
 
@@ -169,7 +175,7 @@ async def rename(
 
 
 async def take_on(
-    tx: Transaction, kind: Kind, subject_id: str, *, user_id: str, revision: int, record: tuple[str, str]
+    tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
     """A promise about a record (DID and uri) that was not written from here."""
     did, uri = record
@@ -177,7 +183,9 @@ async def take_on(
     await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
 
 
-async def come_back(tx: Transaction, kind: Kind, subject_id: str, former: Kind, uri: str, user_id: str) -> None:
+async def come_back(
+    tx: Transaction, kind: PublicationKind, subject_id: str, former: PublicationKind, uri: str, user_id: str
+) -> None:
     """``rename`` undone: the record of before is the one of this subject (again), where something is promised about it still."""
     held = await uri_of(tx, former, uri)
     if held is None:
@@ -193,7 +201,7 @@ async def come_back(tx: Transaction, kind: Kind, subject_id: str, former: Kind, 
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class JoinedSubjects:
     """Two subjects that turned out to be one. ``revision``: of what is kept, greater than anything promised about either."""
 
     kept: str
@@ -202,7 +210,7 @@ class Joined:
     edited_at: Instant
 
 
-async def join_subjects(tx: Transaction, kind: Kind, joined: Sequence[Joined], user_id: str) -> None:
+async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence[JoinedSubjects], user_id: str) -> None:
     """Of subjects about which something is promised: one record says what ``kept`` says now, a second one is taken back."""
     if not joined:
         return
@@ -232,14 +240,14 @@ RECALL = f"{_RECALL} where kind = :kind and subject_id = :subject_id"
 ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id and is_recalled = 1"
 
 
-async def recall(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
+async def recall(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
     """The person takes this one back from the network; it is not sent again until ``publications.try_again``, or a new yes to all."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     return await tx.execute(RECALL, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def recall_record(
-    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
+    tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
     """``recall`` of a record (DID and uri) that was not written from here, and about which nothing may have been promised yet."""
     await publications.owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
@@ -251,7 +259,7 @@ async def recall_record(
 
 async def recall_all_of(tx: Transaction, user_id: str) -> int:
     """The person withdrew their consent: what is published is looked at again and taken back, what is not is not sent."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     return await tx.execute(RECALL_ALL_OF, user_id=user_id, now=tx.now)
 
 
@@ -268,7 +276,7 @@ class Former:
     """
 
     uri: str
-    kind: Kind
+    kind: PublicationKind
     subject_id: str
     is_authors: bool
     is_there: bool
@@ -284,7 +292,7 @@ FORGET_OF: Mapping[Engine, str] = {
 
 
 async def note(
-    tx: Transaction, kind: Kind, subject_id: str, uri: str, *, is_authors: bool, is_there: bool = True
+    tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_authors: bool, is_there: bool = True
 ) -> None:
     """What goes on had its record here until now; ``is_there``: and the repository has it still."""
     await tx.execute(
@@ -305,7 +313,7 @@ async def find(reader: Reader, uri: str) -> Former | None:
     return None if row is None else _former_of(row)
 
 
-async def subjects(reader: Reader, kind: Kind, uris: Collection[str]) -> dict[str, str]:
+async def subjects(reader: Reader, kind: PublicationKind, uris: Collection[str]) -> dict[str, str]:
     """What went on from these records, by uri; those that were nobody's record before are missing."""
     if not uris:
         return {}
@@ -331,7 +339,7 @@ async def held_among(reader: Reader, uris: Collection[str]) -> set[str]:
     return {row["uri"] for row in await reader.fetch(_HELD, uris=sorted(uris))}
 
 
-async def of(reader: Reader, kind: Kind, subject_id: str) -> list[Former]:
+async def of(reader: Reader, kind: PublicationKind, subject_id: str) -> list[Former]:
     """Every record that this had before, the first one first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from former_records where kind = :kind and subject_id = :id order by created_at, uri",
@@ -341,13 +349,13 @@ async def of(reader: Reader, kind: Kind, subject_id: str) -> list[Former]:
     return [_former_of(row) for row in rows]
 
 
-async def in_repository(reader: Reader, kind: Kind, subject_id: str, did: str) -> str | None:
+async def in_repository(reader: Reader, kind: PublicationKind, subject_id: str, did: str) -> str | None:
     """The address that this had last in one repository; None where it had none there."""
     here = [one.uri for one in await of(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
     return here[-1] if here else None
 
 
-async def latest(reader: Reader, kind: Kind, subject_ids: Collection[str]) -> dict[str, str]:
+async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[str]) -> dict[str, str]:
     """The address that each of these had last; those that had none before are missing."""
     if not subject_ids:
         return {}
@@ -359,7 +367,7 @@ async def latest(reader: Reader, kind: Kind, subject_ids: Collection[str]) -> di
     return {row["subject_id"]: row["uri"] for row in rows}
 
 
-async def hand_on(tx: Transaction, kind: Kind, dropped: str, kept: str) -> None:
+async def hand_on(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
     """Two turned out to be one: whatever either had before leads to the one that goes on."""
     await tx.execute(
         "update former_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
@@ -391,7 +399,7 @@ async def forget_of(tx: Transaction, did: str) -> list[Former]:
     rows = await tx.fetch(FORGET_OF[tx.engine], did=did)
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :uri",
-        [{"kind": FORMER_OF[Kind(row["kind"])], "uri": row["uri"]} for row in rows],
+        [{"kind": FORMER_OF[PublicationKind(row["kind"])], "uri": row["uri"]} for row in rows],
     )
     return sorted(map(_former_of, rows), key=lambda one: one.uri)
 
@@ -399,7 +407,7 @@ async def forget_of(tx: Transaction, did: str) -> list[Former]:
 def _former_of(row: Row) -> Former:
     return Former(
         row["uri"],
-        Kind(row["kind"]),
+        PublicationKind(row["kind"]),
         row["subject_id"],
         bool(row["is_authors"]),
         bool(row["is_there"]),

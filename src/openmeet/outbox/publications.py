@@ -10,15 +10,15 @@ from enum import StrEnum
 from typing import Final
 
 from groundwork.clock import MINUTE, SECOND, Instant
-from groundwork.database.together import Write, execute_together
+from groundwork.database.together import SqlWrite, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.outbox.states import Graph, sql_literals
-from groundwork.outbox.wakeup import ring
+from groundwork.outbox.wakeup import wake_dispatchers
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
 
 
-class Kind(StrEnum):
+class PublicationKind(StrEnum):
     """Whose record: of an event (subject: event id), of an answer (attendance id), of a series (series id)."""
 
     EVENT = "event"
@@ -34,10 +34,13 @@ class Kind(StrEnum):
 
 
 # What a record of before says follows from what went on from it: whoever looks at the one looks at the other.
-FORMER_OF: Mapping[Kind, Kind] = {Kind.EVENT: Kind.FORMER_EVENT, Kind.SERIES: Kind.FORMER_SERIES}
+FORMER_OF: Mapping[PublicationKind, PublicationKind] = {
+    PublicationKind.EVENT: PublicationKind.FORMER_EVENT,
+    PublicationKind.SERIES: PublicationKind.FORMER_SERIES,
+}
 
 
-class State(StrEnum):
+class PublicationState(StrEnum):
     """Where a promise stands."""
 
     WITHHELD = "withheld"  # visibility, settings, consent, not connected
@@ -62,13 +65,13 @@ SWITCHED_OFF = "Publishing is switched off on this site."
 BEING_READ = "What your accounts hold is being read first: one may have your answer already."
 NOT_ALLOWED = "You have not allowed this at your server."
 WITHOUT_PICTURE = "without its picture: "
-_S = State
+_S = PublicationState
 
 # Every move that may happen. Leased rows may become anything a payer can find out; ``sending -> due`` is the end of a
 # lease or a swap conflict, ``sending -> sending`` taking over a lease that ended. A row that never reached the PDS is
 # withheld, not retracted. Messages of the network move rows too: an echo publishes, another's edit is adopted,
 # another's delete leaves nothing to take back, also where what was edited here must not be sent.
-GRAPH: Graph[State] = Graph(
+GRAPH: Graph[PublicationState] = Graph(
     {
         _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
         _S.WAITING: frozenset({_S.DUE, _S.SENDING, _S.WITHHELD, _S.PUBLISHED, _S.RETRACTED, _S.RETRACTING}),
@@ -111,13 +114,13 @@ DELETED_IN_ANOTHER_APP: Final = "Deleted in another app"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PublicationStatus:
     """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state.
 
     ``is_recalled``: its owner took it back, or took back their consent; it is not sent until they say otherwise.
     """
 
-    state: State
+    state: PublicationState
     revision: int
     sent_revision: int
     uri: str | None
@@ -129,13 +132,13 @@ class Standing:
 
     def state_for_programs(self, *, is_by_another_app: bool) -> str:
         """The state in JSON: ``IMPORTED`` where the record is another app's and nothing was changed here, so that nothing is withheld."""
-        is_untouched = self.uri is None and self.revision == 0 and self.state is State.WITHHELD
+        is_untouched = self.uri is None and self.revision == 0 and self.state is PublicationState.WITHHELD
         return IMPORTED if is_by_another_app and is_untouched else self.state.value
 
     @property
     def _is_kept_here(self) -> bool:
         """Whether the payer decided that it stays here: its host or author keeps it off the network, or a moderator looks at it."""
-        return self.state is State.WITHHELD and self.reason not in _NOT_YET
+        return self.state is PublicationState.WITHHELD and self.reason not in _NOT_YET
 
     def words(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> str:
         """The chip: words, never a code.
@@ -144,7 +147,7 @@ class Standing:
         found when it last looked, which is not yet what they have just decided. ``is_by_another_app``: its record stands in
         a repository, where this site did not write it.
         """
-        if is_by_another_app and (self.uri is None or self.state is State.WITHHELD):
+        if is_by_another_app and (self.uri is None or self.state is PublicationState.WITHHELD):
             if self.revision == 0:
                 return ON_THE_NETWORK
             if not is_allowed or (self._is_kept_here and self.revision > self.sent_revision):
@@ -152,43 +155,43 @@ class Standing:
         if self.is_recalled or not is_allowed:
             return self._words_unwanted()
         match self.state:
-            case State.WITHHELD:
+            case PublicationState.WITHHELD:
                 is_pending = self.revision > self.sent_revision and not self._is_kept_here
                 return "waiting for your PDS" if is_pending else "only here"
-            case State.WAITING if self.reason == BEING_READ:
+            case PublicationState.WAITING if self.reason == BEING_READ:
                 return "waiting until your accounts have been read"
-            case State.WAITING:
+            case PublicationState.WAITING:
                 return "waiting for the event to be published"
-            case State.DUE | State.SENDING:
+            case PublicationState.DUE | PublicationState.SENDING:
                 return "waiting for your PDS"
-            case State.PUBLISHED:
+            case PublicationState.PUBLISHED:
                 lacks = f", {self.reason}" if self.reason.startswith(WITHOUT_PICTURE) else ""
                 return ("changed elsewhere, merged" if self.was_merged else "on your PDS ✓") + lacks
-            case State.RETRYING if self.reason == SWITCHED_OFF:
+            case PublicationState.RETRYING if self.reason == SWITCHED_OFF:
                 return "waiting: publishing is switched off on this site"
-            case State.RETRYING:
+            case PublicationState.RETRYING:
                 return f"waiting for your PDS, next try {_in_words(self.due_at - now)}"
-            case State.BLOCKED:
+            case PublicationState.BLOCKED:
                 return "not allowed at your server" if self.reason == NOT_ALLOWED else "sign in again to publish"
-            case State.REFUSED:
+            case PublicationState.REFUSED:
                 return f"your PDS did not take it: {self.reason}"
-            case State.CONFLICTED:
+            case PublicationState.CONFLICTED:
                 return "changed here and elsewhere: please choose"
-            case State.RETRACTING:
+            case PublicationState.RETRACTING:
                 return "being taken back from your PDS"
-            case State.RETRACTED:
+            case PublicationState.RETRACTED:
                 return "taken back from your PDS"
 
     def _words_unwanted(self) -> str:
         """Of what must not be on the PDS."""
-        if self.state is State.RETRACTED:
+        if self.state is PublicationState.RETRACTED:
             return "taken back from your PDS"
         if self.uri is None:
             return "only here"
         match self.state:
-            case State.PUBLISHED:
+            case PublicationState.PUBLISHED:
                 return "on your PDS ✓"
-            case State.BLOCKED:
+            case PublicationState.BLOCKED:
                 return "sign in again to take it back from your PDS"
             case _:
                 return "being taken back from your PDS"
@@ -202,7 +205,7 @@ def _in_words(microseconds: int) -> str:
     return f"in {-(-microseconds // MINUTE)} min"
 
 
-ONLY_HERE = Standing(State.WITHHELD, 0, 0, None, "", Instant(0), Instant(0), was_merged=False)
+ONLY_HERE = PublicationStatus(PublicationState.WITHHELD, 0, 0, None, "", Instant(0), Instant(0), was_merged=False)
 
 _DUE_NOW = sql_literals(DUE_ON_NEW_REVISION)
 
@@ -222,7 +225,7 @@ RETRACT = f"""
     update publications set state = 'retracting', revision = :revision, due_at = :now, edited_at = :now, changed_at = :now,
            attempts = 0, reason = ''
      where kind = :kind and subject_id = :subject_id and uri is not null and leased_until is null
-       and state in ({GRAPH.sql_sources_of(State.RETRACTING)})
+       and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTING)})
 """
 
 TAKE_ON = """
@@ -279,7 +282,13 @@ REASSIGN = "update publications set user_id = :to_user where user_id = :from_use
 
 
 async def owe(
-    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, edited_at: Instant | None = None
+    tx: Transaction,
+    *,
+    kind: PublicationKind,
+    subject_id: str,
+    user_id: str,
+    revision: int,
+    edited_at: Instant | None = None,
 ) -> None:
     """Promise that the repository of ``user_id`` will agree with this revision; the payer decides how.
 
@@ -296,16 +305,22 @@ async def owe(
 
 
 def owing(
-    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, edited_at: Instant | None = None
-) -> Write:
+    tx: Transaction,
+    *,
+    kind: PublicationKind,
+    subject_id: str,
+    user_id: str,
+    revision: int,
+    edited_at: Instant | None = None,
+) -> SqlWrite:
     """``owe`` as a part of what is written together."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     # From here on one record can be followed by its subject: to the PDS and back (``record.published``, ``record.came_back``).
     request = request_id.get()
     tx.after_commit(
         lambda: tracing.note("record.owed", subject_id, kind=kind.value, revision=revision, request_id=request or None)
     )
-    return Write(
+    return SqlWrite(
         OWE,
         {
             "kind": kind,
@@ -318,14 +333,14 @@ def owing(
     )
 
 
-async def owe_many(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str, int]]) -> None:
+async def owe_many(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int]]) -> None:
     """``owe`` for many: (subject, whose repository, revision)."""
     await owe_edits(tx, kind=kind, owed=[(*one, tx.now) for one in owed])
 
 
-async def owe_edits(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str, int, Instant]]) -> None:
+async def owe_edits(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int, Instant]]) -> None:
     """``owe_many`` of edits that were made earlier: when, too."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         OWE,
         [
@@ -346,7 +361,13 @@ async def owe_edits(tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, st
 
 
 async def owe_retraction(
-    tx: Transaction, *, kind: Kind, subject_id: str, user_id: str, revision: int, record: tuple[str, str] | None = None
+    tx: Transaction,
+    *,
+    kind: PublicationKind,
+    subject_id: str,
+    user_id: str,
+    revision: int,
+    record: tuple[str, str] | None = None,
 ) -> None:
     """The same for what was deleted or became private: it goes before everything else that is due.
 
@@ -357,10 +378,14 @@ async def owe_retraction(
 
 
 async def owe_retractions(
-    tx: Transaction, *, kind: Kind, owed: Sequence[tuple[str, str, int]], records: Mapping[str, tuple[str, str]]
+    tx: Transaction,
+    *,
+    kind: PublicationKind,
+    owed: Sequence[tuple[str, str, int]],
+    records: Mapping[str, tuple[str, str]],
 ) -> None:
     """``owe_retraction`` for many: (subject, whose repository, revision); ``records`` by subject, where there is one."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         RETRACT,
         [
@@ -379,14 +404,14 @@ async def owe_retractions(
     )
 
 
-async def look_at_former(tx: Transaction, kind: Kind, chosen: str, **parameters: object) -> None:
+async def look_at_former(tx: Transaction, kind: PublicationKind, chosen: str, **parameters: object) -> None:
     """What these subjects became, or let out, decides about the records that they had before."""
     if kind in FORMER_OF:
         former = _LOOK_AGAIN.format(f"in ({_OF_FORMER} {chosen})")
         await tx.execute(former, kind=FORMER_OF[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
-async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict[str, Standing]:
+async def states(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> dict[str, PublicationStatus]:
     """How each subject stands; ``ONLY_HERE`` for those that owe nothing."""
     found = dict.fromkeys(subject_ids, ONLY_HERE)
     if not found:
@@ -397,51 +422,53 @@ async def states(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> dict
     return found
 
 
-async def try_again(tx: Transaction, *, kind: Kind, subject_id: str) -> bool:
+async def try_again(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
     """A person asks for another try now, also of what they had taken back, or deleted in another app; False when nothing waits."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def wake_all_of(tx: Transaction, user_id: str) -> int:
     """The person agreed, connected or signed in again: everything of theirs that was held up is due."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
 
 
-async def look_again(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str], is_edit: bool = False) -> None:
+async def look_again(
+    tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False
+) -> None:
     """What these depend on has changed: what was decided about them is decided anew, by the payer.
 
     Also of what the PDS did not take or somebody disagrees about: an earlier version of it may have to vanish. ``is_edit``: a
     person has changed that, so that it counts as no write without an edit.
     """
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), _AT_A_TIME):
         some = list(subject_ids[start : start + _AT_A_TIME])
         await tx.execute(LOOK_AGAIN, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
         await look_at_former(tx, kind, ":some", some=some)
 
 
-async def look_again_where(tx: Transaction, *, kind: Kind, chosen: str, **parameters: object) -> None:
+async def look_again_where(tx: Transaction, *, kind: PublicationKind, chosen: str, **parameters: object) -> None:
     """``look_again`` at very many, however many they are one statement: ``chosen`` is a subselect of ours that names them."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     await tx.execute(_LOOK_AGAIN.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
     await look_at_former(tx, kind, f"({chosen})", **parameters)
 
 
 async def look_again_at_all_of(tx: Transaction, user_id: str) -> None:
     """``look_again`` for everything of a person: they want their records otherwise."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     await tx.execute(LOOK_AGAIN_AT_ALL_OF, user_id=user_id, now=tx.now)
 
 
-async def look_again_at_all(tx: Transaction, kind: Kind) -> None:
+async def look_again_at_all(tx: Transaction, kind: PublicationKind) -> None:
     """``look_again`` for every record of a kind: it is switched on."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     await tx.execute(LOOK_AGAIN_AT_KIND, kind=kind, now=tx.now)
 
 
-async def forget_unsent(tx: Transaction, *, kind: Kind, subject_ids: Sequence[str]) -> None:
+async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:
     """Nothing was ever sent about these, and they are being taken away altogether."""
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :subject_id and uri is null",
@@ -454,7 +481,7 @@ async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
     await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
 
 
-async def promised_among(reader: Reader, kind: Kind, subject_ids: Sequence[str]) -> frozenset[str]:
+async def promised_among(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> frozenset[str]:
     """Those of these subjects about which anything was ever promised."""
     found: set[str] = set()
     for start in range(0, len(subject_ids), _AT_A_TIME):
@@ -467,9 +494,9 @@ async def promised_among(reader: Reader, kind: Kind, subject_ids: Sequence[str])
     return frozenset(found)
 
 
-def _standing(row: Row) -> Standing:
-    return Standing(
-        State(row["state"]),
+def _standing(row: Row) -> PublicationStatus:
+    return PublicationStatus(
+        PublicationState(row["state"]),
         row["revision"],
         row["sent_revision"],
         row["uri"],

@@ -3,8 +3,8 @@
 from typing import Final
 
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.wakeup import ring
-from openmeet.outbox.publications import IF_NEWER, INTO, Kind, look_at_former
+from groundwork.outbox.wakeup import wake_dispatchers
+from openmeet.outbox.publications import IF_NEWER, INTO, PublicationKind, look_at_former
 
 _OWE: Final = f"""
     {INTO}
@@ -15,8 +15,8 @@ _OWE: Final = f"""
 """
 
 
-async def owe_chosen(tx: Transaction, *, kind: Kind, chosen: str) -> None:
+async def owe_chosen(tx: Transaction, *, kind: PublicationKind, chosen: str) -> None:
     """``publications.owe`` of whatever ``chosen`` names: a select of ours of ``id``, ``user_id`` and ``revision``, in order of ids."""
-    tx.after_commit(ring)
+    tx.after_commit(wake_dispatchers)
     await tx.execute(_OWE.format(chosen), kind=kind, now=tx.now)
     await look_at_former(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")

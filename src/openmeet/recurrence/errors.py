@@ -7,7 +7,7 @@ from groundwork.errors import InvalidInput
 FIELD = "recurrence"
 
 
-class Code(StrEnum):
+class RuleErrorCode(StrEnum):
     """Why. One per kind of mistake; each names the part that is wrong."""
 
     MISSING_FREQ = "MISSING_FREQ"
@@ -43,7 +43,7 @@ class Code(StrEnum):
 class RuleRefused(InvalidInput):
     """``code`` says what is wrong, ``part`` where (``BYDAY``, ``COUNT`` …; empty for the whole)."""
 
-    def __init__(self, code: Code, part: str, why: str) -> None:
+    def __init__(self, code: RuleErrorCode, part: str, why: str) -> None:
         super().__init__(FIELD, why, name=code.value)
         self.code = code
         self.part = part

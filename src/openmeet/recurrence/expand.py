@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Final, TypeAlias
 
-from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.rule import Rule, Weekday
 
 # Nothing is named behind this day: a century behind the last one that can be written.
@@ -39,7 +39,7 @@ class Steps:
         self.taken += number
         if self.taken > self.most:
             why = "The rule names more dates than are looked at in one go: ask for a shorter time, or write a plainer rule."
-            raise RuleRefused(Code.TOO_MANY_DATES, "", why)
+            raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", why)
 
 
 def dates_by_rule(

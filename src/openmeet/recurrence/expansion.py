@@ -24,7 +24,7 @@ from cachetools import LRUCache, cached
 
 from groundwork.clock import Instant, from_datetime, to_datetime
 from openmeet.recurrence import expand
-from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.expand import END, Steps, dates_by_rule
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Rule
@@ -132,7 +132,7 @@ def check_occurs(pattern: Pattern) -> None:
     horizon = pattern.start + timedelta(days=366 * HORIZON_YEARS)
     if next(dates_by_rule(pattern.start, rule, pattern.start, horizon), None) is None:
         why = f"The rule names no date within {HORIZON_YEARS} years: what it asks for never comes, or too rarely."
-        raise RuleRefused(Code.NEVER_OCCURS, "", why)
+        raise RuleRefused(RuleErrorCode.NEVER_OCCURS, "", why)
 
 
 def check_asked(pattern: Pattern) -> None:
@@ -151,7 +151,7 @@ def check_asked(pattern: Pattern) -> None:
         is_over = until.at.date() < pattern.start.date()
     if is_over:
         why = f"The last day, {until.at.date()}, is before the first date, {pattern.start.date()}."
-        raise RuleRefused(Code.BAD_UNTIL, "UNTIL", why)
+        raise RuleRefused(RuleErrorCode.BAD_UNTIL, "UNTIL", why)
 
 
 @lru_cache(maxsize=32)  # asked for by the sentence, and by the preview around it

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 
 DAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
@@ -70,25 +70,25 @@ class Rule:
 def parse_rule(text: str) -> Rule:
     """Read the value of an RRULE property (``RRULE:`` in front is taken too). Raises RuleRefused."""
     if len(text) > MAX_TEXT:
-        raise RuleRefused(Code.TOO_LONG, "", f"A rule has at most {MAX_TEXT} characters.")
+        raise RuleRefused(RuleErrorCode.TOO_LONG, "", f"A rule has at most {MAX_TEXT} characters.")
     if not text.strip():
-        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "The rule is empty; write FREQ=WEEKLY, or leave it out.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "The rule is empty; write FREQ=WEEKLY, or leave it out.")
     parts = _parts(text.strip())
     freq = parts.pop("FREQ", None)
     if freq is None:
-        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
     if freq in _BELOW_A_DAY:
         raise RuleRefused(
-            Code.UNSUPPORTED_FREQ,
+            RuleErrorCode.UNSUPPORTED_FREQ,
             "FREQ",
             f"FREQ={freq} is not taken; for several times a day use FREQ=DAILY with BYHOUR.",
         )
     if freq not in FREQUENCIES:
-        raise RuleRefused(Code.UNSUPPORTED_FREQ, "FREQ", f"FREQ must be one of {', '.join(FREQUENCIES)}.")
+        raise RuleRefused(RuleErrorCode.UNSUPPORTED_FREQ, "FREQ", f"FREQ must be one of {', '.join(FREQUENCIES)}.")
     read: dict[str, object] = {"freq": freq}
     for name, value in parts.items():
         if name not in _READERS:
-            raise RuleRefused(Code.UNKNOWN_PART, name, f"A rule has no part {name[:30]!r}.")
+            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name, f"A rule has no part {name[:30]!r}.")
         attribute, reader = _READERS[name]
         read[attribute] = reader(value)
     return checked(Rule(**read))  # type: ignore[arg-type]  # each reader makes what its attribute is
@@ -100,14 +100,14 @@ def _parts(text: str) -> dict[str, str]:
     for piece in body.upper().split(";"):
         name, equals, value = piece.partition("=")
         if not equals or not value:
-            raise RuleRefused(Code.UNKNOWN_PART, name[:30], f"{piece[:60]!r} is not NAME=VALUE.")
+            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name[:30], f"{piece[:60]!r} is not NAME=VALUE.")
         if name in found:
-            raise RuleRefused(Code.REPEATED_PART, name, f"{name} is given twice.")
+            raise RuleRefused(RuleErrorCode.REPEATED_PART, name, f"{name} is given twice.")
         found[name] = value
     return found
 
 
-def _numbers(name: str, code: Code, low: int, high: int, *, signed: bool) -> Callable[[str], tuple[int, ...]]:
+def _numbers(name: str, code: RuleErrorCode, low: int, high: int, *, signed: bool) -> Callable[[str], tuple[int, ...]]:
     described = f"{-high} to {-low} or {low} to {high}" if signed else f"{low} to {high}"
 
     def read(value: str) -> tuple[int, ...]:
@@ -122,7 +122,7 @@ def _numbers(name: str, code: Code, low: int, high: int, *, signed: bool) -> Cal
     return read
 
 
-def _one(name: str, code: Code, low: int, high: int) -> Callable[[str], int]:
+def _one(name: str, code: RuleErrorCode, low: int, high: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         if not value.isascii() or not value.isdigit() or not low <= int(value[:9]) <= high:
             raise RuleRefused(code, name, f"{name} must be a number from {low} to {high:,}.")
@@ -137,21 +137,23 @@ def _weekdays(value: str) -> tuple[Weekday, ...]:
         match = _BYDAY.fullmatch(text)
         nth = int(match[1] or 0) if match else 0
         if match is None or (match[1] and not 1 <= abs(nth) <= 53):
-            raise RuleRefused(Code.BAD_BYDAY, "BYDAY", f"BYDAY={text[:20]} is no weekday; write MO, 2TU or -1FR.")
+            raise RuleRefused(
+                RuleErrorCode.BAD_BYDAY, "BYDAY", f"BYDAY={text[:20]} is no weekday; write MO, 2TU or -1FR."
+            )
         found.add(Weekday(DAYS.index(match[2]), nth))
     return tuple(sorted(found))
 
 
 def _week_start(value: str) -> int:
     if value not in DAYS:
-        raise RuleRefused(Code.BAD_WKST, "WKST", "WKST must be a weekday such as MO.")
+        raise RuleRefused(RuleErrorCode.BAD_WKST, "WKST", "WKST must be a weekday such as MO.")
     return DAYS.index(value)
 
 
 def _until(value: str) -> Until:
     match = _UNTIL.fullmatch(value)
     refused = RuleRefused(
-        Code.BAD_UNTIL, "UNTIL", f"UNTIL={value[:20]} is no date; write 20261224 or 20261224T170000Z."
+        RuleErrorCode.BAD_UNTIL, "UNTIL", f"UNTIL={value[:20]} is no date; write 20261224 or 20261224T170000Z."
     )
     if match is None:
         raise refused
@@ -163,18 +165,18 @@ def _until(value: str) -> Until:
 
 
 _READERS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
-    "INTERVAL": ("interval", _one("INTERVAL", Code.BAD_INTERVAL, 1, MAX_INTERVAL)),
-    "COUNT": ("count", _one("COUNT", Code.BAD_COUNT, 1, MAX_COUNT)),
+    "INTERVAL": ("interval", _one("INTERVAL", RuleErrorCode.BAD_INTERVAL, 1, MAX_INTERVAL)),
+    "COUNT": ("count", _one("COUNT", RuleErrorCode.BAD_COUNT, 1, MAX_COUNT)),
     "UNTIL": ("until", _until),
-    "BYMONTH": ("by_month", _numbers("BYMONTH", Code.BAD_BYMONTH, 1, 12, signed=False)),
-    "BYWEEKNO": ("by_week", _numbers("BYWEEKNO", Code.BAD_BYWEEKNO, 1, 53, signed=True)),
-    "BYYEARDAY": ("by_year_day", _numbers("BYYEARDAY", Code.BAD_BYYEARDAY, 1, 366, signed=True)),
-    "BYMONTHDAY": ("by_month_day", _numbers("BYMONTHDAY", Code.BAD_BYMONTHDAY, 1, 31, signed=True)),
+    "BYMONTH": ("by_month", _numbers("BYMONTH", RuleErrorCode.BAD_BYMONTH, 1, 12, signed=False)),
+    "BYWEEKNO": ("by_week", _numbers("BYWEEKNO", RuleErrorCode.BAD_BYWEEKNO, 1, 53, signed=True)),
+    "BYYEARDAY": ("by_year_day", _numbers("BYYEARDAY", RuleErrorCode.BAD_BYYEARDAY, 1, 366, signed=True)),
+    "BYMONTHDAY": ("by_month_day", _numbers("BYMONTHDAY", RuleErrorCode.BAD_BYMONTHDAY, 1, 31, signed=True)),
     "BYDAY": ("by_day", _weekdays),
-    "BYHOUR": ("by_hour", _numbers("BYHOUR", Code.BAD_BYHOUR, 0, 23, signed=False)),
-    "BYMINUTE": ("by_minute", _numbers("BYMINUTE", Code.BAD_BYMINUTE, 0, 59, signed=False)),
-    "BYSECOND": ("by_second", _numbers("BYSECOND", Code.BAD_BYSECOND, 0, 59, signed=False)),
-    "BYSETPOS": ("by_position", _numbers("BYSETPOS", Code.BAD_BYSETPOS, 1, 366, signed=True)),
+    "BYHOUR": ("by_hour", _numbers("BYHOUR", RuleErrorCode.BAD_BYHOUR, 0, 23, signed=False)),
+    "BYMINUTE": ("by_minute", _numbers("BYMINUTE", RuleErrorCode.BAD_BYMINUTE, 0, 59, signed=False)),
+    "BYSECOND": ("by_second", _numbers("BYSECOND", RuleErrorCode.BAD_BYSECOND, 0, 59, signed=False)),
+    "BYSETPOS": ("by_position", _numbers("BYSETPOS", RuleErrorCode.BAD_BYSETPOS, 1, 366, signed=True)),
     "WKST": ("week_start", _week_start),
 }
 
@@ -182,32 +184,36 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
 def checked(rule: Rule) -> Rule:
     """The same rule. Raises RuleRefused where parts contradict one another (the table of RFC 5545, section 3.3.10)."""
     if rule.count is not None and rule.until is not None:
-        raise RuleRefused(Code.COUNT_AND_UNTIL, "UNTIL", "A rule ends after COUNT dates or at UNTIL, not both.")
+        raise RuleRefused(
+            RuleErrorCode.COUNT_AND_UNTIL, "UNTIL", "A rule ends after COUNT dates or at UNTIL, not both."
+        )
     if any(day.nth for day in rule.by_day) and (rule.freq not in {"MONTHLY", "YEARLY"} or rule.by_week):
         raise RuleRefused(
-            Code.BYDAY_ORDINAL_NOT_ALLOWED,
+            RuleErrorCode.BYDAY_ORDINAL_NOT_ALLOWED,
             "BYDAY",
             "“The second Monday” needs FREQ=MONTHLY or FREQ=YEARLY (and no BYWEEKNO).",
         )
     if rule.freq == "MONTHLY" and any(abs(day.nth) > 5 for day in rule.by_day):
-        raise RuleRefused(Code.BAD_BYDAY, "BYDAY", "A month has at most five of each weekday.")
+        raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", "A month has at most five of each weekday.")
     for name, is_given, allowed in (
         ("BYMONTHDAY", rule.by_month_day, {"DAILY", "MONTHLY", "YEARLY"}),
         ("BYYEARDAY", rule.by_year_day, {"YEARLY"}),
         ("BYWEEKNO", rule.by_week, {"YEARLY"}),
     ):
         if is_given and rule.freq not in allowed:
-            raise RuleRefused(Code.PART_NOT_ALLOWED, name, f"{name} does not go with FREQ={rule.freq}.")
+            raise RuleRefused(RuleErrorCode.PART_NOT_ALLOWED, name, f"{name} does not go with FREQ={rule.freq}.")
     limits = (rule.by_month, rule.by_week, rule.by_year_day, rule.by_month_day, rule.by_day)
     times = (rule.by_hour, rule.by_minute, rule.by_second)
     if rule.by_position and not any((*limits, *times)):
         raise RuleRefused(
-            Code.BYSETPOS_ALONE, "BYSETPOS", "BYSETPOS chooses among what another BY… part names; add one."
+            RuleErrorCode.BYSETPOS_ALONE, "BYSETPOS", "BYSETPOS chooses among what another BY… part names; add one."
         )
     a_day = max(1, len(rule.by_hour)) * max(1, len(rule.by_minute)) * max(1, len(rule.by_second))
     if a_day > MAX_A_DAY:
         raise RuleRefused(
-            Code.TOO_MANY_A_DAY, "BYHOUR", f"The rule names {a_day} times a day; at most {MAX_A_DAY} are taken."
+            RuleErrorCode.TOO_MANY_A_DAY,
+            "BYHOUR",
+            f"The rule names {a_day} times a day; at most {MAX_A_DAY} are taken.",
         )
     return rule
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, format_until, parse_rule
 
 _NUMBERS: Final = {
@@ -21,7 +21,7 @@ _NUMBERS: Final = {
     "bySecond": "BYSECOND",
     "bySetPosition": "BYSETPOS",
 }
-_COUNTED: Final = (("interval", Code.BAD_INTERVAL), ("count", Code.BAD_COUNT))
+_COUNTED: Final = (("interval", RuleErrorCode.BAD_INTERVAL), ("count", RuleErrorCode.BAD_COUNT))
 _NAMES_OF_DAY: Final = frozenset({"day", "nthOfPeriod"})
 _EXAMPLES: Final = {
     "frequency": "one of daily, weekly, monthly, yearly",
@@ -66,28 +66,28 @@ def from_json(value: Mapping[str, Any]) -> Rule:
     Whatever is no member, or of another type than it has there, is refused: left out or read as text, it would be another rule.
     """
     _known_only(value, _NAMES, "A rule")
-    parts = [f"FREQ={_word(value, 'frequency', Code.UNSUPPORTED_FREQ)}"] if "frequency" in value else []
+    parts = [f"FREQ={_word(value, 'frequency', RuleErrorCode.UNSUPPORTED_FREQ)}"] if "frequency" in value else []
     parts += [f"{name.upper()}={_number(value[name], code, name)}" for name, code in _COUNTED if name in value]
     if "until" in value:
-        parts.append(f"UNTIL={_word(value, 'until', Code.BAD_UNTIL)}")
+        parts.append(f"UNTIL={_word(value, 'until', RuleErrorCode.BAD_UNTIL)}")
     for name, part in _NUMBERS.items():
         if name in value:
-            numbers = (_number(one, Code(f"BAD_{part}"), name) for one in _list(value, name))
+            numbers = (_number(one, RuleErrorCode(f"BAD_{part}"), name) for one in _list(value, name))
             parts.append(f"{part}={','.join(map(str, numbers))}")
     if "byDay" in value:
         parts.append(f"BYDAY={','.join(_day(day) for day in _list(value, 'byDay'))}")
     if "firstDayOfWeek" in value:
-        parts.append(f"WKST={_word(value, 'firstDayOfWeek', Code.BAD_WKST)}")
+        parts.append(f"WKST={_word(value, 'firstDayOfWeek', RuleErrorCode.BAD_WKST)}")
     return parse_rule(";".join(parts) or "COUNT=1")
 
 
 def _known_only(value: Mapping[str, Any], known: frozenset[str], whole: str) -> None:
     unknown = sorted(value.keys() - known)
     if unknown:
-        raise RuleRefused(Code.UNKNOWN_PART, unknown[0][:30], f"{whole} has no member {unknown[0][:30]!r}.")
+        raise RuleRefused(RuleErrorCode.UNKNOWN_PART, unknown[0][:30], f"{whole} has no member {unknown[0][:30]!r}.")
 
 
-def _word(value: Mapping[str, Any], name: str, code: Code) -> str:
+def _word(value: Mapping[str, Any], name: str, code: RuleErrorCode) -> str:
     """A text that cannot end the part of the rule that it stands in."""
     word = value[name]
     if not isinstance(word, str) or not word.isascii() or not word.isalnum():
@@ -95,7 +95,7 @@ def _word(value: Mapping[str, Any], name: str, code: Code) -> str:
     return word
 
 
-def _number(number: Any, code: Code, name: str) -> int:
+def _number(number: Any, code: RuleErrorCode, name: str) -> int:
     # JSON's true is an int to Python.
     if not isinstance(number, int) or isinstance(number, bool):
         raise RuleRefused(code, name, f"{name} takes whole numbers only.")
@@ -105,19 +105,19 @@ def _number(number: Any, code: Code, name: str) -> int:
 def _list(value: Mapping[str, Any], name: str) -> list[Any]:
     found = value[name]
     if not isinstance(found, list) or not found:
-        raise RuleRefused(Code.UNKNOWN_PART, name, f"{name} must be a list with something in it.")
+        raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name, f"{name} must be a list with something in it.")
     return found
 
 
 def _day(day: Any) -> str:
     if not isinstance(day, dict) or not isinstance(day.get("day"), str) or day["day"].upper() not in DAYS:
         raise RuleRefused(
-            Code.BAD_BYDAY,
+            RuleErrorCode.BAD_BYDAY,
             "byDay",
             'byDay holds objects such as {"day": "tu", "nthOfPeriod": 2}; day is one of mo, tu, we, th, fr, sa, su.',
         )
     _known_only(day, _NAMES_OF_DAY, "A day of byDay")
-    nth = _number(day["nthOfPeriod"], Code.BAD_BYDAY, "nthOfPeriod") if "nthOfPeriod" in day else ""
+    nth = _number(day["nthOfPeriod"], RuleErrorCode.BAD_BYDAY, "nthOfPeriod") if "nthOfPeriod" in day else ""
     return f"{nth}{day['day']}"
 
 

@@ -218,7 +218,7 @@ def _place(url: str, schema: str) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class ProgramHealth:
     """What a program's health is made of; ``serving``: per community the names without which it is not served."""
 
     checks: Mapping[str, Check]

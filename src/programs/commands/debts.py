@@ -60,9 +60,9 @@ def retry(
     run_on_platform(settings_file, tenant, act)
 
 
-async def _given_up(reader: Reader) -> AsyncIterator[jobs.Debt]:
+async def _given_up(reader: Reader) -> AsyncIterator[jobs.Job]:
     last = ("", "")
-    while page := await jobs.given_up(reader, after=last):
+    while page := await jobs.failed(reader, after=last):
         for debt in page:
             yield debt
         last = (page[-1].kind, page[-1].subject)

@@ -20,14 +20,26 @@ from at_protocol.sync import events
 from at_protocol.sync.account_state import StreamPosition
 from at_protocol.sync.events import CommitMessage, InfoMessage, Message, SyncMessage
 from at_protocol.sync.frames import MAX_FRAME_BYTES, ErrorFrame
-from at_protocol.sync.verify import Known, Reason, Refused, verify_commit_message, verify_sync_message
+from at_protocol.sync.verify import (
+    MessageRejected,
+    RejectionReason,
+    RepoHead,
+    verify_commit_message,
+    verify_sync_message,
+)
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from programs.command_line import AsJson, print_json, say
 
 # What is found out only after the signature was found good.
 _BEHIND_THE_SIGNATURE = frozenset(
-    {Reason.BAD_OPERATIONS, Reason.NO_RECORD, Reason.WRONG_CLAIM, Reason.NO_PREV_DATA, Reason.NOT_INVERTIBLE}
+    {
+        RejectionReason.BAD_OPERATIONS,
+        RejectionReason.NO_RECORD,
+        RejectionReason.WRONG_CLAIM,
+        RejectionReason.NO_PREV_DATA,
+        RejectionReason.NOT_INVERTIBLE,
+    }
 )
 
 
@@ -92,7 +104,7 @@ def examine(data: bytes, keys: Mapping[str, PublicKey | None], *, now_us: int) -
     """Read all frames and verify what is signed in them."""
     tally = Tally()
     position = StreamPosition()
-    known: dict[str, Known] = {}
+    known: dict[str, RepoHead] = {}
     try:
         for frame in frames_in(data):
             tally.frames += 1
@@ -148,7 +160,7 @@ def check(
     tally: Tally,
     message: CommitMessage | SyncMessage,
     keys: Mapping[str, PublicKey | None],
-    known: dict[str, Known],
+    known: dict[str, RepoHead],
     now_us: int,
 ) -> None:
     """Verify one signed message against its author's key."""
@@ -168,9 +180,9 @@ def check(
             tally.inverted += 1
         else:
             commit = verify_sync_message(message, key, now_us=now_us)
-            known[did] = Known(message.rev, commit.data)
+            known[did] = RepoHead(message.rev, commit.data)
         tally.signatures_good += 1
-    except Refused as refusal:
+    except MessageRejected as refusal:
         tally.signatures_good += refusal.reason in _BEHIND_THE_SIGNATURE
         tally.wrong.append(f"frame {tally.frames}: seq {message.seq} of {did}: {refusal}")
 

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from groundwork.database.transaction import UniqueViolated
 from groundwork.errors import Conflict, InvalidInput
 from openmeet.domain.legacy_import.analysis import analyse as plan_of
-from openmeet.domain.legacy_import.plan import Plan
+from openmeet.domain.legacy_import.plan import LegacyPlan
 from openmeet.domain.legacy_import.queries import found_counts
-from openmeet.domain.legacy_import.read import Source, read_old, source_of
+from openmeet.domain.legacy_import.read import LegacyDatabase, read_old, source_of
 from openmeet.domain.legacy_import.report import differences, json_of, lines_of, verification_lines
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in
@@ -97,14 +97,14 @@ def rollback(
     run_on_platform(settings_file, tenant, act)
 
 
-async def _bring(platform: Platform, source: Source, zone: str, plan: Plan, tell: Tell) -> str:
+async def _bring(platform: Platform, source: LegacyDatabase, zone: str, plan: LegacyPlan, tell: Tell) -> str:
     try:
         return (await bring_in(platform.db, source.name, zone, plan, tell)).id
     except UniqueViolated:
         raise Conflict("The same source is being imported by another process at this moment.") from None
 
 
-def _tell_plan(plan: Plan, *, as_json: bool) -> None:
+def _tell_plan(plan: LegacyPlan, *, as_json: bool) -> None:
     if as_json:
         print_json(json_of(plan))
         return

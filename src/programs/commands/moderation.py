@@ -9,7 +9,7 @@ from groundwork.errors import NotFound
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation import policy, reports, visibility
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.tenants.configured import DEFAULT_TENANT
@@ -57,8 +57,8 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
                 "moderators": [names[one] for one in people],
                 "bySetting": list(platform.settings.moderators),
                 "reported": await reports.count_open(reader),
-                "waiting": await visibility.count(reader, (State.FIRST_EVENT, State.BURST)),
-                "hidden": await visibility.count(reader, (State.HIDDEN,)),
+                "waiting": await visibility.count(reader, (SubjectVisibility.FIRST_EVENT, SubjectVisibility.BURST)),
+                "hidden": await visibility.count(reader, (SubjectVisibility.HIDDEN,)),
             }
         if as_json:
             print_json(found)

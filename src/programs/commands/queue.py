@@ -10,7 +10,7 @@ import typer
 from groundwork.clock import Instant, SystemClock, to_datetime
 from groundwork.queue.contract import Queue
 from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Shown
+from openmeet.network.ingestion.dead_letters import DeadLetterView
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.community_queues import open_queue_alone
@@ -122,7 +122,7 @@ def _moment(instant: Instant) -> str:
     return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _lines(letter: Shown) -> str:
+def _lines(letter: DeadLetterView) -> str:
     about = letter.about or letter.partition
     return (
         f"{letter.letter_id}  {letter.routing_key}  {about}\n"

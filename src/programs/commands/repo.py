@@ -33,7 +33,7 @@ DidDocumentFile = Annotated[
 
 
 @dataclass(slots=True)
-class Report:
+class RepositoryCheck:
     """What was found, in the order in which it was looked at; ``wrong`` is the first thing that is not right."""
 
     found: dict[str, object] = field(default_factory=dict)
@@ -67,9 +67,9 @@ def verify(
         raise typer.Exit(1)
 
 
-def examine(data: bytes, did_document: bytes | None) -> Report:
+def examine(data: bytes, did_document: bytes | None) -> RepositoryCheck:
     """Look at the bytes of a file, and of the author's DID document if there is one, until something is wrong."""
-    report = Report()
+    report = RepositoryCheck()
     try:
         file = car.read(data)
         note_file(report, file)
@@ -81,11 +81,11 @@ def examine(data: bytes, did_document: bytes | None) -> Report:
     return report
 
 
-def examine_archive(path: Path, did_document: bytes | None) -> Report:
+def examine_archive(path: Path, did_document: bytes | None) -> RepositoryCheck:
     """Look at the archive of an account until something is wrong. Without a DID document the signature is checked with the
     key that the archive itself names: that finds damage, not forgery.
     """
-    report = Report()
+    report = RepositoryCheck()
     try:
         with open_account_file(path) as file:
             owner = file.owner
@@ -113,7 +113,7 @@ def examine_archive(path: Path, did_document: bytes | None) -> Report:
     return report
 
 
-def note_belongings(report: Report, file: AccountFile, snapshot: Snapshot) -> None:
+def note_belongings(report: RepositoryCheck, file: AccountFile, snapshot: Snapshot) -> None:
     """Blobs, whose hashes are checked here, and preferences."""
     size = check_blobs(file, snapshot)
     missing, withheld = len(file.summary.missing), len(file.summary.withheld)
@@ -129,7 +129,7 @@ def note_belongings(report: Report, file: AccountFile, snapshot: Snapshot) -> No
     report.note(f"private    {len(file.preferences)} preferences", preferences=len(file.preferences))
 
 
-def note_file(report: Report, file: car.Car) -> None:
+def note_file(report: RepositoryCheck, file: car.Car) -> None:
     """Header and blocks, whose hashes reading has checked."""
     repeated = file.section_count - len(file.blocks)
     roots = ", ".join(map(str, file.roots)) or "none"
@@ -141,7 +141,7 @@ def note_file(report: Report, file: car.Car) -> None:
     )
 
 
-def note_snapshot(report: Report, file: car.Car, snapshot: Snapshot) -> None:
+def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) -> None:
     """Commit, tree and records, whose form reading has checked."""
     commit = snapshot.commit
     report.note(
@@ -174,7 +174,7 @@ def note_snapshot(report: Report, file: car.Car, snapshot: Snapshot) -> None:
         raise Malformed("record path", next(iter(snapshot.odd_paths)), next(iter(snapshot.odd_paths.values())))
 
 
-def note_signature(report: Report, commit: Commit, did_document: bytes | None) -> None:
+def note_signature(report: RepositoryCheck, commit: Commit, did_document: bytes | None) -> None:
     """The commit's signature, by the key of the account's document. Raises Malformed."""
     if did_document is None:
         report.note("signature  not checked: give the account's DID document with --did-doc", signature="not checked")

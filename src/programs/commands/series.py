@@ -9,7 +9,7 @@ from groundwork.errors import Refused
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.network.ingestion.flag_effects import owe_series
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import WEEKDAYS, describe
 from openmeet.recurrence.errors import RuleRefused
@@ -40,7 +40,7 @@ def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
             if not {Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE} & on.on:
                 raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
             number = await owe_series(tx)
-            await publications.look_again_at_all(tx, Kind.EVENT)
+            await publications.look_again_at_all(tx, PublicationKind.EVENT)
         say(f"{counted(number, 'series', 'series')} looked at; the publisher writes what differs.")
 
     run_on_platform(settings_file, tenant, act)

@@ -20,15 +20,15 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.sources import authority
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.backfill import chosen_collections, subject_of
-from openmeet.network.ingestion.discover import Host
-from openmeet.network.ingestion.discrepancies import Found
+from openmeet.network.ingestion.discover import DiscoveredHost
+from openmeet.network.ingestion.discrepancies import RecordDiscrepancy
 from openmeet.network.ingestion.host_budgets import spending
-from openmeet.network.ingestion.reconcile import Asking, Reconciled, written_to
+from openmeet.network.ingestion.reconcile import Reconciled, ReconcileOptions, written_to
 from openmeet.network.ingestion.reconcile import reconcile as reconcile_one
 from openmeet.network.records import seen
 from openmeet.network.records.collections import READ_IN_ORDER
 from openmeet.network.status import standing
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
 from programs.platform import Platform, run_on_platform
@@ -160,7 +160,7 @@ def read(
         await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             subject = subject_of(known, chosen, is_whole=whole_repository)
-            await jobs.owe(tx, Debt.BACKFILL, subject, int(tx.now))
+            await jobs.owe(tx, JobKind.BACKFILL, subject, int(tx.now))
         typer.echo(f"The publisher will read {known}{' whole' if whole_repository else _of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
@@ -188,7 +188,7 @@ def discover(
             raise InvalidInput("host", wrong.why) from wrong
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=None)
-            asked = Host(
+            asked = DiscoveredHost(
                 platform.network,
                 host,
                 spending(platform.counters, platform.clock),
@@ -199,7 +199,7 @@ def discover(
                 found.add(did)
                 bars.update(task, description=f"{len(found)} repositories with a calendar")
         async with platform.db.transaction() as tx:
-            await jobs.owe_many(tx, Debt.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found])
+            await jobs.owe_many(tx, JobKind.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found])
         typer.echo(f"The publisher will read {len(found)} repositories{_of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
@@ -232,7 +232,7 @@ def reconcile(
             spend_on_host = spending(platform.counters, platform.clock)
             for did in chosen:
                 try:
-                    asking = Asking(
+                    asking = ReconcileOptions(
                         spend_on_host,
                         proves_each=True,
                         pause=asyncio.sleep,
@@ -275,7 +275,7 @@ def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, objec
     }
 
 
-def _as_json(found: Found) -> dict[str, object]:
+def _as_json(found: RecordDiscrepancy) -> dict[str, object]:
     return {"uri": found.uri, "kind": found.kind.value, **({"fields": list(found.fields)} if found.fields else {})}
 
 
@@ -306,7 +306,7 @@ def _repositories(number: int) -> str:
     return "1 repository" if number == 1 else f"{number} repositories"
 
 
-def _words(found: Found) -> str:
+def _words(found: RecordDiscrepancy) -> str:
     fields = f" ({', '.join(found.fields)})" if found.fields else ""
     return f"{found.uri}  {found.kind.value.replace('_', ' ')}{fields}"
 
@@ -320,7 +320,7 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
         await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             await seen.start_epoch(tx, known)
-            await jobs.owe(tx, Debt.BACKFILL, known, int(tx.now))
+            await jobs.owe(tx, JobKind.BACKFILL, known, int(tx.now))
         typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
 
     run_on_platform(settings_file, tenant, act)

@@ -9,14 +9,14 @@ from at_protocol.syntax.did import parse_did, web_host
 from groundwork.clock import SECOND
 from groundwork.errors import Failure, RemoteFailed, RemoteSlow
 from groundwork.http.reach import AddressRefused
-from programs.doctor.finding import Finding, good, note, skipped, wrong
-from programs.doctor.target import Target
+from programs.doctor.finding import CheckFinding, good, note, skipped, wrong
+from programs.doctor.target import CheckedHost
 
 # Revisions and tokens further off than this are refused by others (sync specification: five minutes ahead).
 CLOCK_SECONDS = 60.0
 
 
-async def reachable(host: Target) -> AsyncIterator[Finding]:
+async def reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Whether the server answers at all, over TLS with a certificate that everybody trusts."""
     about = "address"
     try:
@@ -52,7 +52,7 @@ async def reachable(host: Target) -> AsyncIterator[Finding]:
     yield _clock(host, answer.headers.get("date"))
 
 
-def _clock(host: Target, date: str | None) -> Finding:
+def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
     about = "clock"
     try:
         theirs = parsedate_to_datetime(date or "")
@@ -70,7 +70,7 @@ def _clock(host: Target, date: str | None) -> Finding:
     return good(about, f"right within {max(1, round(seconds))} s")
 
 
-async def described(host: Target) -> AsyncIterator[Finding]:
+async def described(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """describeServer, the server's own DID, and whether browsers may call it."""
     about = "description"
     try:
@@ -88,7 +88,7 @@ async def described(host: Target) -> AsyncIterator[Finding]:
         yield finding
 
 
-async def _service_did(host: Target) -> AsyncIterator[Finding]:
+async def _service_did(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     about = "server's DID"
     try:
         did = parse_did(str(host.described.get("did")))
@@ -113,7 +113,7 @@ async def _service_did(host: Target) -> AsyncIterator[Finding]:
     yield good(about, str(did))
 
 
-async def _browsers(host: Target) -> AsyncIterator[Finding]:
+async def _browsers(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     about = "browsers"
     origin = "https://app.example.org"
     try:
@@ -139,7 +139,7 @@ async def _browsers(host: Target) -> AsyncIterator[Finding]:
     yield good(about, "web apps may call it")
 
 
-async def sign_in(host: Target) -> AsyncIterator[Finding]:
+async def sign_in(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """The documents by which apps find out where people sign in."""
     about = "sign-in"
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """``NOTE`` is right as it is, but somebody may want to know."""
 
     GOOD = "good"
@@ -14,26 +14,26 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """One sentence about one thing; ``mend`` says what to do where it is wrong."""
 
     about: str
-    verdict: Verdict
+    verdict: CheckVerdict
     found: str
     mend: str | None = None
 
 
-def good(about: str, found: str) -> Finding:
-    return Finding(about, Verdict.GOOD, found)
+def good(about: str, found: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.GOOD, found)
 
 
-def note(about: str, found: str) -> Finding:
-    return Finding(about, Verdict.NOTE, found)
+def note(about: str, found: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.NOTE, found)
 
 
-def wrong(about: str, found: str, mend: str) -> Finding:
-    return Finding(about, Verdict.WRONG, found, mend)
+def wrong(about: str, found: str, mend: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.WRONG, found, mend)
 
 
-def skipped(about: str, why: str) -> Finding:
-    return Finding(about, Verdict.SKIPPED, why)
+def skipped(about: str, why: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.SKIPPED, why)

@@ -4,11 +4,11 @@ import secrets
 from collections.abc import AsyncIterator
 
 from groundwork.errors import Failure
-from programs.doctor.finding import Finding, good, skipped, wrong
-from programs.doctor.target import Target
+from programs.doctor.finding import CheckFinding, good, skipped, wrong
+from programs.doctor.target import CheckedHost
 
 
-async def handle_domains(host: Target) -> AsyncIterator[Finding]:
+async def handle_domains(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Ask for a handle that nobody has: the server itself must say so."""
     domains = host.described.get("availableUserDomains")
     for domain in domains if isinstance(domains, list) else []:
@@ -16,7 +16,7 @@ async def handle_domains(host: Target) -> AsyncIterator[Finding]:
             yield await _domain(host, domain)
 
 
-async def _domain(host: Target, domain: str) -> Finding:
+async def _domain(host: CheckedHost, domain: str) -> CheckFinding:
     about = f"handles *{domain}"
     if host.is_own_machine or domain.endswith((".test", ".localhost")):
         return skipped(about, "names of a development network are not on the internet")

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 from at_network.xrpc_client import XrpcClient
 from groundwork.errors import Failure, NotFound
-from programs.doctor.finding import Finding, good, note, skipped, wrong
-from programs.doctor.target import Target
+from programs.doctor.finding import CheckFinding, good, note, skipped, wrong
+from programs.doctor.target import CheckedHost
 
 
-async def read_by(host: Target, relay: str) -> AsyncIterator[Finding]:
+async def read_by(host: CheckedHost, relay: str) -> AsyncIterator[CheckFinding]:
     """Ask a relay for its status of this host (``com.atproto.sync.getHostStatus``)."""
     about = "relay"
     name = relay.partition("://")[2] or relay
@@ -46,5 +46,5 @@ _MEND = (
 )
 
 
-def _unknown(about: str, name: str, host: Target) -> Finding:
+def _unknown(about: str, name: str, host: CheckedHost) -> CheckFinding:
     return wrong(about, f"{name} does not know this host.", _MEND.format(name=name, host=host.host))

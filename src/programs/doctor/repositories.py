@@ -10,14 +10,14 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import Failure
 from programs.command_line import counted
-from programs.doctor.finding import Finding, good, note, skipped, wrong
-from programs.doctor.target import Target
+from programs.doctor.finding import CheckFinding, good, note, skipped, wrong
+from programs.doctor.target import CheckedHost
 
 ACCOUNTS = 3
 MAX_REPOSITORY_BYTES = 200_000_000
 
 
-async def enumerated(host: Target) -> AsyncIterator[Finding]:
+async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """listRepos: what relays read first."""
     about = "accounts"
     try:
@@ -39,7 +39,7 @@ async def enumerated(host: Target) -> AsyncIterator[Finding]:
     yield good(about, f"{len(listed)} listed{more}, {len(active)} of them active")
 
 
-async def named(host: Target, identifier: str) -> AsyncIterator[Finding]:
+async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFinding]:
     """One account that the caller names instead of the first ones."""
     try:
         given = identifier.removeprefix("@")
@@ -56,7 +56,7 @@ async def named(host: Target, identifier: str) -> AsyncIterator[Finding]:
     yield good("account", f"{identifier} is {did}")
 
 
-async def accounts(host: Target) -> AsyncIterator[Finding]:
+async def accounts(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Identity of some accounts, and the whole repository of the first."""
     if not host.accounts:
         yield skipped("identity", "there is no active account to look at")
@@ -70,7 +70,7 @@ async def accounts(host: Target) -> AsyncIterator[Finding]:
 _MEND_HANDLE = "Set the TXT record _atproto.<handle> to did=<DID>, or answer /.well-known/atproto-did at the handle's name with the DID."
 
 
-async def _identity(host: Target, did: Did) -> Finding:
+async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
     about = "identity"
     try:
         document = await host.dids.resolve(did)
@@ -95,7 +95,7 @@ async def _identity(host: Target, did: Did) -> Finding:
     return good(about, f"{handle} is {did}, and lives here")
 
 
-async def _repository(host: Target, did: Did) -> Finding:
+async def _repository(host: CheckedHost, did: Did) -> CheckFinding:
     about = "repository"
     mend = "Run openmeet repo verify on an export, and openmeet pds verify on the server."
     try:

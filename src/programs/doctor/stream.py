@@ -11,10 +11,10 @@ from at_protocol.failures import Malformed
 from at_protocol.sync import events
 from at_protocol.sync.events import CommitMessage, InfoMessage, Message, Sequenced, SyncMessage
 from at_protocol.sync.frames import ErrorFrame
-from at_protocol.sync.verify import Reason, Refused, verify_commit_message, verify_sync_message
+from at_protocol.sync.verify import MessageRejected, RejectionReason, verify_commit_message, verify_sync_message
 from groundwork.errors import Failure, RemoteFailed
-from programs.doctor.finding import Finding, good, note, wrong
-from programs.doctor.target import Target
+from programs.doctor.finding import CheckFinding, good, note, wrong
+from programs.doctor.target import CheckedHost
 
 FRAMES = 200
 # How long a frame is waited for, and all of them together.
@@ -29,7 +29,7 @@ _ABOUT = "firehose"
 
 
 @dataclass
-class Seen:
+class StreamSample:
     """What the stream brought."""
 
     frames: int = 0
@@ -39,9 +39,9 @@ class Seen:
     wrong: list[str] = field(default_factory=list)
 
 
-async def firehose(host: Target) -> AsyncIterator[Finding]:
+async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Connect with cursor 0 and read."""
-    seen = Seen()
+    seen = StreamSample()
     try:
         async with aclosing(messages(host, cursor=0)) as stream:
             async for message in stream:
@@ -70,7 +70,7 @@ async def firehose(host: Target) -> AsyncIterator[Finding]:
         yield good(_ABOUT, f"{seen.frames} frames, {seen.first} to {seen.last}; {seen.verified} commits verified")
 
 
-async def messages(host: Target, cursor: int | None) -> AsyncGenerator[Message | ErrorFrame, None]:
+async def messages(host: CheckedHost, cursor: int | None) -> AsyncGenerator[Message | ErrorFrame, None]:
     """Messages until nothing came for ``SILENCE_SECONDS``, or for ``READING_SECONDS`` in all.
 
     Raises Malformed for a frame that cannot be read; RemoteFailed and RemoteSlow as ``read_frames``.
@@ -90,7 +90,7 @@ async def messages(host: Target, cursor: int | None) -> AsyncGenerator[Message |
                 yield message
 
 
-async def _look(host: Target, seen: Seen, message: Message | ErrorFrame) -> None:
+async def _look(host: CheckedHost, seen: StreamSample, message: Message | ErrorFrame) -> None:
     match message:
         case ErrorFrame():
             seen.wrong.append(f"the stream ended with {message.error}: {message.message or 'without a word'}")
@@ -103,11 +103,11 @@ async def _look(host: Target, seen: Seen, message: Message | ErrorFrame) -> None
     seen.first, seen.last = seen.first or message.seq, message.seq
     try:
         await _verify(host, seen, message)
-    except Refused as refusal:
+    except MessageRejected as refusal:
         seen.wrong.append(f"number {message.seq} would be refused: {refusal}.")
 
 
-async def _verify(host: Target, seen: Seen, message: Sequenced) -> None:
+async def _verify(host: CheckedHost, seen: StreamSample, message: Sequenced) -> None:
     match message:
         case CommitMessage():
             did = message.repo
@@ -124,8 +124,8 @@ async def _verify(host: Target, seen: Seen, message: Sequenced) -> None:
     now = host.clock.now()
     try:
         _verify_with(message, key, now)
-    except Refused as refusal:
-        if refusal.reason is Reason.BAD_SIGNATURE:
+    except MessageRejected as refusal:
+        if refusal.reason is RejectionReason.BAD_SIGNATURE:
             return  # signed before the key was changed: history, which says nothing against the server
         raise
     seen.verified += 1
@@ -138,7 +138,7 @@ def _verify_with(message: CommitMessage | SyncMessage, key: PublicKey, now: int)
         verify_sync_message(message, key, now_us=now)
 
 
-def _refused(failure: RemoteFailed) -> Finding:
+def _refused(failure: RemoteFailed) -> CheckFinding:
     if failure.status in {404, 501}:
         return wrong(
             _ABOUT,

@@ -20,7 +20,7 @@ PUBLIC_DIRECTORY = "https://plc.directory"
 
 
 @dataclass
-class Target:
+class CheckedHost:
     """Opened by ``async with``. ``url`` is an origin; ``described`` is the answer of describeServer when it came."""
 
     url: str
@@ -48,7 +48,7 @@ class Target:
         await self.http.close()
 
 
-def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY) -> Target:
+def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY) -> CheckedHost:
     """A host by its address: a bare name means https. Raises InvalidInput for what is no origin.
 
     Only a host on this very machine may be reached by plain http or at a private address.
@@ -66,4 +66,4 @@ def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY)
     http = HttpClient(DEVELOPMENT if here else PUBLIC, user_agent="openmeet-pds-check")
     dids = DidResolver(http, clock, DidSettings(directory_url, is_development=here))
     handles = HandleResolver(http, dids, clock, HandleSettings(is_development=here, through_pds=(url,) if here else ()))
-    return Target(url, parts.netloc, here, clock, http, dids, handles)
+    return CheckedHost(url, parts.netloc, here, clock, http, dids, handles)

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from programs.doctor import address, handles, relays, repositories, stream, writing
-from programs.doctor.finding import Finding, Verdict, skipped
-from programs.doctor.target import Target
+from programs.doctor.finding import CheckFinding, CheckVerdict, skipped
+from programs.doctor.target import CheckedHost
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class CheckOptions:
     """What is looked at beyond the public side. With a password a record is written and deleted."""
 
     account: str | None = None
@@ -17,11 +17,11 @@ class Wishes:
     relay: str | None = None
 
 
-async def examine(host: Target, wishes: Wishes) -> AsyncIterator[Finding]:
+async def examine(host: CheckedHost, wishes: CheckOptions) -> AsyncIterator[CheckFinding]:
     """Findings as they come."""
     reached = False
     async for finding in address.reachable(host):
-        reached = reached or (finding.about == "address" and finding.verdict is Verdict.GOOD)
+        reached = reached or (finding.about == "address" and finding.verdict is CheckVerdict.GOOD)
         yield finding
     if not reached:
         yield skipped("everything else", "the server cannot be reached")
@@ -47,7 +47,7 @@ async def examine(host: Target, wishes: Wishes) -> AsyncIterator[Finding]:
             yield finding
 
 
-async def _accounts(host: Target, wishes: Wishes) -> AsyncIterator[Finding]:
+async def _accounts(host: CheckedHost, wishes: CheckOptions) -> AsyncIterator[CheckFinding]:
     if wishes.account is not None:
         async for finding in repositories.named(host, wishes.account):
             yield finding

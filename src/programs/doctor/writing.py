@@ -14,15 +14,15 @@ from at_protocol.sync.events import CommitMessage
 from at_protocol.syntax.did import Did
 from groundwork.clock import SECOND
 from groundwork.errors import Failure
-from programs.doctor.finding import Finding, good, wrong
-from programs.doctor.target import Target
+from programs.doctor.finding import CheckFinding, good, wrong
+from programs.doctor.target import CheckedHost
 
 COLLECTION = "openmeet.lexicon.hostCheck"
 ARRIVAL_SECONDS = 10.0
 _ABOUT = "a record's way"
 
 
-async def record(host: Target, identifier: str, password: str) -> AsyncIterator[Finding]:
+async def record(host: CheckedHost, identifier: str, password: str) -> AsyncIterator[CheckFinding]:
     """Sign in, write a small record, wait for it on the firehose, read it, delete it, sign out."""
     try:
         tokens = await create_session(host.http, host.clock, host.url, identifier, password)
@@ -39,7 +39,7 @@ async def record(host: Target, identifier: str, password: str) -> AsyncIterator[
         await delete_session(host.http, host.clock, host.url, session.tokens)
 
 
-async def _walk(host: Target, client: XrpcClient, did: Did) -> Finding:
+async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding:
     url = stream_url(host.url, SUBSCRIBE_REPOS, {})
     try:
         async with host.http.websocket(

@@ -14,14 +14,14 @@ from tests.databases import MakeDatabase, sqlite_url
 from tests.world.processes import free_port
 
 from at_network.migration import account, migrate, servers
-from at_network.migration.account import Wanted
-from at_network.migration.migrate import Move
+from at_network.migration.account import NewAccount
+from at_network.migration.migrate import Migration
 from at_network.migration.progress import Progress
-from at_network.migration.servers import Side
+from at_network.migration.servers import MigrationServer
 from at_network.plc_client import PlcClient
 from at_protocol.syntax.did import Did
 from aurora_locus.app import open_server
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import HandClock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
@@ -29,7 +29,7 @@ from groundwork.http.server import serving
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 
 NOTE = "org.example.note"
 PASSWORD = "password of ana"
@@ -47,21 +47,25 @@ class Journey:
     ana: Person
     told: list[Progress] = field(default_factory=list)
 
-    async def old(self) -> Side:
+    async def old(self) -> MigrationServer:
         return await servers.sign_in(self.http, self.old_town.clock, self.old_town.url, "ana.one.test", PASSWORD)
 
-    async def arrive(self, **changes: Any) -> Side:
-        wanted = Wanted(**{"handle": "ana.two.test", "email": "ana@example.com", "password": NEW_PASSWORD, **changes})
+    async def arrive(self, **changes: Any) -> MigrationServer:
+        wanted = NewAccount(
+            **{"handle": "ana.two.test", "email": "ana@example.com", "password": NEW_PASSWORD, **changes}
+        )
         clock = self.new_town.clock
         side, _ = await account.arrive(self.http, clock, await self.old(), self.new_town.url, wanted)
         return side
 
-    async def move(self, **changes: Any) -> Move:
+    async def move(self, **changes: Any) -> Migration:
         """As after a start of the program: everything from the beginning."""
         directory = PlcClient(self.http, self.old_town.directory.url)
-        return migrate.Move(await self.old(), await self.arrive(**changes), self.folder, directory, self.told.append)
+        return migrate.Migration(
+            await self.old(), await self.arrive(**changes), self.folder, directory, self.told.append
+        )
 
-    async def token(self, move: Move) -> str:
+    async def token(self, move: Migration) -> str:
         await move.old.client.procedure("com.atproto.identity.requestPlcOperationSignature")
         return await newest_token(self.old_town, "ana@example.org")
 
@@ -99,7 +103,7 @@ async def journey(
 ) -> AsyncIterator[Journey]:
     """Ana has seven notes, three pictures and a preference on the first server; the second knows nothing of her."""
     plc = await make_sqlite("plc_directory")
-    directory = Directory(create_app(plc, Limits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
+    directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
     async with AsyncExitStack() as stack:
         directory.url = (await stack.enter_async_context(serving(directory))).url
         towns = []
@@ -107,7 +111,7 @@ async def journey(
             folder = tmp_path / name
             folder.mkdir()
             port = free_port()
-            settings = Settings(
+            settings = PdsSettings(
                 dev_mode=True,
                 port=port,
                 public_url=f"http://localhost:{port}",

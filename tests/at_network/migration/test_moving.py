@@ -7,9 +7,9 @@ from tests.at_network.migration.conftest import NEW_PASSWORD, NOTE, Journey
 from tests.aurora_locus.town import SERVER, Person, Town
 
 from at_network.migration import account, copy, identity, migrate, servers
-from at_network.migration.progress import Step
+from at_network.migration.progress import MigrationStep
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid
 from groundwork.errors import Failure, InvalidInput, NotSignedIn, Refused
 
@@ -35,7 +35,14 @@ async def test_everything_comes_along(journey: Journey) -> None:
     assert (await journey.old_town.announced(journey.did))[-1] == "account deactivated"
     steps = [one.step for one in journey.told if one.is_complete]
     assert steps == [
-        *(Step.REPOSITORY, Step.BLOBS, Step.PREFERENCES, Step.IDENTITY, Step.ACTIVATION, Step.DEACTIVATION),
+        *(
+            MigrationStep.REPOSITORY,
+            MigrationStep.BLOBS,
+            MigrationStep.PREFERENCES,
+            MigrationStep.IDENTITY,
+            MigrationStep.ACTIVATION,
+            MigrationStep.DEACTIVATION,
+        ),
     ]
     session = await (await signed_in(journey.old_town, "ana.one.test")).get(f"{SERVER}.getSession")
     assert session.json()["movedTo"] == journey.new_town.settings.url
@@ -61,7 +68,7 @@ async def test_life_goes_on_at_the_new_server_only(journey: Journey) -> None:
     assert (refused.status_code, refused.json()["error"]) == (400, "RepoDeactivated")
     again = await journey.move()
     with pytest.raises(Refused):
-        await migrate.bring(migrate.Move(again.old, again.old, journey.folder))
+        await migrate.bring(migrate.Migration(again.old, again.old, journey.folder))
 
 
 STOPS = ["account", "repository", "blobs", "preferences", "token", "identity", "activation"]
@@ -131,7 +138,7 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
 
 async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
     """What the owner holds is not lost by the move, and the old server's key is gone."""
-    mine = format_did_key(PrivateKey(bytes([8]) * 32).public)
+    mine = format_did_key(K256PrivateKey(bytes([8]) * 32).public)
     old = await journey.old()
     servers = (await identity.recommended(old))["rotationKeys"]
     move = await journey.move()
@@ -191,7 +198,7 @@ async def test_app_password_moves_nothing(journey: Journey) -> None:
     made = await journey.ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})
     clock = journey.old_town.clock
     old = await servers.sign_in(journey.http, clock, journey.old_town.url, "ana.one.test", made.json()["password"])
-    wanted = account.Wanted("ana.two.test", "ana@example.com", NEW_PASSWORD)
+    wanted = account.NewAccount("ana.two.test", "ana@example.com", NEW_PASSWORD)
     with pytest.raises((Refused, Failure)):
         await account.arrive(journey.http, clock, old, journey.new_town.url, wanted)
     assert await journey.new_town.count("accounts") == 0

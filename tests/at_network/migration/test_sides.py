@@ -3,7 +3,7 @@
 import pytest
 
 from at_network.migration.servers import leads_to, names_host
-from at_protocol.identity.did_document import DidDocument, Service, build_did_document, parse_did_document
+from at_protocol.identity.did_document import DidDocument, DidService, build_did_document, parse_did_document
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound
 
@@ -29,7 +29,7 @@ def test_did_of_the_host_is_its_own(did: str, origin: str, is_its_own: bool) -> 
 async def test_other_dids_must_lead_back() -> None:
     """A server may have a DID of another name, whose document says where it is."""
     did = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
-    services = {"atproto_pds": Service("AtprotoPersonalDataServer", "https://pds.example.com")}
+    services = {"atproto_pds": DidService("AtprotoPersonalDataServer", "https://pds.example.com")}
     document = build_did_document(did, also_known_as=[], verification_methods={}, services=services)
 
     async def resolve(asked: Did) -> DidDocument:

@@ -75,13 +75,13 @@ def test_high_s_only_where_it_is_asked_for(case):
 
 @pytest.mark.parametrize("case", K256_KEYS)
 def test_k256_key(case):
-    private = k256.PrivateKey.from_bytes(bytes.fromhex(case["privateKeyBytesHex"]))
+    private = k256.K256PrivateKey.from_bytes(bytes.fromhex(case["privateKeyBytesHex"]))
     assert format_did_key(private.public) == case["publicDidKey"]
 
 
 @pytest.mark.parametrize("case", P256_KEYS)
 def test_p256_key(case):
-    private = p256.PrivateKey.from_bytes(base58.decode(case["privateKeyBytesBase58"]))
+    private = p256.P256PrivateKey.from_bytes(base58.decode(case["privateKeyBytesBase58"]))
     assert format_did_key(private.public) == case["publicDidKey"]
 
 

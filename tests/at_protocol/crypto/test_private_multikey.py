@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 
 
 @pytest.mark.parametrize(
-    ("kind", "begins"), [(p256.PrivateKey, "z42t"), (k256.PrivateKey, "z3vL")], ids=["p256", "k256"]
+    ("kind", "begins"), [(p256.P256PrivateKey, "z42t"), (k256.K256PrivateKey, "z3vL")], ids=["p256", "k256"]
 )
 @pytest.mark.parametrize("secret", [bytes(31) + b"\x01", b"\x7f" * 32], ids=["one", "large"])
 def test_there_and_back(kind: type[PrivateKey], begins: str, secret: bytes) -> None:
@@ -32,7 +32,7 @@ def test_what_is_no_private_key_is_refused_and_not_repeated(text: str) -> None:
 
 
 def test_a_number_beyond_the_curve_is_refused() -> None:
-    text = format_private_multikey(p256.PrivateKey.from_bytes(b"\x01" * 32))
+    text = format_private_multikey(p256.P256PrivateKey.from_bytes(b"\x01" * 32))
     assert parse_private_multikey(text)
     with pytest.raises(Malformed):
         parse_private_multikey("z" + base58.encode(b"\x86\x26" + b"\xff" * 32))

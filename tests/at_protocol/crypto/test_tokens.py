@@ -133,7 +133,7 @@ def test_base64url_has_one_text_for_each_content(content):
             base64url.decode(other)
 
 
-GOOD = jwk.to_jwk(p256.PrivateKey.from_random(ENTROPY).public)
+GOOD = jwk.to_jwk(p256.P256PrivateKey.from_random(ENTROPY).public)
 
 
 @pytest.mark.parametrize(

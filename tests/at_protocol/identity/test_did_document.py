@@ -11,7 +11,7 @@ from at_protocol.crypto import k256, p256
 from at_protocol.crypto.did_key import format_did_key, format_multikey
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import (
-    Service,
+    DidService,
     account_document,
     build_did_document,
     host_url,
@@ -21,8 +21,8 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 
 DID = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
-KEY = k256.PrivateKey.from_random(b"k" * 40).public
-OTHER = p256.PrivateKey.from_random(b"o" * 40).public
+KEY = k256.K256PrivateKey.from_random(b"k" * 40).public
+OTHER = p256.P256PrivateKey.from_random(b"o" * 40).public
 IDENTITY = "vectors/indigo/identity"
 
 
@@ -230,7 +230,7 @@ def test_built_documents_name_the_suites_of_their_keys():
             "atproto_label": format_did_key(OTHER),
             "odd": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
         },
-        services={"x": Service("X", "https://x.test")},
+        services={"x": DidService("X", "https://x.test")},
     )
     assert built["@context"] == [
         "https://www.w3.org/ns/did/v1",

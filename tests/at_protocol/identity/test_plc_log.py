@@ -12,16 +12,16 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Misuse
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_log import RECOVERY_WINDOW_US, Entry, accept, joined, validate_log
+from at_protocol.identity.plc_log import RECOVERY_WINDOW_US, PlcLogEntry, accept, joined, validate_log
 from at_protocol.identity.plc_operation import Tombstone, account_operation, cid_of, did_of, sign
-from at_protocol.identity.plc_refusal import OperationRefused, Refusal
+from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.handle import Handle
 
-HIGH = k256.PrivateKey.from_random(b"h" * 40)
-MIDDLE = p256.PrivateKey.from_random(b"m" * 40)
-LOW = k256.PrivateKey.from_random(b"l" * 40)
-STRANGER = k256.PrivateKey.from_random(b"s" * 40)
-SIGNING = k256.PrivateKey.from_random(b"a" * 40)
+HIGH = k256.K256PrivateKey.from_random(b"h" * 40)
+MIDDLE = p256.P256PrivateKey.from_random(b"m" * 40)
+LOW = k256.K256PrivateKey.from_random(b"l" * 40)
+STRANGER = k256.K256PrivateKey.from_random(b"s" * 40)
+SIGNING = k256.K256PrivateKey.from_random(b"a" * 40)
 START = 1_700_000_000_000_000
 MILLISECOND = 1000
 KEYS = (HIGH.public, MIDDLE.public, LOW.public)
@@ -97,32 +97,32 @@ def test_updates_by_any_rotation_key(directory):
 @pytest.mark.parametrize("key", [STRANGER, SIGNING])
 def test_nobody_else_signs(directory, key):
     """Not even the account's own signing key."""
-    assert directory.refusal(sign(_operation(cid_of(GENESIS)), key), START + 1) is Refusal.INVALID_SIGNATURE
+    assert directory.refusal(sign(_operation(cid_of(GENESIS)), key), START + 1) is PlcRefusal.INVALID_SIGNATURE
 
 
 def test_authority_is_the_previous_operations(directory):
     """A key that the new operation brings along cannot sign it; one that it removes still can."""
     only_stranger = _operation(cid_of(GENESIS), keys=(STRANGER.public,))
-    assert directory.refusal(sign(only_stranger, STRANGER), START + 1) is Refusal.INVALID_SIGNATURE
+    assert directory.refusal(sign(only_stranger, STRANGER), START + 1) is PlcRefusal.INVALID_SIGNATURE
     directory.add(sign(only_stranger, LOW), START + 1)
     head = directory.log[-1].cid
-    assert directory.refusal(sign(_operation(head), LOW), START + 2) is Refusal.INVALID_SIGNATURE
+    assert directory.refusal(sign(_operation(head), LOW), START + 2) is PlcRefusal.INVALID_SIGNATURE
     directory.add(sign(_operation(head), STRANGER), START + 2)
 
 
 def test_prev_must_be_of_the_chain(directory):
     for prev in (None, Cid.for_cbor(b"x")):
-        assert directory.refusal(sign(_operation(prev), HIGH), START + 1) is Refusal.MISORDERED_OPERATION
+        assert directory.refusal(sign(_operation(prev), HIGH), START + 1) is PlcRefusal.MISORDERED_OPERATION
 
 
 @pytest.mark.parametrize(
     "first, refusal",
     [
-        (sign(_operation(), STRANGER), Refusal.INVALID_SIGNATURE),
-        (sign(_operation(handle="bob.test"), LOW), Refusal.GENESIS_HASH),
-        (sign(_operation(cid_of(GENESIS)), LOW), Refusal.IMPROPER_OPERATION),
-        (sign(Tombstone(str(cid_of(GENESIS))), LOW), Refusal.IMPROPER_OPERATION),
-        (_operation(), Refusal.INVALID_SIGNATURE),
+        (sign(_operation(), STRANGER), PlcRefusal.INVALID_SIGNATURE),
+        (sign(_operation(handle="bob.test"), LOW), PlcRefusal.GENESIS_HASH),
+        (sign(_operation(cid_of(GENESIS)), LOW), PlcRefusal.IMPROPER_OPERATION),
+        (sign(Tombstone(str(cid_of(GENESIS))), LOW), PlcRefusal.IMPROPER_OPERATION),
+        (_operation(), PlcRefusal.INVALID_SIGNATURE),
     ],
 )
 def test_how_a_log_may_not_begin(first, refusal):
@@ -158,14 +158,14 @@ def test_72_hours_inclusive(directory, late, allowed):
     if allowed:
         assert directory.add(recovery, now).is_recovery
     else:
-        assert directory.refusal(recovery, now) is Refusal.LATE_RECOVERY
+        assert directory.refusal(recovery, now) is PlcRefusal.LATE_RECOVERY
 
 
 @pytest.mark.parametrize("signer, by", [(LOW, LOW), (LOW, MIDDLE), (MIDDLE, MIDDLE), (MIDDLE, HIGH), (HIGH, HIGH)])
 def test_equal_and_lower_keys_recover_nothing(directory, signer, by):
     _dispute(directory, by=by)
     recovery = sign(_operation(cid_of(GENESIS), "back.test"), signer)
-    assert directory.refusal(recovery, START + 3 * MILLISECOND) is Refusal.INVALID_SIGNATURE
+    assert directory.refusal(recovery, START + 3 * MILLISECOND) is PlcRefusal.INVALID_SIGNATURE
 
 
 def test_recovery_over_a_tombstone(directory):
@@ -178,7 +178,7 @@ def test_recovery_over_a_tombstone(directory):
 def test_nothing_follows_a_tombstone(directory):
     directory.add(sign(Tombstone(str(cid_of(GENESIS))), LOW), START + 1)
     head = directory.log[-1].cid
-    assert directory.refusal(sign(_operation(head), HIGH), START + 2) is Refusal.MISORDERED_OPERATION
+    assert directory.refusal(sign(_operation(head), HIGH), START + 2) is PlcRefusal.MISORDERED_OPERATION
 
 
 def test_nullified_operations_are_never_followed(directory):
@@ -186,7 +186,7 @@ def test_nullified_operations_are_never_followed(directory):
     directory.add(sign(_operation(cid_of(GENESIS), "back.test"), HIGH), START + 3 * MILLISECOND)
     for lost in (taken, further):
         operation = sign(_operation(cid_of(lost)), HIGH)
-        assert directory.refusal(operation, START + 4 * MILLISECOND) is Refusal.MISORDERED_OPERATION
+        assert directory.refusal(operation, START + 4 * MILLISECOND) is PlcRefusal.MISORDERED_OPERATION
 
 
 def test_a_recovery_can_be_recovered_from_by_a_still_higher_key(directory):
@@ -199,7 +199,7 @@ def test_a_recovery_can_be_recovered_from_by_a_still_higher_key(directory):
 def test_a_recovery_is_later_than_all_it_recovers_from(directory):
     _dispute(directory)
     recovery = sign(_operation(cid_of(GENESIS), "back.test"), HIGH)
-    assert directory.refusal(recovery, START + 2 * MILLISECOND) is Refusal.MISORDERED_OPERATION
+    assert directory.refusal(recovery, START + 2 * MILLISECOND) is PlcRefusal.MISORDERED_OPERATION
 
 
 def test_a_log_with_a_false_cid(directory):
@@ -214,7 +214,7 @@ def test_our_own_operations_have_one_to_five_different_rotation_keys():
     for keys in (
         (),
         (LOW.public, LOW.public),
-        tuple(k256.PrivateKey.from_random(bytes([n]) * 40).public for n in range(6)),
+        tuple(k256.K256PrivateKey.from_random(bytes([n]) * 40).public for n in range(6)),
     ):
         with pytest.raises(Misuse):
             _operation(keys=keys)
@@ -228,4 +228,4 @@ def test_keys_of_unknown_curves_sign_nothing_and_harm_nothing(directory):
     operation = replace(_operation(cid_of(GENESIS)), rotation_keys=(odd, format_did_key(HIGH.public)))
     directory.add(sign(operation, LOW), START + 1)
     directory.add(sign(_operation(directory.log[-1].cid), HIGH), START + 2)
-    assert isinstance(directory.log[-1], Entry)
+    assert isinstance(directory.log[-1], PlcLogEntry)

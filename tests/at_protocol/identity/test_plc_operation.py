@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from at_protocol.crypto import k256
 from at_protocol.crypto.did_key import format_did_key
 from at_protocol.identity.plc_operation import check_limits, parse_operation, sign, to_json, unsigned_bytes
-from at_protocol.identity.plc_refusal import OperationRefused, Refusal
+from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 
-KEY = k256.PrivateKey.from_random(b"k" * 40)
-KEYS = [format_did_key(k256.PrivateKey.from_random(bytes([n]) * 40).public) for n in range(11)]
+KEY = k256.K256PrivateKey.from_random(b"k" * 40)
+KEYS = [format_did_key(k256.K256PrivateKey.from_random(bytes([n]) * 40).public) for n in range(11)]
 REGULAR = {
     "type": "plc_operation",
     "rotationKeys": KEYS[:2],
@@ -48,7 +48,7 @@ def test_no_field_more_and_none_less(document):
     for changed in ({**document, "extra": 1}, *({k: v for k, v in document.items() if k != name} for name in document)):
         with pytest.raises(OperationRefused) as raised:
             parse_operation(changed)
-        assert raised.value.kind is Refusal.IMPROPER_OPERATION
+        assert raised.value.kind is PlcRefusal.IMPROPER_OPERATION
 
 
 @pytest.mark.parametrize("document", [REGULAR, TOMBSTONE, LEGACY])
@@ -76,27 +76,27 @@ def test_within_the_limits(document):
 @pytest.mark.parametrize(
     "change, refusal",
     [
-        ({"rotationKeys": []}, Refusal.IMPROPER_OPERATION),
-        ({"rotationKeys": [KEYS[0], KEYS[0]]}, Refusal.IMPROPER_OPERATION),
-        ({"rotationKeys": KEYS[:11]}, Refusal.IMPROPER_OPERATION),
-        ({"rotationKeys": ["did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"]}, Refusal.UNSUPPORTED_KEY),
-        ({"rotationKeys": ["did:web:x.test"]}, Refusal.UNSUPPORTED_KEY),
-        ({"alsoKnownAs": ["at://x.test", "at://x.test"]}, Refusal.IMPROPER_OPERATION),
-        ({"alsoKnownAs": ["at://" + "x" * 254]}, Refusal.IMPROPER_OPERATION),
-        ({"alsoKnownAs": [f"at://{n}.test" for n in range(11)]}, Refusal.IMPROPER_OPERATION),
-        ({"services": {f"s{n}": SERVICE for n in range(11)}}, Refusal.IMPROPER_OPERATION),
-        ({"services": {"s" * 33: SERVICE}}, Refusal.IMPROPER_OPERATION),
-        ({"services": {"s": {**SERVICE, "type": "t" * 257}}}, Refusal.IMPROPER_OPERATION),
-        ({"services": {"s": {**SERVICE, "endpoint": "e" * 513}}}, Refusal.IMPROPER_OPERATION),
-        ({"verificationMethods": {f"v{n}": KEYS[0] for n in range(11)}}, Refusal.IMPROPER_OPERATION),
-        ({"verificationMethods": {"v" * 33: KEYS[0]}}, Refusal.IMPROPER_OPERATION),
-        ({"verificationMethods": {"v": "did:key:z" + "1" * 248}}, Refusal.IMPROPER_OPERATION),
-        ({"verificationMethods": {"v": "z123"}}, Refusal.UNSUPPORTED_KEY),
-        ({"verificationMethods": {"v": "did:key:z0"}}, Refusal.UNSUPPORTED_KEY),
-        ({"sig": "A" * 4000}, Refusal.IMPROPER_OPERATION),
-        ({"alsoKnownAs": ["\ud800"]}, Refusal.IMPROPER_OPERATION),
-        ({"services": {"": SERVICE}}, Refusal.IMPROPER_OPERATION),
-        ({"verificationMethods": {"": KEYS[0]}}, Refusal.IMPROPER_OPERATION),
+        ({"rotationKeys": []}, PlcRefusal.IMPROPER_OPERATION),
+        ({"rotationKeys": [KEYS[0], KEYS[0]]}, PlcRefusal.IMPROPER_OPERATION),
+        ({"rotationKeys": KEYS[:11]}, PlcRefusal.IMPROPER_OPERATION),
+        ({"rotationKeys": ["did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"]}, PlcRefusal.UNSUPPORTED_KEY),
+        ({"rotationKeys": ["did:web:x.test"]}, PlcRefusal.UNSUPPORTED_KEY),
+        ({"alsoKnownAs": ["at://x.test", "at://x.test"]}, PlcRefusal.IMPROPER_OPERATION),
+        ({"alsoKnownAs": ["at://" + "x" * 254]}, PlcRefusal.IMPROPER_OPERATION),
+        ({"alsoKnownAs": [f"at://{n}.test" for n in range(11)]}, PlcRefusal.IMPROPER_OPERATION),
+        ({"services": {f"s{n}": SERVICE for n in range(11)}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"services": {"s" * 33: SERVICE}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"services": {"s": {**SERVICE, "type": "t" * 257}}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"services": {"s": {**SERVICE, "endpoint": "e" * 513}}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"verificationMethods": {f"v{n}": KEYS[0] for n in range(11)}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"verificationMethods": {"v" * 33: KEYS[0]}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"verificationMethods": {"v": "did:key:z" + "1" * 248}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"verificationMethods": {"v": "z123"}}, PlcRefusal.UNSUPPORTED_KEY),
+        ({"verificationMethods": {"v": "did:key:z0"}}, PlcRefusal.UNSUPPORTED_KEY),
+        ({"sig": "A" * 4000}, PlcRefusal.IMPROPER_OPERATION),
+        ({"alsoKnownAs": ["\ud800"]}, PlcRefusal.IMPROPER_OPERATION),
+        ({"services": {"": SERVICE}}, PlcRefusal.IMPROPER_OPERATION),
+        ({"verificationMethods": {"": KEYS[0]}}, PlcRefusal.IMPROPER_OPERATION),
     ],
 )
 def test_beyond_the_limits(change, refusal):

@@ -10,24 +10,24 @@ from tests.parts import fixture_path, needs
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.identity import plc_log, plc_operation
-from at_protocol.identity.plc_log import Entry, validate_log
+from at_protocol.identity.plc_log import PlcLogEntry, validate_log
 from at_protocol.identity.plc_operation import LegacyCreate, Tombstone, parse_operation
-from at_protocol.identity.plc_refusal import OperationRefused, Refusal
+from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.datetime import parse_datetime
 from at_protocol.syntax.did import parse_did
 
 FOLDER = "vectors/did-plc/audit_log"
 REFUSED = {
-    "log_invalid_nullification_reused_key.json": Refusal.INVALID_SIGNATURE,
-    "log_invalid_nullification_too_slow.json": Refusal.LATE_RECOVERY,
-    "log_invalid_sig_b64_newline.json": Refusal.INVALID_SIGNATURE,
-    "log_invalid_sig_b64_padding_bits.json": Refusal.INVALID_SIGNATURE,
-    "log_invalid_sig_b64_padding_chars.json": Refusal.INVALID_SIGNATURE,
-    "log_invalid_sig_der.json": Refusal.INVALID_SIGNATURE,
-    "log_invalid_sig_k256_high_s.json": Refusal.INVALID_SIGNATURE,
-    "log_invalid_sig_p256_high_s.json": Refusal.INVALID_SIGNATURE,
-    "log_invalid_update_nullified.json": Refusal.MISORDERED_OPERATION,
-    "log_invalid_update_tombstoned.json": Refusal.MISORDERED_OPERATION,
+    "log_invalid_nullification_reused_key.json": PlcRefusal.INVALID_SIGNATURE,
+    "log_invalid_nullification_too_slow.json": PlcRefusal.LATE_RECOVERY,
+    "log_invalid_sig_b64_newline.json": PlcRefusal.INVALID_SIGNATURE,
+    "log_invalid_sig_b64_padding_bits.json": PlcRefusal.INVALID_SIGNATURE,
+    "log_invalid_sig_b64_padding_chars.json": PlcRefusal.INVALID_SIGNATURE,
+    "log_invalid_sig_der.json": PlcRefusal.INVALID_SIGNATURE,
+    "log_invalid_sig_k256_high_s.json": PlcRefusal.INVALID_SIGNATURE,
+    "log_invalid_sig_p256_high_s.json": PlcRefusal.INVALID_SIGNATURE,
+    "log_invalid_update_nullified.json": PlcRefusal.MISORDERED_OPERATION,
+    "log_invalid_update_tombstoned.json": PlcRefusal.MISORDERED_OPERATION,
 }
 VALID = [
     "log_bnewbold_robocracy.json",
@@ -50,7 +50,7 @@ def _load(kind, name):
 
 def _entries(audit):
     return [
-        Entry(
+        PlcLogEntry(
             parse_operation(told["operation"]),
             Cid.parse(told["cid"]),
             parse_datetime(told["createdAt"]),
@@ -126,7 +126,7 @@ def test_another_identity_cannot_claim_the_log(name):
     audit = _load("valid", name)
     with pytest.raises(OperationRefused) as raised:
         validate_log(parse_did("did:plc:" + "a" * 24), _entries(audit))
-    assert raised.value.kind is Refusal.GENESIS_HASH
+    assert raised.value.kind is PlcRefusal.GENESIS_HASH
 
 
 @needs("fixtures")

@@ -6,7 +6,7 @@ import pytest
 from tests.parts import FIXTURES, fixture_path, needs
 
 from at_protocol.crypto.jwk import to_jwk
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import PermissionSetType, read_document
@@ -99,7 +99,7 @@ def test_a_resource_has_one_server():
 
 
 CLIENT = ClientId("https://app.example.com/client.json")
-KEY = {**to_jwk(PrivateKey.from_random(bytes(range(48))).public), "kid": "k"}
+KEY = {**to_jwk(P256PrivateKey.from_random(bytes(range(48))).public), "kid": "k"}
 PUBLIC = {
     "client_id": CLIENT,
     "redirect_uris": ["https://app.example.com/callback"],

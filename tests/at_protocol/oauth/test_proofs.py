@@ -6,13 +6,13 @@ import pytest
 
 from at_protocol.crypto import base64url, jwt
 from at_protocol.crypto.jwk import thumbprint, to_jwk
-from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
-from at_protocol.crypto.p256 import ORDER, PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
+from at_protocol.crypto.p256 import ORDER, P256PrivateKey
 from at_protocol.failures import Malformed
 from at_protocol.oauth import pkce
-from at_protocol.oauth.dpop import TYPE, BadProof, Proof, make_proof, normal_address, token_hash, verify_proof
+from at_protocol.oauth.dpop import TYPE, BadDpopProof, DpopProof, make_proof, normal_address, token_hash, verify_proof
 
-KEY = PrivateKey.from_bytes(base64url.decode("aDyYsk4vttF0BiY_jan6MiHl_f5lfQ8b_YYGrwtsSSU"))
+KEY = P256PrivateKey.from_bytes(base64url.decode("aDyYsk4vttF0BiY_jan6MiHl_f5lfQ8b_YYGrwtsSSU"))
 URL = "https://pds.test/oauth/par"
 NOW = 1_772_366_400
 
@@ -22,7 +22,7 @@ def proof(**changes: Any) -> str:
     return make_proof(wish.pop("key", KEY), **wish)
 
 
-def check(text: str, **changes: Any) -> Proof:
+def check(text: str, **changes: Any) -> DpopProof:
     wish = {"method": "POST", "address": URL, "access_token": None, "now_seconds": NOW, **changes}
     return verify_proof(text, **wish)
 
@@ -90,20 +90,20 @@ BAD = {
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
 def test_refused(text):
-    with pytest.raises(BadProof):
+    with pytest.raises(BadDpopProof):
         check(text)
 
 
 def test_no_algorithm_is_no_signature():
     head = base64url.encode(b'{"typ":"dpop+jwt","alg":"none"}')
-    with pytest.raises(BadProof):
+    with pytest.raises(BadDpopProof):
         check(f"{head}.{signed().split('.')[1]}.")
 
 
 def test_the_token_must_be_the_one_that_is_sent():
-    with pytest.raises(BadProof):
+    with pytest.raises(BadDpopProof):
         check(proof(access_token="another"), access_token="token")
-    with pytest.raises(BadProof):
+    with pytest.raises(BadDpopProof):
         check(proof(), access_token="token")
 
 

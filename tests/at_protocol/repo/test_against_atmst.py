@@ -9,7 +9,7 @@ from cbrrr import CID
 from hypothesis import given, settings
 from tests.at_protocol.repo.trees import VALUES, Repository, contents, random_content
 
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.mst import EMPTY_ROOT
 
 
@@ -43,7 +43,7 @@ def test_same_blocks_for_a_larger_tree():
         theirs = wrangler.put_record(theirs, path, CID(bytes(content[path])))
     ours = Repository(content)
     assert bytes(theirs) == bytes(ours.root)
-    edited = ours.apply([Change("com.example.thing/x", None, VALUES[0])])
+    edited = ours.apply([RepoChange("com.example.thing/x", None, VALUES[0])])
     theirs = wrangler.put_record(theirs, "com.example.thing/x", CID(bytes(VALUES[0])))
     assert bytes(theirs) == bytes(edited.root)
     for cid, block in edited.new_blocks.items():

@@ -58,7 +58,7 @@ def test_header_sizes():
 @given(st.lists(st.binary(max_size=300), max_size=10), st.integers(1, 200))
 def test_any_chunks_give_the_same_blocks(blocks, size):
     data = _file(*blocks)
-    reader = car.Reader()
+    reader = car.CarReader()
     found = [pair for at in range(0, len(data), size) for pair in reader.feed(data[at : at + size])]
     reader.finish()
     whole = car.read(data)
@@ -88,13 +88,13 @@ def test_two_roots_and_none():
         _ = car.read(_file(b"1", roots=0)).root
 
 
-def _stream(reader: car.Reader, data: bytes) -> None:
+def _stream(reader: car.CarReader, data: bytes) -> None:
     reader.feed(data)
     reader.finish()
 
 
 def _read_both_ways(data: bytes) -> None:
-    reader = car.Reader()
+    reader = car.CarReader()
     with pytest.raises(Malformed):
         car.read(data)
     with pytest.raises(Malformed):
@@ -158,7 +158,7 @@ def test_broken_files_are_refused(name):
 
 def test_a_block_over_the_limit_is_refused_before_it_arrives():
     """The announced length is enough; nothing is buffered for it."""
-    reader = car.Reader(max_block_bytes=100)
+    reader = car.CarReader(max_block_bytes=100)
     with pytest.raises(Malformed, match="at most 100"):
         reader.feed(GOOD + car.encode_varint(300))
 

@@ -17,7 +17,7 @@ from at_protocol.syntax.tid import parse_tid
 
 DID = parse_did("did:plc:53iucmf5ldftgqyf2ac7hmhd")
 REV = parse_tid("3migo7fijwi2k")
-KEYS = [k256.PrivateKey(bytes(31) + b"\x07"), p256.PrivateKey(bytes(31) + b"\x07")]
+KEYS = [k256.K256PrivateKey(bytes(31) + b"\x07"), p256.P256PrivateKey(bytes(31) + b"\x07")]
 COMMIT = sign_commit(KEYS[0], did=DID, rev=REV, data=EMPTY_ROOT)
 FIELDS: dict[str, Any] = cbor.decode(COMMIT.block)  # type: ignore[assignment]
 
@@ -47,7 +47,7 @@ def test_another_key_and_another_account_are_told_apart():
 @pytest.mark.parametrize("key", KEYS, ids=["k256", "p256"])
 def test_high_s_is_refused(key):
     commit = sign_commit(key, did=DID, rev=REV, data=EMPTY_ROOT)
-    order = k256.ORDER if isinstance(key, k256.PrivateKey) else p256.ORDER
+    order = k256.ORDER if isinstance(key, k256.K256PrivateKey) else p256.ORDER
     high = commit.signature[:32] + (order - int.from_bytes(commit.signature[32:], "big")).to_bytes(32, "big")
     forged = parse_commit(cbor.encode({**cbor.decode(commit.block), "sig": high}))
     assert not is_signed_by(forged, key.public)

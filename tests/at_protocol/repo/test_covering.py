@@ -10,7 +10,7 @@ from tests.parts import fixture_path, needs
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.covering import covering_nodes
 from at_protocol.repo.inversion import check_claims, check_inversion, undo
 from at_protocol.repo.mst import Tree
@@ -23,11 +23,13 @@ def _fixtures() -> list[Any]:
     return [case for path in paths if path.is_file() for case in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def _applied(case: dict[str, Any]) -> tuple[Repository, Cid, list[Change], dict[Cid, bytes]]:
+def _applied(case: dict[str, Any]) -> tuple[Repository, Cid, list[RepoChange], dict[Cid, bytes]]:
     value = Cid.parse(case["leafValue"])
     repository = Repository(dict.fromkeys(case["keys"], value))
     before = repository.root
-    changes = [Change(key, None, value) for key in case["adds"]] + [Change(key, value, None) for key in case["dels"]]
+    changes = [RepoChange(key, None, value) for key in case["adds"]] + [
+        RepoChange(key, value, None) for key in case["dels"]
+    ]
     edited = repository.apply(changes)
     return repository, before, changes, edited.new_blocks | edited.proof_blocks
 
@@ -66,7 +68,7 @@ class TestFixture:
 
     def test_an_altered_path_is_noticed(self, case):
         repository, before, changes, sent = _applied(case)
-        altered = [Change(changes[0].path + "x", changes[0].before, changes[0].after), *changes[1:]]
+        altered = [RepoChange(changes[0].path + "x", changes[0].before, changes[0].after), *changes[1:]]
         with pytest.raises(Malformed):
             check_inversion(Tree(repository.root, sent.get), altered, before)
         with pytest.raises(Malformed):
@@ -91,7 +93,7 @@ def test_any_order_of_undoing_leads_back(before, after):
 
 def test_two_operations_on_one_path_are_refused():
     repository = Repository({"a/b": VALUES[0]})
-    changes = [Change("a/b", None, VALUES[0]), Change("a/b", VALUES[1], VALUES[0])]
+    changes = [RepoChange("a/b", None, VALUES[0]), RepoChange("a/b", VALUES[1], VALUES[0])]
     with pytest.raises(Malformed, match="two operations"):
         check_claims(repository.tree, changes)
 

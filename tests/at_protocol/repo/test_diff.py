@@ -4,7 +4,7 @@ from hypothesis import given
 from tests.at_protocol.repo.trees import VALUES, Repository, contents, random_content
 
 from at_protocol.data.cid import Cid
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.diff import diff
 from at_protocol.repo.mst import EMPTY_ROOT, Tree
 
@@ -13,7 +13,7 @@ from at_protocol.repo.mst import EMPTY_ROOT, Tree
 def test_diff_is_what_differs(before, after):
     old, new = Repository(before), Repository(after)
     expected = [
-        Change(path, before.get(path), after.get(path))
+        RepoChange(path, before.get(path), after.get(path))
         for path in sorted(before.keys() | after.keys())
         if before.get(path) != after.get(path)
     ]
@@ -31,7 +31,7 @@ def test_what_is_shared_is_not_read():
     """One change among 3,000 keys reads two paths from root to leaf."""
     repository = Repository(random_content(3000, 1))
     old = repository.root
-    repository.apply([Change("com.example.thing/4", None, VALUES[0])])
+    repository.apply([RepoChange("com.example.thing/4", None, VALUES[0])])
     read: list[Cid] = []
 
     def source(cid: Cid) -> bytes | None:
@@ -39,7 +39,7 @@ def test_what_is_shared_is_not_read():
         return repository.blocks.get(cid)
 
     assert list(diff(Tree(old, source), Tree(repository.root, source))) == [
-        Change("com.example.thing/4", None, VALUES[0])
+        RepoChange("com.example.thing/4", None, VALUES[0])
     ]
     assert len(read) < 60
 

@@ -11,7 +11,7 @@ from tests.parts import needs
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed, Misuse
 from at_protocol.repo.build import build
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.edit import Disagrees, apply, root_after
 from at_protocol.repo.mst import EMPTY_ROOT, MissingBlock, Tree
 from at_protocol.repo.node import Node
@@ -26,10 +26,10 @@ def test_example_keys_in_any_order(seed):
     content = {key: VALUES[index] for index, key in enumerate(EXAMPLE_KEYS)}
     repository = Repository()
     for key in order:
-        repository.apply([Change(key, None, content[key])])
+        repository.apply([RepoChange(key, None, content[key])])
     assert repository.root == build(sorted(content.items())).root
     for key in chance.sample(EXAMPLE_KEYS, len(EXAMPLE_KEYS)):
-        repository.apply([Change(key, content[key], None)])
+        repository.apply([RepoChange(key, content[key], None)])
         if len(repository.content) == len(EXAMPLE_KEYS) // 2:
             assert repository.root == build(sorted(repository.content.items())).root
     assert repository.root == EMPTY_ROOT
@@ -90,18 +90,18 @@ def test_nothing_to_do():
 
 def test_create_and_delete_in_one_batch_leaves_no_trace():
     repository = Repository(random_content(50, 2))
-    edited = apply(repository.tree, [Change("a/b", None, VALUES[0]), Change("a/b", VALUES[0], None)])
+    edited = apply(repository.tree, [RepoChange("a/b", None, VALUES[0]), RepoChange("a/b", VALUES[0], None)])
     assert (edited.root, edited.new_blocks, edited.removed) == (repository.root, {}, frozenset())
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        Change("a/there", None, VALUES[1]),
-        Change("a/there", VALUES[2], None),
-        Change("a/there", VALUES[2], VALUES[1]),
-        Change("a/absent", VALUES[0], None),
-        Change("a/absent", VALUES[0], VALUES[1]),
+        RepoChange("a/there", None, VALUES[1]),
+        RepoChange("a/there", VALUES[2], None),
+        RepoChange("a/there", VALUES[2], VALUES[1]),
+        RepoChange("a/absent", VALUES[0], None),
+        RepoChange("a/absent", VALUES[0], VALUES[1]),
     ],
     ids=["create of what exists", "delete of another", "update of another", "delete of nothing", "update of nothing"],
 )
@@ -118,24 +118,24 @@ def test_change_of_an_absent_key_at_every_level(key):
     for content in ({}, {"A0/374913": VALUES[0]}, {"E5/123123123": VALUES[0]}):
         if key not in content:
             with pytest.raises(Disagrees):
-                apply(Repository(content).tree, [Change(key, VALUES[0], None)])
+                apply(Repository(content).tree, [RepoChange(key, VALUES[0], None)])
 
 
 def test_a_change_to_nothing_is_our_mistake():
     with pytest.raises(Misuse):
-        apply(Repository().tree, [Change("a/b", None, None)])
+        apply(Repository().tree, [RepoChange("a/b", None, None)])
 
 
 @pytest.mark.parametrize("path", ["", "k" * 1025])
 def test_paths_have_1_to_1024_bytes(path):
     with pytest.raises(Malformed):
-        apply(Repository().tree, [Change(path, None, VALUES[0])])
+        apply(Repository().tree, [RepoChange(path, None, VALUES[0])])
 
 
 def test_a_missing_node_is_named_and_then_found():
     """Loading what is named, one at a time, ends in the same tree: no state is left behind by a failure."""
     repository = Repository(random_content(500, 4))
-    change = Change("com.example.thing/new", None, VALUES[0])
+    change = RepoChange("com.example.thing/new", None, VALUES[0])
     there: dict[Cid, bytes] = {}
     loads = 0
     while True:
@@ -161,7 +161,9 @@ def test_an_edit_reads_and_encodes_one_path(seed):
         return repository.blocks.get(cid)
 
     nodes: dict[Cid, Node] = {}
-    edited = apply(Tree(repository.root, source, nodes), [Change(f"com.example.thing/{seed:08x}x", None, VALUES[0])])
+    edited = apply(
+        Tree(repository.root, source, nodes), [RepoChange(f"com.example.thing/{seed:08x}x", None, VALUES[0])]
+    )
     assert len(edited.new_blocks) <= 14
     assert len(read) <= 20
     assert len(set(read)) == len(read)
@@ -171,8 +173,8 @@ def test_new_nodes_enter_the_cache():
     """The next edit of the same repository reads nothing."""
     repository = Repository(random_content(300, 6))
     nodes: dict[Cid, Node] = {}
-    edited = apply(Tree(repository.root, repository.blocks.get, nodes), [Change("a/1", None, VALUES[0])])
-    again = apply(Tree(edited.root, {}.get, nodes), [Change("a/1", VALUES[0], VALUES[1])])
+    edited = apply(Tree(repository.root, repository.blocks.get, nodes), [RepoChange("a/1", None, VALUES[0])])
+    again = apply(Tree(edited.root, {}.get, nodes), [RepoChange("a/1", VALUES[0], VALUES[1])])
     assert again.new_blocks
 
 
@@ -185,6 +187,6 @@ def test_a_cache_that_forgets_at_once_is_harmless():
             pass
 
     repository = Repository(random_content(300, 7))
-    change = Change("a/1", None, VALUES[0])
+    change = RepoChange("a/1", None, VALUES[0])
     forgetful = apply(Tree(repository.root, repository.blocks.get, Forgetful()), [change])
     assert forgetful == apply(repository.tree, [change])

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
@@ -18,7 +18,7 @@ from at_protocol.syntax.tid import parse_tid
 
 
 def _commit(data: Cid) -> Commit:
-    key = PrivateKey(bytes(31) + b"\x07")
+    key = K256PrivateKey(bytes(31) + b"\x07")
     return sign_commit(key, did=parse_did("did:web:a.example"), rev=parse_tid("3migo7fijwi2k"), data=data)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from tests.at_protocol.repo.trees import Repository
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo import car
@@ -14,7 +14,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 
 DID = parse_did("did:plc:53iucmf5ldftgqyf2ac7hmhd")
-KEY = PrivateKey(bytes(31) + b"\x07")
+KEY = K256PrivateKey(bytes(31) + b"\x07")
 RECORDS = [b"\xa1ax" + bytes([number]) for number in range(20)]
 CONTENT = {f"com.example.thing/{number:03}": Cid.for_cbor(RECORDS[number % 20]) for number in range(10, 300)}
 REPOSITORY = Repository(CONTENT)
@@ -76,7 +76,7 @@ def test_a_proof_for_another_path_is_no_proof():
 def test_another_key_and_another_account():
     path = "com.example.thing/155"
     with pytest.raises(Malformed, match="signature"):
-        verify_record_proof(_proof(path), did=DID, key=PrivateKey(bytes(31) + b"\x08").public, path=path)
+        verify_record_proof(_proof(path), did=DID, key=K256PrivateKey(bytes(31) + b"\x08").public, path=path)
     with pytest.raises(Malformed, match="another account"):
         verify_record_proof(_proof(path), did=parse_did("did:web:a.example"), key=KEY.public, path=path)
 

@@ -8,7 +8,7 @@ from tests.at_protocol.repo.trees import Repository
 from tests.parts import fixture_path, needs
 
 from at_protocol.crypto.did_key import PublicKey, parse_legacy_multibase
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
@@ -156,7 +156,7 @@ def test_a_slice_is_incomplete_and_still_proves_its_record():
 
 
 def _made(blocks: dict[Cid, bytes], data: Cid, roots: list[Cid] | None = None) -> car.Car:
-    key = PrivateKey(bytes(31) + b"\x01")
+    key = K256PrivateKey(bytes(31) + b"\x01")
     commit: Commit = sign_commit(key, did=parse_did("did:web:a.example"), rev=parse_tid("3migo7fijwi2k"), data=data)
     return car.Car((commit.cid,) if roots is None else tuple(roots), {commit.cid: commit.block, **blocks}, 0)
 

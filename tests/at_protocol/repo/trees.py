@@ -7,7 +7,7 @@ from tests.parts import fixture_lines
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo.build import build
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.edit import Edited, apply
 from at_protocol.repo.mst import EMPTY_ROOT, Tree
 from at_protocol.repo.node import EMPTY_NODE
@@ -33,10 +33,10 @@ class Repository:
     def tree(self) -> Tree:
         return Tree(self.root, self.blocks.get)
 
-    def change(self, path: str, after: Cid | None) -> Change:
-        return Change(path, self.content.get(path), after)
+    def change(self, path: str, after: Cid | None) -> RepoChange:
+        return RepoChange(path, self.content.get(path), after)
 
-    def apply(self, changes: list[Change]) -> Edited:
+    def apply(self, changes: list[RepoChange]) -> Edited:
         edited = apply(self.tree, changes)
         self.blocks.update(edited.new_blocks)
         self.root = edited.root

@@ -11,14 +11,14 @@ from tests.parts import fixture_path
 from tests.world.relay import read_frames
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.commit import Commit, sign_commit
 from at_protocol.sync import events
-from at_protocol.sync.events import Action, CommitMessage, Operation, SyncMessage
+from at_protocol.sync.events import CommitMessage, RecordAction, RepoOperation, SyncMessage
 from at_protocol.syntax import tid
 from at_protocol.syntax.did import parse_did
 
@@ -27,7 +27,7 @@ DOCUMENTS = "data/firehose/relay-2026-07-04-a.did-docs.json"
 CAPTURED_AT_US = 1_783_175_888_000_000
 
 DID = parse_did("did:web:alice.example")
-KEY = PrivateKey(bytes(31) + b"\x07")
+KEY = K256PrivateKey(bytes(31) + b"\x07")
 NOW_US = 1_800_000_000_000_000
 
 
@@ -77,7 +77,7 @@ class Author:
         self.commit: Commit | None = None
         self.seq = 0
 
-    def write(self, *edits: tuple[str, Any], key: PrivateKey = KEY) -> CommitMessage:
+    def write(self, *edits: tuple[str, Any], key: K256PrivateKey = KEY) -> CommitMessage:
         """One commit: each edit is a path and a record, None to delete it."""
         before, last = self.repository.root, self.commit
         changes, operations, sent = [], [], {}
@@ -88,9 +88,9 @@ class Author:
                 block = cbor.encode(record)
                 cid = Cid.for_cbor(block)
                 sent[cid] = block
-            changes.append(Change(path, prev, cid))
-            action = Action.DELETE if cid is None else Action.UPDATE if prev else Action.CREATE
-            operations.append(Operation(action, path, cid, prev))
+            changes.append(RepoChange(path, prev, cid))
+            action = RecordAction.DELETE if cid is None else RecordAction.UPDATE if prev else RecordAction.CREATE
+            operations.append(RepoOperation(action, path, cid, prev))
         edited = self.repository.apply(changes)
         commit = self.sign(key)
         blocks = [(commit.cid, commit.block), *edited.new_blocks.items(), *edited.proof_blocks.items(), *sent.items()]
@@ -106,13 +106,13 @@ class Author:
             prev_data=before if last else None,
         )
 
-    def sign(self, key: PrivateKey = KEY, *, now_us: int | None = None) -> Commit:
+    def sign(self, key: K256PrivateKey = KEY, *, now_us: int | None = None) -> Commit:
         self.seq += 1
         rev = tid.from_microseconds(now_us or NOW_US + self.seq, 0)
         self.commit = sign_commit(key, did=DID, rev=rev, data=self.repository.root)
         return self.commit
 
-    def sync(self, key: PrivateKey = KEY) -> SyncMessage:
+    def sync(self, key: K256PrivateKey = KEY) -> SyncMessage:
         commit = self.sign(key)
         blocks = b"".join(car.write([commit.cid], [(commit.cid, commit.block)]))
         return SyncMessage(self.seq, DID, "2027-01-15T08:00:00.000Z", commit.rev or "", blocks)

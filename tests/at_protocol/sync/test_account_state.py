@@ -11,13 +11,13 @@ from tests.at_protocol.sync.captured import CAPTURED_AT_US, DID, KEY, NOW_US, Au
 from tests.parts import fixture_path, needs
 
 from at_protocol.crypto.did_key import parse_multikey
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.sync import events
 from at_protocol.sync.account_state import (
     AccountState,
     StreamPosition,
     SyncState,
-    Verdict,
+    SyncVerdict,
     receive,
     resync_began,
     resync_ended,
@@ -25,7 +25,7 @@ from at_protocol.sync.account_state import (
 )
 from at_protocol.sync.events import AccountMessage, CommitMessage, IdentityMessage, InfoMessage
 from at_protocol.sync.frames import ErrorFrame
-from at_protocol.sync.verify import FULL, LENIENT, Known, Reason
+from at_protocol.sync.verify import FULL, LENIENT, RejectionReason, RepoHead
 
 FORWARDER = AccountState(sync=SyncState.SYNCHRONIZED)
 
@@ -63,8 +63,8 @@ def test_relay_scenario(path):
         before, states[did] = states[did], outcome.state
         seen.append(
             {
-                "drop": outcome.verdict is Verdict.DROP,
-                "invalid": outcome.verdict is Verdict.REJECT,
+                "drop": outcome.verdict is SyncVerdict.DROP,
+                "invalid": outcome.verdict is SyncVerdict.REJECT,
                 "update": (before.active, before.status) != (outcome.state.active, outcome.state.status),
             }
         )
@@ -82,7 +82,7 @@ def _edits(number: int):
 def test_a_new_account_starts_synchronized_with_its_first_commit():
     author = Author()
     outcome = _receive(AccountState(), author.write(_edits(1)))
-    assert outcome.verdict is Verdict.APPLY
+    assert outcome.verdict is SyncVerdict.APPLY
     assert outcome.state.sync is SyncState.SYNCHRONIZED
     assert outcome.verified is not None
     assert outcome.state.known == outcome.verified.known
@@ -92,7 +92,7 @@ def test_an_account_first_seen_in_the_middle_is_fetched():
     author = Author()
     author.write(_edits(1))
     outcome = _receive(AccountState(), author.write(_edits(2)))
-    assert (outcome.verdict, outcome.state) == (Verdict.RESYNC, AccountState())
+    assert (outcome.verdict, outcome.state) == (SyncVerdict.RESYNC, AccountState())
 
 
 def _synchronized() -> tuple[Author, AccountState]:
@@ -104,7 +104,7 @@ def test_commits_in_sequence_apply():
     author, state = _synchronized()
     for number in range(2, 6):
         outcome = _receive(state, author.write(_edits(number)))
-        assert outcome.verdict is Verdict.APPLY
+        assert outcome.verdict is SyncVerdict.APPLY
         state = outcome.state
 
 
@@ -113,17 +113,17 @@ def test_a_commit_lost_on_the_wire_is_noticed_and_repaired():
     author, state = _synchronized()
     author.write(_edits(2))  # lost
     outcome = _receive(state, author.write(_edits(3)))
-    assert (outcome.verdict, outcome.state.sync) == (Verdict.RESYNC, SyncState.DESYNCHRONIZED)
+    assert (outcome.verdict, outcome.state.sync) == (SyncVerdict.RESYNC, SyncState.DESYNCHRONIZED)
     assert outcome.refusal is not None
-    assert outcome.refusal.reason is Reason.GAP
+    assert outcome.refusal.reason is RejectionReason.GAP
     state = resync_began(outcome.state)
     fetched = author.commit
     assert fetched is not None
     held = author.write(_edits(4))
-    assert _receive(state, held) == replace(_receive(state, held), verdict=Verdict.HOLD, state=state)
+    assert _receive(state, held) == replace(_receive(state, held), verdict=SyncVerdict.HOLD, state=state)
     state = resync_ended(state, fetched.rev or "", fetched.data)
     outcome = _receive(state, held)
-    assert (outcome.verdict, outcome.state.sync) == (Verdict.APPLY, SyncState.SYNCHRONIZED)
+    assert (outcome.verdict, outcome.state.sync) == (SyncVerdict.APPLY, SyncState.SYNCHRONIZED)
 
 
 def test_what_is_older_than_the_fetched_repository_is_dropped():
@@ -132,14 +132,14 @@ def test_what_is_older_than_the_fetched_repository_is_dropped():
     fetched = author.commit
     assert fetched is not None
     state = resync_ended(resync_began(state), fetched.rev or "", fetched.data)
-    assert _receive(state, held).verdict is Verdict.DROP
+    assert _receive(state, held).verdict is SyncVerdict.DROP
 
 
 def test_a_failed_fetch_leaves_the_account_behind():
     author, state = _synchronized()
     state = resync_failed(resync_began(state))
     outcome = _receive(state, author.write(_edits(2)))
-    assert (outcome.verdict, outcome.state) == (Verdict.DROP, state)
+    assert (outcome.verdict, outcome.state) == (SyncVerdict.DROP, state)
 
 
 @pytest.mark.parametrize("status", ["deactivated", "takendown", "suspended", "deleted", "unheard of", None])
@@ -148,57 +148,57 @@ def test_an_inactive_account_says_nothing(status):
     gone = _receive(state, AccountMessage(9, DID, "", active=False, status=status)).state
     assert (gone.active, gone.status) == (False, status)
     commit = author.write(_edits(2))
-    assert _receive(gone, commit).verdict is Verdict.DROP
-    assert _receive(gone, author.sync()).verdict is Verdict.DROP
+    assert _receive(gone, commit).verdict is SyncVerdict.DROP
+    assert _receive(gone, author.sync()).verdict is SyncVerdict.DROP
     back = _receive(gone, AccountMessage(10, DID, "", active=True)).state
     assert back == state
-    assert _receive(back, commit).verdict is Verdict.APPLY
+    assert _receive(back, commit).verdict is SyncVerdict.APPLY
 
 
 def test_identity_messages_change_nothing_here():
     _, state = _synchronized()
     outcome = _receive(state, IdentityMessage(9, DID, "", "alice.example"))
-    assert (outcome.verdict, outcome.state) == (Verdict.APPLY, state)
+    assert (outcome.verdict, outcome.state) == (SyncVerdict.APPLY, state)
 
 
 def test_sync_with_the_same_tree_takes_the_new_rev():
     author, state = _synchronized()
     message = author.sync()
     outcome = _receive(state, message)
-    assert outcome.verdict is Verdict.APPLY
-    assert outcome.state.known == Known(message.rev, author.repository.root)
-    assert _receive(outcome.state, author.write(_edits(2))).verdict is Verdict.APPLY
+    assert outcome.verdict is SyncVerdict.APPLY
+    assert outcome.state.known == RepoHead(message.rev, author.repository.root)
+    assert _receive(outcome.state, author.write(_edits(2))).verdict is SyncVerdict.APPLY
 
 
 def test_sync_with_another_tree_asks_for_the_repository():
     author, state = _synchronized()
     author.write(_edits(2))
     outcome = _receive(state, author.sync())
-    assert (outcome.verdict, outcome.state.sync) == (Verdict.RESYNC, SyncState.DESYNCHRONIZED)
+    assert (outcome.verdict, outcome.state.sync) == (SyncVerdict.RESYNC, SyncState.DESYNCHRONIZED)
 
 
 def test_old_sync_is_dropped_and_a_forged_one_rejected():
     author, state = _synchronized()
     message = author.sync()
     state = _receive(state, message).state
-    assert _receive(state, message).verdict is Verdict.DROP
-    forged = author.sync(PrivateKey(bytes(31) + b"\x09"))
+    assert _receive(state, message).verdict is SyncVerdict.DROP
+    forged = author.sync(K256PrivateKey(bytes(31) + b"\x09"))
     outcome = _receive(state, forged)
-    assert (outcome.verdict, outcome.state) == (Verdict.REJECT, state)
+    assert (outcome.verdict, outcome.state) == (SyncVerdict.REJECT, state)
 
 
 def test_a_sync_while_fetching_is_held():
     author, state = _synchronized()
-    assert _receive(resync_began(state), author.sync()).verdict is Verdict.HOLD
+    assert _receive(resync_began(state), author.sync()).verdict is SyncVerdict.HOLD
 
 
 def test_a_rejected_commit_changes_nothing():
     author, state = _synchronized()
-    forged = author.write(_edits(2), key=PrivateKey(bytes(31) + b"\x09"))
+    forged = author.write(_edits(2), key=K256PrivateKey(bytes(31) + b"\x09"))
     outcome = _receive(state, forged)
-    assert (outcome.verdict, outcome.state) == (Verdict.REJECT, state)
+    assert (outcome.verdict, outcome.state) == (SyncVerdict.REJECT, state)
     assert outcome.refusal is not None
-    assert outcome.refusal.reason is Reason.BAD_SIGNATURE
+    assert outcome.refusal.reason is RejectionReason.BAD_SIGNATURE
 
 
 def test_stream_position():

@@ -13,7 +13,7 @@ from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.sync import jetstream
-from at_protocol.sync.events import Action
+from at_protocol.sync.events import RecordAction
 from at_protocol.sync.jetstream import JetstreamAccount, JetstreamCommit, JetstreamIdentity
 
 
@@ -27,7 +27,7 @@ def test_counts():
     read = [jetstream.read(line) for line in _lines()]
     actions = [event.action for event in read if isinstance(event, JetstreamCommit)]
     assert len(read) == 84
-    assert [actions.count(action) for action in Action] == [80, 1, 1]
+    assert [actions.count(action) for action in RecordAction] == [80, 1, 1]
     assert sum(isinstance(event, JetstreamIdentity) for event in read) == 1
     assert sum(isinstance(event, JetstreamAccount) for event in read) == 1
 

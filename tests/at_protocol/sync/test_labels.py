@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.failures import Malformed
 from at_protocol.sync.frames import Frame
 from at_protocol.sync.labels import is_signed_by, labels_in, read_label, signed_bytes, subject_of, unsigned_label
 from at_protocol.syntax.did import Did
 
-KEY = PrivateKey.from_random(b"l" * 32)
+KEY = K256PrivateKey.from_random(b"l" * 32)
 SOURCE = Did("did:plc:llllllllllllllllllllllll")
 URI = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/community.lexicon.calendar.event/tea"
 CID = "bafyreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy"
@@ -29,7 +29,7 @@ def test_every_field_is_signed_also_what_nobody_knows():
     assert read.expires_at - read.created_at == 86_400_000_000
     assert read.signed == cbor.encode({name: value for name, value in label.items() if name != "sig"})
     assert is_signed_by(read, KEY.public)
-    assert not is_signed_by(read, PrivateKey.from_random(b"o" * 32).public)
+    assert not is_signed_by(read, K256PrivateKey.from_random(b"o" * 32).public)
     for name in label.keys() - {"sig"}:
         changed = {key: value for key, value in label.items() if key != name}
         if name in {"src", "uri", "val", "cts"}:

@@ -10,19 +10,19 @@ from tests.at_protocol.sync import captured
 from tests.at_protocol.sync.captured import CAPTURED_AT_US, DID, KEY, NOW_US, Author, with_blocks
 from tests.parts import fixture_path, needs
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
 from at_protocol.sync import events, frames
-from at_protocol.sync.events import Action, CommitMessage, Operation
+from at_protocol.sync.events import CommitMessage, RecordAction, RepoOperation
 from at_protocol.sync.verify import (
     FULL,
     LENIENT,
     LIGHT,
     Care,
-    Known,
-    Reason,
-    Refused,
+    MessageRejected,
+    RejectionReason,
+    RepoHead,
     Verified,
     verify_commit_message,
     verify_sync_message,
@@ -34,14 +34,14 @@ OTHER_CID = Cid.for_cbor(b"other")
 COMMITS = captured.commits()
 
 
-def _verify(message: CommitMessage, *, care: Care = FULL, known: Known | None = None) -> Verified:
+def _verify(message: CommitMessage, *, care: Care = FULL, known: RepoHead | None = None) -> Verified:
     """With the captured key, at the moment of capture."""
     key = captured.keys()[message.repo]
     return verify_commit_message(message, key, now_us=CAPTURED_AT_US, known=known, care=care)
 
 
-def _refusal(message: CommitMessage, **how: Any) -> Reason:
-    with pytest.raises(Refused) as refused:
+def _refusal(message: CommitMessage, **how: Any) -> RejectionReason:
+    with pytest.raises(MessageRejected) as refused:
         _verify(message, **how)
     return refused.value.reason
 
@@ -60,88 +60,90 @@ class TestCaptured:
             (operation.action, operation.path, operation.cid) for operation in message.operations
         ]
         for seen in verified.operations:
-            assert (seen.record is None) is (seen.action is Action.DELETE)
+            assert (seen.record is None) is (seen.action is RecordAction.DELETE)
             assert seen.cid is None or Cid.for_cbor(seen.record or b"") == seen.cid
-        assert verified.known == Known(message.rev, verified.commit.data)
+        assert verified.known == RepoHead(message.rev, verified.commit.data)
 
     def test_holds_in_light_mode(self, message):
         assert _verify(message, care=LIGHT) == _verify(message)
 
     def test_a_dropped_operation(self, message):
-        assert _refusal(replace(message, operations=message.operations[1:])) is Reason.NOT_INVERTIBLE
+        assert _refusal(replace(message, operations=message.operations[1:])) is RejectionReason.NOT_INVERTIBLE
 
     def test_an_altered_path(self, message):
         first = message.operations[0]
         altered = replace(first, path=first.path[:-1] + ("a" if first.path[-1] != "a" else "b"))
         reason = _refusal(replace(message, operations=(altered, *message.operations[1:])))
-        assert reason in {Reason.WRONG_CLAIM, Reason.NOT_INVERTIBLE}
+        assert reason in {RejectionReason.WRONG_CLAIM, RejectionReason.NOT_INVERTIBLE}
 
     def test_a_changed_prev(self, message):
         first = message.operations[0]
         altered = replace(first, prev=OTHER_CID)
-        expected = Reason.BAD_OPERATIONS if first.action is Action.CREATE else Reason.NOT_INVERTIBLE
+        expected = (
+            RejectionReason.BAD_OPERATIONS if first.action is RecordAction.CREATE else RejectionReason.NOT_INVERTIBLE
+        )
         assert _refusal(replace(message, operations=(altered, *message.operations[1:]))) is expected
 
     def test_another_prev_data(self, message):
-        assert _refusal(replace(message, prev_data=OTHER_CID)) is Reason.NOT_INVERTIBLE
+        assert _refusal(replace(message, prev_data=OTHER_CID)) is RejectionReason.NOT_INVERTIBLE
 
     def test_without_prev_data(self, message):
-        assert _refusal(replace(message, prev_data=None)) is Reason.NO_PREV_DATA
+        assert _refusal(replace(message, prev_data=None)) is RejectionReason.NO_PREV_DATA
 
     def test_a_flipped_bit_in_the_blocks(self, message):
         blocks = bytearray(message.blocks)
         blocks[len(blocks) // 2] ^= 1
-        assert _refusal(replace(message, blocks=bytes(blocks))) is Reason.BAD_BLOCKS
+        assert _refusal(replace(message, blocks=bytes(blocks))) is RejectionReason.BAD_BLOCKS
 
     def test_another_rev(self, message):
-        assert _refusal(replace(message, rev="3mptaaaaaaa2a")) is Reason.OTHER_COMMIT
+        assert _refusal(replace(message, rev="3mptaaaaaaa2a")) is RejectionReason.OTHER_COMMIT
 
     def test_another_author(self, message):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(MessageRejected) as refused:
             verify_commit_message(replace(message, repo=DID), captured.keys()[message.repo], now_us=CAPTURED_AT_US)
-        assert refused.value.reason is Reason.OTHER_COMMIT
+        assert refused.value.reason is RejectionReason.OTHER_COMMIT
 
     def test_another_key(self, message):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(MessageRejected) as refused:
             verify_commit_message(message, KEY.public, now_us=CAPTURED_AT_US)
-        assert refused.value.reason is Reason.BAD_SIGNATURE
+        assert refused.value.reason is RejectionReason.BAD_SIGNATURE
 
     def test_without_the_commit_block(self, message):
-        assert _refusal(with_blocks(message, without=message.commit)) is Reason.NO_COMMIT
+        assert _refusal(with_blocks(message, without=message.commit)) is RejectionReason.NO_COMMIT
 
     def test_without_a_record(self, message):
         record = message.operations[0].cid
         if record is not None:
-            assert _refusal(with_blocks(message, without=record)) is Reason.NO_RECORD
+            assert _refusal(with_blocks(message, without=record)) is RejectionReason.NO_RECORD
 
     def test_without_any_other_block(self, message):
         """Leaving out a node is either noticed or was not needed; it never leads to another result."""
         verified = _verify(message)
         for cid in car.read(message.blocks).blocks.keys() - {message.commit}:
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(MessageRejected):
                 assert _verify(with_blocks(message, without=cid)) == verified
 
     def test_old_news(self, message):
-        assert _refusal(message, known=Known(message.rev, OTHER_CID)) is Reason.STALE_REV
+        assert _refusal(message, known=RepoHead(message.rev, OTHER_CID)) is RejectionReason.STALE_REV
 
     def test_a_gap(self, message):
-        known = Known(message.since or "", message.prev_data or OTHER_CID)
+        known = RepoHead(message.since or "", message.prev_data or OTHER_CID)
         _verify(message, known=known)
-        assert _refusal(message, known=replace(known, rev="3aaaaaaaaaa2a")) is Reason.GAP
-        assert _refusal(message, known=replace(known, data=OTHER_CID)) is Reason.GAP
+        assert _refusal(message, known=replace(known, rev="3aaaaaaaaaa2a")) is RejectionReason.GAP
+        assert _refusal(message, known=replace(known, data=OTHER_CID)) is RejectionReason.GAP
 
     def test_from_the_future(self, message):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(MessageRejected) as refused:
             verify_commit_message(message, KEY.public, now_us=CAPTURED_AT_US - 86_400_000_000)
-        assert refused.value.reason is Reason.FUTURE_REV
+        assert refused.value.reason is RejectionReason.FUTURE_REV
 
 
 def _ours(message: CommitMessage, **how: Any) -> Verified:
     return verify_commit_message(message, KEY.public, now_us=NOW_US, **how)
 
 
-def _our_refusal(message: CommitMessage, **how: Any) -> Reason:
-    with pytest.raises(Refused) as refused:
+def _our_refusal(message: CommitMessage, **how: Any) -> RejectionReason:
+    with pytest.raises(MessageRejected) as refused:
         _ours(message, **how)
     return refused.value.reason
 
@@ -167,12 +169,12 @@ def test_the_first_commit_must_account_for_the_whole_tree():
     author = Author()
     author.write(("com.example.thing/hidden", {"x": 1}))
     second = author.write(("com.example.thing/b", {"x": 2}))
-    assert _our_refusal(replace(second, since=None, prev_data=None)) is Reason.NOT_INVERTIBLE
+    assert _our_refusal(replace(second, since=None, prev_data=None)) is RejectionReason.NOT_INVERTIBLE
 
 
 def test_two_operations_on_one_path():
     message = Author().write(("com.example.thing/a", {"x": 1}))
-    assert _our_refusal(replace(message, operations=message.operations * 2)) is Reason.BAD_OPERATIONS
+    assert _our_refusal(replace(message, operations=message.operations * 2)) is RejectionReason.BAD_OPERATIONS
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_two_operations_on_one_path():
 )
 def test_paths_of_another_form(path):
     message = Author().write((path, {"x": 1}))
-    assert _our_refusal(message) is Reason.BAD_OPERATIONS
+    assert _our_refusal(message) is RejectionReason.BAD_OPERATIONS
 
 
 def test_an_update_that_changes_nothing():
@@ -188,32 +190,32 @@ def test_an_update_that_changes_nothing():
     first = author.write(("com.example.thing/a", {"x": 1}))
     second = author.write()
     cid = first.operations[0].cid
-    forged = replace(second, operations=(Operation(Action.UPDATE, "com.example.thing/a", cid, cid),))
+    forged = replace(second, operations=(RepoOperation(RecordAction.UPDATE, "com.example.thing/a", cid, cid),))
     forged = with_blocks(forged, more=car.read(first.blocks).blocks)
-    assert _our_refusal(forged) is Reason.BAD_OPERATIONS
+    assert _our_refusal(forged) is RejectionReason.BAD_OPERATIONS
 
 
 def test_a_deletion_of_what_is_still_there():
     author = Author()
     first = author.write(("com.example.thing/a", {"x": 1}))
     second = with_blocks(author.write(), more=car.read(first.blocks).blocks)
-    forged = replace(second, operations=(Operation(Action.DELETE, "com.example.thing/a", None, OTHER_CID),))
-    assert _our_refusal(forged) is Reason.WRONG_CLAIM
+    forged = replace(second, operations=(RepoOperation(RecordAction.DELETE, "com.example.thing/a", None, OTHER_CID),))
+    assert _our_refusal(forged) is RejectionReason.WRONG_CLAIM
 
 
 @pytest.mark.parametrize("rev", ["", "yesterday", "zzzzzzzzzzzzz", "3migo7fijwi2k "])
 def test_revs_that_are_none(rev):
     message = Author().write(("com.example.thing/a", {"x": 1}))
-    assert _our_refusal(replace(message, rev=rev)) is Reason.BAD_REV
+    assert _our_refusal(replace(message, rev=rev)) is RejectionReason.BAD_REV
 
 
 def test_a_few_minutes_ahead_are_allowed():
     author = Author()
     ahead = author.write(("com.example.thing/a", {"x": 1}))
     verify_commit_message(ahead, KEY.public, now_us=NOW_US - 299_000_000)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRejected) as refused:
         verify_commit_message(ahead, KEY.public, now_us=NOW_US - 301_000_000)
-    assert refused.value.reason is Reason.FUTURE_REV
+    assert refused.value.reason is RejectionReason.FUTURE_REV
 
 
 def test_unlinked_blocks_are_ignored():
@@ -230,9 +232,9 @@ def test_light_mode_trusts_the_relay_with_completeness_only():
     message = author.write(("com.example.thing/b", {"x": 2}), ("com.example.thing/c", {"x": 3}))
     shorter = replace(message, operations=message.operations[1:])
     assert len(_ours(shorter, care=LIGHT).operations) == 1
-    assert _our_refusal(shorter) is Reason.NOT_INVERTIBLE
+    assert _our_refusal(shorter) is RejectionReason.NOT_INVERTIBLE
     wrong = replace(message, operations=(replace(message.operations[0], path="com.example.thing/d"),))
-    assert _our_refusal(wrong, care=LIGHT) is Reason.WRONG_CLAIM
+    assert _our_refusal(wrong, care=LIGHT) is RejectionReason.WRONG_CLAIM
 
 
 def test_sync_message():
@@ -246,30 +248,30 @@ def test_sync_message():
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"blocks": b""}, Reason.BAD_BLOCKS),
-        ({"blocks": b"".join(car.write([], []))}, Reason.BAD_BLOCKS),
-        ({"blocks": b"".join(car.write([OTHER_CID], []))}, Reason.NO_COMMIT),
+        ({"blocks": b""}, RejectionReason.BAD_BLOCKS),
+        ({"blocks": b"".join(car.write([], []))}, RejectionReason.BAD_BLOCKS),
+        ({"blocks": b"".join(car.write([OTHER_CID], []))}, RejectionReason.NO_COMMIT),
         (
             {"blocks": b"".join(car.write([Cid.for_cbor(b"\xa0")], [(Cid.for_cbor(b"\xa0"), b"\xa0")]))},
-            Reason.NO_COMMIT,
+            RejectionReason.NO_COMMIT,
         ),
-        ({"did": parse_did("did:web:b.example")}, Reason.OTHER_COMMIT),
-        ({"rev": tid.from_microseconds(NOW_US + 7, 3)}, Reason.OTHER_COMMIT),
-        ({"rev": tid.from_microseconds(NOW_US + 86_400_000_000, 0)}, Reason.FUTURE_REV),
-        ({"rev": "x"}, Reason.BAD_REV),
+        ({"did": parse_did("did:web:b.example")}, RejectionReason.OTHER_COMMIT),
+        ({"rev": tid.from_microseconds(NOW_US + 7, 3)}, RejectionReason.OTHER_COMMIT),
+        ({"rev": tid.from_microseconds(NOW_US + 86_400_000_000, 0)}, RejectionReason.FUTURE_REV),
+        ({"rev": "x"}, RejectionReason.BAD_REV),
     ],
     ids=["nothing", "no root", "no commit", "no commit in it", "another account", "another rev", "tomorrow", "no rev"],
 )
 def test_sync_messages_that_are_wrong(change, reason):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRejected) as refused:
         verify_sync_message(replace(Author().sync(), **change), KEY.public, now_us=NOW_US)
     assert refused.value.reason is reason
 
 
 def test_sync_message_with_a_bad_signature():
-    with pytest.raises(Refused) as refused:
-        verify_sync_message(Author().sync(PrivateKey(bytes(31) + b"\x09")), KEY.public, now_us=NOW_US)
-    assert refused.value.reason is Reason.BAD_SIGNATURE
+    with pytest.raises(MessageRejected) as refused:
+        verify_sync_message(Author().sync(K256PrivateKey(bytes(31) + b"\x09")), KEY.public, now_us=NOW_US)
+    assert refused.value.reason is RejectionReason.BAD_SIGNATURE
 
 
 def _old_commits() -> list[Any]:
@@ -287,7 +289,7 @@ def test_commits_of_before_prev_data(path):
     body = json.loads(path.read_text(encoding="utf-8"))
     message = events.from_payload("#commit", captured.from_json(body))
     assert isinstance(message, CommitMessage)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MessageRejected) as refused:
         verify_commit_message(message, KEY.public, now_us=CAPTURED_AT_US, care=LENIENT)
-    assert refused.value.reason is Reason.BAD_SIGNATURE
+    assert refused.value.reason is RejectionReason.BAD_SIGNATURE
     assert frames.glance(events.encode(message)).paths == tuple(operation.path for operation in message.operations)

@@ -19,7 +19,7 @@ ISSUER = parse_did("did:plc:4hodhjl2kposuchzvpiviwps")
 AUDIENCE = "did:web:pds.example.com"
 METHOD = parse_nsid("com.atproto.repo.uploadBlob")
 NOW = 1_700_000_000
-KEYS = [k256.PrivateKey.from_bytes(b"\x01" * 32), p256.PrivateKey.from_bytes(b"\x01" * 32)]
+KEYS = [k256.K256PrivateKey.from_bytes(b"\x01" * 32), p256.P256PrivateKey.from_bytes(b"\x01" * 32)]
 CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 60, "iat": NOW, "lxm": METHOD, "jti": "abc"}
 
 
@@ -90,7 +90,7 @@ def test_other_curve_under_the_same_name():
 
 
 def test_other_key():
-    other = k256.PrivateKey.from_bytes(b"\x02" * 32)
+    other = k256.K256PrivateKey.from_bytes(b"\x02" * 32)
     with pytest.raises(BadServiceToken):
         check_signature(read(jwt.sign(CLAIMS, other)), KEYS[0].public)
 

@@ -13,7 +13,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from programs import recovery_file
 from programs.account_file import open_account_file
-from programs.recovery import Means, Wanted, move
+from programs.recovery import RecoveryContext, RecoveryTarget, move
 from tests.aurora_locus.accounts.test_archive import furnish, save
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import Town, open_town
@@ -149,8 +149,8 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
     async with open_town(f"sqlite://{tmp_path / 'new.db'}", plc, clock, tmp_path / "new", **changes) as new:
         http = HttpClient(DEVELOPMENT)
         try:
-            means = Means(http, clock, PlcClient(http, new.directory.url), ada.did, kept.key)
-            wanted = Wanted(new.url, "ada.new.test", "ada@example.org", "another password")
+            means = RecoveryContext(http, clock, PlcClient(http, new.directory.url), ada.did, kept.key)
+            wanted = RecoveryTarget(new.url, "ada.new.test", "ada@example.org", "another password")
             with open_account_file(path) as file:
                 status = await move(means, wanted, file, lambda _line: None)
         finally:

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import Operation, Service
+from at_protocol.identity.plc_operation import PlcOperation, Service
 from aurora_locus.accounts.credentials import MAX_AGE
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
 
 
@@ -69,7 +69,7 @@ async def test_owner_cannot_lift_what_the_host_decided(town: Town) -> None:
 
     def take_down(w: object) -> None:
         w.execute("update accounts set takedown_ref = 'x' where did = :did", did=ana.did)  # type: ignore[attr-defined]
-        hosting.set_status(w, registry.repositories, ana.did, Status.TAKENDOWN)  # type: ignore[arg-type]
+        hosting.set_status(w, registry.repositories, ana.did, HostingStatus.TAKENDOWN)  # type: ignore[arg-type]
 
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200
     await town.db.write(take_down)
@@ -94,7 +94,7 @@ async def test_account_that_lives_elsewhere_is_not_activated(town: Town) -> None
     await deactivate(ana)
     registry = town.pds.registry
     newest = await registry.directory.last(ana.did)
-    assert isinstance(newest, Operation)
+    assert isinstance(newest, PlcOperation)
     moved = replace(
         newest,
         services={"atproto_pds": Service("AtprotoPersonalDataServer", "https://elsewhere.example")},

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -25,7 +25,7 @@ ACTIVATE, CHECK, SESSION = f"{SERVER}.activateAccount", f"{SERVER}.checkAccountS
 # The identity of somebody who is at another server, which signs with a key of its own.
 AWAY: dict[str, Any] = {
     "services": {"atproto_pds": {"type": "AtprotoPersonalDataServer", "endpoint": "https://new.example"}},
-    "verificationMethods": {"atproto": format_did_key(PrivateKey(bytes([3]) * 32).public)},
+    "verificationMethods": {"atproto": format_did_key(K256PrivateKey(bytes([3]) * 32).public)},
 }
 
 
@@ -70,7 +70,7 @@ async def test_becomes_theirs_when_the_identity_says_so(town: Town, vera: Travel
         ({"audience": "did:web:elsewhere.example"}, "BadJwtAudience"),
         ({"method": Nsid("com.atproto.server.deleteAccount")}, "BadJwtLexiconMethod"),
         ({"lifetime_seconds": 2 * 60 * 60}, "BadJwt"),
-        ({"key": PrivateKey(bytes([9]) * 32)}, "BadJwtSignature"),
+        ({"key": K256PrivateKey(bytes([9]) * 32)}, "BadJwtSignature"),
         ({"issuer": Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")}, "UnresolvableDid"),
     ],
     ids=["audience", "method", "lifetime", "signature", "issuer"],
@@ -199,7 +199,7 @@ async def test_reserved_key_is_taken_up(town: Town, vera: Traveller) -> None:
 
 
 async def test_recovery_key_is_recommended_first(town: Town, vera: Traveller) -> None:
-    mine = format_did_key(PrivateKey(bytes([5]) * 32).public)
+    mine = format_did_key(K256PrivateKey(bytes([5]) * 32).public)
     person = await vera.arrive(recoveryKey=mine)
     wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
     assert wanted["rotationKeys"] == [mine, format_did_key(town.pds.registry.rotation_key.public)]

@@ -13,7 +13,7 @@ from groundwork.clock import HandClock
 from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 from tests.aurora_locus.town import SERVER, Directory
 from tests.databases import MakeDatabase
 from tests.patience import PATIENCE_SECONDS
@@ -25,7 +25,7 @@ WISH = {"handle": "ana.test", "email": "ana@example.org", "password": "password 
 @pytest.fixture
 async def directory(make_sqlite: MakeDatabase, clock: HandClock) -> AsyncIterator[Directory]:
     plc = await make_sqlite("plc_directory", clock=clock)
-    directory = Directory(create_app(plc, Limits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
+    directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
     async with serving(directory) as served:
         directory.url = served.url
         yield directory

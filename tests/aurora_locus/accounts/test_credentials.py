@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc import service_auth
 from groundwork.clock import SECOND
@@ -117,7 +117,7 @@ async def test_service_token_is_no_session(town: Town) -> None:
     """A token between services, well made and by the account's own key, opens nothing of a session."""
     ana = await town.sign_up("ana")
     key = await town.pds.registry.repositories.keys.signing_key(ana.did)
-    assert isinstance(key, PrivateKey)
+    assert isinstance(key, K256PrivateKey)
     token = service_auth.make_service_token(
         key,
         issuer=ana.did,

@@ -6,7 +6,7 @@ import inspect
 import httpx
 import pytest
 
-from aurora_locus.accounts.email_tokens import LIFETIME, MAX_WRONG_TRIES, EmailTokens, Purpose
+from aurora_locus.accounts.email_tokens import LIFETIME, MAX_WRONG_TRIES, EmailTokens, TokenPurpose
 from aurora_locus.accounts.letters import mail_payer
 from groundwork.clock import SECOND
 from groundwork.errors import RemoteFailed, RemoteSlow
@@ -233,4 +233,4 @@ async def test_letter_of_a_token_that_is_used_is_not_sent(town: Town) -> None:
 def test_token_is_of_its_purpose() -> None:
     """One text hashes differently for each."""
     tokens = EmailTokens(b"key")
-    assert len({tokens.hash(purpose, "AAAAA-AAAAA") for purpose in Purpose}) == len(Purpose)
+    assert len({tokens.hash(purpose, "AAAAA-AAAAA") for purpose in TokenPurpose}) == len(TokenPurpose)

@@ -7,7 +7,7 @@ import pytest
 
 from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import Operation, Service
+from at_protocol.identity.plc_operation import PlcOperation, Service
 from aurora_locus.keys.signing_keys import RESERVED_FOR
 from tests.aurora_locus.town import SERVER, Person, Town, together
 
@@ -56,7 +56,7 @@ async def test_identity_that_moved_is_told(town: Town) -> None:
     ana = await town.sign_up("ana")
     registry = town.pds.registry
     newest = await registry.directory.last(ana.did)
-    assert isinstance(newest, Operation)
+    assert isinstance(newest, PlcOperation)
     elsewhere = {"atproto_pds": Service("AtprotoPersonalDataServer", "https://elsewhere.example")}
     moved = replace(newest, services=elsewhere, prev=str(plc_operation.cid_of(newest)))
     await registry.directory.submit(ana.did, plc_operation.sign(moved, registry.rotation_key))

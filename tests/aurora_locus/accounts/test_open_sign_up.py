@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from aurora_locus.accounts import confirming, creation, deletion, own_identity
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.wishes import Awaits, Wish
+from aurora_locus.accounts.wishes import AccountRequest, Awaits
 from aurora_locus.identity import plc_requests, plc_updates
-from aurora_locus.settings import Settings, read
+from aurora_locus.settings import PdsSettings, read
 from groundwork.clock import DAY
 from groundwork.errors import Refused
 from groundwork.settings import SettingsRefused
@@ -19,7 +19,7 @@ from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
 
 ANAS = "ana@example.org"
-WISH = Wish("ana.test", ANAS, "password of ana")
+WISH = AccountRequest("ana.test", ANAS, "password of ana")
 CONFIRM = f"{SERVER}.confirmEmail"
 
 
@@ -72,7 +72,7 @@ async def test_who_never_confirms_is_removed_with_the_identity(town: Town, in_pu
 
 
 async def test_identity_with_a_key_of_its_owner_outlives_the_account(town: Town, in_public: Registry) -> None:
-    mine = format_did_key(PrivateKey(bytes([7]) * 32).public)
+    mine = format_did_key(K256PrivateKey(bytes([7]) * 32).public)
     made = await creation.create(in_public, replace(WISH, recovery_key=mine))
     town.clock.turn(confirming.PATIENCE + DAY)
     assert await deletion.delete_forgotten(town.pds.registry) == 1
@@ -82,7 +82,7 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(town: Town,
 
 async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(town: Town, in_public: Registry) -> None:
     """Behind the person's key and before the server's; an identity that only server and operator hold goes with its account."""
-    mine, operators = PrivateKey(bytes([7]) * 32).public, PrivateKey(bytes([8]) * 32).public
+    mine, operators = K256PrivateKey(bytes([7]) * 32).public, K256PrivateKey(bytes([8]) * 32).public
     registry = replace(in_public, operators_key=operators)
     kept = await creation.create(registry, replace(WISH, recovery_key=format_did_key(mine)))
     (operation,) = await town.directory.log(kept.did)
@@ -92,7 +92,7 @@ async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(tow
     hosting = await own_identity.hosting_of(registry, account)
     assert plc_requests.recommended(hosting, is_plc=True)["rotationKeys"] == keys
 
-    await creation.create(registry, Wish("ben.test", "ben@example.org", "password of ben"))
+    await creation.create(registry, AccountRequest("ben.test", "ben@example.org", "password of ben"))
     town.clock.turn(confirming.PATIENCE + DAY)
     assert await deletion.delete_forgotten(registry) == 2
     await plc_updates.mend(registry.plc, await plc_updates.unfinished(registry.db, patience=0))
@@ -102,13 +102,13 @@ async def test_operators_recovery_key_stands_between_and_keeps_nothing_alive(tow
 async def test_invited_and_made_by_the_host_are_shown_at_once(town: Town, in_public: Registry) -> None:
     code = (await town.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
     invited = await creation.create(in_public, replace(WISH, invite_code=code))
-    wish = Wish("ben.test", "ben@example.org", "password of ben", by_admin=True)
+    wish = AccountRequest("ben.test", "ben@example.org", "password of ben", by_admin=True)
     hosts = await creation.create(replace(in_public, needs_invite=True), wish)
     for made in (invited, hosts):
         assert made.awaits is None
         assert (await town.announced(made.did))[1] == "account active"
     # Used up: whoever typed a code is told that it is not good, also where none is needed.
-    again = Wish("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
+    again = AccountRequest("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
     with pytest.raises(Refused) as refused:
         await creation.create(in_public, again)
     assert refused.value.name == "InvalidInviteCode"
@@ -142,7 +142,7 @@ def test_rules_of_sign_up_follow_from_the_settings(
     environment: dict[str, str], needs_invite: bool, confirms: bool
 ) -> None:
     settings: Any = read(environment)
-    assert isinstance(settings, Settings)
+    assert isinstance(settings, PdsSettings)
     assert (settings.needs_invite, settings.confirms_email) == (needs_invite, confirms)
 
 

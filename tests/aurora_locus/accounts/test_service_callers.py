@@ -9,9 +9,9 @@ import pytest
 
 from at_protocol.crypto import base64url, jwt
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import Operation
+from at_protocol.identity.plc_operation import PlcOperation
 from groundwork.clock import SECOND
 from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
 
@@ -23,13 +23,13 @@ async def upload(town: Town, token: str) -> httpx.Response:
     return await town.http.post(f"/xrpc/{UPLOAD}", content=b"hello", headers=headers)
 
 
-async def own_key(town: Town, person: Person) -> PrivateKey:
+async def own_key(town: Town, person: Person) -> K256PrivateKey:
     key = await town.pds.registry.repositories.keys.signing_key(person.did)
-    assert isinstance(key, PrivateKey)
+    assert isinstance(key, K256PrivateKey)
     return key
 
 
-def token_of(town: Town, person: Person, key: PrivateKey, **changes: Any) -> str:
+def token_of(town: Town, person: Person, key: K256PrivateKey, **changes: Any) -> str:
     now = town.clock.now() // SECOND
     claims = {
         "iss": person.did,
@@ -128,10 +128,10 @@ async def test_key_that_changed_is_asked_for_once(town: Town) -> None:
     """The document is in the cache with the old key: it is asked anew, and the new key counts."""
     ana = await town.sign_up("ana")
     assert (await upload(town, token_of(town, ana, await own_key(town, ana)))).status_code == 200
-    new_key = PrivateKey.from_bytes(b"\x07" * 32)
+    new_key = K256PrivateKey.from_bytes(b"\x07" * 32)
     registry = town.pds.registry
     newest = await registry.directory.last(ana.did)
-    assert isinstance(newest, Operation)
+    assert isinstance(newest, PlcOperation)
     changed = replace(
         newest,
         verification_methods={"atproto": format_did_key(new_key.public)},

@@ -6,8 +6,8 @@ from joserfc.jwk import OctKey
 from msgspec import json
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.model import Scope
-from aurora_locus.accounts.session_tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, SessionTokens
+from aurora_locus.accounts.model import SessionScope
+from aurora_locus.accounts.session_tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, SessionTokenSigner
 from groundwork.clock import SECOND, Instant
 from groundwork.errors import NotSignedIn
 
@@ -16,7 +16,7 @@ AUDIENCE = "did:web:pds.test"
 ANA = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
 NOON = Instant(1_800_000_000 * SECOND)
 
-tokens = SessionTokens(SECRET, AUDIENCE)
+tokens = SessionTokenSigner(SECRET, AUDIENCE)
 
 
 def refused(call, name: str) -> None:
@@ -26,24 +26,24 @@ def refused(call, name: str) -> None:
 
 
 def test_access_token_round_trip() -> None:
-    read = tokens.read_access(tokens.access(ANA, Scope.FULL, NOON), NOON)
-    assert (read.did, read.scope, read.issued_at) == (ANA, Scope.FULL, NOON)
+    read = tokens.read_access(tokens.access(ANA, SessionScope.FULL, NOON), NOON)
+    assert (read.did, read.scope, read.issued_at) == (ANA, SessionScope.FULL, NOON)
 
 
 def test_sessions_outlive_their_secret() -> None:
     """Under a new one, as long as the one before is named; what is signed from then on no longer needs that."""
-    old = tokens.access(ANA, Scope.FULL, NOON)
-    renewed = SessionTokens(b"n" * 32, AUDIENCE, SECRET)
+    old = tokens.access(ANA, SessionScope.FULL, NOON)
+    renewed = SessionTokenSigner(b"n" * 32, AUDIENCE, SECRET)
     assert renewed.read_access(old, NOON).did == ANA
-    new = renewed.access(ANA, Scope.FULL, NOON)
-    assert SessionTokens(b"n" * 32, AUDIENCE).read_access(new, NOON).did == ANA
-    refused(lambda: SessionTokens(b"n" * 32, AUDIENCE).read_access(old, NOON), "InvalidToken")
+    new = renewed.access(ANA, SessionScope.FULL, NOON)
+    assert SessionTokenSigner(b"n" * 32, AUDIENCE).read_access(new, NOON).did == ANA
+    refused(lambda: SessionTokenSigner(b"n" * 32, AUDIENCE).read_access(old, NOON), "InvalidToken")
     refused(lambda: tokens.read_access(new, NOON), "InvalidToken")
 
 
 def test_short_secret_of_an_old_installation_is_used() -> None:
-    short = SessionTokens(b"short", AUDIENCE)
-    assert short.read_access(short.access(ANA, Scope.FULL, NOON), NOON).did == ANA
+    short = SessionTokenSigner(b"short", AUDIENCE)
+    assert short.read_access(short.access(ANA, SessionScope.FULL, NOON), NOON).did == ANA
 
 
 def test_refresh_token_is_no_access_token() -> None:
@@ -52,11 +52,11 @@ def test_refresh_token_is_no_access_token() -> None:
 
 
 def test_access_token_is_no_refresh_token() -> None:
-    refused(lambda: tokens.read_refresh(tokens.access(ANA, Scope.FULL, NOON), NOON), "InvalidToken")
+    refused(lambda: tokens.read_refresh(tokens.access(ANA, SessionScope.FULL, NOON), NOON), "InvalidToken")
 
 
 def test_expiry_has_its_own_name_because_clients_refresh_on_it() -> None:
-    token = tokens.access(ANA, Scope.FULL, NOON)
+    token = tokens.access(ANA, SessionScope.FULL, NOON)
     tokens.read_access(token, Instant(NOON + ACCESS_LIFETIME - SECOND))
     refused(lambda: tokens.read_access(token, Instant(NOON + ACCESS_LIFETIME)), "ExpiredToken")
 
@@ -82,7 +82,7 @@ def test_expired_refresh_token_still_signs_out() -> None:
 def test_foreign_claims_are_refused(change: dict[str, object]) -> None:
     """A token signed with our own secret but meant for something else does not open a session."""
     claims = {
-        "scope": Scope.FULL,
+        "scope": SessionScope.FULL,
         "sub": ANA,
         "aud": AUDIENCE,
         "iat": NOON // SECOND,
@@ -102,5 +102,5 @@ def test_garbage_is_refused_with_the_one_error(token: str) -> None:
 
 
 def test_another_secret_does_not_sign_for_us() -> None:
-    forged = SessionTokens(bytes(32), AUDIENCE).access(ANA, Scope.FULL, NOON)
+    forged = SessionTokenSigner(bytes(32), AUDIENCE).access(ANA, SessionScope.FULL, NOON)
     refused(lambda: tokens.read_access(forged, NOON), "InvalidToken")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from aurora_locus.accounts import creation
-from aurora_locus.accounts.wishes import Wish
+from aurora_locus.accounts.wishes import AccountRequest
 from aurora_locus.identity import plc_updates
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Engine
@@ -34,7 +34,7 @@ async def test_identity_names_this_server_and_the_accounts_key(town: Town) -> No
 
 
 async def test_recovery_key_ranks_before_the_servers(town: Town) -> None:
-    mine = format_did_key(PrivateKey(bytes([7]) * 32).public)
+    mine = format_did_key(K256PrivateKey(bytes([7]) * 32).public)
     ana = await town.sign_up("ana", recoveryKey=mine)
     (operation,) = await town.directory.log(ana.did)
     assert operation["rotationKeys"][0] == mine
@@ -188,7 +188,7 @@ async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(town: Town) 
 
     town.directory.on_submit = sweep
     with pytest.raises(Unavailable):
-        await creation.create(registry, Wish("ana.test", "ana@example.org", "password of ana"))
+        await creation.create(registry, AccountRequest("ana.test", "ana@example.org", "password of ana"))
     assert await town.directory.living() == set()
     assert await town.count("accounts") == 0
     town.clock.turn(MINUTE)
@@ -204,7 +204,7 @@ async def test_caller_who_is_gone_leaves_a_whole_account(town: Town) -> None:
         await go_on.wait()
 
     town.directory.on_submit = wait
-    wish = Wish("ana.test", "ana@example.org", "password of ana")
+    wish = AccountRequest("ana.test", "ana@example.org", "password of ana")
     asking = asyncio.create_task(creation.create(town.pds.registry, wish))
     await reached.wait()
     asking.cancel()

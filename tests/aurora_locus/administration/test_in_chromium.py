@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
-from aurora_locus.moderation.roles import Role
+from aurora_locus.moderation.roles import OperatorRole
 from tests.aurora_locus.administration.working import employ
 from tests.aurora_locus.moderation.deciding import upload, write_note
 from tests.aurora_locus.moderation.test_reports import report
@@ -50,7 +50,7 @@ async def furnished(town: Town) -> list[str]:
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
     await report(ben, strong, reason="Watches, again and again.\n" + "donaudampfschifffahrt" * 5)
     await town.administration.post("com.atproto.server.createInviteCodes", {"codeCount": 2, "useCount": 5})
-    await employ(town, "mona", Role.MODERATOR)
+    await employ(town, "mona", OperatorRole.MODERATOR)
     one = f"/admin/accounts/{ana.did}"
     acts = ("take-down", "suspend", "write", "change-handle", "delete")
     rooms = ("", "/accounts", "/reports", "/reports/1", "/content", "/invites", "/relays", "/storage", "/audit")

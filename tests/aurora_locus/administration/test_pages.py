@@ -9,8 +9,8 @@ from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective
 from aurora_locus.administration.pages.account_acts import ACTS
 from aurora_locus.administration.pages.server_pages import settings_shown
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, Act, Deed, Role
-from aurora_locus.settings import Settings
+from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, Deed, OperatorAction, OperatorRole
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE
 from groundwork.settings import Secret
 from tests.aurora_locus.administration.working import PASSWORD, act, at_work, employ, sign_in
@@ -143,8 +143,8 @@ async def test_form_of_another_site_or_visit_does_nothing(town: Town) -> None:
 
 
 @sqlite_only
-@pytest.mark.parametrize("role", Role, ids=str)
-async def test_what_each_role_may_do_on_pages(town: Town, role: Role) -> None:
+@pytest.mark.parametrize("role", OperatorRole, ids=str)
+async def test_what_each_role_may_do_on_pages(town: Town, role: OperatorRole) -> None:
     """The pages and forms of each act open for the roles of the table and for no other."""
     ana = await town.sign_up("ana")
     await employ(town, "somebody", role)
@@ -157,32 +157,32 @@ async def test_what_each_role_may_do_on_pages(town: Town, role: Role) -> None:
             assert (await operator.get(path)).status_code == expected, path
         forms = [
             *((needed, path) for needed, path in doors),
-            (Act.CREATE_CODES, "/admin/invites/create"),
-            (Act.REQUEST_CRAWL, "/admin/relays/request-crawl"),
-            (Act.SWEEP_BLOBS, "/admin/storage/sweep"),
-            (Act.MANAGE_OPERATORS, "/admin/operators/add"),
-            (Act.MANAGE_OPERATORS, "/admin/operators/change"),
+            (OperatorAction.CREATE_CODES, "/admin/invites/create"),
+            (OperatorAction.REQUEST_CRAWL, "/admin/relays/request-crawl"),
+            (OperatorAction.SWEEP_BLOBS, "/admin/storage/sweep"),
+            (OperatorAction.MANAGE_OPERATORS, "/admin/operators/add"),
+            (OperatorAction.MANAGE_OPERATORS, "/admin/operators/change"),
         ]
         for needed, path in forms:
             if rank(role) < rank(LEAST[needed]):
                 fields = {"csrf": csrf, "reason": "x", "sure": "yes", "handle": "ana.test", "amount": "1", "uses": "1"}
                 assert (await operator.post(path, fields)).status_code == 403, path
         shown = (await operator.get("/admin")).text
-        assert ("/admin/operators" in shown) is (role is Role.SUPERADMIN)
+        assert ("/admin/operators" in shown) is (role is OperatorRole.SUPERADMIN)
     assert await town.count("audit_log") == before
     assert (await ana.get(f"{SERVER}.getSession")).json()["active"] is True
 
 
-def rank(role: Role) -> int:
-    return [*Role].index(role)
+def rank(role: OperatorRole) -> int:
+    return [*OperatorRole].index(role)
 
 
 async def test_operator_who_is_disabled_is_out_at_once(town: Town) -> None:
-    await employ(town, "mo", Role.MODERATOR)
+    await employ(town, "mo", OperatorRole.MODERATOR)
     async with at_work(town, "mo", PASSWORD) as mo:
         assert (await mo.get("/admin")).status_code == 200
         deed = Deed(ADMINISTRATION, "left")
-        await operators.change(town.pds.registry, deed, "mo", Role.MODERATOR, disabled=True)
+        await operators.change(town.pds.registry, deed, "mo", OperatorRole.MODERATOR, disabled=True)
         assert (await mo.get("/admin")).headers["location"].startswith("/admin/sign-in")
         assert (await sign_in(mo, "mo", PASSWORD)).status_code == 400
         assert "argon2" not in await whole_log(town)
@@ -227,7 +227,7 @@ async def test_operators_are_added_and_changed_on_their_page(town: Town) -> None
 async def test_new_password_of_an_account_ends_what_it_had_begun_here(town: Town) -> None:
     """Whoever knew the old one was an operator with it."""
     ana = await town.sign_up("ana")
-    await employ(town, "ana", Role.ADMIN, did=ana.did)
+    await employ(town, "ana", OperatorRole.ADMIN, did=ana.did)
     browser = visitor(town)
     await browser.sign_in("ana")
     assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
@@ -242,7 +242,7 @@ async def test_new_password_of_an_account_ends_what_it_had_begun_here(town: Town
 
 @sqlite_only
 async def test_refused_password_of_an_operator_changes_nothing_else(town: Town) -> None:
-    await employ(town, "mo", Role.MODERATOR)
+    await employ(town, "mo", OperatorRole.MODERATOR)
     changed = {"operator": "mo", "role": "superadmin", "new_password": "short", "reason": "promoted"}
     async with at_work(town) as admin:
         refused = await admin.send("/admin/operators/change", changed, page="/admin/operators")
@@ -250,15 +250,15 @@ async def test_refused_password_of_an_operator_changes_nothing_else(town: Town) 
     async with town.db.reader() as reader:
         found = await operators.find(reader, "mo")
     assert found is not None
-    assert found.role is Role.MODERATOR
+    assert found.role is OperatorRole.MODERATOR
 
 
 @sqlite_only
 async def test_no_admin_gets_into_an_account(town: Town) -> None:
     """A password reset to an address of one's own would open every account, and make a superadmin of every admin."""
     ana = await town.sign_up("ana")
-    await employ(town, "ana", Role.SUPERADMIN, did=ana.did)
-    await employ(town, "mo", Role.ADMIN)
+    await employ(town, "ana", OperatorRole.SUPERADMIN, did=ana.did)
+    await employ(town, "mo", OperatorRole.ADMIN)
     async with at_work(town, "mo", PASSWORD) as mo:
         token = token_in(await mo.get(f"/admin/accounts/{ana.did}/change-handle"))
         wish = {"csrf": token, "reason": "because", "sure": "yes", "email": "mo@example.org"}
@@ -416,7 +416,7 @@ async def test_every_page_opens_and_says_no_secret(town: Town) -> None:
 
 
 def test_password_inside_of_an_address_is_not_shown() -> None:
-    settings = Settings(database_url="postgresql://pds:hush@db.example/pds", jwt_secret=Secret("hush"))
+    settings = PdsSettings(database_url="postgresql://pds:hush@db.example/pds", jwt_secret=Secret("hush"))
     shown = {name: value for name, value, _, _ in settings_shown(settings)}
     assert shown["PDS_DATABASE_URL"] == "postgresql://…@db.example/pds"
     assert shown["PDS_JWT_SECRET"] == "(set, not shown)"

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, Deed, Role
+from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorRole
 from tests.aurora_locus.town import ADMIN_PASSWORD, Town
 from tests.aurora_locus.visitor import Visitor, visitor
 
@@ -29,7 +29,7 @@ async def sign_in(browser: Visitor, name: str, password: str) -> httpx.Response:
     return await browser.send("/admin/sign-in", {"name": name, "password": password})
 
 
-async def employ(town: Town, name: str, role: Role, *, did: str | None = None) -> None:
+async def employ(town: Town, name: str, role: OperatorRole, *, did: str | None = None) -> None:
     """A new operator."""
     deed = Deed(ADMINISTRATION, "hired")
     await operators.add(town.pds.registry, deed, name, role, password=None if did else PASSWORD, did=did)

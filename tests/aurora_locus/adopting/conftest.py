@@ -16,7 +16,7 @@ from aiohttp import ClientSession, ClientTimeout, encode_basic_auth
 from checks import reference
 
 from at_protocol.crypto.jwk import thumbprint
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
@@ -53,7 +53,7 @@ class Town:
     hidden: str = ""
     email_token: str = ""
     reserved_key: str = ""
-    app_key: PrivateKey = field(default_factory=lambda: PrivateKey.from_random(secrets.token_bytes(48)))
+    app_key: P256PrivateKey = field(default_factory=lambda: P256PrivateKey.from_random(secrets.token_bytes(48)))
     app_tokens: dict[str, Any] = field(default_factory=dict)
     refused_while_running: tuple[int, str] = (0, "")
     looked_at_while_running: tuple[int, str] = (1, "")

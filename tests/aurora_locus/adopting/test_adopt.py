@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from checks import reference
 
 from at_protocol.crypto.did_key import parse_did_key
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.oauth.dpop import make_proof
 from at_protocol.repo import car
 from at_protocol.repo.commit import is_signed_by, verify_commit
@@ -58,7 +58,7 @@ class App:
     """An app that was let in before; it asks twice where the server wants a nonce."""
 
     url: str
-    key: PrivateKey
+    key: P256PrivateKey
     nonce: str | None = None
 
     async def ask(self, path: str, *, token: str | None = None, **body: Any) -> tuple[int, Any]:

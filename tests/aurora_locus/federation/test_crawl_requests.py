@@ -6,7 +6,7 @@ import pytest
 
 from aurora_locus.federation.crawl_requests import LONGEST_SPACING, SPACING, CrawlRequests, Relay, asked, is_due
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.sequencer.subscription import Subscription
+from aurora_locus.sequencer.subscription import StreamSubscription
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.errors import TooMany
 from tests.aurora_locus.hosted import Hosted
@@ -74,7 +74,7 @@ async def test_who_reads_is_not_asked(
 ):
     requests = crawling(relays, repositories, tmp_path)
     await requests.ask_due()
-    reading = Subscription(0, is_live=True, peer="")
+    reading = StreamSubscription(0, is_live=True, peer="")
     repositories.live.listeners.add(reading)
     await ada.create("a")
     clock.turn(HOUR)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import Operation, Tombstone
+from at_protocol.identity.plc_operation import PlcOperation, Tombstone
 from at_protocol.syntax.handle import Handle
 from aurora_locus.identity.plc_requests import (
     Hosting,
@@ -19,7 +19,7 @@ from aurora_locus.identity.plc_requests import (
 )
 from groundwork.errors import InvalidInput, Refused
 
-ROTATION, SIGNING, RECOVERY = (PrivateKey.from_random(bytes([number]) * 64) for number in (1, 2, 3))
+ROTATION, SIGNING, RECOVERY = (K256PrivateKey.from_random(bytes([number]) * 64) for number in (1, 2, 3))
 PDS = "https://pds.example"
 HERE = Hosting(ROTATION.public, SIGNING.public, Handle("ana.example.org"), PDS)
 RECOVERY_TEXT = format_did_key(RECOVERY.public)
@@ -33,7 +33,7 @@ GENESIS = plc_operation.sign(
 CID = plc_operation.cid_of(GENESIS)
 
 
-def change(**wishes: Any) -> Operation:
+def change(**wishes: Any) -> PlcOperation:
     return signed_change(GENESIS, CID, wishes, ROTATION)
 
 

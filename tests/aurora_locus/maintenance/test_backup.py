@@ -23,7 +23,7 @@ from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_
 
 
 @pytest.fixture
-def source(repositories: Repositories, place: Place, tmp_path: Path) -> backup.Source:
+def source(repositories: Repositories, place: Place, tmp_path: Path) -> backup.BackupSource:
     return source_of(place.url, repositories, tmp_path / "scratch")
 
 
@@ -33,7 +33,7 @@ async def states(db: Database) -> list[tuple[str, str]]:
 
 
 async def test_a_backup_made_while_people_write_is_one_moment(
-    repositories: Repositories, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+    repositories: Repositories, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """Writers never stop: records, pictures, deletions; every backup that is made meanwhile is proven whole."""
     people = [await Hosted.make(repositories, name) for name in ("ada", "ben", "carl")]
@@ -71,7 +71,9 @@ async def test_a_backup_made_while_people_write_is_one_moment(
         assert report.repositories == 3
 
 
-async def test_blobs_are_sent_once(ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path):
+async def test_blobs_are_sent_once(
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+):
     await fill(ada, blobs=3)
     vault = vault_in(tmp_path / "vault")
     first = await backup.take(db, source, vault, clock)
@@ -86,7 +88,7 @@ async def test_blobs_are_sent_once(ada: Hosted, db: Database, source: backup.Sou
 
 
 async def test_nothing_in_it_can_be_read(
-    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """Neither text of records, nor pictures, nor whose they are, nor keys."""
     await ada.create("a", "a very private thought")
@@ -120,7 +122,7 @@ def test_places_that_are_none(url: str):
         open_place(url, Bucket(""))
 
 
-async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path):
+async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path):
     """Whoever begins while another is being made is told; one that died is not waited for."""
     vault = vault_in(tmp_path / "vault")
     outcomes = await asyncio.gather(*(backup.take(db, source, vault, clock) for _ in range(3)), return_exceptions=True)
@@ -134,7 +136,7 @@ async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.Source, c
 
 
 async def test_a_place_that_is_away_fails_the_backup_and_leaves_nothing(
-    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """The failure is on record, files may go again, and the next one succeeds."""
     await fill(ada)
@@ -179,7 +181,7 @@ class _Filling(DiskBlobStore):
 
 
 async def test_interrupted_at_any_stage(
-    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """Cancelled (the server stops) while it reads, sends or proves: no half of a backup counts."""
     await fill(ada)
@@ -204,7 +206,7 @@ async def test_interrupted_at_any_stage(
 
 @pytest.mark.parametrize("part", [DATABASE, "blobs"])
 async def test_a_damaged_backup_is_noticed(
-    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path, part: str
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path, part: str
 ):
     """One bit of the place flipped since."""
     await fill(ada)
@@ -219,7 +221,7 @@ async def test_a_damaged_backup_is_noticed(
 
 
 async def test_a_damaged_blob_is_found(
-    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     await fill(ada, blobs=1)
     vault = vault_in(tmp_path / "vault")
@@ -234,7 +236,7 @@ async def test_a_damaged_blob_is_found(
 
 
 async def test_a_file_that_is_missing_is_told_and_the_rest_is_kept(
-    ada: Hosted, db: Database, source: backup.Source, clock: HandClock, tmp_path: Path
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """A damaged server has a backup all the more."""
     blob = await send(ada, b"picture")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.repo.commit import sign_commit
 from at_protocol.sync import verify
 from at_protocol.sync.events import SyncMessage
@@ -14,7 +14,7 @@ from aurora_locus.blobs.uploads import object_name
 from aurora_locus.maintenance import integrity
 from aurora_locus.maintenance.repair import repair
 from aurora_locus.repository import reader
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.nodes import DamagedRepository
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer.retention import retire
@@ -125,7 +125,7 @@ async def test_a_wrong_signature_is_found_and_signed_anew(ada: Hosted, db: Datab
     """The key in the database is not the one that signed: a rotation that was cut off, say."""
     await fill(ada)
     head = await ada.repositories.head(ada.did)
-    forged = sign_commit(PrivateKey.from_random(b"x" * 64), did=ada.did, rev=head.rev, data=head.data)
+    forged = sign_commit(K256PrivateKey.from_random(b"x" * 64), did=ada.did, rev=head.rev, data=head.data)
 
     def work(w: Any) -> None:
         w.execute(
@@ -216,7 +216,7 @@ async def test_repairing_what_is_whole_changes_nothing_but_the_commit(ada: Hoste
     head, before = await ada.repositories.head(ada.did), await reader.all_entries(db, ada.did)
     done = await repair(ada.repositories, ada.did)
     after = await ada.repositories.head(ada.did)
-    assert (after.data, after.status) == (head.data, Status.ACTIVE)
+    assert (after.data, after.status) == (head.data, HostingStatus.ACTIVE)
     assert done.rev == after.rev > head.rev
     assert await reader.all_entries(db, ada.did) == before
 

@@ -7,13 +7,13 @@ import pytest
 
 from at_protocol.sync import events, verify
 from at_protocol.sync.events import AccountMessage, CommitMessage, SyncMessage
-from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import backup, history, integrity, restore
 from aurora_locus.maintenance.manifest import SCHEMA, read_manifest
 from aurora_locus.maintenance.restore import NUMBERS_LEFT_OUT
 from aurora_locus.repository import hosting, reader
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer.live import open_live
 from groundwork.clock import MINUTE, HandClock
@@ -31,7 +31,7 @@ async def reopen(url: str, clock: HandClock, folder: Path) -> tuple[Database, Re
     """The restored PDS, as its next start finds it."""
     db = await open_database(url, schema=SCHEMA, clock=clock)
     target = target_of(url, folder)
-    blobs = Blobs(db, target.store, Limits())
+    blobs = BlobService(db, target.store, UploadLimits())
     keys = SigningKeys(db, Sealer([FRESH_KEY]))
     return db, await open_repositories(db, await open_live(db), keys, blobs, clock, clock_id=3)
 
@@ -43,7 +43,7 @@ async def test_what_was_backed_up_is_there_and_can_be_written(
     await fill(ada)
     await fill(ben, records=2, blobs=1)
     carl = await Hosted.make(repositories, "carl")
-    await db.write(lambda w: hosting.set_status(w, repositories, carl.did, Status.DEACTIVATED))
+    await db.write(lambda w: hosting.set_status(w, repositories, carl.did, HostingStatus.DEACTIVATED))
     vault = vault_in(tmp_path / "vault")
     before = await reader.all_entries(db, ada.did)
     made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
@@ -62,7 +62,7 @@ async def test_what_was_backed_up_is_there_and_can_be_written(
     await refer(again, "new", blob)
     assert (await integrity.examine(there, integrity.in_store(restored.blobs.store))).findings == []
     head = await restored.head(carl.did)
-    assert head.status is Status.DEACTIVATED
+    assert head.status is HostingStatus.DEACTIVATED
     async with there.reader() as found:
         (row,) = await history.newest(found)
     assert (row.state, row.reason) == ("failed", "restored from it")
@@ -80,7 +80,7 @@ async def test_a_follower_goes_on_with_its_cursor(
     await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
     clock.turn(MINUTE)
     await ada.create("lost", "after the backup")
-    await db.write(lambda w: hosting.set_status(w, repositories, ben.did, Status.DEACTIVATED))
+    await db.write(lambda w: hosting.set_status(w, repositories, ben.did, HostingStatus.DEACTIVATED))
     seen = await frames_after(db)
     cursor = seen[-1][0]
     (*_, newest) = [m for m in await messages(db, ada.did) if isinstance(m, CommitMessage)]
@@ -98,7 +98,9 @@ async def test_a_follower_goes_on_with_its_cursor(
     assert told.rev > known.rev
     state = verify.verify_sync_message(told, ada.key.public, now_us=clock.now(), known=known)
     (commit,) = [message for message in after if isinstance(message, CommitMessage)]
-    verify.verify_commit_message(commit, ada.key.public, now_us=clock.now(), known=verify.Known(told.rev, state.data))
+    verify.verify_commit_message(
+        commit, ada.key.public, now_us=clock.now(), known=verify.RepoHead(told.rev, state.data)
+    )
     assert {str(path) for path in await reader.all_entries(there, ada.did)} == {f"{NOTE}/kept", f"{NOTE}/next"}
     await there.close()
 
@@ -107,7 +109,7 @@ async def test_inactive_repositories_are_announced_as_such(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """It was activated after the backup, and is not any more: the network must hear it."""
-    await db.write(lambda w: hosting.set_status(w, repositories, ada.did, Status.DEACTIVATED))
+    await db.write(lambda w: hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED))
     vault = vault_in(tmp_path / "vault")
     await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)
     await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock, left_out=7)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from aurora_locus.keys import server_keys
 from aurora_locus.maintenance import rotation
@@ -15,7 +15,7 @@ from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.town import Town
 
 SEALER = Sealer([bytes(32)])
-RECOVERY = PrivateKey.from_random(b"r" * 64)
+RECOVERY = K256PrivateKey.from_random(b"r" * 64)
 
 
 def silent(_done: int, _of: int) -> None:

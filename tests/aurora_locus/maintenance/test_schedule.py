@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import aurora_locus
-from at_network.bearer_session import SessionTokens
+from at_network.bearer_session import BearerTokens
 from at_protocol.syntax.handle import Handle
 from aurora_locus.account_migration import moves
 from aurora_locus.accounts import queries as accounts
@@ -17,7 +17,7 @@ from aurora_locus.maintenance import backup, configured, history, resealing, ret
 from aurora_locus.maintenance.manifest import PACKAGE, SCHEMA, SEALING_KEYS, read_manifest
 from aurora_locus.maintenance.resealing import reseal
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
 from groundwork.database.dump import read_contents
 from groundwork.database.migrate import head, migrate, versions_folder
@@ -31,8 +31,8 @@ from tests.aurora_locus.hosted import Hosted
 from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
 
 
-def settings_for(url: str, folder: Path, *, backups: bool = True) -> Settings:
-    return Settings(
+def settings_for(url: str, folder: Path, *, backups: bool = True) -> PdsSettings:
+    return PdsSettings(
         dev_mode=True,
         data_directory=folder / "pds",
         database_url=url,
@@ -182,7 +182,7 @@ async def test_resealing_lets_an_old_key_go(ada: Hosted, ben: Hosted, db: Databa
 async def test_session_of_a_move_outlives_an_old_key(ada: Hosted, db: Database):
     """A move under way goes on after the keys were changed; one that is done has no session."""
     old, new = bytes(32), b"\x07" * 32
-    tokens = SessionTokens(ada.did, "access", "refresh")
+    tokens = BearerTokens(ada.did, "access", "refresh")
     await db.write(lambda w: accounts.insert(w, ada.did, Handle("ada.test"), email=None, password_hash=None))
     async with db.transaction() as tx:
         begun = await moves.begin(

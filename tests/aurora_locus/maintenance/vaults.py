@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from aurora_locus.maintenance.backup import Source
+from aurora_locus.maintenance.backup import BackupSource
 from aurora_locus.maintenance.manifest import ROTATION_KEY, SEALING_KEYS
-from aurora_locus.maintenance.restore import Target
+from aurora_locus.maintenance.restore import RestoreTarget
 from aurora_locus.maintenance.vault import Vault
 from aurora_locus.repository.repositories import Repositories
 from groundwork.blobstore.contract import BlobStore
@@ -34,8 +34,8 @@ class Place:
     other: str
 
 
-def source_of(url: str, repositories: Repositories, scratch: Path) -> Source:
-    return Source(
+def source_of(url: str, repositories: Repositories, scratch: Path) -> BackupSource:
+    return BackupSource(
         url,
         repositories.blobs.store,
         {SEALING_KEYS: SEALING_KEY, ROTATION_KEY: "11" * 32},
@@ -45,8 +45,8 @@ def source_of(url: str, repositories: Repositories, scratch: Path) -> Source:
     )
 
 
-def target_of(url: str, folder: Path) -> Target:
-    return Target(url, DiskBlobStore(folder / "restored blobs"), (FRESH_KEY,))
+def target_of(url: str, folder: Path) -> RestoreTarget:
+    return RestoreTarget(url, DiskBlobStore(folder / "restored blobs"), (FRESH_KEY,))
 
 
 async def fill(person: Hosted, records: int = 5, blobs: int = 2) -> None:

@@ -12,9 +12,9 @@ from starlette.routing import Route
 
 from at_protocol.crypto import jwt
 from at_protocol.crypto.did_key import PrivateKey, format_multikey
-from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.audit_log import Entry
+from aurora_locus.moderation.audit_log import AuditEntry
 from groundwork.clock import SECOND
 from groundwork.http.server import serving
 from tests.aurora_locus.town import Person, Town
@@ -22,7 +22,7 @@ from tests.aurora_locus.town import Person, Town
 ADMIN = "com.atproto.admin"
 
 
-async def entries(town: Town, **filters: Any) -> list[Entry]:
+async def entries(town: Town, **filters: Any) -> list[AuditEntry]:
     """The audit log, oldest first."""
     async with town.db.reader() as reader:
         return (await audit_log.page(reader, limit=500, **filters))[::-1]

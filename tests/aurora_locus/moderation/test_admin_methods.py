@@ -9,8 +9,8 @@ from at_protocol.crypto.did_key import format_did_key
 from aurora_locus.accounts import signing_key_change
 from aurora_locus.maintenance.integrity import examine
 from aurora_locus.moderation import subject_acts
-from aurora_locus.moderation.roles import Deed, Operator, Role
-from aurora_locus.moderation.subject_acts import Wish
+from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
+from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.conftest import OpenTown
@@ -210,10 +210,12 @@ async def test_key_that_the_directory_did_not_hear_of_is_not_used(town: Town) ->
 
 async def test_suspension_ends_by_itself(town: Town) -> None:
     ana = await town.sign_up("ana")
-    deed = Deed(Operator("mo", Role.MODERATOR), "cool down")
+    deed = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "cool down")
     until = town.clock.now() + DAY
     registry = town.pds.registry
-    await subject_acts.decide_account(registry, deed, ana.did, Wish(suspended=True, suspended_until=until))
+    await subject_acts.decide_account(
+        registry, deed, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
+    )
     assert (await town.announced(ana.did))[-1] == "account suspended"
     assert named(await ana.get(f"{SERVER}.getSession")) == (401, "AccountTakedown")
     assert await subject_acts.end_suspensions(registry) == 0
@@ -222,7 +224,9 @@ async def test_suspension_ends_by_itself(town: Town) -> None:
     assert (await town.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
     assert await acts(town) == ["account.suspend", "account.end_suspension"]
     with pytest.raises(InvalidInput):
-        await subject_acts.decide_account(registry, deed, ana.did, Wish(suspended=True, suspended_until=until))
+        await subject_acts.decide_account(
+            registry, deed, ana.did, SubjectStatusRequest(suspended=True, suspended_until=until)
+        )
 
 
 async def test_writing_anew_lifts_no_takedown(town: Town) -> None:

@@ -4,22 +4,22 @@ import pytest
 
 from at_protocol.syntax.did import Did
 from aurora_locus.moderation import account_acts, subject_acts
-from aurora_locus.moderation.roles import Act, Deed, Operator, Role
-from aurora_locus.moderation.subject_acts import Wish
+from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole, PdsOperator
+from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
 from tests.aurora_locus.moderation.deciding import account, decide, take_down
 from tests.aurora_locus.moderation.operators import ADMIN, acts, entries, whole_log
 from tests.aurora_locus.town import Town
 
-MODERATOR = Deed(Operator("mo", Role.MODERATOR), "because")
+MODERATOR = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "because")
 NOBODY = Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")
 
 
 async def test_act_is_noted_with_who_and_why_and_what_changed(town: Town) -> None:
     ana = await town.sign_up("ana")
-    await subject_acts.decide_account(town.pds.registry, MODERATOR, ana.did, Wish(takedown="case 7"))
+    await subject_acts.decide_account(town.pds.registry, MODERATOR, ana.did, SubjectStatusRequest(takedown="case 7"))
     (entry,) = await entries(town)
-    assert (entry.actor, entry.role, entry.action) == ("mo", Role.MODERATOR, Act.TAKE_DOWN)
+    assert (entry.actor, entry.role, entry.action) == ("mo", OperatorRole.MODERATOR, OperatorAction.TAKE_DOWN)
     assert (entry.subject, entry.reason, entry.at) == (ana.did, "because", town.clock.now())
     assert (entry.before, entry.after) == ({"status": "active"}, {"status": "takendown", "takedown": "case 7"})
 
@@ -66,12 +66,12 @@ async def test_what_fails_is_not_noted_and_what_cannot_be_noted_is_not_done(town
     ana = await town.sign_up("ana")
     registry = town.pds.registry
     with pytest.raises(NotFound):
-        await subject_acts.decide_account(registry, MODERATOR, NOBODY, Wish(takedown="x"))
+        await subject_acts.decide_account(registry, MODERATOR, NOBODY, SubjectStatusRequest(takedown="x"))
     with pytest.raises(Forbidden):
         await account_acts.delete(registry, MODERATOR, ana.did)
     too_long = Deed(MODERATOR.by, "x" * 20_001)
     with pytest.raises(InvalidInput):
-        await subject_acts.decide_account(registry, too_long, ana.did, Wish(takedown="x"))
+        await subject_acts.decide_account(registry, too_long, ana.did, SubjectStatusRequest(takedown="x"))
     assert await entries(town) == []
     assert (await town.announced(ana.did))[-1] == "sync"
     assert (await ana.get("com.atproto.server.getSession")).json()["active"] is True

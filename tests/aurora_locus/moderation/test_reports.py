@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from aurora_locus.moderation import reports, subject_acts
-from aurora_locus.moderation.reports import State
-from aurora_locus.moderation.roles import Deed, Operator, Role
-from aurora_locus.moderation.subject_acts import Wish
+from aurora_locus.moderation.reports import ReportState
+from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
+from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
 from tests.aurora_locus.moderation.deciding import account, record, take_down, write_note
 from tests.aurora_locus.moderation.operators import entries
@@ -17,15 +17,15 @@ from tests.aurora_locus.town import Person, Town
 
 REPORT = "com.atproto.moderation.createReport"
 SPAM = "com.atproto.moderation.defs#reasonSpam"
-MODERATOR = Operator("mo", Role.MODERATOR)
-ADMIN = Operator("ad", Role.ADMIN)
+MODERATOR = PdsOperator("mo", OperatorRole.MODERATOR)
+ADMIN = PdsOperator("ad", OperatorRole.ADMIN)
 
 
 async def report(person: Person, subject: dict[str, Any], **more: Any) -> httpx.Response:
     return await person.post(REPORT, {"reasonType": SPAM, "subject": subject, **more})
 
 
-async def found(town: Town, number: int) -> reports.Report:
+async def found(town: Town, number: int) -> reports.PdsReport:
     async with town.db.reader() as reader:
         return await reports.find(reader, number)
 
@@ -39,7 +39,7 @@ async def test_report_is_kept_as_it_was_made(town: Town) -> None:
     assert (said["reportedBy"], said["subject"], said["reason"]) == (ben.did, record(written), "look")
     kept = await found(town, said["id"])
     assert (kept.reported_by, kept.did, kept.uri, kept.cid) == (ben.did, ana.did, written["uri"], written["cid"])
-    assert (kept.state, kept.reason_type, kept.tool["name"]) == (State.OPEN, SPAM, "app")
+    assert (kept.state, kept.reason_type, kept.tool["name"]) == (ReportState.OPEN, SPAM, "app")
     whole = (await report(ben, account(ana))).json()
     assert whole["id"] > said["id"]
     assert "reason" not in whole
@@ -77,11 +77,11 @@ async def test_queue_with_notes_states_and_the_act_that_came_of_it(town: Town) -
     ana, ben = await town.sign_up("ana"), await town.sign_up("ben")
     numbers = [(await report(ben, account(ana))).json()["id"] for _ in range(3)]
     registry = town.pds.registry
-    await reports.work_on(registry, Deed(MODERATOR, "looking at it"), numbers[0], State.ACKNOWLEDGED)
+    await reports.work_on(registry, Deed(MODERATOR, "looking at it"), numbers[0], ReportState.ACKNOWLEDGED)
     await reports.work_on(registry, Deed(MODERATOR, "asked for advice"), numbers[0], None)
     deed = Deed(MODERATOR, "spam it is", numbers[0])
-    await subject_acts.decide_account(registry, deed, ana.did, Wish(takedown="report"))
-    await reports.work_on(registry, Deed(MODERATOR, "taken down"), numbers[0], State.RESOLVED)
+    await subject_acts.decide_account(registry, deed, ana.did, SubjectStatusRequest(takedown="report"))
+    await reports.work_on(registry, Deed(MODERATOR, "taken down"), numbers[0], ReportState.RESOLVED)
     story = await entries(town, report=numbers[0])
     assert [(entry.action.value, entry.reason) for entry in story] == [
         ("report.work_on", "looking at it"),
@@ -96,21 +96,21 @@ async def test_queue_with_notes_states_and_the_act_that_came_of_it(town: Town) -
         counted = await reports.counts(reader)
     assert [one.id for one in waiting] == numbers[:0:-1]
     assert [one.id for one in about + rest] == numbers[::-1]
-    assert {state: n for state, (n, _) in counted.items()} == {State.OPEN: 2, State.RESOLVED: 1}
+    assert {state: n for state, (n, _) in counted.items()} == {ReportState.OPEN: 2, ReportState.RESOLVED: 1}
 
 
 async def test_escalated_report_waits_for_an_admin(town: Town) -> None:
     ana = await town.sign_up("ana")
     number = (await report(ana, account(ana))).json()["id"]
     registry = town.pds.registry
-    await reports.work_on(registry, Deed(MODERATOR), number, State.ESCALATED)
+    await reports.work_on(registry, Deed(MODERATOR), number, ReportState.ESCALATED)
     with pytest.raises(Forbidden):
-        await reports.work_on(registry, Deed(MODERATOR, "never mind"), number, State.RESOLVED)
+        await reports.work_on(registry, Deed(MODERATOR, "never mind"), number, ReportState.RESOLVED)
     await reports.work_on(registry, Deed(MODERATOR, "a note is welcome"), number, None)
-    await reports.work_on(registry, Deed(ADMIN), number, State.RESOLVED)
-    assert (await found(town, number)).state is State.RESOLVED
+    await reports.work_on(registry, Deed(ADMIN), number, ReportState.RESOLVED)
+    assert (await found(town, number)).state is ReportState.RESOLVED
     with pytest.raises(InvalidInput):
-        await reports.work_on(registry, Deed(ADMIN, " "), number, State.RESOLVED)
+        await reports.work_on(registry, Deed(ADMIN, " "), number, ReportState.RESOLVED)
     with pytest.raises(NotFound):
         await reports.work_on(registry, Deed(ADMIN, "x"), number + 1, None)
     assert len(await entries(town)) == 3

@@ -12,11 +12,11 @@ import pytest
 
 from at_network.did_resolver import DidResolver
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.identity.did_document import DidDocument, parse_did_document
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves
-from aurora_locus.account_migration.moves import Move, Stage
+from aurora_locus.account_migration.moves import AccountMove, MoveStage
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.credentials import MAX_AGE
 from groundwork.clock import HOUR, MINUTE, HandClock
@@ -29,7 +29,7 @@ from tests.parts import needs
 from tests.patience import PATIENCE_SECONDS
 from tests.world.reference_pds import ReferencePds
 
-RECOVERY = PrivateKey.from_random(b"recovery" * 6)
+RECOVERY = P256PrivateKey.from_random(b"recovery" * 6)
 PASSWORD = "another password"
 
 
@@ -46,13 +46,13 @@ class Leaving:
         wish = {"target": self.new.url, "handle": "ada.new.test", "email": "ada@example.org", "password": PASSWORD}
         return await self.browser.send("/account/move", {"act": "begin", **wish, **changes})
 
-    async def move(self) -> Move:
+    async def move(self) -> AccountMove:
         async with self.old.db.reader() as reader:
             found = await moves.find(reader, self.ada.did)
         assert found is not None
         return found
 
-    async def until(self, *stages: Stage, problem: bool = False) -> Move:
+    async def until(self, *stages: MoveStage, problem: bool = False) -> AccountMove:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 move = await self.move()
@@ -101,7 +101,7 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     assert "What will move" in (await ada.browser.get("/account/move")).text
     answer = await ada.begin()
     assert answer.status_code == 303, problems_in(answer)
-    copied = await ada.until(Stage.WAITING)
+    copied = await ada.until(MoveStage.WAITING)
     assert (copied.has_records, copied.blobs, copied.blobs_sent, copied.blobs_lost) == (True, 1, 1, 0)
     # Nobody notices anything so far.
     assert (await ada.ada.get(f"{SERVER}.getSession")).json()["active"] is True
@@ -111,7 +111,7 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     # What is written while the code is awaited comes along.
     await write(ada.ada, {"text": "One more"})
     assert (await ada.give_code()).status_code == 303
-    await ada.until(Stage.DONE)
+    await ada.until(MoveStage.DONE)
     status = (await there.get(f"{SERVER}.checkAccountStatus")).json()
     assert (status["activated"], status["validDid"], status["indexedRecords"], status["importedBlobs"]) == (
         True,
@@ -147,19 +147,19 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
 async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
     """What stopped is said on the page; trying again ends it, with one operation."""
     await ada.begin()
-    await ada.until(Stage.WAITING)
+    await ada.until(MoveStage.WAITING)
     await ada.browser.send("/account/move", {"act": "ask"})
     token = await ada.code()
     page = await ada.browser.get("/account/move")
     ada.new.directory.is_down = True
     before = len(await ada.old.directory.log(ada.ada.did))
     assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
-    stopped = await ada.until(Stage.FINISHING, problem=True)
+    stopped = await ada.until(MoveStage.FINISHING, problem=True)
     assert "It stopped:" in (await ada.browser.get("/account/move")).text
     assert stopped.operation is not None
     ada.new.directory.is_down = False
     assert (await ada.browser.send("/account/move", {"act": "again"})).status_code == 303
-    await ada.until(Stage.DONE)
+    await ada.until(MoveStage.DONE)
     assert len(await ada.old.directory.log(ada.ada.did)) == before + 1
     assert page.status_code == 200
 
@@ -167,14 +167,14 @@ async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
 async def test_given_up_before_the_code_nothing_has_changed(ada: Leaving) -> None:
     before = await ada.old.directory.log(ada.ada.did)
     await ada.begin()
-    await ada.until(Stage.WAITING)
+    await ada.until(MoveStage.WAITING)
     assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
     assert "What will move" in (await ada.browser.get("/account/move")).text
     assert await ada.old.directory.log(ada.ada.did) == before
     await write(ada.ada, {"text": "Still here"})
     # And begun anew it finds the account that is there, and what was written meanwhile comes along.
     assert (await ada.begin()).status_code == 303
-    await ada.until(Stage.WAITING)
+    await ada.until(MoveStage.WAITING)
     there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
     assert (await there.get(f"{SERVER}.checkAccountStatus")).json()["indexedRecords"] == 3
 
@@ -198,18 +198,18 @@ async def test_what_cannot_be_is_said_at_its_field(ada: Leaving) -> None:
 
 async def test_a_wrong_code_moves_nothing(ada: Leaving) -> None:
     await ada.begin()
-    await ada.until(Stage.WAITING)
+    await ada.until(MoveStage.WAITING)
     await ada.browser.send("/account/move", {"act": "ask"})
     answer = await ada.browser.send("/account/move", {"act": "finish", "token": "AAAAA-AAAAA"})
     assert "wrong" in problems_in(answer)["token"]
-    assert (await ada.move()).stage is Stage.WAITING
+    assert (await ada.move()).stage is MoveStage.WAITING
     early = await ada.browser.send("/account/move", {"act": "finish", "token": ""})
     assert "token" in problems_in(early)
 
 
 async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
     await ada.begin()
-    await ada.until(Stage.WAITING)
+    await ada.until(MoveStage.WAITING)
     async with ada.old.db.reader() as reader:
         row = await reader.fetch_one("select session from moves")
     assert row is not None
@@ -217,7 +217,7 @@ async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
     ada.old.clock.turn(3 * HOUR)  # its access token has ended, and is refreshed and kept
     await ada.browser.sign_in("ada")
     assert (await ada.give_code()).status_code == 303
-    await ada.until(Stage.DONE)
+    await ada.until(MoveStage.DONE)
 
 
 async def test_an_identity_that_we_serve_moves_too(
@@ -240,13 +240,13 @@ async def test_an_identity_that_we_serve_moves_too(
         towns.append(ada.old)
         answer = await ada.begin()
         assert answer.status_code == 303, problems_in(answer)
-        await ada.until(Stage.WAITING)
+        await ada.until(MoveStage.WAITING)
         assert (await document())["service"][0]["serviceEndpoint"] == ada.old.settings.url
         wrong = await ada.browser.send("/account/move", {"act": "finish", "token": "AAAAA-AAAAA"})
         assert "wrong" in problems_in(wrong)["token"]
         clock.turn(MINUTE)  # a document that was read a moment ago is not read again
         assert (await ada.give_code()).status_code == 303
-        await ada.until(Stage.DONE)
+        await ada.until(MoveStage.DONE)
         there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
         status = (await there.get(f"{SERVER}.checkAccountStatus")).json()
         assert (there.did, status["activated"], status["validDid"]) == (ada_did, True, True)
@@ -273,9 +273,9 @@ async def test_to_the_reference_pds(make_sqlite: MakeDatabase, clock: HandClock,
         try:
             answer = await ada.begin(target=reference.url, handle="ada.test")
             assert answer.status_code == 303, problems_in(answer)
-            await ada.until(Stage.WAITING)
+            await ada.until(MoveStage.WAITING)
             assert (await ada.give_code()).status_code == 303
-            await ada.until(Stage.DONE)
+            await ada.until(MoveStage.DONE)
             session = await reference.call(f"{SERVER}.createSession", {"identifier": ada.ada.did, "password": PASSWORD})
             assert (session["handle"], session["active"]) == ("ada.test", True)
         finally:

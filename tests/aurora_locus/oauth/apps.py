@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import httpx
 
 from at_protocol.crypto.jwk import to_jwk
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.oauth import pkce
 from at_protocol.oauth.client_assertion import ASSERTION_TYPE, make_assertion
 from at_protocol.oauth.dpop import make_proof
@@ -31,8 +31,8 @@ BROWSER = "browser of ana"
 _numbers = itertools.count(1)
 
 
-def fresh_key() -> PrivateKey:
-    return PrivateKey.from_random(secrets.token_bytes(48))
+def fresh_key() -> P256PrivateKey:
+    return P256PrivateKey.from_random(secrets.token_bytes(48))
 
 
 def localhost_id(scope: str = SCOPE, redirect: str = REDIRECT) -> str:
@@ -45,8 +45,8 @@ class App:
 
     town: Town
     client_id: str = field(default_factory=localhost_id)
-    key: PrivateKey = field(default_factory=fresh_key)
-    assertion_key: PrivateKey | None = None
+    key: P256PrivateKey = field(default_factory=fresh_key)
+    assertion_key: P256PrivateKey | None = None
     key_id: str = "first"
     scope: str = SCOPE
     redirect: str = REDIRECT
@@ -206,7 +206,7 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("error", "")
 
 
-def document(client_id: str, keys: Mapping[str, PrivateKey], **changes: Any) -> dict[str, Any]:
+def document(client_id: str, keys: Mapping[str, P256PrivateKey], **changes: Any) -> dict[str, Any]:
     """The document of a confidential client with these keys."""
     jwks = {"keys": [{**to_jwk(key.public), "kid": name, "use": "sig"} for name, key in keys.items()]}
     return {

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from aurora_locus.oauth.clients import Clients
 from groundwork.errors import RemoteFailed
 from tests.aurora_locus.oauth.apps import App, document, fresh_key
@@ -44,7 +44,7 @@ Confidential = Callable[..., App]
 def confidential(town: Town, documents: Documents) -> Confidential:
     """Makes an app that authenticates with a key of its own."""
 
-    def make(key: PrivateKey | None = None, **changes: Any) -> App:
+    def make(key: P256PrivateKey | None = None, **changes: Any) -> App:
         key = key or fresh_key()
         documents.found[CONFIDENTIAL] = document(CONFIDENTIAL, {"first": key}, **changes)
         return App(town, client_id=CONFIDENTIAL, assertion_key=key)

@@ -4,7 +4,7 @@ import pytest
 
 from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.document import PermissionSetType
-from aurora_locus.oauth.describing import Topic, describe_scopes
+from aurora_locus.oauth.describing import ScopeTopic, describe_scopes
 
 SET = "community.lexicon.bookmarks.authManageBookmarks"
 SCOPES = [
@@ -42,7 +42,7 @@ def test_every_scope_is_told_once_and_only_who_one_is_must_stay(sets: dict[str, 
     told = [each for group in groups for each in group.permissions]
     assert sorted(each.scope for each in told) == sorted(SCOPES)
     assert [each.scope for each in told if not each.can_be_refused] == ["atproto"]
-    assert [group.topic for group in groups] == list(Topic)
+    assert [group.topic for group in groups] == list(ScopeTopic)
     assert len({each.sentence for each in told}) >= len(told) - 1  # two ways to ask for the address read the same
 
 
@@ -110,7 +110,7 @@ def test_words_of_strangers_stay_one_plain_line(title: str, shown: str) -> None:
 
 def test_what_means_nothing_is_not_told() -> None:
     assert [group.topic for group in describe_scopes(["atproto", "openid", "repo:com.example.*"], {})] == [
-        Topic.IDENTIFY
+        ScopeTopic.IDENTIFY
     ]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
@@ -19,12 +19,12 @@ from aurora_locus.repository import reader
 from aurora_locus.repository.export import export
 from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import receive
-from aurora_locus.repository.model import Committed, Status
+from aurora_locus.repository.model import Committed, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
 from tests.aurora_locus.hosted import NOTE, Hosted
 
-ELSEWHERE = PrivateKey.from_random(bytes(range(64)))
+ELSEWHERE = K256PrivateKey.from_random(bytes(range(64)))
 
 
 async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
@@ -87,4 +87,4 @@ async def require_consistent(person: Hosted) -> Snapshot:
 @pytest.fixture
 async def mover(repositories: Repositories) -> Hosted:
     """An account that is being moved here: deactivated, its repository empty."""
-    return await Hosted.make(repositories, "mover", Status.DEACTIVATED)
+    return await Hosted.make(repositories, "mover", HostingStatus.DEACTIVATED)

@@ -10,7 +10,7 @@ from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import to_microseconds
 from aurora_locus.repository import hosting, reader
 from aurora_locus.repository.commit import recommit
-from aurora_locus.repository.model import Action, Status
+from aurora_locus.repository.model import HostingStatus, WriteAction
 from aurora_locus.repository.prepare import prepare_deletion
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import MINUTE, HandClock
@@ -117,13 +117,13 @@ async def test_creation_over_a_record_is_refused(ada: Hosted):
 
 async def test_update_of_nothing_is_refused(ada: Hosted):
     with pytest.raises(NotFound) as refused:
-        await ada.write(ada.prepare("a", {}, Action.UPDATE))
+        await ada.write(ada.prepare("a", {}, WriteAction.UPDATE))
     assert refused.value.name == "RecordNotFound"
 
 
 async def test_two_writes_of_one_record_are_refused(ada: Hosted):
     with pytest.raises(InvalidInput):
-        await ada.write(ada.prepare("a", {"n": 1}), ada.prepare("a", {"n": 2}, Action.PUT))
+        await ada.write(ada.prepare("a", {"n": 1}), ada.prepare("a", {"n": 2}, WriteAction.PUT))
 
 
 async def test_batch_is_all_or_nothing(db: Database, ada: Hosted):
@@ -172,7 +172,7 @@ async def test_swap_record(ada: Hosted, held: bool, swap: str | None, accepted: 
         expected = (await ada.create("a")).cid
     wanted = {"same": expected, "other": OTHER, None: None}[swap]
     write = (
-        ada.prepare("a", {"text": "new"}, Action.PUT, swap=wanted)
+        ada.prepare("a", {"text": "new"}, WriteAction.PUT, swap=wanted)
         if action == "put"
         else prepare_deletion(NOTE, RecordKey("a"), swap=wanted)
     )
@@ -209,8 +209,8 @@ async def test_nothing_is_left_behind(db: Database, ada: Hosted):
     assert await blocks_of(db, ada) == {head.commit, head.data}
 
 
-@pytest.mark.parametrize("status", [Status.DEACTIVATED, Status.SUSPENDED, Status.TAKENDOWN])
-async def test_inactive_repository_has_no_commits(db: Database, ada: Hosted, status: Status):
+@pytest.mark.parametrize("status", [HostingStatus.DEACTIVATED, HostingStatus.SUSPENDED, HostingStatus.TAKENDOWN])
+async def test_inactive_repository_has_no_commits(db: Database, ada: Hosted, status: HostingStatus):
     await ada.create("a")
     await db.write(lambda w: hosting.set_status(w, ada.repositories, ada.did, status))
     count = len(await messages(db))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
@@ -22,7 +22,7 @@ from aurora_locus.blobs.uploads import upload
 from aurora_locus.repository import hosting, reader
 from aurora_locus.repository.export import export
 from aurora_locus.repository.import_file import receive
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Writer
@@ -45,11 +45,11 @@ __all__ = ["mover"]
 
 async def move_in(repositories: Repositories, did: Did) -> Hosted:
     """The same for a DID that is given."""
-    key = PrivateKey.from_random(bytes(64))
+    key = K256PrivateKey.from_random(bytes(64))
     beginning = hosting.begin(repositories, did, key)
 
     def work(w: Writer) -> None:
-        hosting.create(w, beginning, Status.DEACTIVATED)
+        hosting.create(w, beginning, HostingStatus.DEACTIVATED)
         repositories.keys.make_current(w, did, key)
 
     await repositories.db.write(work)
@@ -274,7 +274,7 @@ async def test_active_accounts_import_is_announced_as_sync(ada: Hosted, clock: H
 async def test_repository_that_was_taken_down_takes_nothing_in(
     repositories: Repositories, clock: HandClock, tmp_path: Path
 ):
-    person = await Hosted.make(repositories, "down", Status.TAKENDOWN)
+    person = await Hosted.make(repositories, "down", HostingStatus.TAKENDOWN)
     with pytest.raises(Refused) as refused:
         await bring(person, file_of(person.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
     assert refused.value.name == "RepoTakendown"

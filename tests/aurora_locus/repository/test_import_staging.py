@@ -9,13 +9,13 @@ import pytest
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
-from at_protocol.repo.change import Change
+from at_protocol.repo.change import RepoChange
 from at_protocol.repo.commit import Commit, sign_commit
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.syntax.tid import Tid, from_microseconds
 from aurora_locus.repository import hosting, import_car, import_sweep, import_writer
 from aurora_locus.repository.export import export
-from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.writer import StaleHead
 from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.database.transaction import Database, TransactionTooLong, Writer
@@ -67,7 +67,7 @@ async def test_what_a_crash_left_is_collected_at_the_next_start(
 async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
     """What an import has laid down whose process was killed before its last step."""
     block = cbor.encode({"$type": NOTE})
-    change = Change(f"{NOTE}/new", None, Cid.for_cbor(block))
+    change = RepoChange(f"{NOTE}/new", None, Cid.for_cbor(block))
     db = mover.repositories.db
     await db.write(lambda w: import_writer.begin(w, head, made))
     await db.write(lambda w: import_writer.stage(w, made, [(Cid.for_cbor(block), block, 1)]))
@@ -108,14 +108,14 @@ async def test_account_is_not_shown_while_its_content_comes(mover: Hosted):
     await cut_off(mover, head, made)
     with pytest.raises(Unavailable):
         await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
-    assert (await repositories.head(mover.did)).status is Status.DEACTIVATED
+    assert (await repositories.head(mover.did)).status is HostingStatus.DEACTIVATED
     await import_sweep.sweep(repositories.db, mover.did, Tid(str(made.rev)))
     await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
 
 
 async def test_import_begun_while_the_account_was_shown_does_not_begin(ada: Hosted):
     """Between the plan and its beginning the account was activated: nothing is laid down where everybody looks."""
-    head = replace(await ada.repositories.head(ada.did), status=Status.DEACTIVATED)
+    head = replace(await ada.repositories.head(ada.did), status=HostingStatus.DEACTIVATED)
     made = sign_commit(ada.key, did=ada.did, rev=ada.repositories.next_rev(head.rev), data=head.data)
     with pytest.raises(StaleHead):
         await ada.repositories.db.write(lambda w: import_writer.begin(w, head, made))
@@ -154,7 +154,7 @@ async def test_busy_database_is_given_less_at_once(
     portions: list[int] = []
     real = import_writer.stage_records
 
-    def slow(w: Writer, made: Commit, changes: Sequence[Change]) -> None:
+    def slow(w: Writer, made: Commit, changes: Sequence[RepoChange]) -> None:
         portions.append(len(changes))
         real(w, made, changes)
         if len(changes) > 60:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.repository.turns import Turns
+from aurora_locus.repository.turns import RepositoryTurns
 from groundwork.clock import HandClock
 from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.open_ import open_database
@@ -141,13 +141,13 @@ async def test_waiting_ends_with_an_answer(open_the_town: OpenTown, pds_url: str
     town = await open_the_town()
     ana = await town.sign_up("ana")
     repositories = town.pds.registry.repositories
-    repositories.turns = Turns(town.db, wait_seconds=0.05)
+    repositories.turns = RepositoryTurns(town.db, wait_seconds=0.05)
     connection = await asyncpg.connect(pds_url)
     await connection.execute(f"begin; select pg_advisory_xact_lock({repositories.turns.queue_of(ana.did)})")
     record = {"repo": ana.did, "collection": "org.example.note", "record": {"text": "hello"}}
     refused = await ana.post("com.atproto.repo.createRecord", record)
     assert (refused.status_code, refused.json()["error"]) == (503, "NotEnoughResources")
-    repositories.turns = Turns(town.db, wait_seconds=SOON)
+    repositories.turns = RepositoryTurns(town.db, wait_seconds=SOON)
     await connection.close()
     assert (await ana.post("com.atproto.repo.createRecord", record)).status_code == 200
 

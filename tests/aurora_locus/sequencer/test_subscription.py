@@ -10,11 +10,11 @@ import pytest
 
 from at_protocol.sync import events
 from aurora_locus.repository import hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import patience, queries, subscription
 from aurora_locus.sequencer.retention import border_before, retire
-from aurora_locus.sequencer.subscription import Refusal, follow, parse_cursor
+from aurora_locus.sequencer.subscription import StreamError, follow, parse_cursor
 from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, DatabaseUnavailable, Reader, Writer
 from tests.aurora_locus.conftest import assemble
@@ -376,7 +376,7 @@ async def test_ring_that_cannot_read_what_it_lacks_lets_live_subscribers_go(
 )
 def test_what_is_no_cursor(text: str):
     refused = parse_cursor([text])
-    assert isinstance(refused, Refusal)
+    assert isinstance(refused, StreamError)
     assert refused.error == "InvalidRequest"
 
 
@@ -386,7 +386,7 @@ def test_cursors():
     assert parse_cursor(["0"]) == 0
     assert parse_cursor(["17"]) == 17
     assert parse_cursor(["-17"]) == 0
-    assert isinstance(parse_cursor(["17", "17"]), Refusal)
+    assert isinstance(parse_cursor(["17", "17"]), StreamError)
 
 
 async def test_frames_that_overtake_each_other_enter_in_order(db: Database, repositories: Repositories, ada: Hosted):
@@ -416,7 +416,7 @@ async def test_deactivation_and_return(db: Database, repositories: Repositories,
     """Deactivated: one #account; back: account, identity, sync with the head as it is."""
     await ada.create("a")
     before = len(await messages(db, ada.did))
-    await db.write(lambda w: hosting.set_status(w, repositories, ada.did, Status.DEACTIVATED))
+    await db.write(lambda w: hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED))
     await db.write(lambda w: hosting.activate(w, repositories, ada.did, None))
     gone, back, identity, sync = (await messages(db, ada.did))[before:]
     assert isinstance(gone, events.AccountMessage)
@@ -450,7 +450,7 @@ async def test_event_of_a_transaction_that_fails_reaches_nobody(db: Database, re
     before = await head(db)
 
     def fails(w: Writer) -> None:
-        hosting.set_status(w, repositories, ada.did, Status.DEACTIVATED)
+        hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED)
         raise LookupError
 
     with pytest.raises(LookupError):

@@ -17,17 +17,17 @@ from at_protocol.lexicon.validate import validate_output
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries as accounts
-from aurora_locus.accounts.credentials import Credentials
-from aurora_locus.accounts.model import Guessing, Scope
-from aurora_locus.accounts.session_tokens import SessionTokens
+from aurora_locus.accounts.credentials import CredentialReader
+from aurora_locus.accounts.model import Guessing, SessionScope
+from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.stream_places import StreamPlaces
-from aurora_locus.identity.network import Network
+from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from aurora_locus.xrpc.callers import authenticator
-from aurora_locus.xrpc.dispatch import Table, dispatcher
-from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.dispatch import MethodTable, dispatcher
+from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import REPO, STREAMS, SYNC
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import Clock
@@ -43,7 +43,7 @@ from groundwork.telemetry.metrics import Metrics
 from tests.aurora_locus.hosted import CATALOG, Hosted
 from tests.plain_http import NO_TLS
 
-TOKENS = SessionTokens(b"k" * 32, "did:web:localhost")
+TOKENS = SessionTokenSigner(b"k" * 32, "did:web:localhost")
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def _as_promised(nsid: str, answer: httpx.Response) -> httpx.Response:
     return answer
 
 
-def application(host: Host) -> Application:
+def application(host: XrpcHost) -> Application:
     """The methods about repositories and sync as a server."""
-    table = Table([*REPO, *SYNC], STREAMS)
+    table = MethodTable([*REPO, *SYNC], STREAMS)
     return Application(
         [Mount("/xrpc", dispatcher(host, table))],
         Metrics("aurora_locus"),
@@ -84,8 +84,8 @@ def application(host: Host) -> Application:
     )
 
 
-def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted]) -> Host:
-    settings = Settings(dev_mode=True)
+def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted]) -> XrpcHost:
+    settings = PdsSettings(dev_mode=True)
 
     async def resolve_did(did: Did) -> DidDocument:
         key = format_multikey(people[did].key.public)
@@ -106,16 +106,16 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
 
     guessing = Guessing(repositories.db, b"key of places", is_wide=True)
     counters = open_counters(EMBEDDED, prefix="")
-    credentials = Credentials(repositories, TOKENS, Secret("secret"), clock, counters, guessing)
+    credentials = CredentialReader(repositories, TOKENS, Secret("secret"), clock, counters, guessing)
     services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
-    return Host(
+    return XrpcHost(
         settings=settings,
         db=repositories.db,
         clock=clock,
         catalog=CATALOG,
         repositories=repositories,
         authenticate=authenticator(credentials, services),
-        network=Network(resolve_did, resolve_did, nobody, nobody, lambda _did: None),
+        network=IdentityResolver(resolve_did, resolve_did, nobody, nobody, lambda _did: None),
         crawling=CrawlRequests(
             unasked,
             clock,
@@ -161,12 +161,12 @@ def stranger(http: httpx.AsyncClient) -> Client:
 
 @pytest.fixture
 def as_ada(http: httpx.AsyncClient, ada: Hosted, clock: Clock) -> Client:
-    return Client(http, {"authorization": f"Bearer {TOKENS.access(ada.did, Scope.FULL, clock.now())}"})
+    return Client(http, {"authorization": f"Bearer {TOKENS.access(ada.did, SessionScope.FULL, clock.now())}"})
 
 
 @pytest.fixture
 def as_ben(http: httpx.AsyncClient, ben: Hosted, clock: Clock) -> Client:
-    return Client(http, {"authorization": f"Bearer {TOKENS.access(ben.did, Scope.FULL, clock.now())}"})
+    return Client(http, {"authorization": f"Bearer {TOKENS.access(ben.did, SessionScope.FULL, clock.now())}"})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 
 from aurora_locus.federation import relay_accounts
 from aurora_locus.federation.standing import lags, worst
-from aurora_locus.sequencer.subscription import Subscription
+from aurora_locus.sequencer.subscription import StreamSubscription
 from groundwork.clock import HOUR
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
@@ -205,7 +205,7 @@ async def test_lag_is_told_in_events_and_seconds(town: Town) -> None:
     """A subscriber that has been sent nothing of four events, ten seconds old."""
     await town.sign_up("ana")
     live = town.pds.live
-    slow = Subscription(0, is_live=False, peer="slow")
+    slow = StreamSubscription(0, is_live=False, peer="slow")
     live.listeners.add(slow)
     town.clock.turn(10_000_000)
     found = await lags(town.db, live, town.clock)

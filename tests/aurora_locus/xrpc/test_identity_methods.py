@@ -5,13 +5,13 @@ from typing import Any
 import httpx
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.identity import plc_operation
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.town import IDENTITY, SERVER, Person, Town
 from tests.aurora_locus.xrpc.test_repo_methods import refused
 
-RECOVERY = format_did_key(PrivateKey.from_random(bytes(64)).public)
+RECOVERY = format_did_key(K256PrivateKey.from_random(bytes(64)).public)
 
 
 async def identity(person: Person, identifier: str) -> httpx.Response:
@@ -152,8 +152,8 @@ async def test_what_the_directory_refuses_is_told_and_not_announced(town: Town) 
     ana = await town.sign_up("ana")
     signed = (await sign(ana, await token_of(town, "ana", ana))).json()["operation"]
     operation = plc_operation.parse_operation(signed)
-    assert isinstance(operation, plc_operation.Operation)
-    forged = plc_operation.sign(operation, PrivateKey.from_random(bytes(64)))
+    assert isinstance(operation, plc_operation.PlcOperation)
+    forged = plc_operation.sign(operation, K256PrivateKey.from_random(bytes(64)))
     announced = await town.announced(ana.did)
     assert "directory" in refused(await submit(ana, plc_operation.to_json(forged)), "InvalidPlcOperation")
     assert await town.announced(ana.did) == announced

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
@@ -57,7 +57,7 @@ def rehomed(data: bytes, did: Did, now: int) -> bytes:
     file = car.read(data)
     snapshot = read_snapshot(file)
     commit = sign_commit(
-        PrivateKey.from_random(bytes(64)), did=did, rev=from_microseconds(now, 1), data=snapshot.commit.data
+        K256PrivateKey.from_random(bytes(64)), did=did, rev=from_microseconds(now, 1), data=snapshot.commit.data
     )
     return b"".join(car.write([commit.cid], {**file.blocks, commit.cid: commit.block}.items()))
 

@@ -20,9 +20,9 @@ from at_protocol.sync import events, frames
 from aurora_locus.federation import stream_places
 from aurora_locus.federation.stream_places import StreamPlaces
 from aurora_locus.repository import export, hosting
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.server import serving
@@ -46,7 +46,7 @@ def contents(person: Hosted, data: bytes) -> dict[str, Cid]:
     return entries
 
 
-async def set_status(person: Hosted, status: Status) -> None:
+async def set_status(person: Hosted, status: HostingStatus) -> None:
     await person.repositories.db.write(lambda w: hosting.set_status(w, person.repositories, person.did, status))
 
 
@@ -78,7 +78,7 @@ async def test_empty_repository(stranger: Client, ada: Hosted):
 
 async def test_export_comes_in_an_order_that_can_be_checked_as_it_arrives(stranger: Client, ada: Hosted):
     await ada.write(*(ada.prepare(f"k{number}", {"n": number}) for number in range(100)))
-    reader = car.Reader()
+    reader = car.CarReader()
     blocks = reader.feed((await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content)
     commit = parse_commit(blocks[0][1], blocks[0][0])
     assert [cid for cid, _ in blocks[1:]] == [
@@ -177,13 +177,13 @@ READS: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("status", "name"),
     [
-        (Status.DEACTIVATED, "RepoDeactivated"),
-        (Status.SUSPENDED, "RepoSuspended"),
-        (Status.TAKENDOWN, "RepoTakendown"),
+        (HostingStatus.DEACTIVATED, "RepoDeactivated"),
+        (HostingStatus.SUSPENDED, "RepoSuspended"),
+        (HostingStatus.TAKENDOWN, "RepoTakendown"),
     ],
 )
 async def test_inactive_repository_is_shown_to_nobody(
-    stranger: Client, as_admin: Client, ada: Hosted, status: Status, name: str
+    stranger: Client, as_admin: Client, ada: Hosted, status: HostingStatus, name: str
 ):
     await ada.create("a")
     await set_status(ada, status)
@@ -200,7 +200,7 @@ async def test_inactive_repository_is_shown_to_nobody(
 
 async def test_owner_exports_while_deactivated(as_ada: Client, ada: Hosted):
     await ada.create("a")
-    await set_status(ada, Status.DEACTIVATED)
+    await set_status(ada, HostingStatus.DEACTIVATED)
     assert len(contents(ada, (await as_ada.get(f"{SYNC}.getRepo", did=ada.did)).content)) == 1
 
 
@@ -238,7 +238,7 @@ async def test_repositories_by_collection(stranger: Client, ada: Hosted, ben: Ho
     for number in range(3):
         await ben.delete(f"r{number}")
     assert (await stranger.get(method, collection=NOTE)).json() == {"repos": [{"did": ada.did}]}
-    await set_status(ada, Status.DEACTIVATED)
+    await set_status(ada, HostingStatus.DEACTIVATED)
     assert (await stranger.get(method, collection=NOTE)).json() == {"repos": []}
 
 
@@ -353,7 +353,7 @@ async def test_streams_of_one_address_are_few(
     """Each may have the whole log read for it: one address opens no thousands."""
     monkeypatch.setattr(stream_places, "STREAMS_OF_AN_ADDRESS", 2)
     in_development = open_host(repositories, clock, {ada.did: ada})
-    settings = Settings(federation_enabled=True, federation_firehose_enabled=True)
+    settings = PdsSettings(federation_enabled=True, federation_firehose_enabled=True)
     host = replace(in_development, settings=settings, streams=StreamPlaces(is_limited=True))
     async with serving(application(host)) as server, connect(address(server.url)):
         async with connect(address(server.url)):

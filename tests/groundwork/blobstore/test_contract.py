@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.buckets import MakeBucket
 
-from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, Stored, check_key, put, try_writing
+from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, StoredBlob, check_key, put, try_writing
 from groundwork.blobstore.disk import DiskBlobStore, remove_left_behind
 from groundwork.blobstore.open_ import Bucket, open_bucket, open_folder
 from groundwork.errors import NotFound, Unavailable
@@ -93,8 +93,8 @@ async def test_list_shows_one_folder_or_all(store: BlobStore):
     for key in ("did:plc:b/2", "did:plc:a/1", "did:plc:a/3", "top"):
         await put(store, key, key.encode())
     assert [stored async for stored in store.list("did:plc:a")] == [
-        Stored("did:plc:a/1", 11),
-        Stored("did:plc:a/3", 11),
+        StoredBlob("did:plc:a/1", 11),
+        StoredBlob("did:plc:a/3", 11),
     ]
     assert [stored.key async for stored in store.list()] == ["did:plc:a/1", "did:plc:a/3", "did:plc:b/2", "top"]
     assert [stored async for stored in store.list("nobody")] == []
@@ -225,7 +225,7 @@ async def test_two_folders_of_one_bucket_do_not_meet(make_bucket: MakeBucket):
     await put(one, "a", b"1")
     await put(other, "a", b"2")
     assert await whole(one.read("a")) == b"1"
-    assert [stored async for stored in other.list()] == [Stored("a", 1)]
+    assert [stored async for stored in other.list()] == [StoredBlob("a", 1)]
 
 
 async def test_trying_leaves_nothing_behind(store: BlobStore):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.buckets import MakeBucket
 
-from groundwork.blobstore.contract import BlobStore, Stored, put
+from groundwork.blobstore.contract import BlobStore, StoredBlob, put
 from groundwork.blobstore.copying import Copied, copy_missing, remove_copied
 from groundwork.blobstore.open_ import named_in, open_bucket, open_folder
 from groundwork.errors import NotFound, Unavailable
@@ -54,7 +54,7 @@ class Breaking:
             raise Unavailable("The blob cannot be stored or read at the moment.")
         return self._store.read(key)
 
-    def list(self) -> AsyncIterator[Stored]:
+    def list(self) -> AsyncIterator[StoredBlob]:
         return self._store.list()
 
 
@@ -78,7 +78,7 @@ async def test_what_goes_meanwhile_is_left_out(folder: BlobStore, make_bucket: M
     """The scheduler removes what nothing shows any more, also while a copy runs."""
 
     class Vanishing:
-        async def list(self) -> AsyncIterator[Stored]:
+        async def list(self) -> AsyncIterator[StoredBlob]:
             async for one in folder.list():
                 if one.key == KEYS[7]:
                     await folder.delete(one.key)

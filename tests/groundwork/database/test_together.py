@@ -4,7 +4,7 @@ import pytest
 from tests.databases import MakeDatabase
 
 from groundwork.database.statements import renamed
-from groundwork.database.together import Write, execute_together
+from groundwork.database.together import SqlWrite, execute_together
 from groundwork.database.transaction import Database, UniqueViolated
 
 PLACE = "insert into places (id, name) values (:id, :name)"
@@ -28,9 +28,9 @@ async def test_each_is_done_with_parameters_of_its_own(db):
         await execute_together(
             tx,
             [
-                Write(PLACE, {"id": 3, "name": "garden"}),
-                Write(VISIT, {"id": 3, "name": "noon"}),
-                Write(RENAME, {"ids": [1, 2], "name": "closed"}),
+                SqlWrite(PLACE, {"id": 3, "name": "garden"}),
+                SqlWrite(VISIT, {"id": 3, "name": "noon"}),
+                SqlWrite(RENAME, {"ids": [1, 2], "name": "closed"}),
             ],
         )
     async with db.reader() as reader:
@@ -46,7 +46,7 @@ async def test_one_that_fails_leaves_none(db):
     with pytest.raises(UniqueViolated):
         async with db.transaction() as tx:
             await execute_together(
-                tx, [Write(VISIT, {"id": 1, "name": "dusk"}), Write(PLACE, {"id": 2, "name": "again"})]
+                tx, [SqlWrite(VISIT, {"id": 1, "name": "dusk"}), SqlWrite(PLACE, {"id": 2, "name": "again"})]
             )
     async with db.reader() as reader:
         assert not await reader.fetch("select note from visits")

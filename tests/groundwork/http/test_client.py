@@ -22,7 +22,7 @@ from groundwork.database import transaction
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.http.application import Application
 from groundwork.http.client import HttpClient, NetworkInsideTransaction
-from groundwork.http.reach import DEVELOPMENT, PUBLIC, AddressRefused, Reach
+from groundwork.http.reach import DEVELOPMENT, PUBLIC, AddressRefused, AllowedTargets
 from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
 
@@ -233,7 +233,9 @@ async def test_a_name_that_leads_inside_is_refused(addresses):
 
 async def test_a_private_socket_is_never_made_even_past_the_resolver(server):
     """The second gate alone (any port, plain http, literal allowed by no reach) stops a connection to loopback."""
-    async with client_of(Reach(plain_http=True, any_port=True), resolver=Names(town_net=["127.0.0.1"])) as client:
+    async with client_of(
+        AllowedTargets(plain_http=True, any_port=True), resolver=Names(town_net=["127.0.0.1"])
+    ) as client:
         client._session.connector._resolver = Names(town_net=["127.0.0.1"])  # as if the first gate had been fooled
         with pytest.raises(AddressRefused):
             await client.get(f"http://town.net:{server.port}/hello")
@@ -245,7 +247,7 @@ async def test_a_redirect_that_leads_inside_is_refused(server):
         for to in ("ftp://town.net/", "http://user@town.net/"):
             with pytest.raises(AddressRefused):
                 await client.get(f"{server.url}/away?to={to}", redirects=3)
-    reach = Reach(private_addresses=True, plain_http=True)
+    reach = AllowedTargets(private_addresses=True, plain_http=True)
     async with client_of(reach) as client:
         with pytest.raises(AddressRefused, match="default port"):
             await client.get(f"{server.url}/hello")

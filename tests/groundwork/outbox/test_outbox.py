@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Refused, RemoteFailed, TooMany
 from groundwork.outbox import jobs, retry
 from groundwork.outbox.dispatcher import Paying, lease, run_once
-from groundwork.outbox.jobs import Debt, DebtState
+from groundwork.outbox.jobs import DebtState, Job
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def owe(db: Database, subject: str = "s", revision: int = 1) -> None:
         await jobs.owe(tx, "kind", subject, revision)
 
 
-async def found(db: Database, subject: str = "s") -> Debt:
+async def found(db: Database, subject: str = "s") -> Job:
     async with db.reader() as reader:
         debt = await jobs.find(reader, "kind", subject)
     assert debt is not None
@@ -34,7 +34,7 @@ class _Payer:
     def __init__(self, *failures: Exception) -> None:
         self.failures, self.paid = list(failures), []
 
-    async def pay(self, debt: Debt) -> None:
+    async def pay(self, debt: Job) -> None:
         self.paid.append((debt.subject, debt.revision))
         if self.failures:
             raise self.failures.pop(0)
@@ -62,7 +62,7 @@ async def test_newer_revision_is_due_again(db: Database):
 async def test_revision_owed_while_paying_is_not_lost(db: Database):
     await owe(db)
 
-    async def pay(_debt: Debt) -> None:
+    async def pay(_debt: Job) -> None:
         await owe(db, revision=2)
 
     await run_once(db, {"kind": Paying(pay)})
@@ -74,7 +74,7 @@ async def test_what_is_owed_for_later_while_paying_waits_until_then(db: Database
     await owe(db)
     later = Instant(clock.now() + HOUR)
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         async with db.transaction() as tx:
             await jobs.owe(tx, "kind", debt.subject, debt.revision + 1, due_at=later)
 
@@ -92,7 +92,7 @@ async def test_asked_again_in_the_same_instant_while_paying_is_paid_again(db: Da
 
     paid: list[int] = []
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         paid.append(debt.revision)
         if len(paid) == 1:
             await ask()
@@ -131,7 +131,7 @@ async def test_failure_that_will_not_pass_waits_for_a_person(db: Database, clock
     clock.turn(24 * HOUR)
     assert await run_once(db, {"kind": Paying(payer.pay)}) == 0
     async with db.reader() as reader:
-        assert [debt.reason for debt in await jobs.given_up(reader)] == ["Refused: no"]
+        assert [debt.reason for debt in await jobs.failed(reader)] == ["Refused: no"]
         assert [(kind, state, n) for kind, state, n, _ in await jobs.waiting(reader)] == [
             ("kind", DebtState.GIVEN_UP, 1)
         ]
@@ -154,7 +154,7 @@ async def test_one_failure_does_not_touch_the_others(db: Database):
     await owe(db, "a")
     await owe(db, "b")
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         if debt.subject == "a":
             raise Refused("no")
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from groundwork.queue.contract import Delivery, Message
-from groundwork.queue.held import Held, Item
+from groundwork.queue.held import Item, LeaseBook
 
 STEPS = st.lists(
     st.one_of(
@@ -24,7 +24,7 @@ STEPS = st.lists(
 @given(STEPS)
 def test_partitions_stay_in_order_with_one_in_hand(steps):
     """Whatever is settled, postponed or forgotten: the model's first message of a partition is the one given out."""
-    held, now, tag = Held(), 0, 0
+    held, now, tag = LeaseBook(), 0, 0
     lines: dict[str, list[int]] = {}
     free_at: dict[str, int] = {}
     current: dict[str, Delivery] = {}

@@ -21,7 +21,7 @@ from groundwork.http.operations import operations_routes
 from groundwork.http.server import serving
 from groundwork.telemetry import probes as module
 from groundwork.telemetry.metrics import Metrics
-from groundwork.telemetry.probes import Outcome, Probe, Probes, probing
+from groundwork.telemetry.probes import Probe, ProbeResult, Probes, probing
 
 
 class Disk:
@@ -52,21 +52,21 @@ def probes_over(disk: Disk, metrics: Metrics, now: list[float]) -> Probes:
 
 
 async def test_nothing_is_claimed_before_it_was_tried(disk: Disk, now: list[float]):
-    assert probes_over(disk, Metrics("test"), now).outcomes() == {"writes": Outcome("not tried yet", None)}
+    assert probes_over(disk, Metrics("test"), now).outcomes() == {"writes": ProbeResult("not tried yet", None)}
 
 
 async def test_the_last_outcome_is_told_with_its_age(disk: Disk, now: list[float]):
     probes = probes_over(disk, Metrics("test"), now)
     await probes.try_all()
     now[0] += 3
-    assert probes.outcomes() == {"writes": Outcome("ok", 3.0)}
+    assert probes.outcomes() == {"writes": ProbeResult("ok", 3.0)}
     disk.is_full = True
     assert probes.outcomes()["writes"].said == "ok", "asking tries nothing"
     await probes.try_all()
-    assert probes.outcomes() == {"writes": Outcome("the disk is full", 0.0)}
+    assert probes.outcomes() == {"writes": ProbeResult("the disk is full", 0.0)}
     disk.is_full = False
     await probes.try_all()
-    assert probes.outcomes() == {"writes": Outcome("ok", 0.0)}
+    assert probes.outcomes() == {"writes": ProbeResult("ok", 0.0)}
     assert disk.tries == 3
 
 

@@ -20,9 +20,9 @@ from groundwork.telemetry.metrics import Metrics
 from groundwork.workers import worker
 from groundwork.workers.limits import JobLimits, JobStopped, StopReason
 from groundwork.workers.pool import MOST_WAITING, PoolLimits, WorkerPool
-from groundwork.workers.quota import Payer
+from groundwork.workers.quota import QuotaHolder
 
-ANA, BEN = (Payer("person:ana"),), (Payer("person:ben"),)
+ANA, BEN = (QuotaHolder("person:ana"),), (QuotaHolder("person:ben"),)
 QUICK = JobLimits(cpu_seconds=0.2, wall_seconds=60.0, memory_bytes=256 * 1024 * 1024)
 
 
@@ -193,7 +193,7 @@ async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> N
 async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
     """Unavailable says when to come back, whoever asks."""
     tasks = [
-        asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), payers=[Payer(f"person:{number}")]))
+        asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), payers=[QuotaHolder(f"person:{number}")]))
         for number in range(2 + 6)
     ]
     await busy(pool, 2)

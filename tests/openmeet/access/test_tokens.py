@@ -18,12 +18,12 @@ from openmeet.domain.api_tokens.scopes import (
     FOR_SESSIONS,
     SCOPE_WORDS,
     SERVICE_WORDS,
-    Scope,
     ServiceScope,
+    TokenScope,
 )
 from openmeet.domain.api_tokens.tokens import MAX_TOKENS, forget_old_access
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, h1_of, inputs_of, sign_up, site_on
 
@@ -48,7 +48,7 @@ async def ana(client: httpx.AsyncClient) -> dict[str, str]:
 
 
 async def token_with(
-    client: httpx.AsyncClient, who: dict[str, str], *scopes: Scope, days: int | None = 90
+    client: httpx.AsyncClient, who: dict[str, str], *scopes: TokenScope, days: int | None = 90
 ) -> httpx.Response:
     body = {"name": "A script", "scopes": list(scopes), "expiresInDays": days}
     made = await client.post(API, json=body, headers=who)
@@ -68,7 +68,7 @@ def test_every_operation_has_its_scope():
         )
     names = {one.name for one in operations()}
     assert set(EXCEPTIONS) <= names, f"no such operations: {set(EXCEPTIONS) - names}"
-    assert set(SCOPE_WORDS) == set(Scope)
+    assert set(SCOPE_WORDS) == set(TokenScope)
     assert set(FOR_SERVICES) <= names, f"no such operations: {set(FOR_SERVICES) - names}"
     assert set(SERVICE_WORDS) == set(ServiceScope)
 
@@ -76,21 +76,21 @@ def test_every_operation_has_its_scope():
 def test_a_word_without_a_line_is_open_to_no_token():
     """Forgotten means closed, for reading too."""
     for method in ("GET", "POST"):
-        unknown = Operation(method, "/api/wonders", "wonder", "", None, {200: None})  # type: ignore[arg-type]
+        unknown = ApiOperation(method, "/api/wonders", "wonder", "", None, {200: None})  # type: ignore[arg-type]
         assert unknown.scope is None
 
 
 async def test_each_scope_opens_what_the_table_says_and_nothing_else(client, ana):
     """All scopes against all operations: a refusal names the scope that is missing."""
     wrong = []
-    for scope in Scope:
+    for scope in TokenScope:
         headers = as_bearer(await token_with(client, ana, scope))
         for one in operations():
             path = re.sub(r"\{\w+\}", "nowhere", one.path)
             answer = await client.request(one.method, path, headers=headers)
             needed = one.scope
             title = answer.json().get("title") if answer.content else None
-            if one.name in FOR_OPERATORS and scope is not Scope.OPERATING:
+            if one.name in FOR_OPERATORS and scope is not TokenScope.OPERATING:
                 is_right = (answer.status_code, title) == (403, "InsufficientScope")
             elif one.name in FOR_SERVICES:
                 is_right = (answer.status_code, title) == (403, "Forbidden")
@@ -107,7 +107,7 @@ async def test_each_scope_opens_what_the_table_says_and_nothing_else(client, ana
 
 
 async def test_a_token_acts_for_its_person(client, ana):
-    made = await token_with(client, ana, Scope.READ, Scope.EVENTS)
+    made = await token_with(client, ana, TokenScope.READ, TokenScope.EVENTS)
     event = await client.post("/api/events", json=EVENT, headers=as_bearer(made))
     assert event.status_code == HTTPStatus.CREATED
     hosting = await client.get("/api/my/events?which=hosting", headers=as_bearer(made))
@@ -116,7 +116,7 @@ async def test_a_token_acts_for_its_person(client, ana):
 
 async def test_a_token_is_shown_once_and_kept_as_a_hash(site, client, ana, capsys):
     """Neither the list nor the database nor a log line has it (invariant 8)."""
-    made = await token_with(client, ana, Scope.READ)
+    made = await token_with(client, ana, TokenScope.READ)
     token = made.json()["token"]
     assert made.headers["cache-control"] == "no-store"
     await client.get("/api/me", headers=as_bearer(made))
@@ -129,7 +129,7 @@ async def test_a_token_is_shown_once_and_kept_as_a_hash(site, client, ana, capsy
 
 
 async def test_a_revoked_token_opens_nothing_from_the_next_request_on(client, ana):
-    made = await token_with(client, ana, Scope.READ)
+    made = await token_with(client, ana, TokenScope.READ)
     assert (await client.get("/api/me", headers=as_bearer(made))).status_code == HTTPStatus.OK
     assert (await client.delete(f"{API}/{made.json()['id']}", headers=ana)).status_code == HTTPStatus.NO_CONTENT
     refused = await client.get("/api/me", headers=as_bearer(made))
@@ -139,7 +139,7 @@ async def test_a_revoked_token_opens_nothing_from_the_next_request_on(client, an
 
 
 async def test_an_expired_token_opens_nothing_and_is_forgotten_later(site, client, ana, clock):
-    made = await token_with(client, ana, Scope.READ, days=1)
+    made = await token_with(client, ana, TokenScope.READ, days=1)
     clock.turn(DAY - 1)
     assert (await client.get("/api/me", headers=as_bearer(made))).status_code == HTTPStatus.OK
     clock.turn(1)
@@ -150,7 +150,7 @@ async def test_an_expired_token_opens_nothing_and_is_forgotten_later(site, clien
 
 
 async def test_last_use_is_noted_about_every_ten_minutes(client, ana, clock):
-    made = await token_with(client, ana, Scope.READ)
+    made = await token_with(client, ana, TokenScope.READ)
 
     async def last_used() -> str | None:
         found: str | None = (await client.get(API, headers=ana)).json()["tokens"][0]["lastUsedAt"]
@@ -169,7 +169,7 @@ async def test_last_use_is_noted_about_every_ten_minutes(client, ana, clock):
 
 async def test_nobody_revokes_the_token_of_somebody_else(client, ana):
     ben = await api_session(client, "ben@example.org", "Ben")
-    made = await token_with(client, ana, Scope.READ)
+    made = await token_with(client, ana, TokenScope.READ)
     assert (await client.delete(f"{API}/{made.json()['id']}", headers=ben)).status_code == HTTPStatus.NOT_FOUND
     assert (await client.get(API, headers=ben)).json()["tokens"] == []
 
@@ -194,7 +194,7 @@ async def test_a_wish_that_cannot_be_is_refused_at_its_field(client, ana, change
 
 
 async def test_there_is_an_end_to_the_number_of_tokens(site: Site, client, ana):
-    wanted = tokens.check(name="One of many", scopes=[Scope.READ], days="")
+    wanted = tokens.check(name="One of many", scopes=[TokenScope.READ], days="")
     me = (await client.get("/api/me", headers=ana)).json()["id"]
     async with site.db.transaction() as tx:
         for _ in range(MAX_TOKENS):
@@ -230,7 +230,7 @@ async def test_the_page_keeps_what_was_typed_and_says_what_is_wrong(client):
 
 
 async def test_a_token_opens_no_page(client, ana):
-    made = await token_with(client, ana, *Scope)
+    made = await token_with(client, ana, *TokenScope)
     answer = await client.get(PATH, headers={"cookie": f"openmeet_session={made.json()['token']}"})
     assert answer.status_code == HTTPStatus.SEE_OTHER
 

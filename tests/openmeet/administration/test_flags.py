@@ -9,8 +9,8 @@ from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.domain.identities import actions as identities
 from openmeet.feature_flags import flags
-from openmeet.feature_flags.flags import DEFAULTS, UNTOUCHED, WHAT, Change, Flag
-from openmeet.outbox.kinds import Debt
+from openmeet.feature_flags.flags import DEFAULTS, UNTOUCHED, WHAT, Flag, FlagChange
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.administration.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import did
 from tests.openmeet.site_under_test import h1_of
@@ -22,7 +22,7 @@ async def switch(browser: httpx.AsyncClient, flag: Flag, to: str, why: str = "A 
     return await browser.post(f"{PAGE}/{flag.value}", data={"to": to, "why": why})
 
 
-async def changes(bench: Bench) -> list[Change]:
+async def changes(bench: Bench) -> list[FlagChange]:
     async with bench.db.reader() as reader:
         return list(await flags.changes(reader))
 
@@ -79,7 +79,7 @@ async def test_what_follows_from_it_follows(bench: Bench):
     await switch(bench.client, Flag.EVENTS_IN, "off")
     await switch(bench.client, Flag.EVENTS_IN, "on", "It is over")
     async with bench.db.reader() as reader:
-        owed = await reader.fetch("select subject from debts where kind = :kind", kind=Debt.BACKFILL.value)
+        owed = await reader.fetch("select subject from debts where kind = :kind", kind=JobKind.BACKFILL.value)
     assert did(7) in [row["subject"] for row in owed]
 
 

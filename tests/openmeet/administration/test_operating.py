@@ -7,7 +7,7 @@ from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.queue.contract import Message
 from groundwork.queue.rabbitmq import RabbitQueue
 from openmeet.domain.api_tokens import service_tokens
-from openmeet.domain.api_tokens.scopes import Scope, ServiceScope
+from openmeet.domain.api_tokens.scopes import ServiceScope, TokenScope
 from openmeet.domain.moderation import labels
 from openmeet.network import problems
 from openmeet.network.engines import Engines
@@ -15,12 +15,12 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.ingestion import dead_letters, discrepancies
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.dead_letters import Failed, Step
-from openmeet.network.ingestion.discrepancies import Discrepancy, Found
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.ingestion.three_way_merge import encode_edits
 from openmeet.network.records.collections import CONCERNING, EVENT
 from openmeet.network.records.message import encode
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.web.admin.pages import RECORD_WORDS
 from tests.openmeet.administration.conftest import OPERATOR, Bench
 from tests.openmeet.ingestion.network import HERE, did, event, rev, rsvp
@@ -112,7 +112,7 @@ async def test_labellers_stand_there_with_how_far_they_were_read(bench: Bench):
         await labels.advance(tx, "did:web:good.example", 4711)
         await labels.put(
             tx,
-            labels.Label(
+            labels.NetworkLabel(
                 "did:web:good.example", str(did(1)), "spam", "", is_negated=False, labelled_at=tx.now, expires_at=None
             ),
         )
@@ -132,7 +132,7 @@ async def test_everything_that_needs_somebody_is_there(bench: Bench):
         await cursors.set_state(tx, "wss://pds.example", SourceState.FAILING, "It broke off.")
     uri = f"at://{did(4)}/community.lexicon.calendar.event/tea"
     async with bench.db.transaction() as tx:
-        await discrepancies.note(tx, did(4), [], [Found(uri, Discrepancy.ROW_MISSING)])
+        await discrepancies.note(tx, did(4), [], [RecordDiscrepancy(uri, Discrepancy.ROW_MISSING)])
         await tx.execute(
             """
             insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
@@ -195,7 +195,7 @@ async def test_everything_that_needs_somebody_is_there(bench: Bench):
 
 async def test_records_are_named_for_what_they_are(bench: Bench):
     async with bench.db.transaction() as tx:
-        for kind in Kind:
+        for kind in PublicationKind:
             await tx.execute(
                 """
                 insert into publications (kind, subject_id, user_id, state, revision, attempts, reason, due_at, edited_at,
@@ -207,8 +207,8 @@ async def test_records_are_named_for_what_they_are(bench: Bench):
                 now=tx.now,
             )
     shown = (await bench.client.get("/operating")).text
-    assert len(set(RECORD_WORDS.values())) == len(Kind)
-    for kind in Kind:
+    assert len(set(RECORD_WORDS.values())) == len(PublicationKind)
+    for kind in PublicationKind:
         assert f"{RECORD_WORDS[kind]}, due" in shown, kind
 
 
@@ -240,8 +240,8 @@ async def test_records_put_aside_are_shown_read_again_and_forgotten(bench: Bench
     failed = [Failed(uri, rev(1), ValueError("<b>no & no</b>")) for uri in uris]
     lost = f"at://{did(2)}/{EVENT}/lost"
     async with bench.db.transaction() as tx:
-        await dead_letters.settle(tx, did(1), Step.TAKING, CONCERNING, failed)
-        await dead_letters.settle(tx, did(2), Step.MENDING, CONCERNING, [Failed(lost, rev(1), KeyError("x"))])
+        await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
+        await dead_letters.settle(tx, did(2), FailedStep.MENDING, CONCERNING, [Failed(lost, rev(1), KeyError("x"))])
     assert f"{len(uris) + 1} put aside" in (await bench.client.get("/operating")).text
     olga = await api_session(bench.client, OPERATOR, "Olga")
     assert (await bench.client.get("/api/sync/status", headers=olga)).json()["recordsPutAside"] == len(uris) + 1
@@ -274,7 +274,7 @@ async def test_an_answer_put_aside_is_counted_again(bench: Bench):
     answer = rsvp(2, "one", 1, tea)
     async with bench.db.transaction() as tx:
         await apply(tx, HERE, [answer])
-        await dead_letters.put(tx, Step.COUNTING, [Failed(answer.uri, answer.rev, ValueError("no"), answer.cid)])
+        await dead_letters.put(tx, FailedStep.COUNTING, [Failed(answer.uri, answer.rev, ValueError("no"), answer.cid)])
         await tx.execute("delete from debts")
     shown = (await bench.client.get("/operating/put-aside")).text
     assert "Counting it failed 1 time" in shown
@@ -314,13 +314,13 @@ async def test_operators_read_how_it_stands_with_a_session_or_token_of_their_own
     olga = await api_session(bench.client, OPERATOR, "Olga")
     ana = await api_session(bench.stranger, "ana@example.org", "Ana")
 
-    async def token(who: dict[str, str], scope: Scope) -> dict[str, str]:
+    async def token(who: dict[str, str], scope: TokenScope) -> dict[str, str]:
         made = await bench.client.post("/api/tokens", json={"name": "A watch", "scopes": [scope]}, headers=who)
         assert made.status_code == HTTPStatus.CREATED, made.text
         return {"authorization": f"Bearer {made.json()['token']}"}
 
-    reading, operating = await token(olga, Scope.READ), await token(olga, Scope.OPERATING)
-    not_hers = await token(ana, Scope.OPERATING)
+    reading, operating = await token(olga, TokenScope.READ), await token(olga, TokenScope.OPERATING)
+    not_hers = await token(ana, TokenScope.OPERATING)
     async with bench.db.transaction() as tx:
         _, service = await service_tokens.make(tx, name="A watch", scopes=[ServiceScope.STATUS])
     watch = {"authorization": f"Bearer {service}"}

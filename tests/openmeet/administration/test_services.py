@@ -22,8 +22,8 @@ from openmeet.network.ingestion.processor import Processor
 from openmeet.network.ingestion.submitted import MAX_BATCH
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.network.records.seen import Standing
-from openmeet.outbox.kinds import Debt
+from openmeet.network.records.seen import RecordState
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did, event, event_value, rev, rsvp, rsvp_value
 from tests.openmeet.ingestion.view import take, view_of
@@ -150,7 +150,7 @@ async def test_what_cannot_be_mapped_is_kept_with_its_reason(bench: Bench):
     async with bench.db.reader() as reader:
         known = await seen.find(reader, TEA)
     assert known is not None
-    assert (known.standing, known.reason) == (Standing.RAW, reason)
+    assert (known.standing, known.reason) == (RecordState.RAW, reason)
 
 
 async def test_unsigned_word_of_a_service_never_overrules_a_signature(bench: Bench):
@@ -161,7 +161,7 @@ async def test_unsigned_word_of_a_service_never_overrules_a_signature(bench: Ben
     assert await process(bench, EVENTS_PATH, who, newer) == [("known", "")]
     assert (await view_of(bench.db)).events == {TEA: "Tea"}
     async with bench.db.reader() as reader:
-        owed = await reader.fetch("select subject from debts where kind = :kind", kind=Debt.PROVE_RECORD.value)
+        owed = await reader.fetch("select subject from debts where kind = :kind", kind=JobKind.PROVE_RECORD.value)
     assert [row["subject"] for row in owed] == [TEA]
     body = {"messages": [newer], "isVerified": True}
     refused = await bench.client.post(EVENTS_PATH, json=body, headers=who)

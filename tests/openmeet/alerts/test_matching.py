@@ -5,24 +5,24 @@ from datetime import UTC, datetime
 
 import pytest
 
-from openmeet.domain.events.model import Mode, Origin
+from openmeet.domain.events.model import Mode, RecordOrigin
 from openmeet.domain.saved_searches import matching
-from openmeet.domain.saved_searches.matching import Facts
+from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.search import query, search
-from openmeet.domain.search.search import Near, Wanted
+from openmeet.domain.search.search import Near, SearchQuery
 from tests.databases import MakeDatabase
 from tests.openmeet.browsing.test_finding_like_a_model import some_events, some_question
 
 QUESTIONS = 60
 
 
-async def _facts(reader) -> dict[str, Facts]:
+async def _facts(reader) -> dict[str, SearchFacts]:
     rows = await reader.fetch("select * from events where deleted_at is null and over_at > :now", now=reader.now)
     return {
-        row["id"]: Facts(
+        row["id"]: SearchFacts(
             row["search_words"],
             Mode(row["mode"]),
-            Origin(row["origin"]),
+            RecordOrigin(row["origin"]),
             row["starts_local"],
             None if row["place_x"] is None else (row["place_x"], row["place_y"], row["place_z"]),
         )
@@ -55,26 +55,26 @@ async def test_what_fits_is_what_a_search_finds(make_database: MakeDatabase) -> 
 @pytest.mark.parametrize(
     ("wanted", "key"),
     [
-        (Wanted(words=("jazz", "saxophonists")), ("saxophonists",)),
-        (Wanted(words=("saxophonistinnen",)), ("saxophonisti",)),
-        (Wanted(words=("jazz",), topics=("category:music", "tag:bebop")), ("k=tag_3a_bebop",)),
-        (Wanted(words=("jazz",)), ("jaz",)),
-        (Wanted(words=("!!",)), ()),
-        (Wanted(mode=Mode.ONLINE), ()),
+        (SearchQuery(words=("jazz", "saxophonists")), ("saxophonists",)),
+        (SearchQuery(words=("saxophonistinnen",)), ("saxophonisti",)),
+        (SearchQuery(words=("jazz",), topics=("category:music", "tag:bebop")), ("k=tag_3a_bebop",)),
+        (SearchQuery(words=("jazz",)), ("jaz",)),
+        (SearchQuery(words=("!!",)), ()),
+        (SearchQuery(mode=Mode.ONLINE), ()),
     ],
 )
-def test_the_key_of_a_search_is_the_rarest_thing_it_asks_for(wanted: Wanted, key: tuple[str, ...]) -> None:
+def test_the_key_of_a_search_is_the_rarest_thing_it_asks_for(wanted: SearchQuery, key: tuple[str, ...]) -> None:
     assert matching.keys_of(wanted) == key
 
 
 def test_a_place_has_few_keys_however_wide_the_search_is() -> None:
     """Every cell that it touches is one: so are what an event is looked up by, and what a search costs to keep, bounded."""
     for within in (1, 25, 100, 101, 500):
-        keys = matching.keys_of(Wanted(near=Near(52.52, 13.405, within)))
+        keys = matching.keys_of(SearchQuery(near=Near(52.52, 13.405, within)))
         assert 1 <= len(keys) <= 110, (within, len(keys))
 
 
 def test_a_long_text_has_a_bounded_number_of_keys() -> None:
     words = " ".join(f"{number:x}wordlonger{number}" for number in range(800))
-    keys = matching.keys_in(Facts(f" {words} ", Mode.ONLINE, Origin.HERE, "2027-01-01T00:00:00", None))
+    keys = matching.keys_in(SearchFacts(f" {words} ", Mode.ONLINE, RecordOrigin.HERE, "2027-01-01T00:00:00", None))
     assert len(keys) < 6 * 800

@@ -7,18 +7,18 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, drafts
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.trust import FAMILIAR
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation import blocks
-from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation_effects import actions as acting
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.profiles import queries as following
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.saved_searches import actions, queries, tasks
@@ -53,7 +53,11 @@ async def heard(db: Database, clock: HandClock, who: Caller) -> list[tuple[str, 
     async with db.reader() as reader:
         news = await notifications.newest(reader, who.user_id, 50)
         titles = {row["id"]: row["title"] for row in await reader.fetch("select id, title from events order by id")}
-    return [(one.particulars.said, titles[one.subject_id]) for one in reversed(news) if one.kind is Kind.SEARCH_FIND]
+    return [
+        (one.particulars.said, titles[one.subject_id])
+        for one in reversed(news)
+        if one.kind is NotificationKind.SEARCH_FIND
+    ]
 
 
 COMING = {"starts": "2026-12-04T18:00", "ends": "2026-12-04T20:00"}
@@ -87,7 +91,7 @@ async def test_nothing_is_told_before_its_time_and_nothing_that_is_not_public(db
     async with db.transaction() as tx:
         host, ana = await person(tx, "Hanna"), await looking_for(tx, "Ana", q="jazz")
         group = await group_by(tx, host, visibility="private")
-        inside = await member(tx, group, host, "Ina", Role.MEMBER)
+        inside = await member(tx, group, host, "Ina", GroupRole.MEMBER)
         await actions.save(tx, inside, {"q": "jazz"})
     clock.turn(MINUTE)
     async with db.transaction() as tx:
@@ -113,7 +117,9 @@ async def test_what_waits_for_a_moderator_is_told_when_it_is_shown(db: Database,
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         event = await event_by(tx, host, title="Jazz night", **COMING)
-        step = await acting.decide(tx, mo, Subject(Thing.EVENT, event.id), State.HIDDEN, "Look at it first.")
+        step = await acting.decide(
+            tx, mo, Subject(Thing.EVENT, event.id), SubjectVisibility.HIDDEN, "Look at it first."
+        )
     assert await heard(db, clock, ana) == []
     assert await heard(db, clock, ana) == []
     async with db.transaction() as tx:
@@ -171,7 +177,7 @@ async def test_who_follows_a_host_hears_of_what_is_new_once(
         together = await event_by(tx, other, title="Together", **COMING)
         invited = await co_hosts.invite(tx, other, together.slug, "hanna@example.org")
         await co_hosts.accept(tx, host, invited.id)
-        await attendance.answer(tx, fans[2], jazz.slug, Reply.GOING)
+        await attendance.answer(tx, fans[2], jazz.slug, RsvpReply.GOING)
     clock.turn(SETTLED)
     await tasks.tell_of_finds(db)
     titles = []
@@ -180,7 +186,7 @@ async def test_who_follows_a_host_hears_of_what_is_new_once(
             news = await notifications.newest(reader, fan.user_id, 50)
             rows = await reader.fetch("select id, title from events order by id")
             named = {row["id"]: row["title"] for row in rows}
-            assert {one.kind for one in news} <= {Kind.HOST_EVENT}
+            assert {one.kind for one in news} <= {NotificationKind.HOST_EVENT}
             titles.append(sorted(named[one.subject_id] for one in news))
     every = ["Jazz night", "Practice", "Together"]
     assert titles == [every, [], ["Practice", "Together"], every, every]
@@ -342,7 +348,7 @@ async def test_no_search_near_a_point_tells_of_what_is_for_a_group_or_of_a_point
         there = COMING | {"point": "52.5, 13.4"}
         inner = await events.create(tx, host, details(title="At home", **there), group=of_event(group))
         kept = await event_by(tx, host, title="In my garden", place_audience="attendees", **there)
-        await attendance.answer(tx, nora, kept.slug, Reply.GOING)
+        await attendance.answer(tx, nora, kept.slug, RsvpReply.GOING)
     assert await heard(db, clock, nora) == []
     async with db.transaction() as tx:
         await event_hosting.revise(tx, host, inner.slug, details(title="At home again", **there))

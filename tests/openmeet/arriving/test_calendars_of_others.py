@@ -18,7 +18,7 @@ from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import understand
 from openmeet.domain.imports.events import bring_in
-from openmeet.domain.imports.model import Medium, Outcome, Reading, What
+from openmeet.domain.imports.model import FileReading, ImportResult, Medium, What
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences
@@ -37,12 +37,12 @@ FILES = {path.name: path.read_bytes() for path in sorted((FIXTURES / "data" / "i
 WANTED: dict[str, Any] = json.loads((FIXTURES / "data" / "ics" / "expected.json").read_text())["files"] if FILES else {}
 
 
-async def brought(db: Database, who: Caller, content: bytes, zone: str) -> Outcome:
+async def brought(db: Database, who: Caller, content: bytes, zone: str) -> ImportResult:
     async with db.transaction() as tx:
         import_id = await queries.insert(
             tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
-    return await bring_in(db, WORKERS, who, import_id, None, Reading(zone), HOST)
+    return await bring_in(db, WORKERS, who, import_id, None, FileReading(zone), HOST)
 
 
 async def begin(db: Database, clock: HandClock, at: Instant) -> Caller:

@@ -7,7 +7,7 @@ from openmeet.domain.events import co_hosts
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.duplicates import Likeness, lookalikes
-from openmeet.domain.imports.model import Found
+from openmeet.domain.imports.model import ImportedEvent
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
 
@@ -23,11 +23,15 @@ async def test_the_page_of_an_event_that_is_here_looks_like_it(make_database: Ma
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Cafe\N{COMBINING ACUTE ACCENT} Talk", starts="2026-07-04T20:00", ends="")
-        page = Found("page:https://x.example/1#2026", typed, "")
+        page = ImportedEvent("page:https://x.example/1#2026", typed, "")
         assert await lookalikes(tx, ana.user_id, [page]) == {page.uid: Likeness(path=f"/events/{event.slug}")}
         assert await lookalikes(tx, ben.user_id, [page]) == {}
-        later = Found("page:2", Submission(title="Café talk", starts="2026-07-04T20:01", time_zone="Europe/Berlin"), "")
-        assert await lookalikes(tx, ana.user_id, [later, Found("page:3", Submission(title="Café talk"), "")]) == {}
+        later = ImportedEvent(
+            "page:2", Submission(title="Café talk", starts="2026-07-04T20:01", time_zone="Europe/Berlin"), ""
+        )
+        assert (
+            await lookalikes(tx, ana.user_id, [later, ImportedEvent("page:3", Submission(title="Café talk"), "")]) == {}
+        )
         assert await queries.own_starting(tx, ana.user_id, []) == []
 
 
@@ -79,7 +83,7 @@ async def test_what_one_hosts_beside_its_author_looks_like_it_too(
 ) -> None:
     """From a yes on, and until they leave."""
     db = await make_database("openmeet", clock=clock)
-    found = Found("one@x", Submission(title="Tea", starts="2026-07-04T20:00", time_zone="Europe/Berlin"), "")
+    found = ImportedEvent("one@x", Submission(title="Tea", starts="2026-07-04T20:00", time_zone="Europe/Berlin"), "")
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Tea", starts="2026-07-04T20:00", ends="")

@@ -12,10 +12,10 @@ from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.events.actions import create
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups.model import GroupDetails, GroupVisibility, Role
+from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibility
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.imports import people, queries
-from openmeet.domain.imports.model import ImportId, Medium, PersonId, Stage, What
+from openmeet.domain.imports.model import ContactStage, ImportId, Medium, PersonId, What
 from openmeet.domain.users.model import Caller
 from openmeet.emails.import_invitation import invitation_composer
 from openmeet.outbox.emails import Due
@@ -129,7 +129,7 @@ async def test_in_by_their_own_yes_alone(db: Database) -> None:
         )
         assert composed is None
         async with db.reader() as reader:
-            assert await queries.stages(reader, what, target) == {Stage.ACCEPTED: 1, Stage.DECLINED: 1}
+            assert await queries.stages(reader, what, target) == {ContactStage.ACCEPTED: 1, ContactStage.DECLINED: 1}
     async with db.reader() as reader:
         mine = await answer_of(reader, event.id, ana.user_id)
         membership = await find_member(reader, group.id, ana.user_id)
@@ -137,7 +137,7 @@ async def test_in_by_their_own_yes_alone(db: Database) -> None:
     assert mine is not None
     assert mine.status.value == "attending"
     assert membership is not None
-    assert membership.role is Role.MEMBER
+    assert membership.role is GroupRole.MEMBER
 
 
 async def test_a_list_is_its_hosts(db: Database) -> None:

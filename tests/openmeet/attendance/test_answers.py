@@ -8,15 +8,15 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.turns import in_turn
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, notify, queries, waitlist
-from openmeet.domain.attendance.model import AttendanceStatus, Counts, NetworkAnswer, Reply, Wishes
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from tests.openmeet.site_under_test import details, event_by, person
 
-GOING, INTERESTED, DECLINED = Reply.GOING, Reply.INTERESTED, Reply.DECLINED
+GOING, INTERESTED, DECLINED = RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED
 ATTENDING, WAITLISTED, PENDING = AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING
 MOST_STATEMENTS = {"sqlite": 8, "postgresql": 5}
 RECORD = "at://did:plc:abc/community.lexicon.calendar.rsvp/3k"
@@ -45,10 +45,10 @@ async def test_an_answer_owes_a_record_and_tells_the_host(db):
         ana, ben = await people(tx, 2)
         event = await event_by(tx, ana)
         saved = await actions.answer(tx, ben, event.slug, GOING)
-        standing = (await publications.states(tx, publications.Kind.RSVP, [saved.id]))[saved.id]
+        standing = (await publications.states(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
         news = await newest(tx, ana.user_id, 10)
     assert (saved.status, standing.revision) == (ATTENDING, 1)
-    assert [one.kind for one in news] == [Kind.NEW_ANSWER]
+    assert [one.kind for one in news] == [NotificationKind.NEW_ANSWER]
 
 
 async def test_answers_of_one_moment_are_news_each(db):
@@ -116,7 +116,7 @@ async def test_the_last_place_goes_to_exactly_one_of_many(db):
     async with db.reader() as reader:
         found = await counts(reader, event)
         waiting = await waitlist.waiting(reader, event.id, 100)
-    assert found == Counts(going=3, waitlisted=21, seats=3)
+    assert found == RsvpCounts(going=3, waitlisted=21, seats=3)
     assert len({one.waitlist_number for one in waiting}) == 21
 
 
@@ -132,7 +132,7 @@ async def test_two_hundred_at_once_get_every_place_and_no_more(db):
     saved = await asyncio.gather(*(reply(guest) for guest in guests))
     async with db.reader() as reader:
         found = await counts(reader, event)
-    assert found == Counts(going=150, waitlisted=50, seats=150)
+    assert found == RsvpCounts(going=150, waitlisted=50, seats=150)
     assert sorted(one.waitlist_number for one in saved if one.waitlist_number) == list(range(1, 51))
 
 
@@ -144,7 +144,7 @@ async def test_who_is_refused_in_a_rush_is_refused_alone(db):
 
     async def reply(guest, party):
         return await in_turn(
-            db, event.slug, lambda tx: actions.answer(tx, guest, event.slug, GOING, Wishes(party=party))
+            db, event.slug, lambda tx: actions.answer(tx, guest, event.slug, GOING, RsvpRequest(party=party))
         )
 
     said = await asyncio.gather(
@@ -152,7 +152,7 @@ async def test_who_is_refused_in_a_rush_is_refused_alone(db):
     )
     assert [isinstance(one, InvalidForm) for one in said] == [bool(number % 2) for number in range(20)]
     async with db.reader() as reader:
-        assert await counts(reader, event) == Counts(going=10, seats=10)
+        assert await counts(reader, event) == RsvpCounts(going=10, seats=10)
 
 
 async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
@@ -204,7 +204,7 @@ async def test_who_waits_longest_is_offered_the_place_and_told(db):
             await actions.answer(tx, guest, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
         assert await waitlist.waiting(tx, event.id, 10) == [await queries.find(tx, event.id, dora.user_id)]
-        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [Kind.SEAT_OFFERED]
+        assert [one.kind for one in await newest(tx, cleo.user_id, 10)] == [NotificationKind.SEAT_OFFERED]
         assert (await actions.answer(tx, cleo, event.slug, GOING)).status is ATTENDING
         assert await status(tx, event, dora) is WAITLISTED
 
@@ -228,9 +228,9 @@ async def test_a_raised_limit_lets_people_move_up(db):
         for guest in (ben, cleo, dora):
             await actions.answer(tx, guest, event.slug, GOING)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
-        assert await counts(tx, event) == Counts(going=1, waitlisted=2, seats=2, offered=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, seats=2, offered=1)
         await event_hosting.revise(tx, ana, event.slug, details())
-        assert await counts(tx, event) == Counts(going=3, seats=3)
+        assert await counts(tx, event) == RsvpCounts(going=3, seats=3)
 
 
 async def test_a_lowered_limit_takes_no_confirmed_seat(db):
@@ -242,7 +242,7 @@ async def test_a_lowered_limit_takes_no_confirmed_seat(db):
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
         await actions.answer(tx, dora, event.slug, GOING)
         await actions.answer(tx, ben, event.slug, DECLINED)
-        assert await counts(tx, event) == Counts(going=1, waitlisted=1, seats=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=1, seats=1)
 
 
 async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
@@ -256,7 +256,7 @@ async def test_a_cancelled_event_takes_no_answers_but_lets_people_withdraw(db):
         withdrawn = await actions.answer(tx, ben, event.slug, DECLINED)
         news = [one.kind for one in await newest(tx, ben.user_id, 10)]
     assert withdrawn.status is AttendanceStatus.DECLINED
-    assert news == [Kind.EVENT_CANCELLED]
+    assert news == [NotificationKind.EVENT_CANCELLED]
 
 
 async def test_an_edit_that_changes_nothing_tells_nobody(db):
@@ -298,8 +298,8 @@ async def test_a_shadow_account_is_counted_on_an_open_event_and_owes_nothing(db)
         (ana,) = await people(tx, 1)
         event = await event_by(tx, ana)
         saved = await from_network(tx, event, await users.create_shadow(tx), NetworkAnswer.GOING)
-        standing = (await publications.states(tx, publications.Kind.RSVP, [saved.id]))[saved.id]
-        assert await counts(tx, event) == Counts(going=1, seats=1)
+        standing = (await publications.states(tx, publications.PublicationKind.RSVP, [saved.id]))[saved.id]
+        assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
     assert standing is publications.ONLY_HERE
 
 
@@ -312,7 +312,7 @@ async def test_on_an_event_with_a_limit_a_strangers_answer_takes_no_place_until_
         with pytest.raises(Forbidden):
             await host_decisions.approve(tx, ben, event.slug)
         assert (await host_decisions.approve(tx, ana, event.slug)).seated == 1
-        assert await counts(tx, event) == Counts(going=1, seats=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, seats=1)
 
 
 async def test_confirming_seats_those_who_came_first_and_lines_up_the_others(db):
@@ -355,8 +355,8 @@ async def test_withdrawing_one_record_touches_that_answer_alone(db):
         await from_network(tx, other, shadow, NetworkAnswer.GOING, uri=RECORD + "2")
         await actions.withdraw_from_network(tx, record_uri=RECORD)
         await actions.withdraw_from_network(tx, record_uri=RECORD)
-        assert await counts(tx, event) == Counts()
-        assert await counts(tx, other) == Counts(going=1, seats=1)
+        assert await counts(tx, event) == RsvpCounts()
+        assert await counts(tx, other) == RsvpCounts(going=1, seats=1)
 
 
 async def test_withdrawing_an_unknown_record_does_nothing(db):

@@ -5,15 +5,15 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, host_decisions
-from openmeet.domain.attendance.model import Reply, Wishes
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, api_session, event_by, sign_up, site_on
 
-MEAL = Question("q1", "What do you eat?", is_required=True)
-ASKED = Joining(needs_approval=True, questions=(MEAL, Question("q2", "Anything else?")))
+MEAL = RegistrationQuestion("q1", "What do you eat?", is_required=True)
+ASKED = RegistrationSettings(needs_approval=True, questions=(MEAL, RegistrationQuestion("q2", "Anything else?")))
 
 
 @pytest.fixture
@@ -21,7 +21,9 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_database("openmeet"), clock)
 
 
-async def host_asking(site: Site, browser: httpx.AsyncClient, settings: Joining = ASKED, **typed: str) -> Event:
+async def host_asking(
+    site: Site, browser: httpx.AsyncClient, settings: RegistrationSettings = ASKED, **typed: str
+) -> Event:
     """An event of Ana's, who is signed in in this browser."""
     await sign_up(browser, "ana@example.org", "Ana")
     async with site.db.transaction() as tx:
@@ -65,7 +67,7 @@ async def test_a_stranger_reads_that_the_host_approves_and_what_is_asked_before_
 
 async def test_whom_the_host_invited_or_let_in_is_not_told_to_ask(site: Site) -> None:
     async with site.browser() as ana, site.browser() as ben:
-        event = await host_asking(site, ana, Joining(needs_approval=True))
+        event = await host_asking(site, ana, RegistrationSettings(needs_approval=True))
         await sign_up(ben, "ben@example.org", "Ben")
         path = f"/events/{event.slug}"
         assert ">Ask to join</button>" in (await ben.get(path)).text
@@ -116,11 +118,11 @@ async def test_approving_all_says_what_happened_to_each(site: Site) -> None:
 
 async def test_a_party_is_counted_as_people_where_people_are_counted(site: Site) -> None:
     async with site.browser() as ana:
-        event = await host_asking(site, ana, Joining(needs_approval=True, max_party=4))
+        event = await host_asking(site, ana, RegistrationSettings(needs_approval=True, max_party=4))
         async with site.browser() as ben:
             await sign_up(ben, "ben@example.org", "Ben")
         async with site.db.transaction() as tx:
             row = await tx.fetch_one("select id from users where display_name = 'Ben'")
             assert row is not None
-            await actions.answer(tx, Caller(row["id"], "Ben"), event.slug, Reply.GOING, Wishes(party=3))
+            await actions.answer(tx, Caller(row["id"], "Ben"), event.slug, RsvpReply.GOING, RsvpRequest(party=3))
         assert "<strong>3 people want to join.</strong>" in (await ana.get(f"/events/{event.slug}")).text

@@ -9,22 +9,22 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
 from openmeet.domain.attendance import actions, host_decisions, queries, registration, rules, waitlist
-from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, NetworkAnswer, Reply, Wishes
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, NetworkAnswer, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
-LIMITS = rules.Limits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
-REPLIES = (*[Reply.GOING] * 3, Reply.DECLINED, Reply.INTERESTED)
+LIMITS = rules.SeatLimits(7, {AnswerMode.IN_PERSON: 4, AnswerMode.ONLINE: 5})
+REPLIES = (*[RsvpReply.GOING] * 3, RsvpReply.DECLINED, RsvpReply.INTERESTED)
 
 
 async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: random.Random) -> None:
     """Something that one person, a record of theirs, or the host about them, may do."""
     what = chance.random()
-    wishes = Wishes(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+    wishes = RsvpRequest(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
     try:
         async with db.transaction() as tx:
             if what < 0.7:
@@ -57,7 +57,7 @@ async def test_places_are_exact_whoever_comes_first(make_database: MakeDatabase,
     async with db.transaction() as tx:
         ana, *crowd = [await person(tx, f"Person {number}") for number in range(16)]
         event = await event_by(tx, ana, capacity="7", mode="hybrid", online_url="https://meet.example/x")
-        joining = Joining(limit_in_person=4, limit_online=5, max_party=3, needs_approval=seed % 2 == 1)
+        joining = RegistrationSettings(limit_in_person=4, limit_online=5, max_party=3, needs_approval=seed % 2 == 1)
         await registration.put(tx, event.id, joining)
     for step in range(12):
         if chance.random() < 0.6:

@@ -10,16 +10,16 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import crowds, event_hosting
 from openmeet.domain.attendance.merge import reassign
 from openmeet.domain.events.model import Event
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import heard
 from tests.openmeet.site_under_test import details, event_by, person
 
 CROWD = 12
-CHANGED, CANCELLED = Kind.EVENT_CHANGED, Kind.EVENT_CANCELLED
+CHANGED, CANCELLED = NotificationKind.EVENT_CHANGED, NotificationKind.EVENT_CANCELLED
 
 
 class Killed(BaseException):
@@ -63,11 +63,11 @@ async def later(tx: Transaction, who: Caller, event: Event) -> Event:
 
 
 async def pay_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {Debt.EVENT_NEWS: Paying(crowds.event_news_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.EVENT_NEWS: Paying(crowds.event_news_payer(db))}):
         pass
 
 
-async def told(db: Database, people: list[Caller]) -> list[list[Kind]]:
+async def told(db: Database, people: list[Caller]) -> list[list[NotificationKind]]:
     async with db.reader() as reader:
         return [await heard(reader, one) for one in people]
 

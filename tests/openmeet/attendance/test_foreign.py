@@ -5,9 +5,9 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions, host_decisions, queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus, Counts, NetworkAnswer, PendingFor, Reply
-from openmeet.domain.attendance.registration import ForeignAnswers, Joining
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, PendingFor, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import event_by, person
@@ -53,7 +53,7 @@ async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="2")
-        await actions.answer(tx, ben, event.slug, Reply.GOING)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         ids = await strangers(tx, MANY)
     for start in range(0, MANY, 100):
         async with db.transaction() as tx:
@@ -61,9 +61,9 @@ async def test_very_many_take_no_place_and_make_one_notice(make_sqlite, clock):
         # While the notice is unread it stands for all of them, also on other days.
         clock.turn(DAY // 2)
     async with db.transaction() as tx:
-        assert await counts(tx, event) == Counts(going=1, seats=1, unconfirmed=MANY)
-        assert (await told(tx, ana)).count(Kind.FOREIGN_ANSWERS) == 1
-        assert (await actions.answer(tx, cleo, event.slug, Reply.GOING)).status is AttendanceStatus.ATTENDING
+        assert await counts(tx, event) == RsvpCounts(going=1, seats=1, unconfirmed=MANY)
+        assert (await told(tx, ana)).count(NotificationKind.FOREIGN_ANSWERS) == 1
+        assert (await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ async def test_the_host_decides_what_they_lead_to(db, policy, status, why):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="5")
-        await registration.put(tx, event.id, Joining(foreign_answers=policy))
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=policy))
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
         mine = await queries.find(tx, event.id, stranger)
         assert (mine.status, mine.pending_for) == (status, why)
         # A repeated record decides nothing anew, whatever the host chose meanwhile.
-        await registration.put(tx, event.id, Joining(foreign_answers=ForeignAnswers.COUNT))
+        await registration.put(tx, event.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
         await write(tx, event, [stranger])
         assert await queries.find(tx, event.id, stranger) == mine
 
@@ -95,7 +95,7 @@ async def test_without_a_limit_they_count(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         await write(tx, event, await strangers(tx, 3))
-        assert await counts(tx, event) == Counts(going=3, seats=3)
+        assert await counts(tx, event) == RsvpCounts(going=3, seats=3)
 
 
 async def test_the_host_confirms_one_or_all(db):
@@ -129,4 +129,4 @@ async def test_who_signs_in_is_foreign_no_more(db):
         await write(tx, event, [stranger])
         await users.claim_shadow(tx, stranger, display_name="Ben")
         caller = type(ana)(stranger, "Ben")
-        assert (await actions.answer(tx, caller, event.slug, Reply.GOING)).status is AttendanceStatus.ATTENDING
+        assert (await actions.answer(tx, caller, event.slug, RsvpReply.GOING)).status is AttendanceStatus.ATTENDING

@@ -4,9 +4,9 @@ import pytest
 
 from groundwork.clock import HOUR, HandClock
 from openmeet.domain.attendance import actions, host_decisions, invitations, registration
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
-from openmeet.domain.attendance.registration import Joining
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from tests.databases import MakeDatabase
 from tests.openmeet.letters.conftest import Post, post
@@ -23,7 +23,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     return site_on(await make_database("openmeet"), clock)
 
 
-async def kinds(tx, who) -> list[Kind]:
+async def kinds(tx, who) -> list[NotificationKind]:
     return [one.kind for one in await newest(tx, who.user_id, 20)]
 
 
@@ -38,8 +38,8 @@ async def test_who_has_answered_is_not_given_away(site: Site, clock: HandClock, 
         if stands == "pending":
             async with site.db.transaction() as tx:
                 (row,) = await tx.fetch("select id from events")
-                await registration.put(tx, row["id"], Joining(needs_approval=True))
-        reply = stands if stands in set(Reply) else "going"
+                await registration.put(tx, row["id"], RegistrationSettings(needs_approval=True))
+        reply = stands if stands in set(RsvpReply) else "going"
         await client.put(f"{path}/answer", json={"reply": reply}, headers=ben)
         (before,) = (await client.get(f"{path}/attendances", headers=ana)).json()["attendances"]
         if stands == "removed":
@@ -74,13 +74,13 @@ async def test_who_has_answered_gets_no_letter(post: Post) -> None:
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await actions.answer(tx, ben, event.slug, Reply.INTERESTED)
+        await actions.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
     post.site.clock.turn(HOUR)
     await post.deliver()
     async with post.db.transaction() as tx:
         for address in ("ben@example.org", "eve@example.org", "ben@example.org"):
             await invitations.invite(tx, ana, event.slug, address)
-        assert Kind.INVITED not in await kinds(tx, ben)
+        assert NotificationKind.INVITED not in await kinds(tx, ben)
     post.site.clock.turn(HOUR)
     assert [mail["To"] for mail in await post.deliver()] == ["eve@example.org"]
 
@@ -90,7 +90,7 @@ async def test_who_answered_their_invitation_is_invited_no_second_time(site: Sit
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         first = await invitations.invite(tx, ana, event.slug, "ben@example.org")
-        await actions.answer(tx, ben, event.slug, Reply.GOING)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         again = await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert (again.id, again.status) == (first.id, AttendanceStatus.ATTENDING)
         await host_decisions.remove(tx, ana, event.slug, [first.id])
@@ -104,7 +104,7 @@ async def test_who_answered_one_date_hears_of_the_others(site: Site) -> None:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, second, *rest = await dates(tx, series)
-        await actions.answer(tx, ben, first.slug, Reply.GOING)
+        await actions.answer(tx, ben, first.slug, RsvpReply.GOING)
         await invitations.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
-        (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is Kind.INVITED]
+        (told,) = [one for one in await newest(tx, ben.user_id, 20) if one.kind is NotificationKind.INVITED]
         assert (told.subject_id, told.particulars.more) == (second.id, len(rest))

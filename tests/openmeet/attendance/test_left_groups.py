@@ -7,10 +7,10 @@ import pytest
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting, history, queries
-from openmeet.domain.attendance.model import AttendanceStatus, Reply, Through
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply, Through
 from openmeet.domain.events import actions, co_host_queries, co_hosts, group_events, seeing
 from openmeet.domain.events.model import Visibility
-from openmeet.domain.events.permissions import Standing
+from openmeet.domain.events.permissions import EventRole
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import GroupVisibility
@@ -53,7 +53,7 @@ async def test_who_is_banned_hosts_nothing_of_the_group_beside_others(db, way):
         hosted = await co_host_queries.hosted_among(reader, gil.user_id, [event.id, elsewhere.id])
         assert hosted == ({elsewhere.id} if way == "banned" else {event.id, elsewhere.id})
         standing = await seeing.standing_of(reader, event, gil.user_id)
-        assert standing is (Standing.NOBODY if way == "banned" else Standing.CO_HOST)
+        assert standing is (EventRole.NOBODY if way == "banned" else EventRole.CO_HOST)
 
 
 @pytest.mark.parametrize("way", ["leaves", "removed", "banned"])
@@ -68,8 +68,8 @@ async def test_who_is_out_gives_their_place_to_the_next_in_line(db, way):
         own = await actions.create(tx, gil, details(), group=inside)
         elsewhere = await actions.create(tx, olga, details())
         for one in (event, own, elsewhere):
-            await attendance.answer(tx, gil, one.slug, Reply.GOING)
-        assert (await attendance.answer(tx, nan, event.slug, Reply.GOING)).status is AttendanceStatus.WAITLISTED
+            await attendance.answer(tx, gil, one.slug, RsvpReply.GOING)
+        assert (await attendance.answer(tx, nan, event.slug, RsvpReply.GOING)).status is AttendanceStatus.WAITLISTED
         match way:
             case "leaves":
                 await groups.leave(tx, gil, group.slug)
@@ -94,7 +94,7 @@ async def test_a_public_group_takes_no_place_from_who_leaves(db):
         group = await group_by(tx, olga)
         gil = await member(tx, group, olga, "Gil")
         event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
-        await attendance.answer(tx, gil, event.slug, Reply.GOING)
+        await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
 
@@ -111,8 +111,8 @@ async def test_a_group_that_turns_private_ends_what_those_hold_who_left_it_befor
             tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
         )
         for one in (gil, ban, nan, stranger):
-            await attendance.answer(tx, one, event.slug, Reply.GOING)
-        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+        await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
         await administration.ban(tx, olga, group.slug, ban.user_id)
     for one in (gil, ban):
@@ -145,7 +145,7 @@ async def test_an_event_of_a_group_that_turns_private_ends_what_those_hold_who_l
         gil, nan = await member(tx, group, olga, "Gil"), await member(tx, group, olga, "Nan")
         event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
         for one in (gil, nan):
-            await attendance.answer(tx, one, event.slug, Reply.GOING)
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
@@ -163,7 +163,7 @@ async def test_so_do_all_dates_of_a_series_that_turns_private(db):
         series = await series_actions.create(
             tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
         )
-        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
     assert await standing_rsvps.end_answers(db, gil.user_id) == 0
     async with db.transaction() as tx:
@@ -182,7 +182,7 @@ async def test_who_comes_back_before_the_debt_is_paid_keeps_everything(db):
         group = await group_by(tx, olga, visibility="private")
         gil = await member(tx, group, olga, "Gil")
         event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
-        await attendance.answer(tx, gil, event.slug, Reply.GOING)
+        await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
         await groups.leave(tx, gil, group.slug)
         link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
         await administration.accept(tx, gil, link.id)
@@ -197,7 +197,7 @@ async def test_who_went_to_all_dates_goes_to_none_that_come_later(db):
         series = await series_actions.create(
             tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
         )
-        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = [held.event.id for held in await date_queries.stored(tx, series.id)]
         await administration.remove(tx, olga, group.slug, gil.user_id)
     assert await standing_rsvps.end_answers(db, gil.user_id) == len(stored)
@@ -216,15 +216,15 @@ async def test_a_place_can_be_given_back_at_what_one_sees_no_more(db):
             tx, olga, Template("Practice"), weekly(), group=group_events.of_event(group)
         )
         event = await actions.create(tx, olga, details(), group=group_events.of_event(group))
-        await attendance.answer(tx, gil, event.slug, Reply.GOING)
-        await standing_rsvps.answer_all(tx, gil, series.slug, Reply.GOING)
+        await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
+        await standing_rsvps.answer_all(tx, gil, series.slug, RsvpReply.GOING)
         stored = len(await date_queries.stored(tx, series.id))
         await administration.remove(tx, olga, group.slug, gil.user_id)
-        for who, reply in ((gil, Reply.GOING), (gil, Reply.INTERESTED), (eve, Reply.DECLINED)):
+        for who, reply in ((gil, RsvpReply.GOING), (gil, RsvpReply.INTERESTED), (eve, RsvpReply.DECLINED)):
             with pytest.raises(NotFound):
                 await attendance.answer(tx, who, event.slug, reply)
-        given_back = await attendance.answer(tx, gil, event.slug, Reply.DECLINED)
-        again = await attendance.answer(tx, gil, event.slug, Reply.DECLINED)
+        given_back = await attendance.answer(tx, gil, event.slug, RsvpReply.DECLINED)
+        again = await attendance.answer(tx, gil, event.slug, RsvpReply.DECLINED)
         with pytest.raises(NotFound):
             await standing_rsvps.stop(tx, eve, series.slug, withdraws=True)
         assert await standing_rsvps.stop(tx, gil, series.slug, withdraws=True) == stored
@@ -254,7 +254,7 @@ async def test_it_is_given_back_by_page_and_by_api(make_sqlite, clock, way):
         async with site.db.transaction() as tx:
             link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
             await administration.accept(tx, gil, link.id)
-            await attendance.answer(tx, gil, event.slug, Reply.GOING)
+            await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
             await administration.remove(tx, olga, group.slug, gil.user_id)
         given_back = await decline()
         assert given_back.status_code == (303 if way == "page" else 200)

@@ -6,8 +6,8 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, capacity_change, queries, registration
-from openmeet.domain.attendance.model import AnswerMode, Reply, Wishes
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import AnswerMode, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.series import date_queries
@@ -24,10 +24,10 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 async def crowd(tx, event: Event, parties: list[int], mode: AnswerMode | None = None) -> None:
-    await registration.put(tx, event.id, Joining(max_party=9))
+    await registration.put(tx, event.id, RegistrationSettings(max_party=9))
     for number, party in enumerate(parties):
         who = await person(tx, f"Guest {number} {event.slug}")
-        await actions.answer(tx, who, event.slug, Reply.GOING, Wishes(party=party, mode=mode))
+        await actions.answer(tx, who, event.slug, RsvpReply.GOING, RsvpRequest(party=party, mode=mode))
 
 
 async def test_the_form_asks_with_the_numbers_and_takes_the_second_time(site: Site) -> None:

@@ -10,10 +10,10 @@ from groundwork.clock import HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions, history, host_decisions, invitations, lists, queries, registration
 from openmeet.domain.attendance import response_details as what_was_told
-from openmeet.domain.attendance.lists import Wanted
-from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply, Through, Wishes
-from openmeet.domain.attendance.registration import Joining, JoiningSubmission, Question, check
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.attendance.lists import AttendeeFilter
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply, RsvpRequest, Through
+from openmeet.domain.attendance.registration import JoiningSubmission, RegistrationQuestion, RegistrationSettings, check
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
@@ -22,7 +22,7 @@ from openmeet.domain.users.queries import by_id
 from openmeet.web.attendance import attendees_pages
 from tests.openmeet.site_under_test import event_by, person
 
-GOING = Reply.GOING
+GOING = RsvpReply.GOING
 S = AttendanceStatus
 
 
@@ -55,7 +55,7 @@ async def test_who_is_removed_hears_of_it_and_stays_out(db, full):
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
         assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.Sorted(removed=1)
-        assert Kind.ANSWER_DECLINED in await told(tx, ben)
+        assert NotificationKind.ANSWER_DECLINED in await told(tx, ben)
         assert (await of(tx, event, cleo)).has_offer(tx.now)
         with pytest.raises(Refused):
             await actions.answer(tx, ben, event.slug, GOING)
@@ -72,7 +72,7 @@ async def test_undo_brings_back_the_seat_or_the_head_of_the_line(db, full):
         # Cleo was offered the seat meanwhile: nobody takes it from her, and Ben is the next.
         back = await host_decisions.restore(tx, ana, event.slug, seat.id)
         assert (back.status, (await of(tx, event, cleo)).has_offer(tx.now)) == (S.WAITLISTED, True)
-        await actions.answer(tx, cleo, event.slug, Reply.DECLINED)
+        await actions.answer(tx, cleo, event.slug, RsvpReply.DECLINED)
         assert (await of(tx, event, ben)).has_offer(tx.now)
 
 
@@ -108,9 +108,9 @@ async def test_who_is_added_is_seen_by_hosts_alone(db):
         with pytest.raises(InvalidForm):
             await host_decisions.add(tx, ana, event.slug, " ")
         assert await lists.attendees(tx, event.id, list(S), limit=9) == []
-        (one,) = await lists.managed(tx, event.id, Wanted(list(S), "GRAND"), None, 9)
+        (one,) = await lists.managed(tx, event.id, AttendeeFilter(list(S), "GRAND"), None, 9)
         assert (one.display_name, one.party, one.is_guest) == ("Grandma", 2, True)
-        assert (await queries.counts(tx, [event.id]))[event.id] == Counts(going=2, seats=2)
+        assert (await queries.counts(tx, [event.id]))[event.id] == RsvpCounts(going=2, seats=2)
 
 
 async def test_an_invitation_tells_nothing_about_the_address(db):
@@ -120,7 +120,7 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         event = await event_by(tx, ana, visibility="private")
         for address in ("Ben@example.org", "stranger@example.org", "ben@example.org"):
             await invitations.invite(tx, ana, event.slug, address)
-        rows = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
+        rows = await lists.managed(tx, event.id, AttendeeFilter(list(S)), None, 9)
         names = dict.fromkeys([one.user_id for one in rows], UNNAMED)
         shown = [lists.shown(one, names) for one in rows]
         assert [(one.name, one.status) for one in shown] == [
@@ -129,9 +129,9 @@ async def test_an_invitation_tells_nothing_about_the_address(db):
         ]
         known, unknown = (replace(one, attendance_id="", user_id="", name="") for one in shown)
         assert known == unknown
-        assert Kind.INVITED in await told(tx, ben)
+        assert NotificationKind.INVITED in await told(tx, ben)
         # Invited means wanted: nobody is asked for approval then.
-        await registration.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
         assert (await actions.answer(tx, ben, event.slug, GOING)).status is S.ATTENDING
 
 
@@ -143,7 +143,7 @@ async def test_who_comes_without_having_answered_is_seen_by_hosts_alone(db, cloc
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
         clock.turn(event.starts_at - clock.now())
     async with db.transaction() as tx:
-        (one,) = await lists.managed(tx, event.id, Wanted(list(S)), None, 9)
+        (one,) = await lists.managed(tx, event.id, AttendeeFilter(list(S)), None, 9)
         saved = await host_decisions.check_in(tx, ana, event.slug, one.attendance_id)
         assert (saved.status, saved.is_private) == (S.ATTENDED, True)
         assert await lists.attendees(tx, event.id, list(S), limit=9) == []
@@ -173,7 +173,7 @@ async def test_check_in_counts_and_can_be_undone(db, full, clock):
         with pytest.raises(Refused):
             await host_decisions.check_in(tx, ana, event.slug, wait.id)
         with pytest.raises(Refused):
-            await actions.answer(tx, ben, event.slug, Reply.DECLINED)
+            await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         assert (await host_decisions.undo_check_in(tx, ana, event.slug, seat.id)).status is S.ATTENDING
         with pytest.raises(NotFound):
             await host_decisions.check_in(tx, ana, event.slug, "nobody")
@@ -191,7 +191,7 @@ async def test_only_hosts_may(db, full):
         lambda tx: host_decisions.add(tx, ben, event.slug, "Eve"),
         lambda tx: invitations.invite(tx, ben, event.slug, "eve@example.org"),
         lambda tx: host_decisions.check_in(tx, ben, event.slug, mine.id),
-        lambda tx: host_decisions.change_joining(tx, ben, event.slug, Joining()),
+        lambda tx: host_decisions.change_joining(tx, ben, event.slug, RegistrationSettings()),
     )
     for attempt in attempts:
         with pytest.raises(Forbidden):
@@ -209,11 +209,11 @@ async def test_who_wants_to_be_private_is_counted_and_not_shown(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=True))
+        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
         assert await lists.attendees(tx, event.id, list(S), limit=9) == []
         assert len(await lists.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
-        await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=False))
+        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=False))
         assert len(await lists.attendees(tx, event.id, list(S), limit=9)) == 1
 
 
@@ -221,9 +221,11 @@ async def test_no_cell_of_the_file_is_a_formula(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await registration.put(tx, event.id, Joining(max_party=2, questions=(Question("q1", "=1+1"),)))
+        await registration.put(
+            tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "=1+1"),))
+        )
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
-        wishes = Wishes(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
+        wishes = RsvpRequest(party=2, guest_names=("@SUM(A1)",), replies={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, wishes)
         text = await attendees_pages.written(tx, event)
     head, row = list(csv.reader(io.StringIO(text)))
@@ -237,21 +239,21 @@ async def test_answers_stand_under_the_words_that_they_were_given_to(db):
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
-            await registration.put(tx, event.id, Joining(questions=(Question("q1", words),)))
-            await actions.answer(tx, who, event.slug, GOING, Wishes(replies={"q1": text}))
+            await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q1", words),)))
+            await actions.answer(tx, who, event.slug, GOING, RsvpRequest(replies={"q1": text}))
         head, *rows = csv.reader(io.StringIO(await attendees_pages.written(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
         # Another guest later, who changes nothing of what was said.
-        await actions.answer(tx, ben, event.slug, GOING, Wishes(is_private=True))
-        await registration.put(tx, event.id, Joining())
-        found = await what_was_told.of_answers(tx, event.id, Joining(), None)
+        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
+        await registration.put(tx, event.id, RegistrationSettings())
+        found = await what_was_told.of_answers(tx, event.id, RegistrationSettings(), None)
         mine = await of(tx, event, ben)
-        assert found[mine.id].told == (what_was_told.Told("q1", "Do you bring children?", "no"),)
+        assert found[mine.id].told == (what_was_told.FormResponse("q1", "Do you bring children?", "no"),)
         # Of answers from before the words were kept.
         await tx.execute("update attendances set reply_words = '{}'")
-        found = await what_was_told.of_answers(tx, event.id, Joining(), [mine.id])
-        assert found[mine.id].told == (what_was_told.Told("q1", "An earlier question", "no"),)
+        found = await what_was_told.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
+        assert found[mine.id].told == (what_was_told.FormResponse("q1", "An earlier question", "no"),)
         head, *_ = csv.reader(io.StringIO(await attendees_pages.written(tx, event)))
         assert head[-1] == "An earlier question"
 
@@ -263,7 +265,7 @@ async def test_pages_of_the_list_meet(db):
         for number in range(7):
             await actions.answer(tx, await person(tx, f"P{number}"), event.slug, GOING)
         found, after = [], None
-        while rows := await lists.managed(tx, event.id, Wanted(list(S)), after, 2):
+        while rows := await lists.managed(tx, event.id, AttendeeFilter(list(S)), after, 2):
             found += [one.display_name for one in rows]
             after = lists.unpack(lists.pack(rows[-1]))
     assert found == [f"P{number}" for number in range(7)]
@@ -273,9 +275,9 @@ async def test_settings_of_somebody_else_are_not_overwritten(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await host_decisions.change_joining(tx, ana, event.slug, Joining(max_party=3), expected_revision=0)
+        await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(max_party=3), expected_revision=0)
         with pytest.raises(PreconditionFailed):
-            await host_decisions.change_joining(tx, ana, event.slug, Joining(), expected_revision=0)
+            await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(), expected_revision=0)
         assert (await registration.of_event(tx, event)).max_party == 3
 
 
@@ -288,7 +290,7 @@ async def test_places_of_one_way_are_for_events_held_both_ways(db):
     with pytest.raises(InvalidForm) as wrong:
         check(JoiningSubmission(limit_online="5"), here)
     assert set(wrong.value.problems) == {"limit_online"}
-    assert check(JoiningSubmission(limit_online="5"), here, Joining(limit_online=5)).limit_online == 5
+    assert check(JoiningSubmission(limit_online="5"), here, RegistrationSettings(limit_online=5)).limit_online == 5
     assert check(JoiningSubmission(limit_online="5"), both).limit_online == 5
 
 

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import MINUTE
 from openmeet.domain.attendance import actions, history, host_decisions, queries
 from openmeet.domain.attendance.merge import lock_shared, reassign
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from tests.openmeet.site_under_test import event_by, person
@@ -21,11 +21,11 @@ async def db(make_database):
 @pytest.mark.parametrize(
     ("theirs", "mine", "kept"),
     [
-        (Reply.GOING, None, S.ATTENDING),
-        (Reply.GOING, Reply.INTERESTED, S.INTERESTED),
-        (Reply.DECLINED, Reply.GOING, S.ATTENDING),
-        (Reply.GOING, Reply.DECLINED, S.DECLINED),
-        (Reply.GOING, Reply.GOING, S.ATTENDING),
+        (RsvpReply.GOING, None, S.ATTENDING),
+        (RsvpReply.GOING, RsvpReply.INTERESTED, S.INTERESTED),
+        (RsvpReply.DECLINED, RsvpReply.GOING, S.ATTENDING),
+        (RsvpReply.GOING, RsvpReply.DECLINED, S.DECLINED),
+        (RsvpReply.GOING, RsvpReply.GOING, S.ATTENDING),
     ],
 )
 @pytest.mark.parametrize("mine_is_later", [True, False])
@@ -38,14 +38,14 @@ async def test_one_person_has_their_later_answer_with_the_history_of_both(db, cl
     first, later = (shadow, theirs), (ben, mine)
     if not mine_is_later:
         first, later = later, first
-        kept = {Reply.GOING: S.ATTENDING, Reply.DECLINED: S.DECLINED}[theirs]
+        kept = {RsvpReply.GOING: S.ATTENDING, RsvpReply.DECLINED: S.DECLINED}[theirs]
     for who, reply in (first, later):
         clock.turn(MINUTE)
         if reply:
             async with db.transaction() as tx:
                 await actions.answer(tx, who, event.slug, reply)
     async with db.transaction() as tx:
-        await actions.answer(tx, cleo, event.slug, Reply.GOING)
+        await actions.answer(tx, cleo, event.slug, RsvpReply.GOING)
         await lock_shared(tx, shadow.user_id, ben.user_id)
         assert await reassign(tx, shadow.user_id, ben.user_id) == 1
         found = await queries.find(tx, event.id, ben.user_id)
@@ -65,10 +65,10 @@ async def test_what_a_host_decided_outlives_what_was_said(db, clock):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         shadow = Caller(await users.create_shadow(tx), "")
-        out = await actions.answer(tx, shadow, event.slug, Reply.GOING)
+        out = await actions.answer(tx, shadow, event.slug, RsvpReply.GOING)
         await host_decisions.remove(tx, ana, event.slug, [out.id])
     clock.turn(MINUTE)
     async with db.transaction() as tx:
-        await actions.answer(tx, ben, event.slug, Reply.GOING)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         await reassign(tx, shadow.user_id, ben.user_id)
         assert (await queries.find(tx, event.id, ben.user_id)).status is S.REJECTED

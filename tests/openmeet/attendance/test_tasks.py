@@ -6,9 +6,9 @@ import pytest
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions, event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
-from openmeet.domain.notifications.model import Kind, Topic
+from openmeet.domain.notifications.model import NotificationKind, NotificationTopic
 from openmeet.domain.notifications.notify import choose
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
@@ -27,15 +27,15 @@ async def evening(db):
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
-        await actions.answer(tx, ben, event.slug, Reply.GOING)
-        await actions.answer(tx, cleo, event.slug, Reply.INTERESTED)
-        await actions.answer(tx, Caller(await users.create_shadow(tx), "Dora"), event.slug, Reply.GOING)
+        await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await actions.answer(tx, cleo, event.slug, RsvpReply.INTERESTED)
+        await actions.answer(tx, Caller(await users.create_shadow(tx), "Dora"), event.slug, RsvpReply.GOING)
     return ana, ben, event
 
 
 async def reminders(db, who):
     async with db.reader() as reader:
-        return [one.kind for one in await newest(reader, who.user_id, 50)].count(Kind.REMINDER)
+        return [one.kind for one in await newest(reader, who.user_id, 50)].count(NotificationKind.REMINDER)
 
 
 async def test_everybody_is_reminded_once(db, evening, clock):
@@ -85,7 +85,7 @@ async def test_who_answered_in_the_last_day_knows(db, evening, clock):
     clock.turn(event.starts_at - clock.now() - HOUR)
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
-        await actions.answer(tx, eve, event.slug, Reply.GOING)
+        await actions.answer(tx, eve, event.slug, RsvpReply.GOING)
     assert await remind(db) == 1
     assert await reminders(db, eve) == 0
 
@@ -93,7 +93,7 @@ async def test_who_answered_in_the_last_day_knows(db, evening, clock):
 async def test_who_wants_no_reminders_gets_none(db, evening, clock):
     _, ben, event = evening
     async with db.transaction() as tx:
-        await choose(tx, ben.user_id, {Topic.REMINDERS: frozenset()})
+        await choose(tx, ben.user_id, {NotificationTopic.REMINDERS: frozenset()})
     clock.turn(event.starts_at - clock.now() - HOUR)
     await remind(db)
     assert await reminders(db, ben) == 0

@@ -8,16 +8,16 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, rules, waitlist
-from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, Counts, Reply, Wishes
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.emails.rsvp_confirmation import stands_words
 from openmeet.web.attendance.forms import fields_of
 from tests.openmeet.site_under_test import details, event_by, person
 
-GOING, DECLINED = Reply.GOING, Reply.DECLINED
+GOING, DECLINED = RsvpReply.GOING, RsvpReply.DECLINED
 S = AttendanceStatus
 
 
@@ -31,7 +31,7 @@ async def people(tx, count):
 
 
 async def says(tx, who, event, reply=GOING, **wishes: object):
-    return await actions.answer(tx, who, event.slug, reply, Wishes(**wishes))
+    return await actions.answer(tx, who, event.slug, reply, RsvpRequest(**wishes))
 
 
 async def stands(reader, event, who):
@@ -60,7 +60,7 @@ async def test_an_offer_that_nobody_takes_goes_to_the_next(db, clock):
         assert [await stands(tx, event, who) for who in (cleo, dora)] == ["invited", "offered"]
         assert (await says(tx, dora, event)).status is S.ATTENDING
         assert (await says(tx, cleo, event)).status is S.WAITLISTED
-        assert Kind.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
+        assert NotificationKind.SEAT_OFFERED in [one.kind for one in await newest(tx, dora.user_id, 9)]
 
 
 async def test_an_answer_finds_that_an_offer_has_ended(db, clock):
@@ -90,7 +90,7 @@ async def test_an_offer_taken_too_late_is_none(db, clock):
     async with db.transaction() as tx:
         assert (await says(tx, cleo, event)).status is S.WAITLISTED
         assert await stands(tx, event, dora) == "offered"
-        assert await counts(tx, event) == Counts(waitlisted=2, seats=1, offered=1)
+        assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
 
 
 async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
@@ -98,7 +98,7 @@ async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="2")
-        await registration.put(tx, event.id, Joining(max_party=2))
+        await registration.put(tx, event.id, RegistrationSettings(max_party=2))
         for who in (ben, dora, cleo):
             await says(tx, who, event)
         await says(tx, ben, event, DECLINED)
@@ -106,9 +106,9 @@ async def test_an_offer_is_for_as_many_as_it_was_made_to(db):
         with pytest.raises(Refused) as refused:
             await says(tx, cleo, event, party=2)
         assert refused.value.name == "NotEnoughPlaces"
-        assert await counts(tx, event) == Counts(going=1, waitlisted=1, seats=2, offered=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=1, seats=2, offered=1)
         assert (await says(tx, cleo, event)).status is S.ATTENDING
-        assert await counts(tx, event) == Counts(going=2, seats=2)
+        assert await counts(tx, event) == RsvpCounts(going=2, seats=2)
 
 
 async def test_no_offer_is_lost_while_the_event_is_off(db, clock):
@@ -136,7 +136,7 @@ async def test_an_offered_seat_is_not_free(db):
         await says(tx, cleo, event)
         await says(tx, ben, event, DECLINED)
         assert (await says(tx, dora, event)).status is S.WAITLISTED
-        assert await counts(tx, event) == Counts(waitlisted=2, seats=1, offered=1)
+        assert await counts(tx, event) == RsvpCounts(waitlisted=2, seats=1, offered=1)
         assert await waitlist.before(tx, await queries.find(tx, event.id, dora.user_id)) == 0
 
 
@@ -157,7 +157,7 @@ async def test_a_party_stays_together_and_is_not_passed(db, clock):
     async with db.transaction() as tx:
         ana, ben, cleo, couple, dora = await people(tx, 5)
         event = await event_by(tx, ana, capacity="2")
-        await registration.put(tx, event.id, Joining(max_party=3))
+        await registration.put(tx, event.id, RegistrationSettings(max_party=3))
         for who in (ben, cleo):
             await says(tx, who, event)
         await says(tx, couple, event, party=2)
@@ -166,7 +166,7 @@ async def test_a_party_stays_together_and_is_not_passed(db, clock):
         assert [await stands(tx, event, who) for who in (couple, dora)] == ["waitlisted", "waitlisted"]
         await says(tx, cleo, event, DECLINED)
         assert [await stands(tx, event, who) for who in (couple, dora)] == ["offered", "waitlisted"]
-        assert await counts(tx, event) == Counts(waitlisted=3, seats=2, offered=2)
+        assert await counts(tx, event) == RsvpCounts(waitlisted=3, seats=2, offered=2)
         with pytest.raises(InvalidForm):
             await says(tx, couple, event, party=4)
         assert (await says(tx, couple, event, party=2)).status is S.ATTENDING
@@ -182,13 +182,13 @@ async def test_a_party_that_no_place_is_large_enough_for_is_refused_at_the_field
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana, capacity="3", mode="hybrid", online_url="https://meet.example/x")
-        await registration.put(tx, event.id, Joining(max_party=4, limit_online=2))
+        await registration.put(tx, event.id, RegistrationSettings(max_party=4, limit_online=2))
         for mode, party, words in ((AnswerMode.IN_PERSON, 4, "3 places"), (AnswerMode.ONLINE, 3, "2 places online")):
             with pytest.raises(InvalidForm) as refused:
                 await says(tx, ben, event, party=party, mode=mode)
             assert list(refused.value.problems) == ["party"]
             assert words in refused.value.problems["party"]
-        assert (await says(tx, ben, event, Reply.INTERESTED, party=4)).status is S.INTERESTED
+        assert (await says(tx, ben, event, RsvpReply.INTERESTED, party=4)).status is S.INTERESTED
         assert (await says(tx, ben, event, party=3)).status is S.ATTENDING
         assert (await says(tx, cleo, event, party=3)).status is S.WAITLISTED, "there may be room for them some day"
 
@@ -198,7 +198,7 @@ async def test_a_limit_lowered_below_a_waiting_party_blocks_nobody(db):
     async with db.transaction() as tx:
         ana, ben, four, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, capacity="4")
-        joining = await registration.put(tx, event.id, Joining(max_party=4))
+        joining = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
         await says(tx, ben, event, party=2)
         await says(tx, four, event, party=4)
         assert await waitlist.would_wait(tx, event, joining), "nobody passes those who may fit some day"
@@ -223,7 +223,7 @@ async def test_on_the_last_day_who_fits_may_pass(db, clock):
     async with db.transaction() as tx:
         ana, ben, couple, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="2")
-        await registration.put(tx, event.id, Joining(max_party=2))
+        await registration.put(tx, event.id, RegistrationSettings(max_party=2))
         for who, party in ((ben, 2), (couple, 2), (dora, 1)):
             await says(tx, who, event, party=party)
     clock.turn(event.starts_at - clock.now() - DAY)
@@ -237,7 +237,7 @@ async def test_each_way_of_taking_part_has_its_limit(db):
     async with db.transaction() as tx:
         ana, ben, cleo, dora, eve = await people(tx, 5)
         event = await event_by(tx, ana, mode="hybrid", online_url="https://meet.example/x")
-        await registration.put(tx, event.id, Joining(limit_in_person=1, limit_online=2))
+        await registration.put(tx, event.id, RegistrationSettings(limit_in_person=1, limit_online=2))
         room, screen = AnswerMode.IN_PERSON, AnswerMode.ONLINE
         assert (await says(tx, ben, event)).mode is room
         assert (await says(tx, cleo, event, mode=room)).status is S.WAITLISTED
@@ -257,8 +257,13 @@ async def test_questions_deadline_and_approval(db, clock):
     async with db.transaction() as tx:
         ana, ben, cleo = await people(tx, 3)
         event = await event_by(tx, ana)
-        asked = (Question("q1", "Diet?", ("none", "vegan"), is_required=True), Question("q2", "Anything else?"))
-        wanted = Joining(needs_approval=True, closes_hours_before=24, max_party=2, asks_names=True, questions=asked)
+        asked = (
+            RegistrationQuestion("q1", "Diet?", ("none", "vegan"), is_required=True),
+            RegistrationQuestion("q2", "Anything else?"),
+        )
+        wanted = RegistrationSettings(
+            needs_approval=True, closes_hours_before=24, max_party=2, asks_names=True, questions=asked
+        )
         await registration.put(tx, event.id, wanted)
         with pytest.raises(InvalidForm) as missing:
             await says(tx, ben, event, party=2)
@@ -288,14 +293,16 @@ async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
     async with db.transaction() as tx:
         ana, *crowd = await people(tx, 9)
         event = await event_by(tx, ana, capacity="6", mode="hybrid", online_url="https://meet.example/x")
-        joining = await registration.put(tx, event.id, Joining(limit_in_person=4, limit_online=4, max_party=3))
+        joining = await registration.put(
+            tx, event.id, RegistrationSettings(limit_in_person=4, limit_online=4, max_party=3)
+        )
     total, limit = 6, 4
     for step in range(60):
         async with db.transaction() as tx:
             who, act = chance.choice(crowd), chance.random()
             try:
                 if act < 0.75:
-                    reply = chance.choice((GOING, GOING, GOING, DECLINED, Reply.INTERESTED))
+                    reply = chance.choice((GOING, GOING, GOING, DECLINED, RsvpReply.INTERESTED))
                     await says(tx, who, event, reply, party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
                 elif act < 0.85 and (mine := await queries.find(tx, event.id, who.user_id)):
                     act = host_decisions.restore if mine.status is S.REJECTED else host_decisions.remove
@@ -337,10 +344,14 @@ async def test_a_lowered_limit_takes_offers_back_and_no_seat(db):
         await says(tx, cleo, event, DECLINED)
         assert await stands(tx, event, dora) == "offered"
         await event_hosting.revise(tx, ana, event.slug, details(capacity="1"))
-        assert await counts(tx, event) == Counts(going=1, waitlisted=2, seats=1)
+        assert await counts(tx, event) == RsvpCounts(going=1, waitlisted=2, seats=1)
         assert (await says(tx, dora, event)).status is S.WAITLISTED
         kinds = [one.kind for one in await newest(tx, dora.user_id, 9)]
-        assert sorted(kinds) == [Kind.EVENT_CHANGED, Kind.SEAT_OFFERED, Kind.SEAT_WITHDRAWN]
-        assert Kind.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
+        assert sorted(kinds) == [
+            NotificationKind.EVENT_CHANGED,
+            NotificationKind.SEAT_OFFERED,
+            NotificationKind.SEAT_WITHDRAWN,
+        ]
+        assert NotificationKind.SEAT_WITHDRAWN not in [one.kind for one in await newest(tx, eve.user_id, 9)]
         await says(tx, ben, event, DECLINED)
         assert [await stands(tx, event, who) for who in (dora, eve)] == ["offered", "waitlisted"]

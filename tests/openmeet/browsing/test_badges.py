@@ -8,7 +8,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event
@@ -23,7 +23,7 @@ SOON = "2026-04-01T18:00:00Z"
 async def take_known(db: Database, *messages: RecordMessage) -> None:
     await take(db, *messages)
     async with db.transaction() as tx:
-        await visibility.release(tx, [one.did for one in messages], State.ARRIVAL)
+        await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
 
 
 def badges_in(text: str) -> list[str]:

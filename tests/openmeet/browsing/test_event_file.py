@@ -4,7 +4,7 @@ import icalendar
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import event_by, person, sign_up, site_on
@@ -43,14 +43,14 @@ async def test_the_link_on_the_page_gives_the_event_with_what_its_reader_may_kno
         async with site.db.transaction() as tx:
             user = await by_email(tx, "ben@example.org")
             me = Caller(user.id, "Ben")
-            await attendance.answer(tx, ana, event.slug, Reply.GOING)
-            await attendance.answer(tx, me, event.slug, Reply.GOING)
+            await attendance.answer(tx, ana, event.slug, RsvpReply.GOING)
+            await attendance.answer(tx, me, event.slug, RsvpReply.GOING)
         waiting = await ben.get(path)
         assert entry_in(waiting.content)["status"] == "TENTATIVE"
         assert b"Geheimgasse" not in waiting.content
         async with site.db.transaction() as tx:
-            await attendance.answer(tx, ana, event.slug, Reply.DECLINED)
-            await attendance.answer(tx, me, event.slug, Reply.GOING)
+            await attendance.answer(tx, ana, event.slug, RsvpReply.DECLINED)
+            await attendance.answer(tx, me, event.slug, RsvpReply.GOING)
         going = await ben.get(path)
         assert entry_in(going.content)["status"] == "CONFIRMED"
         assert "Geheimgasse 7" in entry_in(going.content)["location"]

@@ -5,7 +5,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.events.model import EventId
-from openmeet.domain.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import ORIGIN, Site, api_session, site_on
@@ -136,7 +136,7 @@ async def test_a_series_or_group_that_the_reader_may_not_see_is_not_named(client
         hook = Webhook(
             WebhookId("w"), row["author_id"], None, "https://x.example", frozenset(), b"", None, "", 1, reader.now
         )
-        message = Delivery(
+        message = WebhookDelivery(
             DeliveryId("d"),
             hook.id,
             Happening.EVENT,

@@ -13,7 +13,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility
 from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.query import empty_of, wanted_of
-from openmeet.domain.search.search import Near, Source, Wanted
+from openmeet.domain.search.search import EventOrigin, Near, SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import details, event_by, person
 
@@ -26,7 +26,7 @@ async def db(make_database):
 
 
 async def titles(reader, *words: str, **wanted: object):
-    return [event.title for event in await search.coming(reader, Wanted(words, **wanted), None, 50)]
+    return [event.title for event in await search.coming(reader, SearchQuery(words, **wanted), None, 50)]
 
 
 async def put_at(tx, event, place):
@@ -76,7 +76,7 @@ PLAIN_TEA = {"t=tea", '"tea', 'tea"', "tea*", "^tea", "tea:*", "tea)", "-tea", "
 
 
 async def test_titles_come_first_and_cursors_hold_while_events_are_added(db):
-    wanted = Wanted(("jazz",))
+    wanted = SearchQuery(("jazz",))
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         for day in (1, 3, 5):
@@ -123,7 +123,7 @@ async def test_what_is_not_public_is_found_by_nobody_else(db):
         for visibility in ("unlisted", "private"):
             await event_by(tx, ana, visibility=visibility, **secret)
         await events.create(tx, ana, details(**secret), group=of_event(group))
-        everyone = [{}, {"of_groups_of": ben.user_id}, {"topics": ("tag:zanzibar",)}, {"source": Source.OPENMEET}]
+        everyone = [{}, {"of_groups_of": ben.user_id}, {"topics": ("tag:zanzibar",)}, {"source": EventOrigin.OPENMEET}]
         assert [await titles(tx, "zanzibar", **wanted) for wanted in everyone] == [[]] * len(everyone)
         assert await titles(tx, topics=("tag:zanzibar",)) == []
         assert await titles(tx, "zanzibar", of_groups_of=ana.user_id) == ["Zanzibar"]

@@ -9,9 +9,9 @@ import pytest
 from groundwork.clock import Instant, to_datetime
 from groundwork.geo_points import Near
 from openmeet.domain.events import queries
-from openmeet.domain.events.model import Mode, Origin
+from openmeet.domain.events.model import Mode, RecordOrigin
 from openmeet.domain.search import event_lists, index_scan, search
-from openmeet.domain.search.search import Source, Wanted
+from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.openmeet.site_under_test import event_by, person
 
 EVENTS, QUESTIONS = 60, 40
@@ -31,14 +31,14 @@ class Known:
     over_at: Instant
     category: str
     mode: Mode
-    origin: Origin
+    origin: RecordOrigin
     town: str
     is_public: bool
 
     def has(self, word: str, *, in_title: bool) -> bool:
         return any(one.startswith(word) for one in (self.title if in_title else [*self.title, *self.text]))
 
-    def fits(self, wanted: Wanted, now: Instant) -> bool:
+    def fits(self, wanted: SearchQuery, now: Instant) -> bool:
         day = to_datetime(self.starts_at).date()
         return (
             self.is_public
@@ -47,7 +47,10 @@ class Known:
             and all(self.has(word, in_title=False) for word in wanted.words)
             and (not wanted.topics or wanted.topics == (f"category:{self.category}",))
             and (wanted.mode is None or self.mode in {wanted.mode, Mode.HYBRID})
-            and (wanted.source is Source.ALL or (wanted.source is Source.ATPROTO) is (self.origin is Origin.NETWORK))
+            and (
+                wanted.source is EventOrigin.ALL
+                or (wanted.source is EventOrigin.ATPROTO) is (self.origin is RecordOrigin.NETWORK)
+            )
             # Suva is further from both others than any question reaches; they are 27.5 km apart.
             and (
                 wanted.near is None or self.town == "Berlin" or (self.town == "Potsdam" and wanted.near.within_km > 27)
@@ -88,7 +91,7 @@ async def some_events(tx, chosen: random.Random) -> list[Known]:
             locality="",
             visibility=visibility,
         )
-        town, origin = chosen.choice(list(TOWNS)), chosen.choice(list(Origin))
+        town, origin = chosen.choice(list(TOWNS)), chosen.choice(list(RecordOrigin))
         latitude, longitude = TOWNS[town]
         placed = replace(event, venue=replace(event.venue, latitude=latitude, longitude=longitude))
         await queries.update(tx, placed, search_text=f"{event.title}\n{event.description}")
@@ -107,17 +110,17 @@ async def some_events(tx, chosen: random.Random) -> list[Known]:
     return known
 
 
-def some_question(chosen: random.Random, today: date) -> Wanted:
+def some_question(chosen: random.Random, today: date) -> SearchQuery:
     days = [today + timedelta(days=days) for days in (-40, -1, 0, 1, 30, 500)]
     first = chosen.choice((None, None, *days))
     last = chosen.choice((None, None, *days))
-    return Wanted(
+    return SearchQuery(
         words=tuple(chosen.sample(("tea", "te", "jazz", "choir", "che", "w", "t", "k"), chosen.choice((0, 1, 1, 2)))),
         first=first,
         last=last,
         topics=(f"category:{chosen.choice(CATEGORIES)}",) if chosen.random() < 0.3 else (),
         mode=chosen.choice((None, None, Mode.ONLINE, Mode.IN_PERSON)),
-        source=chosen.choice((Source.ALL, Source.ALL, Source.OPENMEET, Source.ATPROTO)),
+        source=chosen.choice((EventOrigin.ALL, EventOrigin.ALL, EventOrigin.OPENMEET, EventOrigin.ATPROTO)),
         near=Near(52.52, 13.405, chosen.choice((10, 30))) if chosen.random() < 0.3 else None,
     )
 

@@ -12,7 +12,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Engine
 from groundwork.geo_points import Near
 from openmeet.domain.search import search
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 
 BEFORE = "0026"
 SCHEMA = f"t_finding_{os.getpid()}"
@@ -58,9 +58,9 @@ async def test_what_is_there_already_is_found(place: tuple[str, str], clock: Han
     try:
         async with after.reader() as reader:
             for wanted, expected in (
-                (Wanted(("zur", "tea")), ["open", "shy"]),
-                (Wanted(("coffee",)), []),
-                (Wanted(near=Near(52.5, 13.4, 1)), ["open"]),
+                (SearchQuery(("zur", "tea")), ["open", "shy"]),
+                (SearchQuery(("coffee",)), []),
+                (SearchQuery(near=Near(52.5, 13.4, 1)), ["open"]),
             ):
                 assert [event.id for event in await search.coming(reader, wanted, None, 10)] == expected
     finally:

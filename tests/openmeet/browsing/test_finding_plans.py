@@ -8,20 +8,20 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Engine, Reader, Row, Transaction
 from openmeet.domain.events.model import Mode
 from openmeet.domain.search import index_scan, search
-from openmeet.domain.search.event_lists import Position
-from openmeet.domain.search.search import Near, Source, Wanted
+from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.search.search import EventOrigin, Near, SearchQuery
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person
 
 EVENTS = 1_000
 QUESTIONS = {
-    "everything": Wanted(),
-    "words": Wanted(("w77", "tea")),
-    "a topic": Wanted(topics=("category:music",)),
-    "online": Wanted(mode=Mode.ONLINE),
-    "from elsewhere": Wanted(source=Source.ATPROTO),
-    "near": Wanted(near=Near(52.5, 13.4, 25)),
-    "far": Wanted(("w7",), near=Near(52.5, 13.4, 500)),
+    "everything": SearchQuery(),
+    "words": SearchQuery(("w77", "tea")),
+    "a topic": SearchQuery(topics=("category:music",)),
+    "online": SearchQuery(mode=Mode.ONLINE),
+    "from elsewhere": SearchQuery(source=EventOrigin.ATPROTO),
+    "near": SearchQuery(near=Near(52.5, 13.4, 25)),
+    "far": SearchQuery(("w7",), near=Near(52.5, 13.4, 500)),
 }
 
 
@@ -88,7 +88,7 @@ async def test_every_statement_of_a_search_has_an_index(db: Database, monkeypatc
         for asked, wanted in QUESTIONS.items():
             explaining = Explaining(tx)
             await search.coming(explaining, wanted, None, EVENTS + 1)
-            await search.coming(explaining, wanted, Position(tx.now, "", 0), EVENTS + 1)
+            await search.coming(explaining, wanted, EventCursor(tx.now, "", 0), EVENTS + 1)
             looked_up = [plan for plan in explaining.plans if "events_by_words" in plan or "VIRTUAL TABLE" in plan]
             assert bool(looked_up) is (asked != "everything"), (asked, explaining.plans)
             assert [plan for plan in explaining.plans if reads_all(plan)] == [], asked
@@ -107,6 +107,6 @@ async def test_ones_groups_are_read_by_their_own_index(db: Database) -> None:
         if db.engine == "postgresql":
             await tx.execute("set local enable_seqscan = off")
         explaining = Explaining(tx)
-        await search.coming(explaining, Wanted(("tea",), of_groups_of=me.user_id), None, 30)
+        await search.coming(explaining, SearchQuery(("tea",), of_groups_of=me.user_id), None, 30)
     assert explaining.plans
     assert all("events_of_group_by_start" in plan for plan in explaining.plans), explaining.plans

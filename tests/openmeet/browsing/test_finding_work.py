@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from openmeet.domain.search import search
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from tests.databases import MakeDatabase
 from tests.openmeet.browsing.test_finding_plans import Explaining
 from tests.openmeet.site_under_test import event_by, person
@@ -93,7 +93,7 @@ async def test_what_nearly_never_stands_together_is_not_read(db: Database) -> No
     async with db.reader() as reader:
         for words, found in ((COMMON, 0), (("w11", "ka"), 31), (("w11999",), 1), (("ka17", "le17"), 31)):
             measuring = Measuring(reader)
-            events = await search.coming(measuring, Wanted(words), None, 31)
+            events = await search.coming(measuring, SearchQuery(words), None, 31)
             assert len(events) == found, words
             assert 0 < measuring.pages <= PAGES, (words, measuring.pages)
             assert measuring.read <= READ + found, (words, measuring.read)

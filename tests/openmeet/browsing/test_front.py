@@ -14,7 +14,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.saved_searches import actions as alerts
 from openmeet.domain.saved_searches import tasks
 from openmeet.domain.search import event_lists, front_page, search
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
@@ -143,7 +143,7 @@ async def test_what_is_near_a_point_may_stand_beside_what_is_familiar(
         found, after = [], None
         while page := await front_page.coming(reader, None, trust.shown_in("familiar", near), after, 1):
             found += page
-            after = event_lists.unpack(event_lists.pack(search.position_in(Wanted(), page[-1])))
+            after = event_lists.unpack(event_lists.pack(search.position_in(SearchQuery(), page[-1])))
     assert [event.title for event in found] == [*FAMILIAR, "By somebody in Vienna"]
     clock.turn(HOUR)
     await tasks.tell_of_finds(site.db, trust.shown_in("familiar", near))
@@ -159,10 +159,12 @@ async def test_its_pages_follow_each_other_without_gap_or_double(site: Site) -> 
         for hour in range(14, 19):
             await event_by(tx, ana, title=f"Here {hour}", starts=f"2026-07-04T{hour}:00", ends="2026-07-04T22:00")
     async with site.db.reader() as reader:
-        every = [event for event in await search.coming(reader, Wanted(), None, 100) if event.title != "By a stranger"]
+        every = [
+            event for event in await search.coming(reader, SearchQuery(), None, 100) if event.title != "By a stranger"
+        ]
         found, after = [], None
         while page := await front_page.coming(reader, None, trust.FAMILIAR, after, 2):
             found += page
-            after = event_lists.unpack(event_lists.pack(search.position_in(Wanted(), page[-1])))
+            after = event_lists.unpack(event_lists.pack(search.position_in(SearchQuery(), page[-1])))
     assert [event.id for event in found] == [event.id for event in every]
     assert len(found) == 8

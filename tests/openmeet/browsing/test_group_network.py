@@ -5,17 +5,17 @@ import pytest
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import parse_did
 from openmeet.domain.groups import administration, queries
-from openmeet.domain.groups.model import Group, Role
+from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import remote_groups
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.identities.strangers import publishing_to_nobody
 from tests.openmeet.site_under_test import Site, person, signed_in, site_on
@@ -44,18 +44,18 @@ async def planted(site: Site, **typed: str) -> tuple[Group, Caller, Caller]:
 async def program(site: Site, who: Caller) -> dict[str, str]:
     """What a program of this person sends along."""
     async with site.db.transaction() as tx:
-        session = await open_session(tx, who.user_id, SessionKind.API)
+        session = await open_session(tx, who.user_id, SessionTransport.API)
     return {"authorization": f"Bearer {session.token}"}
 
 
-async def promised(site: Site, kind: Kind) -> int:
+async def promised(site: Site, kind: PublicationKind) -> int:
     async with site.db.reader() as reader:
         return len(await reader.fetch("select subject_id from publications where kind = :kind", kind=kind))
 
 
 async def test_a_member_says_yes_and_takes_it_back(site: Site):
     group, _, ben = await planted(site)
-    assert await promised(site, Kind.MEMBERSHIP) == 0
+    assert await promised(site, PublicationKind.MEMBERSHIP) == 0
     async with signed_in(site, ben.user_id) as browser:
         before = (await browser.get(f"/groups/{group.slug}/network")).text
         assert "Let everybody read it" in before
@@ -96,7 +96,7 @@ async def test_strangers_find_no_such_page(site: Site):
     async with signed_in(site, cleo.user_id) as browser:
         assert (await browser.get(f"/groups/{group.slug}/network")).status_code == 403
         assert (await browser.post(f"/groups/{group.slug}/network", data={"public": "yes"})).status_code == 403
-    assert await promised(site, Kind.MEMBERSHIP) == 0
+    assert await promised(site, PublicationKind.MEMBERSHIP) == 0
 
 
 async def test_only_the_owner_decides_whether_the_group_is_published(site: Site):
@@ -105,7 +105,7 @@ async def test_only_the_owner_decides_whether_the_group_is_published(site: Site)
     async with signed_in(site, ana.user_id) as browser:
         assert 'name="sync_enabled" value="on" checked' in (await browser.get(f"/groups/{group.slug}/settings")).text
     async with site.db.transaction() as tx:
-        await administration.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
+        await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
     async with signed_in(site, ben.user_id) as browser:
         form = (await browser.get(f"/groups/{group.slug}/settings")).text
         assert "Publish the group itself" not in form
@@ -133,11 +133,11 @@ async def test_a_group_from_elsewhere_is_shown_and_asked_by_a_public_record(site
         assert "Ask publicly to belong" in (await browser.get(f"{path}/network")).text
         assert (await browser.post(f"{path}/network", data={"public": "yes"})).status_code == 303
         assert "Take it back" in (await browser.get(f"{path}/network")).text
-    assert await promised(site, Kind.MEMBERSHIP) == 1
+    assert await promised(site, PublicationKind.MEMBERSHIP) == 1
     async with site.db.reader() as reader:
         kept = await queries.by_slug(reader, row["slug"])
         mine = await queries.find_member(reader, kept.id, ben.user_id)
-    assert (mine.role, mine.sync_enabled) == (Role.PENDING, True)
+    assert (mine.role, mine.sync_enabled) == (GroupRole.PENDING, True)
 
 
 async def test_the_owner_gives_the_group_a_repository(make_sqlite, clock):

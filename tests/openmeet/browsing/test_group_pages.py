@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
-from openmeet.domain.events.model import NetworkEvent, Status
+from openmeet.domain.events.model import EventStatus, NetworkEvent
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.web.groups import activity_pages, invitations_pages, members_pages, ownership_pages, pages, settings_pages
@@ -317,7 +317,7 @@ async def foreign_event(tx, title: str):
         "",
         "Europe/Berlin",
         said.mode,
-        status=Status.SCHEDULED,
+        status=EventStatus.SCHEDULED,
         venues=(),
         online_url="",
         links=(),

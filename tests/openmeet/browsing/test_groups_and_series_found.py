@@ -6,7 +6,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.model import Template
 from openmeet.feature_flags.flags import MAX_AGE, Flag
@@ -55,7 +55,7 @@ async def test_groups_kept_elsewhere_are_found_by_search_and_by_source(db: Datab
         page = (await browser.get(f"/groups/{one['slug']}")).text
         assert badges_in(page)[:2] == ["From another app", "Not by a member"]
         async with db.transaction() as tx:
-            await visibility.hold(tx, [Subject(Thing.DID, did(2))], State.ARRIVAL)
+            await visibility.hold(tx, [Subject(Thing.DID, did(2))], SubjectVisibility.ARRIVAL)
         assert (await browser.get("/api/groups?q=chess")).json()["groups"] == []
 
 

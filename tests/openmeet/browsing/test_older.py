@@ -5,9 +5,9 @@ import re
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import content
 from openmeet.web.events import api
@@ -31,8 +31,10 @@ async def told(site, name):
         # A transaction each: all of them take longer than one may.
         async with site.db.transaction() as tx:
             for revision in range(start, min(start + AT_ONCE, MANY)):
-                said = Particulars(said=f"part {revision}")
-                await notifications.tell(tx, [UserId(row["id"])], Kind.EVENT_CHANGED, event.id, revision + 2, said)
+                said = NotificationDetails(said=f"part {revision}")
+                await notifications.tell(
+                    tx, [UserId(row["id"])], NotificationKind.EVENT_CHANGED, event.id, revision + 2, said
+                )
 
 
 async def test_all_news_are_reached_by_the_api(site):
@@ -69,7 +71,7 @@ async def test_everybody_who_answered_is_reached(site, monkeypatch):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Tea", capacity="3")
         for number in range(5):
-            await attendance.answer(tx, await person(tx, f"Guest{number}"), event.slug, Reply.GOING)
+            await attendance.answer(tx, await person(tx, f"Guest{number}"), event.slug, RsvpReply.GOING)
     async with site.browser() as client:
         ana = await api_session(client, "host@example.org", "Host")
         path = f"/api/events/{event.slug}/attendees"

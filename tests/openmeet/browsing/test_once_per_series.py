@@ -10,12 +10,12 @@ import pytest
 
 from groundwork.clock import DAY, HandClock, Instant, to_datetime
 from openmeet.domain.events import queries as events
-from openmeet.domain.events.model import Status
+from openmeet.domain.events.model import EventStatus
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.profiles import queries as people
 from openmeet.domain.search import event_lists, index_scan, search
 from openmeet.domain.search.group_events import shown_in_group
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import actions
 from openmeet.domain.series.detection_queries import DetectionState
 from openmeet.domain.series.model import Template, Timing
@@ -115,11 +115,11 @@ async def test_a_cancelled_date_stands_for_its_series_only_where_no_other_takes_
         series = await actions.create(tx, ana, Template("Morning swim"), daily("FREQ=DAILY;COUNT=2"))
         first, second = await dates(tx, series)
         await tx.execute("update events set status = 'cancelled' where id = :id", id=first.id)
-        shown = [one.id for one in await search.coming(tx, Wanted(once_per_series=True), None, 10)]
+        shown = [one.id for one in await search.coming(tx, SearchQuery(once_per_series=True), None, 10)]
         assert shown == [second.id]
         assert [one.id for one in await people.coming_once(tx, ana.user_id, 10)] == [second.id]
         await tx.execute("update events set status = 'cancelled' where id = :id", id=second.id)
-        shown = [one.id for one in await search.coming(tx, Wanted(once_per_series=True), None, 10)]
+        shown = [one.id for one in await search.coming(tx, SearchQuery(once_per_series=True), None, 10)]
     assert shown == [first.id]
 
 
@@ -130,7 +130,7 @@ async def some_series(tx, chosen: random.Random) -> None:
         rule = chosen.choice(("FREQ=DAILY;COUNT=9", "FREQ=WEEKLY;COUNT=5"))
         series = await actions.create(tx, ana, Template(chosen.choice(("Tea", "Jazz")), "with tea"), daily(rule, start))
         for one in await dates(tx, series):
-            title, status = chosen.choice(("Tea", "Jazz", "Chess", one.title)), chosen.choice(list(Status))
+            title, status = chosen.choice(("Tea", "Jazz", "Chess", one.title)), chosen.choice(list(EventStatus))
             changed = replace(
                 one, title=title, status=status, ends_at=Instant(one.starts_at + chosen.randrange(3) * DAY)
             )
@@ -151,7 +151,7 @@ async def test_pages_hold_of_each_series_its_best_date_and_each_once(site: Site,
         day = to_datetime(reader.now).date()
         for words in ((), ("tea",), ("jazz", "tea"), ("chess",)):
             for first, last in ((None, None), (day - timedelta(3), None), (day, day + timedelta(2)), (None, day)):
-                wanted = Wanted(words=words, first=first, last=last)
+                wanted = SearchQuery(words=words, first=first, last=last)
                 every = await search.coming(reader, wanted, None, 500)
                 best: dict[str, tuple[object, ...]] = {}
                 for one in every:
@@ -179,7 +179,7 @@ async def test_the_other_dates_are_met_by_an_index(site: Site) -> None:
         if tx.engine == "postgresql":
             await tx.execute("set local enable_seqscan = off")
         explaining = Explaining(tx)
-        for wanted in (Wanted(), Wanted(("tea",)), Wanted(first=to_datetime(tx.now).date())):
+        for wanted in (SearchQuery(), SearchQuery(("tea",)), SearchQuery(first=to_datetime(tx.now).date())):
             assert len(await search.coming(explaining, replace(wanted, once_per_series=True), None, 30)) == 20
     assert explaining.plans
     assert [plan for plan in explaining.plans if reads_all(plan)] == []

@@ -2,12 +2,12 @@
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import host_decisions
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, event_by, person, sign_up, site_on
 
-OPTIONAL = Question("q1", "Do you bring a lantern?")
-REQUIRED = Question("q2", "What do you eat?", is_required=True)
+OPTIONAL = RegistrationQuestion("q1", "Do you bring a lantern?")
+REQUIRED = RegistrationQuestion("q2", "What do you eat?", is_required=True)
 
 
 async def test_nothing_is_held_or_waited_for_at_what_is_cancelled(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -69,10 +69,10 @@ async def test_questions_that_may_be_left_open_are_offered_after_the_click(
         assert "Answer Hanna’s questions" not in (await guest.get(lantern)).text
 
 
-async def _asking(site: Site, question: Question) -> str:
+async def _asking(site: Site, question: RegistrationQuestion) -> str:
     """An event whose host asks that: the path of its page."""
     async with site.db.transaction() as tx:
         hanna = await person(tx, "Hanna")
         event = await event_by(tx, hanna, title="Walk")
-        await host_decisions.change_joining(tx, hanna, event.slug, Joining(questions=(question,)))
+        await host_decisions.change_joining(tx, hanna, event.slug, RegistrationSettings(questions=(question,)))
     return f"/events/{event.slug}"

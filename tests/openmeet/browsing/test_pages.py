@@ -6,8 +6,8 @@ import pytest
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import NetworkAnswer, Reply
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import NetworkAnswer, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
@@ -145,7 +145,7 @@ async def test_an_error_elsewhere_says_nothing_about_a_start_that_is_over(browse
 async def test_the_event_page_says_when_where_and_who(site, browser):
     host, event = await host_event(site)
     async with site.db.transaction() as tx:
-        await attendance.answer(tx, await person(tx, "Greta Guest"), event.slug, Reply.GOING)
+        await attendance.answer(tx, await person(tx, "Greta Guest"), event.slug, RsvpReply.GOING)
         shadow = await users.create_shadow(tx, display_name="carla.example")
         await attendance.apply_from_network(
             tx, event_id=event.id, user_id=shadow, record_uri="at://x", answer=NetworkAnswer.GOING, first_seen=tx.now
@@ -179,7 +179,7 @@ async def test_an_address_alone_answers_nothing(site, browser):
 async def test_a_full_event_offers_the_waitlist_and_says_the_place_in_it(site, browser):
     _, event = await host_event(site, capacity="1")
     async with site.db.transaction() as tx:
-        await attendance.answer(tx, await person(tx, "Greta"), event.slug, Reply.GOING)
+        await attendance.answer(tx, await person(tx, "Greta"), event.slug, RsvpReply.GOING)
     await sign_up(browser, "ben@example.org", "Ben")
     assert "Join waitlist" in (await browser.get(f"/events/{event.slug}")).text
     await browser.post(f"/events/{event.slug}/answer", data={"reply": "going"})
@@ -295,7 +295,7 @@ async def test_fewer_places_than_people_are_said_when_they_are_saved(site, brows
     path = (await browser.post("/events/new", data=form)).headers["location"]
     async with site.db.transaction() as tx:
         for name in ("Greta", "Gustav"):
-            await attendance.answer(tx, await person(tx, name), path.removeprefix("/events/"), Reply.GOING)
+            await attendance.answer(tx, await person(tx, name), path.removeprefix("/events/"), RsvpReply.GOING)
     fewer = TYPED | {"revision": "1", "capacity": "1"}
     asked = await browser.post(f"{path}/edit", data=fewer)
     await browser.post(f"{path}/edit", data=inputs_of(asked.text) | fewer)
@@ -350,7 +350,7 @@ async def test_news_say_who_answered_what(site, browser):
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
     path = (await browser.post("/events/new", data=form)).headers["location"]
     async with site.db.transaction() as tx:
-        await attendance.answer(tx, await person(tx, "Greta"), path.removeprefix("/events/"), Reply.INTERESTED)
+        await attendance.answer(tx, await person(tx, "Greta"), path.removeprefix("/events/"), RsvpReply.INTERESTED)
     assert f'Greta is interested in <a href="{path}">Board games</a>.' in (await browser.get("/notifications")).text
 
 
@@ -387,7 +387,7 @@ async def test_nobody_stands_among_those_offered_a_place_and_among_those_waiting
     async with site.db.transaction() as tx:
         ben, cleo, dora = [await person(tx, name) for name in ("Ben", "Cleo", "Dora")]
         for who, reply in ((ben, "going"), (cleo, "going"), (dora, "going"), (ben, "declined")):
-            await attendance.answer(tx, who, path.removeprefix("/events/"), Reply(reply))
+            await attendance.answer(tx, who, path.removeprefix("/events/"), RsvpReply(reply))
     for page in (path, f"{path}/attendees"):
         shown = (await browser.get(page)).text
         assert "<strong>1</strong> offered</span> <span><strong>1</strong> on the waitlist</span>" in shown
@@ -397,7 +397,7 @@ async def test_names_of_those_who_come_along_are_not_called_optional(site, brows
     await sign_up(browser, "ben@example.org", "Ben")
     host, event = await host_event(site)
     async with site.db.transaction() as tx:
-        await host_decisions.change_joining(tx, host, event.slug, Joining(max_party=3, asks_names=True))
+        await host_decisions.change_joining(tx, host, event.slug, RegistrationSettings(max_party=3, asks_names=True))
     page = (await browser.get(f"/events/{event.slug}/answer")).text
     (label,) = re.findall(r'<label for="guest_names">(.*?)</label>', page, re.DOTALL)
     assert "Who comes with you" in label

@@ -10,12 +10,12 @@ import pytest
 
 from groundwork.clock import Instant
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.users.model import Caller
-from openmeet.domain.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.openmeet.site_under_test import api_session, details, event_by, inputs_of, person, sign_up, site_on
 
@@ -115,7 +115,7 @@ async def test_who_waits_for_a_place_waits_for_the_address(site):
     async with site.db.transaction() as tx:
         ana, cleo = await person(tx, "Ana"), await person(tx, "Cleo")
         event = await event_by(tx, ana, **EVENT, capacity="1")
-        await attendance.answer(tx, cleo, event.slug, Reply.GOING)
+        await attendance.answer(tx, cleo, event.slug, RsvpReply.GOING)
     async with site.browser() as guest:
         await sign_up(guest, "ben@example.org", "Ben")
         await guest.post(f"/events/{event.slug}/answer", data={"reply": "going"})
@@ -168,7 +168,7 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
     hook = Webhook(
         WebhookId("w"), owner.user_id, None, "https://x.example", frozenset(Happening), b"", None, "", 1, Instant(0)
     )
-    delivery = Delivery(
+    delivery = WebhookDelivery(
         DeliveryId("d"),
         hook.id,
         Happening.EVENT,

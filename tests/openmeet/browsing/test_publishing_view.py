@@ -5,18 +5,18 @@ from dataclasses import replace
 import httpx
 
 from openmeet.domain.attendance import actions, event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.collections import EVENT
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.ingestion.network import HERE as INSTANCE
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.site_under_test import site_on
@@ -29,7 +29,7 @@ ON_ITS_WAY_BACK = "being taken back from your PDS"
 
 async def seen_by(town: Town, who: Caller, path: str) -> httpx.Response:
     async with town.db.transaction() as tx:
-        session = await sign_in.open_session(tx, who.user_id, SessionKind.BROWSER)
+        session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
     async with site_on(town.db, town.clock).browser() as browser:
         browser.cookies.set("openmeet_session", session.token)
         return await browser.get(path)
@@ -90,7 +90,7 @@ async def test_what_was_recalled_is_being_taken_back(town: Town):
     event = await town.event(ana)
     await town.pay()
     async with town.db.transaction() as tx:
-        await publication_moves.recall(tx, kind=Kind.EVENT, subject_id=event.id)
+        await publication_moves.recall(tx, kind=PublicationKind.EVENT, subject_id=event.id)
     assert await chips(town, ana, event) == {ON_ITS_WAY_BACK}
 
 
@@ -109,7 +109,7 @@ async def test_what_another_app_wrote_is_not_only_here(town: Town):
     assert "Publish it" not in page
     async with town.db.transaction() as tx:
         await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))
-        await actions.answer(tx, ana, found.slug, Reply.INTERESTED)
+        await actions.answer(tx, ana, found.slug, RsvpReply.INTERESTED)
     page = (await seen_by(town, ana, f"/events/{found.slug}")).text
     assert page.count("changed only here</span>") == 2
 

@@ -6,12 +6,12 @@ import pytest
 
 from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import event_lists, search
 from openmeet.domain.search.event_lists import Mine
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import event_by, person
 
@@ -34,7 +34,7 @@ async def test_every_coming_event_once_soonest_first(db):
         ana = await person(tx, "Ana")
         for number in (3, 1, 2, 2, 2):
             await event_by(tx, ana, title=f"On day {number}", starts=f"2026-07-0{number}T18:00", ends="")
-        assert await all_of(tx, Wanted()) == ["On day 1", "On day 2", "On day 2", "On day 2", "On day 3"]
+        assert await all_of(tx, SearchQuery()) == ["On day 1", "On day 2", "On day 2", "On day 2", "On day 3"]
 
 
 async def test_words_and_days_narrow_the_list(db):
@@ -42,11 +42,11 @@ async def test_words_and_days_narrow_the_list(db):
         ana = await person(tx, "Ana")
         await event_by(tx, ana, title="100% Jazz_night", starts="2026-07-01T18:00", ends="")
         await event_by(tx, ana, title="Chess", starts="2026-07-02T18:00", ends="", venue_name="JAZZ CAFÉ")
-        assert await all_of(tx, Wanted(("jazz",))) == ["100% Jazz_night", "Chess"]
-        assert await all_of(tx, Wanted(("jazz", "café"))) == ["Chess"]
-        assert await all_of(tx, Wanted(("100%",))) == ["100% Jazz_night"]
-        assert await all_of(tx, Wanted(("!",))) == []
-        assert await all_of(tx, Wanted(first=date(2026, 7, 1), last=date(2026, 7, 1))) == ["100% Jazz_night"]
+        assert await all_of(tx, SearchQuery(("jazz",))) == ["100% Jazz_night", "Chess"]
+        assert await all_of(tx, SearchQuery(("jazz", "café"))) == ["Chess"]
+        assert await all_of(tx, SearchQuery(("100%",))) == ["100% Jazz_night"]
+        assert await all_of(tx, SearchQuery(("!",))) == []
+        assert await all_of(tx, SearchQuery(first=date(2026, 7, 1), last=date(2026, 7, 1))) == ["100% Jazz_night"]
 
 
 @pytest.mark.parametrize(
@@ -64,16 +64,16 @@ async def test_an_event_is_found_on_the_day_of_its_heading(db, starts, zone):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana, starts=starts, ends="", time_zone=zone)
-        assert await all_of(tx, Wanted(first=day, last=day)) == ["Board games"]
-        assert await all_of(tx, Wanted(last=day - timedelta(days=1))) == []
-        assert await all_of(tx, Wanted(first=day + timedelta(days=1))) == []
+        assert await all_of(tx, SearchQuery(first=day, last=day)) == ["Board games"]
+        assert await all_of(tx, SearchQuery(last=day - timedelta(days=1))) == []
+        assert await all_of(tx, SearchQuery(first=day + timedelta(days=1))) == []
 
 
 @pytest.mark.parametrize("word", ["zurich", "ZÜRICH", "Zu\u0308rich", "orsted", "strasse"])
 async def test_neither_case_nor_marks_hide_an_event(db, word):
     async with db.transaction() as tx:
         await event_by(tx, await person(tx, "Ana"), title="Ørsted in Zürich", venue_name="Straße 1")
-        assert await all_of(tx, Wanted((word,))) == ["Ørsted in Zürich"]
+        assert await all_of(tx, SearchQuery((word,))) == ["Ørsted in Zürich"]
 
 
 async def test_what_is_over_removed_undated_or_not_public_is_not_coming(db, clock):
@@ -84,13 +84,13 @@ async def test_what_is_over_removed_undated_or_not_public_is_not_coming(db, cloc
         deleted = await event_by(tx, ana)
         await events.delete(tx, ana, deleted.slug)
         await events.apply_from_network(tx, uri=URI, cid="c", author_id=ana.user_id, event=FROM_NETWORK)
-        assert await all_of(tx, Wanted()) == ["Party"]
+        assert await all_of(tx, SearchQuery()) == ["Party"]
         await events.remove_from_network(tx, uri=URI)
-        assert await all_of(tx, Wanted()) == []
+        assert await all_of(tx, SearchQuery()) == []
         await event_by(tx, ana, title="Last")
     clock.turn(365 * DAY)
     async with db.reader() as reader:
-        assert await all_of(reader, Wanted()) == []
+        assert await all_of(reader, SearchQuery()) == []
 
 
 async def test_my_lists_page_by_page(db, clock):
@@ -98,7 +98,7 @@ async def test_my_lists_page_by_page(db, clock):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for number in (1, 2, 3):
             event = await event_by(tx, ana, title=f"On day {number}", starts=f"2026-07-0{number}T18:00", ends="")
-            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
 
     async def titles(reader, which):
         seen, after = [], None
@@ -124,7 +124,7 @@ async def test_events_of_news_come_in_one_statement(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         (news,) = await newest(tx, ana.user_id, 10)
         assert await event_lists.events_by_ids(tx, [news.subject_id, news.subject_id]) == {event.id: event}
         assert await event_lists.events_by_ids(tx, []) == {}

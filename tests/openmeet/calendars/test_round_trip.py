@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from groundwork.clock import Instant
 from openmeet.domain.events.edits import blank_event, with_details
-from openmeet.domain.events.model import Audience, Mode, Status, Venue
+from openmeet.domain.events.model import Audience, EventStatus, Mode, Venue
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.events.vocabulary import Category
@@ -54,7 +54,7 @@ def submissions(draw: st.DrawFn) -> Submission:
 
 
 @settings(max_examples=200, deadline=None)
-@given(typed=submissions(), status=st.sampled_from(list(Status)), reason=_PARTS)
+@given(typed=submissions(), status=st.sampled_from(list(EventStatus)), reason=_PARTS)
 @example(
     typed=Submission(
         title="x\\N",
@@ -64,16 +64,16 @@ def submissions(draw: st.DrawFn) -> Submission:
         mode=Mode.IN_PERSON.value,
         place_audience=Audience.EVERYONE.value,
     ),
-    status=Status.CANCELLED,
+    status=EventStatus.CANCELLED,
     reason="C:\\New",
 )
 def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     typed: Submission,
-    status: Status,
+    status: EventStatus,
     reason: str,
 ) -> None:
     event = with_details(blank_event(NOW, typed.title, UserId("u")), check(typed))
-    is_cancelled = status is Status.CANCELLED
+    is_cancelled = status is EventStatus.CANCELLED
     event = replace(event, status=status, status_reason=reason if is_cancelled else "")
     entry = written(event, host=HOST, url=f"https://{HOST}/events/x", sequence=1, description=event.description)
     assert entry is not None
@@ -83,7 +83,7 @@ def test_any_event_comes_back_as_far_as_everybody_may_know_it(
     assert found.warnings == ()
     assert (found.is_cancelled, found.reason) == (is_cancelled, reason if is_cancelled else "")
     # What is known of whether it happens, too: a plan comes back as a plan.
-    assert found.standing == (None if status in {Status.SCHEDULED, Status.CANCELLED} else status)
+    assert found.standing == (None if status in {EventStatus.SCHEDULED, EventStatus.CANCELLED} else status)
     back = with_details(blank_event(NOW, found.typed.title, UserId("v")), check(found.typed))
     # A place without a word that people could read is its point alone.
     there = event.place if event.place.lines else Venue(latitude=event.place.latitude, longitude=event.place.longitude)

@@ -11,8 +11,8 @@ from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Refused
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions, host_decisions, queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.check_in import tickets
 from openmeet.domain.events.queries import by_slug
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, sign_up, site_on
@@ -40,7 +40,7 @@ async def made(browser, site, **typed: str):
 
 async def coming(site, event, *names: str):
     async with site.db.transaction() as tx:
-        return [await actions.answer(tx, await person(tx, name), event.slug, Reply.GOING) for name in names]
+        return [await actions.answer(tx, await person(tx, name), event.slug, RsvpReply.GOING) for name in names]
 
 
 async def test_by_code_by_list_and_back(site):
@@ -103,9 +103,9 @@ async def test_who_was_checked_in_by_mistake_stands_as_before(site):
         host, event = await made(browser, site, capacity="2")
         async with site.db.transaction() as tx:
             people = {name: await person(tx, name) for name in ("Ben", "Cleo", "Dora")}
-            for name, reply in (("Ben", Reply.GOING), ("Cleo", Reply.INTERESTED), ("Dora", Reply.DECLINED)):
+            for name, reply in (("Ben", RsvpReply.GOING), ("Cleo", RsvpReply.INTERESTED), ("Dora", RsvpReply.DECLINED)):
                 mine = await actions.answer(tx, people[name], event.slug, reply)
-                if reply is not Reply.GOING:
+                if reply is not RsvpReply.GOING:
                     assert (await host_decisions.check_in(tx, host, event.slug, mine.id)).status is S.ATTENDED
                     assert (await host_decisions.undo_check_in(tx, host, event.slug, mine.id)).status is mine.status
             assert await queries.seats_taken(tx, event.id) == 1
@@ -252,7 +252,7 @@ async def test_settings_of_a_question_survive_an_edit(site):
     async with site.browser() as browser:
         _, event = await made(browser, site)
         async with site.db.transaction() as tx:
-            await registration.put(tx, event.id, Joining(questions=(Question("q7", "Diet?"),)))
+            await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q7", "Diet?"),)))
             revision = await registration.revision_of(tx, event)
         form = {
             "max_party": "1",

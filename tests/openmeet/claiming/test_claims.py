@@ -10,21 +10,21 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.account_merge import actions, queries
-from openmeet.domain.account_merge.model import SignedIn
+from openmeet.domain.account_merge.model import SignInResult
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
@@ -40,14 +40,14 @@ async def db(make_database: MakeDatabase) -> Database:
     return await make_database("openmeet")
 
 
-async def take(db: Database, *messages: RecordMessage) -> list[Outcome]:
+async def take(db: Database, *messages: RecordMessage) -> list[IngestResult]:
     async def work(tx):
         return await apply(tx, HERE, messages)
 
     return await in_one_hop(db, work)
 
 
-async def signs_in(db: Database, who: Did, caller: UserId | None = None) -> SignedIn:
+async def signs_in(db: Database, who: Did, caller: UserId | None = None) -> SignInResult:
     async with db.transaction() as tx:
         return await actions.sign_in_with_did(tx, who, handle="ana.example", pds_url=PDS, caller=caller)
 
@@ -77,7 +77,7 @@ async def test_signing_in_makes_the_shadow_a_person_and_says_what_was_there(db: 
         owed = await reader.fetch_one("select 1 from debts where kind = 'backfill' and subject = :did", did=did(1))
     assert (row["kind"], row["claimed_at"]) == ("person", clock.now())
     assert owed is not None
-    assert await signs_in(db, did(1)) == SignedIn(shadow)
+    assert await signs_in(db, did(1)) == SignInResult(shadow)
 
 
 async def test_whoever_signs_in_is_not_a_stranger_any_more(db: Database) -> None:
@@ -144,7 +144,7 @@ async def test_a_did_that_nobody_knows_or_that_did_nothing_is_linked_at_once(db:
         ana = await person(tx, "Ana")
         await identities.person_for_did(tx, did(3))
     for number in (1, 3, 1):
-        assert await signs_in(db, did(number), ana.user_id) == SignedIn(ana.user_id)
+        assert await signs_in(db, did(number), ana.user_id) == SignInResult(ana.user_id)
     async with db.reader() as reader:
         mine = await identity_queries.of_user(reader, ana.user_id)
     assert [(one.did, one.is_default) for one in mine] == [(did(1), True), (did(3), False)]
@@ -265,7 +265,7 @@ async def test_answers_by_mail_are_joined_by_their_address(db: Database) -> None
         host = await person(tx, "Host")
         tea = await event_by(tx, host)
         guest = await guests.make(tx, display_name="Ana A.", email="ana@example.net")
-        await attendance.answer(tx, Caller(guest, "Ana A."), tea.slug, Reply.GOING)
+        await attendance.answer(tx, Caller(guest, "Ana A."), tea.slug, RsvpReply.GOING)
     ana = (await signs_in(db, did(1))).user_id
     async with db.transaction() as tx:
         claim, _ = await actions.prove_email(tx, ana, "ana@example.net")
@@ -301,7 +301,7 @@ async def test_what_arrives_during_the_joining_is_the_persons(db: Database, cloc
         await tx.execute(
             "update events set record_uri = :uri, record_did = :did where id = :id", uri=uri, did=did(5), id=full.id
         )
-        await visibility.hold(tx, [Subject(Thing.DID, did(2))], State.TRUSTED)
+        await visibility.hold(tx, [Subject(Thing.DID, did(2))], SubjectVisibility.TRUSTED)
     for who in range(6, 12):
         subjects = [f"at://{did(2)}/{EVENT}/e{who}-{index}" for index in range(6)]
         await take(db, *(event(2, about.rpartition("/")[2], who) for about in subjects))
@@ -316,7 +316,7 @@ async def test_what_arrives_during_the_joining_is_the_persons(db: Database, cloc
                 async with db.reader() as reader:
                     slug = (await by_record_uri(reader, about)).slug
                 async with db.transaction() as tx:
-                    await attendance.answer(tx, ana, slug, Reply.GOING)
+                    await attendance.answer(tx, ana, slug, RsvpReply.GOING)
 
         async def joins(ana=ana, claim=claim) -> None:
             async def work(tx):

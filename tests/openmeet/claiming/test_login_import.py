@@ -12,10 +12,10 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.http.server import serve
 from openmeet.domain.account_merge import actions as claiming
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import backfill_progress
-from openmeet.domain.identities.backfill_progress import Stage
+from openmeet.domain.identities.backfill_progress import BackfillStage
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import backfill, retry
 from openmeet.network.repositories.sign_in import sign_in_with_password
@@ -60,7 +60,7 @@ async def signs_in(town: Town, name: str = "dora") -> UserId:
     )
 
 
-async def how_far(town: Town, user_id: UserId) -> tuple[Stage, int, int]:
+async def how_far(town: Town, user_id: UserId) -> tuple[BackfillStage, int, int]:
     async with town.db.reader() as reader:
         (one,) = await backfill_progress.of_person(reader, user_id)
     return one.stage, one.applied, one.total
@@ -81,15 +81,15 @@ async def test_everything_of_the_repository_is_here_after_signing_in(town: Town)
         },
     )
     user_id = await signs_in(town)
-    assert await how_far(town, user_id) == (Stage.WAITING, 0, 0)
+    assert await how_far(town, user_id) == (BackfillStage.WAITING, 0, 0)
     began = time.perf_counter()
     await town.pay_debts()
     print(f"read 251 records in {time.perf_counter() - began:.2f} s")
-    assert await how_far(town, user_id) == (Stage.DONE, 251, 251)
+    assert await how_far(town, user_id) == (BackfillStage.DONE, 251, 251)
     ben = await town.person("Ben", agrees=False)
     async with town.db.transaction() as tx:
         tea = await by_record_uri(tx, f"at://{did}/{EVENT}/{key_of(2)}")
-        await attendance.answer(tx, ben, tea.slug, Reply.GOING)
+        await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING)
     assert await signs_in(town) == user_id
     await town.pay_debts()
     async with town.db.reader() as reader:
@@ -109,7 +109,7 @@ async def test_a_pds_that_dies_in_between_is_asked_again(town: Town) -> None:
         assert "/my/reading" in (await browser.get("/my/events")).text
         await town.pds_serving.stop()
         await town.pay_debts()
-        assert (await how_far(town, user_id))[0] is Stage.DELAYED
+        assert (await how_far(town, user_id))[0] is BackfillStage.DELAYED
         shown = (await browser.get("/my/reading")).text
         assert 'http-equiv="refresh"' in shown
         assert "does not answer" in shown
@@ -138,10 +138,10 @@ async def test_what_was_applied_before_a_crash_is_neither_lost_nor_doubled(
     monkeypatch.setattr(retry, "in_one_hop", dying_after(2))
     with pytest.raises(KeyboardInterrupt):
         await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
-    assert await how_far(town, user_id) == (Stage.APPLYING, 20, 30)
+    assert await how_far(town, user_id) == (BackfillStage.APPLYING, 20, 30)
     monkeypatch.setattr(retry, "in_one_hop", in_one_hop)
     await backfill.backfill(town.db, town.network, town.processor.here, parse_did(did))
-    assert await how_far(town, user_id) == (Stage.DONE, 30, 30)
+    assert await how_far(town, user_id) == (BackfillStage.DONE, 30, 30)
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select count(*) as n from events where author_id = :id", id=user_id)
     assert row["n"] == 30

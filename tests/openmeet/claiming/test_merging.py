@@ -11,13 +11,13 @@ from groundwork.outbox.dispatcher import Paying
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.merge import ROOMS, merge
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import freed_seats_payer
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import merge as reassigning
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.claiming.every_row import Schema, insert, people_columns, row_for, schema_of
 from tests.openmeet.counting import Counting
@@ -172,7 +172,7 @@ async def merged(tx: Transaction, events: int) -> int:
     for _ in range(events):
         event = await event_by(tx, await person(tx, f"Host {new_id(tx.now)}"), capacity="2")
         for who in (goes, stays, waits):
-            await attendance.answer(tx, who, event.slug, Reply.GOING)
+            await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
     counting = Counting(tx)
     await merge(counting, goes.user_id, stays.user_id)
     return counting.statements
@@ -186,7 +186,7 @@ async def test_it_takes_as_many_statements_for_many_shared_events_as_for_some(db
         many = await merged(tx, 14)
     # In SQLite's own process a row of several costs no more alone.
     assert many == some or db.engine == "sqlite"
-    while await dispatcher.run_once(db, {Debt.FREED_SEATS: Paying(freed_seats_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.FREED_SEATS: Paying(freed_seats_payer(db))}):
         pass
     async with db.reader() as reader:
         rows = await reader.fetch(

@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.sign_in.model import code_of
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
@@ -41,7 +41,7 @@ async def test_what_is_joined_is_shown_before_and_said_after(site: Site) -> None
     async with site.db.transaction() as tx:
         tea = await event_by(tx, await person(tx, "Host"), title="Tea")
         guest = await guests.make(tx, display_name="Ana A.", email="other@example.org")
-        await attendance.answer(tx, Caller(guest, ""), tea.slug, Reply.GOING)
+        await attendance.answer(tx, Caller(guest, ""), tea.slug, RsvpReply.GOING)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         assert "/settings/join" in (await browser.get("/settings/profile")).text

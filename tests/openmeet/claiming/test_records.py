@@ -5,10 +5,10 @@ from itertools import chain
 from groundwork.clock import MINUTE
 from groundwork.database.one_hop import in_one_hop
 from openmeet.domain.account_merge import actions as claiming
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import Town, town
 from tests.world.oracle import RSVP
 
@@ -23,7 +23,7 @@ async def answers_in(town: Town, name: str) -> list[str]:
     return [str(one["value"]["status"]).partition("#")[2] for one in listed["records"]]
 
 
-async def both_answer(town: Town, first: Reply, later: Reply | None) -> tuple[Event, Caller, Caller]:
+async def both_answer(town: Town, first: RsvpReply, later: RsvpReply | None) -> tuple[Event, Caller, Caller]:
     """An event, who stays (answered first) and who goes (answered later), with their records written."""
     host = await town.person("Ana")
     tea = await town.event(host)
@@ -59,7 +59,7 @@ async def join(town: Town, stays: Caller, goes: Caller) -> None:
 
 async def test_of_two_records_of_one_answer_one_is_taken_back(town: Town) -> None:
     """The answer that stays says the later word, in one of the repositories."""
-    tea, dora, cleo = await both_answer(town, Reply.GOING, Reply.DECLINED)
+    tea, dora, cleo = await both_answer(town, RsvpReply.GOING, RsvpReply.DECLINED)
     assert [await answers_in(town, name) for name in ("dora", "cleo")] == [["going"], ["notgoing"]]
     await join(town, dora, cleo)
     await settled(town)
@@ -71,22 +71,24 @@ async def test_of_two_records_of_one_answer_one_is_taken_back(town: Town) -> Non
             "select state, subject_id from publications where kind = 'rsvp' and state <> 'retracted'"
         )
     assert [(row["user_id"], row["status"]) for row in rows] == [(dora.user_id, "declined")]
-    assert [(row["state"], row["subject_id"]) for row in owed] == [(State.PUBLISHED, rows[0]["id"])]
+    assert [(row["state"], row["subject_id"]) for row in owed] == [(PublicationState.PUBLISHED, rows[0]["id"])]
     # It goes on being one answer.
-    await town.answer(dora, tea.slug, Reply.INTERESTED)
+    await town.answer(dora, tea.slug, RsvpReply.INTERESTED)
     await settled(town)
     assert sorted([*await answers_in(town, "dora"), *await answers_in(town, "cleo")]) == ["interested"]
 
 
 async def test_an_only_record_goes_on_where_it_is(town: Town) -> None:
     """Whoever goes wrote it: it stays in their repository, and says what the person says from now on."""
-    tea, dora, cleo = await both_answer(town, Reply.GOING, None)
+    tea, dora, cleo = await both_answer(town, RsvpReply.GOING, None)
     await join(town, cleo, dora)
     await settled(town)
     assert await answers_in(town, "dora") == ["going"]
-    await town.answer(cleo, tea.slug, Reply.DECLINED)
+    await town.answer(cleo, tea.slug, RsvpReply.DECLINED)
     await settled(town)
     assert [await answers_in(town, name) for name in ("dora", "cleo")] == [["notgoing"], []]
     async with town.db.reader() as reader:
-        row = await reader.fetch_one("select count(*) as n from publications where kind = :kind", kind=Kind.RSVP)
+        row = await reader.fetch_one(
+            "select count(*) as n from publications where kind = :kind", kind=PublicationKind.RSVP
+        )
     assert row["n"] == 1

@@ -20,11 +20,11 @@ from openmeet.domain.account_merge import actions
 from openmeet.domain.account_merge.model import ClaimId
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.network.ingestion.apply import apply
@@ -139,9 +139,9 @@ async def scene(db: Database, who: int) -> Scene:
             )
             made.append(one)
         theirs, shared, full, fresh = made
-        await attendance.answer(tx, ana, shared.slug, Reply.INTERESTED)
-        await attendance.answer(tx, ana, full.slug, Reply.GOING)
-        await attendance.answer(tx, ben, full.slug, Reply.GOING)
+        await attendance.answer(tx, ana, shared.slug, RsvpReply.INTERESTED)
+        await attendance.answer(tx, ana, full.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ben, full.slug, RsvpReply.GOING)
         await apply(tx, HERE, [says(who, "theirs", 1), says(who, "shared", 2)])
         proven = await actions.sign_in_with_did(tx, own_did(who), handle="ana.example", pds_url=PDS, caller=ana.user_id)
         assert proven.claim is not None
@@ -271,7 +271,7 @@ async def test_what_one_does_while_one_is_joined_is_refused_and_works_when_done_
     path = f"/events/{one.fresh.slug}/answer"
     async with db.transaction() as tx:
         claim, _ = await actions.prove_email(tx, one.ana.user_id, "ben.10@example.org")
-        program = await open_session(tx, one.ben.user_id, SessionKind.API)
+        program = await open_session(tx, one.ben.user_id, SessionTransport.API)
     assert claim is not None
     is_joined = asyncio.Event()
     bearer = {"authorization": f"Bearer {program.token}"}

@@ -9,17 +9,17 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import SWITCHED_OFF, Kind, State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import SWITCHED_OFF, PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 URI = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"
 REV, LATER = "3aaaaaaaaaaaa", "3bbbbbbbbbbbb"
-KIND = Kind.EVENT
+KIND = PublicationKind.EVENT
 
 Change = Callable[[Transaction, UserId], Awaitable[object]]
-Outcome = Callable[[Transaction, Publication], Awaitable[object]]
+Outcome = Callable[[Transaction, LeasedPublication], Awaitable[object]]
 
 CHANGES: dict[str, Change] = {
     "of it": lambda tx, _: publications.look_again(tx, kind=KIND, subject_ids=["e"]),
@@ -32,11 +32,11 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def _confirm(tx: Transaction, held: Publication) -> Awaitable[object]:
+def _confirm(tx: Transaction, held: LeasedPublication) -> Awaitable[object]:
     return publication_leases.confirm(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
 
 
-def _move(state: State, reason: str = "") -> Outcome:
+def _move(state: PublicationState, reason: str = "") -> Outcome:
     return lambda tx, held: publication_leases.move(tx, held, state, reason=reason, due_at=tx.now + HOUR)
 
 
@@ -45,16 +45,16 @@ OUTCOMES: dict[str, Outcome] = {
     "echoed": lambda tx, _: publication_echoes.settle_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
     "adopted": lambda tx, _: publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
     "left": publication_leases.leave,
-    "withheld": _move(State.WITHHELD),
-    "waiting": _move(State.WAITING),
-    "refused": _move(State.REFUSED),
-    "blocked": _move(State.BLOCKED),
-    "conflicted": _move(State.CONFLICTED),
-    "switched off": _move(State.RETRYING, SWITCHED_OFF),
+    "withheld": _move(PublicationState.WITHHELD),
+    "waiting": _move(PublicationState.WAITING),
+    "refused": _move(PublicationState.REFUSED),
+    "blocked": _move(PublicationState.BLOCKED),
+    "conflicted": _move(PublicationState.CONFLICTED),
+    "switched off": _move(PublicationState.RETRYING, SWITCHED_OFF),
 }
 
 
-async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
+async def _leased(tx: Transaction) -> tuple[UserId, LeasedPublication]:
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.owe(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
     (held,) = await publication_leases.take(tx, limit=1, seconds=60)
@@ -72,7 +72,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
     return user_id, found
 
 
-async def _leased_again(db: Database) -> Publication | None:
+async def _leased_again(db: Database) -> LeasedPublication | None:
     async with db.transaction() as tx:
         found = await publication_leases.take(tx, limit=1, seconds=60)
         return found[0] if found else None
@@ -114,7 +114,7 @@ async def test_a_failed_try_waits_for_its_time(database: Database):
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.look_again_at_all_of(tx, user_id)
-        assert await publication_leases.move(tx, held, State.RETRYING, due_at=tx.now + MINUTE, failed=True)
+        assert await publication_leases.move(tx, held, PublicationState.RETRYING, due_at=tx.now + MINUTE, failed=True)
         standing = (await publications.states(tx, KIND, ["e"]))["e"]
-    assert standing.state is State.RETRYING
+    assert standing.state is PublicationState.RETRYING
     assert await _leased_again(database) is None

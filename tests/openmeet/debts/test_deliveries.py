@@ -4,8 +4,8 @@ from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.outbox.dispatcher import Paying, run_once
-from openmeet.outbox.emails import Due, Letter, mail_payer, owe_mail
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.emails import Due, OutgoingEmail, mail_payer, owe_mail
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 
 
@@ -16,20 +16,20 @@ class _Post:
         self.failures = list(failures)
         self.taken: list[tuple[str, str]] = []
 
-    async def send(self, letter: Letter, message_id: str) -> None:
+    async def send(self, letter: OutgoingEmail, message_id: str) -> None:
         self.taken.append((letter.text, message_id))
         if self.failures:
             raise self.failures.pop(0)
 
 
-async def compose(_db: Database, due: Due) -> Letter | None:
+async def compose(_db: Database, due: Due) -> OutgoingEmail | None:
     if due.subject_id == "gone":
         return None
-    return Letter("ana@example.org", "News", f"{due.kind} {due.subject_id} {due.revision}")
+    return OutgoingEmail("ana@example.org", "News", f"{due.kind} {due.subject_id} {due.revision}")
 
 
 async def deliver(db: Database, post: _Post) -> None:
-    await run_once(db, {Debt.MAIL: Paying(mail_payer(db, {"news": compose}, post.send))})
+    await run_once(db, {JobKind.MAIL: Paying(mail_payer(db, {"news": compose}, post.send))})
 
 
 async def owe(db: Database, subject_id: str, revision: int = 1) -> None:

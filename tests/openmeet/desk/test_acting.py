@@ -7,19 +7,19 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import drafts
 from openmeet.domain.events.rules import Submission
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import audit_log, newcomers, policy, visibility
-from openmeet.domain.moderation.model import Act, Policy, State, Subject, Thing
+from openmeet.domain.moderation.model import ModerationAction, ModerationPolicy, Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation.newcomers import Came
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.notifications.model import NEWS_MAIL
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import search
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from openmeet.emails.notifications import group_content
 from openmeet.emails.notifications.email import news_composer
 from openmeet.emails.render import Letterhead
@@ -32,7 +32,7 @@ DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
 async def found(tx):
-    return [one.title for one in await search.coming(tx, Wanted(), None, 50)]
+    return [one.title for one in await search.coming(tx, SearchQuery(), None, 50)]
 
 
 async def told(tx, who):
@@ -46,8 +46,8 @@ async def test_a_hidden_events_host_is_told_why_and_hears_when_it_is_back(db, cl
         event = await event_by(tx, ana)
         subject = Subject(Thing.EVENT, event.id)
         with pytest.raises(InvalidForm, match="reads it"):
-            await actions.decide(tx, mo, subject, State.HIDDEN, " ")
-        step = await actions.decide(tx, mo, subject, State.HIDDEN, "It names a person's home.")
+            await actions.decide(tx, mo, subject, SubjectVisibility.HIDDEN, " ")
+        step = await actions.decide(tx, mo, subject, SubjectVisibility.HIDDEN, "It names a person's home.")
         assert await found(tx) == []
     clock.turn(1_000_000)
     async with db.transaction() as tx:
@@ -70,10 +70,12 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_hear_when_it_is_bac
     async with db.transaction() as tx:
         mo, ana = await person(tx, "Mo"), await person(tx, "Ana")
         group = await group_by(tx, ana, name="Chess club")
-        bea, ben = await member(tx, group, ana, "Bea", Role.ADMIN), await member(tx, group, ana, "Ben")
+        bea, ben = await member(tx, group, ana, "Bea", GroupRole.ADMIN), await member(tx, group, ana, "Ben")
         await tx.execute("delete from notifications where user_id <> :nobody", nobody="")
         await tx.execute("delete from news_mails where user_id <> :nobody", nobody="")
-        step = await actions.decide(tx, mo, Subject(Thing.GROUP, group.id), State.HIDDEN, "It sells tickets.")
+        step = await actions.decide(
+            tx, mo, Subject(Thing.GROUP, group.id), SubjectVisibility.HIDDEN, "It sells tickets."
+        )
         assert [one.kind.value for one in await newest(tx, ben.user_id, 50)] == []
         facts = await group_content.facts_of(tx, news := await newest(tx, bea.user_id, 50), bea.user_id)
         assert [group_content.said(one, facts).text for one in news] == ["It sells tickets."]
@@ -95,7 +97,7 @@ async def test_who_is_blocked_has_no_place_anywhere_any_more_and_takes_none(db):
         event = await event_by(tx, ana, capacity="3")
         shadow = await identities.person_for_did(tx, DID)
         eve = await person(tx, "Eve")
-        await attendance.answer(tx, eve, event.slug, Reply.GOING)
+        await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
         await attendance.apply_from_network(
             tx,
             event_id=event.id,
@@ -104,22 +106,22 @@ async def test_who_is_blocked_has_no_place_anywhere_any_more_and_takes_none(db):
             answer=attendance.NetworkAnswer.INTERESTED,
             first_seen=tx.now,
         )
-        await actions.decide(tx, mo, Subject(Thing.DID, DID), State.HIDDEN, "")
-        step = await actions.decide(tx, mo, Subject(Thing.PERSON, eve.user_id), State.HIDDEN, "")
+        await actions.decide(tx, mo, Subject(Thing.DID, DID), SubjectVisibility.HIDDEN, "")
+        step = await actions.decide(tx, mo, Subject(Thing.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")
         counts = (await answers.counts(tx, [event.id]))[event.id]
         assert (counts.going, counts.interested, counts.seats) == (0, 0, 0)
         with pytest.raises(Exception, match="cannot answer"):
-            await attendance.answer(tx, eve, event.slug, Reply.GOING)
+            await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
         await actions.undo(tx, mo, step.act_id)
         assert (await answers.find(tx, event.id, eve.user_id)).status is AttendanceStatus.DECLINED
-        await attendance.answer(tx, eve, event.slug, Reply.GOING)
+        await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
 
 
 async def test_the_first_public_event_of_a_new_account_waits_until_a_moderator_has_shown_one(db, clock):
     async with db.transaction() as tx:
         mo, old = await person(tx, "Mo"), await person(tx, "Old")
         await event_by(tx, old, title="Before")
-        await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
+        await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
     clock.turn(8 * DAY)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -131,7 +133,7 @@ async def test_the_first_public_event_of_a_new_account_waits_until_a_moderator_h
         await drafts.publish(tx, ana, draft.slug, details(title="First"))
         await event_by(tx, ana, title="Second")
         assert await found(tx) == ["Before", "Of an old account"]
-        step = await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), State.TRUSTED, "")
+        step = await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), SubjectVisibility.TRUSTED, "")
         assert sorted(await found(tx)) == ["Before", "First", "Of an old account", "Second"]
         assert await told(tx, ana) == [("shown", "")]
         await event_by(tx, ana, title="Third")
@@ -143,14 +145,14 @@ async def test_the_first_public_event_of_a_new_account_waits_until_a_moderator_h
 async def test_refusing_a_first_event_hides_it_and_the_next_one_waits_as_well(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
+        await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
         ana = await person(tx, "Ana")
         first = await event_by(tx, ana, title="First")
-        await actions.decide(tx, mo, Subject(Thing.EVENT, first.id), State.HIDDEN, "No advertising.")
+        await actions.decide(tx, mo, Subject(Thing.EVENT, first.id), SubjectVisibility.HIDDEN, "No advertising.")
         assert await told(tx, ana) == [("hidden", "No advertising.")]
         await event_by(tx, ana, title="Second")
         assert await found(tx) == []
-        await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), State.TRUSTED, "")
+        await actions.decide(tx, mo, Subject(Thing.PERSON, ana.user_id), SubjectVisibility.TRUSTED, "")
         assert await found(tx) == ["Second"]
 
 
@@ -161,16 +163,23 @@ async def test_a_burst_is_accepted_or_blocked_at_once_host_by_host_and_each_take
         await newcomers.meet(tx, [Came(did, "", 1) for did in dids])
         for number, did in enumerate(dids):
             await note_host(tx, did, f"https://pds.{'spam' if number < 4 else 'fair'}.org", frozenset())
-        await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], State.BURST)
-        assert await actions.decide_waiting(tx, mo, State.TRUSTED, host="unknown.org", reason="") == 0
+        await visibility.hold(tx, [Subject(Thing.DID, did) for did in dids], SubjectVisibility.BURST)
+        assert await actions.decide_waiting(tx, mo, SubjectVisibility.TRUSTED, host="unknown.org", reason="") == 0
 
-        assert await actions.decide_waiting(tx, mo, State.HIDDEN, host="spam.org", reason="spam") == 4
-        assert await actions.decide_waiting(tx, mo, State.TRUSTED, host="", reason="") == 2
+        assert await actions.decide_waiting(tx, mo, SubjectVisibility.HIDDEN, host="spam.org", reason="spam") == 4
+        assert await actions.decide_waiting(tx, mo, SubjectVisibility.TRUSTED, host="", reason="") == 2
         entries = await audit_log.newest(tx, limit=20)
-        assert sorted(entry.act for entry in entries) == [*[Act.BLOCK] * 4, *[Act.RELEASE] * 2]
-        await actions.undo(tx, mo, next(entry.id for entry in entries if entry.act is Act.BLOCK))
+        assert sorted(entry.act for entry in entries) == [
+            *[ModerationAction.BLOCK] * 4,
+            *[ModerationAction.RELEASE] * 2,
+        ]
+        await actions.undo(tx, mo, next(entry.id for entry in entries if entry.act is ModerationAction.BLOCK))
         states = [one.state for one in (await visibility.of_each(tx, dids)).values()]
-        assert sorted(states) == [State.BURST, *[State.HIDDEN] * 3, *[State.TRUSTED] * 2]
+        assert sorted(states) == [
+            SubjectVisibility.BURST,
+            *[SubjectVisibility.HIDDEN] * 3,
+            *[SubjectVisibility.TRUSTED] * 2,
+        ]
 
 
 async def test_moderators_are_those_whom_the_operator_names(db):
@@ -188,6 +197,9 @@ async def test_moderators_are_those_whom_the_operator_names(db):
         # A DID that was only seen is nobody's proof.
         shadow = await identities.person_for_did(tx, DID)
         assert not await policy.is_moderator(tx, shadow, (DID,))
-        assert [entry.act for entry in await audit_log.newest(tx, limit=9)] == [Act.UNNAME, Act.NAME]
+        assert [entry.act for entry in await audit_log.newest(tx, limit=9)] == [
+            ModerationAction.UNNAME,
+            ModerationAction.NAME,
+        ]
         with pytest.raises(NotFound):
-            await actions.decide(tx, mo, Subject(Thing.EVENT, "nothing"), State.HIDDEN, "x")
+            await actions.decide(tx, mo, Subject(Thing.EVENT, "nothing"), SubjectVisibility.HIDDEN, "x")

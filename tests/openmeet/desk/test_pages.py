@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import labels, policy, reports, visibility
-from openmeet.domain.moderation.model import Policy, Reason, State, Subject, Thing
+from openmeet.domain.moderation.model import ModerationPolicy, ReportReason, Subject, SubjectVisibility, Thing
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
@@ -86,8 +86,8 @@ async def test_nobody_else_gets_in(site):
 async def test_every_page_is_shown_with_something_on_it(site):
     ana, _ = await ids(site)
     async with site.db.transaction() as tx:
-        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], State.FIRST_EVENT)
-        await visibility.hold(tx, [Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")], State.BURST)
+        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
+        await visibility.hold(tx, [Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")], SubjectVisibility.BURST)
     async with site.browser() as mo:
         await sign_up(mo, "mo@example.org", "Mo")
         waiting = (await mo.get("/moderation/waiting")).text
@@ -110,7 +110,7 @@ async def test_every_page_is_shown_with_something_on_it(site):
         assert saved.status_code == 303
         assert "Moderation" in (await mo.get("/")).text
     async with site.db.reader() as reader:
-        assert await policy.current(reader) == Policy(True, 9, 9, 9, 9, 9, 9, 1)
+        assert await policy.current(reader) == ModerationPolicy(True, 9, 9, 9, 9, 9, 9, 1)
 
 
 async def test_the_api_says_and_does_the_same(site):
@@ -192,7 +192,7 @@ async def test_a_moderator_reads_what_labellers_say_and_overrules_it(site):
             event = await event_by(tx, Caller(host.id, "Ana"), title="Pills for free")
             await tx.execute("update events set record_uri = :uri where id = :id", uri=uri, id=event.id)
             for value in ("spam", "rude"):
-                await labels.put(tx, labels.Label(labeller, uri, value, "", False, tx.now, None))
+                await labels.put(tx, labels.NetworkLabel(labeller, uri, value, "", False, tx.now, None))
         page = f"/events/{event.slug}"
         assert (await ben.get(page)).status_code == 404
         read = (await ana.get(page)).text
@@ -221,7 +221,7 @@ async def test_programs_read_labels_and_who_said_them(site):
     async with site.db.transaction() as tx:
         await identities.link(tx, did, ana.user_id, handle="ana.test", pds_url="https://pds.example")
         for value in ("rude", "spam"):
-            await labels.put(tx, labels.Label(labeller, did, value, "", False, tx.now, None))
+            await labels.put(tx, labels.NetworkLabel(labeller, did, value, "", False, tx.now, None))
     async with site.browser() as client:
         ben = await api_session(client, "ben@example.org", "Ben")
         mo = await api_session(client, "mo@example.org", "Mo")
@@ -233,7 +233,7 @@ async def test_programs_read_labels_and_who_said_them(site):
         assert one["labels"][0]["cid"] is None
         assert one["labels"][0]["expiresAt"] is None
         async with site.db.transaction() as tx:
-            await reports.put(tx, ana.user_id, Subject(Thing.EVENT, event.id), Reason.SPAM, "x")
+            await reports.put(tx, ana.user_id, Subject(Thing.EVENT, event.id), ReportReason.SPAM, "x")
         (entry,) = (await client.get("/api/moderation/queue", headers=mo)).json()["entries"]
         assert [label["value"] for label in entry["labels"]] == ["rude", "spam"]
         act = {"act": "hide", "thing": "did", "subjectId": did, "reason": "Spam."}
@@ -253,12 +253,12 @@ async def test_what_labels_hide_is_read_by_pages_each_subject_once(make_database
             await identities.link(
                 tx, did, (await person(tx, did[-1])).user_id, handle=f"{did[-1]}.test", pds_url="https://p.example"
             )
-            await labels.put(tx, labels.Label("did:web:l.example", did, "spam", "", False, tx.now, None))
+            await labels.put(tx, labels.NetworkLabel("did:web:l.example", did, "spam", "", False, tx.now, None))
     for number in range(30):
         clock.turn(1_000)
         async with site.db.transaction() as tx:
             for value in ("spam", "!hide", "rude"):
-                label = labels.Label(f"did:web:l{number}.example", uri, value, "", False, tx.now, None)
+                label = labels.NetworkLabel(f"did:web:l{number}.example", uri, value, "", False, tx.now, None)
                 await labels.put(tx, label)
     path = "/api/moderation/labelled"
     async with site.browser() as client, site.browser() as browser:
@@ -286,7 +286,7 @@ async def test_a_labelled_account_waits_with_all_it_hosts(site):
     did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
     async with site.db.transaction() as tx:
         await identities.link(tx, did, ana.user_id, handle="ana.test", pds_url="https://pds.example")
-        await labels.put(tx, labels.Label("did:web:l.example", did, "!hide", "", False, tx.now, None))
+        await labels.put(tx, labels.NetworkLabel("did:web:l.example", did, "!hide", "", False, tx.now, None))
     async with site.browser() as mo:
         await sign_up(mo, "mo@example.org", "Mo")
         for path in ("waiting", f"things/did/{did}", f"things/person/{ana.user_id}", f"things/event/{event.id}"):

@@ -1,16 +1,16 @@
 """What waits for a moderator is written to no repository; what is there already stays as it is while it is hidden."""
 
 from openmeet.domain.moderation import policy
-from openmeet.domain.moderation.model import Policy, State, Subject, Thing
+from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.town import Town, town
 
 __all__ = ["town"]
 
 
-async def decide(town: Town, moderator: Caller, thing: Thing, subject: str, state: State) -> None:
+async def decide(town: Town, moderator: Caller, thing: Thing, subject: str, state: SubjectVisibility) -> None:
     async with town.db.transaction() as tx:
         await actions.decide(tx, moderator, Subject(thing, subject), state, "because")
 
@@ -18,14 +18,14 @@ async def decide(town: Town, moderator: Caller, thing: Thing, subject: str, stat
 async def test_a_first_event_is_published_when_a_moderator_has_released_it(town: Town):
     mo = await town.person("Mo", agrees=False)
     async with town.db.transaction() as tx:
-        await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
+        await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
     ana = await town.person("Ana")
     event = await town.event(ana)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state == "withheld"
-    await decide(town, mo, Thing.PERSON, ana.user_id, State.TRUSTED)
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state == "withheld"
+    await decide(town, mo, Thing.PERSON, ana.user_id, SubjectVisibility.TRUSTED)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state == "published"
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state == "published"
 
 
 async def test_a_record_stays_while_its_event_is_hidden_here_and_follows_when_it_is_shown_again(town: Town):
@@ -34,11 +34,11 @@ async def test_a_record_stays_while_its_event_is_hidden_here_and_follows_when_it
     await town.pay()
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from events where id = :id", id=event.id)
-    await decide(town, mo, Thing.EVENT, event.id, State.HIDDEN)
+    await decide(town, mo, Thing.EVENT, event.id, SubjectVisibility.HIDDEN)
     await town.revise(ana, event.slug, title="Another title")
     await town.pay()
     assert (await town.record(row["record_uri"]))["name"] == "Tea in the park"
-    await decide(town, mo, Thing.EVENT, event.id, State.SHOWN)
+    await decide(town, mo, Thing.EVENT, event.id, SubjectVisibility.SHOWN)
     await town.revise(ana, event.slug, title="A third title")
     await town.pay()
     assert (await town.record(row["record_uri"]))["name"] == "A third title"

@@ -10,7 +10,7 @@ from groundwork.errors import Forbidden, NotFound, PreconditionFailed
 from openmeet.domain.events import actions, queries
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.edits import new_slug, search_text
-from openmeet.domain.events.model import Mode, NetworkEvent, Status, Venue, Visibility
+from openmeet.domain.events.model import EventStatus, Mode, NetworkEvent, Venue, Visibility
 from openmeet.domain.users import actions as users
 from openmeet.outbox import publications
 from openmeet.web.events.schemas import event_fields
@@ -27,7 +27,7 @@ FROM_NETWORK = NetworkEvent(
     ends_text="",
     time_zone="-06:00",
     mode=Mode.IN_PERSON,
-    status=Status.SCHEDULED,
+    status=EventStatus.SCHEDULED,
     venues=(Venue(name="Barn", locality="Ames", country="US", latitude="42.03", longitude="-93.6"),),
     online_url="",
     links=(),
@@ -42,7 +42,7 @@ async def db(make_database):
 
 
 async def owed(reader, event):
-    return (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
+    return (await publications.states(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
 async def test_a_new_event_owes_the_authors_repository_a_look(db):
@@ -50,7 +50,7 @@ async def test_a_new_event_owes_the_authors_repository_a_look(db):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         standing = await owed(tx, event)
-    assert (standing.state, standing.revision) == (publications.State.DUE, 1)
+    assert (standing.state, standing.revision) == (publications.PublicationState.DUE, 1)
 
 
 async def test_one_form_makes_one_event_however_often_it_is_sent(db):
@@ -58,7 +58,7 @@ async def test_one_form_makes_one_event_however_often_it_is_sent(db):
         ana = await person(tx, "Ana")
         first = await actions.create(tx, ana, details(), submission_key="k1")
         again = await actions.create(tx, ana, details(), submission_key="k1")
-        with pytest.raises(actions.AlreadyMade) as refused:
+        with pytest.raises(actions.EventAlreadyCreated) as refused:
             await actions.create(tx, ana, details(title="Other"), submission_key="k1")
     assert again == first
     assert refused.value.slug == first.slug
@@ -113,8 +113,8 @@ async def test_cancelled_and_brought_back_it_is_as_before(db):
         event = await event_by(tx, ana)
         cancelled = await actions.cancel(tx, ana, event.slug, "Rain")
         back = await actions.reinstate(tx, ana, event.slug)
-    assert (cancelled.status, cancelled.status_reason, cancelled.revision) == (Status.CANCELLED, "Rain", 2)
-    assert (back.status, back.status_reason, back.revision) == (Status.SCHEDULED, "", 3)
+    assert (cancelled.status, cancelled.status_reason, cancelled.revision) == (EventStatus.CANCELLED, "Rain", 2)
+    assert (back.status, back.status_reason, back.revision) == (EventStatus.SCHEDULED, "", 3)
 
 
 async def test_a_deleted_event_is_gone_and_its_record_is_to_be_taken_back(db):

@@ -9,14 +9,14 @@ from groundwork.clock import MINUTE
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions, co_host_queries, co_hosts, drafts, permissions, seeing
-from openmeet.domain.events.permissions import INVITATION_LIFE, Act, CoHostState, Standing
+from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventPermission, EventRole
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.actions import agree
 from openmeet.domain.identities.model import IdentityKind
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.search import event_lists as browsing
@@ -57,25 +57,31 @@ async def hosting_together(tx, *, draft: bool = False, **typed: str):
 # Written out once more, by hand: one letter per standing that may.
 # a author, f author whom the group lets make no events any more, c co-host, g who runs its group
 TABLE = {
-    Act.SEE: "afc",
-    Act.EDIT: "acg",
-    Act.KEEP_DRAFT: "afcg",
-    Act.COPY: "afcg",
-    Act.CANCEL: "afcg",
-    Act.DECIDE_ANSWERS: "afc",
-    Act.MESSAGE: "afc",
-    Act.PUBLISH_DRAFT: "a",
-    Act.LEAVE: "c",
-    Act.DELETE: "afg",
-    Act.CHOOSE_HOSTS: "a",
-    Act.HAND_OVER: "af",
-    Act.PUBLISH_RECORD: "af",
+    EventPermission.SEE: "afc",
+    EventPermission.EDIT: "acg",
+    EventPermission.KEEP_DRAFT: "afcg",
+    EventPermission.COPY: "afcg",
+    EventPermission.CANCEL: "afcg",
+    EventPermission.DECIDE_ANSWERS: "afc",
+    EventPermission.MESSAGE: "afc",
+    EventPermission.PUBLISH_DRAFT: "a",
+    EventPermission.LEAVE: "c",
+    EventPermission.DELETE: "afg",
+    EventPermission.CHOOSE_HOSTS: "a",
+    EventPermission.HAND_OVER: "af",
+    EventPermission.PUBLISH_RECORD: "af",
 }
-LETTERS = {Standing.AUTHOR: "a", Standing.FORMER: "f", Standing.CO_HOST: "c", Standing.GROUP: "g", Standing.NOBODY: "n"}
+LETTERS = {
+    EventRole.AUTHOR: "a",
+    EventRole.FORMER: "f",
+    EventRole.CO_HOST: "c",
+    EventRole.GROUP: "g",
+    EventRole.NOBODY: "n",
+}
 
 
-@pytest.mark.parametrize("act", Act)
-@pytest.mark.parametrize("standing", Standing)
+@pytest.mark.parametrize("act", EventPermission)
+@pytest.mark.parametrize("standing", EventRole)
 def test_the_table_of_who_may_do_what(standing, act):
     expected = LETTERS[standing] in TABLE[act]
     assert permissions.may(standing, act) is expected
@@ -222,10 +228,12 @@ async def test_a_co_hosts_edit_holds_here_and_waits_for_the_author_on_the_networ
         ana, ben, event = await hosting_together(tx)
         await agree(tx, ana.user_id, handle="ana.test")
         changed = await actions.revise(tx, ben, event.slug, details(title="By Ben"))
-        owed = await publication_leases.find(tx, publications.Kind.EVENT, event.id)
+        owed = await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id)
         decided = await decide(tx, owed, Switchboard())
         agreed = await actions.agree_to_record(tx, ana, event.slug)
-        after = await decide(tx, await publication_leases.find(tx, publications.Kind.EVENT, event.id), Switchboard())
+        after = await decide(
+            tx, await publication_leases.find(tx, publications.PublicationKind.EVENT, event.id), Switchboard()
+        )
     assert (changed.title, changed.awaits_author) == ("By Ben", True)
     assert isinstance(decided, Leave)
     assert (agreed.awaits_author, agreed.revision) == (False, changed.revision + 1)
@@ -240,17 +248,17 @@ async def test_all_hosts_hear_of_answers_and_of_what_the_others_did(db, clock):
         gone = await co_hosts.invite(tx, ana, event.slug, "dan@example.org")
         await co_hosts.accept(tx, dan, gone.id)
         await co_hosts.leave(tx, dan, event.slug)
-        await attendance.answer(tx, gil, event.slug, Reply.GOING)
+        await attendance.answer(tx, gil, event.slug, RsvpReply.GOING)
     clock.turn(MINUTE)
     async with db.transaction() as tx:
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await event_hosting.cancel(tx, ben, event.slug, "Rain")
         heard = [
             {(news.kind, news.particulars.person_id) for news in await newest(tx, one.user_id, 20)}
             for one in (ana, ben, dan, gil)
         ]
-    bens, gils = ((Kind.NEW_ANSWER, who.user_id) for who in (ben, gil))
-    cancelled = (Kind.EVENT_CANCELLED, None)
+    bens, gils = ((NotificationKind.NEW_ANSWER, who.user_id) for who in (ben, gil))
+    cancelled = (NotificationKind.EVENT_CANCELLED, None)
     assert heard == [{cancelled, bens, gils}, {gils}, set(), {cancelled}]
 
 

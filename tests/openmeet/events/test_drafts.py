@@ -10,8 +10,8 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.event_hosting import unpublish
-from openmeet.domain.attendance.model import Reply
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions, drafts, queries
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -48,7 +48,7 @@ async def browser(site):
 
 
 async def standing_of(reader, event):
-    return (await publications.states(reader, publications.Kind.EVENT, [event.id]))[event.id]
+    return (await publications.states(reader, publications.PublicationKind.EVENT, [event.id]))[event.id]
 
 
 async def test_half_an_event_is_a_draft_and_comes_back_as_it_was_typed(browser):
@@ -94,9 +94,9 @@ async def test_a_draft_owes_no_record_and_a_published_one_does(db):
         event = await drafts.publish(tx, ana, draft.slug, details())
         after = await standing_of(tx, draft)
         shown = await queries.by_slug(tx, draft.slug)
-    assert before.revision == 0 or before.state is publications.State.WITHHELD
+    assert before.revision == 0 or before.state is publications.PublicationState.WITHHELD
     assert (kept.is_draft, kept.is_held, kept.revision) == (True, True, 2)
-    assert (after.state, after.revision) == (publications.State.DUE, event.revision)
+    assert (after.state, after.revision) == (publications.PublicationState.DUE, event.revision)
     assert (shown.is_draft, shown.is_held, shown.title) == (False, False, "Board games")
 
 
@@ -121,7 +121,7 @@ async def test_others_neither_see_nor_publish_it(db):
         with pytest.raises(NotFound):
             await drafts.publish(tx, ben, draft.slug, details())
         with pytest.raises(NotFound):
-            await attendance.answer(tx, ben, draft.slug, Reply.GOING)
+            await attendance.answer(tx, ben, draft.slug, RsvpReply.GOING)
         event = await event_by(tx, ana)
         with pytest.raises(Forbidden):
             await drafts.keep(tx, ben, event.slug, FULL, {})
@@ -141,7 +141,7 @@ async def test_the_clock_publishes_it_at_its_time_and_once(db, clock):
         event = await queries.by_id(reader, draft.id)
         standing = await standing_of(reader, draft)
     assert (event.is_draft, event.publish_at, event.title) == (False, None, "Board games")
-    assert standing.state is publications.State.DUE
+    assert standing.state is publications.PublicationState.DUE
 
 
 async def test_what_is_over_by_then_stays_a_draft_and_says_why(browser, site, clock):
@@ -177,7 +177,7 @@ async def test_an_event_is_a_draft_again_only_while_nobody_has_answered(db):
         event = await event_by(tx, ana)
         draft = await unpublish(tx, ana, event.slug)
         again = await drafts.publish(tx, ana, draft.slug, details())
-        await attendance.answer(tx, ben, event.slug, Reply.INTERESTED)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
         with pytest.raises(Refused, match="answered"):
             await unpublish(tx, ana, event.slug)
     assert (draft.is_draft, draft.slug) == (True, event.slug)
@@ -204,7 +204,9 @@ async def test_a_copy_lets_people_in_as_the_original_does(site, browser, way):
     path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
     async with site.db.transaction() as tx:
         original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
-        asked = Joining(needs_approval=True, max_party=3, questions=(Question("q1", "What do you eat?"),))
+        asked = RegistrationSettings(
+            needs_approval=True, max_party=3, questions=(RegistrationQuestion("q1", "What do you eat?"),)
+        )
         await registration.put(tx, original.id, asked)
     again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
     if way == "draft":
@@ -230,12 +232,12 @@ async def test_the_form_of_a_copy_that_comes_again_leaves_what_was_set_meanwhile
     path = (await browser.post("/events/new", data=form | TYPED)).headers["location"]
     async with site.db.transaction() as tx:
         original = await by_slug(tx, EventSlug(path.rpartition("/")[2]))
-        await registration.put(tx, original.id, Joining(max_party=3))
+        await registration.put(tx, original.id, RegistrationSettings(max_party=3))
     again = inputs_of((await browser.get(f"{path}/duplicate")).text) | TYPED | {"starts": "2026-08-01T18:00"}
     made = [(await browser.post("/events/new", data=again)).headers["location"]]
     async with site.db.transaction() as tx:
         copy = await by_slug(tx, EventSlug(made[0].rpartition("/")[2]))
-        chosen = await registration.put(tx, copy.id, Joining(max_party=7))
+        chosen = await registration.put(tx, copy.id, RegistrationSettings(max_party=7))
     made.append((await browser.post("/events/new", data=again)).headers["location"])
     assert made[0] == made[1]
     async with site.db.reader() as reader:
@@ -252,7 +254,7 @@ async def test_a_copy_of_a_date_has_what_holds_for_its_series(site):
         assert series.status_code == 201, series.text
         async with site.db.transaction() as tx:
             (row,) = await tx.fetch("select id from event_series")
-            await registration.put(tx, row["id"], Joining(needs_approval=True))
+            await registration.put(tx, row["id"], RegistrationSettings(needs_approval=True))
             date = await tx.fetch_one("select slug from events order by starts_at limit 1")
         made = await client.post(
             f"/api/events/{date['slug']}/duplicate", json={"startsLocal": "2026-08-01T18:00"}, headers=headers

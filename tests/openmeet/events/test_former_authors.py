@@ -9,7 +9,7 @@ from openmeet.domain.events import actions, drafts, group_events, queries
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, gather
 from openmeet.domain.series import queries as series_queries
@@ -35,7 +35,7 @@ async def moderated(tx, name="Mo"):
     """Olga's group, and somebody who makes events in it."""
     olga = await person(tx, "Olga")
     group = await group_by(tx, olga)
-    return olga, group, await member(tx, group, olga, name, Role.MODERATOR)
+    return olga, group, await member(tx, group, olga, name, GroupRole.MODERATOR)
 
 
 async def ended(tx, olga, group, who, way):
@@ -45,7 +45,7 @@ async def ended(tx, olga, group, who, way):
         case "removed":
             await administration.remove(tx, olga, group.slug, who.user_id)
         case "demoted":
-            await administration.change_role(tx, olga, group.slug, who.user_id, Role.MEMBER)
+            await administration.change_role(tx, olga, group.slug, who.user_id, GroupRole.MEMBER)
         case "left":
             await groups.leave(tx, who, group.slug)
 
@@ -143,7 +143,7 @@ async def test_the_form_keeps_what_was_typed_and_the_clock_says_why(make_sqlite,
             row = await tx.fetch_one("select id from users where display_name = 'Mo'")
             mo = Caller(UserId(row["id"]), "Mo")
             await administration.accept(tx, mo, (await administration.invite_by_link(tx, olga, group.slug, uses=1)).id)
-            await administration.change_role(tx, olga, group.slug, mo.user_id, Role.MODERATOR)
+            await administration.change_role(tx, olga, group.slug, mo.user_id, GroupRole.MODERATOR)
         form = inputs_of((await browser.get(f"/events/new?group={group.slug}")).text)
         saved = await browser.post("/events/new", data=form | TYPED | {"save": "draft"})
         assert saved.status_code == 303, saved.text

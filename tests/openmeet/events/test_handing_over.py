@@ -14,11 +14,10 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.users.model import Caller
 from openmeet.network.records import links
-from openmeet.outbox.publications import Kind as Record
-from openmeet.outbox.publications import states
+from openmeet.outbox.publications import PublicationKind, states
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import details, person, sign_up, site_on
 
@@ -60,14 +59,14 @@ async def test_offered_and_accepted_it_is_theirs_and_both_host_it(db: Database):
         await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
         await ownership.offer(tx, ana, event.slug, row)
         (news,) = await notifications.newest(tx, ben.user_id, 9)
-        assert (news.kind, news.particulars.answer) == (Kind.SERIES_OFFERED, ownership.EVENT)
+        assert (news.kind, news.particulars.answer) == (NotificationKind.SERIES_OFFERED, ownership.EVENT)
         after = await ownership.accept(tx, ben, event.slug)
         assert after == await by_id(tx, event.id)
         assert (after.author_id, after.revision, after.awaits_author) == (ben.user_id, event.revision + 1, False)
         assert (await co_host_queries.of_person(tx, event.id, ana.user_id)).state is CoHostState.ACCEPTED
         assert await co_host_queries.of_person(tx, event.id, ben.user_id) is None
         assert (await by_record.find(tx, OLD)).id == event.id
-        assert (await states(tx, Record.FORMER_EVENT, [OLD]))[OLD].uri == OLD
+        assert (await states(tx, PublicationKind.FORMER_EVENT, [OLD]))[OLD].uri == OLD
         with pytest.raises(NotFound):
             await ownership.accept(tx, ben, event.slug)
 

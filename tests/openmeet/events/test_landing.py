@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.moderation import policy
-from openmeet.domain.moderation.model import Policy
+from openmeet.domain.moderation.model import ModerationPolicy
 from tests.openmeet.series.test_pages import FORM
 from tests.openmeet.site_under_test import inputs_of, person, sign_up, site_on
 
@@ -41,7 +41,7 @@ async def test_what_is_up_is_said_to_be(site, repeats, visibility, words):
 async def test_what_waits_for_a_moderator_is_not_up(site, repeats):
     async with site.db.transaction() as tx:
         mo = await person(tx, "Mo")
-        await policy.change(tx, Policy(holds_first_events=True), by=mo.user_id)
+        await policy.change(tx, ModerationPolicy(holds_first_events=True), by=mo.user_id)
     async with site.browser() as ana:
         await sign_up(ana, "ana@example.org", "Ana")
         said = await landed(ana, repeats=repeats)

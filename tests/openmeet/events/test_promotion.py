@@ -10,7 +10,7 @@ from openmeet.domain.events import actions, publication
 from openmeet.domain.events.edits import blank_event
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Detail, GroupOfEvent, RecordSettings, Visibility
-from openmeet.domain.events.publication import Circle, Reach, reach, reach_of
+from openmeet.domain.events.publication import Circle, PublishLevel, reach, reach_of
 from openmeet.domain.events.queries import by_id, record_columns
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
@@ -18,7 +18,7 @@ from openmeet.network.records.event_writer import publishable, write_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
 
-NOTHING, MINIMAL, FULL = Reach.NOTHING, Reach.MINIMAL, Reach.FULL
+NOTHING, MINIMAL, FULL = PublishLevel.NOTHING, PublishLevel.MINIMAL, PublishLevel.FULL
 
 # Written out by hand: what the group lets out and who may see the group (None: in no group), for events that are public,
 # unlisted and private. In a private group everything is for members only.

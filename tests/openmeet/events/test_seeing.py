@@ -5,13 +5,13 @@ import pytest
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, group_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions, group_events, queries, rules, seeing
 from openmeet.domain.events.model import GroupOfEvent, Visibility, narrowed
-from openmeet.domain.events.rules import Access
+from openmeet.domain.events.rules import GroupEventAccess
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
-from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel, Role
+from openmeet.domain.groups.model import GroupId, GroupRole, GroupVisibility, PromotionLevel
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from tests.openmeet.groups.people import details as group_details
@@ -54,22 +54,22 @@ async def event_in(tx, host, group, **typed: str):
 
 
 @pytest.mark.parametrize("is_invited", [False, True], ids=["uninvited", "invited"])
-@pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.parametrize("role", [*GroupRole, None])
 async def test_who_sees_an_event_for_members(make_sqlite, role, is_invited):
     """Members do, whoever was invited and never was in the group does, those who are out do not."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_in(tx, ana, await group_by(tx, ana, visibility="private"))
-    inside = role in {Role.OWNER, Role.ADMIN, Role.MODERATOR, Role.MEMBER}
-    out = role in {Role.LEFT, Role.BANNED}
+    inside = role in {GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER}
+    out = role in {GroupRole.LEFT, GroupRole.BANNED}
     viewer = UserId("somebody")
     is_seen = rules.may_see(event, viewer, is_invited=is_invited, access=rules.access_by(role))
     assert is_seen is (inside or (is_invited and not out))
     assert not rules.may_see(event, viewer, is_invited=True), "who does not ask for the standing sees the narrowest"
 
 
-@pytest.mark.parametrize("access", Access)
+@pytest.mark.parametrize("access", GroupEventAccess)
 async def test_outside_of_groups_an_invitation_is_what_counts(event_outside, access):
     assert rules.may_see(event_outside, "ben", is_invited=True, access=access)
     assert not rules.may_see(event_outside, "ben", is_invited=False, access=access)
@@ -99,12 +99,15 @@ async def test_a_group_that_closes_has_its_records_looked_at_again(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         group = await group_by(tx, ana)
         event = await event_in(tx, ana, group)
-        answer = await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        answer = await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await tx.execute("update publications set state = 'published'")
         await group_hosting.revise(tx, ana, group.slug, group_details(visibility="private"))
-        for kind, subject in ((publications.Kind.EVENT, event.id), (publications.Kind.RSVP, answer.id)):
+        for kind, subject in (
+            (publications.PublicationKind.EVENT, event.id),
+            (publications.PublicationKind.RSVP, answer.id),
+        ):
             standing = (await publications.states(tx, kind, [subject]))[subject]
-            assert standing.state is publications.State.DUE
+            assert standing.state is publications.PublicationState.DUE
 
 
 async def test_who_leaves_sees_the_members_events_no_more(db):
@@ -113,23 +116,23 @@ async def test_who_leaves_sees_the_members_events_no_more(db):
         group = await group_by(tx, ana, visibility="private")
         ben = await member(tx, group, ana, "Ben")
         event = await event_in(tx, ana, group)
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == [event]
         await administration.remove(tx, ana, group.slug, ben.user_id)
         assert await seeing.seen(tx, [event], ben.user_id, [event.id]) == []
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await attendance.answer(tx, ben, event.slug, Reply.INTERESTED)
+            await attendance.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
 
 
-@pytest.mark.parametrize("role", [Role.ADMIN, Role.MODERATOR, Role.MEMBER])
+@pytest.mark.parametrize("role", [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER])
 async def test_admins_edit_events_of_others(db, role):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, visibility="private")
         ben = await member(tx, group, ana, "Ben", role)
         event = await event_in(tx, ana, group)
-    if role is not Role.ADMIN:
+    if role is not GroupRole.ADMIN:
         with pytest.raises(Forbidden):
             async with db.transaction() as tx:
                 await event_hosting.cancel(tx, ben, event.slug, "rain")
@@ -139,13 +142,13 @@ async def test_admins_edit_events_of_others(db, role):
         assert (after.title, after.author_id, after.group) == ("Go", ana.user_id, event.group)
 
 
-@pytest.mark.parametrize("role", [Role.MODERATOR, Role.MEMBER, None])
+@pytest.mark.parametrize("role", [GroupRole.MODERATOR, GroupRole.MEMBER, None])
 async def test_who_may_make_events_in_a_group(db, role):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
         ben = await member(tx, group, ana, "Ben", role) if role else await person(tx, "Ben")
-        if role is Role.MODERATOR:
+        if role is GroupRole.MODERATOR:
             assert (await group_events.group_for(tx, group.slug, ben.user_id)).id == group.id
             return
         with pytest.raises(Forbidden):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.model import Value
-from at_protocol.identity.did_document import Service, build_did_document
+from at_protocol.identity.did_document import DidService, build_did_document
 from at_protocol.sync import frames
 from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, LABELS_FRAME, signed_bytes, unsigned_label
 from at_protocol.syntax.did import Did
@@ -24,7 +24,7 @@ class Labeller:
     """Remembers what it said. ``cursors``: with which it was asked, one per connection."""
 
     did: Did
-    key: PrivateKey = field(default_factory=lambda: PrivateKey.from_random(b"l" * 32))
+    key: K256PrivateKey = field(default_factory=lambda: K256PrivateKey.from_random(b"l" * 32))
     said: list[bytes] = field(default_factory=list)
     cursors: list[int] = field(default_factory=list)
     url: str = ""
@@ -32,7 +32,7 @@ class Labeller:
     ignores_cursor: bool = False
     refusal: bytes = b""
 
-    def label(self, uri: str, val: str = "spam", *, at: str = "2026-03-01T10:00:00.000Z", by: str = "", key: PrivateKey | None = None, **more: object) -> dict[str, Value]:  # fmt: skip
+    def label(self, uri: str, val: str = "spam", *, at: str = "2026-03-01T10:00:00.000Z", by: str = "", key: K256PrivateKey | None = None, **more: object) -> dict[str, Value]:  # fmt: skip
         """One label, signed; ``by`` another source, ``key`` another's."""
         label = unsigned_label(src=Did(by or self.did), uri=uri, val=val, cts=at, **more)  # type: ignore[arg-type]
         return {**label, "sig": (key or self.key).sign(signed_bytes(label))}
@@ -67,7 +67,7 @@ def document_of(did: Did, key: str, url: str) -> dict[str, object]:
         did,
         also_known_as=[],
         verification_methods={LABEL_KEY: key},
-        services={LABELER_SERVICE: Service(LABELER_TYPE, url)},
+        services={LABELER_SERVICE: DidService(LABELER_TYPE, url)},
     )
 
 

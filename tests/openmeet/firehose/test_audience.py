@@ -5,7 +5,7 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
 from openmeet.network.firehose import delivery, sources
 from openmeet.network.firehose.sources import everything_for
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import Tenant
 from tests.databases import MakeDatabase
 
@@ -30,7 +30,7 @@ async def hearing(make_database: MakeDatabase) -> tuple[Database, Tenant, Tenant
 
 async def owed(tenant: Tenant) -> list[str]:
     async with tenant.database.reader() as reader:
-        found = [await jobs.find(reader, Debt.BACKFILL, did) for did in (BY_LINES, FOLLOWED)]
+        found = [await jobs.find(reader, JobKind.BACKFILL, did) for did in (BY_LINES, FOLLOWED)]
     return [one.subject for one in found if one is not None]
 
 
@@ -50,7 +50,7 @@ async def test_a_new_community_is_owed_what_others_heard(make_database: MakeData
 
 async def reading_since(tenant: Tenant) -> int:
     async with tenant.database.reader() as reader:
-        found = await jobs.find(reader, Debt.BACKFILL, FOLLOWED)
+        found = await jobs.find(reader, JobKind.BACKFILL, FOLLOWED)
     assert found is not None
     return found.revision
 

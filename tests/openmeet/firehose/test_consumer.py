@@ -24,7 +24,7 @@ from tests.world.relay import Relay
 pytestmark = needs("fixtures")
 
 
-async def follow_until(bench: Bench, url: str, is_done: Callable[[cursors.Source], bool]) -> cursors.Source:
+async def follow_until(bench: Bench, url: str, is_done: Callable[[cursors.StreamCursor], bool]) -> cursors.StreamCursor:
     """Follow a source until what is stored about it says so."""
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop))

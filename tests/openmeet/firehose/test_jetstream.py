@@ -23,7 +23,7 @@ from openmeet.network.firehose.jetstream import MEMORY, follow_jetstream, read_l
 from openmeet.network.firehose.sources import load
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.firehose.conftest import Bench
 from tests.openmeet.firehose.one_path import answering
 from tests.openmeet.town import Town
@@ -326,7 +326,7 @@ async def test_unsigned_word_about_a_signed_record_is_proven(town: Town):
     await town.pay_debts()
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])
-        owed = await reader.fetch("select state from debts where kind = :kind", kind=Debt.PROVE_RECORD.value)
+        owed = await reader.fetch("select state from debts where kind = :kind", kind=JobKind.PROVE_RECORD.value)
     assert row is not None
     assert (row["title"], [one["state"] for one in owed]) == ("Coffee", ["paid"])
 

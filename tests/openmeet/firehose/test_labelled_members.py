@@ -2,7 +2,7 @@
 
 from openmeet.domain.events import queries as events
 from openmeet.domain.moderation import labels
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import Town
 
 
@@ -14,13 +14,15 @@ async def test_what_a_labelled_member_edits_goes_on_into_their_repository(town: 
         before = await events.by_id(tx, event.id)
         assert before is not None
         assert before.record_uri is not None
-        await labels.put(tx, labels.Label("did:web:l.example", before.record_uri, "spam", "", False, tx.now, None))
+        await labels.put(
+            tx, labels.NetworkLabel("did:web:l.example", before.record_uri, "spam", "", False, tx.now, None)
+        )
         hidden = await events.by_id(tx, event.id)
         assert hidden is not None
         assert hidden.is_hidden
     await town.revise(ana, event.slug, title="Coffee in the park")
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     assert (await town.record(before.record_uri))["name"] == "Coffee in the park"
     # What comes back of it changes nothing here, and loses nothing.
     await town.listen(ana.user_id)

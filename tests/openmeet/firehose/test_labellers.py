@@ -11,14 +11,14 @@ import pytest
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.event_stream import Backoff
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.sync import frames
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from aurora_locus.app import open_server
 from aurora_locus.moderation import labels as host_labels
-from aurora_locus.moderation.roles import Deed, Operator, Role
-from aurora_locus.settings import Settings as PdsSettings
+from aurora_locus.moderation.roles import Deed, OperatorRole, PdsOperator
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.database.transaction import TransactionTooLong
 from groundwork.http.client import HttpClient
@@ -29,7 +29,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import actions, labels, visibility
-from openmeet.domain.moderation.model import Act, State, Subject, Thing
+from openmeet.domain.moderation.model import ModerationAction, Subject, SubjectVisibility, Thing
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Template, Timing
@@ -155,7 +155,7 @@ async def test_whoever_signs_for_another_or_speaks_for_another_is_not_believed(b
     unsigned = {name: value for name, value in speaker.label(URI).items() if name != "sig"}
     ahead = format_datetime(bench.clock.now() + HOUR)
     await bench.hear(
-        speaker.label(URI, key=PrivateKey.from_random(b"o" * 32)),
+        speaker.label(URI, key=K256PrivateKey.from_random(b"o" * 32)),
         speaker.label(URI, by=STRANGER),
         changed,
         unsigned,
@@ -240,8 +240,10 @@ async def test_a_moderators_word_is_stronger_and_can_be_taken_back(bench):
     await bench.hear(speaker.label(URI), speaker.label(DID))
     async with bench.db.transaction() as tx:
         mo = await person(tx, "Mo")
-        step = await actions.decide(tx, mo.user_id, Subject(Thing.EVENT, event.id), State.TRUSTED, "A tea party.")
-        assert step.before is State.SHOWN
+        step = await actions.decide(
+            tx, mo.user_id, Subject(Thing.EVENT, event.id), SubjectVisibility.TRUSTED, "A tea party."
+        )
+        assert step.before is SubjectVisibility.SHOWN
     assert await bench.shown(event)
     await bench.hear(speaker.label(URI, "!takedown"))
     assert await bench.shown(event)
@@ -250,9 +252,9 @@ async def test_a_moderators_word_is_stronger_and_can_be_taken_back(bench):
         assert await visibility.of(tx, event.id) is None
     assert not await bench.shown(event)
     async with bench.db.transaction() as tx:
-        step = await actions.decide(tx, mo.user_id, Subject(Thing.DID, DID), State.TRUSTED, "")
+        step = await actions.decide(tx, mo.user_id, Subject(Thing.DID, DID), SubjectVisibility.TRUSTED, "")
         (line,) = await tx.fetch("select act, actor_id from moderation_log where id = :id", id=step.act_id)
-    assert (line["act"], line["actor_id"]) == (Act.RELEASE.value, mo.user_id)
+    assert (line["act"], line["actor_id"]) == (ModerationAction.RELEASE.value, mo.user_id)
     assert await bench.shown(event)
 
 
@@ -271,7 +273,9 @@ async def test_whom_the_settings_name_no_more_hides_nothing_any_more(bench):
 async def test_however_much_a_labeller_said_it_is_forgotten_in_pieces_and_holds_up_nobody(bench, monkeypatch):
     """Another labeller, chosen instead, is read before the first piece is gone; a transaction takes no more than one piece."""
     event, gone = await bench.event(), "did:web:gone.example"
-    others = [labels.Label(gone, f"did:web:{n}.example", "rude", "", False, bench.clock.now(), None) for n in range(7)]
+    others = [
+        labels.NetworkLabel(gone, f"did:web:{n}.example", "rude", "", False, bench.clock.now(), None) for n in range(7)
+    ]
     async with bench.db.transaction() as tx:
         await labels.add_labeller(tx, gone)
         await labels.advance(tx, gone, 9)
@@ -324,7 +328,7 @@ async def test_a_new_key_is_asked_for(bench):
     """The labeller signs with another key, and its document says so: the labels are believed, not before."""
     event, speaker = await bench.event(), bench.labeller
     await bench.hear(speaker.label(DID, "rude"))
-    speaker.key = PrivateKey.from_random(b"o" * 32)
+    speaker.key = K256PrivateKey.from_random(b"o" * 32)
     bench.clock.turn(HOUR)
     bench.documents[LABELLER] = speaker.document
     await bench.hear(speaker.label(URI))
@@ -397,7 +401,7 @@ async def test_what_our_own_server_labels(bench, make_sqlite, tmp_path: Path):
         admin_password=Secret("an administrator's password"),
         dev_mode=True,
     )
-    deed = Deed(Operator("mo", Role.MODERATOR), "because")
+    deed = Deed(PdsOperator("mo", OperatorRole.MODERATOR), "because")
     async with open_server(settings, bench.clock, version="test", access_log=False) as pds:
         bench.documents[did] = document_of(did, format_did_key(pds.labels.key.public), settings.url)
         serving_it = await serve(pds.app, "127.0.0.1", port)

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database
 from openmeet.feature_flags import flags
-from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, UNTOUCHED, Change, Flag, Switchboard, switch
+from openmeet.feature_flags.flags import DEFAULTS, MAX_AGE, UNTOUCHED, Flag, FlagChange, Switchboard, switch
 from tests.databases import MakeDatabase
 
 
@@ -35,7 +35,7 @@ async def test_each_flag_is_switched_alone_and_back(db: Database, flag: Flag):
     assert await turn(db, flag, is_on=to, why="a trial")
     async with db.reader() as reader:
         assert (await flags.switches(reader)).on == UNTOUCHED.on ^ {flag}
-        assert await flags.changes(reader) == [Change(flag, to, "Ana", "a trial", reader.now)]
+        assert await flags.changes(reader) == [FlagChange(flag, to, "Ana", "a trial", reader.now)]
     assert await turn(db, flag, is_on=not to)
     async with db.reader() as reader:
         assert await flags.switches(reader) == UNTOUCHED

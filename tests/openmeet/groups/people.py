@@ -1,7 +1,7 @@
 """A group with one person in each standing, for tests."""
 
 from openmeet.domain.groups import actions, administration, queries
-from openmeet.domain.groups.model import Group, GroupDetails, Membership, Role
+from openmeet.domain.groups.model import Group, GroupDetails, GroupRole, Membership
 from openmeet.domain.users.model import Caller
 from openmeet.web.groups.forms import GroupSubmission, check
 from tests.openmeet.site_under_test import person
@@ -16,7 +16,7 @@ async def group_by(tx, owner: Caller, **typed: str) -> Group:
     return await actions.create(tx, owner, details(**typed))
 
 
-async def member(tx, group: Group, owner: Caller, name: str, role: Role = Role.MEMBER) -> Caller:
+async def member(tx, group: Group, owner: Caller, name: str, role: GroupRole = GroupRole.MEMBER) -> Caller:
     """Somebody new who is in the group: invited, and given this role."""
     caller = await person(tx, name)
     link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
@@ -29,6 +29,6 @@ async def standing(reader, group: Group, who: Caller) -> Membership | None:
     return await queries.find_member(reader, group.id, who.user_id)
 
 
-async def role(reader, group: Group, who: Caller) -> Role | None:
+async def role(reader, group: Group, who: Caller) -> GroupRole | None:
     found = await standing(reader, group, who)
     return found.role if found else None

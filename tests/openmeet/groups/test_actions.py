@@ -9,7 +9,7 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound, PreconditionFail
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries, membership_queries, queries
-from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, Act, Role
+from openmeet.domain.groups.model import INVITATION_MAIL, MAX_MAILS_A_DAY, GroupLogAction, GroupRole
 from openmeet.domain.groups.rules import invitation_in
 from openmeet.emails.groups import invitation_composer
 from openmeet.outbox.emails import Due
@@ -31,7 +31,7 @@ async def club(db, **typed: str):
         return ana, await group_by(tx, ana, **typed)
 
 
-async def someone(db, group, owner, name, wanted=Role.MEMBER):
+async def someone(db, group, owner, name, wanted=GroupRole.MEMBER):
     async with db.transaction() as tx:
         return await member(tx, group, owner, name, wanted)
 
@@ -49,9 +49,9 @@ async def acts(db, group):
 async def test_who_makes_a_group_owns_it(db):
     ana, group = await club(db)
     async with db.reader() as reader:
-        assert await role(reader, group, ana) is Role.OWNER
+        assert await role(reader, group, ana) is GroupRole.OWNER
         assert (await queries.by_slug(reader, group.slug)) == group
-    assert await acts(db, group) == [Act.CREATED]
+    assert await acts(db, group) == [GroupLogAction.CREATED]
 
 
 async def test_one_form_makes_one_group(db):
@@ -59,7 +59,7 @@ async def test_one_form_makes_one_group(db):
     async with db.transaction() as tx:
         first = await actions.create(tx, ana, details(), submission_key="k")
         assert await actions.create(tx, ana, details(), submission_key="k") == first
-    with pytest.raises(actions.AlreadyMade):
+    with pytest.raises(actions.GroupAlreadyCreated):
         async with db.transaction() as tx:
             await actions.create(tx, ana, details(name="Go club"), submission_key="k")
 
@@ -70,7 +70,7 @@ async def test_a_form_that_comes_again_after_its_group_was_edited_finds_the_grou
         first = await actions.create(tx, ana, details(), submission_key="k")
         edited = await group_hosting.revise(tx, ana, first.slug, details(name="Go club"))
         assert await actions.create(tx, ana, details(), submission_key="k") == edited
-        with pytest.raises(actions.AlreadyMade):
+        with pytest.raises(actions.GroupAlreadyCreated):
             await actions.create(tx, ana, details(name="Go club"), submission_key="k")
 
 
@@ -84,9 +84,9 @@ async def test_joining_from_many_tabs_is_one_membership(db):
             return await actions.join(tx, ben, group.slug)
 
     found = await asyncio.gather(*(join() for _ in range(6)))
-    assert {one.role for one in found} == {Role.MEMBER}
+    assert {one.role for one in found} == {GroupRole.MEMBER}
     assert len({one.id for one in found}) == 1
-    assert await acts(db, group) == [Act.CREATED, Act.JOINED]
+    assert await acts(db, group) == [GroupLogAction.CREATED, GroupLogAction.JOINED]
 
 
 async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
@@ -97,11 +97,11 @@ async def test_a_request_waits_for_a_yes_and_says_by_whom(db):
             await actions.join(tx, ben, group.slug)
     async with db.transaction() as tx:
         asked = await actions.join(tx, ben, group.slug, "I play.")
-        assert (asked.role, asked.answer, asked.requested_at) == (Role.PENDING, "I play.", tx.now)
+        assert (asked.role, asked.answer, asked.requested_at) == (GroupRole.PENDING, "I play.", tx.now)
         await administration.decide(tx, ana, group.slug, [ben.user_id], lets_in=True)
         let_in = await standing(tx, group, ben)
-    assert (let_in.role, let_in.decided_by) == (Role.MEMBER, ana.user_id)
-    assert await acts(db, group) == [Act.CREATED, Act.ASKED, Act.APPROVED]
+    assert (let_in.role, let_in.decided_by) == (GroupRole.MEMBER, ana.user_id)
+    assert await acts(db, group) == [GroupLogAction.CREATED, GroupLogAction.ASKED, GroupLogAction.APPROVED]
 
 
 async def test_many_requests_are_decided_at_once_and_only_requests(db):
@@ -113,8 +113,8 @@ async def test_many_requests_are_decided_at_once_and_only_requests(db):
             await actions.join(tx, one, group.slug)
         await actions.leave(tx, people[2], group.slug)
         decided = await administration.decide(tx, ana, group.slug, [one.user_id for one in people], lets_in=False)
-        assert [one.role for one in decided] == [Role.DECLINED, Role.DECLINED]
-        assert await role(tx, group, people[2]) is Role.LEFT
+        assert [one.role for one in decided] == [GroupRole.DECLINED, GroupRole.DECLINED]
+        assert await role(tx, group, people[2]) is GroupRole.LEFT
 
 
 async def test_members_cannot_decide(db):
@@ -132,11 +132,11 @@ async def test_nobody_is_a_member_before_accepting(db):
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
         assert await role(tx, group, ben) is None
         await administration.accept(tx, ben, link.id)
-        assert await role(tx, group, ben) is Role.MEMBER
+        assert await role(tx, group, ben) is GroupRole.MEMBER
         # Opening it again is no second use, and takes nothing away.
         await administration.accept(tx, ben, link.id)
         await administration.accept(tx, ana, link.id)
-        assert await role(tx, group, ana) is Role.OWNER
+        assert await role(tx, group, ana) is GroupRole.OWNER
 
 
 async def test_the_last_use_of_a_link_goes_to_one_of_many(db):
@@ -261,17 +261,17 @@ async def test_banned_people_stay_out_until_they_are_not(db):
                 await knock(tx)
     async with db.transaction() as tx:
         await administration.unban(tx, ana, group.slug, ben.user_id)
-        assert (await actions.join(tx, ben, group.slug)).role is Role.MEMBER
+        assert (await actions.join(tx, ben, group.slug)).role is GroupRole.MEMBER
 
 
 async def test_admins_do_not_touch_their_equals(db):
     ana, group = await club(db)
-    ben = await someone(db, group, ana, "Ben", Role.ADMIN)
-    cleo = await someone(db, group, ana, "Cleo", Role.ADMIN)
+    ben = await someone(db, group, ana, "Ben", GroupRole.ADMIN)
+    cleo = await someone(db, group, ana, "Cleo", GroupRole.ADMIN)
     for act in (
         lambda tx: administration.remove(tx, ben, group.slug, cleo.user_id),
         lambda tx: administration.ban(tx, ben, group.slug, ana.user_id),
-        lambda tx: administration.change_role(tx, ben, group.slug, cleo.user_id, Role.MEMBER),
+        lambda tx: administration.change_role(tx, ben, group.slug, cleo.user_id, GroupRole.MEMBER),
     ):
         with pytest.raises(Forbidden):
             async with db.transaction() as tx:
@@ -325,7 +325,9 @@ async def test_private_groups_are_absent_for_strangers(db):
                 await act(tx)
     async with db.reader() as reader:
         assert await membership_queries.listed(reader, [], ben.user_id, after=None, limit=10) == []
-        assert [one.role for one in await membership_queries.of_user(reader, ana.user_id, limit=10)] == [Role.OWNER]
+        assert [one.role for one in await membership_queries.of_user(reader, ana.user_id, limit=10)] == [
+            GroupRole.OWNER
+        ]
 
 
 async def test_lists_count_members_and_find_words(db):
@@ -335,7 +337,7 @@ async def test_lists_count_members_and_find_words(db):
         await group_by(tx, ana, name="Zither players")
     async with db.reader() as reader:
         found = await membership_queries.listed(reader, ["chess"], ana.user_id, after=None, limit=10)
-        assert [(one.group.slug, one.members, one.role) for one in found] == [(group.slug, 2, Role.OWNER)]
+        assert [(one.group.slug, one.members, one.role) for one in found] == [(group.slug, 2, GroupRole.OWNER)]
         (first, second) = await membership_queries.listed(reader, [], None, after=None, limit=10)
         after = (queries.search_text(first.group.details), first.group.id)
         assert await membership_queries.listed(reader, [], None, after=after, limit=10) == [second]
@@ -390,13 +392,13 @@ async def test_the_log_says_what_was_done_and_holds_no_address(db):
         lines = await invitation_queries.logged(tx, group.id, limit=50)
         older = await invitation_queries.logged(tx, group.id, limit=2, before=lines[1].id)
     assert [(line.act, line.note) for line in reversed(lines)] == [
-        (Act.CREATED, ""),
-        (Act.EDITED, ""),
-        (Act.LINK_MADE, ""),
-        (Act.INVITATION_REVOKED, ""),
-        (Act.INVITED, "2"),
-        (Act.DID_FOLLOWED, DID),
-        (Act.DID_UNFOLLOWED, DID),
+        (GroupLogAction.CREATED, ""),
+        (GroupLogAction.EDITED, ""),
+        (GroupLogAction.LINK_MADE, ""),
+        (GroupLogAction.INVITATION_REVOKED, ""),
+        (GroupLogAction.INVITED, "2"),
+        (GroupLogAction.DID_FOLLOWED, DID),
+        (GroupLogAction.DID_UNFOLLOWED, DID),
     ]
     assert older == lines[2:4]
 

@@ -4,7 +4,7 @@ import pytest
 
 from openmeet.domain.account_merge.tables import reassign_groups
 from openmeet.domain.groups import actions, administration, announcements, ownership, queries
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from tests.openmeet.groups.people import group_by, member, role
 from tests.openmeet.site_under_test import person
 
@@ -31,7 +31,7 @@ async def test_nothing_names_the_one_any_more(db, engine):
         assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
         assert await reassign_groups(tx, old.user_id, ana.user_id) == 0
         assert (await queries.by_id(tx, own.id)).owner_id == ana.user_id
-        assert [await role(tx, one, ana) for one in (own, bens)] == [Role.OWNER, Role.MEMBER]
+        assert [await role(tx, one, ana) for one in (own, bens)] == [GroupRole.OWNER, GroupRole.MEMBER]
         listing = (
             'select m.name as name, f."from" as column from sqlite_master m, pragma_foreign_key_list(m.name) f'
             " where m.type = 'table' and f.\"table\" = 'users' order by 1, 2"
@@ -51,27 +51,27 @@ async def test_nothing_names_the_one_any_more(db, engine):
 @pytest.mark.parametrize(
     ("one", "other", "stays"),
     [
-        (Role.OWNER, Role.MEMBER, Role.OWNER),
-        (Role.ADMIN, Role.MEMBER, Role.ADMIN),
-        (Role.MEMBER, Role.MODERATOR, Role.MODERATOR),
-        (Role.BANNED, Role.ADMIN, Role.BANNED),
-        (Role.MEMBER, Role.BANNED, Role.BANNED),
-        (Role.MEMBER, Role.LEFT, Role.MEMBER),
+        (GroupRole.OWNER, GroupRole.MEMBER, GroupRole.OWNER),
+        (GroupRole.ADMIN, GroupRole.MEMBER, GroupRole.ADMIN),
+        (GroupRole.MEMBER, GroupRole.MODERATOR, GroupRole.MODERATOR),
+        (GroupRole.BANNED, GroupRole.ADMIN, GroupRole.BANNED),
+        (GroupRole.MEMBER, GroupRole.BANNED, GroupRole.BANNED),
+        (GroupRole.MEMBER, GroupRole.LEFT, GroupRole.MEMBER),
     ],
 )
 async def test_the_more_trusted_standing_stays_and_a_ban_does(db, one, other, stays):
     async with db.transaction() as tx:
         owner = await person(tx, "Olga")
         group = await group_by(tx, owner)
-        old = owner if one is Role.OWNER else await member(tx, group, owner, "Old")
+        old = owner if one is GroupRole.OWNER else await member(tx, group, owner, "Old")
         ana = await member(tx, group, owner, "Ana")
         for who, wanted in ((old, one), (ana, other)):
             match wanted:
-                case Role.BANNED:
+                case GroupRole.BANNED:
                     await administration.ban(tx, owner, group.slug, who.user_id)
-                case Role.LEFT:
+                case GroupRole.LEFT:
                     await actions.leave(tx, who, group.slug)
-                case Role.ADMIN | Role.MODERATOR:
+                case GroupRole.ADMIN | GroupRole.MODERATOR:
                     await administration.change_role(tx, owner, group.slug, who.user_id, wanted)
                 case _:
                     pass
@@ -79,4 +79,4 @@ async def test_the_more_trusted_standing_stays_and_a_ban_does(db, one, other, st
         assert await role(tx, group, ana) is stays
         assert await role(tx, group, old) is None
         found = await queries.by_id(tx, group.id)
-        assert await role(tx, group, type(ana)(found.owner_id, "")) is Role.OWNER
+        assert await role(tx, group, type(ana)(found.owner_id, "")) is GroupRole.OWNER

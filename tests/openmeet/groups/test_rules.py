@@ -10,20 +10,20 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import (
     INSIDE,
-    Act,
     Group,
     GroupId,
+    GroupLogAction,
+    GroupRole,
     GroupSlug,
+    GroupSuccession,
     GroupVisibility,
     InvitationId,
     JoinPolicy,
     Keeping,
     Logged,
-    Role,
-    Succession,
 )
 from openmeet.domain.groups.queries import new_membership
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
 from tests.openmeet.groups.people import details
 
@@ -34,34 +34,34 @@ KEY = SigningKey(b"k" * 32)
 # Written out once more, by hand: one letter per role that may.
 # o owner, a admin, m moderator, i member (inside), p pending
 TABLE = {
-    Action.VIEW: "oami",
-    Action.SEE_MEMBERS: "oami",
-    Action.POST: "oami",
-    Action.LEAVE: "amip",
-    Action.CREATE_EVENT: "oam",
-    Action.INVITE: "oam",
-    Action.APPROVE: "oam",
-    Action.REMOVE: "oam",
-    Action.BAN: "oam",
-    Action.SEE_LOG: "oam",
-    Action.EDIT_ANY_EVENT: "oa",
-    Action.CHANGE_ROLE: "oa",
-    Action.EDIT_GROUP: "oa",
-    Action.FOLLOW: "oa",
-    Action.TAKE_OVER: "ami",
-    Action.ANNOUNCE: "oam",
-    Action.TRANSFER: "o",
-    Action.DELETE: "o",
+    GroupPermission.VIEW: "oami",
+    GroupPermission.SEE_MEMBERS: "oami",
+    GroupPermission.POST: "oami",
+    GroupPermission.LEAVE: "amip",
+    GroupPermission.CREATE_EVENT: "oam",
+    GroupPermission.INVITE: "oam",
+    GroupPermission.APPROVE: "oam",
+    GroupPermission.REMOVE: "oam",
+    GroupPermission.BAN: "oam",
+    GroupPermission.SEE_LOG: "oam",
+    GroupPermission.EDIT_ANY_EVENT: "oa",
+    GroupPermission.CHANGE_ROLE: "oa",
+    GroupPermission.EDIT_GROUP: "oa",
+    GroupPermission.FOLLOW: "oa",
+    GroupPermission.TAKE_OVER: "ami",
+    GroupPermission.ANNOUNCE: "oam",
+    GroupPermission.TRANSFER: "o",
+    GroupPermission.DELETE: "o",
 }
 LETTERS = {
-    Role.OWNER: "o",
-    Role.ADMIN: "a",
-    Role.MODERATOR: "m",
-    Role.MEMBER: "i",
-    Role.PENDING: "p",
-    Role.DECLINED: "d",
-    Role.LEFT: "l",
-    Role.BANNED: "b",
+    GroupRole.OWNER: "o",
+    GroupRole.ADMIN: "a",
+    GroupRole.MODERATOR: "m",
+    GroupRole.MEMBER: "i",
+    GroupRole.PENDING: "p",
+    GroupRole.DECLINED: "d",
+    GroupRole.LEFT: "l",
+    GroupRole.BANNED: "b",
     None: "n",
 }
 
@@ -72,8 +72,8 @@ def group(**typed: str) -> Group:
     )
 
 
-@pytest.mark.parametrize("action", Action)
-@pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.parametrize("action", GroupPermission)
+@pytest.mark.parametrize("role", [*GroupRole, None])
 def test_every_role_with_every_action(role, action):
     """The table says for each pair what was written out here by hand."""
     is_allowed = LETTERS[role] in TABLE[action]
@@ -85,20 +85,20 @@ def test_every_role_with_every_action(role, action):
             rules.must_be_allowed(role, action)
 
 
-@pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.parametrize("role", [*GroupRole, None])
 @pytest.mark.parametrize("visibility", GroupVisibility)
 def test_a_private_group_is_there_for_those_inside(visibility, role):
     is_seen = visibility is not GroupVisibility.PRIVATE or role in INSIDE
     assert rules.may_see(group(visibility=visibility), role) is is_seen
 
 
-@pytest.mark.parametrize("role", [*Role, None])
+@pytest.mark.parametrize("role", [*GroupRole, None])
 def test_a_deleted_group_is_there_for_nobody(role):
     assert not rules.may_see(replace(group(), deleted_at=NOW), role)
 
 
-@pytest.mark.parametrize("other", Role)
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("other", GroupRole)
+@pytest.mark.parametrize("role", GroupRole)
 def test_nobody_decides_about_their_equals(role, other):
     """Decisions go down the ranks only; who is not inside decides about nobody."""
     order = "imao"
@@ -107,19 +107,19 @@ def test_nobody_decides_about_their_equals(role, other):
 
 
 JOINING = {
-    (JoinPolicy.OPEN, None): Role.MEMBER,
-    (JoinPolicy.OPEN, Role.LEFT): Role.MEMBER,
-    (JoinPolicy.OPEN, Role.DECLINED): Role.MEMBER,
-    (JoinPolicy.OPEN, Role.PENDING): Role.MEMBER,
-    (JoinPolicy.REQUEST, None): Role.PENDING,
-    (JoinPolicy.REQUEST, Role.LEFT): Role.PENDING,
-    (JoinPolicy.REQUEST, Role.DECLINED): Role.PENDING,
-    (JoinPolicy.REQUEST, Role.PENDING): Role.PENDING,
-    (JoinPolicy.INVITE, Role.PENDING): Role.PENDING,
+    (JoinPolicy.OPEN, None): GroupRole.MEMBER,
+    (JoinPolicy.OPEN, GroupRole.LEFT): GroupRole.MEMBER,
+    (JoinPolicy.OPEN, GroupRole.DECLINED): GroupRole.MEMBER,
+    (JoinPolicy.OPEN, GroupRole.PENDING): GroupRole.MEMBER,
+    (JoinPolicy.REQUEST, None): GroupRole.PENDING,
+    (JoinPolicy.REQUEST, GroupRole.LEFT): GroupRole.PENDING,
+    (JoinPolicy.REQUEST, GroupRole.DECLINED): GroupRole.PENDING,
+    (JoinPolicy.REQUEST, GroupRole.PENDING): GroupRole.PENDING,
+    (JoinPolicy.INVITE, GroupRole.PENDING): GroupRole.PENDING,
 }
 
 
-@pytest.mark.parametrize("before", [*Role, None])
+@pytest.mark.parametrize("before", [*GroupRole, None])
 @pytest.mark.parametrize("policy", JoinPolicy)
 def test_where_joining_leads(policy, before):
     """Who is in stays as they are, banned people never get in, the rest follows the policy."""
@@ -131,25 +131,25 @@ def test_where_joining_leads(policy, before):
         assert rules.role_after_joining(group(join_policy=policy), before) is expected
 
 
-@pytest.mark.parametrize("before", [*Role, None])
+@pytest.mark.parametrize("before", [*GroupRole, None])
 def test_an_invitation_lets_in_everybody_but_the_banned(before):
-    if before is Role.BANNED:
+    if before is GroupRole.BANNED:
         with pytest.raises(Refused):
             rules.role_after_accepting(before)
     else:
-        assert rules.role_after_accepting(before) is (before if before in INSIDE else Role.MEMBER)
+        assert rules.role_after_accepting(before) is (before if before in INSIDE else GroupRole.MEMBER)
 
 
 def test_the_owner_cannot_leave():
     with pytest.raises(Refused) as refused:
-        rules.must_be_able_to_leave(Role.OWNER)
+        rules.must_be_able_to_leave(GroupRole.OWNER)
     assert refused.value.name == "OwnerCannotLeave"
 
 
-@pytest.mark.parametrize("wanted", Role)
-@pytest.mark.parametrize("role", [Role.OWNER, Role.ADMIN])
+@pytest.mark.parametrize("wanted", GroupRole)
+@pytest.mark.parametrize("role", [GroupRole.OWNER, GroupRole.ADMIN])
 def test_roles_are_given_from_above_and_ownership_never(role, wanted):
-    allowed = {Role.OWNER: "ami", Role.ADMIN: "mi"}[role]
+    allowed = {GroupRole.OWNER: "ami", GroupRole.ADMIN: "mi"}[role]
     if LETTERS[wanted] in allowed:
         rules.must_be_grantable(role, wanted)
     else:
@@ -166,14 +166,14 @@ def test_a_question_is_answered_where_one_is_asked():
 
 
 def asked(days: int) -> Group:
-    return replace(group(), succession=Succession(BEN, Instant(NOW - days * DAY)))
+    return replace(group(), succession=GroupSuccession(BEN, Instant(NOW - days * DAY)))
 
 
 @pytest.mark.parametrize(
     ("found", "seen_days_ago", "name"),
     [
         pytest.param(group(), 100, "NotAsked", id="nobody asked"),
-        pytest.param(replace(asked(20), succession=Succession(ANA, NOW)), 100, "NotAsked", id="another asked"),
+        pytest.param(replace(asked(20), succession=GroupSuccession(ANA, NOW)), 100, "NotAsked", id="another asked"),
         pytest.param(asked(13), 100, "StillWaiting", id="too early"),
         pytest.param(asked(20), 3, "OwnerIsBack", id="the owner came back"),
     ],
@@ -189,14 +189,14 @@ def test_a_group_is_taken_over_when_the_owner_stays_away():
 
 
 def test_only_the_owner_before_takes_it_back():
-    line = Logged("1", ANA, BEN, Act.TAKEN_OVER, Role.OWNER, Role.ADMIN, NOW)
-    inside = new_membership(NOW, GroupId("g"), ANA, Role.ADMIN)
+    line = Logged("1", ANA, BEN, GroupLogAction.TAKEN_OVER, GroupRole.OWNER, GroupRole.ADMIN, NOW)
+    inside = new_membership(NOW, GroupId("g"), ANA, GroupRole.ADMIN)
     rules.must_be_returnable(line, ANA, inside)
     for last, who, mine in (
         (None, ANA, inside),
         (line, BEN, inside),
         (line, ANA, None),
-        (line, ANA, replace(inside, role=Role.BANNED)),
+        (line, ANA, replace(inside, role=GroupRole.BANNED)),
     ):
         with pytest.raises(Refused):
             rules.must_be_returnable(last, who, mine)

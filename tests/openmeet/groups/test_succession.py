@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.groups import actions, administration, invitation_queries, ownership, queries
-from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, Act, Role
+from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, GroupLogAction, GroupRole
 from openmeet.domain.groups.ownership import pass_on
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
@@ -30,8 +30,8 @@ async def club(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-        ben = await member(tx, group, ana, "Ben", Role.ADMIN)
-        cleo = await member(tx, group, ana, "Cleo", Role.MODERATOR)
+        ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
+        cleo = await member(tx, group, ana, "Cleo", GroupRole.MODERATOR)
         dan = await member(tx, group, ana, "Dan")
     return group, ana, ben, cleo, dan
 
@@ -75,12 +75,12 @@ async def test_a_group_is_owned_by_whom_it_is_offered_to_once_they_say_yes(db, c
     await does(db, ownership.accept_offer, ben, group.slug)
     assert await owner_of(db, group) == ben.user_id
     async with db.reader() as reader:
-        assert await role(reader, group, ana) is Role.ADMIN
+        assert await role(reader, group, ana) is GroupRole.ADMIN
     await does(db, actions.leave, ana, group.slug)
     assert [act for act in await acts(db, group) if act.name.startswith(("OWN", "HAND"))] == [
-        Act.OWNERSHIP_OFFERED,
-        Act.HANDED_OVER,
-        Act.HANDED_OVER,
+        GroupLogAction.OWNERSHIP_OFFERED,
+        GroupLogAction.HANDED_OVER,
+        GroupLogAction.HANDED_OVER,
     ]
 
 
@@ -136,7 +136,11 @@ async def test_the_backup_admin_takes_over_by_the_clock(db, club, clock):
     assert await pass_on(db) == 1
     assert await owner_of(db, group) == cleo.user_id
     assert await pass_on(db) == 0
-    assert (await acts(db, group))[-3:] == [Act.SUCCESSION_ASKED, Act.TAKEN_OVER, Act.TAKEN_OVER]
+    assert (await acts(db, group))[-3:] == [
+        GroupLogAction.SUCCESSION_ASKED,
+        GroupLogAction.TAKEN_OVER,
+        GroupLogAction.TAKEN_OVER,
+    ]
     await does(db, ownership.take_back, ana, group.slug)
     assert await owner_of(db, group) == ana.user_id
     with pytest.raises(Refused):
@@ -173,7 +177,7 @@ async def test_an_owner_who_is_seen_keeps_the_group(db, club, clock):
     clock.turn(30 * DAY)
     assert await pass_on(db) == 1
     assert await owner_of(db, group) == ana.user_id
-    assert (await acts(db, group))[-1] is Act.SUCCESSION_STOPPED
+    assert (await acts(db, group))[-1] is GroupLogAction.SUCCESSION_STOPPED
 
 
 async def test_an_owner_who_only_reads_is_not_absent(db, club, clock):
@@ -284,7 +288,7 @@ async def test_an_account_that_goes_leaves_every_group_with_an_owner(db, club):
     assert await owner_of(db, group) == dan.user_id
     async with db.reader() as reader:
         assert (await queries.by_id(reader, alone.id)).deleted_at is not None
-        assert [await role(reader, one, ana) for one in (group, other)] == [Role.LEFT, Role.LEFT]
+        assert [await role(reader, one, ana) for one in (group, other)] == [GroupRole.LEFT, GroupRole.LEFT]
     await does(db, ownership.depart, dan.user_id)
     assert await owner_of(db, group) == ben.user_id
 

@@ -8,7 +8,7 @@ from groundwork.clock import DAY
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, lists, queries
-from openmeet.domain.attendance.model import AttendanceStatus, Reply, Wishes
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply, RsvpRequest
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import administration, invitation_queries
@@ -27,7 +27,7 @@ from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.outbox import publication_leases
 from openmeet.outbox.emails import Due, due_of
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, h1_of, person, sign_up, site_on
 
@@ -186,7 +186,7 @@ async def test_a_guest_hears_that_it_is_cancelled_and_nothing_of_them_is_publish
     assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games")
     assert "/settings/" not in news.text + news.html, "whoever has no account has no settings"
     async with site.db.reader() as reader:
-        owed = await publication_leases.find(reader, Kind.RSVP, one.attendance_id)
+        owed = await publication_leases.find(reader, PublicationKind.RSVP, one.attendance_id)
         assert isinstance(await eligibility.decide(reader, owed, Switchboard()), eligibility.Hold)
 
 
@@ -258,7 +258,7 @@ async def test_addresses_are_forgotten_when_they_are_of_no_use_any_more(make_dat
             people[name] = await guests.find_or_make(tx, email=email, display_name=name)
             for one in at:
                 caller = Caller(people[name], name)
-                await attendance.answer(tx, caller, one.slug, Reply.GOING, Wishes(is_private=True))
+                await attendance.answer(tx, caller, one.slug, RsvpReply.GOING, RsvpRequest(is_private=True))
         group = await group_by(tx, ana)
         await administration.invite_by_mail(tx, ana, group.slug, "gus@example.org, hal@example.org")
         no, _ = sorted(

@@ -12,7 +12,7 @@ from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.custodial import Keeper
 from openmeet.tenants.configured import DEFAULT_TENANT
@@ -21,13 +21,13 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 @asynccontextmanager
 async def network_of_nobody(
     clock: Clock, cache: Cache, *, tenant: str = DEFAULT_TENANT, sealer: Sealer | None = None
-) -> AsyncIterator[Network]:
+) -> AsyncIterator[NetworkClients]:
     """What rooms need to reach others, with nobody there."""
     http = HttpClient(PUBLIC)
     dids = DidResolver(http, clock, DidSettings("http://127.0.0.1:1"))
     handles = HandleResolver(http, dids, clock, HandleSettings())
     servers = OAuthServers(http, clock)
-    yield Network(http, clock, dids, handles, sealer or Sealer([bytes(32)]), servers, cache, tenant=tenant)
+    yield NetworkClients(http, clock, dids, handles, sealer or Sealer([bytes(32)]), servers, cache, tenant=tenant)
     for part in (servers, handles, dids, http):
         await part.close()
 

@@ -3,27 +3,27 @@
 import pytest
 
 from openmeet.domain.identities import queries, session_queries
-from openmeet.domain.identities.model import NewSession, SessionKind
+from openmeet.domain.identities.model import NewSession, PdsSessionKind
 from tests.openmeet.town import Town
 
 
 @pytest.mark.parametrize(
     ("is_over", "at_another_server", "kept"),
     [
-        (False, False, SessionKind.OAUTH),
-        (True, False, SessionKind.PASSWORD),
-        (False, True, SessionKind.PASSWORD),
+        (False, False, PdsSessionKind.OAUTH),
+        (True, False, PdsSessionKind.PASSWORD),
+        (False, True, PdsSessionKind.PASSWORD),
     ],
 )
 async def test_what_was_granted_is_not_exchanged_for_full_access(
-    town: Town, is_over: bool, at_another_server: bool, kept: SessionKind
+    town: Town, is_over: bool, at_another_server: bool, kept: PdsSessionKind
 ):
     """While the grant lives; one that is over, or that another server gave, gives way."""
     cleo = await town.connected()
     async with town.db.transaction() as tx:
         (identity,) = await queries.of_user(tx, cleo.user_id)
         pds = "https://old.example" if at_another_server else town.pds_url
-        await session_queries.put(tx, NewSession(identity.did, SessionKind.OAUTH, pds, b"sealed", scope="atproto"))
+        await session_queries.put(tx, NewSession(identity.did, PdsSessionKind.OAUTH, pds, b"sealed", scope="atproto"))
         granted = await session_queries.find(tx, identity.did)
         assert granted is not None
         if is_over:

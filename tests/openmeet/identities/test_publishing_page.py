@@ -8,7 +8,7 @@ import pytest
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.attendance import actions, event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import queries as events
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
@@ -110,7 +110,7 @@ async def test_what_is_on_the_network_already_is_not_promised_again(town: Town):
         ana = Caller(user_id, "Ana")
         await event_hosting.revise(tx, ana, found.slug, details(title="More tea"))
         changed = await preview(tx, user_id, instance=INSTANCE)
-        await actions.answer(tx, ana, found.slug, Reply.INTERESTED)
+        await actions.answer(tx, ana, found.slug, RsvpReply.INTERESTED)
         answered = await preview(tx, user_id, instance=INSTANCE)
     assert [(one.events, one.answers) for one in (before, changed, answered)] == [(0, 0), (1, 0), (1, 1)]
 

@@ -14,10 +14,10 @@ from groundwork.database.transaction import Database
 from groundwork.errors import NotSignedIn
 from groundwork.sealing import Sealer
 from openmeet.domain.identities import actions, queries, session_queries
-from openmeet.domain.identities.model import Identity, NewSession, SealedSession, SessionKind
+from openmeet.domain.identities.model import Identity, NewSession, PdsSessionKind, SealedSession
 from openmeet.network.repositories import agents, credentials_cache, session_sealing, sessions
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.credentials_cache import Credentials
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.credentials_cache import CachedCredentials
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.strangers import network_of_nobody
 from tests.openmeet.ingestion.network import did
@@ -45,11 +45,11 @@ async def network(clock, cache):
         yield network
 
 
-async def connected(db: Database, network: Network) -> Identity:
+async def connected(db: Database, network: NetworkClients) -> Identity:
     async with db.transaction() as tx:
         await actions.connect(tx, did(1), handle="ana.town.test", pds_url=PDS)
         sealed = session_sealing.seal(network, did(1), "an access token", "a refresh token")
-        await session_queries.put(tx, NewSession(did(1), SessionKind.PASSWORD, PDS, sealed))
+        await session_queries.put(tx, NewSession(did(1), PdsSessionKind.PASSWORD, PDS, sealed))
         found = await queries.find(tx, did(1))
     assert found is not None
     return found
@@ -74,7 +74,7 @@ async def replace(db: Database, before: SealedSession, name: str) -> bool:
         )
 
 
-async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, network: Network, clock):
+async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, network: NetworkClients, clock):
     """A lease is one worker's until it ends; whoever lost it stores nothing; a version that is past cannot be leased."""
     await connected(db, network)
     before = await stored(db)
@@ -90,7 +90,7 @@ async def test_one_refreshes_at_a_time_and_only_what_it_leased(db: Database, net
     assert (after.sealed, after.version) == (b"second", before.version + 1)
 
 
-async def test_new_sign_in_ends_every_lease(db: Database, network: Network):
+async def test_new_sign_in_ends_every_lease(db: Database, network: NetworkClients):
     """Tokens of a session that was replaced meanwhile are not stored over those of the newer one."""
     await connected(db, network)
     before = await stored(db)
@@ -100,7 +100,7 @@ async def test_new_sign_in_ends_every_lease(db: Database, network: Network):
     assert (await stored(db)).version > before.version
 
 
-async def test_session_made_again_has_no_version_of_the_one_before(db: Database, network: Network, clock):
+async def test_session_made_again_has_no_version_of_the_one_before(db: Database, network: NetworkClients, clock):
     """What somebody still holds of an ended session is not taken for the new one."""
     await connected(db, network)
     before = await stored(db)
@@ -111,7 +111,7 @@ async def test_session_made_again_has_no_version_of_the_one_before(db: Database,
     assert (await stored(db)).version != before.version
 
 
-async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network: Network, clock):
+async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network: NetworkClients, clock):
     """A row copied to another person's or another tenant's opens for nobody; and no token stands in it."""
     identity = await connected(db, network)
     row = await stored(db)
@@ -125,7 +125,7 @@ async def test_tokens_open_for_their_tenant_and_did_alone(db: Database, network:
             await agents.agent_for(db, other, identity)
 
 
-async def test_key_is_rotated_under_open_sessions(db: Database, network: Network, clock):
+async def test_key_is_rotated_under_open_sessions(db: Database, network: NetworkClients, clock):
     """With a new key in front everything still opens, and what is stored from then on needs the new one alone."""
     identity = await connected(db, network)
     async with network_of_nobody(clock, network.cache, sealer=Sealer([b"n" * 32, bytes(32)])) as rotated:
@@ -134,7 +134,9 @@ async def test_key_is_rotated_under_open_sessions(db: Database, network: Network
         assert not rotated.sealer.is_stale(session_sealing.seal(rotated, identity.did, "a", "b"))
 
 
-async def test_cache_holds_what_the_contract_says_and_nothing_readable(db: Database, network: Network, cache: Cache):
+async def test_cache_holds_what_the_contract_says_and_nothing_readable(
+    db: Database, network: NetworkClients, cache: Cache
+):
     """Under the user's key stands ciphertext; inside are did, handle and both tokens. For an hour at most."""
     identity = await connected(db, network)
     await agents.agent_for_user(db, network, identity.user_id)
@@ -148,11 +150,11 @@ async def test_cache_holds_what_the_contract_says_and_nothing_readable(db: Datab
     assert credentials_cache.TTL_SECONDS <= 3600
 
 
-async def test_cache_is_believed_for_the_stored_version_alone(db: Database, network: Network, cache: Cache):
+async def test_cache_is_believed_for_the_stored_version_alone(db: Database, network: NetworkClients, cache: Cache):
     """What a stale or strange cache says changes nothing; what a lost one does not say is read from the row."""
     identity = await connected(db, network)
     row = await stored(db)
-    old = Credentials(identity.did, identity.handle, "stale", "stale", row.version - 1)
+    old = CachedCredentials(identity.did, identity.handle, "stale", "stale", row.version - 1)
     await credentials_cache.put(network, identity.user_id, old)
     assert (await sessions.open_session(db, network, identity)).access == "an access token"
     await cache.put(f"bluesky:credentials:{identity.user_id}", b"put there by a stranger", ttl_seconds=60)
@@ -161,7 +163,7 @@ async def test_cache_is_believed_for_the_stored_version_alone(db: Database, netw
     assert (await sessions.open_session(db, network, identity)).access == "an access token"
 
 
-async def test_signed_out_is_signed_out_whatever_the_cache_says(db: Database, network: Network, cache: Cache):
+async def test_signed_out_is_signed_out_whatever_the_cache_says(db: Database, network: NetworkClients, cache: Cache):
     identity = await connected(db, network)
     await sessions.open_session(db, network, identity)
     async with db.transaction() as tx:
@@ -180,7 +182,7 @@ async def test_cache_that_is_away_costs_nothing(db: Database, clock):
     await away.close()
 
 
-async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, network: Network):
+async def test_nobody_acts_for_an_account_that_is_not_active(db: Database, network: NetworkClients):
     """A deactivated account's session is not used; it is there again when the account is."""
     identity = await connected(db, network)
     for status, is_open in (("deactivated", False), ("active", True)):
@@ -214,7 +216,7 @@ async def test_what_stands_in_redis(db: Database, clock):
     await cache.close()
 
 
-async def test_who_hangs_up_leaves_nothing_behind(db: Database, network: Network):
+async def test_who_hangs_up_leaves_nothing_behind(db: Database, network: NetworkClients):
     """The server cannot be reached, and nobody waits for that any more: no defect, and the session can be refreshed again."""
     identity = await connected(db, network)
     session = await sessions.open_session(db, network, identity)

@@ -9,15 +9,15 @@ from at_protocol.syntax.tid import Tid, from_microseconds
 from groundwork.clock import SECOND
 from groundwork.telemetry.metrics import Metrics
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.metrics import Counting, counting
+from openmeet.network.ingestion.metrics import IngestionMetrics, counting
 from openmeet.network.records.collections import results_of
-from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.message import RecordMessage, RecordOperation
 from tests.world.oracle import EVENT, RSVP, Change
 
 HERE = Here("https://meet.example")
 
 
-def counted() -> Counting:
+def counted() -> IngestionMetrics:
     """What a processor counts, of nobody's interest."""
     metrics = Metrics("openmeet")
     return counting(metrics, results_of(metrics))
@@ -52,7 +52,7 @@ def message(change: Change) -> RecordMessage:
         collection=parse_nsid(change.collection),
         rkey=parse_record_key(change.rkey),
         rev=Tid(change.rev),
-        operation=Operation.DELETE if body is None else Operation.UPDATE,
+        operation=RecordOperation.DELETE if body is None else RecordOperation.UPDATE,
         cid=None if body is None else str(Cid.for_cbor(body)),
         body=body,
         is_verified=True,

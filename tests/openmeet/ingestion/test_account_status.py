@@ -9,19 +9,19 @@ from groundwork.outbox import jobs
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, lists
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, Counts, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.events import rules
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.search import event_lists as browsing
 from openmeet.domain.search.event_lists import Mine
-from openmeet.domain.search.search import Wanted, coming
+from openmeet.domain.search.search import SearchQuery, coming
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.tasks import reconcile
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house, statuses
 from tests.openmeet.ingestion.view import take
@@ -37,7 +37,7 @@ async def say(db: Database, who: int, status: str) -> None:
         await identities.update_from_network(tx, did(who), handle="", pds_url="", status=status)
 
 
-async def counts_of(db: Database, uri: str) -> Counts:
+async def counts_of(db: Database, uri: str) -> RsvpCounts:
     async with db.reader() as reader:
         tea = await by_record_uri(reader, uri)
         assert tea is not None
@@ -56,24 +56,24 @@ async def test_events_of_an_inactive_author_are_in_no_list(db: Database, status:
     """And in every list again when the account is active; the row is never touched."""
     await take(db, event(1, "tea", 1, startsAt="2026-05-01T10:00:00Z"))
     async with db.transaction() as tx:
-        await visibility.release(tx, [did(1)], State.ARRIVAL)
+        await visibility.release(tx, [did(1)], SubjectVisibility.ARRIVAL)
     before = await event_at(db, TEA)
     await say(db, 1, status)
     hidden = await event_at(db, TEA)
     assert hidden.is_hidden
     assert not rules.may_see(hidden, None, is_invited=True)
     async with db.reader() as reader:
-        assert await coming(reader, Wanted(), None, 10) == []
+        assert await coming(reader, SearchQuery(), None, 10) == []
     await say(db, 1, "active")
     assert await event_at(db, TEA) == before
     async with db.reader() as reader:
-        assert await coming(reader, Wanted(), None, 10) == [before]
+        assert await coming(reader, SearchQuery(), None, 10) == [before]
 
 
 async def test_hidden_event_is_in_nobodys_list_but_its_authors(db: Database):
     event_here, people = await full_house(db)
     async with db.transaction() as tx:
-        await attendance.answer(tx, people[0], event_here.slug, Reply.GOING)
+        await attendance.answer(tx, people[0], event_here.slug, RsvpReply.GOING)
     await say(db, 9, "deactivated")
     async with db.reader() as reader:
         assert await browsing.mine(reader, people[0].user_id, Mine.GOING, None, 10) == []
@@ -86,7 +86,7 @@ async def test_nobody_answers_to_a_hidden_event(db: Database):
     await say(db, 9, "takendown")
     with pytest.raises(NotFound):
         async with db.transaction() as tx:
-            await attendance.answer(tx, people[0], tea.slug, Reply.GOING)
+            await attendance.answer(tx, people[0], tea.slug, RsvpReply.GOING)
 
 
 @pytest.mark.parametrize("status", AWAY)
@@ -94,22 +94,22 @@ async def test_answers_of_an_inactive_account_do_not_count(db: Database, status:
     await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA), rsvp(3, "one", 3, TEA, "interested"))
     await say(db, 2, status)
     await say(db, 3, status)
-    assert await counts_of(db, TEA) == Counts(seats=1)
+    assert await counts_of(db, TEA) == RsvpCounts(seats=1)
     tea = await event_at(db, TEA)
     async with db.reader() as reader:
         assert await lists.attendees(reader, tea.id, list(AttendanceStatus), limit=10) == []
     await say(db, 2, "active")
     await say(db, 3, "active")
-    assert await counts_of(db, TEA) == Counts(going=1, interested=1, seats=1)
+    assert await counts_of(db, TEA) == RsvpCounts(going=1, interested=1, seats=1)
 
 
 async def test_an_answer_that_has_no_record_there_is_shown(db: Database):
     """What somebody said here, and nowhere else, is no business of the account that went away."""
     tea, people = await full_house(db)
     async with db.transaction() as tx:
-        await attendance.answer(tx, people[0], tea.slug, Reply.GOING)
+        await attendance.answer(tx, people[0], tea.slug, RsvpReply.GOING)
     await say(db, 0, "deactivated")
-    assert await counts_of(db, URI) == Counts(going=1, seats=1)
+    assert await counts_of(db, URI) == RsvpCounts(going=1, seats=1)
 
 
 async def test_hiding_takes_no_seat(db: Database):
@@ -119,11 +119,11 @@ async def test_hiding_takes_no_seat(db: Database):
         await take(db, rsvp(number, "one", number + 1, URI))
     await say(db, 0, "deactivated")
     async with db.transaction() as tx:
-        late = await attendance.answer(tx, people[3], tea.slug, Reply.GOING)
+        late = await attendance.answer(tx, people[3], tea.slug, RsvpReply.GOING)
     assert late.status is AttendanceStatus.WAITLISTED
-    assert await counts_of(db, URI) == Counts(going=1, waitlisted=1, seats=2)
+    assert await counts_of(db, URI) == RsvpCounts(going=1, waitlisted=1, seats=2)
     await say(db, 0, "active")
-    assert await counts_of(db, URI) == Counts(going=2, waitlisted=1, seats=2)
+    assert await counts_of(db, URI) == RsvpCounts(going=2, waitlisted=1, seats=2)
     assert list((await statuses(db)).values()).count("attending") == PLACES
 
 
@@ -144,6 +144,6 @@ async def test_who_is_away_is_asked_about_once_a_day(db: Database, clock: HandCl
     clock.turn(DAY + 1)
     await reconcile(db)
     async with db.reader() as reader:
-        owed = await jobs.find(reader, Debt.REFRESH_IDENTITY, did(1))
+        owed = await jobs.find(reader, JobKind.REFRESH_IDENTITY, did(1))
     assert owed is not None
     assert owed.revision == clock.now()

@@ -7,7 +7,7 @@ import pytest
 from at_protocol.data import cbor
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.events import actions, by_record, ownership
 from openmeet.domain.events.queries import by_id
@@ -17,7 +17,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import read_rsvp
 from openmeet.outbox import publication_echoes
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.test_steps import DAYS, FOLLOWS, LEADS, NEW, OLD
@@ -65,7 +65,7 @@ async def attach(tx, event_id: str, said: RecordMessage) -> None:
     """The payer has written this, and nobody has told us of it yet."""
     assert await publication_echoes.attach(
         tx,
-        kind=Kind.EVENT,
+        kind=PublicationKind.EVENT,
         subject_id=event_id,
         did=said.did,
         uri=said.uri,
@@ -95,7 +95,7 @@ async def walk(db: Database, seed: int) -> None:
     async with db.transaction() as tx:
         cleo = await person(tx, "Cleo")
         before = await by_id(tx, event_id)
-        await attendance.answer(tx, cleo, before.slug, Reply.GOING)
+        await attendance.answer(tx, cleo, before.slug, RsvpReply.GOING)
         await ownership.change(tx, [before], ben.user_id)
         await attach(tx, event_id, new)
     await deliver(db, [*late, new], chance)

@@ -2,10 +2,10 @@
 
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records import seen
 from openmeet.network.records.collections import DETAILS_KEY
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.seen import RecordState
 from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.view import take, view_of
 from tests.world.oracle import EVENT
@@ -15,7 +15,7 @@ WALK = f"at://{did(1)}/{EVENT}/walk"
 
 
 async def test_event_and_answer_arrive(db: Database):
-    assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [Outcome.APPLIED, Outcome.APPLIED]
+    assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [IngestResult.APPLIED, IngestResult.APPLIED]
     view = await view_of(db)
     assert view.events == {TEA: "Tea"}
     assert view.answers == {(did(2), TEA): "going"}
@@ -23,7 +23,7 @@ async def test_event_and_answer_arrive(db: Database):
 
 async def test_answer_before_its_event_counts_once(db: Database):
     """It is parked, the event is asked for once, and both orders end alike."""
-    assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [Outcome.PARKED, Outcome.PARKED]
+    assert await take(db, rsvp(2, "one", 2, TEA), rsvp(3, "one", 2, TEA)) == [IngestResult.PARKED, IngestResult.PARKED]
     async with db.reader() as reader:
         owed = await reader.fetch("select kind, subject from debts where kind = 'fetch_subject'")
     assert [tuple(row) for row in owed] == [("fetch_subject", TEA)]
@@ -34,14 +34,14 @@ async def test_answer_before_its_event_counts_once(db: Database):
 async def test_older_revs_change_nothing(db: Database):
     newest = event(1, "tea", 5, "Newest")
     await take(db, newest)
-    assert await take(db, event(1, "tea", 4, "Older"), newest) == [Outcome.KNOWN, Outcome.KNOWN]
+    assert await take(db, event(1, "tea", 4, "Older"), newest) == [IngestResult.KNOWN, IngestResult.KNOWN]
     assert (await view_of(db)).events == {TEA: "Newest"}
 
 
 async def test_delete_before_create_wins_by_its_rev(db: Database):
     tea = event(1, "tea", 1)
     await take(db, deleted(tea, 2))
-    assert await take(db, tea) == [Outcome.KNOWN]
+    assert await take(db, tea) == [IngestResult.KNOWN]
     assert (await view_of(db)).events == {}
 
 
@@ -76,15 +76,15 @@ async def test_answer_that_moves_to_another_event(db: Database):
 
 async def test_what_cannot_be_mapped_is_kept_with_its_reason(db: Database):
     odd = event(1, "tea", 1, startsAt="1800-01-01T00:00:00Z")
-    assert await take(db, odd) == [Outcome.RAW]
+    assert await take(db, odd) == [IngestResult.RAW]
     async with db.reader() as reader:
         kept = await seen.unmapped(reader)
-    assert [(record.uri, record.standing, record.body) for record in kept] == [(TEA, Standing.RAW, odd.body)]
+    assert [(record.uri, record.standing, record.body) for record in kept] == [(TEA, RecordState.RAW, odd.body)]
     assert "1900" in kept[0].reason
 
 
 async def test_rev_from_the_future_is_refused(db: Database):
-    assert await take(db, event(1, "tea", 5000)) == [Outcome.FROM_THE_FUTURE]
+    assert await take(db, event(1, "tea", 5000)) == [IngestResult.FROM_THE_FUTURE]
     assert (await view_of(db)).events == {}
 
 
@@ -99,8 +99,8 @@ async def test_unverified_never_overrules_verified(db: Database):
     doubtful = type(hearsay)(
         **{name: getattr(hearsay, name) for name in hearsay.__dataclass_fields__} | {"is_verified": False}
     )
-    assert await take(db, doubtful) == [Outcome.KNOWN]
-    assert await take(db, hearsay) == [Outcome.APPLIED]
+    assert await take(db, doubtful) == [IngestResult.KNOWN]
+    assert await take(db, hearsay) == [IngestResult.APPLIED]
 
 
 async def test_at_or_below_the_floor_is_history(db: Database):
@@ -108,8 +108,8 @@ async def test_at_or_below_the_floor_is_history(db: Database):
     tea = event(1, "tea", 1)
     async with db.transaction() as tx:
         await seen.raise_floor(tx, did(1), rev(5))
-    assert await take(db, tea) == [Outcome.KNOWN]
-    assert await take(db, event(1, "tea", 6)) == [Outcome.APPLIED]
+    assert await take(db, tea) == [IngestResult.KNOWN]
+    assert await take(db, event(1, "tea", 6)) == [IngestResult.APPLIED]
 
 
 async def test_new_epoch_orders_before_revs(db: Database):
@@ -123,7 +123,7 @@ async def test_new_epoch_orders_before_revs(db: Database):
 
 async def test_parked_answers_are_capped_and_expire(db: Database, clock: HandClock, monkeypatch):
     monkeypatch.setattr(seen, "PARKED_PER_AUTHOR", 1)
-    assert await take(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [Outcome.PARKED, Outcome.RAW]
+    assert await take(db, rsvp(2, "one", 1, TEA), rsvp(2, "two", 2, WALK)) == [IngestResult.PARKED, IngestResult.RAW]
     clock.turn(31 * DAY)
     async with db.transaction() as tx:
         assert await seen.expire_parked(tx) == 1
@@ -133,18 +133,18 @@ async def test_answer_to_an_uri_that_no_index_holds_is_kept_with_its_reason(db: 
     """The syntax of at-uris allows 8 kB; a PostgreSQL index has room for 2.7."""
     host = "".join(f"{number:03d}" for number in range(1000))
     odd = rsvp(2, "one", 1, f"at://did:web:{host[:1900]}.example/{EVENT}/tea")
-    assert await take(db, odd) == [Outcome.RAW]
+    assert await take(db, odd) == [IngestResult.RAW]
     async with db.reader() as reader:
         kept = await seen.find(reader, odd.uri)
     assert kept is not None
-    assert (kept.standing, kept.body) == (Standing.RAW, odd.body)
+    assert (kept.standing, kept.body) == (RecordState.RAW, odd.body)
     assert kept.reason == "The subject’s at-uri has more than 1024 characters."
 
 
 async def test_answer_to_the_longest_uri_that_can_be_is_taken(db: Database):
     host = ".".join("".join(f"{number:02d}" for number in range(30)) for _ in range(4))
     about = f"at://did:web:{host}/{EVENT}/{'k' * 512}"
-    assert await take(db, rsvp(2, "one", 1, about)) == [Outcome.PARKED]
+    assert await take(db, rsvp(2, "one", 1, about)) == [IngestResult.PARKED]
 
 
 async def test_whole_days_of_another_installation_stay_whole_until_their_author_moves_them(db: Database):

@@ -13,9 +13,9 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, message, rev, rsvp, rsvp_value
@@ -32,7 +32,7 @@ EVENT_KEYS = ("tea", "walk")
 
 # What must be alike, without what is made anew each time. A debt to fetch an event depends on what came first, and a mail is owed
 # for what somebody said in between, too: when it is composed it is seen that there is nothing to say.
-OF_THE_WAY = (Debt.FETCH_SUBJECT, Debt.DETECT_SERIES, Debt.DETECT_FOREIGN_SERIES, Debt.MAIL)
+OF_THE_WAY = (JobKind.FETCH_SUBJECT, JobKind.DETECT_SERIES, JobKind.DETECT_FOREIGN_SERIES, JobKind.MAIL)
 ALIKE = {
     "records": "select uri, rev, cid, is_verified, standing, reason, subject_uri, precedence from records",
     "events": "select record_uri, record_cid, title, status, status_before, starts_at, visibility, search_text,"
@@ -119,7 +119,7 @@ async def mails_to_strangers(db: Database) -> list[str]:
     """Debts of mails to people who never came here."""
     question = f"""
         select d.subject from debts d join users u on d.subject like '%' || u.id || '%'
-         where d.kind = '{Debt.MAIL}' and u.kind = 'shadow' order by d.subject
+         where d.kind = '{JobKind.MAIL}' and u.kind = 'shadow' order by d.subject
     """
     async with db.reader() as reader:
         return [row["subject"] for row in await reader.fetch(question)]
@@ -160,7 +160,7 @@ async def statements_of(db: Database, messages: list[RecordMessage]) -> int:
     async with db.transaction() as tx:
         counting = Counting(tx)
         outcomes = await apply(counting, HERE, messages)
-    assert set(outcomes) == {Outcome.APPLIED}
+    assert set(outcomes) == {IngestResult.APPLIED}
     return counting.statements
 
 

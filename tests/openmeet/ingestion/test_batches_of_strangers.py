@@ -13,9 +13,9 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 from groundwork.sealing import Sealer
 from openmeet.domain.attendance import host_decisions, network_rsvps, registration
-from openmeet.domain.attendance.network_rsvps import Pair, Word
+from openmeet.domain.attendance.network_rsvps import Pair, RecordedRsvp
 from openmeet.domain.attendance.notify import WITHDRAWN_MAIL
-from openmeet.domain.attendance.registration import ForeignAnswers, Joining
+from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import EventId
 from openmeet.domain.identities import queries as identity_queries
@@ -25,9 +25,9 @@ from openmeet.domain.moderation.model import Subject, Thing
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.model import Happening
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rev, rsvp
 from tests.openmeet.ingestion.test_batches import seats_hold, state_of, stranger
@@ -39,11 +39,11 @@ HOST = 9
 # Events of somebody here, whom strangers' answers reach: without limits, with places for those who say how they come, by approval,
 # with strangers apart, with an invitation.
 JOININGS = {
-    "open": Joining(),
-    "hybrid": Joining(),
-    "asking": Joining(needs_approval=True),
-    "apart": Joining(foreign_answers=ForeignAnswers.APART),
-    "private": Joining(),
+    "open": RegistrationSettings(),
+    "hybrid": RegistrationSettings(),
+    "asking": RegistrationSettings(needs_approval=True),
+    "apart": RegistrationSettings(foreign_answers=ForeignAnswers.APART),
+    "private": RegistrationSettings(),
 }
 THEIRS = [f"at://{did(HOST)}/{EVENT}/{name}" for name in JOININGS]
 OF_A_STRANGER = event(8, "walk", 1)
@@ -188,7 +188,7 @@ class Store:
     db: Database
     clock: HandClock
 
-    async def take(self, first: int, messages: Sequence[RecordMessage]) -> list[Outcome]:
+    async def take(self, first: int, messages: Sequence[RecordMessage]) -> list[IngestResult]:
         """``first``: which message of all is the first of these."""
         self.clock.turn(self.start_of(first) - self.clock.now())
         return await take(self.db, *messages)
@@ -205,7 +205,7 @@ async def opened(make: MakeDatabase) -> Store:
     return store
 
 
-async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> tuple[Store, list[Outcome]]:
+async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> tuple[Store, list[IngestResult]]:
     """Where each message has come by itself, and what became of it."""
     with nothing_together():
         store = await opened(make)
@@ -216,7 +216,7 @@ async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> t
 def nothing_together() -> Iterator[None]:
     """Everything is left to be applied one at a time, which is right of whatever is said."""
 
-    async def leave_words(_tx: Transaction, words: Sequence[Word]) -> set[Pair]:
+    async def leave_words(_tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair]:
         return {word.pair for word in words}
 
     async def leave_records(_tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
@@ -233,13 +233,13 @@ async def compare(make: MakeDatabase, seed: int, length: int) -> None:
     messages = history(chance, length)
     alone, expected = await one_by_one(make, messages)
     together = await opened(make)
-    found: list[Outcome] = []
+    found: list[IngestResult] = []
     while len(found) < len(messages):
         at = len(found)
         size = min(chance.choice((2, 9, AT_ONE_TIME)), AT_ONE_TIME - at % AT_ONE_TIME)
         found += await together.take(at, messages[at : at + size])
     await same(alone.db, together.db, f"seed {seed}")
-    assert {Outcome.APPLIED, Outcome.KNOWN} <= {*found}
+    assert {IngestResult.APPLIED, IngestResult.KNOWN} <= {*found}
     assert [(one, there) for one, there in zip(expected, found, strict=True) if one is not there] == []
 
 
@@ -288,7 +288,7 @@ async def test_who_leaves_in_a_batch_lets_in_who_waits(make_database: MakeDataba
         host = await person(tx, "Hedi")
         made = await events.create(tx, host, details(capacity="2", visibility="public"))
         await events.note_record(tx, made.id, uri=THEIRS[0], cid="c", did=did(HOST))
-        await registration.put(tx, made.id, Joining(foreign_answers=ForeignAnswers.COUNT))
+        await registration.put(tx, made.id, RegistrationSettings(foreign_answers=ForeignAnswers.COUNT))
     await take(db, OF_A_STRANGER)
     for number in range(6):
         await take(db, said(number, "aa", number, THEIRS[0], "going"))
@@ -369,5 +369,5 @@ async def test_who_has_an_account_without_that_did_gets_their_letter(make_databa
     await take(db, OF_A_STRANGER, going)
     await take(db, deleted(going, 6) if is_deleted else said(1, "aa", 6, OF_A_STRANGER.uri, "notgoing"))
     async with db.reader() as reader:
-        rows = await reader.fetch("select subject from debts where kind = :kind", kind=Debt.MAIL.value)
+        rows = await reader.fetch("select subject from debts where kind = :kind", kind=JobKind.MAIL.value)
     assert [ben.user_id in row["subject"] and WITHDRAWN_MAIL in row["subject"] for row in rows] == [True]

@@ -10,9 +10,9 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Database
 from openmeet.network.ingestion.submitted import HandedIn, Settled, process
 from openmeet.network.records.collections import CALENDAR
-from openmeet.network.records.inspect import Found, find_records
-from openmeet.network.records.message import Operation
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.inspect import LocatedRecord, find_records
+from openmeet.network.records.message import RecordOperation
+from openmeet.network.records.seen import RecordState
 from tests.openmeet.ingestion.network import HERE, did, rev
 from tests.parts import fixture_path, needs
 
@@ -35,11 +35,11 @@ EXPECTED = {
 }
 
 
-def records_of(name: str) -> list[Found]:
+def records_of(name: str) -> list[LocatedRecord]:
     return find_records(json.loads(fixture_path(f"{FOLDER}/{name}").read_bytes()))
 
 
-def handed_in(found: Found, number: int) -> HandedIn:
+def handed_in(found: LocatedRecord, number: int) -> HandedIn:
     """As a service would hand it in; a record without an address gets one."""
     author = did(number % 16)
     try:
@@ -47,11 +47,18 @@ def handed_in(found: Found, number: int) -> HandedIn:
     except Malformed:
         assert not found.uri
     return HandedIn(
-        Operation.CREATE, author, found.collection, found.rkey or "somekey", rev(number), None, found.cid, found.value
+        RecordOperation.CREATE,
+        author,
+        found.collection,
+        found.rkey or "somekey",
+        rev(number),
+        None,
+        found.cid,
+        found.value,
     )
 
 
-async def take(db: Database, records: list[Found]) -> list[Settled]:
+async def take(db: Database, records: list[LocatedRecord]) -> list[Settled]:
     batch = [handed_in(found, number) for number, found in enumerate(records)]
     return await process(db, HERE, batch, collections=CALENDAR, is_vouched=False)
 
@@ -92,7 +99,7 @@ async def test_all_at_once_and_again_on_both_engines(db: Database):
         after = await reader.fetch("select record_uri, title, starts_at, removed_at from events order by record_uri")
         rows = await reader.fetch("select standing, reason from records")
     assert [tuple(row) for row in after] == [tuple(row) for row in before]
-    assert all(row["reason"] for row in rows if row["standing"] == Standing.RAW.value)
+    assert all(row["reason"] for row in rows if row["standing"] == RecordState.RAW.value)
     assert len(rows) == len(settled) - 2
 
 
@@ -111,7 +118,7 @@ async def test_what_makes_no_row_says_why(db: Database, case: str):
     value = UNMAPPABLE[case]
     is_answer = isinstance(value, dict) and "status" in value
     collection = "community.lexicon.calendar." + ("rsvp" if is_answer else "event")
-    one = HandedIn(Operation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
+    one = HandedIn(RecordOperation.CREATE, did(1), collection, "somekey", rev(1), None, None, value)
     (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
     assert settled.outcome == "raw"
     assert settled.reason
@@ -135,7 +142,7 @@ async def test_what_only_json_can_hold_is_read(db: Database, case: str):
     value = {"$type": "community.lexicon.calendar.event", "name": "Tea", "createdAt": "2026-01-01T00:00:00Z"} | NEAR[
         case
     ]
-    one = HandedIn(Operation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value)
+    one = HandedIn(RecordOperation.CREATE, did(1), "community.lexicon.calendar.event", "tea", rev(1), None, None, value)
     (settled,) = await process(db, HERE, [one], collections=CALENDAR, is_vouched=False)
     assert (settled.outcome, settled.reason) == ("applied", "")
     async with db.reader() as reader:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from groundwork.errors import TooMany
 from openmeet.network.ingestion import discover
-from openmeet.network.ingestion.discover import Host
+from openmeet.network.ingestion.discover import DiscoveredHost
 from openmeet.network.ingestion.host_budgets import unlimited
 from openmeet.network.records.collections import EVENT, RSVP
 from tests.openmeet.ingestion.network import did, event_value
@@ -29,7 +29,7 @@ async def test_by_collection_where_the_host_has_it(town: Town, monkeypatch: pyte
     await town.account("dora")
     monkeypatch.setattr(discover, "HOST_PAGE", 1)
     looked_at: list[None] = []
-    host = Host(town.network, town.pds_url, unlimited, at_once, lambda: looked_at.append(None))
+    host = DiscoveredHost(town.network, town.pds_url, unlimited, at_once, lambda: looked_at.append(None))
     assert [one async for one in host.authors([EVENT])] == [author]
     assert [one async for one in host.authors([RSVP])] == []
     assert looked_at == []
@@ -78,7 +78,7 @@ async def test_account_by_account_where_it_has_not(town: Town, status: int):
     """Active ones, over all pages; one that is not described, or has a senseless name, stops nothing."""
     plain = Plain(status, accounts=12)
     async with serving(plain) as url:
-        found = [one async for one in Host(town.network, url, unlimited, at_once).authors([EVENT])]
+        found = [one async for one in DiscoveredHost(town.network, url, unlimited, at_once).authors([EVENT])]
     assert found == [did(n) for n in range(12) if n % 7 != 6 and n % 5 != 4 and n % 2]
     assert plain.asked == 11
 
@@ -98,6 +98,6 @@ async def test_a_host_is_asked_at_the_pace_that_it_bears(town: Town):
         left[0] = 3
 
     async with serving(Plain(501, accounts=8)) as url:
-        found = [one async for one in Host(town.network, url, spend, wait).authors([EVENT])]
+        found = [one async for one in DiscoveredHost(town.network, url, spend, wait).authors([EVENT])]
     assert found == [did(n) for n in range(8) if n % 7 != 6 and n % 5 != 4 and n % 2]
     assert waited == [20.0] * 3

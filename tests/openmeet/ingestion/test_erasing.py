@@ -14,7 +14,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.rules import Submission, check
@@ -26,17 +26,17 @@ from openmeet.network.ingestion import dead_letters, identity_refresh, merge_dec
 from openmeet.network.ingestion.account_deletion import Erasing, erase_here
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.publishing.decision import Hold
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.seen import RecordState
 from openmeet.outbox import in_flight, publication_leases, publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import did, event, rsvp
 from tests.openmeet.ingestion.test_seats import URI, full_house, statuses
@@ -51,7 +51,7 @@ REFUSED = f"at://{did(1)}/{EVENT}/refused"
 MARKS = ("Zanzibar", "zanzibar", "Cinnamon", "cinnamon", "@ana", "Nutmeg")
 
 
-async def take(db: Database, *messages: RecordMessage) -> list[Outcome]:
+async def take(db: Database, *messages: RecordMessage) -> list[IngestResult]:
     async with db.transaction() as tx:
         return await apply(tx, HERE, messages)
 
@@ -105,7 +105,7 @@ async def leave_traces(db: Database) -> None:
     async with db.transaction() as tx:
         await identity_queries.update_from_network(tx, did(1), handle="zanzibar.example", pds_url="", status="deleted")
         await tx.execute("update identities set display_name = 'Cinnamon' where did = :did", did=did(1))
-        decision = Decision("name", "Zanzibar", "Tea", "Cinnamon", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
+        decision = FieldDecision("name", "Zanzibar", "Tea", "Cinnamon", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
         await merge_decisions.keep(tx, uri=TEA, theirs_rev="r", ours_revision=1, decisions=(decision,))
         # Of one that was refused there is the row that was locked for it.
         await tx.execute("insert into subjects (uri) values (:uri)", uri=REFUSED)
@@ -147,7 +147,7 @@ async def test_late_and_repeated_messages_bring_nothing_back(db: Database, engin
     await leave_traces(db)
     await erase(db)
     old = [event(1, "tea", 1, "Zanzibar evening"), event(1, "late", 9, "Zanzibar later")]
-    assert await take(db, *old) == [Outcome.KNOWN, Outcome.KNOWN]
+    assert await take(db, *old) == [IngestResult.KNOWN, IngestResult.KNOWN]
     assert traces(await everything(db, engine), MARKS) == []
 
 
@@ -161,7 +161,7 @@ async def test_an_account_that_comes_back_writes_anew(db: Database, clock: HandC
         **{name: getattr(again, name) for name in again.__dataclass_fields__}
         | {"rev": from_microseconds(clock.now(), 5)}
     )
-    assert await take(db, again) == [Outcome.APPLIED]
+    assert await take(db, again) == [IngestResult.APPLIED]
 
 
 async def test_barriers_of_older_keys_hold(db: Database):
@@ -169,7 +169,7 @@ async def test_barriers_of_older_keys_hold(db: Database):
     await leave_traces(db)
     async with db.transaction() as tx:
         await erase_here(tx, KEYS[1:], did(1))
-    assert await take(db, event(1, "tea", 1, "Zanzibar evening")) == [Outcome.KNOWN]
+    assert await take(db, event(1, "tea", 1, "Zanzibar evening")) == [IngestResult.KNOWN]
 
 
 async def test_erasing_twice_is_erasing_once(db: Database, engine: Engine):
@@ -187,7 +187,7 @@ async def test_the_seat_of_a_deleted_account_is_free(db: Database):
     tea, people = await full_house(db)
     await take(db, rsvp(0, "one", 1, URI), rsvp(1, "one", 2, URI))
     async with db.transaction() as tx:
-        late = await attendance.answer(tx, people[3], tea.slug, Reply.GOING)
+        late = await attendance.answer(tx, people[3], tea.slug, RsvpReply.GOING)
     assert late.status is AttendanceStatus.WAITLISTED
     await erase(db, 0)
     after = await statuses(db)
@@ -204,11 +204,11 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
         tea = await events.create(
             tx, ana, check(Submission(title="Tea", starts="2026-04-01T17:00", time_zone="UTC", visibility="public"))
         )
-        mine = await attendance.answer(tx, ana, tea.slug, Reply.GOING)
+        mine = await attendance.answer(tx, ana, tea.slug, RsvpReply.GOING)
         body = cbor.encode({"name": "Nutmeg"})
-        held = await publication_leases.take_one(tx, kind=Kind.EVENT, subject_id=tea.id, seconds=60)
+        held = await publication_leases.take_one(tx, kind=PublicationKind.EVENT, subject_id=tea.id, seconds=60)
         assert held is not None
-        await publication_leases.fix(tx, held, in_flight.Sent(TEA, "c", None), did=did(1), body=body)
+        await publication_leases.fix(tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body)
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=body, rev="r")
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await attendance.note_record(tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, is_about=seen.is_about)
@@ -217,12 +217,12 @@ async def test_what_people_here_made_and_answered_stays_theirs(db: Database, eng
     assert traces(await everything(db, engine), ("Nutmeg", did(1))) == []
     async with db.reader() as reader:
         after = await by_id(reader, tea.id)
-        owed = await publication_leases.find(reader, Kind.EVENT, tea.id)
+        owed = await publication_leases.find(reader, PublicationKind.EVENT, tea.id)
         consent = await identity_queries.consent(reader, user_id)
     assert after is not None
     assert (after.title, after.record_uri, after.is_gone) == ("Tea", None, False)
     assert owed is not None
-    assert (owed.state, owed.uri, owed.base_body) == (State.RETRACTED, None, None)
+    assert (owed.state, owed.uri, owed.base_body) == (PublicationState.RETRACTED, None, None)
     assert not consent.is_given
     assert (await statuses(db))[user_id] == "attending"
 
@@ -251,7 +251,7 @@ async def refresh_all(town: Town, erasing: Erasing) -> None:
     pay = identity_refresh.identity_payer(town.db, town.network, erasing)
     async with town.db.transaction() as tx:
         rows = await tx.fetch("select subject from debts where kind = 'refresh_identity' order by subject")
-        owed = [await jobs.find(tx, Debt.REFRESH_IDENTITY, row["subject"]) for row in rows]
+        owed = [await jobs.find(tx, JobKind.REFRESH_IDENTITY, row["subject"]) for row in rows]
     for debt in owed:
         assert debt is not None
         await pay(debt)
@@ -317,7 +317,7 @@ async def test_answers_of_strangers_to_an_event_that_is_erased_wait(db: Database
         untouched = await seen.find(reader, f"at://{did(3)}/{RSVP}/elsewhere")
     assert waiting is not None
     assert untouched is not None
-    assert (waiting.standing, untouched.standing) == (Standing.PARKED, Standing.MAPPED)
+    assert (waiting.standing, untouched.standing) == (RecordState.PARKED, RecordState.MAPPED)
     assert "deleted" in waiting.reason
     assert await _answers_to_tea(db) == [("Tea", "attending", f"at://{did(3)}/{RSVP}/elsewhere")]
     # Later than the deletion, which was an hour after the first.
@@ -336,16 +336,16 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
     async with db.transaction() as tx:
         mine = await attendance_queries.by_record_uri(tx, own)
         assert mine is not None
-        await publications.owe(tx, kind=Kind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
-        held = await publication_leases.take_one(tx, kind=Kind.RSVP, subject_id=mine.id, seconds=60)
+        await publications.owe(tx, kind=PublicationKind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
+        held = await publication_leases.take_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
-        await publication_leases.fix(tx, held, in_flight.Sent(own, "c", None), did=did(5), body=b"\xa0")
+        await publication_leases.fix(tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0")
         await publication_leases.confirm(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")
     await erase(db)
     assert await _answers_to_tea(db) == [("", "attending", None)]
     async with db.reader() as reader:
-        owned = await publication_leases.find(reader, Kind.RSVP, mine.id)
+        owned = await publication_leases.find(reader, PublicationKind.RSVP, mine.id)
         assert owned is not None
-        assert (owned.state, owned.uri) == (State.DUE, own)
+        assert (owned.state, owned.uri) == (PublicationState.DUE, own)
         decision = await decide(reader, owned, Switchboard())
     assert decision == Hold("The account of the event’s author was deleted.")

@@ -14,11 +14,11 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.account_deletion import erase_here
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.rsvps import FIELD
-from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
 from tests.openmeet.ingestion.test_foreign_groups import group
@@ -35,7 +35,7 @@ PAIRS = [
     ("did:web:tea.example%3A8080", "did:web:tea.example"),
 ]
 TEA = event(1, "tea", 1)
-THEIRS = Decision(FIELD, "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
+THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
 
 # Where anything of a repository stands, and in which column.
 KEPT = {
@@ -68,7 +68,7 @@ async def wrote(db: Database, did: Did) -> None:
     await take(db, *theirs, answer)
     async with db.transaction() as tx:
         await merge_decisions.keep(tx, uri=answer.uri, theirs_rev=rev(9), ours_revision=1, decisions=(THEIRS,))
-        await publication_moves.note(tx, Kind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
+        await publication_moves.note(tx, PublicationKind.EVENT, "e", f"{theirs[0].uri}-before", is_authors=True)
         made = await group_by(tx, await person(tx, "Ana"), name=f"Readers of {did}")
         await record_queries.set_record(tx, made.id, f"{theirs[1].uri}-made-here", "c")
         await record_queries.note_former(tx, made.id, f"{theirs[1].uri}-before", "c")

@@ -18,13 +18,13 @@ from openmeet.domain.groups import (
     queries,
     record_queries,
 )
-from openmeet.domain.groups.model import INSIDE, Group, Membership, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.remote_groups import MOST_ASKING
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
@@ -58,7 +58,9 @@ def said(at: int, author: int = 2, uri: str = URI, rkey: str = "m", **fields: ob
     return message(Change(did(author), MEMBERSHIP, rkey, rev(at), value))
 
 
-def accepted(at: int, member: int = 2, author: int = 1, uri: str = URI, role: Role = Role.MEMBER, **fields: object):
+def accepted(
+    at: int, member: int = 2, author: int = 1, uri: str = URI, role: GroupRole = GroupRole.MEMBER, **fields: object
+):
     value = {
         "$type": ACCEPTANCE,
         "group": uri,
@@ -81,13 +83,13 @@ async def known(db: Database, uri: str = URI) -> Group | None:
         return await record_queries.by_record(reader, uri)
 
 
-async def members(db: Database, uri: str = URI) -> list[tuple[Role, Role | None]]:
+async def members(db: Database, uri: str = URI) -> list[tuple[GroupRole, GroupRole | None]]:
     async with db.reader() as reader:
         found = await record_queries.by_record(reader, uri)
         assert found is not None
         return [
             (one.role, one.network_role)
-            for one in await queries.members(reader, found.id, list(Role), after=None, limit=50)
+            for one in await queries.members(reader, found.id, list(GroupRole), after=None, limit=50)
             if one.role in INSIDE
         ]
 
@@ -128,24 +130,24 @@ async def test_a_name_that_crowds_use_has_addresses_for_all(db: Database):
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_membership_is_where_both_sides_agree_in_any_order(db: Database, order):
     """The role is the group's word, and here it is a name: whoever it is, they are a member."""
-    all_of_it = [group(1), said(1), accepted(1, role=Role.ADMIN)]
+    all_of_it = [group(1), said(1), accepted(1, role=GroupRole.ADMIN)]
     await take(db, *(all_of_it[number] for number in order))
-    assert await members(db) == [(Role.MEMBER, Role.ADMIN)]
+    assert await members(db) == [(GroupRole.MEMBER, GroupRole.ADMIN)]
 
 
 @pytest.mark.parametrize("role", INSIDE)
-async def test_no_role_from_elsewhere_allows_anything_here(db: Database, role: Role):
+async def test_no_role_from_elsewhere_allows_anything_here(db: Database, role: GroupRole):
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(2), handle="ben.example", pds_url="https://pds.example")
     ben = Caller(user_id, "Ben")
     await take(db, group(1), said(1), accepted(1, role=role))
-    assert await members(db) == [(Role.MEMBER, role)]
+    assert await members(db) == [(GroupRole.MEMBER, role)]
     one = await known(db)
     assert one is not None
     async with db.transaction() as tx:
         for forbidden in (
             administration.invite_by_link(tx, ben, one.slug),
-            administration.change_role(tx, ben, one.slug, user_id, Role.ADMIN),
+            administration.change_role(tx, ben, one.slug, user_id, GroupRole.ADMIN),
             actions.delete(tx, ben, one.slug),
             actions.edit(tx, ben, one.slug, one.details),
             publication_settings.open_account(tx, ben, one.slug, "x.example"),
@@ -156,7 +158,7 @@ async def test_no_role_from_elsewhere_allows_anything_here(db: Database, role: R
 
 async def test_one_sides_word_makes_nobody_a_member(db: Database):
     """Not one's own, not the group's, not an acceptance from a stranger's repository or for another's statement."""
-    await take(db, group(1), said(1, role=VALUE_OF[Role.OWNER]))
+    await take(db, group(1), said(1, role=VALUE_OF[GroupRole.OWNER]))
     await take(db, accepted(2, member=3))
     await take(db, accepted(3, member=2, author=2), accepted(4, member=2, author=4))
     stolen = {"uri": f"at://{did(3)}/{MEMBERSHIP}/m", "cid": CID}
@@ -167,25 +169,25 @@ async def test_one_sides_word_makes_nobody_a_member(db: Database):
 @pytest.mark.parametrize("who", ["member", "group", "both"])
 async def test_either_side_ends_it(db: Database, who: str):
     await take(db, group(1), said(1), accepted(1))
-    assert await members(db) == [(Role.MEMBER, Role.MEMBER)]
+    assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
     if who != "group":
         await take(db, deleted(said(1), 2))
     if who != "member":
         await take(db, deleted(accepted(1), 3))
     assert await members(db) == []
     await take(db, said(4), accepted(4))
-    assert await members(db) == [(Role.MEMBER, Role.MEMBER)]
+    assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
 
 
 async def test_an_acceptance_that_names_somebody_else_now_frees_whom_it_named(db: Database):
     await take(db, group(1), said(1), said(1, author=3), accepted(1))
     moved = accepted(2, member=3)
     await take(db, message(Change(did(1), ACCEPTANCE, "a2", rev(3), {"group": URI, "member": did(3)})), moved)
-    assert await members(db) == [(Role.MEMBER, Role.MEMBER)]
+    assert await members(db) == [(GroupRole.MEMBER, GroupRole.MEMBER)]
     async with db.reader() as reader:
         one = await record_queries.by_record(reader, URI)
         assert one is not None
-        (left,) = await queries.members(reader, one.id, [Role.LEFT], after=None, limit=9)
+        (left,) = await queries.members(reader, one.id, [GroupRole.LEFT], after=None, limit=9)
         assert left.statement_uri is not None
 
 
@@ -239,7 +241,7 @@ async def test_a_group_goes_on_where_the_old_record_or_its_backup_admin_says_so(
     old = group(1, author=9, **fields)
     new = group(2, predecessor={"uri": OLD, "cid": CID})
     await take(db, *((old, new) if old_first else (new, old)), said(3, uri=OLD), accepted(4))
-    assert await members(db) == ([] if way == "neither" else [(Role.MEMBER, Role.MEMBER)])
+    assert await members(db) == ([] if way == "neither" else [(GroupRole.MEMBER, GroupRole.MEMBER)])
 
 
 async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
@@ -253,20 +255,20 @@ async def test_a_statement_about_a_group_of_ours_is_a_request(db: Database):
         dora = Caller(await identities.person_for_did(tx, did(4)), "Dora")
         await actions.join(tx, cleo, ours.slug)
         await administration.ban(tx, ana, ours.slug, cleo.user_id)
-    mine = said(1, role=VALUE_OF[Role.OWNER])
+    mine = said(1, role=VALUE_OF[GroupRole.OWNER])
     await take(db, mine, said(1, author=3), said(1, author=4))
     found = [await standing(db, ours, who) for who in (ben, cleo, dora)]
-    assert [one.role for one in found if one] == [Role.MEMBER, Role.BANNED, Role.PENDING]
+    assert [one.role for one in found if one] == [GroupRole.MEMBER, GroupRole.BANNED, GroupRole.PENDING]
     async with db.transaction() as tx:
-        await administration.change_role(tx, ana, ours.slug, ben.user_id, Role.ADMIN)
-    await take(db, said(2, role=VALUE_OF[Role.OWNER]), said(3))
-    assert (await standing(db, ours, ben)).role is Role.ADMIN
+        await administration.change_role(tx, ana, ours.slug, ben.user_id, GroupRole.ADMIN)
+    await take(db, said(2, role=VALUE_OF[GroupRole.OWNER]), said(3))
+    assert (await standing(db, ours, ben)).role is GroupRole.ADMIN
     async with db.transaction() as tx:
         await administration.remove(tx, ana, ours.slug, ben.user_id)
     await take(db, said(3))
-    assert (await standing(db, ours, ben)).role is Role.LEFT
+    assert (await standing(db, ours, ben)).role is GroupRole.LEFT
     await take(db, deleted(said(1, author=4), 5))
-    assert (await standing(db, ours, dora)).role is Role.LEFT
+    assert (await standing(db, ours, dora)).role is GroupRole.LEFT
 
 
 async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, monkeypatch: pytest.MonkeyPatch):
@@ -278,7 +280,7 @@ async def test_a_crowd_of_new_identities_does_not_fill_a_group(db: Database, mon
         await record_queries.set_record(tx, ours.id, URI, CID)
     await take(db, *(said(1, author=number) for number in range(2, 9)))
     async with db.reader() as reader:
-        assert len(await membership_queries.ids_in_roles(reader, ours.id, [Role.PENDING], who_listen=False)) == 3
+        assert len(await membership_queries.ids_in_roles(reader, ours.id, [GroupRole.PENDING], who_listen=False)) == 3
         assert len(await membership_queries.ids_in_roles(reader, ours.id, INSIDE, who_listen=False)) == 1
 
 
@@ -294,17 +296,17 @@ async def test_a_group_of_nobody_here_is_in_no_list(db: Database):
         with pytest.raises(Refused, match="elsewhere"):
             await actions.join(tx, ben, one.slug)
         asking = await publication_settings.show_membership(tx, ben, one.slug, is_public=True)
-        assert (asking.role, asking.sync_enabled) == (Role.PENDING, True)
+        assert (asking.role, asking.sync_enabled) == (GroupRole.PENDING, True)
         assert [found.group.id for found in await membership_queries.listed(tx, [], None, after=None, limit=9)] == [
             one.id
         ]
         after = await publication_settings.show_membership(tx, ben, one.slug, is_public=False)
-        assert (after.role, after.sync_enabled) == (Role.LEFT, False)
+        assert (after.role, after.sync_enabled) == (GroupRole.LEFT, False)
 
 
 @pytest.mark.parametrize("fields", [{"name": ""}, {"name": 7}, {"$type": "com.example.group"}])
 async def test_what_is_no_group_is_kept_raw(db: Database, fields):
-    assert await take(db, group(1, **fields)) == [Outcome.RAW]
+    assert await take(db, group(1, **fields)) == [IngestResult.RAW]
     assert await known(db) is None
     async with db.reader() as reader:
         (raw,) = await seen.unmapped(reader)

@@ -16,11 +16,11 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
 from openmeet.network.ingestion import remote_series
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.remote_series import claimed_dates_payer
 from openmeet.network.records.collections import SERIES, SERIES_LINK_KEY
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
 from tests.openmeet.ingestion.view import take
@@ -136,7 +136,7 @@ async def test_older_spellings_are_read(db: Database):
     ],
 )
 async def test_what_cannot_be_understood_is_kept_raw_with_the_reason(db: Database, wrong: dict):
-    assert await take(db, series(1, **wrong)) == [Outcome.RAW]
+    assert await take(db, series(1, **wrong)) == [IngestResult.RAW]
     async with db.reader() as reader:
         row = await reader.fetch_one("select reason from records")
         assert row is not None
@@ -145,7 +145,7 @@ async def test_what_cannot_be_understood_is_kept_raw_with_the_reason(db: Databas
 
 
 async def test_without_the_flag_nothing_is_read(db: Database):
-    assert await take(db, series(1)) == [Outcome.SWITCHED_OFF]
+    assert await take(db, series(1)) == [IngestResult.SWITCHED_OFF]
 
 
 @pytest.mark.usefixtures("on")
@@ -260,7 +260,7 @@ async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *
 
 async def pay_claimed_dates(db: Database) -> int:
     """Every debt of the kind is paid, as the publisher does; how many there were."""
-    return await run_once(db, {Debt.CLAIMED_DATES: Paying(claimed_dates_payer(db))})
+    return await run_once(db, {JobKind.CLAIMED_DATES: Paying(claimed_dates_payer(db))})
 
 
 @pytest.mark.usefixtures("on")

@@ -3,10 +3,10 @@
 from at_network.xrpc_client import XrpcClient
 from groundwork.clock import SECOND
 from groundwork.outbox import jobs
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.site_under_test import h1_of, site_on
 from tests.openmeet.town import Town
 
@@ -40,7 +40,7 @@ async def test_answer_of_a_deactivated_account_counts_again_after_activation(tow
     ana, cleo = await town.person(), await town.connected()
     tea = await town.event(ana)
     await town.pay()
-    await town.answer(cleo, tea.slug, Reply.GOING)
+    await town.answer(cleo, tea.slug, RsvpReply.GOING)
     await town.pay()
     await town.listen(cleo.user_id)
     assert await numbers(town, tea.slug) == "<strong>1</strong> going"
@@ -60,10 +60,10 @@ async def test_a_deactivated_repository_is_not_read_and_nothing_is_given_up(town
     await deactivate(town, cleo, await town.stranger("cleo"))
     did = (await town.identity(cleo.user_id)).did
     async with town.db.transaction() as tx:
-        await jobs.owe(tx, Debt.BACKFILL, did, int(tx.now))
+        await jobs.owe(tx, JobKind.BACKFILL, did, int(tx.now))
     await town.pay_debts()
     async with town.db.reader() as reader:
-        owed = await jobs.find(reader, Debt.BACKFILL, did)
+        owed = await jobs.find(reader, JobKind.BACKFILL, did)
         event = await by_slug(reader, tea.slug)
     assert owed is not None
     assert owed.reason == ""

@@ -1,12 +1,12 @@
 """What fails holds up nothing else of a batch that a service hands in, nor of what waits for somebody to get in. With real refusals."""
 
 from groundwork.database.transaction import Database
-from openmeet.network.ingestion.dead_letters import Step
+from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.release_pending import look_again
 from openmeet.network.ingestion.submitted import HandedIn, process
 from openmeet.network.records.collections import CALENDAR
-from openmeet.network.records.message import Operation
-from openmeet.outbox.kinds import Debt
+from openmeet.network.records.message import RecordOperation
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import HERE, did, event_value, rev, rsvp
 from tests.openmeet.ingestion.poison import aside, heal, poison
 from tests.openmeet.ingestion.test_waiting_answers import known, published, status
@@ -23,7 +23,8 @@ def uri_of(key: str) -> str:
 async def hand_in(db: Database) -> list[tuple[str, str]]:
     """Three events in one batch; the key and outcome of each."""
     batch = [
-        HandedIn(Operation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}")) for key in KEYS
+        HandedIn(RecordOperation.CREATE, did(1), EVENT, key, rev(2), None, None, event_value(f"Tea {key}"))
+        for key in KEYS
     ]
     settled = await process(db, HERE, batch, collections=CALENDAR, is_vouched=True)
     assert all(bool(one.reason) is (one.outcome == "refused") for one in settled)
@@ -37,7 +38,7 @@ async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
     assert await hand_in(db) == [(key, "applied") for key in KEYS]
     assert set((await view_of(db)).events) == {uri_of(key) for key in KEYS}
     async with db.reader() as reader:
-        (debt,) = await reader.fetch("select subject, state from debts where kind = :kind", kind=Debt.FETCH_SUBJECT)
+        (debt,) = await reader.fetch("select subject, state from debts where kind = :kind", kind=JobKind.FETCH_SUBJECT)
     assert (debt["subject"], debt["state"]) == (uri_of("b"), "due")
     assert await aside(db) == []
 
@@ -47,7 +48,7 @@ async def test_a_bad_event_is_refused_alone_and_put_aside(db: Database):
     await poison(db, "events", "b")
     assert await hand_in(db) == [("a", "applied"), ("b", "refused"), ("c", "applied")]
     (one,) = await aside(db)
-    assert (one.uri, one.step) == (uri_of("b"), Step.TAKING)
+    assert (one.uri, one.step) == (uri_of("b"), FailedStep.TAKING)
     assert "poisoned" in one.reason
     await heal(db, "events", "b")
     assert await hand_in(db) == [("a", "known"), ("b", "applied"), ("c", "known")]
@@ -67,7 +68,7 @@ async def test_one_bad_answer_keeps_nobody_else_waiting(db: Database):
     await poison(db, "attendances", "late")
     await look_again(db, cleo.user_id)
     (one,) = await aside(db)
-    assert (one.uri, one.step) == (bad.uri, Step.COUNTING)
+    assert (one.uri, one.step) == (bad.uri, FailedStep.COUNTING)
     assert (did(2), about) in (await view_of(db)).answers
     await heal(db, "attendances", "late")
     await look_again(db, cleo.user_id)

@@ -11,7 +11,7 @@ from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import event_value
 from tests.openmeet.town import Town
 
@@ -30,15 +30,15 @@ async def test_what_is_over_a_hosts_budget_is_due_later(town: Town):
     counters = InProcessCounters()
     here = town.processor.here
     payings = {
-        Debt.FETCH_SUBJECT: Paying(
+        JobKind.FETCH_SUBJECT: Paying(
             fetch.subject_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
         ),
-        Debt.PROVE_RECORD: Paying(
+        JobKind.PROVE_RECORD: Paying(
             fetch.record_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
         ),
     }
     async with town.db.transaction() as tx:
-        for kind, part in ((Debt.FETCH_SUBJECT, uris[:2]), (Debt.PROVE_RECORD, uris[2:])):
+        for kind, part in ((JobKind.FETCH_SUBJECT, uris[:2]), (JobKind.PROVE_RECORD, uris[2:])):
             await jobs.owe_many(tx, kind, [(uri, 1, tx.now) for uri in part])
     question = "select state, due_at, reason from debts where kind in ('fetch_subject', 'prove_record')"
 

@@ -10,9 +10,9 @@ from groundwork.database.one_hop import in_one_hop
 from openmeet.domain.events import queries as events
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, policy, visibility
-from openmeet.domain.moderation.model import Policy, State, Subject, Thing, host_of, is_burst
+from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing, host_of, is_burst
 from openmeet.domain.search import search
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from openmeet.network.ingestion import intake
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.events import Here
@@ -52,7 +52,7 @@ async def live_at(db, hosts: dict[int, str], believed: frozenset[str] = frozense
 
 async def found(db, *words: str) -> list[str]:
     async with db.reader() as reader:
-        return [one.title for one in await search.coming(reader, Wanted(words), None, 50)]
+        return [one.title for one in await search.coming(reader, SearchQuery(words), None, 50)]
 
 
 HONEST = 4000
@@ -132,7 +132,7 @@ async def test_who_is_known_here_does_not_wait(db, clock):
         group = await group_by(tx, ana)
         await administration.follow(tx, ana, group.slug, did_of(1))
         trusted = Subject(Thing.DID, did_of(2))
-        await actions.decide(tx, ana.user_id, trusted, State.TRUSTED, "")
+        await actions.decide(tx, ana.user_id, trusted, SubjectVisibility.TRUSTED, "")
     await receive(db, [event_of(number, "a", name=f"Of {number}") for number in (1, 2, 3, 4)])
     await live_at(db, {3: TOWN, 4: "https://elsewhere.example"}, frozenset({TOWN}))
     assert await found(db) == ["Of 1", "Of 2", "Of 3"]
@@ -151,7 +151,7 @@ async def test_who_becomes_known_while_they_wait_is_shown_without_counting(db, c
 
 async def test_somebody_met_before_shows_so_many_an_hour(db, clock):
     async with db.transaction() as tx:
-        await policy.change(tx, Policy(most_events_of_author=3), by=None)
+        await policy.change(tx, ModerationPolicy(most_events_of_author=3), by=None)
     await receive(db, [event_of(1, "first")])
     await live_at(db, {1: TOWN})
     clock.turn(HOUR)
@@ -167,7 +167,7 @@ async def test_somebody_met_before_shows_so_many_an_hour(db, clock):
 
 async def test_the_same_messages_again_and_newer_versions_count_nothing(db, clock):
     async with db.transaction() as tx:
-        await policy.change(tx, Policy(most_events_of_author=2), by=None)
+        await policy.change(tx, ModerationPolicy(most_events_of_author=2), by=None)
     first = event_of(1, "a")
     for _ in range(5):
         await receive(db, [first])
@@ -188,14 +188,14 @@ async def test_nobody_waits_for_ever_for_a_host_that_does_not_answer(db, clock):
 async def test_what_a_moderator_decided_about_is_left_alone(db, clock):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        await actions.decide(tx, mo.user_id, Subject(Thing.DID, did_of(1)), State.HIDDEN, "spam")
+        await actions.decide(tx, mo.user_id, Subject(Thing.DID, did_of(1)), SubjectVisibility.HIDDEN, "spam")
     await receive(db, [event_of(1, "a")])
     await live_at(db, {1: TOWN})
     clock.turn(HOUR)
     await intake.decide_due(db)
     assert await found(db) == []
     async with db.reader() as reader:
-        assert (await visibility.of(reader, did_of(1))).state is State.HIDDEN
+        assert (await visibility.of(reader, did_of(1))).state is SubjectVisibility.HIDDEN
 
 
 async def test_a_batch_asks_as_many_questions_however_many_authors_it_brings(db, monkeypatch):
@@ -247,7 +247,7 @@ def test_servers_of_one_operator_count_as_one(address, host):
     ],
 )
 def test_what_is_a_burst(facts, is_one):
-    assert is_burst(Policy(), **facts) is is_one
+    assert is_burst(ModerationPolicy(), **facts) is is_one
 
 
 OURS = "https://pds.meet.example"
@@ -287,11 +287,13 @@ async def test_up_to_the_number_a_new_account_here_does_not_wait(db, clock):
     await live_here(db, here, 1)
     assert len(await found(db, "watches")) == 1
     await receive(
-        db, [event_of(1, f"w{number}", at=number + 2) for number in range(Policy().most_events_of_author - 1)], here
+        db,
+        [event_of(1, f"w{number}", at=number + 2) for number in range(ModerationPolicy().most_events_of_author - 1)],
+        here,
     )
-    assert len(await found(db, "watches")) == Policy().most_events_of_author
+    assert len(await found(db, "watches")) == ModerationPolicy().most_events_of_author
     await receive(db, [event_of(1, "much", at=99)], here)
-    assert len(await found(db, "watches")) == Policy().most_events_of_author
+    assert len(await found(db, "watches")) == ModerationPolicy().most_events_of_author
     clock.turn(2 * HOUR)
     await receive(db, [event_of(1, "later", at=100)], here)
-    assert len(await found(db, "watches")) == Policy().most_events_of_author + 1
+    assert len(await found(db, "watches")) == ModerationPolicy().most_events_of_author + 1

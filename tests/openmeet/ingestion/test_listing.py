@@ -12,7 +12,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, RemoteFailed
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.jobs import Debt, DebtState
+from groundwork.outbox.jobs import DebtState, Job
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import backfill as backfilling
@@ -21,7 +21,7 @@ from openmeet.network.ingestion.backfill import backfill, backfill_payer, backfi
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories import read
-from openmeet.outbox.kinds import Debt as Debts
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.town import Town
 
 RECORD = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T00:00:00Z"}
@@ -100,14 +100,14 @@ async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(town: 
     monkeypatch.setattr(backfilling, "BATCH", 2)
     did, uris = await _write(town, 5)
     spend = spending(InProcessCounters(), town.clock, Limit("records_asked_of_host", 5, 60))
-    payings = {Debts.BACKFILL: Paying(backfill_payer(town.db, town.network, town.processor.here, spend))}
+    payings = {JobKind.BACKFILL: Paying(backfill_payer(town.db, town.network, town.processor.here, spend))}
     async with town.db.transaction() as tx:
-        await jobs.owe(tx, Debts.BACKFILL, did, int(tx.now))
+        await jobs.owe(tx, JobKind.BACKFILL, did, int(tx.now))
     await dispatcher.run_once(town.db, payings)
     taken = len(await _titles(town))
     assert 0 < taken < len(uris)
     async with town.db.reader() as reader:
-        debt = await jobs.find(reader, Debts.BACKFILL, did)
+        debt = await jobs.find(reader, JobKind.BACKFILL, did)
     assert debt is not None
     assert (debt.state, debt.attempts) == (DebtState.DUE, 0)
     assert debt.due_at > town.clock.now()
@@ -136,11 +136,11 @@ async def test_an_operator_may_have_the_whole_repository_fetched(town: Town, mon
     did, uris = await _write(town, 3)
     pay = backfill_payer(town.db, town.network, town.processor.here)
     subject = subject_of(parse_did(did), is_whole=True)
-    await pay(Debt("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    await pay(Job("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
     assert await _titles(town) == dict.fromkeys(uris, True)
     more = await _more(town, did)
     _without_export(monkeypatch)
-    await pay(Debt("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    await pay(Job("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
     assert await _titles(town) == dict.fromkeys([*uris, more], True)
 
 
@@ -219,7 +219,7 @@ async def _pay_read(town: Town, did: str, collection: Nsid) -> None:
     """As the publisher does what the command owes."""
     subject = subject_of(parse_did(did), [collection])
     pay = backfill_payer(town.db, town.network, town.processor.here)
-    await pay(Debt("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    await pay(Job("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
 
 
 async def _answers(town: Town) -> int:

@@ -7,14 +7,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from openmeet.domain.events.model import Link, Mode, NetworkEvent, Origin, Status, Venue
+from openmeet.domain.events.model import EventLink, EventStatus, Mode, NetworkEvent, RecordOrigin, Venue
 from openmeet.network.ingestion.three_way_merge import (
     GROUPS,
     WAY,
-    Facts,
-    Merged,
-    Policy,
-    Side,
+    MergeInput,
+    MergeReason,
+    MergeResult,
+    MergeSide,
     encode_edits,
     ends_too_early,
 )
@@ -28,14 +28,14 @@ BASE = NetworkEvent(
     ends_text="",
     time_zone="UTC",
     mode=Mode.IN_PERSON,
-    status=Status.SCHEDULED,
+    status=EventStatus.SCHEDULED,
     venues=(Venue(name="Park"),),
     online_url="",
     links=(),
     is_discoverable=True,
     created_at=Instant(0),
 )
-FACTS = Facts(Origin.HERE, ours_at=Instant(10), theirs_at=Instant(20), ours_cid="a", theirs_cid="b")
+FACTS = MergeInput(RecordOrigin.HERE, ours_at=Instant(10), theirs_at=Instant(20), ours_cid="a", theirs_cid="b")
 EARLIER = dataclasses.replace(FACTS, ours_at=Instant(30))
 
 
@@ -43,22 +43,22 @@ def changed(**fields: object) -> NetworkEvent:
     return dataclasses.replace(BASE, **fields)
 
 
-def merged(ours: NetworkEvent, theirs: NetworkEvent, facts: Facts = FACTS) -> Merged:
+def merged(ours: NetworkEvent, theirs: NetworkEvent, facts: MergeInput = FACTS) -> MergeResult:
     return WAY.merge(BASE, WAY.edits_between(BASE, ours), theirs, facts)
 
 
 def test_one_side_alone_is_taken_without_a_word():
-    assert merged(BASE, changed(name="Coffee")) == Merged(changed(name="Coffee"), ())
-    assert merged(changed(name="Coffee"), BASE) == Merged(changed(name="Coffee"), ())
+    assert merged(BASE, changed(name="Coffee")) == MergeResult(changed(name="Coffee"), ())
+    assert merged(changed(name="Coffee"), BASE) == MergeResult(changed(name="Coffee"), ())
 
 
 def test_different_fields_add_up():
-    result = merged(changed(name="Coffee"), changed(description="No cups.", status=Status.CANCELLED))
-    assert result == Merged(changed(name="Coffee", description="No cups.", status=Status.CANCELLED), ())
+    result = merged(changed(name="Coffee"), changed(description="No cups.", status=EventStatus.CANCELLED))
+    assert result == MergeResult(changed(name="Coffee", description="No cups.", status=EventStatus.CANCELLED), ())
 
 
 def test_same_change_on_both_sides_is_no_conflict():
-    assert merged(changed(name="Coffee"), changed(name="Coffee")) == Merged(changed(name="Coffee"), ())
+    assert merged(changed(name="Coffee"), changed(name="Coffee")) == MergeResult(changed(name="Coffee"), ())
 
 
 def test_manual_edit_is_kept_and_theirs_is_on_record():
@@ -66,11 +66,13 @@ def test_manual_edit_is_kept_and_theirs_is_on_record():
     assert result.value.name == "Ours"
     decision = result.decisions[0]
     assert (decision.base, decision.ours, decision.theirs) == ("Tea", "Ours", "Theirs")
-    assert (decision.policy, decision.result) == (Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
+    assert (decision.policy, decision.result) == (MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
 
 
-@pytest.mark.parametrize(("origin", "side"), [(Origin.HERE, Side.OURS), (Origin.NETWORK, Side.THEIRS)])
-def test_origin_decides_about_times(origin: Origin, side: Side):
+@pytest.mark.parametrize(
+    ("origin", "side"), [(RecordOrigin.HERE, MergeSide.OURS), (RecordOrigin.NETWORK, MergeSide.THEIRS)]
+)
+def test_origin_decides_about_times(origin: RecordOrigin, side: MergeSide):
     ours = changed(starts_at=Instant(5), starts_text="ours")
     theirs = changed(starts_at=Instant(6), starts_text="theirs")
     result = merged(ours, theirs, dataclasses.replace(FACTS, origin=origin))
@@ -81,12 +83,12 @@ def test_origin_decides_about_times(origin: Origin, side: Side):
 @pytest.mark.parametrize(
     ("ours", "theirs", "wins"),
     [
-        (Status.CANCELLED, Status.RESCHEDULED, Status.CANCELLED),
-        (Status.RESCHEDULED, Status.CANCELLED, Status.CANCELLED),
-        (Status.POSTPONED, Status.RESCHEDULED, Status.POSTPONED),
+        (EventStatus.CANCELLED, EventStatus.RESCHEDULED, EventStatus.CANCELLED),
+        (EventStatus.RESCHEDULED, EventStatus.CANCELLED, EventStatus.CANCELLED),
+        (EventStatus.POSTPONED, EventStatus.RESCHEDULED, EventStatus.POSTPONED),
     ],
 )
-def test_more_restrictive_status_wins(ours: Status, theirs: Status, wins: Status):
+def test_more_restrictive_status_wins(ours: EventStatus, theirs: EventStatus, wins: EventStatus):
     assert merged(changed(status=ours), changed(status=theirs)).value.status is wins
 
 
@@ -95,11 +97,11 @@ def test_different_parts_of_a_place_add_up():
     theirs = changed(venues=(Venue(name="Park", locality="Wien"),))
     result = merged(ours, theirs)
     assert result.value.venues == (Venue(name="Park", street="Ring 1", locality="Wien"),)
-    assert result.decisions[0].result is Side.BOTH
+    assert result.decisions[0].result is MergeSide.BOTH
 
 
 @pytest.mark.parametrize(("facts", "street"), [(FACTS, "Ring 2"), (EARLIER, "Ring 1")])
-def test_contradicting_places_follow_the_most_recent_change(facts: Facts, street: str):
+def test_contradicting_places_follow_the_most_recent_change(facts: MergeInput, street: str):
     """Both say where the same hall is: one of them is wrong."""
     ours, theirs = (changed(venues=(Venue(name="Hall", street=f"Ring {number}"),)) for number in (1, 2))
     assert merged(ours, theirs, facts).value.venues == (Venue(name="Hall", street=street),)
@@ -119,20 +121,20 @@ PARK, HALL, CAFE, KIOSK = (Venue(name=name) for name in ("Park", "Hall", "Café"
         ((PARK, KIOSK), (HALL, KIOSK), (CAFE,), (HALL, CAFE)),
     ],
 )
-def test_places_of_both_sides_are_a_list(facts: Facts, was: tuple, ours: tuple, theirs: tuple, both: tuple):
+def test_places_of_both_sides_are_a_list(facts: MergeInput, was: tuple, ours: tuple, theirs: tuple, both: tuple):
     """What either added stands, what either took away is gone, ours comes first; both are on record."""
     base = changed(venues=was)
     edits = WAY.edits_between(base, changed(venues=ours))
     result = WAY.merge(base, edits, changed(venues=theirs), facts)
     assert result.value.venues == both
     (decision,) = result.decisions
-    assert (decision.policy, decision.result) == (Policy.PARTS_ADD_UP, Side.BOTH)
+    assert (decision.policy, decision.result) == (MergeReason.PARTS_ADD_UP, MergeSide.BOTH)
     assert (decision.ours, decision.theirs) == tuple("; ".join(one.name for one in some) for some in (ours, theirs))
 
 
 def test_a_side_that_says_nowhere_is_no_place_to_add():
     result = merged(changed(venues=()), changed(venues=(CAFE,)), EARLIER)
-    assert result.decisions[0].policy is Policy.MOST_RECENT
+    assert result.decisions[0].policy is MergeReason.MOST_RECENT
 
 
 def test_ties_are_broken_by_cid():
@@ -146,9 +148,9 @@ events = st.builds(
     description=st.sampled_from(["Bring a cup.", "", "No cups."]),
     starts_at=st.sampled_from([Instant(1_000_000), Instant(5), None]),
     mode=st.sampled_from(Mode),
-    status=st.sampled_from(Status),
+    status=st.sampled_from(EventStatus),
     venues=st.sampled_from([(), (Venue(name="Park"),), (Venue(name="Park", street="Ring 1"),), (Venue(name="Hall"),)]),
-    links=st.sampled_from([(), (Link("https://example.org"),)]),
+    links=st.sampled_from([(), (EventLink("https://example.org"),)]),
 )
 
 
@@ -187,9 +189,11 @@ moments = st.sampled_from([None, *map(Instant, (5, 1_000_000, 2_000_000, 3_000_0
 versions = st.builds(changed, starts_at=moments, ends_at=moments)
 
 
-@given(base=versions, ours=versions, theirs=versions, origin=st.sampled_from(Origin))
+@given(base=versions, ours=versions, theirs=versions, origin=st.sampled_from(RecordOrigin))
 @settings(max_examples=300, deadline=None)
-def test_no_end_before_the_beginning(base: NetworkEvent, ours: NetworkEvent, theirs: NetworkEvent, origin: Origin):
+def test_no_end_before_the_beginning(
+    base: NetworkEvent, ours: NetworkEvent, theirs: NetworkEvent, origin: RecordOrigin
+):
     """One side moved it, the other said how long it is: neither meant an end before the beginning, and what gave way is on record."""
     assume(not any(ends_too_early(one.starts_at, one.ends_at) for one in (base, ours, theirs)))
     facts = dataclasses.replace(FACTS, origin=origin)
@@ -215,8 +219,8 @@ def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
     result = WAY.merge(base, WAY.edits_between(base, ours), theirs, FACTS)
     assert (result.value.starts_at, result.value.ends_at) == (1_000_000, 2_500_000)
     assert [(one.field, one.result, one.theirs) for one in result.decisions] == [
-        ("starts_at", Side.OURS, "8000000"),
-        ("ends_at", Side.OURS, "9000000"),
+        ("starts_at", MergeSide.OURS, "8000000"),
+        ("ends_at", MergeSide.OURS, "9000000"),
     ]
     # Either of them, the other way round, is the move as it was meant.
     for one in result.decisions:

@@ -22,7 +22,7 @@ from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, decode, encode
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, rev
 from tests.openmeet.town import Town
 from tests.world.directory import Directory
@@ -109,7 +109,7 @@ async def test_who_rests_is_read_when_they_are_back(town: Town):
     await _hear(town, Hint(who, HintKind.REPOSITORY, "", 1))
     await town.pay_debts()
     async with town.db.reader() as reader:
-        owed = await jobs.find(reader, Debt.BACKFILL, who)
+        owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
     assert (owed.state, await _uris(town)) == (DebtState.PAID, [])
     await app.procedure("com.atproto.server.activateAccount")
@@ -128,7 +128,7 @@ async def test_an_old_state_is_not_enough(town: Town):
     await _hear(town, Hint(who, HintKind.REPOSITORY, "", 1, ahead))
     await town.pay_debts()
     async with town.db.reader() as reader:
-        owed = await jobs.find(reader, Debt.BACKFILL, who)
+        owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
     assert (owed.state, owed.attempts, await _uris(town)) == (DebtState.DUE, 1, [uri])
     async with town.db.transaction() as tx:
@@ -136,7 +136,7 @@ async def test_an_old_state_is_not_enough(town: Town):
     town.clock.turn(HOUR)
     await town.pay_debts()
     async with town.db.reader() as reader:
-        owed = await jobs.find(reader, Debt.BACKFILL, who)
+        owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
     assert owed.state is DebtState.PAID
 
@@ -217,13 +217,13 @@ async def test_who_begins_anew_while_they_are_erased_is_read(town: Town, host: _
         dids = DidResolver(town.network.http, town.clock, DidSettings(directory.url, is_development=True))
         network = replace(town.network, dids=dids)
         async with town.db.transaction() as tx:
-            await jobs.owe_again(tx, Debt.REFRESH_IDENTITY, [who])
+            await jobs.owe_again(tx, JobKind.REFRESH_IDENTITY, [who])
         async with town.db.reader() as reader:
-            debt = await jobs.find(reader, Debt.REFRESH_IDENTITY, who)
+            debt = await jobs.find(reader, JobKind.REFRESH_IDENTITY, who)
         assert debt is not None
         await identity_refresh.identity_payer(town.db, network, Erasing((b"k" * 32,), come_back))(debt)
         await dids.close()
     async with town.db.reader() as reader:
-        owed = await jobs.find(reader, Debt.BACKFILL, who)
+        owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
     assert owed.state is DebtState.DUE

@@ -10,16 +10,16 @@ from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import HandClock
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.reconcile import reconcile
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
-from openmeet.network.records.message import Operation, RecordMessage
-from openmeet.outbox.publications import Kind, State
+from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.town import Town, open_town
 
@@ -88,17 +88,17 @@ async def test_what_was_published_after_the_backup_is_the_events_again(town: Tow
     ((known, title, revision),) = await events(town)
     assert (known, title) == (event.id, "Coffee in the park")
     assert revision > event.revision
-    standing = await town.standing(Kind.EVENT, event.id)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
     assert standing.uri == before["uri"]
-    answer = await town.answer(ben, event.slug, Reply.GOING)
+    answer = await town.answer(ben, event.slug, RsvpReply.GOING)
     await town.revise(ana, event.slug, title="Cake in the park")
     while await town.pay():
         pass
     ((after),) = await records(town, ana)
     assert (after["uri"], after["value"]["name"]) == (before["uri"], "Cake in the park")
     assert after["value"][ORIGIN_KEY]["version"] > before["value"][ORIGIN_KEY]["version"]
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
-    theirs = await town.record((await town.standing(Kind.RSVP, answer.id)).uri or "")
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    theirs = await town.record((await town.standing(PublicationKind.RSVP, answer.id)).uri or "")
     assert theirs["subject"]["uri"] == before["uri"]
 
 
@@ -142,13 +142,13 @@ async def test_a_mark_alone_is_a_claim(town: Town, case: str):
         "com.atproto.repo.createRecord",
         {"repo": identity.did, "collection": EVENT, "record": original["value"], "rkey": "3kaaaaaaaaa22"},
     )
-    standing = await town.standing(Kind.EVENT, event.id)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
     await town.listen(writer.user_id)
     copy = f"at://{identity.did}/{EVENT}/3kaaaaaaaaa22"
     async with town.db.reader() as reader:
         rows = await reader.fetch("select id, record_uri from events where record_uri = :uri", uri=copy)
     assert [row["id"] == event.id for row in rows] == [False]
-    assert (await town.standing(Kind.EVENT, event.id)).uri == standing.uri
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri == standing.uri
 
 
 async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(town: Town):
@@ -165,7 +165,7 @@ async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(town: T
         parse_nsid(EVENT),
         parse_record_key(row["rkey"]),
         parse_tid(row["rev"]),
-        Operation.CREATE,
+        RecordOperation.CREATE,
         row["cid"],
         bytes(row["body"]),
         is_verified=True,
@@ -187,7 +187,7 @@ async def test_an_old_message_of_what_was_taken_back_finds_nothing_again(town: T
         await reconcile(town.db, town.network, town.processor.here, did)
     async with town.db.transaction() as tx:
         assert await tx.fetch("select uri from records") == []
-        assert await apply(tx, town.processor.here, [old]) == [Outcome.KNOWN]
+        assert await apply(tx, town.processor.here, [old]) == [IngestResult.KNOWN]
         row = await tx.fetch_one("select record_uri from events where id = :id", id=event.id)
     assert row is not None
     assert row["record_uri"] is None

@@ -14,7 +14,7 @@ from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import administration, invitation_queries, publication_settings, queries
-from openmeet.domain.groups.model import Act, Group, JoinPolicy, Membership, Role
+from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, JoinPolicy, Membership
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, date_queries
@@ -23,11 +23,11 @@ from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import Series, Template, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions, merge_review
-from openmeet.network.ingestion.parsed_messages import Outcome
-from openmeet.network.ingestion.three_way_merge import Side
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.records import links
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
 from openmeet.network.records.group import VALUE_OF, GroupOut, write_group
@@ -35,7 +35,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import write_series
 from openmeet.outbox import publication_echoes, publications
 from openmeet.outbox import publication_leases as leases
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
 from tests.openmeet.groups.people import group_by
@@ -55,7 +55,9 @@ def said(uri: str, at: int, value: dict[str, Any]) -> RecordMessage:
     return message(Change(author, collection, rkey, rev(at), value))
 
 
-async def out(tx: Transaction, kind: Kind, subject: str, by: Caller, record: dict[str, Any], uri: str) -> None:
+async def out(
+    tx: Transaction, kind: PublicationKind, subject: str, by: Caller, record: dict[str, Any], uri: str
+) -> None:
     """It is published, and everybody agrees on this version."""
     body = cbor.encode(record)
     known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
@@ -75,8 +77,8 @@ async def group_out(db: Database, **typed: str) -> tuple[Caller, Group, dict[str
         ana = await owner(tx)
         group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
         record = write_group(GroupOut(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
-        await out(tx, Kind.GROUP, group.id, ana, record, GROUP_URI)
-        await links.note(tx, Kind.GROUP, group.id, uri=GROUP_URI, cid="bafy")
+        await out(tx, PublicationKind.GROUP, group.id, ana, record, GROUP_URI)
+        await links.note(tx, PublicationKind.GROUP, group.id, uri=GROUP_URI, cid="bafy")
     return ana, group, record
 
 
@@ -87,7 +89,7 @@ async def series_out(db: Database) -> tuple[Caller, Series, dict[str, Any]]:
         ana = await owner(tx)
         series = await actions.create(tx, ana, Template("Tea", "Bring a cup."), timing)
         record = write_series(series, f"{HERE.instance}/series/{series.slug}", None)
-        await out(tx, Kind.SERIES, series.id, ana, record, SERIES_URI)
+        await out(tx, PublicationKind.SERIES, series.id, ana, record, SERIES_URI)
         await series_records.note_record(tx, series.id, SERIES_URI)
     return ana, series, record
 
@@ -106,7 +108,7 @@ async def series_now(db: Database, series: Series) -> Series:
     return kept
 
 
-async def state(db: Database, kind: Kind, subject: str) -> State:
+async def state(db: Database, kind: PublicationKind, subject: str) -> PublicationState:
     async with db.reader() as reader:
         return (await publications.states(reader, kind, [subject]))[subject].state
 
@@ -114,11 +116,11 @@ async def state(db: Database, kind: Kind, subject: str) -> State:
 async def test_their_edit_of_a_group_is_adopted_and_owed_nothing(db: Database):
     _, group, record = await group_out(db)
     edited = said(GROUP_URI, 1, record | {"description": "New.", "joining": f"{GROUP}#invite"})
-    assert await take(db, edited) == [Outcome.APPLIED]
+    assert await take(db, edited) == [IngestResult.APPLIED]
     after = await group_now(db, group)
     assert (after.details.description, after.details.join_policy) == ("New.", JoinPolicy.INVITE)
-    assert await state(db, Kind.GROUP, group.id) is State.PUBLISHED
-    assert await take(db, edited) == [Outcome.KNOWN]
+    assert await state(db, PublicationKind.GROUP, group.id) is PublicationState.PUBLISHED
+    assert await take(db, edited) == [IngestResult.KNOWN]
     assert (await group_now(db, group)).revision == after.revision
 
 
@@ -131,8 +133,8 @@ async def test_a_host_may_have_it_the_other_way(db: Database):
     await take(db, said(GROUP_URI, 1, record | {"name": "Theirs"}))
     group = await group_now(db, group)
     assert group.details.name == "Ours"
-    assert await state(db, Kind.GROUP, group.id) is State.DUE
-    wish = {"field": "name", "theirs_rev": str(rev(1)), "choice": Side.THEIRS}
+    assert await state(db, PublicationKind.GROUP, group.id) is PublicationState.DUE
+    wish = {"field": "name", "theirs_rev": str(rev(1)), "choice": MergeSide.THEIRS}
     async with db.transaction() as tx:
         with pytest.raises(Forbidden):
             await merge_review.choose_for_group(tx, eve, group.slug, **wish)
@@ -142,7 +144,7 @@ async def test_a_host_may_have_it_the_other_way(db: Database):
         assert (await merge_review.choose_for_group(tx, ana, group.slug, **wish)).details.name == "Theirs"
     async with db.reader() as reader:
         _, (one,) = await merge_review.merged_into_group(reader, ana, (await group_now(db, group)).slug)
-    assert one.choice is Side.THEIRS
+    assert one.choice is MergeSide.THEIRS
 
 
 async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
@@ -160,7 +162,7 @@ async def test_a_host_may_have_the_rule_of_a_series_the_other_way(db: Database):
         "FREQ=WEEKLY;COUNT=8",
         timedelta(minutes=30),
     )
-    wish = {"field": "rule", "theirs_rev": str(rev(1)), "choice": Side.THEIRS}
+    wish = {"field": "rule", "theirs_rev": str(rev(1)), "choice": MergeSide.THEIRS}
     async with db.transaction() as tx:
         eve = await person(tx, "Eve")
         with pytest.raises(Forbidden):
@@ -209,7 +211,7 @@ async def test_a_record_that_the_group_had_before_says_nothing_of_it_any_more(db
     async with db.reader() as reader:
         found = await leases.find_by_uri(reader, GROUP_URI)
     assert found is not None
-    assert found.kind is Kind.FORMER_GROUP
+    assert found.kind is PublicationKind.FORMER_GROUP
 
 
 @pytest.mark.parametrize("what", ["group", "series"])
@@ -219,13 +221,13 @@ async def test_deleted_elsewhere_nothing_here_is_lost(db: Database, what: str):
         await take(db, deleted(said(GROUP_URI, 1, record), 2))
         after = await group_now(db, group)
         assert (after.deleted_at, after.details.name, after.details.sync_enabled) == (None, group.details.name, False)
-        assert await state(db, Kind.GROUP, group.id) is State.RETRACTED
+        assert await state(db, PublicationKind.GROUP, group.id) is PublicationState.RETRACTED
     else:
         _, series, record = await series_out(db)
         await take(db, deleted(said(SERIES_URI, 1, record), 2))
         kept = await series_now(db, series)
         assert (kept.deleted_at, kept.timing, kept.record_uri) == (None, series.timing, None)
-        assert await state(db, Kind.SERIES, series.id) is State.RETRACTED
+        assert await state(db, PublicationKind.SERIES, series.id) is PublicationState.RETRACTED
 
 
 async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, Any]]:
@@ -235,14 +237,14 @@ async def with_member(db: Database) -> tuple[Caller, Caller, Group, dict[str, An
         "group": GROUP_URI,
         "member": did(2),
         "membership": {"uri": SAID, "cid": str(Cid.for_cbor(b"\xa0"))},
-        "role": VALUE_OF[Role.MEMBER],
+        "role": VALUE_OF[GroupRole.MEMBER],
         "createdAt": "2026-01-01T00:00:00Z",
     }
     async with db.transaction() as tx:
         ben = Caller(await identities.connect(tx, did(2), handle="b.example", pds_url="https://p.example"), "Ben")
         mine = await group_actions.join(tx, ben, group.slug)
         await queries.put_member(tx, replace(mine, statement_uri=SAID, sync_enabled=True, revision=2))
-        await out(tx, Kind.ACCEPTANCE, mine.id, ana, record, ACCEPTED)
+        await out(tx, PublicationKind.ACCEPTANCE, mine.id, ana, record, ACCEPTED)
     return ana, ben, group, record
 
 
@@ -255,27 +257,27 @@ async def member(db: Database, group: Group, who: Caller) -> Membership:
 
 async def test_roles_and_removal_of_the_groups_repository(db: Database):
     _, ben, group, record = await with_member(db)
-    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.MODERATOR]}))
-    assert (await member(db, group, ben)).role is Role.MODERATOR
-    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[Role.OWNER]}))
-    assert (await member(db, group, ben)).role is Role.MODERATOR
+    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
+    assert (await member(db, group, ben)).role is GroupRole.MODERATOR
+    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.OWNER]}))
+    assert (await member(db, group, ben)).role is GroupRole.MODERATOR
     await take(db, deleted(said(ACCEPTED, 1, record), 3))
-    assert (await member(db, group, ben)).role is Role.LEFT
+    assert (await member(db, group, ben)).role is GroupRole.LEFT
     async with db.reader() as reader:
         lines = [(one.act, one.note) for one in await invitation_queries.logged(reader, group.id, limit=2)]
         decided = await merge_decisions.of_record(reader, ACCEPTED)
     assert lines == [
-        (Act.REMOVED, invitation_queries.IN_ANOTHER_APP),
-        (Act.ROLE_CHANGED, invitation_queries.IN_ANOTHER_APP),
+        (GroupLogAction.REMOVED, invitation_queries.IN_ANOTHER_APP),
+        (GroupLogAction.ROLE_CHANGED, invitation_queries.IN_ANOTHER_APP),
     ]
-    assert [(one.decision.field, one.decision.result) for one in decided] == [("role", Side.OURS)]
+    assert [(one.decision.field, one.decision.result) for one in decided] == [("role", MergeSide.OURS)]
 
 
 async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database):
     ana, ben, group, record = await with_member(db)
     async with db.transaction() as tx:
-        await administration.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
-    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.MODERATOR]}))
+        await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
+    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
     async with db.reader() as reader:
         (one,) = await merge_decisions.of_record(reader, ACCEPTED)
     assert (one.decision.base, one.decision.ours, one.decision.theirs) == ("member", "admin", "moderator")
@@ -287,8 +289,8 @@ async def test_nobody_elses_repository_gives_roles(db: Database, author: int):
     """Neither the member's own nor a stranger's."""
     _, ben, group, record = await with_member(db)
     forged = f"at://{did(author)}/{ACCEPTANCE}/a"
-    await take(db, said(forged, 1, record | {"role": VALUE_OF[Role.ADMIN]}))
-    assert (await member(db, group, ben)).role is Role.MEMBER
+    await take(db, said(forged, 1, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
+    assert (await member(db, group, ben)).role is GroupRole.MEMBER
 
 
 async def test_who_was_banned_stays_out_whatever_the_repository_says(db: Database):
@@ -297,24 +299,24 @@ async def test_who_was_banned_stays_out_whatever_the_repository_says(db: Databas
         await administration.ban(tx, ana, group.slug, ben.user_id)
     other = f"at://{did(1)}/{ACCEPTANCE}/other"
     await take(db, said(SAID, 1, {"$type": MEMBERSHIP, "group": GROUP_URI}), said(other, 1, record))
-    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[Role.ADMIN]}))
-    assert (await member(db, group, ben)).role is Role.BANNED
+    await take(db, said(ACCEPTED, 2, record | {"role": VALUE_OF[GroupRole.ADMIN]}))
+    assert (await member(db, group, ben)).role is GroupRole.BANNED
 
 
 async def test_decisions_about_members_are_shown_and_not_turned_round(db: Database):
     ana, _, group, record = await with_member(db)
-    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[Role.OWNER]}))
+    await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.OWNER]}))
     async with db.transaction() as tx:
         _, (one,) = await merge_review.merged_into_group(tx, ana, group.slug)
         with pytest.raises(Refused):
             await merge_review.choose_for_group(
-                tx, ana, group.slug, field="role", theirs_rev=one.theirs_rev, choice=Side.THEIRS
+                tx, ana, group.slug, field="role", theirs_rev=one.theirs_rev, choice=MergeSide.THEIRS
             )
 
 
 async def token_of(db: Database, who: Caller) -> dict[str, str]:
     async with db.transaction() as tx:
-        session = await sign_in.open_session(tx, who.user_id, SessionKind.API)
+        session = await sign_in.open_session(tx, who.user_id, SessionTransport.API)
     return {"authorization": f"Bearer {session.token}"}
 
 
@@ -380,7 +382,7 @@ async def test_a_series_record_that_was_deleted_comes_again_by_a_tick(db: Databa
         form = inputs_of(shown) | {"publishes": "full", "policy": "next", "scope": "event"}
         assert "rule_again" in form
         assert (await browser.post(path, data={**form, "rule_again": ""})).status_code == 303
-        assert await state(db, Kind.SERIES, series.id) is State.RETRACTED
+        assert await state(db, PublicationKind.SERIES, series.id) is PublicationState.RETRACTED
         form = inputs_of((await browser.get(path)).text) | {"publishes": "full", "policy": "next", "scope": "event"}
         assert (await browser.post(path, data={**form, "rule_again": "yes"})).status_code == 303
-    assert await state(db, Kind.SERIES, series.id) is State.DUE
+    assert await state(db, PublicationKind.SERIES, series.id) is PublicationState.DUE

@@ -5,19 +5,19 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Engine
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Visibility
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.account_deletion import erase_here
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publications as promised
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, key_of
 from tests.openmeet.ingestion.test_erasing import KEYS, everything, traces
@@ -39,7 +39,7 @@ async def take_known(db: Database, *messages: RecordMessage) -> None:
     """The same of an author who has waited for as long as newcomers do."""
     await take(db, *messages)
     async with db.transaction() as tx:
-        await visibility.release(tx, [one.did for one in messages], State.ARRIVAL)
+        await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
 
 
 async def news_of(db: Database, who: Caller) -> list[str]:
@@ -56,7 +56,7 @@ async def ben(db: Database) -> Caller:
     await take_known(db, event(2, "tea", 1, startsAt=SOON))
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
-        await attendance.answer(tx, ben, (await by_record_uri(tx, TEA)).slug, Reply.GOING)
+        await attendance.answer(tx, ben, (await by_record_uri(tx, TEA)).slug, RsvpReply.GOING)
     return ben
 
 
@@ -91,7 +91,7 @@ async def test_a_removed_event_says_so_and_is_in_no_list(make_sqlite: MakeDataba
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         slug = (await by_record_uri(tx, TEA)).slug
-        await attendance.answer(tx, ben, slug, Reply.GOING)
+        await attendance.answer(tx, ben, slug, RsvpReply.GOING)
     async with signed_in(site_on(db, clock), ben.user_id) as browser:
         assert "Zanzibar" in (await browser.get("/my/events")).text
         await take(db, deleted(event(2, "tea", 1), 2))
@@ -195,9 +195,9 @@ async def test_the_author_chooses_who_sees_it_here_and_the_record_is_another_que
     await town.listen(dora.user_id)
     async with town.db.reader() as reader:
         left = await events.queries.by_id(reader, tea.id)
-        promise = (await promised.states(reader, Kind.EVENT, [tea.id]))[tea.id]
+        promise = (await promised.states(reader, PublicationKind.EVENT, [tea.id]))[tea.id]
     assert (left.is_gone, left.visibility, left.record_uri) == (False, Visibility.PRIVATE, None)
-    assert promise.state is promised.State.RETRACTED
+    assert promise.state is promised.PublicationState.RETRACTED
 
 
 async def test_a_first_answer_suggests_following_the_series(make_sqlite: MakeDatabase, clock: HandClock) -> None:

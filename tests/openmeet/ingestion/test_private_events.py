@@ -7,20 +7,20 @@ from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, invitations
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events
 from openmeet.domain.events.model import Event, GroupOfEvent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import rsvps as deriving
 from openmeet.network.ingestion.fetch import fetch_subject
 from openmeet.network.records import seen
-from openmeet.network.records.seen import Standing
-from openmeet.outbox.kinds import Debt
+from openmeet.network.records.seen import RecordState
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.ingestion.network import HERE, did, rsvp
 from tests.openmeet.ingestion.view import take
@@ -58,7 +58,7 @@ async def rows(db: Database, event: Event) -> int:
 async def asked(site: Site, user_id: UserId, method: str, path: str, body: dict[str, str] | None = None) -> int:
     """The status of the answer to a program of this person's."""
     async with site.db.transaction() as tx:
-        session = await open_session(tx, user_id, SessionKind.API)
+        session = await open_session(tx, user_id, SessionTransport.API)
     async with site.browser() as program:
         answered = await program.request(method, path, json=body, headers={"Authorization": f"Bearer {session.token}"})
     return answered.status_code
@@ -68,7 +68,7 @@ async def look_again(db: Database) -> None:
     """What the payer does with what is owed now; the event is here, so that nothing of the network is asked."""
     async with db.reader() as reader:
         owed = await reader.fetch(
-            "select subject from debts where kind = :kind and state = 'due'", kind=Debt.FETCH_SUBJECT
+            "select subject from debts where kind = :kind and state = 'due'", kind=JobKind.FETCH_SUBJECT
         )
     for debt in owed:
         assert await fetch_subject(db, None, HERE, parse_at_uri(debt["subject"]))  # type: ignore[arg-type]
@@ -89,7 +89,7 @@ async def test_a_record_lets_nobody_in(db, clock, word):
         (late,) = await identity_queries.of_person_with(tx, did(LATE))
         parked = await seen.find(tx, f"at://{did(CLEO)}/community.lexicon.calendar.rsvp/b")
     assert parked is not None
-    assert (parked.standing, parked.reason) == (Standing.PARKED, deriving.NOT_THEIRS_TO_SEE)
+    assert (parked.standing, parked.reason) == (RecordState.PARKED, deriving.NOT_THEIRS_TO_SEE)
     for user_id in (cleo.user_id, late.user_id):
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}") == 404
         assert await asked(site, user_id, "GET", f"/api/events/{event.slug}/attendances") == 404
@@ -140,7 +140,7 @@ async def test_who_answered_while_it_was_public_stays(db, clock):
     async with db.transaction() as tx:
         ana, cleo, bo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Bo", 3)
         event = await private_event(tx, ana, visibility="public")
-        await attendance.answer(tx, bo, event.slug, Reply.GOING)
+        await attendance.answer(tx, bo, event.slug, RsvpReply.GOING)
     await take(db, rsvp(CLEO, "a", 1, URI))
     async with db.transaction() as tx:
         await event_hosting.revise(tx, ana, event.slug, details(visibility="private"))

@@ -12,10 +12,10 @@ from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.network.ingestion import dead_letters, merge_decisions
 from openmeet.network.ingestion.processor import BATCH, POLICY, Processor, next_limit, run_once
 from openmeet.network.ingestion.rsvps import FIELD
-from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records import seen
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode, encode
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, counted, did, event, rev, rsvp
 from tests.openmeet.ingestion.view import take, view_of
@@ -58,7 +58,7 @@ async def test_what_a_hint_locks_comes_in_the_order_of_batches(
     tea, cake = event(1, "tea", 1), event(1, "cake", 1)
     answers = [rsvp(2, "a", 2, tea.uri), rsvp(2, "b", 2, cake.uri)]
     await take(db, tea, cake, *answers)
-    theirs = Decision(FIELD, "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
+    theirs = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
     async with db.transaction() as tx:
         for one in answers:
             await merge_decisions.keep(tx, uri=one.uri, theirs_rev=rev(9), ours_revision=1, decisions=(theirs,))
@@ -143,12 +143,12 @@ async def test_one_bad_message_does_no_harm_to_its_neighbours(
 @pytest.mark.parametrize(
     ("kind", "debt"),
     [
-        (HintKind.IDENTITY, Debt.REFRESH_IDENTITY),
-        (HintKind.ACCOUNT, Debt.REFRESH_IDENTITY),
-        (HintKind.REPOSITORY, Debt.BACKFILL),
+        (HintKind.IDENTITY, JobKind.REFRESH_IDENTITY),
+        (HintKind.ACCOUNT, JobKind.REFRESH_IDENTITY),
+        (HintKind.REPOSITORY, JobKind.BACKFILL),
     ],
 )
-async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, kind: HintKind, debt: Debt):
+async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, kind: HintKind, debt: JobKind):
     """``#account deleted`` from a stream deletes nothing: the account's own PDS is asked."""
     await publish(processor, event(1, "tea", 1))
     await run_once(processor)

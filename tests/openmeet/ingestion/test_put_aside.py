@@ -10,7 +10,7 @@ from groundwork.database.transaction import Database, TransactionConflict, Trans
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
 from openmeet.network.ingestion import dead_letters, retry
 from openmeet.network.ingestion.backfill import take_whole
-from openmeet.network.ingestion.dead_letters import Failed, Step, settle
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep, settle
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import CONCERNING, SERIES
 from tests.databases import MakeDatabase
@@ -47,7 +47,7 @@ async def test_all_others_are_taken(db: Database, table: str, keys: str):
     taken = await read(db, 1, *TEAS)
     assert await titles(db) == [f"Tea {key}" for key in KEYS if key not in keys]
     assert await keys_aside(db) == list(keys) == [one.uri[-1] for one in taken.failed]
-    assert all("poisoned" in one.reason and one.times == 1 and one.step is Step.TAKING for one in await aside(db))
+    assert all("poisoned" in one.reason and one.times == 1 and one.step is FailedStep.TAKING for one in await aside(db))
     assert await history(db) == ("", True), "it was read, and what stands aside is no history"
     async with db.reader() as reader:
         kept = await reader.fetch("select rkey from records order by rkey")
@@ -168,9 +168,9 @@ async def test_only_what_was_read_can_have_healed(db: Database):
     async with db.transaction() as tx:
         for author in (1, 2):
             of_author = [one for one in failed if did(author) in one.uri]
-            await settle(tx, did(author), Step.TAKING, CONCERNING, of_author)
-        await settle(tx, did(1), Step.MENDING, CONCERNING, [])
-        await settle(tx, did(1), Step.TAKING, [parse_nsid(RSVP)], [])
+            await settle(tx, did(author), FailedStep.TAKING, CONCERNING, of_author)
+        await settle(tx, did(1), FailedStep.MENDING, CONCERNING, [])
+        await settle(tx, did(1), FailedStep.TAKING, [parse_nsid(RSVP)], [])
     left = await aside(db)
     assert [one.uri for one in left] == [one.uri for one in failed if one.uri != failed[1].uri]
     assert {one.reason for one in left} == {"ValueError: ab ?"}

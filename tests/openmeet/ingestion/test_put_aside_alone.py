@@ -10,13 +10,13 @@ from groundwork.clock import MINUTE
 from groundwork.outbox import jobs
 from groundwork.outbox.jobs import DebtState
 from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Step
+from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.retry import MOST_ASIDE
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.seen import Standing
-from openmeet.outbox.kinds import Debt
+from openmeet.network.records.seen import RecordState
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, event, key_of, rsvp
 from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
 from tests.openmeet.ingestion.test_read_past import cleo, town, write
@@ -44,7 +44,7 @@ async def heard(town: Town, did: Did) -> None:
 async def is_quiet(town: Town) -> bool:
     """No message was buried or is tried again, and no debt was given up."""
     async with town.db.reader() as reader:
-        lost = await jobs.given_up(reader)
+        lost = await jobs.failed(reader)
     depth = await town.queue.depth()
     return not lost and (depth.dead, depth.waiting) == (0, 0)
 
@@ -69,7 +69,12 @@ async def test_a_bad_answer_that_waited_holds_up_no_event(town: Town, cleo: Did,
     assert uri in (await view_of(town.db)).events
     assert await counted(town, uri, cleo) == {waiting[0].did, waiting[2].did}
     (one,) = await aside(town.db)
-    assert (one.uri, one.did, one.step, one.rev) == (waiting[1].uri, waiting[1].did, Step.COUNTING, waiting[1].rev)
+    assert (one.uri, one.did, one.step, one.rev) == (
+        waiting[1].uri,
+        waiting[1].did,
+        FailedStep.COUNTING,
+        waiting[1].rev,
+    )
     assert "poisoned" in one.reason
     assert await is_quiet(town)
     await heal(town.db, "attendances", "late")
@@ -112,8 +117,8 @@ async def test_where_everybodys_answer_fails_a_person_sees_the_debt(town: Town, 
         town.clock.turn(10 * MINUTE)
     assert await aside(town.db) == []
     async with town.db.reader() as reader:
-        (lost,) = await jobs.given_up(reader)
-    assert (lost.kind, lost.subject) == (Debt.FETCH_SUBJECT, uri)
+        (lost,) = await jobs.failed(reader)
+    assert (lost.kind, lost.subject) == (JobKind.FETCH_SUBJECT, uri)
 
 
 async def not_fetched(town: Town, cleo: Did) -> str:
@@ -130,7 +135,7 @@ async def test_an_event_that_cannot_be_fetched_is_put_aside(town: Town, cleo: Di
     """Who answered waits for it; once it is taken, however that comes, it leaves the list, and they count."""
     uri = await not_fetched(town, cleo)
     (one,) = await aside(town.db)
-    assert (one.uri, one.step) == (uri, Step.TAKING)
+    assert (one.uri, one.step) == (uri, FailedStep.TAKING)
     assert await is_quiet(town)
     await heal(town.db, "events", key_of("a"))
     await heard(town, cleo)
@@ -153,7 +158,7 @@ async def test_fetched_again_it_leaves_the_list_by_itself(town: Town, cleo: Did)
     uri = await not_fetched(town, cleo)
     await heal(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
-        await jobs.owe_again(tx, Debt.FETCH_SUBJECT, [uri])
+        await jobs.owe_again(tx, JobKind.FETCH_SUBJECT, [uri])
     await settle(town)
     async with town.db.reader() as reader:
         assert await reader.fetch("select uri from records_put_aside") == []
@@ -168,8 +173,8 @@ async def test_what_was_given_up_and_has_come_waits_for_nobody(town: Town):
         await tx.execute("update debts set state = 'given_up', reason = 'Malformed' where kind = 'fetch_subject'")
     await take(town.db, tea)
     async with town.db.reader() as reader:
-        assert [one.subject for one in await jobs.given_up(reader)] == [cake.uri]
-        found = await jobs.find(reader, Debt.FETCH_SUBJECT, tea.uri)
+        assert [one.subject for one in await jobs.failed(reader)] == [cake.uri]
+        found = await jobs.find(reader, JobKind.FETCH_SUBJECT, tea.uri)
     assert found is not None
     assert (found.state, found.reason) == (DebtState.PAID, "")
 
@@ -188,4 +193,4 @@ async def test_a_bad_event_on_the_stream_is_tried_and_buried_as_before(town: Tow
     async with town.db.reader() as reader:
         known = await seen.find(reader, rsvp(2, "good", 1, uri).uri)
     assert known is not None
-    assert known.standing is Standing.PARKED
+    assert known.standing is RecordState.PARKED

@@ -12,11 +12,11 @@ from groundwork.outbox.jobs import owe_again
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import account_deletion, dead_letters, discrepancies
 from openmeet.network.ingestion.backfill import backfill
-from openmeet.network.ingestion.dead_letters import Step
+from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase, SqliteFiles
 from tests.openmeet.ingestion.network import key_of, rsvp
 from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
@@ -76,14 +76,14 @@ async def test_comparing_goes_past_it_and_ends(town: Town, cleo: Did):
     await poison(town.db, "records", key_of("b"))
     for day in range(3):
         async with town.db.transaction() as tx:
-            await owe_again(tx, Debt.RECONCILE, [cleo])
+            await owe_again(tx, JobKind.RECONCILE, [cleo])
         town.clock.turn(SECOND)
         await town.pay_debts()
         assert (await owed(town, cleo))["reconcile"] == "paid", day
     assert sorted((await view_of(town.db)).events.values()) == ["Tea a", "Tea c", "Tea first"]
     (one,) = await aside(town.db)
     # Three comparisons, and whoever fetched it once for the answer that waits for it.
-    assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, Step.TAKING)
+    assert (one.uri.rpartition("/")[2], one.times, one.step) == (key_of("b"), 4, FailedStep.TAKING)
     async with town.db.reader() as reader:
         newest = await discrepancies.newest(reader)
     assert [(found.uri, found.kind) for found in newest if found.repaired_at is None] == [
@@ -114,7 +114,9 @@ async def test_what_cannot_be_mended_keeps_nothing_else_from_it(town: Town, cleo
     assert ([one.uri for one in again.standing], again.repaired) == ([failed.uri], [])
     await backfill(town.db, town.network, town.processor.here, cleo)
     (one,) = await aside(town.db)
-    assert (one.step, one.times) == (Step.MENDING, 2), "a reading that mends nothing does not say that it is mended"
+    assert (one.step, one.times) == (FailedStep.MENDING, 2), (
+        "a reading that mends nothing does not say that it is mended"
+    )
     await heal(town.db, "attendances", "tob")
     async with town.db.transaction() as tx:
         await dead_letters.read_again(tx, [one.uri])
@@ -154,7 +156,7 @@ async def test_a_missed_rev_is_reached_past_it(town: Town, cleo: Did):
     await poison(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
         await tx.execute("update repositories set missed_rev = '2222222222222' where did = :did", did=cleo)
-        await owe_again(tx, Debt.BACKFILL, [cleo])
+        await owe_again(tx, JobKind.BACKFILL, [cleo])
     await town.pay_debts()
     assert (await owed(town, cleo))["backfill"] == "paid"
     assert await keys_aside(town.db) == [key_of("a")]
@@ -203,7 +205,7 @@ async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(town: To
     assert await keys_aside(town.db) == ["late"], "a person sees it"
     await heal(town.db, "attendances", "late")
     async with town.db.transaction() as tx:
-        await owe_again(tx, Debt.FETCH_SUBJECT, [uri])
+        await owe_again(tx, JobKind.FETCH_SUBJECT, [uri])
     await town.pay_debts()
     assert await counted() == {one.did for one in waiting}
 

@@ -8,16 +8,23 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE, SECOND
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import discrepancies
-from openmeet.network.ingestion.discrepancies import Discrepancy, Facts, Found, Kept, Promised, compare
+from openmeet.network.ingestion.discrepancies import (
+    Discrepancy,
+    KeptRecord,
+    Promised,
+    RecordDiscrepancy,
+    RepositoryFacts,
+    compare,
+)
 from openmeet.network.ingestion.host_budgets import spending
-from openmeet.network.ingestion.reconcile import Asking, Reconciled, reconcile, written_to
+from openmeet.network.ingestion.reconcile import Reconciled, ReconcileOptions, reconcile, written_to
 from openmeet.network.records.collections import EVENT
-from openmeet.network.records.seen import Standing
-from openmeet.outbox.publications import Kind, State
+from openmeet.network.records.seen import RecordState
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import Town
 
 OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T00:00:00Z"}
@@ -46,7 +53,7 @@ async def scene(town: Town) -> Scene:
     cleo = await town.connected("cleo")
     tea = await town.event(cleo)
     await town.pay()
-    await town.answer(cleo, tea.slug, Reply.GOING)
+    await town.answer(cleo, tea.slug, RsvpReply.GOING)
     await town.pay()
     found = Scene(town, cleo, tea, parse_did((await town.identity(cleo.user_id)).did))
     async with town.db.reader() as reader:
@@ -168,7 +175,7 @@ async def test_differences_name_their_fields_and_each_record_is_proven(scene: Sc
         waited.append(seconds)
         town.clock.turn(2 * MINUTE)
 
-    asking = Asking(spend, proves_each=True, pause=wait, progress=lambda done, of: shown.append((done, of)))
+    asking = ReconcileOptions(spend, proves_each=True, pause=wait, progress=lambda done, of: shown.append((done, of)))
     found = await reconcile(town.db, town.network, town.processor.here, scene.did, asking=asking)
     assert [(one.uri, one.kind, one.fields) for one in found.repaired] == [
         (scene.uri, Discrepancy.ROW_DIFFERS, ("locality", "title"))
@@ -208,7 +215,7 @@ async def test_what_was_deleted_elsewhere_is_asked_about_once(scene: Scene):
     async with scene.town.db.reader() as reader:
         (row,) = await reader.fetch("select removed_at, record_deleted_at from events where id = :id", id=scene.tea.id)
     assert (row["removed_at"], row["record_deleted_at"] is not None) == (None, True)
-    assert (await scene.town.standing(Kind.EVENT, scene.tea.id)).state is not State.PUBLISHED
+    assert (await scene.town.standing(PublicationKind.EVENT, scene.tea.id)).state is not PublicationState.PUBLISHED
 
 
 async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
@@ -221,12 +228,15 @@ async def test_a_repository_that_is_not_served_is_not_compared(scene: Scene):
 
 def test_what_is_newer_than_the_read_disagrees_with_nothing():
     """It is on its way."""
-    kept = {"at://a/e/1": Kept("new", "5", Standing.MAPPED), "at://a/e/2": Kept(None, "5", Standing.TOMBSTONE)}
-    facts = Facts(kept, {"at://a/e/1": Promised("new", "5"), "at://a/e/3": Promised("x", "5")}, (), ())
+    kept = {
+        "at://a/e/1": KeptRecord("new", "5", RecordState.MAPPED),
+        "at://a/e/2": KeptRecord(None, "5", RecordState.TOMBSTONE),
+    }
+    facts = RepositoryFacts(kept, {"at://a/e/1": Promised("new", "5"), "at://a/e/3": Promised("x", "5")}, (), ())
     assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "4", facts) == []
     assert compare({"at://a/e/1": "old", "at://a/e/2": "old"}, "5", facts) == [
-        Found("at://a/e/1", discrepancies.Discrepancy.PUBLICATION_DIFFERS),
-        Found("at://a/e/1", discrepancies.Discrepancy.RECORD_DIFFERS),
-        Found("at://a/e/2", discrepancies.Discrepancy.RECORD_MISSING),
-        Found("at://a/e/3", discrepancies.Discrepancy.PUBLICATION_LOST),
+        RecordDiscrepancy("at://a/e/1", discrepancies.Discrepancy.PUBLICATION_DIFFERS),
+        RecordDiscrepancy("at://a/e/1", discrepancies.Discrepancy.RECORD_DIFFERS),
+        RecordDiscrepancy("at://a/e/2", discrepancies.Discrepancy.RECORD_MISSING),
+        RecordDiscrepancy("at://a/e/3", discrepancies.Discrepancy.PUBLICATION_LOST),
     ]

@@ -5,7 +5,7 @@ import pytest
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import SECOND
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups.model import Group, Role
+from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
@@ -13,13 +13,19 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.group import VALUE_OF
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_groups import event_in, found, let_in, now, pay, show, turn
 from tests.openmeet.publication.test_read_back import delete, put
 from tests.openmeet.publication.test_series_records import make
 from tests.openmeet.town import Town
 
-KINDS = (Kind.GROUP, Kind.SERIES, Kind.MEMBERSHIP, Kind.ACCEPTANCE, Kind.GROUP_EVENT)
+KINDS = (
+    PublicationKind.GROUP,
+    PublicationKind.SERIES,
+    PublicationKind.MEMBERSHIP,
+    PublicationKind.ACCEPTANCE,
+    PublicationKind.GROUP_EVENT,
+)
 
 
 class Scene:
@@ -27,7 +33,7 @@ class Scene:
 
     def __init__(self, town: Town, ana: Caller, ben: Caller, group: Group, series: Series, did: Did) -> None:
         self.town, self.ana, self.ben, self.group, self.series, self.did = town, ana, ben, group, series, did
-        self.uris: dict[Kind, str] = {}
+        self.uris: dict[PublicationKind, str] = {}
 
     async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
         self.town.clock.turn(SECOND)
@@ -39,7 +45,7 @@ class Scene:
         async with self.town.db.transaction() as tx:
             assert await tx.execute(sql, **values) == 1
 
-    async def mended(self, wanted: dict[Kind, set[Discrepancy]]) -> None:
+    async def mended(self, wanted: dict[PublicationKind, set[Discrepancy]]) -> None:
         """A dry run finds exactly this, the next run mends it, the third finds nothing."""
         expected = {(self.uris[kind], one) for kind, some in wanted.items() for one in some}
         looked = await self.reconcile(is_dry_run=True)
@@ -71,7 +77,9 @@ async def scene(town: Town) -> Scene:
     assert bens is not None
     # Of the two acceptances that of Ben.
     made.uris = {
-        Kind(row["kind"]): row["uri"] for row in rows if row["kind"] != "acceptance" or row["subject_id"] == bens.id
+        PublicationKind(row["kind"]): row["uri"]
+        for row in rows
+        if row["kind"] != "acceptance" or row["subject_id"] == bens.id
     }
     assert set(made.uris) >= set(KINDS)
     clean = await made.reconcile()
@@ -88,11 +96,11 @@ async def test_what_was_agreed_is_lost(scene: Scene):
 async def test_rows_that_lost_touch_with_their_record(scene: Scene):
     await scene.do("update groups set external_id = null where id = :id", id=scene.group.id)
     await scene.do("update event_series set record_uri = null where id = :id", id=scene.series.id)
-    statements = (Kind.MEMBERSHIP, Kind.ACCEPTANCE, Kind.GROUP_EVENT)
+    statements = (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT)
     for kind in statements:
         await scene.do("delete from group_statements where uri = :uri", uri=scene.uris[kind])
     await scene.mended({kind: {Discrepancy.ROW_MISSING} for kind in KINDS})
-    assert (await now(scene.town, scene.group)).network.record_uri == scene.uris[Kind.GROUP]
+    assert (await now(scene.town, scene.group)).network.record_uri == scene.uris[PublicationKind.GROUP]
 
 
 async def test_records_that_are_forgotten(scene: Scene):
@@ -104,27 +112,29 @@ async def test_records_that_are_forgotten(scene: Scene):
 
 
 async def test_changed_elsewhere_and_never_heard_of(scene: Scene):
-    await put(scene.town, scene.ana, scene.uris[Kind.GROUP], name="Chess and Go")
-    await put(scene.town, scene.ana, scene.uris[Kind.SERIES], name="Tea and talk")
-    await put(scene.town, scene.ana, scene.uris[Kind.ACCEPTANCE], role=VALUE_OF[Role.ADMIN])
+    await put(scene.town, scene.ana, scene.uris[PublicationKind.GROUP], name="Chess and Go")
+    await put(scene.town, scene.ana, scene.uris[PublicationKind.SERIES], name="Tea and talk")
+    await put(scene.town, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=VALUE_OF[GroupRole.ADMIN])
     differs = {Discrepancy.RECORD_DIFFERS, Discrepancy.PUBLICATION_DIFFERS}
-    await scene.mended(dict.fromkeys((Kind.GROUP, Kind.SERIES, Kind.ACCEPTANCE), differs))
+    await scene.mended(
+        dict.fromkeys((PublicationKind.GROUP, PublicationKind.SERIES, PublicationKind.ACCEPTANCE), differs)
+    )
     async with scene.town.db.reader() as reader:
         series = await queries.by_id(reader, scene.series.id)
         standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
     assert (await now(scene.town, scene.group)).details.name == "Chess and Go"
     assert series is not None
     assert standing is not None
-    assert (series.template.title, standing.role) == ("Tea and talk", Role.ADMIN)
+    assert (series.template.title, standing.role) == ("Tea and talk", GroupRole.ADMIN)
 
 
 async def test_deleted_elsewhere_and_never_heard_of(scene: Scene):
     gone = {Discrepancy.RECORD_GONE, Discrepancy.PUBLICATION_LOST}
-    for kind in (Kind.SERIES, Kind.ACCEPTANCE):
+    for kind in (PublicationKind.SERIES, PublicationKind.ACCEPTANCE):
         await delete(scene.town, scene.ana, scene.uris[kind])
-    await scene.mended(dict.fromkeys((Kind.SERIES, Kind.ACCEPTANCE), gone))
-    assert (await scene.town.standing(Kind.SERIES, scene.series.id)).state is State.RETRACTED
+    await scene.mended(dict.fromkeys((PublicationKind.SERIES, PublicationKind.ACCEPTANCE), gone))
+    assert (await scene.town.standing(PublicationKind.SERIES, scene.series.id)).state is PublicationState.RETRACTED
     async with scene.town.db.reader() as reader:
         standing = await group_queries.find_member(reader, scene.group.id, scene.ben.user_id)
     assert standing is not None
-    assert standing.role is Role.LEFT
+    assert standing.role is GroupRole.LEFT

@@ -7,13 +7,13 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import SECOND
 from openmeet.domain.events.model import USUAL_RECORD, Detail, Event
-from openmeet.domain.series.model import Policy
+from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.reconcile import Reconciled, reconcile
 from openmeet.network.records.collections import EVENT, SERIES
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.publication.test_events_of_groups import event_in_group
 from tests.openmeet.publication.test_groups import found as found_group
 from tests.openmeet.publication.test_groups import let_in, pay, records, show
@@ -67,7 +67,7 @@ async def published(town: Town, host: Caller, level: str, typed: dict[str, str])
     if level == "the least by its host":
         await decide(town, host, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
     await pay(town)
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     await compared(town, host, is_dry_run=False)
     return event, uri
@@ -105,9 +105,9 @@ async def test_what_a_record_says_wrongly_is_found(town: Town, level: str):
     assert (await compared(town, cleo)).standing == []
 
 
-@pytest.mark.parametrize("policy", [Policy.NEXT, Policy.WINDOW])
+@pytest.mark.parametrize("policy", [PublishPolicy.NEXT, PublishPolicy.WINDOW])
 @pytest.mark.parametrize("flags", [(), (Flag.NATIVE_RECURRENCE,), (Flag.NATIVE_RECURRENCE, Flag.SERIES_LEXICON)])
-async def test_dates_that_tell_their_rule_are_no_difference(town: Town, flags: tuple[Flag, ...], policy: Policy):
+async def test_dates_that_tell_their_rule_are_no_difference(town: Town, flags: tuple[Flag, ...], policy: PublishPolicy):
     await turn(town, *flags)
     ana, series = await make(town)
     await let(town, ana, series, policy)
@@ -122,7 +122,7 @@ async def test_dates_that_tell_their_rule_are_no_difference(town: Town, flags: t
 async def test_a_date_that_tells_its_rule_and_says_another_name_is_found(town: Town):
     await turn(town, Flag.NATIVE_RECURRENCE)
     ana, series = await make(town)
-    await let(town, ana, series, Policy.NEXT)
+    await let(town, ana, series, PublishPolicy.NEXT)
     await compared(town, ana, is_dry_run=False)
     async with town.db.transaction() as tx:
         assert await tx.execute("update events set title = 'Go' where record_uri is not null") == 1

@@ -6,7 +6,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
 from groundwork.errors import RemoteFailed
 from openmeet.domain.identities import backfill_progress
-from openmeet.domain.identities.backfill_progress import Stage
+from openmeet.domain.identities.backfill_progress import BackfillStage
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.ingestion.reconcile import reconcile
 from openmeet.network.repositories import read
@@ -36,14 +36,14 @@ async def test_somebody_who_signs_in_waits_and_is_told_why(town: Town):
     did = await written_ahead(town)
     user_id = await signs_in(town)
     await town.pay_debts()
-    assert await how_far(town, user_id) == (Stage.DELAYED, 0, 0)
+    assert await how_far(town, user_id) == (BackfillStage.DELAYED, 0, 0)
     async with town.db.reader() as reader:
         (one,) = await backfill_progress.of_person(reader, user_id)
     assert "five minutes ahead" in one.reason
     assert await floor(town, did) == ""
     town.clock.turn(10 * MINUTE)
     await town.pay_debts()
-    assert await how_far(town, user_id) == (Stage.DONE, 3, 3)
+    assert await how_far(town, user_id) == (BackfillStage.DONE, 3, 3)
     assert await floor(town, did) != ""
 
 

@@ -10,7 +10,7 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.reconcile import RECORDLESS
 from openmeet.network.ingestion.rsvps import FIELD
-from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import event, message, rev, rsvp_value
@@ -23,7 +23,7 @@ from tests.world.oracle import RSVP, Change
 # A DID with a port begins as the one without; between a slash and a zero there is more than that in most collations.
 SHORT, LONGER = parse_did("did:web:meet.example"), parse_did("did:web:meet.example%3A8080")
 TEA = event(1, "tea", 1)
-THEIRS = Decision(FIELD, "", "attending", "declined", Policy.LATEST_ANSWER, Side.THEIRS)
+THEIRS = FieldDecision(FIELD, "", "attending", "declined", MergeReason.LATEST_ANSWER, MergeSide.THEIRS)
 ADDRESSES = {
     "conflicts": "uri",
     "events": "record_uri",

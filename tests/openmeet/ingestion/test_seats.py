@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import Submission, check
@@ -15,7 +15,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, rsvp
 from tests.openmeet.ingestion.network import event as event_record
@@ -72,7 +72,7 @@ async def test_never_more_than_there_are(make_sqlite: MakeDatabase, seed: int):
             await take(db, chance.choice(sent))
         elif chance.random() < 0.4:
             async with db.transaction() as tx:
-                await attendance.answer(tx, people[number], event.slug, chance.choice(list(Reply)))
+                await attendance.answer(tx, people[number], event.slug, chance.choice(list(RsvpReply)))
         else:
             message = rsvp(number, f"k{chance.randrange(2)}", step, URI, chance.choice(("going", "notgoing")))
             sent.append(message)
@@ -97,7 +97,7 @@ async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db:
     if is_promised:
         async with db.transaction() as tx:
             await publications.owe(
-                tx, kind=Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
+                tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
             )
     full = await statuses(db)
     await take(db, deleted(said, 20))

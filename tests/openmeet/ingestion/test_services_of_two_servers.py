@@ -20,7 +20,7 @@ from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion import fetch, identity_refresh, intake
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.publication.test_two_servers import TwoServers, servers
 from tests.openmeet.site_under_test import change_services, site_on
 from tests.parts import needs
@@ -72,9 +72,9 @@ class Service:
             await dispatcher.run_once(
                 town.db,
                 {
-                    Debt.PROVE_RECORD: Paying(fetch.record_payer(town.db, town.network, here)),
-                    Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
-                    Debt.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(town.db, town.network)),
+                    JobKind.PROVE_RECORD: Paying(fetch.record_payer(town.db, town.network, here)),
+                    JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
+                    JobKind.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(town.db, town.network)),
                 },
             )
             await intake.decide_due(town.db)

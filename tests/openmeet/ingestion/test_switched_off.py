@@ -5,8 +5,8 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.network.ingestion.parsed_messages import Outcome
-from openmeet.outbox.publications import Kind
+from openmeet.network.ingestion.parsed_messages import IngestResult
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.ingestion.network import deleted, did, event, event_value, rsvp
 from tests.openmeet.ingestion.view import take, view_of
 from tests.openmeet.town import Town
@@ -24,14 +24,20 @@ async def turn(db: Database, clock: HandClock, flag: Flag, *, is_on: bool) -> No
 async def test_events_are_not_taken_and_answers_are(db: Database, clock: HandClock):
     await take(db, event(1, "tea", 1))
     await turn(db, clock, Flag.EVENTS_IN, is_on=False)
-    assert await take(db, event(1, "walk", 2), rsvp(2, "one", 3, TEA)) == [Outcome.SWITCHED_OFF, Outcome.APPLIED]
+    assert await take(db, event(1, "walk", 2), rsvp(2, "one", 3, TEA)) == [
+        IngestResult.SWITCHED_OFF,
+        IngestResult.APPLIED,
+    ]
     view = await view_of(db)
     assert (view.events, view.answers) == ({TEA: "Tea"}, {(did(2), TEA): "going"})
 
 
 async def test_answers_are_not_taken_and_events_are(db: Database, clock: HandClock):
     await turn(db, clock, Flag.RSVPS_IN, is_on=False)
-    assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [Outcome.APPLIED, Outcome.SWITCHED_OFF]
+    assert await take(db, event(1, "tea", 1), rsvp(2, "one", 2, TEA)) == [
+        IngestResult.APPLIED,
+        IngestResult.SWITCHED_OFF,
+    ]
     view = await view_of(db)
     assert (view.events, view.answers) == ({TEA: "Tea"}, {})
 
@@ -40,7 +46,7 @@ async def test_what_is_gone_is_gone(db: Database, clock: HandClock):
     tea = event(1, "tea", 1)
     await take(db, tea)
     await turn(db, clock, Flag.EVENTS_IN, is_on=False)
-    assert await take(db, deleted(tea, 2)) == [Outcome.APPLIED]
+    assert await take(db, deleted(tea, 2)) == [IngestResult.APPLIED]
     assert (await view_of(db)).events == {}
 
 
@@ -82,7 +88,7 @@ async def test_our_own_records_are_read_all_the_same(town: Town):
     made = await town.event(cleo)
     await town.pay()
     await turn(town.db, town.clock, Flag.EVENTS_IN, is_on=False)
-    uri = (await town.standing(Kind.EVENT, made.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, made.id)).uri or ""
     record = await town.record(uri)
     swap = record.pop("cid")
     app = await town.stranger("cleo")

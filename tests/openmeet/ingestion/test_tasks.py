@@ -6,7 +6,7 @@ from groundwork.outbox import jobs
 from openmeet.domain.identities import actions as identities
 from openmeet.network.ingestion.tasks import reconcile
 from openmeet.network.records import seen
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import did, rev
 
 
@@ -18,7 +18,7 @@ async def test_repositories_of_ours_are_read_once_a_day(db: Database, clock: Han
     assert await reconcile(db) == 1
     async with db.transaction() as tx:
         await seen.raise_floor(tx, did(1), rev(1))
-        owed = await jobs.find(tx, Debt.RECONCILE, did(1))
+        owed = await jobs.find(tx, JobKind.RECONCILE, did(1))
     assert owed is not None
     assert await reconcile(db) == 0
     clock.turn(DAY + 1)

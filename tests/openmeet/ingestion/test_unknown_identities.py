@@ -7,23 +7,23 @@ from groundwork.errors import NotFound
 from groundwork.outbox import dispatcher, jobs
 from groundwork.outbox.dispatcher import Paying
 from openmeet.network.ingestion import backfill, fetch, identity_refresh
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.town import Town
 
 NOBODY = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
 
 
-async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
+async def paid(town: Town, kind: JobKind, subject: str) -> tuple[str, list[str]]:
     """The state of a debt after one try, and what was counted."""
     counted: list[str] = []
     async with town.db.transaction() as tx:
         await jobs.owe(tx, kind, subject, 1)
     payers = {
-        Debt.REFRESH_IDENTITY: identity_refresh.identity_payer(town.db, town.network, count_unknown=counted.append),
-        Debt.FETCH_SUBJECT: fetch.subject_payer(
+        JobKind.REFRESH_IDENTITY: identity_refresh.identity_payer(town.db, town.network, count_unknown=counted.append),
+        JobKind.FETCH_SUBJECT: fetch.subject_payer(
             town.db, town.network, town.processor.here, count_unknown=counted.append
         ),
-        Debt.BACKFILL: backfill.backfill_payer(town.db, town.network, town.processor.here),
+        JobKind.BACKFILL: backfill.backfill_payer(town.db, town.network, town.processor.here),
     }
     await dispatcher.run_once(town.db, {kind: Paying(payers[kind])})
     async with town.db.reader() as reader:
@@ -37,14 +37,14 @@ async def paid(town: Town, kind: Debt, subject: str) -> tuple[str, list[str]]:
 @pytest.mark.parametrize(
     ("kind", "subject"),
     [
-        (Debt.REFRESH_IDENTITY, NOBODY),
-        (Debt.REFRESH_IDENTITY, "did:example:nobody"),
-        (Debt.FETCH_SUBJECT, "at://nobody.invalid/community.lexicon.calendar.event/3kaaaaaaaaa22"),
-        (Debt.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event/3kaaaaaaaaa22"),
-        (Debt.FETCH_SUBJECT, "at://did:example:nobody/community.lexicon.calendar.event/3kaaaaaaaaa22"),
+        (JobKind.REFRESH_IDENTITY, NOBODY),
+        (JobKind.REFRESH_IDENTITY, "did:example:nobody"),
+        (JobKind.FETCH_SUBJECT, "at://nobody.invalid/community.lexicon.calendar.event/3kaaaaaaaaa22"),
+        (JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event/3kaaaaaaaaa22"),
+        (JobKind.FETCH_SUBJECT, "at://did:example:nobody/community.lexicon.calendar.event/3kaaaaaaaaa22"),
     ],
 )
-async def test_a_stranger_whom_nobody_can_find_wakes_nobody(town: Town, kind: Debt, subject: str):
+async def test_a_stranger_whom_nobody_can_find_wakes_nobody(town: Town, kind: JobKind, subject: str):
     """The debt is settled, and there is one more on the counter."""
     assert await paid(town, kind, subject) == ("paid", [kind])
 
@@ -52,12 +52,15 @@ async def test_a_stranger_whom_nobody_can_find_wakes_nobody(town: Town, kind: De
 @pytest.mark.parametrize("did", [NOBODY, "did:example:nobody", "did:web:evil..example"])
 async def test_a_repository_that_can_be_nowhere_wakes_nobody(town: Town, did: str):
     """Handed in by another system, and owed a read: nothing is served under that name, as where its server is gone for good."""
-    assert await paid(town, Debt.BACKFILL, did) == ("paid", [])
+    assert await paid(town, JobKind.BACKFILL, did) == ("paid", [])
 
 
 async def test_what_names_no_record_is_no_stranger(town: Town):
     """Nobody was looked for: that debt should not have been made, and a person sees it."""
-    assert await paid(town, Debt.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == ("given_up", [])
+    assert await paid(town, JobKind.FETCH_SUBJECT, f"at://{NOBODY}/community.lexicon.calendar.event") == (
+        "given_up",
+        [],
+    )
 
 
 async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to_look_at(town: Town):
@@ -71,7 +74,7 @@ async def test_somebody_who_signs_in_here_and_cannot_be_found_is_for_a_person_to
             user_id=ana.user_id,
             now=tx.now,
         )
-    assert await paid(town, Debt.REFRESH_IDENTITY, NOBODY) == ("given_up", [])
+    assert await paid(town, JobKind.REFRESH_IDENTITY, NOBODY) == ("given_up", [])
     with pytest.raises(NotFound) as unknown:
         await identity_refresh.refresh(town.db, town.network, NOBODY)
     assert unknown.value.name == "DidNotFound"

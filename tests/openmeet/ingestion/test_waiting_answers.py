@@ -6,7 +6,7 @@ from groundwork.database.transaction import Database
 from openmeet.domain.attendance import host_decisions, invitations, queries, registration
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus
-from openmeet.domain.attendance.registration import ForeignAnswers, Joining
+from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, group_events
 from openmeet.domain.events.model import Event, GroupOfEvent
@@ -16,7 +16,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import release_pending
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.network import did, rsvp
 from tests.openmeet.ingestion.view import take
@@ -52,12 +52,13 @@ async def pay(db: Database) -> list[UserId]:
     """What the payer does with what is owed now; whom it was owed for."""
     async with db.reader() as reader:
         rows = await reader.fetch(
-            "select subject from debts where kind = :kind and state = 'due' order by subject", kind=Debt.WAITING_ANSWERS
+            "select subject from debts where kind = :kind and state = 'due' order by subject",
+            kind=JobKind.WAITING_ANSWERS,
         )
     for row in rows:
         await release_pending.look_again(db, UserId(row["subject"]))
     async with db.transaction() as tx:
-        await tx.execute("delete from debts where kind = :kind", kind=Debt.WAITING_ANSWERS)
+        await tx.execute("delete from debts where kind = :kind", kind=JobKind.WAITING_ANSWERS)
     return [UserId(row["subject"]) for row in rows]
 
 
@@ -84,7 +85,7 @@ async def test_who_joins_is_in_where_only_members_come(db):
         ana, cleo, dora = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO), await known(tx, "Dora", 2)
         group = await group_by(tx, ana, join_policy="open")
         event = await published(tx, ana, group=group_events.of_event(group), capacity="1")
-        await registration.put(tx, event.id, Joining(is_members_only=True))
+        await registration.put(tx, event.id, RegistrationSettings(is_members_only=True))
     await take(db, rsvp(CLEO, "a", 1, URI), rsvp(2, "a", 1, URI))
     assert await status(db, event, cleo) is await status(db, event, dora) is AttendanceStatus.PENDING
     for who in (cleo, dora):
@@ -102,7 +103,7 @@ async def test_who_hosts_it_too_waits_for_nobodys_approval(db, visibility):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, visibility=visibility)
-        await registration.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is (AttendanceStatus.PENDING if visibility == "public" else None)
     async with db.transaction() as tx:
@@ -119,7 +120,7 @@ async def test_an_invitation_by_address_decides_about_no_answer(db):
     async with db.transaction() as tx:
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         event = await published(tx, ana, capacity="1")
-        await registration.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
     await take(db, rsvp(CLEO, "a", 1, URI))
     assert await status(db, event, cleo) is AttendanceStatus.PENDING
     async with db.transaction() as tx:
@@ -137,7 +138,9 @@ async def test_an_approval_that_is_not_about_who_they_are_stays_the_hosts(db):
         ana, cleo = await known(tx, "Ana", HOST), await known(tx, "Cleo", CLEO)
         group = await group_by(tx, ana)
         event = await published(tx, ana)
-        await registration.put(tx, event.id, Joining(needs_approval=True, foreign_answers=ForeignAnswers.APPROVE))
+        await registration.put(
+            tx, event.id, RegistrationSettings(needs_approval=True, foreign_answers=ForeignAnswers.APPROVE)
+        )
     await take(db, rsvp(CLEO, "a", 1, URI))
     async with db.transaction() as tx:
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)

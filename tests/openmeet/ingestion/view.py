@@ -5,7 +5,7 @@ from dataclasses import replace
 from groundwork.database.transaction import Database
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
 from tests.openmeet.ingestion.network import HERE
 from tests.world.oracle import View
@@ -20,7 +20,7 @@ ANSWERS = """
 """
 
 
-async def take(db: Database, *messages: RecordMessage) -> list[Outcome]:
+async def take(db: Database, *messages: RecordMessage) -> list[IngestResult]:
     """Apply them; what is switched on is read anew each time."""
     async with db.transaction() as tx:
         return await apply(tx, replace(HERE, flags=Switchboard()), messages)

@@ -13,7 +13,7 @@ from openmeet.domain.events.model import Visibility
 from openmeet.domain.legacy_import import read
 from openmeet.domain.legacy_import.analysis import analyse
 from openmeet.domain.legacy_import.model import WORDS, Oddity
-from openmeet.domain.legacy_import.plan import Part, Plan
+from openmeet.domain.legacy_import.plan import LegacyPlan, LegacySeriesPart
 from openmeet.domain.legacy_import.read import Dump, read_old, source_of
 from openmeet.domain.legacy_import.report import lines_of
 from openmeet.recurrence.rule import format_rule
@@ -31,15 +31,15 @@ def small() -> OldTown:
     return town
 
 
-async def plan_of(town: OldTown, path: Path, zone: str = "UTC") -> Plan:
+async def plan_of(town: OldTown, path: Path, zone: str = "UTC") -> LegacyPlan:
     return analyse(await read_old(Dump(town.dump(path / "old.jsonl"))), zone)
 
 
-def oddities(plan: Plan) -> set[Oddity]:
+def oddities(plan: LegacyPlan) -> set[Oddity]:
     return {odd.what for odd in plan.odd}
 
 
-def names(part: Part) -> list[str]:
+def names(part: LegacySeriesPart) -> list[str]:
     return [one.name for one in part.dates]
 
 

@@ -12,13 +12,13 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
-from openmeet.domain.events.model import EventSlug, Status
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.model import EventSlug, EventStatus
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.analysis import analyse
-from openmeet.domain.legacy_import.plan import Plan
-from openmeet.domain.legacy_import.read import Dump, Server, read_old
+from openmeet.domain.legacy_import.plan import LegacyPlan
+from openmeet.domain.legacy_import.read import Dump, PostgresSource, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import bring_in
@@ -40,7 +40,7 @@ def quiet(_what: str, _done: int, _of: int) -> None:
     return
 
 
-async def plan_of(town: OldTown, path: Path) -> Plan:
+async def plan_of(town: OldTown, path: Path) -> LegacyPlan:
     return analyse(await read_old(Dump(town.dump(path / "old.jsonl"))), "UTC")
 
 
@@ -162,7 +162,7 @@ async def test_what_it_looks_like_afterwards(db: Database, tmp_path: Path) -> No
     assert first.place_in_series is not None
     assert first.place_in_series.series_id == series.id
     assert second is not None
-    assert second.status is Status.CANCELLED
+    assert second.status is EventStatus.CANCELLED
     assert {row[0] for row in rows_with(rooms)} == {"!date:old", "!series:old"}
     assert [row["email"] for row in line] == ["person3@old.example", "person1@old.example"]
 
@@ -208,7 +208,7 @@ async def test_what_people_built_upon_is_not_taken_back(db: Database, tmp_path: 
     await bring_in(db, SOURCE, "UTC", await plan_of(town, tmp_path), quiet)
     async with db.transaction() as tx:
         ben = await users.create_person(tx, display_name="Ben", email="ben@example.org")
-        await attendance.answer(tx, Caller(ben, "Ben"), EventSlug("next-year"), Reply.GOING)
+        await attendance.answer(tx, Caller(ben, "Ben"), EventSlug("next-year"), RsvpReply.GOING)
     there = await contents(db)
     with pytest.raises(Refused, match="1 answers were given"):
         await roll_back(db, SOURCE, quiet)
@@ -227,7 +227,7 @@ async def test_read_from_a_postgresql_server(postgres_url: str, tmp_path: Path, 
     schema = f"old_town_{tmp_path.name[-24:].replace('-', '_')}"
     try:
         await load(town, postgres_url, schema)
-        there = await read_old(Server(postgres_url, schema))
+        there = await read_old(PostgresSource(postgres_url, schema))
     finally:
         await drop_schemas(postgres_url, [schema])
     here = await read_old(Dump(town.dump(tmp_path / "old.jsonl")))

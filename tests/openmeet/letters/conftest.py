@@ -33,7 +33,7 @@ from openmeet.emails.render import Letterhead
 from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
 from openmeet.outbox.emails import mail_payer
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import sender
 from tests.databases import MakeDatabase
 from tests.openmeet.every_row import every_row
@@ -90,7 +90,7 @@ class Post:
             SERIES_WITHDRAWN_MAIL: series_composer(HEAD, is_end=True),
         }
         payer = mail_payer(self.db, composers, sender(self.mailer, ORIGIN))
-        while await run_once(self.db, {Debt.MAIL: Paying(payer)}):
+        while await run_once(self.db, {JobKind.MAIL: Paying(payer)}):
             pass
         return sorted(self.inbox.received, key=lambda mail: str(mail["To"]))
 

@@ -9,10 +9,10 @@ import pytest
 from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions
-from openmeet.domain.attendance.model import NetworkAnswer, Reply
+from openmeet.domain.attendance.model import NetworkAnswer, RsvpReply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind, Topic
+from openmeet.domain.notifications.model import NotificationKind, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import standing_rsvps
 from tests.openmeet.letters.conftest import Post, calendar_of, text_of
@@ -27,7 +27,7 @@ async def evening(post: Post):
         return ana, ben, await event_by(tx, ana)
 
 
-async def say(post: Post, who, event, reply: Reply = Reply.GOING) -> None:
+async def say(post: Post, who, event, reply: RsvpReply = RsvpReply.GOING) -> None:
     async with post.db.transaction() as tx:
         await attendance.answer(tx, who, event.slug, reply)
 
@@ -60,7 +60,7 @@ async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post,
     """METHOD:CANCEL under the same name, as high and later each time (RFC 5546, section 2.1.5), so that what the host does is above it."""
     _, ben, event = evening
     entries = []
-    for reply in (Reply.GOING, Reply.DECLINED, Reply.GOING, Reply.DECLINED):
+    for reply in (RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.GOING, RsvpReply.DECLINED):
         await say(post, ben, event, reply)
         assert await to_ben(post) == []
         post.site.clock.turn(5 * MINUTE)
@@ -80,8 +80,8 @@ async def test_saying_no_takes_the_entry_away_and_yes_brings_it_back(post: Post,
     assert "takes the entry out of your calendar" in text_of(mail)
 
 
-@pytest.mark.parametrize("reply", [Reply.DECLINED, Reply.INTERESTED])
-async def test_what_was_taken_back_meanwhile_is_not_mailed(post: Post, evening, reply: Reply) -> None:
+@pytest.mark.parametrize("reply", [RsvpReply.DECLINED, RsvpReply.INTERESTED])
+async def test_what_was_taken_back_meanwhile_is_not_mailed(post: Post, evening, reply: RsvpReply) -> None:
     _, ben, event = evening
     await say(post, ben, event)
     await say(post, ben, event, reply)
@@ -106,7 +106,7 @@ async def test_it_is_switched_off_by_the_settings_and_by_its_own_link(post: Post
     post.site.clock.turn(5 * MINUTE)
     assert await to_ben(post) == []
     async with post.db.transaction() as tx:
-        await notifications.choose(tx, ben.user_id, {Topic.OWN_ANSWERS: frozenset()})
+        await notifications.choose(tx, ben.user_id, {NotificationTopic.OWN_ANSWERS: frozenset()})
     await say(post, ben, third)
     post.site.clock.turn(5 * MINUTE)
     assert await to_ben(post) == []
@@ -118,7 +118,7 @@ async def test_hosts_get_none(post: Post, evening) -> None:
     await say(post, ana, event)
     async with post.db.transaction() as tx:
         cleo, series = await begin(tx)
-        await standing_rsvps.answer_all(tx, cleo, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, cleo, series.slug, RsvpReply.GOING)
     post.site.clock.turn(5 * MINUTE)
     assert await post.deliver() == []
 
@@ -138,12 +138,12 @@ async def test_an_entry_is_ended_however_they_came_to_say_no(post: Post, evening
     _, ben, event = evening
     await say(post, ben, event)
     assert await turned(post) == [("Your answer: Board games", "PUBLISH")]
-    for reply in (Reply.INTERESTED, Reply.GOING, Reply.DECLINED):
+    for reply in (RsvpReply.INTERESTED, RsvpReply.GOING, RsvpReply.DECLINED):
         await say(post, ben, event, reply)
         post.site.clock.turn(MINUTE)
     assert await turned(post) == ENDED
-    await say(post, ben, event, Reply.INTERESTED)
-    await say(post, ben, event, Reply.DECLINED)
+    await say(post, ben, event, RsvpReply.INTERESTED)
+    await say(post, ben, event, RsvpReply.DECLINED)
     assert await turned(post) == []
 
 
@@ -151,7 +151,7 @@ async def test_the_end_is_the_same_at_every_attempt(post: Post, evening) -> None
     _, ben, event = evening
     await say(post, ben, event)
     await turned(post)
-    await say(post, ben, event, Reply.DECLINED)
+    await say(post, ben, event, RsvpReply.DECLINED)
     post.inbox.reply = "451 Later"
     await turned(post)
     post.inbox.reply = "250 OK"
@@ -161,14 +161,14 @@ async def test_the_end_is_the_same_at_every_attempt(post: Post, evening) -> None
 
 async def test_who_was_only_interested_has_an_entry_once_a_mail_brought_it(post: Post, evening) -> None:
     ana, ben, event = evening
-    await say(post, ben, event, Reply.INTERESTED)
-    await say(post, ben, event, Reply.DECLINED)
+    await say(post, ben, event, RsvpReply.INTERESTED)
+    await say(post, ben, event, RsvpReply.DECLINED)
     assert await turned(post) == []
-    await say(post, ben, event, Reply.INTERESTED)
+    await say(post, ben, event, RsvpReply.INTERESTED)
     async with post.db.transaction() as tx:
         await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
     assert await turned(post) == [("Moved: Board games", "PUBLISH")]
-    await say(post, ben, event, Reply.DECLINED)
+    await say(post, ben, event, RsvpReply.DECLINED)
     assert await turned(post) == ENDED
 
 
@@ -204,7 +204,7 @@ async def test_who_has_the_place_back_hears_of_it_if_they_heard_of_the_no(post: 
         assert seen == mails
     async with post.db.transaction() as tx:
         kinds = [one.kind for one in await newest(tx, ben.user_id, 9)]
-    assert kinds == [Kind.ANSWER_APPROVED, Kind.ANSWER_DECLINED]
+    assert kinds == [NotificationKind.ANSWER_APPROVED, NotificationKind.ANSWER_DECLINED]
 
 
 async def test_who_says_no_by_a_record_has_the_entry_taken_away(post: Post, evening) -> None:
@@ -230,7 +230,7 @@ async def test_one_date_after_all_leaves_the_end_of_the_others(post: Post) -> No
         ben = await person(tx, "Ben")
         _, series = await begin(tx)
         first, *others = await dates(tx, series)
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
     assert await turned(post) == [("Your answers: Practice", "PUBLISH")]
     async with post.db.transaction() as tx:
         await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
@@ -250,7 +250,7 @@ async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) 
         ben = await person(tx, "Ben")
         _, series = await begin(tx)
         held = await dates(tx, series)
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
     post.site.clock.turn(5 * MINUTE)
     assert await to_ben(post) == []
@@ -258,8 +258,8 @@ async def test_going_to_a_whole_series_is_one_mail_with_every_entry(post: Post) 
     for goes in (True, False):
         async with post.db.transaction() as tx:
             if goes:
-                await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
-                await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+                await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+                await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
             else:
                 await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
         post.site.clock.turn(5 * MINUTE)
@@ -284,10 +284,10 @@ async def test_saying_no_to_one_date_of_a_series_ends_that_entry_alone(post: Pos
         ben = await person(tx, "Ben")
         _, series = await begin(tx)
         first, *_ = await dates(tx, series)
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
     post.site.clock.turn(HOUR)
     assert len(await to_ben(post)) == 1
-    await say(post, ben, first, Reply.DECLINED)
+    await say(post, ben, first, RsvpReply.DECLINED)
     post.site.clock.turn(5 * MINUTE)
     (mail,) = await to_ben(post)
     read = icalendar.Calendar.from_ical(calendar_of(mail).get_content())

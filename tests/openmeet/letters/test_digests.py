@@ -5,10 +5,10 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, Hours, Topic
+from openmeet.domain.notifications.model import Channel, Hours, NotificationTopic
 from tests.openmeet.letters.conftest import Post, text_of
 from tests.openmeet.site_under_test import event_by, person
 
@@ -20,9 +20,11 @@ async def test_another_hour_or_zone_makes_another_digest(post: Post, later: Hour
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         games, chess = await event_by(tx, ana), await event_by(tx, ana, title="Chess")
         for event in (games, chess):
-            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await notifications.choose(
-            tx, ben.user_id, {Topic.CHANGES: frozenset({Channel.DIGEST}), Topic.OWN_ANSWERS: frozenset()}
+            tx,
+            ben.user_id,
+            {NotificationTopic.CHANGES: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()},
         )
         # It is noon in UTC, and four in the morning in California.
         await notifications.choose_hours(tx, ben.user_id, Hours("UTC", digest_hour=13))
@@ -44,8 +46,8 @@ async def test_a_reminder_comes_before_what_begins_with_the_digest(post: Post) -
     async with post.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
-        chosen = {Topic.REMINDERS: frozenset({Channel.DIGEST}), Topic.OWN_ANSWERS: frozenset()}
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        chosen = {NotificationTopic.REMINDERS: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()}
         await notifications.choose(tx, ben.user_id, chosen)
         await notifications.choose_hours(tx, ben.user_id, Hours("Europe/Berlin", digest_hour=18))
     post.site.clock.turn(event.starts_at - DAY - post.site.clock.now())

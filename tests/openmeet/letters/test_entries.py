@@ -8,7 +8,7 @@ import pytest
 
 from groundwork.clock import HOUR
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.series import actions, date_queries, queries, undo
 from openmeet.domain.series.plan import moved, plan_following
@@ -68,7 +68,7 @@ async def practice(post: Post):
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         for one in (await dates(tx, series))[:3]:
-            await attendance.answer(tx, ben, one.slug, Reply.GOING)
+            await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
         series = await move(tx, await locked(tx, ana, series), timedelta(minutes=30))
     await heard_of(post, calendar)
     return ana, ben, series, calendar

@@ -4,7 +4,7 @@ import re
 
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.saved_searches import actions, queries, tasks
 from openmeet.domain.users.model import Caller
 from tests.openmeet.letters.conftest import Post, text_of
@@ -16,7 +16,7 @@ async def _found(post: Post, *, at_once: bool = False) -> Caller:
     async with post.db.transaction() as tx:
         ana, host = await person(tx, "Ana"), await person(tx, "Hanna")
         if at_once:
-            await notifications.choose(tx, ana.user_id, {Topic.SEARCHES: frozenset({Channel.EMAIL})})
+            await notifications.choose(tx, ana.user_id, {NotificationTopic.SEARCHES: frozenset({Channel.EMAIL})})
         for words in ("jazz", "chess"):
             await actions.save(tx, ana, {"q": words})
     post.site.clock.turn(MINUTE)

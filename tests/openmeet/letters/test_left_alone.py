@@ -6,12 +6,12 @@ import pytest
 
 from groundwork.clock import HOUR
 from openmeet.domain.attendance import invitations
-from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.events import co_hosts
 from openmeet.domain.groups import administration
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.imports import people
-from openmeet.domain.imports.model import Row, What
+from openmeet.domain.imports.model import ContactRow, What
 from openmeet.domain.imports.queries import keep_people
 from openmeet.outbox import emails
 from tests.openmeet.groups.people import group_by
@@ -24,7 +24,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 async def answer_by_mail(post: Post, event) -> None:
     async with post.db.transaction() as tx:
-        await guests.ask(tx, event.slug, email=EVE, display_name="Eve", reply=Reply.GOING, wishes=Wishes())
+        await guests.ask(tx, event.slug, email=EVE, display_name="Eve", reply=RsvpReply.GOING, wishes=RsvpRequest())
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def everything(post: Post, ana, title: str) -> list[str]:
     """Each letter that somebody can cause to an address, about a new event and group: how those begin that came."""
     async with post.db.transaction() as tx:
         event, group = await event_by(tx, ana, title=title), await group_by(tx, ana, name=title)
-        await keep_people(tx, What.GUESTS, event.id, [Row(1, "Eve", EVE, "", "")], ana.user_id)
+        await keep_people(tx, What.GUESTS, event.id, [ContactRow(1, "Eve", EVE, "", "")], ana.user_id)
         await people.invite(tx, ana, What.GUESTS, event.slug, message="", expected=1)
         await co_hosts.invite(tx, ana, event.slug, EVE)
         await administration.invite_by_mail(tx, ana, group.slug, EVE)

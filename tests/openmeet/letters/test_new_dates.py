@@ -4,9 +4,9 @@ import icalendar
 import pytest
 
 from groundwork.clock import DAY, HOUR
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Topic
+from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.series import actions, cancel_dates, date_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.series.tasks import roll_windows
@@ -22,7 +22,7 @@ async def practice(post: Post):
     async with post.db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         await actions.follow(tx, cleo, series.slug)
     post.site.clock.turn(HOUR)
     await post.deliver()
@@ -101,7 +101,7 @@ async def test_who_wants_no_such_news_gets_none(post: Post, practice) -> None:
     assert [one["To"] for one in await post.deliver()] == ["cleo@example.org"]
     async with post.db.transaction() as tx:
         await actions.follow(tx, ben, series.slug, notifies=True)
-        await notifications.stop_mail(tx, ben.user_id, Topic.NEW_DATES)
+        await notifications.stop_mail(tx, ben.user_id, NotificationTopic.NEW_DATES)
     await rolled(post, 8)
     assert [one["To"] for one in await post.deliver()] == ["cleo@example.org"]
 

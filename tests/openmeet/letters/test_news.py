@@ -10,14 +10,14 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations, registration
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.events.model import Visibility
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, Kind, Particulars, Topic, When
+from openmeet.domain.notifications.model import Channel, NotificationDetails, NotificationKind, NotificationTopic, When
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.emails.notifications.content import items
@@ -25,7 +25,7 @@ from tests.openmeet.letters.conftest import calendar_of, html_of, links_of, text
 from tests.openmeet.series.practice import begin, dates, locked, move
 from tests.openmeet.site_under_test import details, event_by, person
 
-GOING, DECLINED = Reply.GOING, Reply.DECLINED
+GOING, DECLINED = RsvpReply.GOING, RsvpReply.DECLINED
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(pos
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, capacity="1")
         await attendance.answer(tx, ben, event.slug, GOING)
-        await registration.put(tx, event.id, Joining(needs_approval=True))
+        await registration.put(tx, event.id, RegistrationSettings(needs_approval=True))
         asked = await attendance.answer(tx, cleo, event.slug, GOING)
         await host_decisions.approve(tx, ana, event.slug, [asked.id])
         (news,) = await newest(tx, cleo.user_id, 9)
@@ -216,7 +216,7 @@ async def test_who_is_let_in_and_offered_a_place_is_not_told_that_it_is_full(pos
 async def test_answers_are_bundled_for_the_host(post, evening):
     """Two people and three answers within half an hour are one mail that says each person's last word."""
     _, ben, cleo, event = evening
-    for who, reply in ((ben, DECLINED), (cleo, DECLINED), (cleo, Reply.INTERESTED)):
+    for who, reply in ((ben, DECLINED), (cleo, DECLINED), (cleo, RsvpReply.INTERESTED)):
         async with post.db.transaction() as tx:
             await attendance.answer(tx, who, event.slug, reply)
         post.site.clock.turn(MINUTE)
@@ -266,14 +266,14 @@ async def test_what_was_switched_off_meanwhile_is_not_sent(post, evening):
     ana, ben, _, event = evening
     await cancel(post, ana, event)
     async with post.db.transaction() as tx:
-        await notifications.stop_mail(tx, ben.user_id, Topic.CHANGES)
+        await notifications.stop_mail(tx, ben.user_id, NotificationTopic.CHANGES)
     assert tos(await post.deliver()) == ["cleo@example.org"]
 
 
 async def test_a_digest_has_every_event_of_the_day_once(post, evening):
     ana, ben, _, event = evening
     async with post.db.transaction() as tx:
-        await notifications.choose(tx, ben.user_id, {Topic.CHANGES: frozenset({Channel.DIGEST})})
+        await notifications.choose(tx, ben.user_id, {NotificationTopic.CHANGES: frozenset({Channel.DIGEST})})
         other = await event_by(tx, ana, title="Chess")
         await attendance.answer(tx, ben, other.slug, GOING)
     await cancel(post, ana, event)
@@ -303,7 +303,7 @@ async def test_the_join_link_goes_to_those_who_may_see_it(post):
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana, mode="hybrid", online_url="https://call.example.org/secret")
         await attendance.answer(tx, ben, event.slug, GOING)
-        await attendance.answer(tx, cleo, event.slug, Reply.INTERESTED)
+        await attendance.answer(tx, cleo, event.slug, RsvpReply.INTERESTED)
     await revise(
         post,
         ana,
@@ -364,8 +364,8 @@ async def test_a_new_date_of_a_followed_series_is_one_mail_per_person(post, even
     ana, ben, _, _ = evening
     async with post.db.transaction() as tx:
         date = await event_by(tx, ana, title="Chess")
-        dates = Particulars(starts=When(date.starts_at, date.time_zone), more=2)
-        await notifications.tell(tx, [ben.user_id], Kind.NEW_DATE, date.id, 1, dates)
+        dates = NotificationDetails(starts=When(date.starts_at, date.time_zone), more=2)
+        await notifications.tell(tx, [ben.user_id], NotificationKind.NEW_DATE, date.id, 1, dates)
     post.site.clock.turn(30 * MINUTE)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ben@example.org", "New date: Chess")

@@ -9,14 +9,14 @@ from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import actions, administration, announcements, ownership
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, Kind, Topic
+from openmeet.domain.notifications.model import Channel, NotificationKind, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Template, Timing
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.groups.people import group_by, member
@@ -30,7 +30,7 @@ async def club(post):
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, join_policy="request")
-        ben = await member(tx, group, ana, "Ben", Role.ADMIN)
+        ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
         cleo = await member(tx, group, ana, "Cleo")
     post.site.clock.turn(HOUR)
     await post.deliver()
@@ -50,7 +50,7 @@ async def mails(post):
 
 async def page_of(post, who) -> str:
     async with post.db.transaction() as tx:
-        session = await sign_in.open_session(tx, who.user_id, SessionKind.BROWSER)
+        session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
     async with post.site.browser() as browser:
         browser.cookies.set("openmeet_session", session.token)
         return (await browser.get("/notifications")).text
@@ -115,12 +115,12 @@ async def test_requests_are_bundled_for_those_who_decide_and_decisions_reach_who
 
 async def test_a_role_that_changed_and_changed_back_is_no_news_by_mail(post, club):
     group, ana, _, cleo = club
-    await does(post, administration.change_role, ana, group.slug, cleo.user_id, Role.MODERATOR)
+    await does(post, administration.change_role, ana, group.slug, cleo.user_id, GroupRole.MODERATOR)
     assert [(to, subject) for to, subject, _ in await mails(post)] == [
         ("cleo@example.org", "Another role: Chess club"),
     ]
-    await does(post, administration.change_role, ana, group.slug, cleo.user_id, Role.ADMIN)
-    await does(post, administration.change_role, ana, group.slug, cleo.user_id, Role.MODERATOR)
+    await does(post, administration.change_role, ana, group.slug, cleo.user_id, GroupRole.ADMIN)
+    await does(post, administration.change_role, ana, group.slug, cleo.user_id, GroupRole.MODERATOR)
     ((_, _, text),) = await mails(post)
     assert "Ana made you a moderator of Chess club." in text
     assert "an admin" not in text
@@ -138,7 +138,7 @@ async def test_an_offer_is_mailed_while_it_stands(post, club):
 
 async def test_each_kind_can_be_switched_off_by_itself(post, club):
     group, ana, ben, _ = club
-    await does(post, notifications.choose, ben.user_id, {Topic.ANNOUNCEMENTS: frozenset({Channel.IN_APP})})
+    await does(post, notifications.choose, ben.user_id, {NotificationTopic.ANNOUNCEMENTS: frozenset({Channel.IN_APP})})
     await does(post, announcements.announce, ana, group.slug, "Hello")
     await does(post, actions.join, await does(post, person, "Dan"), group.slug)
     found = await mails(post)
@@ -187,5 +187,7 @@ async def test_of_a_series_the_first_date_speaks_for_all(post, club):
     post.site.clock.turn(6 * MINUTE)
     assert await tell_of_new_events(post.db) == 1
     async with post.db.reader() as reader:
-        told = [one.subject_id for one in await newest(reader, cleo.user_id, 10) if one.kind is Kind.GROUP_EVENT]
+        told = [
+            one.subject_id for one in await newest(reader, cleo.user_id, 10) if one.kind is NotificationKind.GROUP_EVENT
+        ]
     assert told == [dates[0]["id"]]

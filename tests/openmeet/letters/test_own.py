@@ -3,7 +3,7 @@
 from groundwork.clock import MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.guest_rsvps import actions as guesting
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.users import guests
@@ -26,7 +26,7 @@ async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: 
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         gus = Caller(await guests.find_or_make(tx, email=GUEST, display_name="Gus"), "Gus")
-        await attendance.answer(tx, gus, event.slug, Reply.GOING)
+        await attendance.answer(tx, gus, event.slug, RsvpReply.GOING)
     (mail,) = await mails_to(post, GUEST)
     assert "You are going." in text_of(mail)
     assert "You answered on Town Events without an account." in text_of(mail)
@@ -39,7 +39,7 @@ async def test_a_guest_has_words_to_press_and_one_click_that_stops_it_all(post: 
         await program.post(path, data={"List-Unsubscribe": "One-Click"}, headers={"origin": ""})
     async with post.db.transaction() as tx:
         await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
-        await attendance.answer(tx, gus, event.slug, Reply.DECLINED)
+        await attendance.answer(tx, gus, event.slug, RsvpReply.DECLINED)
     assert await mails_to(post, GUEST) == []
 
 
@@ -47,14 +47,14 @@ async def test_a_guest_who_only_waited_has_the_entry_taken_away_too(post: Post) 
     """Their letter had it as tentative: they have no other page to look on."""
     async with post.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), capacity="1")
-        await attendance.answer(tx, await person(tx, "Ben"), event.slug, Reply.GOING)
+        await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
     for reply, subject, method in (
-        (Reply.GOING, "Your answer: Board games", "PUBLISH"),
-        (Reply.DECLINED, "You are not going: Board games", "CANCEL"),
+        (RsvpReply.GOING, "Your answer: Board games", "PUBLISH"),
+        (RsvpReply.DECLINED, "You are not going: Board games", "CANCEL"),
     ):
         async with post.db.transaction() as tx:
             asked = await guesting.ask(
-                tx, event.slug, email=GUEST, display_name="Gus", reply=reply, wishes=Wishes(party=1)
+                tx, event.slug, email=GUEST, display_name="Gus", reply=reply, wishes=RsvpRequest(party=1)
             )
             await guesting.confirm(tx, asked.id)
         (mail,) = await mails_to(post, GUEST)
@@ -67,11 +67,11 @@ async def test_a_link_scanner_changes_nothing(post: Post) -> None:
         ben = await person(tx, "Ben")
         event = await event_by(tx, await person(tx, "Gerd"))
         _, series = await begin(tx)
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
     mails = await mails_to(post, "ben@example.org")
     async with post.db.transaction() as tx:
-        await attendance.answer(tx, ben, event.slug, Reply.DECLINED)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         await standing_rsvps.stop(tx, ben, series.slug, withdraws=True)
     mails += await mails_to(post, "ben@example.org")
     assert sorted(one["Subject"] for one in mails) == [

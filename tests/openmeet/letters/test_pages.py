@@ -5,9 +5,9 @@ import pytest
 from groundwork.clock import HOUR
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, queries
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.notifications import links, preferences
-from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.notifications.model import Channel, NotificationTopic
 from tests.openmeet.letters.conftest import link_to, links_of
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, h1_of, person
 
@@ -20,7 +20,7 @@ async def evening(post):
     async with post.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana)
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         await event_hosting.revise(tx, ana, event.slug, details(starts="2026-07-05T19:00", ends="2026-07-05T21:00"))
     post.site.clock.turn(HOUR)
     # Beside these Ben gets the entry of his answer.
@@ -71,8 +71,8 @@ async def test_one_click_stops_a_topic(post, evening):
             assert answer.status_code == 200
     async with post.db.reader() as reader:
         chosen = await preferences.of_person(reader, ben.user_id)
-    assert chosen[Topic.CHANGES] == {Channel.IN_APP}
-    assert chosen[Topic.REMINDERS] == {Channel.IN_APP, Channel.EMAIL}
+    assert chosen[NotificationTopic.CHANGES] == {Channel.IN_APP}
+    assert chosen[NotificationTopic.REMINDERS] == {Channel.IN_APP, Channel.EMAIL}
 
 
 async def test_the_person_is_asked_before_anything_stops(post, evening):
@@ -81,7 +81,7 @@ async def test_the_person_is_asked_before_anything_stops(post, evening):
         asked = await browser.get(link_to(mail, "/mail/stop/"))
     assert h1_of(asked.text) == "Stop mail about changed and cancelled events?"
     async with post.db.reader() as reader:
-        assert Channel.EMAIL in (await preferences.of_person(reader, ben.user_id))[Topic.CHANGES]
+        assert Channel.EMAIL in (await preferences.of_person(reader, ben.user_id))[NotificationTopic.CHANGES]
 
 
 async def test_links_are_for_one_purpose_and_can_be_revoked(post, evening):

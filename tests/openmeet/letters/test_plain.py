@@ -1,7 +1,7 @@
 """Letters that are written as text are HTML, too; nobody's words become a link that says one thing and leads elsewhere."""
 
 from openmeet.emails.render import Paragraph, paragraphs, with_html
-from openmeet.outbox.emails import Letter
+from openmeet.outbox.emails import OutgoingEmail
 
 SITE = "https://meet.example"
 TEXT = """Ana <b> invites you to Tea & Cake.
@@ -31,7 +31,7 @@ def test_only_links_of_the_site_become_links() -> None:
 
 
 def test_what_people_wrote_is_no_markup() -> None:
-    html = with_html(Letter("ben@example.org", "An <i>invitation</i>", TEXT), SITE).html
+    html = with_html(OutgoingEmail("ben@example.org", "An <i>invitation</i>", TEXT), SITE).html
     assert "Ana &lt;b&gt; invites you to Tea &amp; Cake." in html
     assert "<title>An &lt;i&gt;invitation&lt;/i&gt;</title>" in html
     assert html.count("<a ") == 2
@@ -39,5 +39,5 @@ def test_what_people_wrote_is_no_markup() -> None:
 
 
 def test_a_letter_that_has_its_own_html_keeps_it() -> None:
-    letter = Letter("ben@example.org", "News", TEXT, html="<p>Ours</p>")
+    letter = OutgoingEmail("ben@example.org", "News", TEXT, html="<p>Ours</p>")
     assert with_html(letter, SITE) is letter

@@ -10,7 +10,7 @@ import pytest
 from groundwork.clock import HOUR, Instant
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.icalendar.write import WrittenEvent
 from openmeet.emails.calendar_file import bare
@@ -33,7 +33,7 @@ async def supper(post: Post):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Quiet supper", visibility="private", **SECRETS)
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
     post.site.clock.turn(HOUR)
     await post.deliver()
     return ana, ben, event

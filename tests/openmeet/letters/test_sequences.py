@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.icalendar.of_event import written
 from openmeet.domain.icalendar.write import write_calendar
@@ -97,7 +97,7 @@ async def _remove_and_add(tx: Transaction, ana: Caller, ben: Caller, series: Ser
 
 async def _answer(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
     event = chance.choice(await dates(tx, series))
-    await go(tx, ben, event, chance.choice([Reply.GOING, Reply.DECLINED]))
+    await go(tx, ben, event, chance.choice([RsvpReply.GOING, RsvpReply.DECLINED]))
 
 
 async def _change_one(tx: Transaction, ana: Caller, ben: Caller, series: Series, chance: random.Random) -> None:
@@ -184,14 +184,14 @@ async def test_who_has_left_and_come_again_hears_of_a_cancellation_by_any_file(d
         ben = await person(tx, "Ben")
         date = (await dates(tx, series))[1]
     mailed = []
-    for reply in (Reply.GOING, Reply.DECLINED, Reply.GOING, Reply.DECLINED, Reply.GOING):
+    for reply in (RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.GOING, RsvpReply.DECLINED, RsvpReply.GOING):
         async with db.transaction() as tx:
             await go(tx, ben, date, reply)
             mine = await attendance.find(tx, date.id, ben.user_id)
             assert mine is not None
             file = await (
                 calendar_file.file_of(tx, HEAD, date, ben.user_id)
-                if reply is Reply.GOING
+                if reply is RsvpReply.GOING
                 else calendar_file.end_of(tx, HEAD, date, mine)
             )
             assert file is not None

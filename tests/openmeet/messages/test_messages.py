@@ -8,15 +8,15 @@ from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpReply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import statuses_of
 from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, MessageState
 from openmeet.domain.moderation import actions as acts
-from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NEWS_MAIL, Kind, Topic
+from openmeet.domain.notifications.model import NEWS_MAIL, NotificationKind, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -45,7 +45,12 @@ async def town(tx, **typed: str):
     ana = await person(tx, "Ana")
     event = await event_by(tx, ana, **{"capacity": "1", **typed})
     people = {"Ana": ana}
-    for name, reply in (("Gil", Reply.GOING), ("Wim", Reply.GOING), ("Ida", Reply.INTERESTED), ("Dan", Reply.DECLINED)):
+    for name, reply in (
+        ("Gil", RsvpReply.GOING),
+        ("Wim", RsvpReply.GOING),
+        ("Ida", RsvpReply.INTERESTED),
+        ("Dan", RsvpReply.DECLINED),
+    ):
         people[name] = await person(tx, name)
         await attendance.answer(tx, people[name], event.slug, reply)
     shadow = await users.create_shadow(tx)
@@ -64,7 +69,7 @@ async def told(reader, people) -> set[str]:
     """Who reads a message of a host on their page."""
     found = set()
     for name, one in people.items():
-        if any(news.kind is Kind.HOST_MESSAGE for news in await newest(reader, one.user_id, 20)):
+        if any(news.kind is NotificationKind.HOST_MESSAGE for news in await newest(reader, one.user_id, 20)):
             found.add(name)
     return found
 
@@ -95,7 +100,7 @@ async def test_who_cannot_be_reached_is_counted_apart(db):
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="3")
         await host_decisions.add(tx, people["Ana"], event.slug, "Old Tom")
-        await notifications.choose(tx, people["Ida"].user_id, {Topic.MESSAGES: frozenset()})
+        await notifications.choose(tx, people["Ida"].user_id, {NotificationTopic.MESSAGES: frozenset()})
         whom = [Addressees.GOING, Addressees.INTERESTED]
         found = await actions.recipients(tx, event, whom, people["Ana"].user_id)
         counts = await actions.counts(tx, event, people["Ana"].user_id)
@@ -148,7 +153,7 @@ async def test_the_clock_sends_it_once_to_whoever_it_is_then(db, clock):
         event, people = await town(tx, capacity="")
         waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
         assert (waits.state, await told(tx, people)) == (MessageState.SCHEDULED, set())
-        await attendance.answer(tx, people["Ida"], event.slug, Reply.GOING)
+        await attendance.answer(tx, people["Ida"], event.slug, RsvpReply.GOING)
     assert await actions.send_due(db) == 0
     clock.turn(HOUR)
     assert sum(await asyncio.gather(actions.send_due(db), actions.send_due(db))) == 1
@@ -189,7 +194,7 @@ async def test_words_of_who_may_not_write_any_more_are_not_sent(db, clock, what)
             await co_hosts.remove(tx, people["Ana"], event.slug, invited.id)
         else:
             about = Subject(Thing.PERSON, cora.user_id) if what == "blocked" else Subject(Thing.EVENT, event.id)
-            await acts.decide(tx, people["Dan"].user_id, about, State.HIDDEN, "spam")
+            await acts.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
     clock.turn(HOUR)
     assert await actions.send_due(db) == 0
     async with db.transaction() as tx:

@@ -6,7 +6,14 @@ import pytest
 
 from groundwork.errors import Conflict, Refused
 from openmeet.domain.moderation import actions, audit_log, reports, visibility
-from openmeet.domain.moderation.model import Act, Outcome, Reason, State, Subject, Thing
+from openmeet.domain.moderation.model import (
+    ModerationAction,
+    ReportOutcome,
+    ReportReason,
+    Subject,
+    SubjectVisibility,
+    Thing,
+)
 from openmeet.domain.paging import WHOLE
 from tests.openmeet.site_under_test import person
 
@@ -17,25 +24,31 @@ HOST = Subject(Thing.HOST, "https://pds.example")
 
 async def state(reader, subject):
     known = await visibility.of(reader, subject.id)
-    return known.state if known else State.SHOWN
+    return known.state if known else SubjectVisibility.SHOWN
 
 
 @pytest.mark.parametrize(
     ("subject", "before", "after", "act", "back"),
     [
-        (EVENT, State.SHOWN, State.HIDDEN, Act.HIDE, Act.SHOW),
-        (DID, State.SHOWN, State.HIDDEN, Act.BLOCK, Act.UNBLOCK),
-        (HOST, State.SHOWN, State.HIDDEN, Act.BLOCK, Act.UNBLOCK),
-        (DID, State.BURST, State.HIDDEN, Act.BLOCK, Act.HOLD),
-        (DID, State.ARRIVAL, State.TRUSTED, Act.RELEASE, Act.HOLD),
-        (EVENT, State.BURST, State.TRUSTED, Act.RELEASE, Act.HOLD),
-        (Subject(Thing.PERSON, "somebody"), State.FIRST_EVENT, State.TRUSTED, Act.RELEASE, Act.HOLD),
+        (EVENT, SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN, ModerationAction.HIDE, ModerationAction.SHOW),
+        (DID, SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN, ModerationAction.BLOCK, ModerationAction.UNBLOCK),
+        (HOST, SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN, ModerationAction.BLOCK, ModerationAction.UNBLOCK),
+        (DID, SubjectVisibility.BURST, SubjectVisibility.HIDDEN, ModerationAction.BLOCK, ModerationAction.HOLD),
+        (DID, SubjectVisibility.ARRIVAL, SubjectVisibility.TRUSTED, ModerationAction.RELEASE, ModerationAction.HOLD),
+        (EVENT, SubjectVisibility.BURST, SubjectVisibility.TRUSTED, ModerationAction.RELEASE, ModerationAction.HOLD),
+        (
+            Subject(Thing.PERSON, "somebody"),
+            SubjectVisibility.FIRST_EVENT,
+            SubjectVisibility.TRUSTED,
+            ModerationAction.RELEASE,
+            ModerationAction.HOLD,
+        ),
     ],
 )
 async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject, before, after, act, back):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        await visibility.hold(tx, [subject] if before is not State.SHOWN else [], before)
+        await visibility.hold(tx, [subject] if before is not SubjectVisibility.SHOWN else [], before)
         step = await actions.decide(tx, mo.user_id, subject, after, "because")
         assert await state(tx, subject) is after
         undone = await actions.undo(tx, mo.user_id, step.act_id, "a mistake")
@@ -52,12 +65,12 @@ async def test_every_act_is_taken_back_once_and_both_are_in_the_log(db, subject,
 async def test_what_was_decided_since_is_not_overwritten(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        first = await actions.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
-        await actions.decide(tx, mo.user_id, DID, State.TRUSTED, "no spam")
+        first = await actions.decide(tx, mo.user_id, DID, SubjectVisibility.HIDDEN, "spam")
+        await actions.decide(tx, mo.user_id, DID, SubjectVisibility.TRUSTED, "no spam")
         with pytest.raises(Conflict):
             await actions.undo(tx, mo.user_id, first.act_id, "")
         with pytest.raises(Refused, match="nothing to do"):
-            await actions.decide(tx, mo.user_id, DID, State.TRUSTED, "again")
+            await actions.decide(tx, mo.user_id, DID, SubjectVisibility.TRUSTED, "again")
 
 
 async def test_two_at_the_same_moment_decide_once(db):
@@ -66,7 +79,7 @@ async def test_two_at_the_same_moment_decide_once(db):
 
     async def decide(one):
         async with db.transaction() as tx:
-            return await actions.decide(tx, one.user_id, DID, State.HIDDEN, "spam")
+            return await actions.decide(tx, one.user_id, DID, SubjectVisibility.HIDDEN, "spam")
 
     done = await asyncio.gather(*map(decide, moderators), return_exceptions=True)
     assert sum(not isinstance(one, BaseException) for one in done) == 1
@@ -78,16 +91,16 @@ async def test_two_at_the_same_moment_decide_once(db):
 async def test_reports_are_bundled_closed_by_an_act_and_open_again_when_it_is_taken_back(db):
     async with db.transaction() as tx:
         mo, ana, ben = [await person(tx, name) for name in ("Mo", "Ana", "Ben")]
-        await reports.put(tx, ana.user_id, EVENT, Reason.SPAM, "")
-        await reports.put(tx, ana.user_id, EVENT, Reason.HATE, "look at the text")
-        await reports.put(tx, ben.user_id, EVENT, Reason.SPAM, "")
+        await reports.put(tx, ana.user_id, EVENT, ReportReason.SPAM, "")
+        await reports.put(tx, ana.user_id, EVENT, ReportReason.HATE, "look at the text")
+        await reports.put(tx, ben.user_id, EVENT, ReportReason.SPAM, "")
         (bundle,) = await reports.bundles(tx, after=None, limit=9)
         assert (bundle.subject, bundle.number) == (EVENT, 2)
-        step = await actions.decide(tx, mo.user_id, EVENT, State.HIDDEN, "hate")
+        step = await actions.decide(tx, mo.user_id, EVENT, SubjectVisibility.HIDDEN, "hate")
         assert await reports.bundles(tx, after=None, limit=9) == []
-        assert [one.outcome for one in await reports.of_person(tx, ana.user_id, WHOLE)] == [Outcome.ACTED]
+        assert [one.outcome for one in await reports.of_person(tx, ana.user_id, WHOLE)] == [ReportOutcome.ACTED]
         # Reported again meanwhile: that one stands, and there is no second.
-        await reports.put(tx, ben.user_id, EVENT, Reason.SPAM, "still")
+        await reports.put(tx, ben.user_id, EVENT, ReportReason.SPAM, "still")
         await actions.undo(tx, mo.user_id, step.act_id, "")
         assert [bundle.number for bundle in await reports.bundles(tx, after=None, limit=9)] == [2]
         dismissed = await actions.dismiss(tx, mo.user_id, EVENT, "nothing wrong")
@@ -104,7 +117,7 @@ async def test_one_open_report_per_person_and_thing_however_often_at_once(db):
 
     async def report(number):
         async with db.transaction() as tx:
-            await reports.put(tx, ana.user_id, EVENT, Reason.OTHER, str(number))
+            await reports.put(tx, ana.user_id, EVENT, ReportReason.OTHER, str(number))
 
     await asyncio.gather(*map(report, range(8)))
     async with db.reader() as reader:

@@ -3,8 +3,8 @@
 import pytest
 
 from openmeet.domain.moderation import actions, audit_log, policy, visibility
-from openmeet.domain.moderation.audit_log import Line
-from openmeet.domain.moderation.model import Act, Policy, State, Subject, Thing
+from openmeet.domain.moderation.audit_log import NewLogEntry
+from openmeet.domain.moderation.model import ModerationAction, ModerationPolicy, Subject, SubjectVisibility, Thing
 from tests.openmeet.site_under_test import person
 
 DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
@@ -13,7 +13,7 @@ DID = Subject(Thing.DID, "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")
 async def blocked(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        return mo, await actions.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+        return mo, await actions.decide(tx, mo.user_id, DID, SubjectVisibility.HIDDEN, "spam")
 
 
 async def entries(db):
@@ -24,7 +24,12 @@ async def entries(db):
 async def test_an_act_is_noted_with_who_and_why_and_what_changed(db):
     mo, step = await blocked(db)
     (entry,) = await entries(db)
-    assert (entry.id, entry.actor_id, entry.act, entry.subject) == (step.act_id, mo.user_id, Act.BLOCK, DID)
+    assert (entry.id, entry.actor_id, entry.act, entry.subject) == (
+        step.act_id,
+        mo.user_id,
+        ModerationAction.BLOCK,
+        DID,
+    )
     assert (entry.before, entry.after, entry.reason, entry.undoes) == ("shown", "hidden", "spam", None)
 
 
@@ -56,7 +61,7 @@ async def test_replacing_a_line_is_refused_as_well(db):
                 "insert or replace into moderation_log select id, at, 'x', act, thing, subject, before_state, after_state,"
                 " reason, undoes from moderation_log"
             )
-    assert [entry.act for entry in await entries(db)] == [Act.BLOCK]
+    assert [entry.act for entry in await entries(db)] == [ModerationAction.BLOCK]
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
@@ -73,7 +78,7 @@ async def test_what_was_decided_and_its_line_come_together(db):
     async def fail():
         async with db.transaction() as tx:
             mo = await person(tx, "Mo")
-            await actions.decide(tx, mo.user_id, DID, State.HIDDEN, "spam")
+            await actions.decide(tx, mo.user_id, DID, SubjectVisibility.HIDDEN, "spam")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -85,7 +90,9 @@ async def test_what_was_decided_and_its_line_come_together(db):
 
 async def test_lists_are_read_page_by_page(db):
     async with db.transaction() as tx:
-        await audit_log.add(tx, None, [Line(Act.HIDE, Subject(Thing.EVENT, str(number))) for number in range(5)])
+        await audit_log.add(
+            tx, None, [NewLogEntry(ModerationAction.HIDE, Subject(Thing.EVENT, str(number))) for number in range(5)]
+        )
     async with db.reader() as reader:
         first = await audit_log.newest(reader, limit=3)
         rest = await audit_log.newest(reader, before=(first[-1].at, first[-1].id), limit=3)
@@ -96,8 +103,8 @@ async def test_lists_are_read_page_by_page(db):
 async def test_a_policy_is_changed_with_a_line_and_taken_back(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
-        assert await policy.current(tx) == Policy()
-        await policy.change(tx, Policy(holds_first_events=True, most_events_of_author=5), by=mo.user_id)
+        assert await policy.current(tx) == ModerationPolicy()
+        await policy.change(tx, ModerationPolicy(holds_first_events=True, most_events_of_author=5), by=mo.user_id)
         (entry,) = await audit_log.newest(tx, limit=9)
         await actions.undo(tx, mo.user_id, entry.id, "")
         back = await policy.current(tx)

@@ -10,9 +10,9 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import blocks, visibility
-from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.search import search
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import visibility as series_seeing
@@ -28,7 +28,7 @@ DID = URI.split("/")[2]
 
 async def exists(reader, event, viewer=None) -> tuple[bool, bool]:
     """Whether it is found, and whether it has a page for this viewer."""
-    found = await search.coming(reader, Wanted(viewer=viewer and viewer.user_id), None, 50)
+    found = await search.coming(reader, SearchQuery(viewer=viewer and viewer.user_id), None, 50)
     now = await queries.by_id(reader, event.id)
     sees = await seeing.may_see(reader, now, viewer and viewer.user_id, is_invited=False)
     several = await seeing.seen(reader, [now], viewer and viewer.user_id, set())
@@ -46,8 +46,12 @@ async def from_network(tx):
 @pytest.mark.parametrize(
     ("thing", "state"),
     [
-        *((thing, State.HIDDEN) for thing in (Thing.EVENT, Thing.DID, Thing.PERSON, Thing.HOST)),
-        *((thing, state) for thing in (Thing.EVENT, Thing.DID) for state in (State.BURST, State.ARRIVAL)),
+        *((thing, SubjectVisibility.HIDDEN) for thing in (Thing.EVENT, Thing.DID, Thing.PERSON, Thing.HOST)),
+        *(
+            (thing, state)
+            for thing in (Thing.EVENT, Thing.DID)
+            for state in (SubjectVisibility.BURST, SubjectVisibility.ARRIVAL)
+        ),
     ],
 )
 async def test_an_event_of_the_network_is_gone_with_each_of_what_it_hangs_on(db, thing, state):
@@ -59,9 +63,9 @@ async def test_an_event_of_the_network_is_gone_with_each_of_what_it_hangs_on(db,
             {Thing.EVENT: event.id, Thing.DID: DID, Thing.PERSON: author, Thing.HOST: "https://pds.example"}[thing],
         )
         assert await exists(tx, event) == (True, True)
-        await visibility.change(tx, subject, State.SHOWN, state, reason="", by=mo.user_id)
+        await visibility.change(tx, subject, SubjectVisibility.SHOWN, state, reason="", by=mo.user_id)
         assert await exists(tx, event) == (False, False)
-        await visibility.change(tx, subject, state, State.SHOWN, reason="", by=mo.user_id)
+        await visibility.change(tx, subject, state, SubjectVisibility.SHOWN, reason="", by=mo.user_id)
         assert await exists(tx, event) == (True, True)
 
 
@@ -70,7 +74,12 @@ async def test_a_hidden_event_of_ours_is_its_hosts_to_see_alone(db):
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
         await visibility.change(
-            tx, Subject(Thing.EVENT, event.id), State.SHOWN, State.HIDDEN, reason="", by=ben.user_id
+            tx,
+            Subject(Thing.EVENT, event.id),
+            SubjectVisibility.SHOWN,
+            SubjectVisibility.HIDDEN,
+            reason="",
+            by=ben.user_id,
         )
         assert await exists(tx, event, ben) == (False, False)
         assert (await exists(tx, event, ana))[1]
@@ -81,7 +90,7 @@ async def test_who_waits_for_a_first_public_event_keeps_what_is_not_public(db):
         ana = await person(tx, "Ana")
         public = await event_by(tx, ana)
         unlisted = await event_by(tx, ana, visibility="unlisted")
-        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], State.FIRST_EVENT)
+        await visibility.hold(tx, [Subject(Thing.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
         assert await exists(tx, public) == (False, False)
         assert (await exists(tx, unlisted))[1]
 
@@ -96,8 +105,10 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
         inside = await member(tx, group, ana, "Cleo")
         event = await event_by_group(tx, ana, group)
         for subject in (Subject(Thing.SERIES, made.id), Subject(Thing.GROUP, group.id)):
-            await visibility.change(tx, subject, State.SHOWN, State.HIDDEN, reason="", by=ben.user_id)
-        found = {one.title for one in await search.coming(tx, Wanted(), None, 50)}
+            await visibility.change(
+                tx, subject, SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN, reason="", by=ben.user_id
+            )
+        found = {one.title for one in await search.coming(tx, SearchQuery(), None, 50)}
         assert found == set()
         now = await series_queries.by_id(tx, made.id)
         assert not await series_seeing.may_see(tx, now, ben.user_id)
@@ -107,8 +118,10 @@ async def test_a_hidden_series_takes_its_dates_along_and_a_hidden_group_its_even
         assert await membership_queries.of_user(tx, inside.user_id, limit=9) == []
         assert [one.group.id for one in await membership_queries.of_user(tx, ana.user_id, limit=9)] == [group.id]
         for subject in (Subject(Thing.SERIES, made.id), Subject(Thing.GROUP, group.id)):
-            await visibility.change(tx, subject, State.HIDDEN, State.SHOWN, reason="", by=ben.user_id)
-        assert len(await search.coming(tx, Wanted(), None, 50)) >= 2
+            await visibility.change(
+                tx, subject, SubjectVisibility.HIDDEN, SubjectVisibility.SHOWN, reason="", by=ben.user_id
+            )
+        assert len(await search.coming(tx, SearchQuery(), None, 50)) >= 2
         assert len(await membership_queries.listed(tx, [], None, after=None, limit=9)) == 1
 
 
@@ -148,7 +161,7 @@ async def test_in_a_group_what_one_member_keeps_from_another_is_in_no_list_of_th
         event = await event_by_group(tx, ana, group)
 
         async def finds(who):
-            mine = await search.coming(tx, Wanted(of_groups_of=who.user_id, viewer=who.user_id), None, 9)
+            mine = await search.coming(tx, SearchQuery(of_groups_of=who.user_id, viewer=who.user_id), None, 9)
             return [one.id for one in mine] == [event.id]
 
         assert await finds(ben)

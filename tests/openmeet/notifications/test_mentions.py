@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import tell_of_new_events
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
@@ -14,7 +14,7 @@ from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.queries import MOST, handles_in
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, Kind, Topic
+from openmeet.domain.notifications.model import Channel, NotificationKind, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import api_session, details, event_by, person, site_on
@@ -40,7 +40,7 @@ async def named(tx, who):
     return who
 
 
-async def heard(reader, who) -> list[Kind]:
+async def heard(reader, who) -> list[NotificationKind]:
     return [one.kind for one in reversed(await newest(reader, who.user_id, 20))]
 
 
@@ -73,13 +73,13 @@ async def test_an_edit_tells_who_answered_once_and_no_stranger(db):
         ana = await person(tx, "Ana")
         ben, cleo = await named(tx, await person(tx, "Ben")), await named(tx, await person(tx, "Cleo"))
         event = await event_by(tx, ana)
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         words = "@ben.town.test brings the board, @cleo.town.test may know nothing of it."
         await event_hosting.revise(tx, ana, event.slug, details(description=words))
         await event_hosting.revise(tx, ana, event.slug, details(description=words + " And a cake."))
-        assert (await heard(tx, ben)).count(Kind.MENTION) == 1
+        assert (await heard(tx, ben)).count(NotificationKind.MENTION) == 1
         assert await heard(tx, cleo) == []
-        (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is Kind.MENTION]
+        (one,) = [news for news in await newest(tx, ben.user_id, 20) if news.kind is NotificationKind.MENTION]
     assert one.particulars.person_id == ana.user_id
 
 
@@ -90,19 +90,19 @@ async def test_a_new_event_of_a_group_and_an_announcement_name_people_of_the_gro
         group = await group_by(tx, ana)
         ben, cleo, dan = [await named(tx, await member(tx, group, ana, name)) for name in ("Ben", "Cleo", "Dan")]
         eve = await named(tx, await person(tx, "Eve"))
-        await notifications.choose(tx, dan.user_id, {Topic.MENTIONS: frozenset[Channel]()})
+        await notifications.choose(tx, dan.user_id, {NotificationTopic.MENTIONS: frozenset[Channel]()})
         words = "With @ben.town.test, @dan.town.test and @eve.town.test"
         await events.create(tx, ana, details(description=words), group=of_event(group))
         await announcements.announce(tx, ana, group.slug, words)
     clock.turn(10 * MINUTE)
     await tell_of_new_events(db)
     async with db.reader() as reader:
-        assert set(await heard(reader, ben)) >= {Kind.MENTION, Kind.GROUP_MENTION}
+        assert set(await heard(reader, ben)) >= {NotificationKind.MENTION, NotificationKind.GROUP_MENTION}
         for who in (cleo, dan):
             found = set(await heard(reader, who))
-            assert found >= {Kind.GROUP_EVENT, Kind.ANNOUNCEMENT}
-            assert not found & {Kind.MENTION, Kind.GROUP_MENTION}
-        assert not {Kind.GROUP_EVENT, Kind.ANNOUNCEMENT} & set(await heard(reader, ben))
+            assert found >= {NotificationKind.GROUP_EVENT, NotificationKind.ANNOUNCEMENT}
+            assert not found & {NotificationKind.MENTION, NotificationKind.GROUP_MENTION}
+        assert not {NotificationKind.GROUP_EVENT, NotificationKind.ANNOUNCEMENT} & set(await heard(reader, ben))
         assert await heard(reader, eve) == []
 
 

@@ -11,7 +11,7 @@ from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Engine
 from openmeet.domain.notifications import notify
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import count_unread, newest
 from openmeet.domain.users.model import UserId
 
@@ -55,15 +55,15 @@ async def test_old_news_stay_as_they_were_and_new_kinds_are_taken(place: tuple[s
     async with after.transaction() as tx:
         kept = await newest(tx, UserId("ana"), 10)
         assert [(one.id, one.kind, one.created_at, one.read_at) for one in kept] == [
-            ("2", Kind.EVENT_CANCELLED, 2, None),
-            ("1", Kind.NEW_ANSWER, 1, 5),
+            ("2", NotificationKind.EVENT_CANCELLED, 2, None),
+            ("1", NotificationKind.NEW_ANSWER, 1, 5),
         ]
         assert kept[1].particulars.answer == "attending"
         assert await count_unread(tx, UserId("ana")) == 1
         # Nothing of the past is mailed, and nothing of it is told once more.
         assert await tx.fetch("select subject from debts") == []
-        await notify.tell(tx, [UserId("ana")], Kind.EVENT_CANCELLED, "tea", 2)
+        await notify.tell(tx, [UserId("ana")], NotificationKind.EVENT_CANCELLED, "tea", 2)
         assert await tx.fetch("select subject from debts") == []
-        await notify.tell(tx, [UserId("ana")], Kind.REMINDER, "tea", 3)
+        await notify.tell(tx, [UserId("ana")], NotificationKind.REMINDER, "tea", 3)
         assert len(await newest(tx, UserId("ana"), 10)) == 3
     await after.close()

@@ -10,20 +10,20 @@ from openmeet.domain.notifications import rules
 from openmeet.domain.notifications.model import (
     NOTHING_MORE,
     TOPICS,
-    Addressee,
     Channel,
     Hours,
-    Kind,
-    Particulars,
-    Topic,
+    NotificationDetails,
+    NotificationKind,
+    NotificationRecipient,
+    NotificationTopic,
     When,
 )
 from openmeet.domain.users.model import UserId
 
 NOW = Instant(1_772_366_400_000_000)  # 2026-03-01T12:00:00Z, 13:00 in Berlin
 NIGHT = Hours("Europe/Berlin", (time(22), time(7)))
-MOVED = Particulars(started=When(NOW, "UTC"), starts=When(NOW, "UTC"))
-ELSEWHERE = Particulars(was_at="Library", is_at="Café")
+MOVED = NotificationDetails(started=When(NOW, "UTC"), starts=When(NOW, "UTC"))
+ELSEWHERE = NotificationDetails(was_at="Library", is_at="Café")
 
 
 def at(text: str) -> Instant:
@@ -33,17 +33,17 @@ def at(text: str) -> Instant:
 @pytest.mark.parametrize(
     ("kind", "particulars", "starts_in", "urgent"),
     [
-        (Kind.EVENT_CANCELLED, NOTHING_MORE, 30 * DAY, True),
-        (Kind.EVENT_DELETED, NOTHING_MORE, 30 * DAY, True),
-        (Kind.EVENT_CHANGED, MOVED, 30 * DAY, True),
-        (Kind.EVENT_CHANGED, ELSEWHERE, 30 * DAY, True),
-        (Kind.EVENT_REINSTATED, NOTHING_MORE, 30 * DAY, True),
-        (Kind.MOVED_UP, NOTHING_MORE, DAY, False),
-        (Kind.MOVED_UP, NOTHING_MORE, DAY - 1, True),
-        (Kind.MOVED_UP, NOTHING_MORE, -1, False),
-        (Kind.NEW_ANSWER, NOTHING_MORE, HOUR, False),
-        (Kind.REMINDER, NOTHING_MORE, HOUR, False),
-        (Kind.NEW_DATE, NOTHING_MORE, HOUR, False),
+        (NotificationKind.EVENT_CANCELLED, NOTHING_MORE, 30 * DAY, True),
+        (NotificationKind.EVENT_DELETED, NOTHING_MORE, 30 * DAY, True),
+        (NotificationKind.EVENT_CHANGED, MOVED, 30 * DAY, True),
+        (NotificationKind.EVENT_CHANGED, ELSEWHERE, 30 * DAY, True),
+        (NotificationKind.EVENT_REINSTATED, NOTHING_MORE, 30 * DAY, True),
+        (NotificationKind.MOVED_UP, NOTHING_MORE, DAY, False),
+        (NotificationKind.MOVED_UP, NOTHING_MORE, DAY - 1, True),
+        (NotificationKind.MOVED_UP, NOTHING_MORE, -1, False),
+        (NotificationKind.NEW_ANSWER, NOTHING_MORE, HOUR, False),
+        (NotificationKind.REMINDER, NOTHING_MORE, HOUR, False),
+        (NotificationKind.NEW_DATE, NOTHING_MORE, HOUR, False),
     ],
 )
 def test_urgent_is_what_somebody_could_travel_in_vain_for(kind, particulars, starts_in, urgent):
@@ -51,12 +51,12 @@ def test_urgent_is_what_somebody_could_travel_in_vain_for(kind, particulars, sta
 
 
 def test_a_date_to_be_announced_is_not_near():
-    assert not rules.is_urgent(Kind.MOVED_UP, NOTHING_MORE, None, NOW)
+    assert not rules.is_urgent(NotificationKind.MOVED_UP, NOTHING_MORE, None, NOW)
 
 
 @pytest.mark.parametrize(("particulars", "mailed"), [(NOTHING_MORE, False), (MOVED, True), (ELSEWHERE, True)])
 def test_of_changes_only_time_and_place_are_mailed(particulars, mailed):
-    assert rules.is_mailed(Kind.EVENT_CHANGED, particulars) is mailed
+    assert rules.is_mailed(NotificationKind.EVENT_CHANGED, particulars) is mailed
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_a_reminder_waits_for_no_digest_that_comes_with_the_start(starts, too_la
     """A day before what begins at eight is the digest hour of eight: the next one leaves when it begins."""
     _, digest_at = rules.next_digest(Hours("Europe/Berlin", digest_hour=8), NOW)
     assert digest_at == at("2026-03-02T07:00")
-    assert rules.is_too_late_in(digest_at, Kind.REMINDER, at(starts), urgent=False) is too_late
-    assert not rules.is_too_late_in(digest_at, Kind.HOST_EVENT, at(starts), urgent=False)
+    assert rules.is_too_late_in(digest_at, NotificationKind.REMINDER, at(starts), urgent=False) is too_late
+    assert not rules.is_too_late_in(digest_at, NotificationKind.HOST_EVENT, at(starts), urgent=False)
 
 
 def test_urgent_mail_leaves_in_the_night_and_other_mail_after_half_an_hour():
@@ -138,7 +138,7 @@ def test_urgent_mail_leaves_in_the_night_and_other_mail_after_half_an_hour():
     assert rules.mail_due_at(NIGHT, night, urgent=True) == night
     assert rules.mail_due_at(NIGHT, night, urgent=False) == at("2026-03-02T06:00")
     assert rules.mail_due_at(NIGHT, NOW, urgent=False) == NOW + 30 * MINUTE
-    message = rules.waits_for(Kind.HOST_MESSAGE)
+    message = rules.waits_for(NotificationKind.HOST_MESSAGE)
     assert rules.mail_due_at(NIGHT, NOW, urgent=False, waits=message) == NOW
     assert rules.mail_due_at(NIGHT, night, urgent=False, waits=message) == at("2026-03-02T06:00")
 
@@ -165,7 +165,7 @@ def test_the_digest_of_news_is_the_next_one(zone, hour, day, moment):
     ],
 )
 def test_nothing_is_mailed_twice_nor_without_an_address(has_address, channels, channel):
-    assert rules.channel_of_mail(Addressee(UserId("a"), has_address, frozenset(channels), NIGHT)) is channel
+    assert rules.channel_of_mail(NotificationRecipient(UserId("a"), has_address, frozenset(channels), NIGHT)) is channel
 
 
 FORM = {"time_zone": "Europe/Berlin", "quiet_from": "22:00", "quiet_until": "07:30", "digest_hour": "18"}
@@ -197,5 +197,5 @@ def test_hours_that_make_no_sense_are_named(typed, fields):
 
 def test_every_kind_of_news_is_chosen_by_one_topic_and_every_topic_chooses_something() -> None:
     """Decision 0076; one's own answers have mails alone, which are no news."""
-    assert set(TOPICS) == set(Kind)
-    assert set(Topic) - set(TOPICS.values()) == {Topic.OWN_ANSWERS}
+    assert set(TOPICS) == set(NotificationKind)
+    assert set(NotificationTopic) - set(TOPICS.values()) == {NotificationTopic.OWN_ANSWERS}

@@ -6,10 +6,10 @@ from datetime import time
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import links, preferences
-from openmeet.domain.notifications.links import Link, Purpose
-from openmeet.domain.notifications.model import Channel, Hours, Topic
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.model import Channel, Hours, NotificationTopic
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, inputs_of, person, sign_up, site_on
 
@@ -44,9 +44,9 @@ async def test_what_is_chosen_is_kept_and_shown(site):
         assert (await browser.post(PATH, data=FORM)).status_code == 303
         shown = await browser.get(PATH)
     topics, hours = await chosen(site, "ana@example.org")
-    assert topics[Topic.CHANGES] == {Channel.IN_APP, Channel.DIGEST}
-    assert topics[Topic.ANSWERS] == {Channel.EMAIL}
-    assert topics[Topic.REMINDERS] == set()
+    assert topics[NotificationTopic.CHANGES] == {Channel.IN_APP, Channel.DIGEST}
+    assert topics[NotificationTopic.ANSWERS] == {Channel.EMAIL}
+    assert topics[NotificationTopic.REMINDERS] == set()
     assert hours == Hours("Europe/Berlin", (time(22), time(7)), 18)
     assert 'value="22:00"' in shown.text
     assert '<option value="18" selected>18:00</option>' in shown.text
@@ -60,7 +60,7 @@ async def test_what_is_wrong_is_named_and_what_was_typed_stays(site):
     assert "Fill in both times, or neither." in refused.text
     assert 'value="22:00"' in refused.text
     topics, _ = await chosen(site, "ana@example.org")
-    assert topics[Topic.CHANGES] == {Channel.IN_APP, Channel.EMAIL}
+    assert topics[NotificationTopic.CHANGES] == {Channel.IN_APP, Channel.EMAIL}
 
 
 async def test_of_edits_of_one_version_at_once_one_is_done(site):
@@ -82,7 +82,7 @@ async def test_old_links_can_be_cancelled(site):
         await sign_up(browser, "ana@example.org", "Ana")
         async with site.db.transaction() as tx:
             ana = await by_email(tx, "ana@example.org")
-            token = await links.token_for(tx, CODE_KEY, Link(ana.id, Purpose.UNSUBSCRIBE, "changes"))
+            token = await links.token_for(tx, CODE_KEY, EmailLink(ana.id, LinkPurpose.UNSUBSCRIBE, "changes"))
         assert (await browser.get(f"/mail/stop/{token}")).status_code == 200
         assert (await browser.post(f"{PATH}/revoke-links")).status_code == 303
         assert (await browser.get(f"/mail/stop/{token}")).status_code == 404
@@ -94,7 +94,7 @@ async def test_strangers_and_foreign_forms_change_nothing(site):
         await sign_up(browser, "ana@example.org", "Ana")
         foreign = await browser.post(PATH, data=FORM, headers={"origin": "https://evil.example"})
         assert foreign.status_code == 403
-    assert (await chosen(site, "ana@example.org"))[0][Topic.ANSWERS] == {Channel.IN_APP, Channel.EMAIL}
+    assert (await chosen(site, "ana@example.org"))[0][NotificationTopic.ANSWERS] == {Channel.IN_APP, Channel.EMAIL}
 
 
 async def test_the_api_keeps_what_it_shows(site):
@@ -123,7 +123,7 @@ async def test_the_api_lists_news(site, clock):
             ana = await by_email(tx, "ana@example.org")
             ben = await person(tx, "Ben")
             event = await event_by(tx, type(ben)(ana.id, "Ana"))
-            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         listed = (await browser.get("/api/notifications", headers=session)).json()
         (item,) = listed["items"]
         assert (listed["unread"], item["kind"], item["isUnread"]) == (1, "new_answer", True)

@@ -25,20 +25,20 @@ from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
 from groundwork.workers.quota import person as by_person
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.calendars import queries, subscriptions, tasks
 from openmeet.domain.calendars.entries import all_of, conflicts
-from openmeet.domain.calendars.fetch import Outgoing, checked_url
+from openmeet.domain.calendars.fetch import CalendarFetcher, checked_url
 from openmeet.domain.calendars.model import (
     LONGEST_PAUSE,
     MOST_COSTLY_FAILURES,
     MOST_FAILURES,
     REFRESH_EVERY,
     ROLL_BEFORE,
+    EntryKind,
     FailureReason,
-    Health,
+    FeedHealth,
     Itself,
-    Kind,
     Span,
 )
 from openmeet.domain.events import actions as events
@@ -102,9 +102,9 @@ async def elsewhere() -> AsyncIterator[Elsewhere]:
 
 
 @pytest.fixture
-async def outgoing() -> AsyncIterator[Outgoing]:
+async def outgoing() -> AsyncIterator[CalendarFetcher]:
     http = HttpClient(DEVELOPMENT)
-    yield Outgoing(http, Sealer([bytes(32)]))
+    yield CalendarFetcher(http, Sealer([bytes(32)]))
     await http.close()
 
 
@@ -113,12 +113,12 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
-async def titles(db: Database, who: Caller) -> list[tuple[Kind, str]]:
+async def titles(db: Database, who: Caller) -> list[tuple[EntryKind, str]]:
     async with db.reader() as reader:
         return [(one.kind, one.title) for one in await all_of(reader, who.user_id, START, END)]
 
 
-async def add(db: Database, who: Caller, outgoing: Outgoing, url: str, name: str = "") -> tuple[object, bool]:
+async def add(db: Database, who: Caller, outgoing: CalendarFetcher, url: str, name: str = "") -> tuple[object, bool]:
     async with db.reader() as reader:
         now = reader.now
     offered = await subscriptions.look(outgoing, WORKERS, url, now, "Europe/Berlin")
@@ -144,14 +144,18 @@ async def test_what_stands_in_a_calendar(db: Database) -> None:
         full = await event_by(tx, ana, title="Full", capacity="1", starts="2026-07-05T18:00", ends="2026-07-05T20:00")
         gone = await event_by(tx, ana, title="Gone")
         off = await event_by(tx, ana, title="Off", starts="2026-07-06T18:00", ends="2026-07-06T20:00")
-        await attendance.answer(tx, ana, full.slug, Reply.GOING)
+        await attendance.answer(tx, ana, full.slug, RsvpReply.GOING)
         for event in (tea, full, gone):
-            await attendance.answer(tx, ben, event.slug, Reply.GOING)
-        await attendance.answer(tx, ben, off.slug, Reply.DECLINED)
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ben, off.slug, RsvpReply.DECLINED)
         await events.delete(tx, ana, gone.slug)
         await events.cancel(tx, ana, tea.slug, "Rain")
-    assert await titles(db, ben) == [(Kind.GOING, "Tea"), (Kind.WAITING, "Full")]
-    assert await titles(db, ana) == [(Kind.HOSTING, "Tea"), (Kind.HOSTING, "Full"), (Kind.HOSTING, "Off")]
+    assert await titles(db, ben) == [(EntryKind.GOING, "Tea"), (EntryKind.WAITING, "Full")]
+    assert await titles(db, ana) == [
+        (EntryKind.HOSTING, "Tea"),
+        (EntryKind.HOSTING, "Full"),
+        (EntryKind.HOSTING, "Off"),
+    ]
     async with db.reader() as reader:
         tea_entry = (await all_of(reader, ben.user_id, START, END))[0]
     assert (tea_entry.is_cancelled, tea_entry.is_busy) == (True, False)
@@ -162,7 +166,7 @@ async def test_a_place_that_is_for_attendees_is_for_attendees(db: Database) -> N
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         event = await event_by(tx, ana, place_audience="attendees")
-        await attendance.answer(tx, ben, event.slug, Reply.INTERESTED)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.INTERESTED)
     async with db.reader() as reader:
         assert [one.place for one in await all_of(reader, ben.user_id, START, END)] == ["Berlin"]
         assert [one.place for one in await all_of(reader, ana.user_id, START, END)] == ["Town library, Berlin"]
@@ -174,8 +178,8 @@ async def test_what_overlaps(db: Database) -> None:
         ana, ben = await people(tx)
         tea = await event_by(tx, ana, title="Tea", starts="2026-07-04T18:00", ends="2026-07-04T20:00")
         talk = await event_by(tx, ana, title="Talk", starts="2026-07-04T19:00", ends="2026-07-04T21:00")
-        await attendance.answer(tx, ben, tea.slug, Reply.GOING)
-        await attendance.answer(tx, ben, talk.slug, Reply.INTERESTED)
+        await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ben, talk.slug, RsvpReply.INTERESTED)
         starts = tea.starts_at
         assert starts is not None
         spans = [
@@ -217,7 +221,7 @@ async def test_a_copy_in_a_calendar_subscribed_to_is_no_conflict(db: Database) -
     assert {line.overlaps for day in shown.days for line in day.lines if line.title == "Choir practice"} == {""}
 
 
-async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, outgoing: Outgoing) -> None:
+async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher) -> None:
     """Its dates stand in one person's calendar and in nobody else's; twice is once; its address is sealed."""
     async with db.transaction() as tx:
         ana, ben = await people(tx)
@@ -225,7 +229,7 @@ async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, o
     _, is_new_again = await add(db, ana, outgoing, elsewhere.url)
     assert (is_new, is_new_again) == (True, False)
     found = await mine(db, ana)
-    assert (found.name, found.host, found.dates, found.health) == ("Choir", "127.0.0.1", 5, Health.FRESH)
+    assert (found.name, found.host, found.dates, found.health) == ("Choir", "127.0.0.1", 5, FeedHealth.FRESH)
     assert len(await titles(db, ana)) == 5
     assert await titles(db, ben) == []
     async with db.reader() as reader:
@@ -245,7 +249,7 @@ async def test_a_calendar_of_another_place(db: Database, elsewhere: Elsewhere, o
 
 
 async def test_it_is_read_again_with_its_tag(
-    db: Database, elsewhere: Elsewhere, outgoing: Outgoing, clock: HandClock
+    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     """Not before it is due; unchanged answers cost nothing; changes arrive."""
     async with db.transaction() as tx:
@@ -259,11 +263,11 @@ async def test_it_is_read_again_with_its_tag(
     elsewhere.body = CHOIR.format(extra="in the new hall")
     clock.turn(REFRESH_EVERY + HOUR)
     assert await asyncio.gather(*(tasks.refresh_due(db, outgoing, POOL, "UTC") for _ in range(2))) in ([1, 0], [0, 1])
-    assert (Kind.SUBSCRIBED, "Choir practice in the new hall") in await titles(db, ana)
+    assert (EntryKind.SUBSCRIBED, "Choir practice in the new hall") in await titles(db, ana)
 
 
 async def test_failures_wait_longer_and_longer_and_lose_nothing(
-    db: Database, elsewhere: Elsewhere, outgoing: Outgoing, clock: HandClock
+    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -274,19 +278,19 @@ async def test_failures_wait_longer_and_longer_and_lose_nothing(
         clock.turn(REFRESH_EVERY * 2**number)
         await tasks.refresh_due(db, outgoing, POOL, "UTC")
         found = await mine(db, ana)
-        assert (found.health, found.failures, found.dates) == (Health.FAILING, number, 5)
+        assert (found.health, found.failures, found.dates) == (FeedHealth.FAILING, number, 5)
         assert found.problem
         assert found.next_fetch_at is not None
         assert found.next_fetch_at - clock.now() >= REFRESH_EVERY * 2 ** (number - 1)
     elsewhere.status = 410
     clock.turn(8 * DAY)
     await tasks.refresh_due(db, outgoing, POOL, "UTC")
-    assert (await mine(db, ana)).health is Health.GIVEN_UP
+    assert (await mine(db, ana)).health is FeedHealth.GIVEN_UP
     assert len(await titles(db, ana)) == 5
     assert MOST_FAILURES > 3
 
 
-async def test_dates_move_on_with_the_clock(db: Database, outgoing: Outgoing, clock: HandClock) -> None:
+async def test_dates_move_on_with_the_clock(db: Database, outgoing: CalendarFetcher, clock: HandClock) -> None:
     """A file from which nothing is fetched still shows next year's dates next year."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -310,7 +314,7 @@ async def test_only_public_addresses_are_asked(db: Database, elsewhere: Elsewher
     http = HttpClient(PUBLIC)
     try:
         with pytest.raises((RemoteFailed, InvalidInput, Refused)):
-            await add(db, ana, Outgoing(http, Sealer([bytes(32)])), elsewhere.url)
+            await add(db, ana, CalendarFetcher(http, Sealer([bytes(32)])), elsewhere.url)
     finally:
         await http.close()
     assert elsewhere.asked == []
@@ -347,8 +351,8 @@ async def test_what_one_waits_for_is_tentative_in_the_feed(db: Database) -> None
     async with db.transaction() as tx:
         ana, ben = await people(tx)
         full = await event_by(tx, ana, title="Full", capacity="1")
-        await attendance.answer(tx, ana, full.slug, Reply.GOING)
-        await attendance.answer(tx, ben, full.slug, Reply.GOING)
+        await attendance.answer(tx, ana, full.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ben, full.slug, RsvpReply.GOING)
         status = []
         for who in (ben, ana):
             file = await feed.file_of(tx, who.user_id, name="", public_url="https://m.example", host="m.example")
@@ -364,7 +368,7 @@ async def test_who_goes_to_one_date_of_a_series_has_that_one_in_the_feed(db: Dat
         timing = weekly("FREQ=WEEKLY", start)
         series = await series_actions.create(tx, ana, Template("Practice"), timing)
         one = (await dates(tx, series))[2]
-        await attendance.answer(tx, ben, one.slug, Reply.GOING)
+        await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
         file = await feed.file_of(tx, ben.user_id, name="Ben", public_url="https://m.example", host="m.example")
     found = recurring_ical_events.of(icalendar.Calendar.from_ical(file)).between((2020, 1, 1), (2040, 1, 1))
     assert [entry["DTSTART"].dt.timestamp() * 1_000_000 for entry in found] == [one.starts_at]
@@ -388,8 +392,8 @@ async def test_the_feed_has_a_secret_address_that_can_be_changed(db: Database) -
         ana, ben = await people(tx)
         event = await event_by(tx, ana, title="Tea", online_url="https://talk.example/room")
         maybe = await event_by(tx, ana, title="Perhaps")
-        await attendance.answer(tx, ben, event.slug, Reply.GOING)
-        await attendance.answer(tx, ben, maybe.slug, Reply.INTERESTED)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ben, maybe.slug, RsvpReply.INTERESTED)
         first = await feed.open_feed(tx, CODE_KEY, ben.user_id)
         assert await feed.open_feed(tx, CODE_KEY, ben.user_id) == first
         assert await feed.owner_of(tx, first) == ben.user_id
@@ -411,7 +415,7 @@ BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRUL
 
 
 async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retry(
-    db: Database, elsewhere: Elsewhere, outgoing: Outgoing, clock: HandClock
+    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     """It keeps its dates, says what happened, is tried less and less and then no more; read by its owner it is well again."""
     async with db.transaction() as tx:
@@ -428,7 +432,7 @@ async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retr
         asked = len(elsewhere.asked)
         clock.turn(100 * DAY)
         await tasks.refresh_due(db, outgoing, strict, "UTC")
-        assert (await mine(db, ana)).health is Health.GIVEN_UP
+        assert (await mine(db, ana)).health is FeedHealth.GIVEN_UP
         assert len(elsewhere.asked) == asked
     finally:
         await strict.close()
@@ -438,12 +442,12 @@ async def test_a_calendar_that_takes_too_much_is_given_up_and_its_owner_can_retr
     assert address is not None
     assert await tasks.refresh(db, outgoing, WORKERS, address, "UTC")
     found = await mine(db, ana)
-    assert (found.health, found.reason, found.failures) == (Health.FRESH, None, 0)
+    assert (found.health, found.reason, found.failures) == (FeedHealth.FRESH, None, 0)
     assert found.next_fetch_at is not None
 
 
 async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
-    db: Database, elsewhere: Elsewhere, outgoing: Outgoing, clock: HandClock
+    db: Database, elsewhere: Elsewhere, outgoing: CalendarFetcher, clock: HandClock
 ) -> None:
     """It is tried again soon, and nobody is told that something is wrong with it."""
     async with db.transaction() as tx:
@@ -458,12 +462,14 @@ async def test_a_used_up_allowance_is_no_fault_of_the_calendar(
     finally:
         await narrow.close()
     found = await mine(db, ana)
-    assert (found.health, found.reason, found.failures) == (Health.FRESH, None, 0)
+    assert (found.health, found.reason, found.failures) == (FeedHealth.FRESH, None, 0)
     clock.turn(HOUR)
     assert await tasks.refresh_due(db, outgoing, POOL, "UTC") == 1
 
 
-async def test_dates_that_cannot_be_computed_anew_stay(db: Database, outgoing: Outgoing, clock: HandClock) -> None:
+async def test_dates_that_cannot_be_computed_anew_stay(
+    db: Database, outgoing: CalendarFetcher, clock: HandClock
+) -> None:
     """Once, and not again at each round; its owner is told."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -479,7 +485,7 @@ async def test_dates_that_cannot_be_computed_anew_stay(db: Database, outgoing: O
     try:
         assert await tasks.roll(db, strict, "UTC") == 0
         found = await mine(db, ana)
-        assert (found.health, found.reason, found.dates) == (Health.FILE, FailureReason.TOO_MUCH_WORK, made.dates)
+        assert (found.health, found.reason, found.dates) == (FeedHealth.FILE, FailureReason.TOO_MUCH_WORK, made.dates)
         async with db.reader() as reader:
             assert await queries.running_out(reader, Instant(clock.now() + ROLL_BEFORE), 10) == []
     finally:

@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
-from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.calendars.fetch import CalendarFetcher
 from tests.databases import MakeDatabase
 from tests.openmeet.personal_calendar.test_calendar import BOMB, CHOIR, Elsewhere, elsewhere, outgoing
 from tests.openmeet.site_under_test import Site, api_session, change_services, h1_of, inputs_of, sign_up, site_on
@@ -17,7 +17,7 @@ __all__ = ["elsewhere", "outgoing"]
 
 
 @pytest.fixture
-async def site(make_sqlite: MakeDatabase, clock: HandClock, outgoing: Outgoing) -> Site:
+async def site(make_sqlite: MakeDatabase, clock: HandClock, outgoing: CalendarFetcher) -> Site:
     made = site_on(await make_sqlite("openmeet", clock=clock), clock)
     change_services(made.app, outgoing=outgoing)
     return made

@@ -17,7 +17,7 @@ from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import NO_WISHES, Reply
+from openmeet.domain.attendance.model import NO_WISHES, RsvpReply
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
@@ -31,7 +31,7 @@ from openmeet.domain.imports import queries as arrivals
 from openmeet.domain.imports.model import Medium, What
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, Topic
+from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, NotificationTopic
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
@@ -41,7 +41,7 @@ from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks
 from openmeet.domain.webhooks.deliver import webhook_payer
 from openmeet.domain.webhooks.model import OFF_MAIL, Happening
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import local_of
@@ -102,7 +102,7 @@ async def _webhook_off(site: Site, _: object) -> None:
         await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={Happening.EVENT}, group_id=None)
         await event_by(tx, owner)
     payer = webhook_payer(site.db, http, sealer, webhook_view(ORIGIN))
-    while await run_once(site.db, {Debt.WEBHOOK: Paying(payer)}):
+    while await run_once(site.db, {JobKind.WEBHOOK: Paying(payer)}):
         pass
     await http.close()
     await serving.stop()
@@ -128,7 +128,7 @@ async def _ask_as_guest(site: Site, name: str, *, confirms: bool) -> None:
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, f"Host of {name}"))
         asked = await guests.ask(
-            tx, event.slug, email=email, display_name=name, reply=Reply.INTERESTED, wishes=NO_WISHES
+            tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, wishes=NO_WISHES
         )
         if confirms:
             await guests.confirm(tx, asked.id)
@@ -137,7 +137,7 @@ async def _ask_as_guest(site: Site, name: str, *, confirms: bool) -> None:
 async def _answered(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Answered"))
-        await attendance.answer(tx, await person(tx, "Coming"), event.slug, Reply.GOING)
+        await attendance.answer(tx, await person(tx, "Coming"), event.slug, RsvpReply.GOING)
     site.clock.turn(HOUR)
 
 
@@ -145,18 +145,18 @@ async def _withdrawn(site: Site, deliver: Callable[[], Awaitable[None]]) -> None
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Deserted"))
         going = await person(tx, "Wavering")
-        await attendance.answer(tx, going, event.slug, Reply.GOING)
+        await attendance.answer(tx, going, event.slug, RsvpReply.GOING)
     site.clock.turn(HOUR)
     await deliver()
     async with site.db.transaction() as tx:
-        await attendance.answer(tx, going, event.slug, Reply.DECLINED)
+        await attendance.answer(tx, going, event.slug, RsvpReply.DECLINED)
     site.clock.turn(HOUR)
 
 
 async def _series_answered(site: Site, _: object) -> None:
     async with site.db.transaction() as tx:
         made = await _series(site, tx, "Trainer")
-        await standing_rsvps.answer_all(tx, await person(tx, "Eager"), made.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, await person(tx, "Eager"), made.slug, RsvpReply.GOING)
     site.clock.turn(HOUR)
 
 
@@ -164,7 +164,7 @@ async def _series_withdrawn(site: Site, deliver: Callable[[], Awaitable[None]]) 
     async with site.db.transaction() as tx:
         made = await _series(site, tx, "Conductor")
         eager = await person(tx, "Fickle")
-        await standing_rsvps.answer_all(tx, eager, made.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, eager, made.slug, RsvpReply.GOING)
     site.clock.turn(HOUR)
     await deliver()
     async with site.db.transaction() as tx:
@@ -207,8 +207,10 @@ async def _change(site: Site, name: str, channels: frozenset[Channel]) -> None:
         host = await person(tx, f"Host of {name}")
         event = await event_by(tx, host)
         going = await person(tx, name)
-        await notifications.choose(tx, going.user_id, {Topic.CHANGES: channels, Topic.OWN_ANSWERS: frozenset()})
-        await attendance.answer(tx, going, event.slug, Reply.GOING)
+        await notifications.choose(
+            tx, going.user_id, {NotificationTopic.CHANGES: channels, NotificationTopic.OWN_ANSWERS: frozenset()}
+        )
+        await attendance.answer(tx, going, event.slug, RsvpReply.GOING)
         await event_hosting.revise(tx, host, event.slug, details(venue_name="The other park"))
 
 

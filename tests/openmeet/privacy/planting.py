@@ -6,12 +6,12 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.sealing import Sealer
 from openmeet.domain.api_tokens import tokens as access
-from openmeet.domain.api_tokens.scopes import Scope
-from openmeet.domain.api_tokens.tokens import TokenWanted
+from openmeet.domain.api_tokens.scopes import TokenScope
+from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import Reply, Wishes
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, drafts, group_events, pictures
 from openmeet.domain.events.model import Details, Event, GroupOfEvent, Visibility
@@ -26,7 +26,7 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Template, Timing
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions as webhooks
@@ -62,8 +62,8 @@ async def _people(tx: Transaction, town: Planted) -> None:
         address = town.secret(f"mailof{viewer}", viewer, host=False)
         user_id = await users.create_person(tx, display_name=viewer.title(), email=f"{address.lower()}@example.org")
         town.callers[viewer] = Caller(user_id, viewer.title())
-        browser = await sign_in.open_session(tx, user_id, SessionKind.BROWSER)
-        program = await sign_in.open_session(tx, user_id, SessionKind.API)
+        browser = await sign_in.open_session(tx, user_id, SessionTransport.BROWSER)
+        program = await sign_in.open_session(tx, user_id, SessionTransport.API)
         town.tokens[viewer] = (browser.token, program.token)
         town.feeds[viewer] = await feed.open_feed(tx, CODE_KEY, user_id)
     town.addresses["calendar"] = []
@@ -93,20 +93,22 @@ async def _public_event(tx: Transaction, town: Planted, *, is_open: bool) -> Non
             online_url_audience=audience,
         ),
     )
-    questions = (Question("q1", "What do you eat?"),)
-    await host_decisions.change_joining(tx, ana, event.slug, Joining(max_party=3, asks_names=True, questions=questions))
-    wishes = Wishes(2, None, (town.secret("companion", GUEST),), {"q1": town.secret("reply", GUEST)}, None)
-    answer = await attendance.answer(tx, guest, event.slug, Reply.GOING, wishes)
-    await attendance.answer(tx, town.callers[MEMBER], event.slug, Reply.INTERESTED)
+    questions = (RegistrationQuestion("q1", "What do you eat?"),)
+    await host_decisions.change_joining(
+        tx, ana, event.slug, RegistrationSettings(max_party=3, asks_names=True, questions=questions)
+    )
+    wishes = RsvpRequest(2, None, (town.secret("companion", GUEST),), {"q1": town.secret("reply", GUEST)}, None)
+    answer = await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, wishes)
+    await attendance.answer(tx, town.callers[MEMBER], event.slug, RsvpReply.INTERESTED)
     hidden = await users.create_person(tx, display_name=town.secret("shyname"), email="shy@example.org")
-    await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, Reply.GOING, Wishes(is_private=True))
+    await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, RsvpReply.GOING, RsvpRequest(is_private=True))
     asked = await guests.ask(
         tx,
         event.slug,
         email=f"{town.secret('guestmail', host=False).lower()}@example.org",
         display_name=town.secret("guestname"),
-        reply=Reply.GOING,
-        wishes=Wishes(),
+        reply=RsvpReply.GOING,
+        wishes=RsvpRequest(),
     )
     await guests.confirm(tx, asked.id)
     await host_decisions.add(tx, ana, event.slug, town.secret("addedname"))
@@ -133,10 +135,10 @@ async def _events_for_few(tx: Transaction, town: Planted, *, is_open: bool) -> N
     private = await events.create(tx, ana, _typed(town, "private", "public" if is_open else "private", GUEST))
     picture = Picture("a" * 64, town.secret("alt", GUEST), 1200, 630)
     await pictures.put(tx, ana, private.slug, picture)
-    questions = (Question("q1", town.secret("question", GUEST)),)
-    await host_decisions.change_joining(tx, ana, private.slug, Joining(questions=questions))
+    questions = (RegistrationQuestion("q1", town.secret("question", GUEST)),)
+    await host_decisions.change_joining(tx, ana, private.slug, RegistrationSettings(questions=questions))
     await invitations.invite(tx, ana, private.slug, "zqmailofguestzq@example.org")
-    await attendance.answer(tx, guest, private.slug, Reply.GOING)
+    await attendance.answer(tx, guest, private.slug, RsvpReply.GOING)
     await event_hosting.cancel(tx, ana, private.slug, town.secret("reason", GUEST))
     _event_address(town, private)
 
@@ -176,7 +178,7 @@ async def _groups(tx: Transaction, town: Planted, *, is_open: bool) -> None:
         of_group = group_events.of_event(group)
         own = "public" if is_secret or is_open else "private"
         event = await events.create(tx, ana, _typed(town, f"{name}event", own, *meant), group=of_group)
-        await attendance.answer(tx, town.callers[FORMER], event.slug, Reply.INTERESTED)
+        await attendance.answer(tx, town.callers[FORMER], event.slug, RsvpReply.INTERESTED)
         _event_address(town, event)
         if is_secret:
             await _series(tx, town, f"{name}series", *meant, group=of_group, is_open=is_open)
@@ -224,7 +226,7 @@ async def _unlisted(tx: Transaction, town: Planted, *, is_open: bool) -> None:
 
 async def _own_things(tx: Transaction, town: Planted) -> None:
     ana = town.callers[HOST]
-    await access.make(tx, ana, TokenWanted(town.secret("tokenname"), frozenset(Scope), None))
+    await access.make(tx, ana, NewToken(town.secret("tokenname"), frozenset(TokenScope), None))
     address = f"https://hook.example/{town.secret('hook')}"
     webhook, _ = await webhooks.register(
         tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=frozenset(Happening), group_id=None

@@ -19,8 +19,8 @@ from groundwork.outbox.dispatcher import Paying, run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.outbox.emails import Composer, Due, Letter, mail_payer
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail, mail_payer
+from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import composers, sender
 from tests.openmeet.every_row import every_row
 from tests.openmeet.privacy.every_mail import OCCASIONS
@@ -45,11 +45,11 @@ class Post:
         mailbox = FolderMailbox(self.folder, FROM, self.site.clock)
         noting = {kind: self._noting(compose) for kind, compose in self.composers.items()}
         payer = mail_payer(self.site.db, noting, sender(mailbox, ORIGIN))
-        while await run_once(self.site.db, {Debt.MAIL: Paying(payer)}):
+        while await run_once(self.site.db, {JobKind.MAIL: Paying(payer)}):
             pass
 
     def _noting(self, compose: Composer) -> Composer:
-        async def noting(db: Database, due: Due) -> Letter | None:
+        async def noting(db: Database, due: Due) -> OutgoingEmail | None:
             letter = await compose(db, due)
             if letter is not None:
                 self.written.add(due.kind)

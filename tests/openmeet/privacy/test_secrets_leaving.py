@@ -18,9 +18,9 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
 from openmeet.outbox.emails import mail_payer
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.outbox_dispatcher import composers, sender
 from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted
@@ -39,7 +39,7 @@ async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
     mailbox = FolderMailbox(folder, FROM, site.clock)
     head = SimpleNamespace(settings=site.app.state.services.settings, code_key=CODE_KEY)
     payer = mail_payer(site.db, composers(head), sender(mailbox, ORIGIN))
-    while await run_once(site.db, {Debt.MAIL: Paying(payer)}):
+    while await run_once(site.db, {JobKind.MAIL: Paying(payer)}):
         pass
     found = defaultdict(set)
     for file in folder.glob("*.eml"):
@@ -120,7 +120,7 @@ async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock
         )
         found[viewer] = set()
         for kind, subject in subjects:
-            delivery = Delivery(
+            delivery = WebhookDelivery(
                 DeliveryId("d"), hook.id, kind, subject, DeliveryState.SENDING, 0, None, "", Instant(0), None, 1
             )
             async with db.reader() as reader:

@@ -3,13 +3,13 @@
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events
 from openmeet.domain.events.model import Details
 from openmeet.domain.groups import administration
 from openmeet.domain.moderation import actions, visibility
-from openmeet.domain.moderation.model import Reason, State, Subject, Thing
+from openmeet.domain.moderation.model import ReportReason, Subject, SubjectVisibility, Thing
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -36,10 +36,10 @@ async def withhold(tx: Transaction, town: Planted, *, is_open: bool = False) -> 
         return
     town.hidden |= {hidden.slug, waiting.slug, inside.slug, group.slug}
     for thing, subject in ((Thing.EVENT, hidden.id), (Thing.GROUP, group.id)):
-        await actions.decide(tx, new.user_id, Subject(thing, subject), State.HIDDEN, "A moderator's reason")
-    await visibility.hold(tx, [Subject(Thing.PERSON, new.user_id)], State.FIRST_EVENT)
+        await actions.decide(tx, new.user_id, Subject(thing, subject), SubjectVisibility.HIDDEN, "A moderator's reason")
+    await visibility.hold(tx, [Subject(Thing.PERSON, new.user_id)], SubjectVisibility.FIRST_EVENT)
     said = town.secret("reported", GUEST, host=False)
-    await safety.report(tx, town.callers[GUEST], Thing.PERSON, ana.user_id, Reason.OTHER, said)
+    await safety.report(tx, town.callers[GUEST], Thing.PERSON, ana.user_id, ReportReason.OTHER, said)
 
 
 async def keep_away(tx: Transaction, town: Planted) -> None:
@@ -49,7 +49,7 @@ async def keep_away(tx: Transaction, town: Planted) -> None:
     town.addresses["events"].append({"slug": kept.slug})
     town.hidden.add(kept.slug)
     await invitations.invite(tx, ana, kept.slug, "zqmailofblockedzq@example.org")
-    await attendance.answer(tx, other, kept.slug, Reply.GOING)
+    await attendance.answer(tx, other, kept.slug, RsvpReply.GOING)
     for known in town.addresses["groups"][:2]:
         link = await administration.invite_by_link(tx, ana, known["slug"], uses=1)
         await administration.accept(tx, other, link.id)

@@ -19,8 +19,8 @@ from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.network.records.message import RecordMessage, decode
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State, try_again
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
 from tests.openmeet.publication.test_lent_accounts import host_beside
 from tests.openmeet.publication.test_owners import hand_over
 from tests.openmeet.town import Town
@@ -33,8 +33,8 @@ async def settle(town: Town, *people: Caller) -> None:
         await dispatcher.run_once(
             town.db,
             {
-                Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, town.processor.here)),
-                Debt.LATE_CREATE: Paying(late_create_payer(town.publisher)),
+                JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, town.processor.here)),
+                JobKind.LATE_CREATE: Paying(late_create_payer(town.publisher)),
             },
         )
         for who in people:
@@ -91,20 +91,20 @@ async def published(town: Town, host: Caller) -> tuple[Event, dict[str, str]]:
     """A public event, and what names its record."""
     event = await town.event(host)
     await settle(town, host)
-    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     return event, {"uri": uri, "cid": (await town.record(uri))["cid"]}
 
 
 async def off_the_network(town: Town, host: Caller, event: Event) -> None:
     await town.revise(host, event.slug, visibility="unlisted")
     await settle(town, host)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
 
 
 async def on_the_network(town: Town, host: Caller, event: Event) -> None:
     await town.revise(host, event.slug)
     await settle(town, host)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 @pytest.mark.parametrize("host_is", ["ours", "elsewhere"])
@@ -117,7 +117,7 @@ async def test_it_is_published_again_under_its_address(town: Town, host_is: str)
     for _ in range(2):
         await off_the_network(town, ana, event)
         await on_the_network(town, ana, event)
-        assert (await town.standing(Kind.EVENT, event.id)).uri == first["uri"]
+        assert (await town.standing(PublicationKind.EVENT, event.id)).uri == first["uri"]
         record = await town.record(first["uri"])
         versions.append(record[ORIGIN_KEY]["version"])
         cids.add(record["cid"])
@@ -179,11 +179,11 @@ async def test_echoes_and_replays_of_earlier_lives_change_nothing(town: Town, mo
     await off_the_network(town, ana, event)
     await on_the_network(town, ana, event)
     assert [one.operation.value for one in heard if not one.is_read] == ["create", "delete", "create"]
-    before = await town.standing(Kind.EVENT, event.id)
+    before = await town.standing(PublicationKind.EVENT, event.id)
     for order in (heard, heard[::-1]):
         async with town.db.transaction() as tx:
             await apply(tx, town.processor.here, order)
-    assert await town.standing(Kind.EVENT, event.id) == before
+    assert await town.standing(PublicationKind.EVENT, event.id) == before
     async with town.db.reader() as reader:
         rows = await reader.fetch("select record_uri, removed_at, record_deleted_at from events")
     assert [tuple(row) for row in rows] == [(before.uri, None, None)]
@@ -207,8 +207,8 @@ async def test_lost_replies_leave_one_record_under_one_key(town: Town, lost: str
         town.clock.turn(HOUR)
     town.proxy.loses = lambda _request: False
     await settle(town, ana)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (State.PUBLISHED, first["uri"])
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, first["uri"])
     async with town.db.reader() as reader:
         rows = await reader.fetch("select removed_at, record_deleted_at, record_uri from events")
     assert [tuple(row) for row in rows] == [(None, None, first["uri"])]
@@ -240,18 +240,18 @@ async def test_a_key_that_another_app_has_taken_is_left_to_a_person(town: Town):
     await settle(town, ana)
     await town.revise(ana, event.slug)
     await settle(town, ana)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.CONFLICTED
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.CONFLICTED
     assert (await town.record(first["uri"]))["name"] == "Something else"
     async with town.db.reader() as reader:
         assert [row["title"] for row in await reader.fetch("select title from events")] == ["Tea in the park"]
     await app.procedure("com.atproto.repo.deleteRecord", named)
     await settle(town, ana)
     async with town.db.transaction() as tx:
-        await try_again(tx, kind=Kind.EVENT, subject_id=event.id)
+        await try_again(tx, kind=PublicationKind.EVENT, subject_id=event.id)
     await settle(town, ana)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (State.PUBLISHED, first["uri"])
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, first["uri"])
 
 
 async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(town: Town):
@@ -267,8 +267,8 @@ async def test_a_copy_of_the_record_is_taken_back_whatever_stood_under_its_key(t
         body = {"repo": did, "collection": collection, "rkey": rkey, "record": record}
         await app.procedure("com.atproto.repo.putRecord", body)
         await settle(town, ana)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (State.RETRACTED, None)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.RETRACTED, None)
     with pytest.raises(NotFound):
         await town.record(first["uri"])
 
@@ -282,7 +282,7 @@ async def test_back_in_a_repository_it_has_the_key_that_it_had_there(town: Town)
         await host_beside(tx, event, ana, ben)
     await hand_over(town, event, ana, ben)
     await settle(town, ana, ben)
-    second = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    second = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     assert second != first["uri"]
     await town.revise(ben, event.slug, visibility="unlisted")
     await settle(town, ana, ben)
@@ -292,9 +292,9 @@ async def test_back_in_a_repository_it_has_the_key_that_it_had_there(town: Town)
     await settle(town, ana, ben)
     await town.revise(ana, event.slug)
     await settle(town, ana, ben)
-    assert (await town.standing(Kind.EVENT, event.id)).uri == first["uri"]
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri == first["uri"]
     await gus.says({"uri": second, "cid": first["cid"]}, "notgoing")
     assert await gus.status(event) == "declined"
     await hand_over(town, event, ana, ben)
     await settle(town, ana, ben)
-    assert (await town.standing(Kind.EVENT, event.id)).uri == second
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri == second

@@ -7,7 +7,7 @@ import pytest
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates
 from openmeet.domain.series.model import Series
@@ -44,7 +44,7 @@ async def test_the_last_word_is_in_the_record_that_counts(town: Town, order: str
             case "A":
                 await agree(town, cleo)
             case "D":
-                await town.answer(cleo, event.slug, Reply.DECLINED)
+                await town.answer(cleo, event.slug, RsvpReply.DECLINED)
             case "T":
                 theirs = await said_elsewhere(town, "cleo", did, uri, "interested", format_datetime(town.clock.now()))
             case "X" if theirs in await records_in(town, did, RSVP):

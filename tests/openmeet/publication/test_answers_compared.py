@@ -8,15 +8,15 @@ from groundwork.database.transaction import Database, Reader
 from groundwork.outbox import dispatcher
 from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import network_rsvps
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.network_rsvps import compare_answers
 from openmeet.domain.events.by_record import find
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
@@ -28,9 +28,9 @@ async def test_a_record_that_vanished_unheard_is_found(town: Town):
     ana, cleo = await town.person(), await town.connected()
     event = await town.event(ana)
     await town.pay()
-    mine = await town.answer(cleo, event.slug, Reply.GOING)
+    mine = await town.answer(cleo, event.slug, RsvpReply.GOING)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     for name in ("dora", "emil"):
         await town.account(name)
@@ -52,7 +52,7 @@ async def test_a_record_that_vanished_unheard_is_found(town: Town):
         return len(rows)
 
     assert await going() == 3
-    ours = (await town.standing(Kind.RSVP, mine.id)).uri
+    ours = (await town.standing(PublicationKind.RSVP, mine.id)).uri
     assert ours is not None
     for name, key in (("cleo", str(parse_at_uri(ours).rkey)), ("dora", "3kaaaaaaaaa22")):
         app = await town.stranger(name)
@@ -65,7 +65,7 @@ async def test_a_record_that_vanished_unheard_is_found(town: Town):
     await town.pay_debts()
     await town.pay_debts()
     assert await going() == 1
-    assert (await town.standing(Kind.RSVP, mine.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.RSVP, mine.id)).state is PublicationState.RETRACTED
     await town.pay()
     app = await town.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
@@ -90,7 +90,7 @@ async def asked(db: Database) -> Counting:
     async with db.transaction() as tx:
         tea, counting = await _tea(tx), Counting(tx)
         assert await compare_answers(counting, tea) == await comparing_of(tx)
-        assert await network_rsvps.states(counting, tea.id) == {State.WITHHELD: await comparing_of(tx)}
+        assert await network_rsvps.states(counting, tea.id) == {PublicationState.WITHHELD: await comparing_of(tx)}
     return counting
 
 
@@ -125,8 +125,8 @@ async def test_what_a_host_asks_for_is_one_debt_however_many_have_answered(
             "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
             " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
         )
-    assert await dispatcher.run_once(db, {Debt.COMPARE_ANSWERS: Paying(network_rsvps.comparing_payer(db))}) == 1
+    assert await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: Paying(network_rsvps.comparing_payer(db))}) == 1
     async with db.reader() as reader:
         proven = await reader.fetch("select subject from debts where kind = 'prove_record' order by subject")
-        assert await network_rsvps.states(reader, (await _tea(reader)).id) == {State.DUE: 12}
+        assert await network_rsvps.states(reader, (await _tea(reader)).id) == {PublicationState.DUE: 12}
     assert [row["subject"] for row in proven] == sorted(f"at://{did(number)}/{RSVP}/one" for number in range(2, 14))

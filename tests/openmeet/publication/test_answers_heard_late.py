@@ -5,12 +5,12 @@ import pytest
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.records.collections import RSVP
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_groups import records_in
 from tests.openmeet.publication.test_where_they_answered import said_elsewhere, second_account
 from tests.openmeet.town import Town
@@ -50,9 +50,9 @@ async def going(town: Town) -> tuple[Caller, Did, Event, str]:
     cleo = await town.connected("cleo")
     did = (await town.identity(cleo.user_id)).did
     await backfill(town.db, town.network, town.processor.here, did)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await town.pay()
-    return cleo, did, event, (await town.standing(Kind.EVENT, event.id)).uri or ""
+    return cleo, did, event, (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
 
 
 @pytest.mark.parametrize("how", HEARINGS)
@@ -62,9 +62,9 @@ async def test_what_was_said_here_since_stands(town: Town, how: str):
     town.clock.turn(MINUTE)
     theirs = await said_elsewhere(town, "cleo", did, uri, "interested", format_datetime(town.clock.now()))
     town.clock.turn(MINUTE)
-    answer = await town.answer(cleo, event.slug, Reply.DECLINED)
+    answer = await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await town.pay()
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     town.clock.turn(MINUTE)
     await hear(town, cleo, did, how)
     assert await status(town) == "declined"
@@ -77,7 +77,7 @@ async def test_what_was_said_elsewhere_since_counts(town: Town, how: str):
     """The twin of the above: the other way round in time, the other way round in what counts."""
     cleo, did, event, uri = await going(town)
     town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await town.pay()
     town.clock.turn(MINUTE)
     theirs = await said_elsewhere(town, "cleo", did, uri, "interested", format_datetime(town.clock.now()))
@@ -94,7 +94,7 @@ async def test_what_was_changed_elsewhere_since_counts(town: Town):
     written_at = format_datetime(town.clock.now())
     theirs = await said_elsewhere(town, "cleo", did, uri, "interested", written_at)
     town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await town.pay()
     town.clock.turn(MINUTE)
     app = await town.stranger("cleo")
@@ -117,7 +117,7 @@ async def test_a_reading_that_decided_wrongly_is_put_right_by_the_commit(town: T
         town, "cleo", did, uri, "interested", format_datetime(town.clock.now() + 90 * 1_000_000)
     )
     town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await town.pay()
     town.clock.turn(MINUTE)
     app = await town.stranger("cleo")
@@ -141,7 +141,7 @@ async def test_an_account_read_late_does_not_go_before(town: Town, how: str):
     town.clock.turn(MINUTE)
     theirs = await said_elsewhere(town, "work", work, uri, "interested", format_datetime(town.clock.now()))
     town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await town.pay()
     town.clock.turn(MINUTE)
     if how == "by a reading":

@@ -3,7 +3,7 @@
 from groundwork.clock import MINUTE
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller, UserId
@@ -11,7 +11,7 @@ from openmeet.network.publishing import settle, write
 from openmeet.network.publishing.eligibility import PublishRsvp, decide
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import publication_leases
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.town import Town, details
 
 
@@ -30,7 +30,7 @@ async def answered(town: Town) -> tuple[Caller, Event, str]:
     answer = await town.answer(cleo, event.slug)
     await town.pay()
     await town.pay()
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     assert uri is not None
     return ben, event, uri
 
@@ -56,7 +56,9 @@ async def test_answers_are_taken_back_with_an_event_that_is_unlisted(town: Town)
     await pay_all(town)
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
-    assert (await town.record(row["record_uri"]))["subject"]["uri"] == (await town.standing(Kind.EVENT, event.id)).uri
+    assert (await town.record(row["record_uri"]))["subject"]["uri"] == (
+        await town.standing(PublicationKind.EVENT, event.id)
+    ).uri
 
 
 async def test_answers_are_taken_back_with_an_event_that_is_deleted(town: Town):
@@ -79,7 +81,9 @@ async def test_answers_are_taken_back_where_the_host_withdraws_consent(town: Tow
     await pay_all(town)
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select record_uri from attendances where event_id = :id", id=event.id)
-    assert (await town.record(row["record_uri"]))["subject"]["uri"] == (await town.standing(Kind.EVENT, event.id)).uri
+    assert (await town.record(row["record_uri"]))["subject"]["uri"] == (
+        await town.standing(PublicationKind.EVENT, event.id)
+    ).uri
 
 
 async def test_an_answer_on_its_way_is_taken_back_too(town: Town):
@@ -87,7 +91,7 @@ async def test_an_answer_on_its_way_is_taken_back_too(town: Town):
     ben, event, uri = await answered(town)
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select user_id from attendances where event_id = :id", id=event.id)
-    await town.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, Reply.INTERESTED)
+    await town.answer(Caller(UserId(row["user_id"]), "cleo"), event.slug, RsvpReply.INTERESTED)
     async with town.db.transaction() as tx:
         (held,) = await publication_leases.take(tx, limit=5, seconds=60)
         decision = await decide(tx, held, town.publisher.flags)
@@ -105,7 +109,9 @@ async def test_public_again_before_the_answer_is_gone(town: Town):
     ben, event, uri = await answered(town)
     await revise(town, ben, event, visibility="unlisted")
     async with town.db.transaction() as tx:
-        held = [one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
+        held = [
+            one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+        ]
         for one in held:
             await publication_leases.start_retracting(tx, one)
     await revise(town, ben, event, visibility="public")
@@ -123,11 +129,13 @@ async def test_taking_back_ends_where_nothing_is_owed_any_more(town: Town):
     ben, event, uri = await answered(town)
     await revise(town, ben, event, visibility="unlisted")
     async with town.db.transaction() as tx:
-        held = [one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is Kind.RSVP]
+        held = [
+            one for one in await publication_leases.take(tx, limit=5, seconds=60) if one.kind is PublicationKind.RSVP
+        ]
         for one in held:
             await publication_leases.start_retracting(tx, one)
     await revise(town, ben, event, visibility="public")
-    record = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    record = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     _, _, did, collection, rkey = record.split("/")
     client = await town.own_client(await town.identity(ben.user_id))
     await client.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
@@ -135,7 +143,7 @@ async def test_taking_back_ends_where_nothing_is_owed_any_more(town: Town):
     town.clock.turn(10 * MINUTE)
     await pay_all(town)
     (answer,) = held
-    assert (await town.standing(Kind.RSVP, answer.subject_id)).uri is None
+    assert (await town.standing(PublicationKind.RSVP, answer.subject_id)).uri is None
     assert await absent(town, uri)
 
 
@@ -144,7 +152,7 @@ async def test_an_answer_to_what_was_gone_for_a_while_is_told(town: Town):
     ben, cleo = await town.person("Ben"), await town.connected()
     event = await town.event(ben)
     await pay_all(town)
-    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     value = await town.record(uri)
     value.pop("cid")
     answer = await town.answer(cleo, event.slug)
@@ -154,12 +162,12 @@ async def test_an_answer_to_what_was_gone_for_a_while_is_told(town: Town):
     await client.procedure("com.atproto.repo.deleteRecord", where)
     await town.listen(ben.user_id)
     await pay_all(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).uri is None
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).uri is None
     town.clock.turn(MINUTE)
     await client.procedure("com.atproto.repo.putRecord", {**where, "record": value})
     await town.listen(ben.user_id)
     town.clock.turn(10 * MINUTE)
     await pay_all(town)
-    told = (await town.standing(Kind.RSVP, answer.id)).uri
+    told = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     assert told is not None
     assert (await town.record(told))["subject"]["uri"] == uri

@@ -19,7 +19,7 @@ from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
 from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.users.model import Caller
@@ -28,8 +28,8 @@ from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State, try_again
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_lent_accounts import host_beside
 from tests.openmeet.publication.test_owners import hand_over
@@ -100,7 +100,7 @@ class History:
             case "delete record":
                 await self.delete_record()
             case "decide":
-                await self.decide(Decision.PUBLISH if number % 2 else Decision.KEEP)
+                await self.decide(DeletedRecordChoice.PUBLISH if number % 2 else DeletedRecordChoice.KEEP)
             case "pay":
                 await town.pay()
             case "hear":
@@ -122,7 +122,7 @@ class History:
         return found
 
     async def note_address(self) -> None:
-        uri = (await self.town.standing(Kind.EVENT, self.event.id)).uri
+        uri = (await self.town.standing(PublicationKind.EVENT, self.event.id)).uri
         if uri is not None and uri not in self.addresses:
             self.addresses.append(uri)
 
@@ -157,7 +157,7 @@ class History:
             rkey = record["uri"].rpartition("/")[2]
             await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": rkey})
 
-    async def decide(self, decision: Decision) -> None:
+    async def decide(self, decision: DeletedRecordChoice) -> None:
         now = await self.now()
         if now.record_deleted_at is not None:
             async with self.town.db.transaction() as tx:
@@ -202,9 +202,9 @@ class History:
             await dispatcher.run_once(
                 town.db,
                 {
-                    Debt.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
-                    Debt.WAITING_ANSWERS: Paying(release_pending.waiting_payer(town.db)),
-                    Debt.LATE_CREATE: Paying(late_create_payer(town.publisher)),
+                    JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
+                    JobKind.WAITING_ANSWERS: Paying(release_pending.waiting_payer(town.db)),
+                    JobKind.LATE_CREATE: Paying(late_create_payer(town.publisher)),
                 },
             )
             await self.hear()
@@ -294,7 +294,7 @@ async def test_answers_count_as_their_repositories_have_them(
         for act, number in history:
             await played.act(act, number)
         await played.settle()
-        await played.decide(Decision.PUBLISH)
+        await played.decide(DeletedRecordChoice.PUBLISH)
         await played.act("on", 0)
         await publish_if_kept(played)
         await played.settle()
@@ -318,7 +318,7 @@ def watch(town: Town) -> list[RecordMessage]:
 
 async def publish_if_kept(history: History) -> None:
     async with history.town.db.transaction() as tx:
-        await try_again(tx, kind=Kind.EVENT, subject_id=history.event.id)
+        await try_again(tx, kind=PublicationKind.EVENT, subject_id=history.event.id)
 
 
 async def check(history: History, heard: list[RecordMessage]) -> None:
@@ -332,8 +332,8 @@ async def check(history: History, heard: list[RecordMessage]) -> None:
     assert [row["id"] for row in known] == [history.event.id], "one identity"
     (row,) = known
     assert (row["removed_at"], row["deleted_at"], row["record_deleted_at"]) == (None, None, None)
-    standing = await town.standing(Kind.EVENT, history.event.id)
-    assert (standing.state, standing.uri) == (State.PUBLISHED, row["record_uri"])
+    standing = await town.standing(PublicationKind.EVENT, history.event.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, row["record_uri"])
     assert (await town.record(standing.uri or ""))["name"] == "Tea in the park"
     assert (await history.now()).visibility is Visibility.PUBLIC
     in_repository = {uri.split("/")[2] for uri in history.addresses}

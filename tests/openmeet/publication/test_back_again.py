@@ -7,7 +7,7 @@ import pytest
 from openmeet.domain.events import actions as events
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.town import Town
 
@@ -74,8 +74,8 @@ async def test_what_is_there_again_is_no_retracted_record(town: Town, cleo: Call
     await settle(town, cleo)
     await edit(town, ours, name="Named there again")
     await settle(town, cleo)
-    standing = await town.standing(Kind.EVENT, row["id"])
-    assert (standing.state, standing.uri) == (State.PUBLISHED, ours["uri"])
+    standing = await town.standing(PublicationKind.EVENT, row["id"])
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, ours["uri"])
     async with town.db.transaction() as tx:
         await events.delete(tx, cleo, row["slug"])
     await settle(town, cleo)

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from groundwork.clock import HOUR, SECOND
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities.publication_consent import USUAL
 from openmeet.network.ingestion import merge_review
 from openmeet.network.records.collections import RSVP, SUCCESSION_KEY
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_groups import pay
 from tests.openmeet.publication.test_owners import events_here, hand_over, hosted, now
 from tests.openmeet.town import Town
@@ -26,7 +26,7 @@ async def test_what_everybody_says_meanwhile_is_in_the_new_record_and_about_it(t
     await hand_over(town, event, ana, ben)
     await town.revise(ben, event.slug, title="Ben's tea")
     await town.revise(ana, event.slug, title="Ben's tea", description="Ana brings the cups.")
-    mine = await town.answer(dan, event.slug, Reply.GOING)
+    mine = await town.answer(dan, event.slug, RsvpReply.GOING)
     await pay(town)
     await town.account("zoe")
     app = await town.stranger("zoe")
@@ -48,7 +48,7 @@ async def test_what_everybody_says_meanwhile_is_in_the_new_record_and_about_it(t
     assert new != old
     assert (record["name"], record["description"]) == ("Ben's tea", "Ana brings the cups.")
     assert (await town.record(old))[SUCCESSION_KEY]["successor"] == new
-    answered = (await town.standing(Kind.RSVP, mine.id)).uri or ""
+    answered = (await town.standing(PublicationKind.RSVP, mine.id)).uri or ""
     assert (await town.record(answered))["subject"]["uri"] == new
     async with town.db.reader() as reader:
         rows = await reader.fetch("select status from attendances where event_id = :id", id=event.id)
@@ -113,11 +113,11 @@ async def test_while_the_owners_session_is_gone_others_go_on_and_nothing_is_lost
         await tx.execute("delete from sessions where did = :did", did=uri.split("/")[2])
     town.clock.turn(3 * HOUR)  # what access was given ends with the session behind it
     await town.revise(ben, event.slug, title="Ben's tea")
-    mine = await town.answer(dan, event.slug, Reply.GOING)
+    mine = await town.answer(dan, event.slug, RsvpReply.GOING)
     await pay(town)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
     assert (await now(town, event)).title == "Ben's tea"
-    answered = (await town.standing(Kind.RSVP, mine.id)).uri or ""
+    answered = (await town.standing(PublicationKind.RSVP, mine.id)).uri or ""
     assert (await town.record(answered))["subject"]["uri"] == uri
     await town.revise(ben, event.slug, title="Ben's tea", description="And cake.")
     await town.connected_as("ana")

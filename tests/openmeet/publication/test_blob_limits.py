@@ -17,7 +17,7 @@ from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture, shrunk
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import Town
 from tests.worker_pool import WORKERS
 
@@ -82,8 +82,8 @@ async def renamed(town: Town, host: Caller, event: Event) -> None:
 
 async def listed(town: Town, event: Event) -> tuple[list[dict], str]:
     """The pictures in the record, and how it stands in words."""
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.PUBLISHED
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.PUBLISHED
     record = await town.record(standing.uri or "")
     return record.get("media", []), standing.words(town.clock.now(), is_allowed=True)
 

@@ -7,7 +7,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_recalls import agree, delete, records, settle, withdraw
 from tests.openmeet.town import Town
 
@@ -77,7 +77,7 @@ async def test_what_comes_back_and_may_be_public_goes_on_with_the_newer_words(to
     assert await known_events(town) == [(event.id, "Green tea", record["uri"])]
     (now,) = await records(town, EVENT)
     assert (now["uri"], now["value"]["name"]) == (record["uri"], "Green tea")
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(town: Town):
@@ -95,7 +95,7 @@ async def test_what_comes_back_of_a_deleted_event_is_its_authors_own(town: Town)
     async with town.db.transaction() as tx:
         await event_hosting.delete(tx, cleo, event.slug)
     await settle(town, cleo)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
     await delete(town, record)
     await settle(town, cleo)
     town.clock.turn(2 * DAY)
@@ -113,7 +113,7 @@ async def lost_and_found(town: Town, cleo: Caller) -> tuple[Event, dict[str, Any
     (record,) = await records(town, EVENT)
     await delete(town, record)
     await settle(town, cleo)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     await bring_back(town, record)
     await town.listen(cleo.user_id)
     assert await known_events(town) == [(event.id, "Tea", record["uri"])]
@@ -125,7 +125,7 @@ async def test_what_was_lost_and_is_back_can_be_made_private(town: Town):
     cleo = await town.connected()
     event, _ = await lost_and_found(town, cleo)
     await settle(town, cleo)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     await town.revise(cleo, event.slug, title="Tea", visibility="private")
     await settle(town, cleo)
     assert await records(town, EVENT) == []
@@ -145,7 +145,7 @@ async def test_what_was_lost_says_what_it_says_when_it_is_back(town: Town):
     assert await known_events(town) == [(event.id, "Coffee", record["uri"])]
     (now,) = await records(town, EVENT)
     assert now["value"]["name"] == "Coffee"
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_what_was_lost_and_is_back_without_consent_is_taken_back(town: Town):

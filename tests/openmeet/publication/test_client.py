@@ -5,7 +5,7 @@ import pytest
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.errors import Conflict
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.network.publishing.send import (
     create_event,
     create_event_series,
@@ -20,7 +20,7 @@ from openmeet.network.publishing.send import (
 from openmeet.network.records.collections import EVENT, RSVP, SERIES
 from openmeet.network.records.rsvp import record_key_for
 from openmeet.network.repositories.agents import agent_for_user
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.town import Town
 
 KEY = RecordKey("3mqdau33ozs2n")
@@ -91,7 +91,7 @@ async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_ma
     ana = await town.person("Ana")
     event = await town.event(ana)
     await town.pay()
-    subject = (await town.standing(Kind.EVENT, event.id)).uri
+    subject = (await town.standing(PublicationKind.EVENT, event.id)).uri
     about = await town.record(subject)
     await town.account("dora")
     older = await town.stranger("dora")
@@ -112,7 +112,7 @@ async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_ma
     )
     dora = await town.connected_as("dora")
     town.clock.turn(60_000_000)
-    answer = await town.answer(dora, event.slug, Reply.GOING)
+    answer = await town.answer(dora, event.slug, RsvpReply.GOING)
     for _ in range(4):
         await town.pay()
         await town.ingest()
@@ -120,4 +120,4 @@ async def test_an_older_answer_under_another_key_is_changed_and_no_second_one_ma
     agent = await agent_for_user(town.db, town.network, dora.user_id)
     (only,) = [one async for one in list_rsvps(agent, (await town.identity(dora.user_id)).did)]
     assert (only.uri.rkey, only.record["status"]) == (key, f"{RSVP}#going")
-    assert (await town.standing(Kind.RSVP, answer.id)).uri == str(only.uri)
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).uri == str(only.uri)

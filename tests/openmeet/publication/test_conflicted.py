@@ -3,27 +3,27 @@
 import pytest
 from aiohttp import web
 
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.network.publishing.publisher import MAX_ROUNDS, MAX_WRITES_PER_HOUR
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.publications import Kind, Standing, State
+from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
 from tests.openmeet.publication.test_together import names, watched
 from tests.openmeet.town import Town
 
 AN_HOURS_WORTH = "update publications set writes = :writes, writes_since = :now where kind = :kind and subject_id = :id"
 
 
-async def written_often(town: Town, kind: Kind, subject_id: str) -> None:
+async def written_often(town: Town, kind: PublicationKind, subject_id: str) -> None:
     """As many writes within this hour as there may be, without anybody's edit here."""
     async with town.db.transaction() as tx:
         await tx.execute(AN_HOURS_WORTH, writes=MAX_WRITES_PER_HOUR, now=tx.now, kind=kind, id=subject_id)
 
 
-def says(standing: Standing) -> tuple[State, str]:
+def says(standing: PublicationStatus) -> tuple[PublicationState, str]:
     return standing.state, standing.reason
 
 
-OFTEN = (State.CONFLICTED, "Another program keeps changing this record back.")
+OFTEN = (PublicationState.CONFLICTED, "Another program keeps changing this record back.")
 
 
 async def test_after_three_versions_that_came_between_we_stop(town: Town):
@@ -31,7 +31,7 @@ async def test_after_three_versions_that_came_between_we_stop(town: Town):
     cleo = await town.connected()
     event = await town.event(cleo, title="Tea")
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
     assert standing.uri is not None
     await town.listen(cleo.user_id)
     app = await town.stranger("cleo")
@@ -56,8 +56,8 @@ async def test_after_three_versions_that_came_between_we_stop(town: Town):
         await town.pay()
         await town.ingest()
         town.clock.turn(61_000_000)
-    assert says(await town.standing(Kind.EVENT, event.id)) == (
-        State.CONFLICTED,
+    assert says(await town.standing(PublicationKind.EVENT, event.id)) == (
+        PublicationState.CONFLICTED,
         "The record changed again and again while we wrote.",
     )
     assert versions == MAX_ROUNDS + 1
@@ -65,13 +65,13 @@ async def test_after_three_versions_that_came_between_we_stop(town: Town):
     assert (record["name"], record["theme"]) == ("Tea", f"nr {versions}"), "theirs stands, whole"
 
 
-@pytest.mark.parametrize("kind", [Kind.EVENT, Kind.RSVP])
-async def test_what_was_written_five_times_within_an_hour_is_not_written_again(town: Town, kind: Kind):
+@pytest.mark.parametrize("kind", [PublicationKind.EVENT, PublicationKind.RSVP])
+async def test_what_was_written_five_times_within_an_hour_is_not_written_again(town: Town, kind: PublicationKind):
     ana, cleo = await town.person(), await town.connected()
     event = await town.event(ana)
     await town.pay()
-    if kind is Kind.RSVP:
-        subject_id = (await town.answer(cleo, event.slug, Reply.GOING)).id
+    if kind is PublicationKind.RSVP:
+        subject_id = (await town.answer(cleo, event.slug, RsvpReply.GOING)).id
     else:
         subject_id = (await town.event(cleo, title="Tea")).id
     await written_often(town, kind, subject_id)
@@ -81,7 +81,7 @@ async def test_what_was_written_five_times_within_an_hour_is_not_written_again(t
     assert watch.writes == []
     app = await town.stranger("cleo")
     did = (await town.identity(cleo.user_id)).did
-    collection = RSVP if kind is Kind.RSVP else EVENT
+    collection = RSVP if kind is PublicationKind.RSVP else EVENT
     listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": collection})
     assert listed["records"] == []
 
@@ -93,9 +93,9 @@ async def test_what_was_written_too_often_falls_out_of_a_commit_and_waits_for_it
     often = [await town.event(cleo, title=f"Often {number}") for number in range(2)]
     rest = [await town.event(cleo, title=f"Tea {number}") for number in range(others)]
     for one in often:
-        await written_often(town, Kind.EVENT, one.id)
+        await written_often(town, PublicationKind.EVENT, one.id)
     watch = await watched(town)
     await town.pay()
     assert watch.writes == (["applyWrites"] if others else [])
-    assert [says(await town.standing(Kind.EVENT, one.id)) for one in often] == [OFTEN, OFTEN]
+    assert [says(await town.standing(PublicationKind.EVENT, one.id)) for one in often] == [OFTEN, OFTEN]
     assert await names(town, cleo) == [one.title for one in rest]

@@ -11,7 +11,7 @@ from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.events.queries import by_slug
 from openmeet.network.publishing import schedule
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import Town
 
 STEPS = 14
@@ -109,6 +109,6 @@ async def test_one_record_in_the_end(town: Town, seed: int):
     assert (record["name"], here.title) == (event.title, event.title), f"seed {seed}"
     if theme is not None and "theme" in record:
         assert record["theme"].startswith("theme "), f"seed {seed}"
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.PUBLISHED, f"seed {seed}: {standing}"
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.PUBLISHED, f"seed {seed}: {standing}"
     assert standing.uri == listed["records"][0]["uri"]

@@ -3,15 +3,15 @@
 import pytest
 
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
-from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_addresses import guest, published, settle
 from tests.openmeet.site_under_test import site_on
 from tests.openmeet.town import Town
@@ -43,7 +43,7 @@ async def heard_by(town: Town, who: Caller) -> list[str]:
         return [one.kind.value for one in await newest(reader, who.user_id, 50)]
 
 
-async def decide(town: Town, host: Caller, event: Event, decision: Decision) -> None:
+async def decide(town: Town, host: Caller, event: Event, decision: DeletedRecordChoice) -> None:
     async with town.db.transaction() as tx:
         await event_hosting.decide_record(tx, host, event.slug, decision)
     await settle(town, host)
@@ -52,7 +52,7 @@ async def decide(town: Town, host: Caller, event: Event, decision: Decision) -> 
 async def test_the_event_stays_and_only_its_hosts_hear_of_it(town: Town):
     ana, ben = await town.connected("ana"), await town.person("Ben")
     event, named = await published(town, ana)
-    await town.answer(ben, event.slug, Reply.GOING)
+    await town.answer(ben, event.slug, RsvpReply.GOING)
     await settle(town, ana)
     await delete(town, named["uri"])
     await settle(town, ana)
@@ -69,10 +69,10 @@ async def test_nothing_is_written_until_it_is_decided(town: Town):
     event, named = await deleted_elsewhere(town, ana)
     await town.revise(ana, event.slug, title="Coffee in the park")
     await settle(town, ana)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.WAITING
-    await decide(town, ana, event, Decision.PUBLISH)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (State.PUBLISHED, named["uri"])
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.WAITING
+    await decide(town, ana, event, DeletedRecordChoice.PUBLISH)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, named["uri"])
     assert (await town.record(named["uri"]))["name"] == "Coffee in the park"
     assert (await now(town, event)).record_deleted_at is None
 
@@ -83,11 +83,11 @@ async def test_kept_here_only_it_stays_off_the_network_and_answers_count(town: T
     gus = await guest(town, "gus")
     await gus.says(named, "going")
     assert await gus.status(event) == "attending"
-    await decide(town, ana, event, Decision.KEEP)
+    await decide(town, ana, event, DeletedRecordChoice.KEEP)
     await town.revise(ana, event.slug, title="Coffee in the park")
     await settle(town, ana)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.uri, standing.is_recalled) == (State.WITHHELD, None, True)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri, standing.is_recalled) == (PublicationState.WITHHELD, None, True)
     await gus.says(named, "notgoing")
     assert await gus.status(event) == "declined"
 
@@ -95,7 +95,7 @@ async def test_kept_here_only_it_stays_off_the_network_and_answers_count(town: T
 async def test_cancelling_it_tells_those_who_answered(town: Town):
     ana, ben = await town.connected("ana"), await town.person("Ben")
     event, named = await published(town, ana)
-    await town.answer(ben, event.slug, Reply.GOING)
+    await town.answer(ben, event.slug, RsvpReply.GOING)
     await delete(town, named["uri"])
     await settle(town, ana)
     async with town.db.transaction() as tx:
@@ -120,13 +120,15 @@ async def test_brought_back_by_the_other_app_there_is_nothing_to_decide(town: To
     await settle(town, ana)
     after = await now(town, event)
     assert (after.record_deleted_at, after.record_uri) == (None, named["uri"])
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     async with town.db.reader() as reader:
         assert len(await reader.fetch("select id from events")) == 1
 
 
-@pytest.mark.parametrize(("button", "said"), [("publish", State.PUBLISHED), ("keep", State.WITHHELD)])
-async def test_the_page_asks_and_does_it(town: Town, button: str, said: State):
+@pytest.mark.parametrize(
+    ("button", "said"), [("publish", PublicationState.PUBLISHED), ("keep", PublicationState.WITHHELD)]
+)
+async def test_the_page_asks_and_does_it(town: Town, button: str, said: PublicationState):
     """Its host reads what happened and has three answers; a guest's page says nothing of it."""
     ana, ben = await town.connected("ana"), await town.person("Ben")
     event, _ = await deleted_elsewhere(town, ana)
@@ -135,7 +137,7 @@ async def test_the_page_asks_and_does_it(town: Town, button: str, said: State):
         shown = {}
         for who in (ben, ana):
             async with town.db.transaction() as tx:
-                session = await sign_in.open_session(tx, who.user_id, SessionKind.BROWSER)
+                session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
             browser.cookies.set("openmeet_session", session.token)
             shown[who.user_id] = (await browser.get(path)).text
         assert "Deleted in another app" not in shown[ben.user_id]
@@ -149,4 +151,4 @@ async def test_the_page_asks_and_does_it(town: Town, button: str, said: State):
         again = await browser.post(f"{path}/deleted-record", data={"decision": button})
         assert again.status_code == 422
     await settle(town, ana)
-    assert (await town.standing(Kind.EVENT, event.id)).state is said
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is said

@@ -9,7 +9,7 @@ from openmeet.domain.events.model import Accessibility, Event, Tickets
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, AccessFeature, Category
 from openmeet.network.ingestion import merge_decisions, merge_review
-from openmeet.network.ingestion.three_way_merge import Policy, Side
+from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
 from openmeet.network.records.collections import DETAILS_KEY
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_two_writers import Writers, other_installation, published, settle
@@ -101,13 +101,13 @@ async def test_both_edited_and_the_host_chooses(both: tuple[Writers, Writers]):
         (side, one)
         for side in (here, there)
         async for one in _decisions(side)
-        if one.decision.field == "tags" and one.decision.policy is Policy.MOST_RECENT
+        if one.decision.field == "tags" and one.decision.policy is MergeReason.MOST_RECENT
     ]
     assert decided, "one of the two was not read by who won, and is kept"
     side, one = decided[0]
     assert {one.decision.ours, one.decision.theirs} == {"from here", "from there"}
-    lost = Side.OURS if one.decision.result is Side.THEIRS else Side.THEIRS
-    wanted = one.decision.ours if lost is Side.OURS else one.decision.theirs
+    lost = MergeSide.OURS if one.decision.result is MergeSide.THEIRS else MergeSide.THEIRS
+    wanted = one.decision.ours if lost is MergeSide.OURS else one.decision.theirs
     slug = (await side.event()).slug
     async with side.town.db.transaction() as tx:
         await merge_review.choose(tx, side.cleo, slug, field="tags", theirs_rev=one.theirs_rev, choice=lost)

@@ -11,9 +11,9 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.series import record_settings
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import Side
+from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.publication.test_lent_accounts import edit as edit_together
 from tests.openmeet.publication.test_lent_accounts import with_co_host
 from tests.openmeet.publication.test_recalls import agree, delete, edit, records, settle, withdraw
@@ -32,7 +32,7 @@ async def revise(town: Town, who: Caller, event: Event, **typed: str) -> None:
         await event_hosting.revise(tx, who, event.slug, details(**typed))
 
 
-async def decided(town: Town, uri: str) -> list[tuple[str, str, str, Side]]:
+async def decided(town: Town, uri: str) -> list[tuple[str, str, str, MergeSide]]:
     async with town.db.reader() as reader:
         found = await merge_decisions.of_record(reader, uri)
     return [(one.decision.field, one.decision.ours, one.decision.theirs, one.decision.result) for one in found]
@@ -67,7 +67,7 @@ async def test_a_name_for_fewer_people_outlives_the_name_in_the_record(town: Tow
     await settle(town, cleo)
     assert (await shown(town, event)).title == "Tea at ours"
     assert (await town.record(record["uri"]))["name"] == "Tea for all"
-    assert ("name", "Tea at ours", "Tea for all", Side.OURS) in await decided(town, record["uri"])
+    assert ("name", "Tea at ours", "Tea for all", MergeSide.OURS) in await decided(town, record["uri"])
     await revise(town, cleo, event, title="Tea at ours", visibility="public")
     await settle(town, cleo)
     there = await town.record(record["uri"])
@@ -246,12 +246,12 @@ async def test_a_co_hosts_edit_that_waits_outlives_an_edit_of_the_record(town: T
     )
     await town.listen(ana.user_id)
     assert (await shown(town, event)).title == "Coffee"
-    assert await decided(town, uri) == [("name", "Coffee", "Tea, again", Side.OURS)]
+    assert await decided(town, uri) == [("name", "Coffee", "Tea, again", MergeSide.OURS)]
     async with town.db.transaction() as tx:
         await events.agree_to_record(tx, ana, event.slug)
     await town.pay()
     assert (await town.record(uri))["name"] == "Coffee"
-    assert (await town.standing(Kind.EVENT, event.id)).uri == uri
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri == uri
 
 
 async def test_keeping_an_event_off_the_network_leaves_another_apps_record_alone(town: Town):

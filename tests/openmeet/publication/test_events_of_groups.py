@@ -5,12 +5,12 @@ import pytest
 from groundwork.clock import MINUTE
 from groundwork.errors import NotFound
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.groups import queries as groups
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.town import Town, details
@@ -39,11 +39,11 @@ async def test_levels_follow_each_other_in_the_repository(town: Town):
     dan = await town.person("Dan")
     group, event = await event_in_group(town, cleo, promotion_level="public")
     await town.pay()
-    answer = await town.answer(dan, event.slug, Reply.GOING)
+    answer = await town.answer(dan, event.slug, RsvpReply.GOING)
     town.clock.turn(MINUTE)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
-    answered = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
+    answered = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     assert (await town.record(uri))["description"] == SECRET
     assert await town.record(answered)
 
@@ -56,10 +56,13 @@ async def test_levels_follow_each_other_in_the_repository(town: Town):
     await level(town, cleo, group, "private")
     with pytest.raises(NotFound):
         await town.record(uri)
-    assert (await town.standing(Kind.EVENT, event.id)).state in {State.RETRACTED, State.WITHHELD}
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state in {
+        PublicationState.RETRACTED,
+        PublicationState.WITHHELD,
+    }
 
     await level(town, cleo, group, "members")
-    again = (await town.standing(Kind.EVENT, event.id)).uri
+    again = (await town.standing(PublicationKind.EVENT, event.id)).uri
     assert again == uri, "its address is its for good"
     assert SECRET not in str(await town.record(again))
 
@@ -69,7 +72,7 @@ async def test_another_app_changes_a_minimal_record_and_nothing_kept_here(town: 
     cleo = await town.connected("cleo")
     _, event = await event_in_group(town, cleo, promotion_level="members")
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     record = await town.record(uri)
     record.pop("cid")
     _, _, did, collection, rkey = uri.split("/")

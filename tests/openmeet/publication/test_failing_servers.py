@@ -17,7 +17,7 @@ from openmeet.network.problems import failing_servers
 from openmeet.network.publishing import schedule
 from openmeet.network.publishing.deliver import pay_now
 from openmeet.network.repositories import circuits
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.town import Town, open_town
 from tests.patience import PATIENCE_SECONDS
@@ -60,8 +60,8 @@ async def all_of(town: Town, *people: Caller) -> list[Event]:
     return [await town.event(person, title=f"Event {number}") for person in people for number in range(EVENTS_OF_EACH)]
 
 
-async def states(town: Town, events: list[Event]) -> set[State]:
-    return {(await town.standing(Kind.EVENT, event.id)).state for event in events}
+async def states(town: Town, events: list[Event]) -> set[PublicationState]:
+    return {(await town.standing(PublicationKind.EVENT, event.id)).state for event in events}
 
 
 async def pass_time(town: Town, microseconds: int, steps: int) -> None:
@@ -90,7 +90,7 @@ async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(town
     others = await all_of(town, gus)
     for _ in range(4):
         await town.pay()
-    assert await states(town, others) == {State.PUBLISHED}, "nobody waits for them"
+    assert await states(town, others) == {PublicationState.PUBLISHED}, "nobody waits for them"
     await pass_time(town, HOUR, 60)
     # Five until it opens and some that were on their way, then one call after each pause, which grow: 30 s, 1, 2, 4, 8, 15
     # minutes. A broken connection that had been used before is tried twice by the client's own rule.
@@ -107,7 +107,7 @@ async def test_a_dead_server_and_a_busy_one_are_not_stormed_and_all_arrives(town
 
     dead.delays, busy.stops = never, passes
     await pass_time(town, 2 * HOUR, 40)
-    assert await states(town, backlog) == {State.PUBLISHED}
+    assert await states(town, backlog) == {PublicationState.PUBLISHED}
     async with town.db.reader() as reader:
         assert await circuits.known(reader) == []
 
@@ -134,7 +134,7 @@ async def test_a_slow_server_holds_up_nobody_else(town: Town):
             await until_published(town, before)
             after = await town.event(gus, title="After")
             await until_published(town, after)
-            assert (await town.standing(Kind.EVENT, hers.id)).state is State.SENDING
+            assert (await town.standing(PublicationKind.EVENT, hers.id)).state is PublicationState.SENDING
             held.set()
             await until_published(town, hers)
     finally:
@@ -144,7 +144,7 @@ async def test_a_slow_server_holds_up_nobody_else(town: Town):
 
 
 async def until_published(town: Town, event: Event) -> None:
-    while (await town.standing(Kind.EVENT, event.id)).state is not State.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
+    while (await town.standing(PublicationKind.EVENT, event.id)).state is not PublicationState.PUBLISHED:  # noqa: ASYNC110 - a database rings no bell
         await asyncio.sleep(0.01)
 
 
@@ -164,10 +164,10 @@ async def test_nobody_waits_for_a_server_that_is_known_to_be_away(town: Town):
     await pass_time(town, MINUTE, 6)
     before = asked
     event = await town.event(cleo, title="Now")
-    assert not await pay_now(town.publisher, Kind.EVENT, event.id, deadline_seconds=20)
+    assert not await pay_now(town.publisher, PublicationKind.EVENT, event.id, deadline_seconds=20)
     assert asked == before
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.RETRYING
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.RETRYING
     assert standing.due_at - town.clock.now() >= 1 * SECOND
 
 
@@ -183,14 +183,14 @@ async def test_a_server_that_serves_the_account_no_more_says_nothing_about_the_r
 
     town.proxy.stops = has_moved
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
     async with town.db.reader() as reader:
         owed = await reader.fetch("select subject from debts where kind = 'refresh_identity' and state = 'due'")
     assert [row["subject"] for row in owed] == [(await town.identity(cleo.user_id)).did]
     town.proxy.stops = passes
     await town.connected_as("cleo")
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -207,14 +207,14 @@ async def test_a_rev_ahead_of_time_is_not_believed_when_it_is_read_back(town: To
     town.clock.turn(-HOUR)
     event = await town.event(cleo, title="Tea")
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, "ahead of ours" in standing.reason) == (State.RETRYING, True)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, "ahead of ours" in standing.reason) == (PublicationState.RETRYING, True)
     async with town.db.reader() as reader:
         newest = await reader.fetch("select max(rev) as rev from records")
     assert newest[0]["rev"] is None
     town.clock.turn(HOUR + MINUTE)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -224,7 +224,7 @@ async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(town: T
     (cleo,) = await living_at(town, town.proxy, "cleo")
     event = await town.event(cleo, title="Tea")
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
     def claims(request: web.Request, answer: web.Response) -> web.Response | None:
         is_delete = request.path.endswith("com.atproto.repo.deleteRecord") and answer.status == 200
@@ -234,7 +234,7 @@ async def test_a_rev_that_none_can_be_is_proven_when_a_record_is_deleted(town: T
     async with town.db.transaction() as tx:
         await events.delete(tx, cleo, event.slug)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     async with town.db.reader() as reader:
         (known,) = await reader.fetch("select standing, rev from records")
     assert known["standing"] == "tombstone"

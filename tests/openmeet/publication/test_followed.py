@@ -8,13 +8,13 @@ from typing import Any
 import structlog
 
 from groundwork.database.turns import in_turn
-from groundwork.http.client import Answer, HttpClient
+from groundwork.http.client import HttpClient, HttpResponse
 from groundwork.telemetry.logs import configure, request_id
 from groundwork.telemetry.tracing import request_headers, step, trace_id_of
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.town import Town
 from tests.parts import needs
 
@@ -29,12 +29,12 @@ async def test_an_answer_is_followed_from_click_to_ingestion(town: Town):
     configure(stream=stream)
     request = request_id.set("9f2c41d07b3e-17")
     try:
-        saved = await town.answer(cleo, tea.slug, Reply.GOING)
+        saved = await town.answer(cleo, tea.slug, RsvpReply.GOING)
         request_id.reset(request)
         await town.pay()
         await town.listen(cleo.user_id)
         async with town.db.transaction() as tx:
-            await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[saved.id])
+            await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[saved.id])
         assert await town.pay()  # it stands there as it should: nothing is written, and nothing said
     finally:
         structlog.reset_defaults()
@@ -57,7 +57,7 @@ async def test_what_one_hop_owes_names_its_request(town: Town):
     configure(stream=stream)
     request = request_id.set("9f2c41d07b3e-18")
     try:
-        saved = await in_turn(town.db, tea.slug, lambda tx: attendance.answer(tx, cleo, tea.slug, Reply.GOING))
+        saved = await in_turn(town.db, tea.slug, lambda tx: attendance.answer(tx, cleo, tea.slug, RsvpReply.GOING))
     finally:
         request_id.reset(request)
         structlog.reset_defaults()
@@ -81,7 +81,7 @@ async def test_its_id_is_that_of_one_trace(town: Town, monkeypatch):
     sent: list[str] = []
     request = HttpClient.request
 
-    async def heard(self: HttpClient, method: str, url: str, **more: Any) -> Answer:
+    async def heard(self: HttpClient, method: str, url: str, **more: Any) -> HttpResponse:
         sent.extend(value for name, value in (more.get("headers") or {}).items() if name == "traceparent")
         return await request(self, method, url, **more)
 
@@ -91,9 +91,11 @@ async def test_its_id_is_that_of_one_trace(town: Town, monkeypatch):
     await town.pay()
     assert request_headers() == {}
     sent.clear()
-    saved = await town.answer(cleo, tea.slug, Reply.GOING)
+    saved = await town.answer(cleo, tea.slug, RsvpReply.GOING)
     await town.pay()
-    await town.answer(cleo, tea.slug, Reply.INTERESTED)  # first answers of several go out together, later ones alone
+    await town.answer(
+        cleo, tea.slug, RsvpReply.INTERESTED
+    )  # first answers of several go out together, later ones alone
     await town.pay()
     await town.listen(cleo.user_id)
     trace_id = trace_id_of(saved.id)

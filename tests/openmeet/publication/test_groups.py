@@ -10,7 +10,7 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.groups import actions, administration, invitation_queries, ownership, publication_settings, queries
-from openmeet.domain.groups.model import INSIDE, Group, GroupVisibility, PromotionLevel, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupVisibility, PromotionLevel
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
@@ -18,7 +18,7 @@ from openmeet.network.ingestion import account_deletion
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, GROUP_EVENT, GROUP_LINK_KEY, MEMBERSHIP
 from openmeet.network.records.group import VALUE_OF
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.town import INSTANCE, Town, details
 
@@ -69,7 +69,7 @@ async def revise(town: Town, owner: Caller, group: Group, **changes: Any) -> Gro
     return await now(town, group)
 
 
-async def let_in(town: Town, owner: Caller, group: Group, who: Caller, role: Role = Role.MEMBER) -> None:
+async def let_in(town: Town, owner: Caller, group: Group, who: Caller, role: GroupRole = GroupRole.MEMBER) -> None:
     async with town.db.transaction() as tx:
         link = await administration.invite_by_link(tx, owner, group.slug, uses=1)
         await administration.accept(tx, who, link.id)
@@ -135,9 +135,9 @@ async def test_a_narrower_level_takes_back_what_it_does_not_let_out(town: Town, 
     assert await records(town, ben, MEMBERSHIP) == {}
     kept = await records(town, ana, EVENT)
     assert all(GROUP_LINK_KEY not in record for record in kept.values())
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state in {State.PUBLISHED, State.RETRACTED, State.WITHHELD}
-    assert (standing.state is State.PUBLISHED) is (standing.uri is not None)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state in {PublicationState.PUBLISHED, PublicationState.RETRACTED, PublicationState.WITHHELD}
+    assert (standing.state is PublicationState.PUBLISHED) is (standing.uri is not None)
 
 
 async def test_nobody_is_named_without_their_own_yes(town: Town):
@@ -172,7 +172,7 @@ async def test_who_is_out_is_named_no_more(town: Town, way: str):
     """In whatever role they were."""
     await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await town.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
-    roles = [Role.ADMIN, Role.MODERATOR, Role.MEMBER]
+    roles = [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER]
     group = await found(town, ana)
     for who, role in zip(others, roles, strict=True):
         await let_in(town, ana, group, who, role)
@@ -221,7 +221,7 @@ async def test_a_new_role_is_the_groups_word_alone(town: Town):
     await show(town, ben, group)
     before = await records(town, ben, MEMBERSHIP)
     async with town.db.transaction() as tx:
-        await administration.change_role(tx, ana, group.slug, ben.user_id, Role.ADMIN)
+        await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
     await pay(town)
     assert [one["role"] for one in (await records(town, ana, ACCEPTANCE)).values()] == [f"{GROUP}#admin"]
     assert await records(town, ben, MEMBERSHIP) == before
@@ -231,7 +231,7 @@ async def test_an_event_and_its_group_name_each_other(town: Town):
     await turn(town, Flag.GROUPS)
     ana, ben = await town.person("Ana"), await town.person("Ben")
     group = await found(town, ana)
-    await let_in(town, ana, group, ben, Role.MODERATOR)
+    await let_in(town, ana, group, ben, GroupRole.MODERATOR)
     event = await event_in(town, ben, group)
     ((uri, record),) = (await records(town, ben, EVENT)).items()
     group_uri = (await now(town, group)).network.record_uri
@@ -298,7 +298,7 @@ async def test_our_own_records_coming_back_change_nothing_and_others_fields_stay
     async with town.db.reader() as reader:
         rows = await reader.fetch("select id from groups")
         members = await queries.members(reader, group.id, list(INSIDE), after=None, limit=9)
-    assert (len(rows), [one.role for one in members]) == (1, [Role.OWNER, Role.MEMBER])
+    assert (len(rows), [one.role for one in members]) == (1, [GroupRole.OWNER, GroupRole.MEMBER])
 
 
 async def test_who_deletes_their_record_in_another_app_has_left(town: Town):
@@ -319,12 +319,12 @@ async def test_who_deletes_their_record_in_another_app_has_left(town: Town):
         assert await records(town, who, MEMBERSHIP) == await records(town, ana, ACCEPTANCE) == {}
     async with town.db.reader() as reader:
         roles = [(await queries.find_member(reader, group.id, who.user_id)).role for who in (ana, ben)]
-    assert roles == [Role.OWNER, Role.LEFT]
+    assert roles == [GroupRole.OWNER, GroupRole.LEFT]
 
 
-@pytest.mark.parametrize("role", [Role.ADMIN, Role.MODERATOR, Role.MEMBER])
+@pytest.mark.parametrize("role", [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER])
 @pytest.mark.parametrize("owner_is", ["ours", "elsewhere"])
-async def test_when_the_owner_changes_the_record_leads_to_the_next(town: Town, role: Role, owner_is: str):
+async def test_when_the_owner_changes_the_record_leads_to_the_next(town: Town, role: GroupRole, owner_is: str):
     """Whatever the heir was, and wherever the owner's repository is; what members say follows in place."""
     await turn(town, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await (town.person("Ana") if owner_is == "ours" else town.connected("ana"))
@@ -352,7 +352,7 @@ async def test_when_the_owner_changes_the_record_leads_to_the_next(town: Town, r
     assert theirs[GROUP_LINK_KEY]["group"] == new
     async with town.db.reader() as reader:
         log = await invitation_queries.logged(reader, group.id, limit=2)
-    assert {(one.before, one.after) for one in log} == {(role, Role.OWNER), (Role.OWNER, Role.ADMIN)}
+    assert {(one.before, one.after) for one in log} == {(role, GroupRole.OWNER), (GroupRole.OWNER, GroupRole.ADMIN)}
     assert event.author_id == ana.user_id
 
 

@@ -7,7 +7,7 @@ from openmeet.domain.moderation import model as moderation
 from openmeet.domain.moderation.model import Subject, Thing
 from openmeet.domain.users import actions as users
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_recalls import records, settle, withdraw
 from tests.openmeet.town import Town
 
@@ -15,7 +15,9 @@ from tests.openmeet.town import Town
 async def hide(town: Town, event_id: str) -> None:
     async with town.db.transaction() as tx:
         moderator = await users.create_person(tx, display_name="Moderator", email="moderator@example.org")
-        await actions.decide(tx, moderator, Subject(Thing.EVENT, event_id), moderation.State.HIDDEN, "Not now.")
+        await actions.decide(
+            tx, moderator, Subject(Thing.EVENT, event_id), moderation.SubjectVisibility.HIDDEN, "Not now."
+        )
 
 
 @pytest.mark.parametrize("way", ["private", "unlisted", "withdrawn"])
@@ -34,4 +36,4 @@ async def test_a_hidden_event_that_its_author_takes_back_is_taken_back(town: Tow
         await town.revise(cleo, event.slug, title="Tea, hidden", visibility=way)
     await settle(town, cleo)
     assert await records(town, EVENT) == []
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED

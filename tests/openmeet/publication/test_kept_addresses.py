@@ -20,8 +20,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.publishing.in_flight import late_create_payer
 from openmeet.network.records.collections import GROUP, SERIES
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State, try_again
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_any_history import START, watch
 from tests.openmeet.publication.test_groups import found, now, records_in, turn
@@ -42,7 +42,7 @@ class History:
     did: str
     series: Series
     group: Group
-    addresses: dict[Kind, set[str]] = field(default_factory=lambda: defaultdict(set))
+    addresses: dict[PublicationKind, set[str]] = field(default_factory=lambda: defaultdict(set))
     names: count = field(default_factory=lambda: count(1))
 
     async def act(self, act: str) -> None:
@@ -110,7 +110,7 @@ class History:
         self.town.proxy.loses = lambda _request: False
 
     async def note_addresses(self) -> None:
-        for kind, subject_id in ((Kind.SERIES, self.series.id), (Kind.GROUP, self.group.id)):
+        for kind, subject_id in ((PublicationKind.SERIES, self.series.id), (PublicationKind.GROUP, self.group.id)):
             uri = (await self.town.standing(kind, subject_id)).uri
             if uri is not None:
                 self.addresses[kind].add(uri)
@@ -118,7 +118,7 @@ class History:
     async def settle(self) -> None:
         for _ in range(5):
             await self.town.pay()
-            payers = {Debt.LATE_CREATE: Paying(late_create_payer(self.town.publisher))}
+            payers = {JobKind.LATE_CREATE: Paying(late_create_payer(self.town.publisher))}
             await dispatcher.run_once(self.town.db, payers)
             await self.town.listen(self.owner.user_id)
             self.town.clock.turn(HOUR)
@@ -158,14 +158,16 @@ async def test_series_and_groups_keep_their_addresses(
         await agree(town, played.owner)
         await played.revise(sync_enabled=True)
         async with town.db.transaction() as tx:
-            await try_again(tx, kind=Kind.SERIES, subject_id=played.series.id)
+            await try_again(tx, kind=PublicationKind.SERIES, subject_id=played.series.id)
         await played.settle()
         for kind, collection, subject_id in (
-            (Kind.SERIES, SERIES, played.series.id),
-            (Kind.GROUP, GROUP, played.group.id),
+            (PublicationKind.SERIES, SERIES, played.series.id),
+            (PublicationKind.GROUP, GROUP, played.group.id),
         ):
             standing = await town.standing(kind, subject_id)
-            assert (standing.state, {standing.uri}) == (State.PUBLISHED, played.addresses[kind]), "one address"
+            assert (standing.state, {standing.uri}) == (PublicationState.PUBLISHED, played.addresses[kind]), (
+                "one address"
+            )
             assert list(await records_in(town, played.did, collection)) == [standing.uri]
         group = await now(town, played.group)
         assert (await town.record(group.network.record_uri or ""))["name"] == group.details.name

@@ -11,14 +11,14 @@ from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE, SECOND
 from groundwork.outbox.jobs import owe_again
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories.agents import agent_for_user
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_moves import recall
-from openmeet.outbox.publications import Kind, try_again
+from openmeet.outbox.publications import PublicationKind, try_again
 from tests.openmeet.publication.test_recalls import delete, edit, records, settle
 from tests.openmeet.town import Town
 from tests.world.proxy import never
@@ -61,11 +61,11 @@ async def test_the_last_word_is_hers_here_although_a_read_is_younger(town: Town,
     and the stream says later when it was.
     """
     event = await town.event(cleo)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await settle(town, cleo)
     (record,) = await records(town, RSVP)
     await her_app(town, record, word)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await elsewhere_in_her_repository(town)
     await town.pay()
     town.clock.turn(HOUR)
@@ -80,10 +80,10 @@ async def test_the_last_word_is_hers_here_although_a_read_is_younger(town: Town,
 async def test_the_last_word_is_her_apps(town: Town, cleo: Caller, word: str | None, end: tuple[list[str], list[str]]):
     """The same with her answer here before that of her app."""
     event = await town.event(cleo)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await settle(town, cleo)
     (record,) = await records(town, RSVP)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await her_app(town, record, word)
     await elsewhere_in_her_repository(town)
     await town.pay()
@@ -96,16 +96,16 @@ async def test_the_last_word_is_her_apps(town: Town, cleo: Caller, word: str | N
 async def test_what_was_said_here_since_is_not_undone(town: Town, cleo: Caller):
     """She answers once more before the stream brings her app's commit."""
     event = await town.event(cleo)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await settle(town, cleo)
     (record,) = await records(town, RSVP)
     await her_app(town, record, "interested")
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await elsewhere_in_her_repository(town)
     await town.pay()
     town.clock.turn(HOUR)
     await town.ingest()
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await settle(town, cleo)
     assert await said(town) == (["going"], ["attending"])
 
@@ -117,7 +117,7 @@ async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_whe
 ):
     """She has not agreed: no promise names the record, and when it was deleted decides all the same."""
     event = await town.event(cleo)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await settle(town, cleo)
     (record,) = await records(town, RSVP)
     async with town.db.transaction() as tx:
@@ -125,13 +125,13 @@ async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_whe
         await identities.withdraw(tx, cleo.user_id)
     if is_later_here:
         await her_app(town, record, None)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     if not is_later_here:
         await her_app(town, record, None)
     await elsewhere_in_her_repository(town)
     if is_read_first:
         async with town.db.transaction() as tx:
-            await owe_again(tx, Debt.BACKFILL, [record["uri"].split("/")[2]])
+            await owe_again(tx, JobKind.BACKFILL, [record["uri"].split("/")[2]])
         await town.pay_debts()
     await town.listen(cleo.user_id)
     assert await said(town) == ([], ["attending" if is_later_here else "declined"])
@@ -143,13 +143,13 @@ async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
 ):
     """Nothing of it is owed; what her app said before it, and is heard of after it, does not undo it."""
     event = await town.event(cleo, capacity="1")
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await settle(town, cleo)
-    await town.answer(await town.person("Ben"), event.slug, Reply.GOING)
+    await town.answer(await town.person("Ben"), event.slug, RsvpReply.GOING)
     (record,) = await records(town, RSVP)
     if is_later_here:
         await her_app(town, record, "interested")
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     if not is_later_here:
         await her_app(town, record, "interested")
     await town.pay()
@@ -161,7 +161,7 @@ async def test_waiting_for_a_place_is_a_word_although_no_repository_is_told(
 async def test_deleting_another_record_uncovers_ours(town: Town, cleo: Caller):
     """Her app had written an answer of its own, which counted over the one from here; then it deletes it."""
     event = await town.event(cleo)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await settle(town, cleo)
     (ours,) = await records(town, RSVP)
     app = await town.stranger("cleo")
@@ -180,7 +180,7 @@ async def test_deleting_another_record_uncovers_ours(town: Town, cleo: Caller):
 async def test_going_back_to_our_very_bytes_is_an_answer(town: Town, cleo: Caller):
     """Her app changes the answer from here and changes it back: that is no echo of ours."""
     event = await town.event(cleo)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await settle(town, cleo)
     (ours,) = await records(town, RSVP)
     await her_app(town, ours, "notgoing")
@@ -227,7 +227,7 @@ async def test_an_earlier_answer_that_arrives_late_is_no_answer_of_her_app(town:
     event = await town.event(cleo)
     await settle(town, cleo)
     await renew_session(town, cleo)
-    for reply in (Reply.GOING, Reply.INTERESTED, Reply.DECLINED)[-times:]:
+    for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED)[-times:]:
         await town.answer(cleo, event.slug, reply)
         await send_into_the_void(town)
     assert await town.proxy.deliver() == [200] + [400] * (times - 1)
@@ -308,10 +308,10 @@ async def test_a_delete_that_arrives_late_spares_the_answer_that_was_written_sin
     (before,) = await records(town, RSVP)
     await write_something(town, cleo)
     async with town.db.transaction() as tx:
-        await recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await take_back_into_the_void(town)
     async with town.db.transaction() as tx:
-        await try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(town)
     assert await town.proxy.deliver() == [400]
     await settle(town, cleo)
@@ -333,11 +333,11 @@ async def test_deletes_of_several_answers_that_arrive_late_spare_those_written_s
     await write_something(town, cleo)
     async with town.db.transaction() as tx:
         for answer in answers:
-            await recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+            await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await take_back_into_the_void(town)
     async with town.db.transaction() as tx:
         for answer in answers:
-            await try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
+            await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(town)
     assert set(await town.proxy.deliver()) == {400}
     await settle(town, cleo)

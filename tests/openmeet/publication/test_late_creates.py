@@ -14,20 +14,20 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import DAY, HOUR, MINUTE, SECOND, HandClock
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.publishing import schedule
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.in_flight import forget_old
 from openmeet.outbox.publication_moves import recall
-from openmeet.outbox.publications import Kind, State, try_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_late import (
     is_delete,
@@ -73,7 +73,7 @@ async def taken_back(town: Town, cleo: Caller, **typed: str) -> Event:
     await send_into_the_void(town)
     await town.revise(cleo, event.slug, title="Tea", **UNLISTED)
     await pay_all(town)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     return event
 
 
@@ -201,7 +201,7 @@ async def test_a_create_whose_echo_is_heard_while_it_is_taken_back_goes_as_well(
     town.proxy.delays = is_delete
     await town.pay()
     town.proxy.delays = never
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTING
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
     town.proxy.on_their_way = arriving
     assert await town.proxy.deliver() == [200]
     await town.listen(cleo.user_id)
@@ -245,7 +245,7 @@ async def test_what_is_public_again_is_there_once(town: Town, cleo: Caller):
     await town.pay_debts()
     await settle(town, cleo)
     (record,) = [one for one in await records(town, EVENT) if one["value"]["name"] == "Tea"]
-    assert (await town.standing(Kind.EVENT, event.id)).uri == record["uri"]
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri == record["uri"]
     assert await here(town) == [("Tea", True)]
 
 
@@ -259,15 +259,15 @@ async def test_an_answer_of_before_that_arrives_late_is_no_answer_of_her_app(
     await town.pay()
     await settle(town, ana)
     await write_something(town, cleo)
-    answer = await town.answer(cleo, event.slug, Reply.GOING)
+    answer = await town.answer(cleo, event.slug, RsvpReply.GOING)
     await send_into_the_void(town)
     async with town.db.transaction() as tx:
-        await recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     async with town.db.transaction() as tx:
-        await try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     assert await town.proxy.deliver() == [200]
     town.clock.turn(SECOND)
     if not is_heard_first:
@@ -286,7 +286,7 @@ async def test_somebody_elses_record_under_the_key_is_left_alone(town: Town, cle
     """
     event = await town.event(cleo, title="Tea")
     await send_into_the_void(town)
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     assert uri is not None
     await town.revise(cleo, event.slug, title="Tea", **UNLISTED)
     await pay_all(town)
@@ -351,37 +351,37 @@ async def test_a_create_that_was_heard_and_taken_back_settles_nothing_when_it_co
     await town.pay()
     await settle(town, ana)
     await write_something(town, cleo)
-    answer = await town.answer(cleo, event.slug, Reply.GOING)
+    answer = await town.answer(cleo, event.slug, RsvpReply.GOING)
     town.proxy.loses = lambda request: request.path.endswith(("putRecord", "applyWrites"))
     await town.pay()
     town.proxy.loses = never
     await settle(town, cleo)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri or ""
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri or ""
     async with town.db.reader() as reader:
         old = await seen.find(reader, uri)
     assert old is not None
     async with town.db.transaction() as tx:
-        await recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay_all(town)
     await settle(town, cleo)
     await write_something(town, cleo)
     async with town.db.transaction() as tx:
-        await try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+        await try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await send_into_the_void(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).uri == uri
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).uri == uri
     again = RecordMessage(
         parse_did(old.did),
         RSVP,
         parse_record_key(old.rkey),
         parse_tid(old.rev),
-        Operation.CREATE,
+        RecordOperation.CREATE,
         old.cid,
         old.body,
         True,
     )
     async with town.db.transaction() as tx:
-        assert await apply(tx, town.processor.here, [again]) == [Outcome.KNOWN]
+        assert await apply(tx, town.processor.here, [again]) == [IngestResult.KNOWN]
         row = await tx.fetch_one("select record_uri from attendances where id = :id", id=answer.id)
     assert row is not None
     assert row["record_uri"] is None
@@ -408,7 +408,7 @@ async def test_an_answer_that_comes_when_the_key_was_given_up_settles_no_doubt(t
         town.clock.turn(2 * MINUTE)
         await town.revise(cleo, event.slug, title="Tea", **UNLISTED)
         await town.pay()
-        assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+        assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
         goes_on.set()
         await slow
     assert await names(town) == ["Tea"]

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox.in_flight import forget_old
@@ -24,16 +24,16 @@ async def in_doubt(town: Town) -> int:
 async def test_what_was_said_in_between_is_not_said_by_arriving_late(town: Town, cleo: Caller, is_sent_again: bool):
     """Going, interested, going: the update to the second is for the bytes of the first, and the third has the same."""
     event = await town.event(cleo)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await settle(town, cleo)
     (first,) = await records(town, RSVP)
     await write_something(town, cleo)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await send_into_the_void(town)
     if is_sent_again:
         await pay_all(town)
         assert await said(town) == (["interested"], ["interested"])
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await pay_all(town)
     (third,) = await records(town, RSVP)
     assert third["cid"] == first["cid"]
@@ -51,7 +51,7 @@ async def test_what_was_said_in_between_is_not_said_by_arriving_late(town: Town,
 async def test_her_app_may_say_what_was_said_here_in_between(town: Town, cleo: Caller):
     """Every update was answered, so none can arrive any more: the same bytes are her app's word."""
     event = await town.event(cleo)
-    for reply in (Reply.GOING, Reply.INTERESTED, Reply.GOING):
+    for reply in (RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.GOING):
         await town.answer(cleo, event.slug, reply)
         await settle(town, cleo)
     assert await in_doubt(town) == 0

@@ -15,7 +15,7 @@ from openmeet.domain.events import group_events
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import queries as groups
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities.publication_consent import USUAL
 from openmeet.domain.series import actions as series_actions
@@ -25,7 +25,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import EVENT, SERIES
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.groups.people import group_by
@@ -39,7 +39,7 @@ async def with_co_host(town: Town) -> tuple[Caller, Caller, Event, str]:
     await town.pay()
     async with town.db.transaction() as tx:
         await host_beside(tx, event, ana, ben)
-    return ana, ben, event, (await town.standing(Kind.EVENT, event.id)).uri or ""
+    return ana, ben, event, (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
 
 
 async def host_beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> None:
@@ -81,11 +81,11 @@ async def test_what_others_make_private_is_taken_back_at_once_and_comes_back_wit
     await town.pay()
     with pytest.raises(NotFound):
         await town.record(uri)
-    assert (await town.standing(Kind.EVENT, event.id)).uri is None
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri is None
     async with town.db.transaction() as tx:
         await events.agree_to_record(tx, ana, event.slug)
     await town.pay()
-    again = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    again = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     assert again == uri
     record = await town.record(again)
     assert record["name"] == "Tea in the park"
@@ -131,9 +131,9 @@ async def test_what_stands_in_the_repository_of_its_group_waits_for_no_author(to
         if as_whom == "co-host":
             await host_beside(tx, event, ana, ben)
         else:
-            await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, Role.ADMIN))
+            await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
     await pay_all(town)
-    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     assert uri.split("/")[2] != (await town.identity(ana.user_id)).did
     assert not (await edit(town, ben, event, "Coffee")).awaits_author
     assert (await town.record(uri))["name"] == "Coffee"
@@ -147,7 +147,7 @@ async def test_a_series_that_others_edit_waits_for_its_owner(town: Town):
     async with town.db.transaction() as tx:
         await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
         group = await group_by(tx, ana, visibility="public")
-        await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, Role.ADMIN))
+        await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
     town.clock.turn(MAX_AGE)
     rule = pattern(parse_date("2026-03-07T18:00", "Europe/Vienna"), "Europe/Vienna", parse_rule("FREQ=WEEKLY"))
     async with town.db.transaction() as tx:

@@ -10,10 +10,10 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.errors import NotSignedIn
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import ownership
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.dates import template_in
@@ -23,8 +23,8 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox import in_flight, publication_moves, publications
-from openmeet.outbox.in_flight import Sent
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.in_flight import InFlightWrite
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import MakeDatabase
@@ -73,7 +73,7 @@ async def one_of_each(town: Town) -> tuple[Caller, Did]:
         await show(town, one, group)
     await event_in(town, cleo, group)
     given_away = await found(town, cleo, name="Given away")
-    await let_in(town, cleo, given_away, dan, Role.ADMIN)
+    await let_in(town, cleo, given_away, dan, GroupRole.ADMIN)
     async with town.db.transaction() as tx:
         await ownership.offer(tx, cleo, given_away.slug, dan.user_id)
         await ownership.accept_offer(tx, dan, given_away.slug)
@@ -95,10 +95,10 @@ async def everything_in(town: Town, did: Did) -> dict[str, object]:
     return held
 
 
-async def promised_in(town: Town, did: Did) -> set[Kind]:
+async def promised_in(town: Town, did: Did) -> set[PublicationKind]:
     async with town.db.reader() as reader:
         rows = await reader.fetch("select kind from publications where did = :did and uri is not null", did=did)
-    return {Kind(row["kind"]) for row in rows}
+    return {PublicationKind(row["kind"]) for row in rows}
 
 
 async def sign_in_as_somebody_else(town: Town, cleo: Caller, did: Did) -> Caller:
@@ -114,13 +114,13 @@ async def sign_in_as_somebody_else(town: Town, cleo: Caller, did: Did) -> Caller
 async def test_nothing_in_it_is_touched_for_whoever_had_it_before(town: Town):
     """Of every kind; whatever becomes of what the records are about, or their author says of publishing."""
     cleo, account = await one_of_each(town)
-    assert await promised_in(town, account) == set(Kind)
+    assert await promised_in(town, account) == set(PublicationKind)
     before = await everything_in(town, account)
     await sign_in_as_somebody_else(town, cleo, account)
 
     async def looked_at_again() -> None:
         async with town.db.transaction() as tx:
-            for kind in Kind:
+            for kind in PublicationKind:
                 await publications.look_again_at_all(tx, kind)
 
     async def edited() -> None:
@@ -143,7 +143,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(town: Town):
                 "select kind, subject_id, user_id, revision from publications where did = :did and uri is not null",
                 did=account,
             )
-            for kind in Kind:
+            for kind in PublicationKind:
                 owed = [(row["subject_id"], row["user_id"], row["revision"] + 1) for row in rows if row["kind"] == kind]
                 await publications.owe_retractions(tx, kind=kind, owed=owed, records={})
             await tx.execute("update events set deleted_at = :now", now=tx.now)
@@ -170,11 +170,11 @@ async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(town: Town
         await actions.unlink(tx, cleo.user_id, account)
     before = await everything_in(town, account)
     await town.revise(cleo, event.slug, title="Coffee")
-    await town.answer(cleo, hosted.slug, Reply.DECLINED)
+    await town.answer(cleo, hosted.slug, RsvpReply.DECLINED)
     await pay(town)
-    for kind, subject in ((Kind.EVENT, event.id), (Kind.RSVP, answer.id)):
+    for kind, subject in ((PublicationKind.EVENT, event.id), (PublicationKind.RSVP, answer.id)):
         standing = await town.standing(kind, subject)
-        assert standing.state is State.BLOCKED
+        assert standing.state is PublicationState.BLOCKED
         assert standing.words(town.clock.now(), is_allowed=True) == "sign in again to publish"
     assert await everything_in(town, account) == before
     assert await everything_in(town, work) == {}
@@ -182,9 +182,9 @@ async def test_it_is_kept_up_to_date_again_once_it_is_connected_again(town: Town
         await actions.link(tx, account, cleo.user_id, handle="cleo.town.test", pds_url=town.pds_url)
     await sign_in_with_password(town.db, town.network, identifier="cleo.town.test", password="a long password")
     await pay(town)
-    for kind, subject, said in ((Kind.EVENT, event.id, "Coffee"), (Kind.RSVP, answer.id, None)):
+    for kind, subject, said in ((PublicationKind.EVENT, event.id, "Coffee"), (PublicationKind.RSVP, answer.id, None)):
         standing = await town.standing(kind, subject)
-        assert standing.state is State.PUBLISHED
+        assert standing.state is PublicationState.PUBLISHED
         record = await town.record(standing.uri or "")
         assert record.get("name") == said
     assert record["status"].endswith("#notgoing")
@@ -224,7 +224,7 @@ async def test_a_yes_that_ended_with_the_account_is_no_no(town: Town, says: str)
         assert await everything_in(town, account) == {}
     else:
         assert (await town.record(uri))["name"] == ("Coffee" if says == "yes" else "Tea in the park")
-        assert (await town.standing(Kind.EVENT, event.id)).uri == uri
+        assert (await town.standing(PublicationKind.EVENT, event.id)).uri == uri
 
 
 async def test_what_was_taken_back_before_is_published_in_the_account_that_is_left(town: Town):
@@ -236,16 +236,16 @@ async def test_what_was_taken_back_before_is_published_in_the_account_that_is_le
     answer = await town.answer(cleo, hosted.slug)
     await pay(town)
     async with town.db.transaction() as tx:
-        await publication_moves.recall(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await publication_moves.recall(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     work = await second_account(town, cleo)
     async with town.db.transaction() as tx:
         await actions.unlink(tx, cleo.user_id, account)
-        await publications.try_again(tx, kind=Kind.RSVP, subject_id=answer.id)
+        await publications.try_again(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await pay(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.PUBLISHED
-    assert list(await everything_in(town, work)) == [(await town.standing(Kind.RSVP, answer.id)).uri]
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
+    assert list(await everything_in(town, work)) == [(await town.standing(PublicationKind.RSVP, answer.id)).uri]
 
 
 async def test_an_agent_of_the_one_is_none_of_the_other(town: Town):
@@ -273,7 +273,7 @@ async def test_nothing_is_looked_for_in_it_any_more(town: Town):
     await second_account(town, cleo)
     (uri,) = held = await everything_in(town, account)
     async with town.db.transaction() as tx:
-        await in_flight.remember(tx, Sent(uri, str(held[uri]), None), did=account)
+        await in_flight.remember(tx, InFlightWrite(uri, str(held[uri]), None), did=account)
         await in_flight.look_now(tx, uri)
         await tx.execute("update publications set uri = null, state = 'withheld' where subject_id = :id", id=event.id)
     await sign_in_as_somebody_else(town, cleo, account)

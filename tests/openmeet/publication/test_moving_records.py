@@ -7,7 +7,7 @@ import pytest
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound, Refused
 from groundwork.outbox.dispatcher import Paying, run_once
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import by_record
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
@@ -17,13 +17,13 @@ from openmeet.domain.series import actions, move_records
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY, SUCCESSION_KEY
 from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.web.atproto.move_records_pages import PATH
@@ -49,7 +49,7 @@ async def second_account(town: Town, who: Caller, name: str = "work") -> Did:
 
 async def move(town: Town, who: Caller, source: Did) -> int:
     number = 0
-    for kind in (Kind.SERIES, Kind.EVENT):
+    for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
         after: str | None = ""
         while after is not None:
             async with town.db.transaction() as tx:
@@ -73,27 +73,29 @@ async def test_old_records_stay_until_they_are_moved_and_then_lead_to_the_new_on
     first = (await town.identity(ana.user_id)).did
     made = [await town.event(ana, title=f"Tea {number}") for number in range(3)]
     await pay(town)
-    answer = await town.answer(dan, made[0].slug, Reply.GOING)
+    answer = await town.answer(dan, made[0].slug, RsvpReply.GOING)
     await pay(town)
-    old = [(await town.standing(Kind.EVENT, one.id)).uri or "" for one in made]
+    old = [(await town.standing(PublicationKind.EVENT, one.id)).uri or "" for one in made]
     second = await second_account(town, ana)
     await town.revise(ana, made[1].slug, title="Tea, edited")
     later = await town.event(ana, title="Later")
     await pay(town)
     assert (await town.record(old[1]))["name"] == "Tea, edited"
-    assert (await town.standing(Kind.EVENT, later.id)).uri.split("/")[2] == second
+    assert (await town.standing(PublicationKind.EVENT, later.id)).uri.split("/")[2] == second
     assert await held(town, ana) == {second: (1, 0), first: (3, 0)}
     assert await move(town, ana, first) == 3
     assert await held(town, ana) == {second: (4, 0), first: (0, 0)}
     for event, uri in zip(made, old, strict=True):
-        standing = await town.standing(Kind.EVENT, event.id)
-        assert (standing.state, (standing.uri or "").split("/")[2]) == (State.PUBLISHED, second)
+        standing = await town.standing(PublicationKind.EVENT, event.id)
+        assert (standing.state, (standing.uri or "").split("/")[2]) == (PublicationState.PUBLISHED, second)
         assert (await town.record(uri))[SUCCESSION_KEY]["successor"] == standing.uri
         assert (await town.record(standing.uri or ""))[SUCCESSION_KEY]["predecessors"] == [uri]
         async with town.db.reader() as reader:
             assert (await by_record.find(reader, uri)).id == event.id
-    answered = (await town.standing(Kind.RSVP, answer.id)).uri or ""
-    assert (await town.record(answered))["subject"]["uri"] == (await town.standing(Kind.EVENT, made[0].id)).uri
+    answered = (await town.standing(PublicationKind.RSVP, answer.id)).uri or ""
+    assert (await town.record(answered))["subject"]["uri"] == (
+        await town.standing(PublicationKind.EVENT, made[0].id)
+    ).uri
     assert await move(town, ana, first) == 0
     await town.listen(dan.user_id)
     await pay(town)
@@ -108,14 +110,14 @@ async def test_moved_back_the_first_record_goes_on(town: Town):
     first = (await town.identity(ana.user_id)).did
     event = await town.event(ana)
     await pay(town)
-    old = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    old = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     second = await second_account(town, ana)
     await move(town, ana, first)
-    new = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    new = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     async with town.db.transaction() as tx:
         await identities.switch(tx, ana.user_id, first)
     assert await move(town, ana, second) == 1
-    assert (await town.standing(Kind.EVENT, event.id)).uri == old
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri == old
     assert (await town.record(new))[SUCCESSION_KEY]["successor"] == old
     assert "successor" not in (await town.record(old)).get(SUCCESSION_KEY, {})
     async with town.db.reader() as reader:
@@ -157,7 +159,7 @@ async def test_nobody_moves_what_is_not_theirs_nor_to_where_it_is(town: Town):
     await second_account(town, ben, "bens")
     with pytest.raises(NotFound):
         await move(town, ben, first)
-    assert (await town.standing(Kind.EVENT, event.id)).uri.split("/")[2] == first
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri.split("/")[2] == first
 
 
 async def test_what_was_taken_back_or_is_deleted_is_not_published_by_moving(town: Town):
@@ -206,13 +208,13 @@ async def test_without_a_session_there_the_old_record_stays_as_it_is(town: Town)
     first = (await town.identity(ana.user_id)).did
     event = await town.event(ana)
     await pay(town)
-    old = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    old = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     second = await second_account(town, ana)
     async with town.db.transaction() as tx:
         await tx.execute("update identities set kind = 'connected' where did = :did", did=first)
         await session_queries.delete(tx, first)
     await move(town, ana, first)
-    assert (await town.standing(Kind.EVENT, event.id)).uri.split("/")[2] == second
+    assert (await town.standing(PublicationKind.EVENT, event.id)).uri.split("/")[2] == second
     assert SUCCESSION_KEY not in await town.record(old)
 
 
@@ -235,10 +237,10 @@ async def test_by_page_and_by_api(town: Town):
         assert (done.status_code, done.headers["location"]) == (303, PATH)
         await pay(town)
         assert "They move." in (await browser.get(PATH)).text
-    assert {(await town.standing(Kind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
+    assert {(await town.standing(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
     async with town.db.transaction() as tx:
         await identities.switch(tx, ana.user_id, first)
-        token = (await open_session(tx, ana.user_id, SessionKind.API)).token
+        token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
     async with site.browser() as browser:
         headers = {"authorization": f"Bearer {token}"}
         before = (await browser.get("/api/me/records", headers=headers)).json()["accounts"]
@@ -262,7 +264,7 @@ async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeyp
     events = [await town.event(ana, title=f"Tea {number}") for number in range(7)]
     await pay(town)
     second = await second_account(town, ana)
-    payings = {Debt.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}
+    payings = {JobKind.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}
     site = site_on(town.db, town.clock)
     async with signed_in(site, ana.user_id) as browser:
         assert (await browser.post(PATH, data={"from": first})).status_code == 303
@@ -270,7 +272,7 @@ async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeyp
         shown = (await browser.get(PATH)).text
         assert ("5 events" in shown, "still to follow" in shown, "Move them" in shown) == (True, True, False)
         async with town.db.transaction() as tx:
-            token = (await open_session(tx, ana.user_id, SessionKind.API)).token
+            token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
         async with site.browser() as other:
             headers = {"authorization": f"Bearer {token}"}
             again = await other.post("/api/me/records/move", json={"did": first}, headers=headers)
@@ -281,7 +283,7 @@ async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeyp
         assert (await held(town, ana))[first] == (0, 0)
         assert "still to follow" not in (await browser.get(PATH)).text
     await pay(town)
-    assert {(await town.standing(Kind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
+    assert {(await town.standing(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
 
 
 async def test_what_is_still_to_follow_stays_where_new_records_go_again(town: Town, monkeypatch: pytest.MonkeyPatch):
@@ -296,7 +298,7 @@ async def test_what_is_still_to_follow_stays_where_new_records_go_again(town: To
         begun = await move_records.begin_to_move(tx, ana.user_id, first)
         assert (begun.events, begun.left) == (1, 2)
         await identities.switch(tx, ana.user_id, first)
-    assert await run_once(town.db, {Debt.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}) == 1
+    assert await run_once(town.db, {JobKind.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}) == 1
     assert (await held(town, ana))[first] == (2, 0)
 
 
@@ -310,6 +312,6 @@ async def test_on_both_engines(make_database: MakeDatabase):
             (did(1), 0),
             (did(2), 0),
         ]
-        for kind in (Kind.SERIES, Kind.EVENT):
+        for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
             assert await move_records.move_some(tx, user_id, did(2), kind) == move_records.Moved(0, None)
-        assert await move_records.begin_to_move(tx, user_id, did(2)) == move_records.Begun(0, 0, 0)
+        assert await move_records.begin_to_move(tx, user_id, did(2)) == move_records.StartedMove(0, 0, 0)

@@ -7,7 +7,7 @@ from aiohttp import web
 from openmeet.domain.groups import actions as groups
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.records.collections import EVENT, GROUP, SERIES
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.publication.test_series_records import make, pay, records, turn
 from tests.openmeet.town import Town
@@ -55,8 +55,8 @@ async def test_a_series_whose_rule_may_not_be_written_has_its_dates_out(town: To
     assert server.refused
     assert len(await records(town, ana, EVENT)) == 1
     assert await records(town, ana, SERIES) == {}
-    standing = await town.standing(Kind.SERIES, series.id)
-    assert standing.state is State.BLOCKED
+    standing = await town.standing(PublicationKind.SERIES, series.id)
+    assert standing.state is PublicationState.BLOCKED
     assert standing.words(town.clock.now(), is_allowed=True) == WORDS
 
 
@@ -70,7 +70,7 @@ async def test_a_group_that_may_not_be_written_keeps_no_event_back(town: Town):
     made = [await town.event(ana, title=f"Tea {number}") for number in range(2)]
     await pay(town)
     assert "applyWrites" in server.refused
-    assert {(await town.standing(Kind.EVENT, one.id)).state for one in made} == {State.PUBLISHED}
+    assert {(await town.standing(PublicationKind.EVENT, one.id)).state for one in made} == {PublicationState.PUBLISHED}
     assert len(await records(town, ana, EVENT)) == 2
-    standing = await town.standing(Kind.GROUP, group.id)
-    assert (standing.state, standing.words(town.clock.now(), is_allowed=True)) == (State.BLOCKED, WORDS)
+    standing = await town.standing(PublicationKind.GROUP, group.id)
+    assert (standing.state, standing.words(town.clock.now(), is_allowed=True)) == (PublicationState.BLOCKED, WORDS)

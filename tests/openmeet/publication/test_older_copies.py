@@ -7,7 +7,7 @@ import pytest
 from at_network.xrpc_client import XrpcClient
 from at_protocol.repo.car import MEDIA_TYPE
 from groundwork.clock import MINUTE
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP
@@ -41,7 +41,7 @@ async def answered(town: Town) -> tuple[Caller, Event, bytes]:
     await settle(town, ana)
     await write(town, "com.example.note", NOTE)
     copy = await copy_of(town)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await settle(town, cleo)
     assert len(await records(town, RSVP)) == 1
     return cleo, event, copy
@@ -62,7 +62,7 @@ async def test_a_copy_that_is_read_before_it_is_announced(town: Town):
     """The reading finds her record gone, as of after her newer answer; that it went with the copy is told by the stream."""
     cleo, event, copy = await answered(town)
     await turn_back(town, copy)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await read_later(town, cleo)
     assert await answers(town) == [("declined", None)], "a reading decides at once"
     await town.listen(cleo.user_id)
@@ -76,7 +76,7 @@ async def test_a_copy_that_is_announced_before_it_is_read(town: Town):
     cleo, event, copy = await answered(town)
     await turn_back(town, copy)
     await town.listen(cleo.user_id)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await read_later(town, cleo)
     await settle(town, cleo)
     (again,) = await records(town, RSVP)
@@ -88,7 +88,7 @@ async def test_a_copy_that_is_found_by_writing_before_the_repository_is_read(tow
     cleo, event, copy = await answered(town)
     await turn_back(town, copy)
     await town.listen(cleo.user_id)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     town.clock.turn(MINUTE)
     await write(town, "com.example.note", NOTE)
     await town.pay()
@@ -107,7 +107,7 @@ async def test_of_two_copies_the_first_may_have_changed_it(town: Town):
     cleo, event, copy = await answered(town)
     await turn_back(town, copy)
     await town.listen(cleo.user_id)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     town.clock.turn(MINUTE)
     await write(town, "com.example.note", NOTE)
     await turn_back(town, copy)
@@ -120,7 +120,7 @@ async def test_of_two_copies_the_first_may_have_changed_it(town: Town):
 
 async def test_an_answer_of_before_the_copy_gives_way_to_it(town: Town):
     cleo, event, copy = await answered(town)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await turn_back(town, copy)
     await read_later(town, cleo)
     await town.listen(cleo.user_id)
@@ -137,7 +137,7 @@ async def test_what_her_app_wrote_after_what_was_missed_was_not_missed(town: Tow
     await write(town, "com.example.note", NOTE)
     await turn_back(town, with_it)
     await town.listen(cleo.user_id)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     town.clock.turn(MINUTE)
     now = datetime.fromtimestamp(town.clock.now() / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     await edit(town, record, status=f"{RSVP}#going", createdAt=now)
@@ -160,7 +160,7 @@ async def test_what_her_app_said_after_the_copy_is_no_older_for_it(
     copy = await copy_of(town)
     await write(town, "com.example.note", NOTE)
     await turn_back(town, copy)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     town.clock.turn(MINUTE)
     (record,) = await records(town, RSVP)
     if is_deleted:

@@ -3,7 +3,7 @@
 import pytest
 
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find as find_answer
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import by_record, co_host_queries, ownership
@@ -13,7 +13,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_groups import pay, records
 from tests.openmeet.publication.test_lent_accounts import host_beside
 from tests.openmeet.town import Town, details
@@ -25,7 +25,7 @@ async def hosted(town: Town, author: Caller, beside: Caller) -> tuple[Event, str
     await pay(town)
     async with town.db.transaction() as tx:
         await host_beside(tx, event, author, beside)
-    return event, (await town.standing(Kind.EVENT, event.id)).uri or ""
+    return event, (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
 
 
 async def hand_over(town: Town, event: Event, owner: Caller, heir: Caller) -> None:
@@ -53,12 +53,12 @@ async def test_the_old_record_leads_to_the_new_one_and_both_to_the_event(town: T
     ben = await (town.person("Ben") if heir_is == "ours" else town.connected("ben"))
     dan = await town.connected("dan")
     event, old = await hosted(town, ana, ben)
-    mine = await town.answer(dan, event.slug, Reply.GOING)
+    mine = await town.answer(dan, event.slug, RsvpReply.GOING)
     await pay(town)
-    answered = (await town.standing(Kind.RSVP, mine.id)).uri
+    answered = (await town.standing(PublicationKind.RSVP, mine.id)).uri
     before = await town.record(old)
     await hand_over(town, event, ana, ben)
-    new = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    new = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     assert new.split("/")[2] == (await town.identity(ben.user_id)).did
     assert (await town.record(new))[SUCCESSION_KEY]["predecessors"] == [old]
     kept = await town.record(old)
@@ -186,9 +186,9 @@ async def test_without_the_heirs_yes_nothing_is_written_and_the_old_record_stays
     before = await town.record(old)
     await hand_over(town, event, ana, ben)
     assert await town.record(old) == before
-    assert ((await now(town, event)).record_uri, (await town.standing(Kind.EVENT, event.id)).state) == (
+    assert ((await now(town, event)).record_uri, (await town.standing(PublicationKind.EVENT, event.id)).state) == (
         old,
-        State.WITHHELD,
+        PublicationState.WITHHELD,
     )
     async with town.db.transaction() as tx:
         await identities.agree(tx, ben.user_id, handle="ben.town.test")

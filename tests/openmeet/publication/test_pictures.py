@@ -19,7 +19,7 @@ from openmeet.domain.media.pictures import Picture, Size
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.record_pictures import ABSENT_FOR, RecordPictures, picture_of
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
@@ -57,7 +57,7 @@ async def test_the_picture_goes_with_the_record_without_what_it_hid(town: Town):
     event = await town.event(ana)
     await put_up(town, ana, event, "red", "A red flag.")
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     (entry,) = (await town.record(uri))["media"]
     assert (entry["alt"], entry["aspect_ratio"], entry["role"]) == (
         "A red flag.",
@@ -76,7 +76,7 @@ async def test_another_picture_takes_its_place_beside_those_of_others(town: Town
     event = await town.event(ana)
     await put_up(town, ana, event, "red", "A red flag.")
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     identity = await town.identity(ana.user_id)
     app = await town.own_client(identity)
     theirs = (await app.upload("com.atproto.repo.uploadBlob", drawn("blue", 20), "image/jpeg"))["blob"]
@@ -116,7 +116,7 @@ async def test_a_lost_answer_to_the_upload_is_made_good(town: Town):
     town.proxy.loses = lambda _request: False
     town.clock.turn(3_600_000_000)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     assert len((await town.record(uri))["media"]) == 1
 
 
@@ -127,7 +127,7 @@ async def test_no_picture_of_what_goes_out_with_the_least(town: Town):
     async with town.db.transaction() as tx:
         await tx.execute("update events set record_announced = 1")
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri or ""
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
     assert "media" not in await town.record(uri)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.attendance import actions
-from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.events import actions as events
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -11,7 +11,7 @@ from openmeet.domain.identities.model import IdentityKind
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.outbox import publication_leases
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.site_under_test import event_by, person
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
@@ -34,11 +34,11 @@ async def test_a_private_answer_is_held_and_an_open_one_published(make_sqlite, i
             is_default=True,
         )
         await identities.agree(tx, ben.user_id, handle="ben.example")
-        mine = await actions.answer(tx, ben, event.slug, Reply.GOING, Wishes(is_private=is_private))
-        owed = await publication_leases.find(tx, Kind.RSVP, mine.id)
+        mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=is_private))
+        owed = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert type(await eligibility.decide(tx, owed, Switchboard())) is decision
         # The other way round it is looked at again.
-        again = await actions.answer(tx, ben, event.slug, Reply.GOING, Wishes(is_private=not is_private))
-        owed = await publication_leases.find(tx, Kind.RSVP, mine.id)
+        again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=not is_private))
+        owed = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert owed.revision == again.revision
         assert type(await eligibility.decide(tx, owed, Switchboard())) is not decision

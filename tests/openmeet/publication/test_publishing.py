@@ -4,14 +4,14 @@ from at_network.xrpc_client import XrpcClient
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import MINUTE
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import session_queries
-from openmeet.domain.identities.model import NewSession, SessionKind
+from openmeet.domain.identities.model import NewSession, PdsSessionKind
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.rsvp import record_key_for
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import INSTANCE, Town
 
 
@@ -29,8 +29,11 @@ async def test_nothing_exists_before_the_yes(town: Town):
     event = await town.event(ana)
     await town.pay_debts()
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.words(town.clock.now(), is_allowed=False)) == (State.WITHHELD, "only here")
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.words(town.clock.now(), is_allowed=False)) == (
+        PublicationState.WITHHELD,
+        "only here",
+    )
     answer = await XrpcClient(town.network.http, town.clock, town.pds_url).query("com.atproto.sync.listRepos")
     assert answer["repos"] == []
 
@@ -44,8 +47,11 @@ async def test_yes_makes_the_repository_and_publishes(town: Town):
         await identities.agree(tx, ana.user_id, handle="ana.town.test")
     await town.pay_debts()
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.words(town.clock.now(), is_allowed=True)) == (State.PUBLISHED, "on your PDS ✓")
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.words(town.clock.now(), is_allowed=True)) == (
+        PublicationState.PUBLISHED,
+        "on your PDS ✓",
+    )
     record = await town.record(standing.uri)
     assert record["$type"] == EVENT
     assert record["name"] == "Tea in the park"
@@ -74,7 +80,7 @@ async def test_edit_keeps_what_another_app_added(town: Town):
     cleo = await town.connected()
     event = await town.event(cleo)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     theirs = await town.record(uri)
     swap = theirs.pop("cid")
     app = await town.stranger("cleo")
@@ -91,12 +97,12 @@ async def test_edit_keeps_what_another_app_added(town: Town):
     )
     await town.revise(cleo, event.slug, title="Coffee in the park")
     await town.pay()  # finds the foreign edit, hands it to ingestion
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRYING
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRYING
     await town.ingest()
     await town.pay()
     record = await town.record(uri)
     assert (record["name"], record["theme"]) == ("Coffee in the park", "dark")
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_both_sides_edit_different_fields(town: Town):
@@ -104,7 +110,7 @@ async def test_both_sides_edit_different_fields(town: Town):
     cleo = await town.connected()
     event = await town.event(cleo)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     theirs = await town.record(uri)
     swap = theirs.pop("cid")
     did, collection, rkey = uri.removeprefix("at://").split("/")
@@ -133,9 +139,9 @@ async def test_lost_reply_is_settled_by_the_echo(town: Town):
     town.proxy.loses = lambda request: request.path.endswith("putRecord")
     await town.pay()
     assert town.proxy.lost == 1
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRYING
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRYING
     await town.listen(ana.user_id)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     town.clock.turn(10 * MINUTE)
     assert await town.pay() == 0
 
@@ -149,16 +155,16 @@ async def test_lost_reply_is_settled_by_reading_back(town: Town):
     town.clock.turn(10 * MINUTE)
     await town.pay()
     assert town.proxy.lost == 1
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_echo_of_our_own_write_changes_nothing(town: Town):
     ana = await town.person()
     event = await town.event(ana)
     await town.pay()
-    before = await town.standing(Kind.EVENT, event.id)
+    before = await town.standing(PublicationKind.EVENT, event.id)
     await town.listen(ana.user_id)
-    assert await town.standing(Kind.EVENT, event.id) == before
+    assert await town.standing(PublicationKind.EVENT, event.id) == before
     async with town.db.reader() as reader:
         rows = await reader.fetch("select id from events")
     assert len(rows) == 1
@@ -168,20 +174,20 @@ async def test_private_again_is_taken_back(town: Town):
     ana = await town.person()
     event = await town.event(ana)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     await town.revise(ana, event.slug, visibility="private")
     await town.pay()
     assert await absent(town, uri)
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.RETRACTED
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.RETRACTED
     await town.listen(ana.user_id)
     async with town.db.reader() as reader:
         row = await reader.fetch_one("select removed_at, record_uri from events")
     assert tuple(row) == (None, None)
     await town.revise(ana, event.slug, visibility="public")
     await town.pay()
-    again = await town.standing(Kind.EVENT, event.id)
-    assert again.state is State.PUBLISHED
+    again = await town.standing(PublicationKind.EVENT, event.id)
+    assert again.state is PublicationState.PUBLISHED
     assert again.uri == uri
 
 
@@ -191,7 +197,7 @@ async def test_withdrawn_consent_takes_everything_back(town: Town):
     await town.answer(ana, event.slug)
     await town.pay()
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     async with town.db.transaction() as tx:
         await identities.withdraw(tx, ana.user_id)
     await town.pay()
@@ -205,7 +211,7 @@ async def test_unlisted_and_private_events_are_never_sent(town: Town):
     private = await town.event(ana, visibility="private")
     await town.pay()
     for event in (unlisted, private):
-        assert (await town.standing(Kind.EVENT, event.id)).state is State.WITHHELD
+        assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
 
 
 async def test_answer_waits_for_its_event_and_has_the_key_that_follows_from_it(town: Town):
@@ -214,13 +220,13 @@ async def test_answer_waits_for_its_event_and_has_the_key_that_follows_from_it(t
     answer = await town.answer(ben, event.slug)
     await town.pay()
     await town.pay()
-    standing = await town.standing(Kind.RSVP, answer.id)
-    assert standing.state is State.PUBLISHED
-    event_uri = (await town.standing(Kind.EVENT, event.id)).uri
+    standing = await town.standing(PublicationKind.RSVP, answer.id)
+    assert standing.state is PublicationState.PUBLISHED
+    event_uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     assert standing.uri.rpartition("/")[2] == record_key_for(parse_at_uri(event_uri))
     record = await town.record(standing.uri)
     assert record["subject"]["cid"] == (await town.record(event_uri))["cid"]
-    await town.answer(ben, event.slug, Reply.DECLINED)
+    await town.answer(ben, event.slug, RsvpReply.DECLINED)
     await town.pay()
     assert (await town.record(standing.uri))["status"].endswith("#notgoing")
 
@@ -234,13 +240,13 @@ async def test_ended_session_waits_for_a_login_and_the_login_publishes(town: Tow
         await session_queries.set_needs_login(tx, stored)
     event = await town.event(cleo)
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
     assert standing.words(town.clock.now(), is_allowed=True) == "sign in again to publish"
     async with town.db.transaction() as tx:
-        await session_queries.put(tx, NewSession(identity.did, SessionKind.PASSWORD, stored.pds_url, stored.sealed))
+        await session_queries.put(tx, NewSession(identity.did, PdsSessionKind.PASSWORD, stored.pds_url, stored.sealed))
         await identities.connect(tx, identity.did, handle=identity.handle, pds_url=identity.pds_url)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_custodial_session_signs_in_by_itself(town: Town):
@@ -250,7 +256,7 @@ async def test_custodial_session_signs_in_by_itself(town: Town):
         await session_queries.set_needs_login(tx, await session_queries.find(tx, identity.did))
     event = await town.event(ana)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(town: Town):
@@ -258,13 +264,13 @@ async def test_pds_that_is_away_is_tried_again_and_the_event_is_here(town: Town)
     town.proxy.upstream, upstream = "http://127.0.0.1:9", town.proxy.upstream
     event = await town.event(ana)
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.RETRYING
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.RETRYING
     assert "next try in" in standing.words(town.clock.now(), is_allowed=True)
     town.proxy.upstream = upstream
     town.clock.turn(10 * MINUTE)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_deleted_elsewhere_is_not_made_again(town: Town):
@@ -272,7 +278,7 @@ async def test_deleted_elsewhere_is_not_made_again(town: Town):
     cleo = await town.connected()
     event = await town.event(cleo)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     did, collection, rkey = uri.removeprefix("at://").split("/")
     app = await town.stranger("cleo")
     await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": collection, "rkey": rkey})
@@ -288,10 +294,10 @@ async def test_deleting_the_event_here_deletes_the_record(town: Town):
     ana = await town.person()
     event = await town.event(ana)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     async with town.db.transaction() as tx:
         await events.delete(tx, ana, event.slug)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTING
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
     await town.pay()
     assert await absent(town, uri)
 
@@ -323,7 +329,7 @@ async def test_places_of_another_app_outlive_edits_of_a_venue_that_cannot_be_wri
     cleo = await town.connected()
     event = await town.event(cleo)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     app = await town.stranger("cleo")
     did, collection, rkey = uri.removeprefix("at://").split("/")
     address = {"$type": "community.lexicon.location.address", "country": "AT"}
@@ -347,7 +353,7 @@ async def test_places_of_another_app_outlive_edits_of_a_venue_that_cannot_be_wri
         for _ in range(3):
             await town.pay()
             await town.ingest()
-        assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+        assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
         record = await town.record(uri)
         assert record["name"] == title
         return [place["name"] for place in record["locations"]]

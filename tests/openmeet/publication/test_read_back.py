@@ -9,10 +9,10 @@ import pytest
 
 from at_network.xrpc_client import XrpcClient
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups import queries as group_queries
-from openmeet.domain.groups.model import Act, Group, Membership, PromotionLevel, Role
+from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, Membership, PromotionLevel
 from openmeet.domain.series import actions, date_queries, queries
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Series, Timing
@@ -20,10 +20,10 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import Policy, Side
+from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, SERIES
 from openmeet.network.records.group import VALUE_OF
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
 from tests.openmeet.publication.test_group_pictures import drawn, put_up
@@ -52,7 +52,7 @@ async def delete(town: Town, who: Caller, uri: str) -> None:
     await (await app_of(town, who)).procedure("com.atproto.repo.deleteRecord", wish)
 
 
-async def decided(town: Town, uri: str) -> dict[str, merge_decisions.Conflict]:
+async def decided(town: Town, uri: str) -> dict[str, merge_decisions.KeptDecision]:
     async with town.db.reader() as reader:
         return {one.decision.field: one for one in await merge_decisions.of_record(reader, uri)}
 
@@ -115,14 +115,14 @@ async def test_an_edit_of_a_groups_record_is_the_groups(town: Town):
     assert (said.name, said.description, said.locality, said.country) == ("Chess and Go", "Both.", "Graz", "AT")
     assert (said.time_zone, said.join_policy) == (group.details.time_zone, group.details.join_policy)
     assert after.revision > group.revision
-    standing = await town.standing(Kind.GROUP, group.id)
-    assert (standing.state, standing.was_merged) == (State.PUBLISHED, True)
+    standing = await town.standing(PublicationKind.GROUP, group.id)
+    assert (standing.state, standing.was_merged) == (PublicationState.PUBLISHED, True)
     await pay(town)
     assert await town.record(uri) == theirs
     assert await decided(town, uri) == {}
     async with town.db.reader() as reader:
         (line, *_) = await invitation_queries.logged(reader, group.id, limit=1)
-    assert (line.act, line.note) == (Act.EDITED, invitation_queries.IN_ANOTHER_APP)
+    assert (line.act, line.note) == (GroupLogAction.EDITED, invitation_queries.IN_ANOTHER_APP)
     await revise(town, ana, group, join_question="Why?")
     kept = await town.record(uri)
     assert (kept["location"], kept["com.example.color"], kept["criteria"]) == (place, "red", "Why?")
@@ -140,7 +140,7 @@ async def test_what_both_sides_changed_of_a_group_is_merged_and_on_record(town: 
     assert (after.name, after.description, after.join_question) == ("Ours", "Theirs too.", "Why?")
     assert (record["name"], record["description"], record["criteria"]) == ("Ours", "Theirs too.", "Why?")
     name = (await decided(town, uri))["name"].decision
-    assert (name.base, name.ours, name.theirs, name.result) == ("Chess club", "Ours", "Theirs", Side.OURS)
+    assert (name.base, name.ours, name.theirs, name.result) == ("Chess club", "Ours", "Theirs", MergeSide.OURS)
 
 
 async def test_more_is_let_out_by_a_yes_here_alone(town: Town):
@@ -157,7 +157,7 @@ async def test_more_is_let_out_by_a_yes_here_alone(town: Town):
     after = await now(town, group)
     assert (after.details.promotion_level, after.details.description) == (PromotionLevel.MEMBERS, "We meet.")
     assert (await town.record(uri))["promotion"] == "members"
-    assert (await decided(town, uri))["level"].decision.policy is Policy.MORE_RESTRICTIVE
+    assert (await decided(town, uri))["level"].decision.policy is MergeReason.MORE_RESTRICTIVE
 
 
 async def test_a_picture_of_another_app_stands_until_one_is_chosen_here(town: Town):
@@ -190,12 +190,12 @@ async def test_a_groups_record_that_was_deleted_elsewhere_takes_it_off_the_netwo
     await pay(town)
     after = await now(town, group)
     assert (after.details.sync_enabled, after.deleted_at, after.network.record_uri) == (False, None, None)
-    assert (await town.standing(Kind.GROUP, group.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.GROUP, group.id)).state is PublicationState.RETRACTED
     assert await records(town, ana, ACCEPTANCE) == await records(town, ben, MEMBERSHIP) == {}
     await revise(town, ana, group, description="Still here.")
     assert await records(town, ana, GROUP) == {}
     async with town.db.reader() as reader:
-        assert (await group_queries.find_member(reader, group.id, ben.user_id)).role is Role.MEMBER
+        assert (await group_queries.find_member(reader, group.id, ben.user_id)).role is GroupRole.MEMBER
     await revise(town, ana, group, sync_enabled=True)
     assert [one["description"] for one in (await records(town, ana, GROUP)).values()] == ["Still here."]
 
@@ -214,26 +214,26 @@ async def test_the_groups_repository_gives_roles_and_removes(town: Town):
     await show(town, ben, group)
     await town.listen(ana.user_id)
     (uri,) = await records(town, ana, ACCEPTANCE)
-    await put(town, ana, uri, role=VALUE_OF[Role.ADMIN])
+    await put(town, ana, uri, role=VALUE_OF[GroupRole.ADMIN])
     await town.listen(ana.user_id)
     await pay(town)
-    assert (await member(town, group, ben)).role is Role.ADMIN
-    await put(town, ana, uri, role=VALUE_OF[Role.OWNER])
+    assert (await member(town, group, ben)).role is GroupRole.ADMIN
+    await put(town, ana, uri, role=VALUE_OF[GroupRole.OWNER])
     await town.listen(ana.user_id)
     await pay(town)
-    assert (await member(town, group, ben)).role is Role.ADMIN
-    assert (await town.record(uri))["role"] == VALUE_OF[Role.ADMIN]
+    assert (await member(town, group, ben)).role is GroupRole.ADMIN
+    assert (await town.record(uri))["role"] == VALUE_OF[GroupRole.ADMIN]
     await town.listen(ana.user_id)
     await delete(town, ana, uri)
     await town.listen(ana.user_id)
     await pay(town)
-    assert (await member(town, group, ben)).role is Role.LEFT
+    assert (await member(town, group, ben)).role is GroupRole.LEFT
     assert await records(town, ana, ACCEPTANCE) == await records(town, ben, MEMBERSHIP) == {}
     async with town.db.reader() as reader:
         lines = [(one.act, one.after, one.note) for one in await invitation_queries.logged(reader, group.id, limit=2)]
     assert lines == [
-        (Act.REMOVED, Role.LEFT, invitation_queries.IN_ANOTHER_APP),
-        (Act.ROLE_CHANGED, Role.ADMIN, invitation_queries.IN_ANOTHER_APP),
+        (GroupLogAction.REMOVED, GroupRole.LEFT, invitation_queries.IN_ANOTHER_APP),
+        (GroupLogAction.ROLE_CHANGED, GroupRole.ADMIN, invitation_queries.IN_ANOTHER_APP),
     ]
 
 
@@ -243,12 +243,12 @@ async def test_no_word_of_the_repository_ends_an_owner(town: Town, what: str):
     await show(town, ana, group)
     await town.listen(ana.user_id)
     (uri,) = await records(town, ana, ACCEPTANCE)
-    await (put(town, ana, uri, role=VALUE_OF[Role.MEMBER]) if what == "role" else delete(town, ana, uri))
+    await (put(town, ana, uri, role=VALUE_OF[GroupRole.MEMBER]) if what == "role" else delete(town, ana, uri))
     await town.listen(ana.user_id)
     await pay(town)
-    assert (await member(town, group, ana)).role is Role.OWNER
+    assert (await member(town, group, ana)).role is GroupRole.OWNER
     if what == "role":
-        assert (await town.record(uri))["role"] == VALUE_OF[Role.OWNER]
+        assert (await town.record(uri))["role"] == VALUE_OF[GroupRole.OWNER]
 
 
 async def test_an_app_that_insists_is_not_fought(town: Town):
@@ -259,8 +259,8 @@ async def test_an_app_that_insists_is_not_fought(town: Town):
         await put(town, ana, uri, promotion="public", **{"com.example.try": number})
         await town.listen(ana.user_id)
         await pay(town)
-    standing = await town.standing(Kind.GROUP, group.id)
-    assert standing.state is State.CONFLICTED
+    standing = await town.standing(PublicationKind.GROUP, group.id)
+    assert standing.state is PublicationState.CONFLICTED
     record = await town.record(uri)
     assert (record["promotion"], record["com.example.try"], record["cid"] != before) == ("public", 6, True)
     assert (await now(town, group)).details.promotion_level is PromotionLevel.MEMBERS
@@ -275,13 +275,13 @@ async def test_another_app_lets_somebody_in(town: Town):
     wish = {"repo": did, "collection": MEMBERSHIP, "record": said}
     made = await (await app_of(town, ben)).procedure("com.atproto.repo.createRecord", wish)
     await town.listen(ben.user_id)
-    assert (await member(town, group, ben)).role is Role.PENDING
+    assert (await member(town, group, ben)).role is GroupRole.PENDING
     answer = {
         "$type": ACCEPTANCE,
         "group": group_uri,
         "member": did,
         "membership": {"uri": made["uri"], "cid": made["cid"]},
-        "role": VALUE_OF[Role.MODERATOR],
+        "role": VALUE_OF[GroupRole.MODERATOR],
         "createdAt": "2026-01-01T00:00:00Z",
     }
     home = (await town.identity(ana.user_id)).did
@@ -290,12 +290,12 @@ async def test_another_app_lets_somebody_in(town: Town):
     )
     await town.listen(ana.user_id)
     await pay(town)
-    assert (await member(town, group, ben)).role is Role.MODERATOR
+    assert (await member(town, group, ben)).role is GroupRole.MODERATOR
     async with town.db.transaction() as tx:
-        await administration.change_role(tx, ana, group.slug, ben.user_id, Role.MEMBER)
+        await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.MEMBER)
     await pay(town)
     found_there = await records(town, ana, ACCEPTANCE)
-    assert {uri: one["role"] for uri, one in found_there.items()} == {accepted["uri"]: VALUE_OF[Role.MEMBER]}
+    assert {uri: one["role"] for uri, one in found_there.items()} == {accepted["uri"]: VALUE_OF[GroupRole.MEMBER]}
 
 
 async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(town: Town):
@@ -304,7 +304,7 @@ async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(town: Town):
     ben = await person(town, "Ben")
     async with town.db.reader() as reader:
         first = (await date_queries.stored(reader, series.id))[0].event
-    await town.answer(ben, first.slug, Reply.GOING)
+    await town.answer(ben, first.slug, RsvpReply.GOING)
     await pay(town)
     template = {**(await town.record(uri))["template"], "com.example.seats": "blue"}
     await put(
@@ -332,7 +332,7 @@ async def test_an_edit_of_a_series_record_is_an_edit_of_the_series(town: Town):
     assert [one.title for one in dates] == ["Tea and talk"] * 5
     assert dates[0].id == first.id
     assert "event_changed" in {row["kind"] for row in heard}
-    assert (await town.standing(Kind.SERIES, series.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
     await pay(town)
     assert await town.record(uri) == theirs
     assert await decided(town, uri) == {}
@@ -379,7 +379,7 @@ async def test_what_both_sides_changed_of_a_series_is_merged_and_on_record(town:
     assert (record["name"], record["description"], record["rrule"]) == ("Ours", "Theirs too.", ["FREQ=WEEKLY;COUNT=8"])
     assert record["exdate"] == ["2026-03-14T18:00:00", "2026-03-21T18:00:00"]
     sides = {field: one.decision.result for field, one in (await decided(town, uri)).items()}
-    assert sides == {"name": Side.OURS, "rule": Side.OURS, "left_out": Side.BOTH}
+    assert sides == {"name": MergeSide.OURS, "rule": MergeSide.OURS, "left_out": MergeSide.BOTH}
 
 
 @pytest.mark.parametrize(
@@ -410,8 +410,8 @@ async def test_a_series_record_that_was_deleted_elsewhere_leaves_the_series(town
     await pay(town)
     after = await series_now(town, series)
     assert (after.deleted_at, after.record_uri, after.timing) == (None, None, series.timing)
-    standing = await town.standing(Kind.SERIES, series.id)
-    assert (standing.state, standing.is_recalled) == (State.RETRACTED, True)
+    standing = await town.standing(PublicationKind.SERIES, series.id)
+    assert (standing.state, standing.is_recalled) == (PublicationState.RETRACTED, True)
     assert len(await records(town, ana, EVENT)) == 1
     await edit_series(town, ana, series, description="Bring two cups.")
     await pay(town)

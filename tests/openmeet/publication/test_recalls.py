@@ -7,13 +7,13 @@ from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities.publication_consent import Preferences
+from openmeet.domain.identities.publication_consent import PublicationConsent
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
-from openmeet.outbox.publications import Kind, State, look_again
+from openmeet.outbox.publications import PublicationKind, PublicationState, look_again
 from tests.openmeet.town import Town, details
 
 
@@ -154,7 +154,7 @@ async def test_a_new_yes_while_the_answer_to_the_delete_is_lost(town: Town, cleo
     async with town.db.reader() as reader:
         rows = await reader.fetch("select id, status from attendances")
     assert [row["status"] for row in rows] == ["attending"]
-    assert (await town.standing(Kind.RSVP, rows[0]["id"])).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.RSVP, rows[0]["id"])).state is PublicationState.PUBLISHED
     assert len(await records(town, RSVP)) == 1
 
 
@@ -170,7 +170,7 @@ async def test_the_latest_of_deleting_and_answering_counts(
     if deleted_first:
         await delete(town, record)
         town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     if not deleted_first:
         town.clock.turn(MINUTE)
         await delete(town, record)
@@ -185,7 +185,7 @@ async def test_a_word_of_her_app_counts_although_its_record_is_taken_back(town: 
     """She takes back her yes to publishing; before her record is deleted she says otherwise there, and nobody has heard it."""
     ana = await town.person()
     event = await town.event(ana)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await settle(town, ana)
     await settle(town, cleo)
     (record,) = await records(town, RSVP)
@@ -231,14 +231,14 @@ async def test_a_word_of_her_app_counts_although_the_event_is_taken_back(
     event = await town.event(ana)
     await town.pay()
     await settle(town, ana)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await town.pay()
     await settle(town, cleo)
     (record,) = await records(town, RSVP)
     await edit(town, record, status=f"{RSVP}#going")
     await withdraw(town, ana)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     if is_heard_first:
         await town.listen(cleo.user_id)
     await town.pay()
@@ -265,9 +265,9 @@ async def test_hearing_of_a_record_does_not_decide_that_it_stays(town: Town, cle
     town.clock.turn(MINUTE)
     await edit(town, record, note="mine")
     async with town.db.transaction() as tx:
-        await publication_consent.change(tx, cleo.user_id, Preferences(writes_answers=False))
-        await look_again(tx, kind=Kind.RSVP, subject_ids=[answer.id])
+        await publication_consent.change(tx, cleo.user_id, PublicationConsent(writes_answers=False))
+        await look_again(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await town.listen(cleo.user_id)
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.DUE
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.DUE
     await settle(town, cleo)
     assert await records(town, RSVP) == []

@@ -3,7 +3,7 @@
 from playwright.async_api import Page, expect
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_record_uri
@@ -11,11 +11,11 @@ from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import policy
-from openmeet.domain.moderation.model import Policy
+from openmeet.domain.moderation.model import ModerationPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind, Standing, State
+from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
 from tests.openmeet.far import Far, allow, far
 from tests.openmeet.site_under_test import details
 from tests.pages.browsers import chromium
@@ -39,7 +39,7 @@ async def sign_in(far: Far, page: Page, name: str) -> Caller:
     return Caller(found.user_id, name)
 
 
-async def standing(far: Far, kind: Kind, subject_id: str) -> Standing:
+async def standing(far: Far, kind: PublicationKind, subject_id: str) -> PublicationStatus:
     async with far.db.reader() as reader:
         return (await publications.states(reader, kind, [subject_id]))[subject_id]
 
@@ -62,7 +62,7 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
 
     # Somebody's event, written by their app at the reference, comes by its firehose. Here nobody waits for being new.
     async with far.db.transaction() as tx:
-        await policy.change(tx, Policy(new_author_minutes=0), by=None)
+        await policy.change(tx, ModerationPolicy(new_author_minutes=0), by=None)
     party = {"$type": EVENT, "name": "Party", "startsAt": "2099-07-04T18:00:00Z", "createdAt": "2026-03-01T12:00:00Z"}
     wish = {"repo": cleo, "collection": EVENT, "record": party}
     made = await far.pds.call("com.atproto.repo.createRecord", wish, token=cleo_there["accessJwt"])
@@ -74,7 +74,7 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
     # Ana's own event and her answer to that one are written into her repository.
     async with far.db.transaction() as tx:
         tea = await events.create(tx, ana, details(title="Tea", starts="2099-07-04T18:00", ends="2099-07-04T20:00"))
-        answer = await attendance.answer(tx, ana, invited.slug, Reply.GOING)
+        answer = await attendance.answer(tx, ana, invited.slug, RsvpReply.GOING)
     await far.pay()
     (uri,), (rsvp_uri,) = await far.records(did, EVENT), await far.records(did, RSVP)
     record = (await far.records(did, EVENT))[uri]
@@ -83,10 +83,13 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
     assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
 
     # Their echoes are known for what they are.
-    before = await standing(far, Kind.EVENT, tea.id), await standing(far, Kind.RSVP, answer.id)
-    assert [one.state for one in before] == [State.PUBLISHED] * 2
+    before = await standing(far, PublicationKind.EVENT, tea.id), await standing(far, PublicationKind.RSVP, answer.id)
+    assert [one.state for one in before] == [PublicationState.PUBLISHED] * 2
     await far.listen(did)
-    assert (await standing(far, Kind.EVENT, tea.id), await standing(far, Kind.RSVP, answer.id)) == before
+    assert (
+        await standing(far, PublicationKind.EVENT, tea.id),
+        await standing(far, PublicationKind.RSVP, answer.id),
+    ) == before
     async with far.db.reader() as reader:
         assert len(await reader.fetch("select id from events")) == 2
         assert [
@@ -120,7 +123,7 @@ async def test_a_repository_of_the_reference_is_written_heard_and_cleared(far: F
         pass
     assert (await far.records(did, EVENT), await far.records(did, RSVP)) == ({}, {})
     await far.listen(did)
-    assert (await standing(far, Kind.EVENT, tea.id)).state is State.RETRACTED
+    assert (await standing(far, PublicationKind.EVENT, tea.id)).state is PublicationState.RETRACTED
     async with far.db.reader() as reader:
         rows = await reader.fetch("select removed_at, title from events order by title")
         going = await reader.fetch("select status from attendances where id = :id", id=answer.id)

@@ -5,13 +5,13 @@ from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import MINUTE
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities.model import Identity
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
-from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.message import RecordMessage, RecordOperation
 from tests.openmeet.publication.test_recalls import delete, records, settle
 from tests.openmeet.town import Town
 
@@ -37,13 +37,13 @@ async def test_an_answer_after_a_deletion_stands_again_when_the_deletion_is_hear
     """A reading finds her record gone, as of a commit after her newer answer; then the stream says when it was deleted."""
     ana, cleo = await town.person(), await town.connected()
     event = await town.event(ana)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await settle(town, ana)
     await settle(town, cleo)
     (record,) = await records(town, RSVP)
     await delete(town, record)
     town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     town.clock.turn(MINUTE)
     await write(town, "com.example.note", {"$type": "com.example.note", "text": "later"})
     await read_whole(town, await town.identity(cleo.user_id))
@@ -59,7 +59,7 @@ async def test_a_record_of_another_app_counts_on_when_ours_is_read_again(town: T
     """Two records of hers say different things. Reading both once more changes nothing, and without the other ours counts."""
     ana, cleo = await town.person(), await town.connected()
     event = await town.event(ana)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await settle(town, ana)
     await settle(town, cleo)
     (ours,) = await records(town, RSVP)
@@ -84,7 +84,7 @@ async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(
     """
     ana, cleo = await town.person(), await town.connected()
     event = await town.event(ana)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await settle(town, ana)
     await settle(town, cleo)
     (ours,) = await records(town, RSVP)
@@ -97,7 +97,7 @@ async def test_a_reading_makes_no_old_record_newer_than_what_she_answered_since(
         one for one in await records(town, RSVP) if one["uri"] != ours["uri"] and "interested" in one["value"]["status"]
     ]
     town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     town.clock.turn(MINUTE)
     await delete(town, gone)
     await read_whole(town, await town.identity(cleo.user_id))
@@ -122,7 +122,7 @@ async def test_a_record_that_was_gone_and_is_back_is_no_older_for_its_first_comm
     (record,) = await records(town, RSVP)
     first = await message_of(town, record["uri"])
     town.clock.turn(MINUTE)
-    await town.answer(cleo, event.slug, Reply.INTERESTED)
+    await town.answer(cleo, event.slug, RsvpReply.INTERESTED)
     town.clock.turn(MINUTE)
     await delete(town, record)
     await town.listen(cleo.user_id)
@@ -157,7 +157,7 @@ async def message_of(town: Town, uri: str) -> RecordMessage:
         collection=parse_nsid(known.collection),
         rkey=parse_record_key(known.rkey),
         rev=parse_tid(known.rev),
-        operation=Operation.CREATE,
+        operation=RecordOperation.CREATE,
         cid=known.cid,
         body=known.body,
         is_verified=True,

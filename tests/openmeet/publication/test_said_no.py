@@ -13,7 +13,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion.reconcile import reconcile
 from openmeet.network.records.collections import EVENT
 from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_edits_kept_here import revise, shown, tea_of_another_app
 from tests.openmeet.publication.test_recalls import agree, delete, edit, records, settle, withdraw
 from tests.openmeet.publication.test_wishes import wish
@@ -67,8 +67,8 @@ async def test_the_record_stays_and_the_edit_waits_for_a_yes(town: Town, word: s
     await settle(town, cleo)
     (there,) = await records(town, EVENT)
     assert (there["uri"], there["value"]["name"]) == (record["uri"], "Cocoa")
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.WITHHELD
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.WITHHELD
     said = standing.words(town.clock.now(), is_allowed=False, is_by_another_app=True)
     assert said == "changed only here"
     assert (await shown(town, event)).title == "Tea at ours"
@@ -87,8 +87,8 @@ async def test_a_record_deleted_meanwhile_comes_back_with_what_was_edited_here(t
     await delete(town, record)
     await settle(town, cleo)
     assert (await shown(town, event)).is_gone
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert (standing.state, standing.uri) == (State.RETRACTED, None)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert (standing.state, standing.uri) == (PublicationState.RETRACTED, None)
     await edit(town, record, description="Bring cups.")
     await settle(town, cleo)
     now = await shown(town, event)
@@ -114,7 +114,7 @@ async def test_what_we_wrote_into_it_is_still_taken_back(town: Town):
     """The page says so: "If you stop, we remove what we published." """
     cleo = await town.connected()
     _, event = await edited_on_both_sides(town, cleo)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
     await withdraw(town, cleo)
     await settle(town, cleo)
     assert await records(town, EVENT) == []

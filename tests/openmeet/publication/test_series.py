@@ -12,10 +12,10 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import Event
 from openmeet.domain.series import actions, date_queries, record_settings, tasks
 from openmeet.domain.series.dates import template_in
-from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, SERIES_LINK_KEY
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.town import INSTANCE, Town, details
@@ -91,7 +91,7 @@ async def test_when_it_is_cancelled_it_says_so_and_the_one_after_it_follows(week
 
 async def test_one_date_of_a_published_series_is_changed_and_only_its_record_changes(weekly: Weekly):
     async with weekly.town.db.transaction() as tx:
-        await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, Policy.WINDOW)
+        await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, PublishPolicy.WINDOW)
     await weekly.pay()
     before = await weekly.records()
     assert len(before) >= 8
@@ -104,14 +104,14 @@ async def test_one_date_of_a_published_series_is_changed_and_only_its_record_cha
     await weekly.pay()
     after = await weekly.records()
     changed = {uri for uri in before | after if before.get(uri) != after.get(uri)}
-    assert changed == {(await weekly.town.standing(Kind.EVENT, third.id)).uri}
+    assert changed == {(await weekly.town.standing(PublicationKind.EVENT, third.id)).uri}
     (uri,) = changed
     assert (after[uri]["name"], after[uri][SERIES_LINK_KEY]) == ("Tea in the hall", before[uri][SERIES_LINK_KEY])
 
 
 async def test_no_date_is_published_where_the_policy_says_so_and_coming_ones_are_taken_back(weekly: Weekly):
     async with weekly.town.db.transaction() as tx:
-        await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, Policy.NONE)
+        await record_settings.change_series(tx, weekly.ana, weekly.series.slug, None, PublishPolicy.NONE)
     await weekly.pay()
     assert await weekly.records() == {}
 

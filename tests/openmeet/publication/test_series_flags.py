@@ -14,7 +14,7 @@ from groundwork.clock import DAY, HandClock, Instant
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.series import actions, date_queries, record_settings, tasks
 from openmeet.domain.series.dates import template_in
-from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
@@ -62,7 +62,7 @@ async def make(town: Town) -> tuple[Caller, Series]:
         return ana, await actions.create(tx, ana, template_in(details()), timing)
 
 
-async def let(town: Town, ana: Caller, series: Series, policy: Policy) -> None:
+async def let(town: Town, ana: Caller, series: Series, policy: PublishPolicy) -> None:
     async with town.db.transaction() as tx:
         await record_settings.change_series(tx, ana, series.slug, None, policy)
     await pay(town)
@@ -102,7 +102,7 @@ async def read_by_rules(town: Town, who: Caller) -> dict[datetime, int]:
     ("policy", "flags"),
     list(
         product(
-            Policy,
+            PublishPolicy,
             [
                 (),
                 (Flag.NATIVE_RECURRENCE,),
@@ -112,26 +112,26 @@ async def read_by_rules(town: Town, who: Caller) -> dict[datetime, int]:
         )
     ),
 )
-async def test_each_date_is_told_once(town: Town, policy: Policy, flags: tuple[Flag, ...]):
+async def test_each_date_is_told_once(town: Town, policy: PublishPolicy, flags: tuple[Flag, ...]):
     """In every cell, and the very first record of a date names the series' own record where there is one."""
     await turn(town, *flags)
     ana, series = await make(town)
-    if policy is not Policy.NEXT:
+    if policy is not PublishPolicy.NEXT:
         async with town.db.transaction() as tx:
             await record_settings.change_series(tx, ana, series.slug, None, policy)
     await pay(town)
     told = await read_by_rules(town, ana)
     match policy:
-        case Policy.NONE:
+        case PublishPolicy.NONE:
             assert told == {}
-        case Policy.WINDOW:
+        case PublishPolicy.WINDOW:
             assert told == dict.fromkeys(AHEAD, 1)
             assert not any("rrule" in one for one in await events(town, ana))
-        case Policy.NEXT:
+        case PublishPolicy.NEXT:
             expected = SATURDAYS if Flag.NATIVE_RECURRENCE in flags else SATURDAYS[:1]
             assert told == dict.fromkeys(expected, 1)
     own = [one["uri"] for one in await _listed(town, ana, SERIES)]
-    assert len(own) == (Flag.SERIES_LEXICON in flags and policy is not Policy.NONE)
+    assert len(own) == (Flag.SERIES_LEXICON in flags and policy is not PublishPolicy.NONE)
     named = [{"uri": uri} for uri in own]
     assert all([one[SERIES_LINK_KEY].get("series")] == (named or [None]) for one in await events(town, ana))
     async with town.db.reader() as reader:
@@ -146,11 +146,11 @@ async def test_whichever_policy_was_before(wide: Town):
     await turn(wide, Flag.NATIVE_RECURRENCE)
     ana, series = await make(wide)
     await pay(wide)
-    for policy in (Policy.WINDOW, Policy.NEXT, Policy.WINDOW):
+    for policy in (PublishPolicy.WINDOW, PublishPolicy.NEXT, PublishPolicy.WINDOW):
         await let(wide, ana, series, policy)
         told = await read_by_rules(wide, ana)
         assert set(told.values()) == {1}
-        assert set(told) == set(SATURDAYS if policy is Policy.NEXT else AHEAD)
+        assert set(told) == set(SATURDAYS if policy is PublishPolicy.NEXT else AHEAD)
 
 
 async def test_the_rule_moves_on_with_the_next_date(wide: Town):

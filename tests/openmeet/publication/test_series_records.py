@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from at_network.xrpc_client import XrpcClient
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.series import actions, cancel_dates, date_queries, detection_actions
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Series, Timing
@@ -15,7 +15,7 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.records.collections import EVENT, SERIES, SERIES_LINK_KEY
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.ingestion.network import HERE, Change, event_value, message, rev
@@ -68,7 +68,7 @@ async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_i
     ((uri, before),) = (await records(town, ana, EVENT)).items()
     async with town.db.reader() as reader:
         first = (await date_queries.stored(reader, series.id))[0].event
-    answer = await town.answer(ben, first.slug, Reply.GOING)
+    answer = await town.answer(ben, first.slug, RsvpReply.GOING)
     await pay(town)
     await turn(town, Flag.SERIES_LEXICON)
     await pay(town)
@@ -91,7 +91,7 @@ async def test_switched_on_the_rule_is_a_record_and_the_date_that_is_out_names_i
     } - (
         {"openmeet.lexicon.origin"} if after["openmeet.lexicon.origin"] == before["openmeet.lexicon.origin"] else set()
     )
-    theirs = await town.record((await town.standing(Kind.RSVP, answer.id)).uri)
+    theirs = await town.record((await town.standing(PublicationKind.RSVP, answer.id)).uri)
     assert theirs["subject"]["uri"] == uri
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.publication.test_series_records import make
 from tests.openmeet.town import Town, details
 
@@ -24,13 +24,13 @@ async def test_events_wait_while_they_are_switched_off_and_go_out_afterwards(tow
     await turn(town, Flag.EVENTS_OUT, is_on=False)
     event = await town.event(ana)
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
     assert standing.uri is None
     assert standing.words(town.clock.now(), is_allowed=True) == "waiting: publishing is switched off on this site"
     await turn(town, Flag.EVENTS_OUT, is_on=True)
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
-    assert standing.state is State.PUBLISHED
+    standing = await town.standing(PublicationKind.EVENT, event.id)
+    assert standing.state is PublicationState.PUBLISHED
     assert (await town.record(standing.uri))["name"] == "Tea in the park"
 
 
@@ -43,7 +43,7 @@ async def test_what_waited_goes_out_although_its_payer_has_just_asked(town: Town
     async with town.db.transaction() as tx:
         assert await switch(tx, Flag.EVENTS_OUT, is_on=True, changed_by="a test")
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
 
 
 async def test_series_are_not_left_by_a_payer_that_has_just_asked(town: Town):
@@ -55,14 +55,14 @@ async def test_series_are_not_left_by_a_payer_that_has_just_asked(town: Town):
     async with town.db.transaction() as tx:
         assert await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
     await town.pay()
-    assert (await town.standing(Kind.SERIES, series.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.SERIES, series.id)).state is PublicationState.PUBLISHED
 
 
 async def test_an_edit_waits_and_the_record_stays_as_it_was(town: Town):
     ana = await town.person()
     event = await town.event(ana)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     await turn(town, Flag.EVENTS_OUT, is_on=False)
     await town.revise(ana, event.slug, title="Coffee")
     await town.pay()
@@ -77,11 +77,11 @@ async def test_what_became_private_vanishes_though_publishing_is_off(town: Town)
     ana = await town.person()
     event = await town.event(ana)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     await turn(town, Flag.EVENTS_OUT, is_on=False)
     await town.revise(ana, event.slug, visibility="private")
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
     with pytest.raises(NotFound):
         await town.record(uri)
 
@@ -91,14 +91,14 @@ async def test_answers_wait_while_events_go_out(town: Town):
     ana, ben = await town.person("Ana"), await town.person("Ben")
     await turn(town, Flag.RSVPS_OUT, is_on=False)
     event = await town.event(ana)
-    answer = await town.answer(ben, event.slug, Reply.GOING)
+    answer = await town.answer(ben, event.slug, RsvpReply.GOING)
     await town.pay()
     await town.pay()
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
-    assert (await town.standing(Kind.RSVP, answer.id)).uri is None
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).uri is None
     await turn(town, Flag.RSVPS_OUT, is_on=True)
     await town.pay()
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
 
 
 async def test_nobody_waits_for_a_record_that_is_not_written(town: Town):

@@ -2,11 +2,11 @@
 
 from groundwork.clock import HOUR
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.site_under_test import site_on
 from tests.openmeet.town import Town
 
@@ -14,7 +14,7 @@ from tests.openmeet.town import Town
 async def tap(town: Town, who: Caller, path: str) -> str:
     """Post a button of the event's page; the page as it is before it."""
     async with town.db.transaction() as tx:
-        session = await sign_in.open_session(tx, who.user_id, SessionKind.BROWSER)
+        session = await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)
     async with site_on(town.db, town.clock).browser() as browser:
         browser.cookies.set("openmeet_session", session.token)
         shown = await browser.get("/".join(path.split("/")[:3]))
@@ -37,20 +37,23 @@ async def test_an_event_is_taken_back_and_published_again(town: Town):
     cleo = await town.connected()
     tea = await town.event(cleo)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, tea.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, tea.id)).uri
     assert uri is not None
     await tap(town, cleo, f"/events/{tea.slug}/unpublish")
     await town.pay()
     assert not await is_there(town, uri)
     tea = await town.revise(cleo, tea.slug, title="Coffee")
     await town.pay()
-    assert (await town.standing(Kind.EVENT, tea.id)).uri is None
-    assert (await town.standing(Kind.EVENT, tea.id)).state in {State.WITHHELD, State.RETRACTED}
+    assert (await town.standing(PublicationKind.EVENT, tea.id)).uri is None
+    assert (await town.standing(PublicationKind.EVENT, tea.id)).state in {
+        PublicationState.WITHHELD,
+        PublicationState.RETRACTED,
+    }
     town.clock.turn(HOUR)
     shown = await tap(town, cleo, f"/events/{tea.slug}/publish")
     assert "Publish it again" in shown
     await town.pay()
-    again = (await town.standing(Kind.EVENT, tea.id)).uri
+    again = (await town.standing(PublicationKind.EVENT, tea.id)).uri
     assert again is not None
     assert (await town.record(again))["name"] == "Coffee"
 
@@ -59,9 +62,9 @@ async def test_an_answer_is_taken_back_and_still_counts_here(town: Town):
     ana, cleo = await town.person(), await town.connected()
     tea = await town.event(ana)
     await town.pay()
-    mine = await town.answer(cleo, tea.slug, Reply.GOING)
+    mine = await town.answer(cleo, tea.slug, RsvpReply.GOING)
     await town.pay()
-    uri = (await town.standing(Kind.RSVP, mine.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, mine.id)).uri
     assert uri is not None
     await town.listen(cleo.user_id)
     await tap(town, cleo, f"/events/{tea.slug}/answer/unpublish")
@@ -81,11 +84,11 @@ async def test_nobody_else_takes_it_back(town: Town):
     tea = await town.event(cleo)
     await town.pay()
     async with town.db.transaction() as tx:
-        session = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
+        session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
     async with site_on(town.db, town.clock).browser() as browser:
         browser.cookies.set("openmeet_session", session.token)
         refused = await browser.post(f"/events/{tea.slug}/unpublish")
         absent = await browser.post(f"/events/{tea.slug}/answer/unpublish")
     assert (refused.status_code, absent.status_code) == (403, 404)
     await town.pay()
-    assert (await town.standing(Kind.EVENT, tea.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.EVENT, tea.id)).state is PublicationState.PUBLISHED

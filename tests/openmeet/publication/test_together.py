@@ -11,14 +11,14 @@ from aiohttp import web
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import HOUR, MINUTE
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.publishing import batch, schedule
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.rsvp import record_key_for
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.town import Town
 
 MANY = 12
@@ -76,12 +76,12 @@ async def names(town: Town, cleo: Caller) -> list[str]:
     return sorted(one["value"]["name"] for one in listed["records"])
 
 
-async def states(town: Town, made: Sequence[Event]) -> set[State]:
-    return {(await town.standing(Kind.EVENT, one.id)).state for one in made}
+async def states(town: Town, made: Sequence[Event]) -> set[PublicationState]:
+    return {(await town.standing(PublicationKind.EVENT, one.id)).state for one in made}
 
 
 async def revs(town: Town, made: Sequence[Event]) -> set[str]:
-    uris = [(await town.standing(Kind.EVENT, one.id)).uri for one in made]
+    uris = [(await town.standing(PublicationKind.EVENT, one.id)).uri for one in made]
     async with town.db.reader() as reader:
         rows = await reader.fetch("select rev from records where uri in :uris", uris=uris)
     return {row["rev"] for row in rows}
@@ -93,7 +93,7 @@ async def test_what_is_due_goes_out_in_one_commit(town: Town):
     watch = await watched(town)
     await town.pay()
     assert watch.writes == ["applyWrites"]
-    assert await states(town, made) == {State.PUBLISHED}
+    assert await states(town, made) == {PublicationState.PUBLISHED}
     assert len(await revs(town, made)) == 1
     assert await names(town, cleo) == sorted(one.title for one in made)
 
@@ -105,7 +105,7 @@ async def test_more_than_a_payer_takes_at_once_go_out_together(town: Town):
     watch = await watched(town)
     assert await town.pay() == 45
     assert watch.writes == ["applyWrites"]
-    assert await states(town, made) == {State.PUBLISHED}
+    assert await states(town, made) == {PublicationState.PUBLISHED}
 
 
 async def test_a_commit_holds_so_many_and_no_more(town: Town, monkeypatch: pytest.MonkeyPatch):
@@ -115,7 +115,7 @@ async def test_a_commit_holds_so_many_and_no_more(town: Town, monkeypatch: pytes
     watch = await watched(town)
     await town.pay()
     assert watch.writes == ["applyWrites"] * 3
-    assert await states(town, made) == {State.PUBLISHED}
+    assert await states(town, made) == {PublicationState.PUBLISHED}
 
 
 async def test_retractions_and_updates_go_alone(town: Town):
@@ -132,8 +132,8 @@ async def test_retractions_and_updates_go_alone(town: Town):
     watch = await watched(town)
     await town.pay()
     assert sorted(watch.writes) == ["applyWrites", "deleteRecord", "deleteRecord", "putRecord"]
-    assert await states(town, gone) == {State.RETRACTED}
-    assert await states(town, new) == {State.PUBLISHED}
+    assert await states(town, gone) == {PublicationState.RETRACTED}
+    assert await states(town, new) == {PublicationState.PUBLISHED}
     assert await names(town, cleo) == sorted(["Edited", "Tea 3", "New 0", "New 1", "New 2"])
 
 
@@ -146,7 +146,7 @@ async def test_a_call_that_is_refused_is_paid_singly(town: Town):
     await town.pay()
     town.clock.turn(HOUR)
     await town.pay()
-    assert await states(town, made) == {State.PUBLISHED}
+    assert await states(town, made) == {PublicationState.PUBLISHED}
     assert await names(town, cleo) == sorted(one.title for one in made)
 
 
@@ -155,7 +155,7 @@ async def test_one_that_cannot_go_does_not_keep_the_others(town: Town):
     ana, cleo = await town.person(), await town.connected()
     tea = await town.event(ana)
     await town.pay()
-    uri = (await town.standing(Kind.EVENT, tea.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, tea.id)).uri
     assert uri is not None
     record = await town.record(uri)
     app = await town.stranger("cleo")
@@ -174,7 +174,7 @@ async def test_one_that_cannot_go_does_not_keep_the_others(town: Town):
             },
         },
     )
-    mine = await town.answer(cleo, tea.slug, Reply.GOING)
+    mine = await town.answer(cleo, tea.slug, RsvpReply.GOING)
     made = await some_events(town, cleo, 3)
     watch = await watched(town)
     for _ in range(4):
@@ -182,8 +182,8 @@ async def test_one_that_cannot_go_does_not_keep_the_others(town: Town):
         await town.ingest()
         town.clock.turn(HOUR)
     assert watch.writes[0] == "applyWrites"
-    assert await states(town, made) == {State.PUBLISHED}
-    assert (await town.standing(Kind.RSVP, mine.id)).state is State.PUBLISHED
+    assert await states(town, made) == {PublicationState.PUBLISHED}
+    assert (await town.standing(PublicationKind.RSVP, mine.id)).state is PublicationState.PUBLISHED
     answer = await town.record(f"at://{did}/{RSVP}/{record_key_for(parse_at_uri(uri))}")
     assert answer["theme"] == "kept"
 
@@ -210,16 +210,16 @@ async def test_payer_that_dies_at_any_request(town: Town, request_number: int, i
         await town.pay()
         await town.ingest()
     assert await names(town, cleo) == sorted(one.title for one in made)
-    assert await states(town, made) == {State.PUBLISHED}
-    assert await states(town, gone) == {State.RETRACTED}
+    assert await states(town, made) == {PublicationState.PUBLISHED}
+    assert await states(town, gone) == {PublicationState.RETRACTED}
     await town.listen(cleo.user_id)
-    assert await states(town, made) == {State.PUBLISHED}
+    assert await states(town, made) == {PublicationState.PUBLISHED}
     for one in made:
-        uri = (await town.standing(Kind.EVENT, one.id)).uri
+        uri = (await town.standing(PublicationKind.EVENT, one.id)).uri
         assert uri is not None
         assert (await town.record(uri))["name"] == one.title
     for one in gone:
-        assert (await town.standing(Kind.EVENT, one.id)).uri is None
+        assert (await town.standing(PublicationKind.EVENT, one.id)).uri is None
 
 
 async def test_a_withdrawn_consent_stops_what_is_on_its_way(town: Town):
@@ -231,7 +231,7 @@ async def test_a_withdrawn_consent_stops_what_is_on_its_way(town: Town):
     await town.pay()
     assert await names(town, cleo) == []
     for one in made:
-        uri = (await town.standing(Kind.EVENT, one.id)).uri
+        uri = (await town.standing(PublicationKind.EVENT, one.id)).uri
         if uri is not None:
             with pytest.raises(NotFound):
                 await town.record(uri)

@@ -24,7 +24,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.dispatcher import Paying
 from groundwork.outbox.jobs import owe_again
 from openmeet.domain.groups import administration, ownership, queries
-from openmeet.domain.groups.model import INSIDE, Group, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import session_queries
 from openmeet.domain.users.model import Caller
@@ -34,8 +34,8 @@ from openmeet.network.ingestion.account_deletion import Erasing
 from openmeet.network.records.collections import ACCEPTANCE, EVENT, GROUP, MEMBERSHIP, ORIGIN_KEY
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 from tests.databases import SqliteFiles
 from tests.openmeet.publication.test_groups import found, let_in, now, pay, show, turn
 from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell
@@ -103,9 +103,9 @@ class TwoServers:
         await client.procedure("com.atproto.admin.deleteAccount", {"did": did})
         town.network.dids.doubt(parse_did(did))
         async with town.db.transaction() as tx:
-            await owe_again(tx, Debt.REFRESH_IDENTITY, [did])
+            await owe_again(tx, JobKind.REFRESH_IDENTITY, [did])
         asking = identity_refresh.identity_payer(town.db, town.network, Erasing((bytes(32),), self._nothing_elsewhere))
-        await dispatcher.run_once(town.db, {Debt.REFRESH_IDENTITY: Paying(asking)})
+        await dispatcher.run_once(town.db, {JobKind.REFRESH_IDENTITY: Paying(asking)})
 
     async def _nothing_elsewhere(self, _did: Did) -> None:
         return
@@ -153,7 +153,7 @@ async def closing(db: Database) -> AsyncIterator[None]:
 HOMES = pytest.mark.parametrize(("one", "other"), [("ours", "reference"), ("reference", "ours")])
 
 
-async def role_of(servers: TwoServers, group: Group, who: Caller) -> Role | None:
+async def role_of(servers: TwoServers, group: Group, who: Caller) -> GroupRole | None:
     async with servers.town.db.reader() as reader:
         found_one = await queries.find_member(reader, group.id, who.user_id)
     return None if found_one is None else found_one.role
@@ -165,7 +165,7 @@ async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoS
     town = servers.town
     ana, ben, cleo = [await servers.person(name, home) for name, home in (("ana", one), ("ben", other), ("cleo", one))]
     group = await found(town, ana)
-    await let_in(town, ana, group, ben, Role.ADMIN)
+    await let_in(town, ana, group, ben, GroupRole.ADMIN)
     await let_in(town, ana, group, cleo)
     await show(town, cleo, group)
     ((old, _),) = (await servers.records(ana, GROUP)).items()
@@ -181,7 +181,7 @@ async def test_a_group_is_handed_over_from_one_server_to_the_other(servers: TwoS
     assert [said["group"] for said in (await servers.records(ben, ACCEPTANCE)).values()] == [new]
     before = [await role_of(servers, group, who) for who in (ana, ben, cleo)]
     await servers.hear(ana, ben, cleo)
-    assert before == [Role.ADMIN, Role.OWNER, Role.MEMBER]
+    assert before == [GroupRole.ADMIN, GroupRole.OWNER, GroupRole.MEMBER]
     assert [await role_of(servers, group, who) for who in (ana, ben, cleo)] == before
     assert (await now(town, group)).network.record_uri == new
     assert await town.pay() == 0, "the echoes of both servers are known for what they are"
@@ -231,13 +231,13 @@ async def test_membership_takes_both_sides_whose_servers_differ(servers: TwoServ
     ((uri, said),) = [item for item in accepted.items() if item[1]["member"] == await servers.did(ben)]
     await servers.write(ana, uri, said | {"role": f"{GROUP}#admin"})
     await servers.hear(ana)
-    assert await role_of(servers, group, ben) is Role.ADMIN
+    assert await role_of(servers, group, ben) is GroupRole.ADMIN
 
     # The member's word in another app: Ben is out, and the group names him no longer.
     (mine,) = await servers.records(ben, MEMBERSHIP)
     await servers.write(ben, mine, None)
     await servers.hear(ben, ana)
-    assert await role_of(servers, group, ben) is Role.LEFT
+    assert await role_of(servers, group, ben) is GroupRole.LEFT
     assert [one["member"] for one in (await servers.records(ana, ACCEPTANCE)).values()] == [await servers.did(cleo)]
 
     # The group takes its word back here: Cleo's claim goes from her repository, too.
@@ -266,7 +266,7 @@ async def test_a_mark_of_origin_that_somebody_copies_is_a_claim(servers: TwoServ
             ben, copy, record | {"name": f"Ben’s, {visibility}", ORIGIN_KEY: record[ORIGIN_KEY] | {"version": 999}}
         )
         await servers.hear(ben, ana)
-        standing = await town.standing(Kind.EVENT, event.id)
+        standing = await town.standing(PublicationKind.EVENT, event.id)
         assert standing.uri == (uri if visibility == "public" else None)
         async with town.db.reader() as reader:
             rows = await reader.fetch("select id, title, record_uri, author_id from events order by title desc")

@@ -31,10 +31,10 @@ from openmeet.network.firehose.sources import everything_for, interests_of
 from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.three_way_merge import Side
+from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import counted
 from tests.openmeet.town import Town
@@ -119,7 +119,7 @@ async def kept(writers: Writers) -> set[str]:
 async def published(town: Town, cleo: Caller, app: XrpcClient, title: str) -> Writers:
     event = await town.event(cleo, title=title)
     await town.pay()
-    standing = await town.standing(Kind.EVENT, event.id)
+    standing = await town.standing(PublicationKind.EVENT, event.id)
     assert standing.uri is not None
     await town.listen(cleo.user_id)
     return Writers(town, cleo, standing.uri, app)
@@ -190,7 +190,7 @@ async def test_a_longer_evening_here_and_another_day_there(town: Town, order: tu
         (found, *_) = await merge_decisions.of_record(reader, writers.uri)
     async with town.db.transaction() as tx:
         await merge_review.choose(
-            tx, cleo, event.slug, field=found.decision.field, theirs_rev=found.theirs_rev, choice=Side.THEIRS
+            tx, cleo, event.slug, field=found.decision.field, theirs_rev=found.theirs_rev, choice=MergeSide.THEIRS
         )
     await settle(writers)
     record = await town.record(writers.uri)

@@ -10,7 +10,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE, HandClock
 from openmeet.domain.account_merge import actions as claiming
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import publication_settings
 from openmeet.domain.identities import actions, backfill_progress
@@ -19,7 +19,7 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.publishing.repositories import READ_WITHIN
 from openmeet.network.records.collections import MEMBERSHIP, RSVP
-from openmeet.outbox.publications import BEING_READ, Kind, State
+from openmeet.outbox.publications import BEING_READ, PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.publication.test_groups import found, let_in, pay, records_in, turn
 from tests.openmeet.publication.test_moving_records import second_account
@@ -37,7 +37,7 @@ async def town(
 async def public_event(town: Town) -> tuple[Event, str]:
     event = await town.event(await town.connected("hedi"), title="Chess")
     await pay(town)
-    return event, (await town.standing(Kind.EVENT, event.id)).uri or ""
+    return event, (await town.standing(PublicationKind.EVENT, event.id)).uri or ""
 
 
 async def write(town: Town, name: str, did: Did, collection: str, record: dict[str, object]) -> str:
@@ -64,10 +64,10 @@ async def going(town: Town, name: str, did: Did, event_uri: str) -> str:
 async def says_no(town: Town, who: Caller, event: Event, answered_at: str) -> None:
     """They say no here; the answer that they had given is changed, and their other repositories hold none."""
     town.clock.turn(MINUTE)
-    answer = await town.answer(who, event.slug, Reply.DECLINED)
+    answer = await town.answer(who, event.slug, RsvpReply.DECLINED)
     await pay(town)
-    standing = await town.standing(Kind.RSVP, answer.id)
-    assert (standing.state, standing.uri) == (State.PUBLISHED, answered_at)
+    standing = await town.standing(PublicationKind.RSVP, answer.id)
+    assert (standing.state, standing.uri) == (PublicationState.PUBLISHED, answered_at)
     assert (await town.record(answered_at))["status"] == f"{RSVP}#notgoing"
 
 
@@ -178,10 +178,10 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(town: Town):
     cleo, first, work = await two_accounts(town)
     said = await said_elsewhere(town, "work", work, uri)
     town.clock.turn(MINUTE)
-    answer = await town.answer(cleo, event.slug, Reply.DECLINED)
+    answer = await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await pay(town)
-    standing = await town.standing(Kind.RSVP, answer.id)
-    assert (standing.state, standing.reason) == (State.WAITING, BEING_READ)
+    standing = await town.standing(PublicationKind.RSVP, answer.id)
+    assert (standing.state, standing.reason) == (PublicationState.WAITING, BEING_READ)
     assert await records_in(town, first, RSVP) == {}
     await backfill(town.db, town.network, town.processor.here, work)
     await says_no(town, cleo, event, said)
@@ -191,12 +191,12 @@ async def test_an_answer_waits_until_a_new_account_has_been_read(town: Town):
 async def test_an_account_that_cannot_be_read_keeps_no_answer_back_for_good(town: Town):
     event, _ = await public_event(town)
     cleo, first, _ = await two_accounts(town)
-    answer = await town.answer(cleo, event.slug, Reply.GOING)
+    answer = await town.answer(cleo, event.slug, RsvpReply.GOING)
     await pay(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.WAITING
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.WAITING
     town.clock.turn(READ_WITHIN)
     await pay(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).state is State.PUBLISHED
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).state is PublicationState.PUBLISHED
     assert len(await records_in(town, first, RSVP)) == 1
 
 
@@ -208,7 +208,7 @@ async def test_what_was_written_since_an_account_was_last_read_is_found(town: To
     await backfill(town.db, town.network, town.processor.here, first)
     said = await said_elsewhere(town, "cleo", first, uri)
     await asked_to_read(town, first)
-    await town.answer(cleo, event.slug, Reply.DECLINED)
+    await town.answer(cleo, event.slug, RsvpReply.DECLINED)
     await pay(town)
     assert list(await records_in(town, first, RSVP)) == [said]
 
@@ -218,7 +218,7 @@ async def test_ours_stays_where_the_later_one_cannot_be_changed_now(town: Town):
     event, uri = await public_event(town)
     cleo = await town.connected("cleo")
     first = (await town.identity(cleo.user_id)).did
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await pay(town)
     (ours,) = await records_in(town, first, RSVP)
     work = await second_account(town, cleo)
@@ -237,7 +237,7 @@ async def test_a_later_answer_of_another_app_is_changed_and_ours_goes(town: Town
     cleo = await town.connected("cleo")
     first = (await town.identity(cleo.user_id)).did
     await backfill(town.db, town.network, town.processor.here, first)
-    await town.answer(cleo, event.slug, Reply.GOING)
+    await town.answer(cleo, event.slug, RsvpReply.GOING)
     await pay(town)
     (ours,) = await records_in(town, first, RSVP)
     name, did = ("cleo", first) if where == "the same account" else ("work", await second_account(town, cleo))

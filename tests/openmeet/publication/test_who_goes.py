@@ -9,12 +9,12 @@ from openmeet.domain.events import co_host_queries, co_hosts, ownership
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import actions as groups
-from openmeet.domain.groups.model import Group, Role
+from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import account_deletion
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.publication.test_groups import event_in, found, let_in, pay, records, records_in, turn
 from tests.openmeet.publication.test_groups import now as group_now
 from tests.openmeet.publication.test_lent_accounts import host_beside
@@ -31,8 +31,8 @@ async def stage(town: Town, kind: str, owner: Caller, beside: Caller) -> tuple[E
         await turn(town, Flag.GROUPS)
         founder = await town.person("Founder")
         group = await found(town, founder)
-        await let_in(town, founder, group, owner, Role.MODERATOR)
-        await let_in(town, founder, group, beside, Role.ADMIN)
+        await let_in(town, founder, group, owner, GroupRole.MODERATOR)
+        await let_in(town, founder, group, beside, GroupRole.ADMIN)
         async with town.db.transaction() as tx:
             await group_hosting.open_account(tx, founder, group.slug, "chess.town.test")
         await town.pay_debts()
@@ -43,7 +43,7 @@ async def stage(town: Town, kind: str, owner: Caller, beside: Caller) -> tuple[E
         await pay(town)
     async with town.db.transaction() as tx:
         await host_beside(tx, event, owner, beside)
-    return event, (await town.standing(Kind.EVENT, event.id)).uri or "", group
+    return event, (await town.standing(PublicationKind.EVENT, event.id)).uri or "", group
 
 
 async def delete_account(town: Town, who: Caller) -> str:

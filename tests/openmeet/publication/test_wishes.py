@@ -7,15 +7,15 @@ import pytest
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, invitations
-from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.events.model import USUAL_RECORD, Detail, RecordSettings
 from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, Preferences, WaitingAs
+from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.domain.series import record_settings
 from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import RSVP, Result
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.site_under_test import api_session, site_on
 from tests.openmeet.town import INSTANCE, Town
 
@@ -44,7 +44,7 @@ async def is_absent(town: Town, uri: str) -> bool:
     return False
 
 
-async def answered(town: Town, reply: Reply = Reply.GOING, **typed: str):
+async def answered(town: Town, reply: RsvpReply = RsvpReply.GOING, **typed: str):
     """Ana's event, Ben's answer to it, all that is owed paid."""
     ana, ben = await town.person("Ana"), await town.person("Ben")
     event = await town.event(ana, **typed)
@@ -55,33 +55,34 @@ async def answered(town: Town, reply: Reply = Reply.GOING, **typed: str):
 
 
 @pytest.mark.parametrize(
-    ("reply", "word"), [(Reply.GOING, "going"), (Reply.INTERESTED, "interested"), (Reply.DECLINED, "notgoing")]
+    ("reply", "word"),
+    [(RsvpReply.GOING, "going"), (RsvpReply.INTERESTED, "interested"), (RsvpReply.DECLINED, "notgoing")],
 )
-async def test_each_answer_has_its_word_and_names_the_very_version(town: Town, reply: Reply, word: str):
+async def test_each_answer_has_its_word_and_names_the_very_version(town: Town, reply: RsvpReply, word: str):
     _, _, event, answer = await answered(town, reply)
-    record = await town.record((await town.standing(Kind.RSVP, answer.id)).uri)
-    about = await town.record((await town.standing(Kind.EVENT, event.id)).uri)
+    record = await town.record((await town.standing(PublicationKind.RSVP, answer.id)).uri)
+    about = await town.record((await town.standing(PublicationKind.EVENT, event.id)).uri)
     assert record["status"] == f"{RSVP}#{word}"
-    assert record["subject"] == {"uri": (await town.standing(Kind.EVENT, event.id)).uri, "cid": about["cid"]}
+    assert record["subject"] == {"uri": (await town.standing(PublicationKind.EVENT, event.id)).uri, "cid": about["cid"]}
 
 
 async def test_a_no_takes_the_record_away_for_who_wants_it_so(town: Town):
     """And a yes afterwards stands under the same key: there is never a second record."""
     _, ben, event, answer = await answered(town)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     await wish(town, ben, declined_as=DeclinedAs.NOTHING)
-    await town.answer(ben, event.slug, Reply.DECLINED)
+    await town.answer(ben, event.slug, RsvpReply.DECLINED)
     await pay_all(town)
     assert await is_absent(town, uri)
-    await town.answer(ben, event.slug, Reply.GOING)
+    await town.answer(ben, event.slug, RsvpReply.GOING)
     await pay_all(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).uri == uri
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).uri == uri
     assert (await town.record(uri))["status"] == f"{RSVP}#going"
 
 
 async def test_changing_the_wish_changes_what_is_there_already(town: Town):
-    _, ben, _, answer = await answered(town, Reply.DECLINED)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    _, ben, _, answer = await answered(town, RsvpReply.DECLINED)
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     await wish(town, ben, declined_as=DeclinedAs.NOTHING)
     await pay_all(town)
     assert await is_absent(town, uri)
@@ -98,10 +99,10 @@ async def test_waiting_is_told_only_by_who_wants_it_so(town: Town):
     answer = await town.answer(ben, event.slug)
     await pay_all(town)
     assert answer.status.value == "waitlisted"
-    assert (await town.standing(Kind.RSVP, answer.id)).uri is None
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).uri is None
     await wish(town, ben, waiting_as=WaitingAs.INTERESTED)
     await pay_all(town)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     assert (await town.record(uri))["status"] == f"{RSVP}#interested"
     # The echo of that is no answer of its own: Ben waits as before.
     await town.listen(ben.user_id)
@@ -111,7 +112,7 @@ async def test_waiting_is_told_only_by_who_wants_it_so(town: Town):
 
 async def test_who_wants_no_answers_written_has_none_there(town: Town):
     _, ben, _, answer = await answered(town)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     await wish(town, ben, writes_answers=False)
     await pay_all(town)
     assert await is_absent(town, uri)
@@ -122,7 +123,10 @@ async def test_who_wants_no_answers_written_has_none_there(town: Town):
 
 async def test_who_wants_no_events_written_has_none_there(town: Town):
     ana, _, event, answer = await answered(town)
-    uris = [(await town.standing(Kind.EVENT, event.id)).uri, (await town.standing(Kind.RSVP, answer.id)).uri]
+    uris = [
+        (await town.standing(PublicationKind.EVENT, event.id)).uri,
+        (await town.standing(PublicationKind.RSVP, answer.id)).uri,
+    ]
     await wish(town, ana, writes_events=False)
     await pay_all(town)
     assert [await is_absent(town, uri) for uri in uris] == [True, True]
@@ -131,12 +135,12 @@ async def test_who_wants_no_events_written_has_none_there(town: Town):
 async def test_one_answer_can_stay_here(town: Town):
     """skipBlueskySync: what is there stays as it was, and the next answer goes out again."""
     _, ben, event, answer = await answered(town)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     async with town.db.transaction() as tx:
-        await attendance.answer(tx, ben, event.slug, Reply.DECLINED, Wishes(skips_record=True))
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED, RsvpRequest(skips_record=True))
     await pay_all(town)
     assert (await town.record(uri))["status"] == f"{RSVP}#going"
-    await town.answer(ben, event.slug, Reply.INTERESTED)
+    await town.answer(ben, event.slug, RsvpReply.INTERESTED)
     await pay_all(town)
     assert (await town.record(uri))["status"] == f"{RSVP}#interested"
 
@@ -144,7 +148,7 @@ async def test_one_answer_can_stay_here(town: Town):
 async def test_one_answer_can_stay_here_by_the_api(town: Town):
     """The same over HTTP: counted here at once, and not in the repository; without the word the next one goes out."""
     _, _, event, answer = await answered(town)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     site = site_on(town.db, town.clock)
     async with site.browser() as browser:
         ben = await api_session(browser, "ben@example.org", "Ben")
@@ -160,7 +164,10 @@ async def test_one_answer_can_stay_here_by_the_api(town: Town):
 
 async def test_an_event_that_is_kept_off_the_network_takes_its_answers_along(town: Town):
     ana, _, event, answer = await answered(town)
-    uris = [(await town.standing(Kind.EVENT, event.id)).uri, (await town.standing(Kind.RSVP, answer.id)).uri]
+    uris = [
+        (await town.standing(PublicationKind.EVENT, event.id)).uri,
+        (await town.standing(PublicationKind.RSVP, answer.id)).uri,
+    ]
     await decide(town, ana, event.slug, replace(USUAL_RECORD, is_wanted=False))
     await pay_all(town)
     assert [await is_absent(town, uri) for uri in uris] == [True, True]
@@ -168,11 +175,11 @@ async def test_an_event_that_is_kept_off_the_network_takes_its_answers_along(tow
 
 async def test_a_host_can_keep_answers_off_the_network(town: Town):
     ana, _, event, answer = await answered(town)
-    uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     await decide(town, ana, event.slug, replace(USUAL_RECORD, takes_answers=False))
     await pay_all(town)
     assert await is_absent(town, uri)
-    assert not await is_absent(town, (await town.standing(Kind.EVENT, event.id)).uri)
+    assert not await is_absent(town, (await town.standing(PublicationKind.EVENT, event.id)).uri)
 
 
 async def test_an_event_for_the_invited_is_announced_with_the_least(town: Town):
@@ -180,10 +187,10 @@ async def test_an_event_for_the_invited_is_announced_with_the_least(town: Town):
     ana, ben = await town.person("Ana"), await town.person("Ben")
     event = await town.event(ana, visibility="private", description="zugzwang", street="Hauptstraße 1")
     await pay_all(town)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.WITHHELD
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.WITHHELD
     await decide(town, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
     await pay_all(town)
-    record = await town.record((await town.standing(Kind.EVENT, event.id)).uri)
+    record = await town.record((await town.standing(PublicationKind.EVENT, event.id)).uri)
     assert record["name"] == "Tea in the park"
     assert record["description"] == f"By invitation only. Who is invited sees more: {INSTANCE}/events/{event.slug}"
     assert "zugzwang" not in str(record)
@@ -192,7 +199,7 @@ async def test_an_event_for_the_invited_is_announced_with_the_least(town: Town):
         await invitations.invite(tx, ana, event.slug, "ben@example.org")
     answer = await town.answer(ben, event.slug)
     await pay_all(town)
-    assert (await town.standing(Kind.RSVP, answer.id)).uri is None
+    assert (await town.standing(PublicationKind.RSVP, answer.id)).uri is None
 
 
 async def test_becoming_private_takes_the_record_back_whatever_was_announced_before(town: Town):
@@ -202,11 +209,11 @@ async def test_becoming_private_takes_the_record_back_whatever_was_announced_bef
     await decide(town, ana, event.slug, replace(USUAL_RECORD, is_announced=True))
     await town.revise(ana, event.slug, visibility="public")
     await pay_all(town)
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
     await town.revise(ana, event.slug, visibility="private")
     await pay_all(town)
     assert await is_absent(town, uri)
-    assert (await town.standing(Kind.EVENT, event.id)).state is State.RETRACTED
+    assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTED
 
 
 async def test_only_what_is_for_the_invited_can_be_announced(town: Town):
@@ -218,8 +225,8 @@ async def test_only_what_is_for_the_invited_can_be_announced(town: Town):
 
 async def test_a_public_event_can_be_cut_down_and_be_whole_again(town: Town):
     ana, _, event, answer = await answered(town, description="With scones")
-    uri = (await town.standing(Kind.EVENT, event.id)).uri
-    answer_uri = (await town.standing(Kind.RSVP, answer.id)).uri
+    uri = (await town.standing(PublicationKind.EVENT, event.id)).uri
+    answer_uri = (await town.standing(PublicationKind.RSVP, answer.id)).uri
     await decide(town, ana, event.slug, replace(USUAL_RECORD, detail=Detail.MINIMAL))
     await pay_all(town)
     assert (await town.record(uri))["description"].startswith("More about it")
@@ -241,12 +248,12 @@ async def test_every_write_of_an_answer_is_counted(town: Town):
     )
     _, ben, event, answer = await answered(town)
     async with town.db.transaction() as tx:
-        await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[answer.id])
+        await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[answer.id])
     await pay_all(town)
-    await town.answer(ben, event.slug, Reply.INTERESTED)
+    await town.answer(ben, event.slug, RsvpReply.INTERESTED)
     await pay_all(town)
     await wish(town, ben, declined_as=DeclinedAs.NOTHING)
-    await town.answer(ben, event.slug, Reply.DECLINED)
+    await town.answer(ben, event.slug, RsvpReply.DECLINED)
     await pay_all(town)
     assert counted == [("create", "going"), ("update", "interested"), ("delete", "")]
     assert results == [("event", Result.SUCCESS), *[("rsvp", Result.SUCCESS)] * len(counted)]
@@ -255,7 +262,9 @@ async def test_every_write_of_an_answer_is_counted(town: Town):
 async def test_of_two_who_change_their_wishes_the_second_is_told(town: Town):
     ana = await town.person()
     async with town.db.transaction() as tx:
-        first = await publication_consent.change(tx, ana.user_id, Preferences(writes_events=False), expected_revision=0)
+        first = await publication_consent.change(
+            tx, ana.user_id, PublicationConsent(writes_events=False), expected_revision=0
+        )
     assert first.revision == 1
     with pytest.raises(publication_consent.PreconditionFailed):
         async with town.db.transaction() as tx:

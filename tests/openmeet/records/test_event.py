@@ -7,7 +7,7 @@ import pytest
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.domain.events.model import MAX_DESCRIPTION, Mode, Status
+from openmeet.domain.events.model import MAX_DESCRIPTION, EventStatus, Mode
 from openmeet.network.records.collections import DETAILS_KEY, EVENT, LEGACY_EVENT
 from openmeet.network.records.event_reader import EventRead, read_event
 from openmeet.network.records.reader import Unmappable
@@ -33,7 +33,7 @@ def test_legacy_dialect():
     """Smoke Signal's own collection: text, singular location, own tokens; the virtual entry is a ticket link."""
     read_ = read(captured("smokesignal-legacy-event.json")["value"], collection=LEGACY_EVENT).event
     assert read_.name == read_.description == "Pigeons Playing Ping Pong @ Neptune Theatre"
-    assert (read_.mode, read_.status) == (Mode.IN_PERSON, Status.SCHEDULED)
+    assert (read_.mode, read_.status) == (Mode.IN_PERSON, EventStatus.SCHEDULED)
     assert (read_.venues[0].name, read_.venues[0].postal_code) == ("Neptune Theatre", "98105")
     assert read_.online_url == ""
     assert read_.links[0].name == "Tickets"
@@ -86,7 +86,7 @@ def test_current_dialects():
     conference = read(captured("smokesignal-style-event-atmosphereconf-2026.json")["value"])
     assert {kept.path for kept in conference.notes.kept} == {"facets", "media"}
     bare = read(captured("nonconforming-shapes.json")["event"]).event
-    assert (bare.mode, bare.status, bare.description) == (Mode.IN_PERSON, Status.SCHEDULED, "bring a game")
+    assert (bare.mode, bare.status, bare.description) == (Mode.IN_PERSON, EventStatus.SCHEDULED, "bring a game")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.lexicon.validate import validate_record
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
-from openmeet.domain.events.model import Mode, NetworkEvent, Status, Venue
+from openmeet.domain.events.model import EventStatus, Mode, NetworkEvent, Venue
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, ours_as_read, owes_nothing, seal_in_cbor, write_event
@@ -26,7 +26,7 @@ OURS = Publishable(
     ends_at=Instant(parse_datetime("2026-12-01T19:00:00Z")),
     time_zone="Europe/Vienna",
     mode=Mode.IN_PERSON,
-    status=Status.SCHEDULED,
+    status=EventStatus.SCHEDULED,
     venue=Venue(name="Park", street="Ring 1", locality="Wien", country="Austria", latitude="48.2", longitude="16.37"),
     online_url="",
     created_at=NOW,
@@ -147,7 +147,7 @@ def test_country_that_is_not_known_is_not_invented():
 
 def test_cancelling_changes_the_status_alone():
     before = write_event(OURS, None)
-    after = write_event(dataclasses.replace(OURS, status=Status.CANCELLED), before)
+    after = write_event(dataclasses.replace(OURS, status=EventStatus.CANCELLED), before)
     assert after["status"] == f"{EVENT}#cancelled"
     assert {k: v for k, v in after.items() if k != "status"} == {k: v for k, v in before.items() if k != "status"}
 

@@ -15,13 +15,13 @@ from openmeet.domain.groups.model import (
     INSIDE,
     Group,
     GroupId,
+    GroupRole,
     GroupSlug,
     GroupVisibility,
     JoinPolicy,
     Keeping,
     OnNetwork,
     PromotionLevel,
-    Role,
 )
 from openmeet.domain.groups.publication import BY_LEVEL, Share, share_of
 from openmeet.domain.users.model import UserId
@@ -37,7 +37,7 @@ from openmeet.network.records.group import (
     write_group,
 )
 from openmeet.network.records.group_statements import (
-    Saying,
+    StatementKind,
     put_link,
     read_link,
     read_statement,
@@ -78,7 +78,7 @@ def out(share: Share = Share.ALL, **more: Any) -> GroupOut:
     return GroupOut(group(), share, "https://meet.example/groups/chess", **more)
 
 
-@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("role", GroupRole)
 def test_every_role_has_its_value_or_none(role):
     """Those who are in come back as who they are; nobody else is in a record."""
     value = VALUE_OF[role]
@@ -92,7 +92,7 @@ def test_every_role_has_its_value_or_none(role):
 
 @pytest.mark.parametrize("value", ["", None, 7, ["x"], f"{GROUP}#pending", f"{GROUP}#emperor", "#banned", "left"])
 def test_a_role_that_is_none_gives_no_more_than_belonging(value):
-    assert role_of(value) is Role.MEMBER
+    assert role_of(value) is GroupRole.MEMBER
 
 
 @pytest.mark.parametrize("visibility", GroupVisibility)
@@ -149,9 +149,9 @@ def test_statements_are_read_as_they_were_written():
     for collection, record in ((MEMBERSHIP, said), (ACCEPTANCE, accepted), (GROUP_EVENT, listed)):
         validate_record(Catalog(), collection, record)
     mine = read_statement(MEMBERSHIP, BEN, {**said, "role": f"{GROUP}#owner"})
-    assert (mine.saying, mine.about, mine.role) == (Saying.MEMBERSHIP, BEN, Role.MEMBER)
+    assert (mine.saying, mine.about, mine.role) == (StatementKind.MEMBERSHIP, BEN, GroupRole.MEMBER)
     theirs = read_statement(ACCEPTANCE, ANA, accepted)
-    assert (theirs.about, theirs.role, theirs.refers_to) == (BEN, Role.ADMIN, SAID.uri)
+    assert (theirs.about, theirs.role, theirs.refers_to) == (BEN, GroupRole.ADMIN, SAID.uri)
     assert read_statement(GROUP_EVENT, ANA, listed).about == event.uri
     newer = Reference(event.uri, "bafyreiaqnwbbbjkxxfkvmsmqutfoqslbgbuyqwnhzf4zr7jgvdy6ds5mmy")
     assert write_group_event(URI, newer, NOW, {**listed, "com.example.x": 1}) == {**listed, "com.example.x": 1}

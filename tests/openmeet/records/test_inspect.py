@@ -5,7 +5,7 @@ import pytest
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
-from openmeet.network.records.inspect import Understood, inspect_file, lines_of
+from openmeet.network.records.inspect import InspectedRecord, inspect_file, lines_of
 from tests.parts import fixture_path, needs
 
 NOW = Instant(1_795_000_000_000_000)
@@ -26,7 +26,7 @@ EXPECTED = {
 }
 
 
-def inspected(name: str) -> list[Understood]:
+def inspected(name: str) -> list[InspectedRecord]:
     return inspect_file(fixture_path(f"data/calendar-records/{name}").read_bytes(), now=NOW)
 
 

@@ -11,13 +11,13 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer
-from openmeet.domain.identities.publication_consent import DeclinedAs, Preferences, WaitingAs
+from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.rsvp import Silence, read_rsvp, record_key_for, told, write_rsvp
 from tests.parts import fixture_path, needs
 
-WISHES = [Preferences(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]
+WISHES = [PublicationConsent(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
 EVENT_URI = "at://did:plc:4hodhjl2kposuchzvpiviwps/community.lexicon.calendar.event/3mqdau33ozs2n"
 CID = "bafyreiflfb2v3igpb6z3l5m7ap535hmlrl63ejn5jybuefjfwhbesybud4"

@@ -1,7 +1,7 @@
 """The sentence about a series: added, stripped exactly, and the author's from the moment that somebody alters it."""
 
 from groundwork.clock import Instant
-from openmeet.domain.events.model import NOWHERE, Mode, Status
+from openmeet.domain.events.model import NOWHERE, EventStatus, Mode
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, SERIES_LINK_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, owes_nothing, write_event
@@ -21,7 +21,7 @@ def ours(description: str = "Bring a cup.", sentence: str = WEEKLY, **more: obje
         "ends_at": None,
         "time_zone": "UTC",
         "mode": Mode.IN_PERSON,
-        "status": Status.SCHEDULED,
+        "status": EventStatus.SCHEDULED,
         "venue": NOWHERE,
         "online_url": "",
         "created_at": NOW,

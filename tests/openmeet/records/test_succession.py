@@ -9,7 +9,7 @@ from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.succession import (
     MOST_PREDECESSORS,
     Lineage,
-    Succession,
+    RecordSuccession,
     put_lineage,
     read_succession,
     write_former,
@@ -54,7 +54,7 @@ def test_a_successor_that_another_installation_named_stays(written: dict, stays:
 @pytest.mark.parametrize("key", SUCCESSION_KEYS)
 def test_every_spelling_is_read(key: str):
     record = {key: {"successor": NEXT, "predecessors": [URIS[1], URIS[1], URIS[2]]}}
-    assert read_succession(record) == Succession(NEXT, (URIS[1], URIS[2]))
+    assert read_succession(record) == RecordSuccession(NEXT, (URIS[1], URIS[2]))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_every_spelling_is_read(key: str):
     ],
 )
 def test_what_names_no_record_of_an_event_says_nothing(value: object):
-    assert read_succession({SUCCESSION_KEY: value}) == Succession()
+    assert read_succession({SUCCESSION_KEY: value}) == RecordSuccession()
 
 
 def test_the_object_is_known_to_the_reader_and_to_the_lexicons():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import meaning_of
 from openmeet.recurrence import expand, expansion
-from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.rule import DAYS, parse_rule
 from openmeet.recurrence.wall_time import instant_of
@@ -37,7 +37,7 @@ def steps(monkeypatch):
     return lambda: taken[0] + 366 * expand.named_days.cache_info().misses
 
 
-def of_preview(made: Pattern) -> Code | None:
+def of_preview(made: Pattern) -> RuleErrorCode | None:
     """Everything that is asked of a rule before it is taken; why it is refused."""
     expansion.clear()
     try:
@@ -51,14 +51,14 @@ def of_preview(made: Pattern) -> Code | None:
     ("text", "refused"),
     [
         ("FREQ=WEEKLY;BYDAY=TU", None),
-        ("FREQ=DAILY;INTERVAL=1000;BYMONTHDAY=31;BYDAY=MO;BYMONTH=12", Code.NEVER_OCCURS),
-        ("FREQ=MONTHLY;BYMONTHDAY=31;BYMONTH=2", Code.NEVER_OCCURS),
-        ("FREQ=MONTHLY;INTERVAL=12;BYMONTH=3", Code.NEVER_OCCURS),
-        ("FREQ=WEEKLY;BYSETPOS=8;BYDAY=MO", Code.NEVER_OCCURS),
-        (f"FREQ=DAILY;BYSETPOS=49;{EVERY_HALF_HOUR}", Code.NEVER_OCCURS),
-        ("FREQ=YEARLY;BYWEEKNO=53;BYDAY=WE;BYMONTH=1", Code.NEVER_OCCURS),
+        ("FREQ=DAILY;INTERVAL=1000;BYMONTHDAY=31;BYDAY=MO;BYMONTH=12", RuleErrorCode.NEVER_OCCURS),
+        ("FREQ=MONTHLY;BYMONTHDAY=31;BYMONTH=2", RuleErrorCode.NEVER_OCCURS),
+        ("FREQ=MONTHLY;INTERVAL=12;BYMONTH=3", RuleErrorCode.NEVER_OCCURS),
+        ("FREQ=WEEKLY;BYSETPOS=8;BYDAY=MO", RuleErrorCode.NEVER_OCCURS),
+        (f"FREQ=DAILY;BYSETPOS=49;{EVERY_HALF_HOUR}", RuleErrorCode.NEVER_OCCURS),
+        ("FREQ=YEARLY;BYWEEKNO=53;BYDAY=WE;BYMONTH=1", RuleErrorCode.NEVER_OCCURS),
         ("FREQ=YEARLY;BYYEARDAY=366", None),
-        ("FREQ=YEARLY;INTERVAL=4;BYYEARDAY=366", Code.NEVER_OCCURS),
+        ("FREQ=YEARLY;INTERVAL=4;BYYEARDAY=366", RuleErrorCode.NEVER_OCCURS),
         ("FREQ=YEARLY;BYYEARDAY=366;COUNT=10000", None),
         (f"FREQ=DAILY;UNTIL=21991231;{EVERY_HALF_HOUR}", None),
         (f"FREQ=DAILY;COUNT=10000;{EVERY_HALF_HOUR}", None),
@@ -111,7 +111,7 @@ def test_no_rule_takes_more(text: str, has_exceptions: bool) -> None:
             take(self, number)
 
         patched.setattr(expand.Steps, "take", counting)
-        assert of_preview(made) in {None, Code.NEVER_OCCURS, Code.BAD_UNTIL}, text
+        assert of_preview(made) in {None, RuleErrorCode.NEVER_OCCURS, RuleErrorCode.BAD_UNTIL}, text
     assert taken[0] <= MOST_OF_A_PREVIEW, text
 
 
@@ -119,7 +119,7 @@ def test_a_sweep_over_too_many_dates_is_refused_with_a_sentence() -> None:
     made = pattern(START, "UTC", parse_rule(f"FREQ=DAILY;{EVERY_HALF_HOUR}"))
     with pytest.raises(RuleRefused) as refused:
         expansion.between(made, NOW, instant_of(local("2120-01-01T00:00"), "UTC"))
-    assert refused.value.code is Code.TOO_MANY_DATES
+    assert refused.value.code is RuleErrorCode.TOO_MANY_DATES
     assert "shorter time" in refused.value.why
     assert len(expansion.between(made, NOW, instant_of(local("2120-01-01T00:00"), "UTC"), limit=30)) == 30
 

@@ -7,18 +7,18 @@ from openmeet.domain.account_merge.tables import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpReply
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, announcements
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import reports
-from openmeet.domain.moderation.model import Reason, Subject, Thing
+from openmeet.domain.moderation.model import ReportReason, Subject, Thing
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import event_by, person
 
-GOING = Reply.GOING
+GOING = RsvpReply.GOING
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
@@ -48,10 +48,10 @@ async def test_who_is_blocked_loses_their_place_to_the_next_and_cannot_come_back
         next_one = await answers.find(tx, event.id, cleo.user_id)
         assert next_one.offered_until is not None or next_one.status is AttendanceStatus.ATTENDING
         assert await kinds(tx, ben) == []
-        for reply in (GOING, Reply.INTERESTED):
+        for reply in (GOING, RsvpReply.INTERESTED):
             with pytest.raises(Refused, match="cannot answer"):
                 await attendance.answer(tx, ben, event.slug, reply)
-        await attendance.answer(tx, ben, event.slug, Reply.DECLINED)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED)
         await actions.unblock(tx, ana, ben.user_id)
         await attendance.answer(tx, ben, event.slug, GOING)
         assert await status(tx, event, ben) is AttendanceStatus.WAITLISTED
@@ -133,12 +133,12 @@ async def test_nobody_reports_what_is_theirs_or_what_they_do_not_see(db):
         ana, ben = await people(tx, "Ana", "Ben")
         event, private = await event_by(tx, ana), await event_by(tx, ana, visibility="private")
         group = await group_by(tx, ana, visibility="private")
-        await actions.report(tx, ben, Thing.EVENT, event.slug, Reason.SPAM, "")
+        await actions.report(tx, ben, Thing.EVENT, event.slug, ReportReason.SPAM, "")
         with pytest.raises(Refused, match="yours"):
-            await actions.report(tx, ana, Thing.EVENT, event.slug, Reason.SPAM, "")
+            await actions.report(tx, ana, Thing.EVENT, event.slug, ReportReason.SPAM, "")
         for thing, slug in ((Thing.EVENT, private.slug), (Thing.GROUP, group.slug), (Thing.PERSON, "nobody")):
             with pytest.raises(NotFound):
-                await actions.report(tx, ben, thing, slug, Reason.SPAM, "")
+                await actions.report(tx, ben, thing, slug, ReportReason.SPAM, "")
         with pytest.raises(Refused, match="yourself"):
             await actions.block(tx, ana, ana.user_id)
         with pytest.raises(NotFound):
@@ -157,9 +157,9 @@ async def test_two_who_are_one_keep_away_whom_either_did(db):
         for host in (old, ana):
             await event_by(tx, host)
         for who in (old, ana):
-            await actions.report(tx, who, Thing.EVENT, event.slug, Reason.SPAM, who.display_name)
-        await actions.report(tx, cleo, Thing.PERSON, old.user_id, Reason.ABUSE, "")
-        await actions.report(tx, cleo, Thing.PERSON, ana.user_id, Reason.ABUSE, "")
+            await actions.report(tx, who, Thing.EVENT, event.slug, ReportReason.SPAM, who.display_name)
+        await actions.report(tx, cleo, Thing.PERSON, old.user_id, ReportReason.ABUSE, "")
+        await actions.report(tx, cleo, Thing.PERSON, ana.user_id, ReportReason.ABUSE, "")
         await reassign_blocks(tx, old.user_id, ana.user_id)
         blocks = await tx.fetch("select user_id, blocked_id from person_blocks order by user_id, blocked_id")
         assert {(row["user_id"], row["blocked_id"]) for row in blocks} == {

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import queries as notifications
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series.model import Series, Template, Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following
@@ -48,7 +48,7 @@ async def locked(tx: Transaction, caller: Caller, series: Series) -> Series:
     return await actions.lock_own(tx, caller, series.slug)
 
 
-async def go(tx: Transaction, who: Caller, event: Event, reply: Reply = Reply.GOING) -> None:
+async def go(tx: Transaction, who: Caller, event: Event, reply: RsvpReply = RsvpReply.GOING) -> None:
     await attendance.answer(tx, who, event.slug, reply)
 
 
@@ -57,7 +57,7 @@ async def status_of(reader: Reader, event: Event, who: Caller) -> AttendanceStat
     return found.status if found else None
 
 
-async def heard(reader: Reader, who: Caller) -> list[Kind]:
+async def heard(reader: Reader, who: Caller) -> list[NotificationKind]:
     """What somebody was told, the oldest first."""
     return [one.kind for one in reversed(await notifications.newest(reader, who.user_id, 100))]
 

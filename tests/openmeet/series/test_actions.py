@@ -10,11 +10,11 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as find_attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.edits import details_in
-from openmeet.domain.events.model import Event, Status, Visibility
+from openmeet.domain.events.model import Event, EventStatus, Visibility
 from openmeet.domain.notifications import queries as notifications
 from openmeet.domain.series import (
     actions,
@@ -27,7 +27,7 @@ from openmeet.domain.series import (
     tasks,
 )
 from openmeet.domain.series.dates import details_of, original_text
-from openmeet.domain.series.model import WINDOW_MOST, Policy, Series, SeriesStatus, Template, Timing
+from openmeet.domain.series.model import WINDOW_MOST, PublishPolicy, Series, SeriesStatus, Template, Timing
 from openmeet.domain.series.plan import moved, plan_all, plan_following, plan_one
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence.errors import RuleRefused
@@ -139,8 +139,10 @@ async def test_the_next_date_owes_a_record_and_then_the_one_behind_it(db: Databa
     assert chosen[-1] == "2026-12-08T18:00:00"
 
 
-@pytest.mark.parametrize(("policy", "count"), [(Policy.NONE, 0), (Policy.WINDOW, 9), (Policy.NEXT, 1)])
-async def test_what_a_policy_publishes(db: Database, policy: Policy, count: int) -> None:
+@pytest.mark.parametrize(
+    ("policy", "count"), [(PublishPolicy.NONE, 0), (PublishPolicy.WINDOW, 9), (PublishPolicy.NEXT, 1)]
+)
+async def test_what_a_policy_publishes(db: Database, policy: PublishPolicy, count: int) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         series = await actions.create(tx, ana, Template("Practice"), weekly(), policy=policy)
@@ -162,7 +164,7 @@ async def test_the_key_of_a_series_that_was_edited_since_is_refused_with_somethi
         first = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
         locked = await actions.lock_own(tx, ana, first.slug)
         edited = await save.save(tx, replace(locked, template=replace(locked.template, title="Rehearsal")))
-        with pytest.raises(actions.AlreadyMade):
+        with pytest.raises(actions.SeriesAlreadyCreated):
             await actions.create(tx, ana, Template("Chess"), weekly(), submission_key="k")
         again = await actions.create(tx, ana, Template("Practice"), weekly(), submission_key="k")
         assert (again.id, again.template.title, again.revision) == (first.id, "Rehearsal", edited.revision)
@@ -228,7 +230,7 @@ async def test_another_hour_for_all_keeps_addresses_and_answers(db: Database) ->
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
-        await attendance.answer(tx, ben, before[3].slug, Reply.GOING)
+        await attendance.answer(tx, ben, before[3].slug, RsvpReply.GOING)
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(hours=1), timedelta(hours=3))
         plan = plan_all(series, series.template, timing, await date_queries.stored(tx, series.id), tx.now)
@@ -247,7 +249,7 @@ async def test_another_weekday_takes_the_answers_along(db: Database) -> None:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
-        await attendance.answer(tx, ben, before[1].slug, Reply.GOING)
+        await attendance.answer(tx, ben, before[1].slug, RsvpReply.GOING)
         series = await locked(tx, ana, series)
         timing = moved(series.timing, FIRST, FIRST + timedelta(days=1), series.timing.length)
         assert str(timing.pattern.rule) == "FREQ=WEEKLY;BYDAY=WE"
@@ -265,7 +267,7 @@ async def test_a_rule_that_meets_less_often_keeps_answered_dates_as_exceptions(d
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
-        await attendance.answer(tx, ben, before[1].slug, Reply.GOING)
+        await attendance.answer(tx, ben, before[1].slug, RsvpReply.GOING)
         series = await locked(tx, ana, series)
         plan = plan_all(
             series,
@@ -293,7 +295,7 @@ async def test_this_and_following_makes_two_linked_series(db: Database) -> None:
         ana, series = await begin(tx, WEEKLY + ";COUNT=8")
         ben = await person(tx, "Ben")
         before = await dates(tx, series)
-        await attendance.answer(tx, ben, before[5].slug, Reply.GOING)
+        await attendance.answer(tx, ben, before[5].slug, RsvpReply.GOING)
         await actions.follow(tx, ben, series.slug)
         series = await locked(tx, ana, series)
         plan = plan_following(
@@ -353,10 +355,12 @@ async def test_cancel_one_a_range_and_all_and_bring_them_back(db: Database) -> N
         ben = await person(tx, "Ben")
         found = await dates(tx, series)
         for event in found[:3]:
-            await attendance.answer(tx, ben, event.slug, Reply.GOING)
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         series = await locked(tx, ana, series)
         assert await cancel_dates.cancel_dates(tx, series, names(found)[:2], "hall closed") == 2
-        assert [event.status for event in await dates(tx, series)][:3] == [Status.CANCELLED] * 2 + [Status.SCHEDULED]
+        assert [event.status for event in await dates(tx, series)][:3] == [EventStatus.CANCELLED] * 2 + [
+            EventStatus.SCHEDULED
+        ]
         assert len(await notifications.newest(tx, ben.user_id, 10)) == 1, "told once for both"
         assert await cancel_dates.cancel_dates(tx, series, names(found)[:2], "hall closed") == 0
         assert await cancel_dates.cancel_dates(tx, series, ["2027-06-01T18:00:00"], "away") == 1, (
@@ -443,7 +447,7 @@ async def test_propagating_is_one_notice_per_person(db: Database) -> None:
     for event in found:
         async with db.transaction() as tx:
             for one in people:
-                await attendance.answer(tx, one, event.slug, Reply.GOING)
+                await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
     async with db.transaction() as tx:
         series = await locked(tx, ana, series)
         template = replace(series.template, title="Other")

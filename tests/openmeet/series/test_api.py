@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from groundwork.clock import DAY
-from openmeet.domain.series.model import Policy
+from openmeet.domain.series.model import PublishPolicy
 from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, told
 
 
@@ -385,7 +385,7 @@ async def test_an_event_becomes_one_more_date(client, ana):
 
 
 async def test_past_dates_are_in_the_list_when_asked_for(client, ana, site):
-    made = await make(client, ana, publish=Policy.NONE.value)
+    made = await make(client, ana, publish=PublishPolicy.NONE.value)
     site.clock.turn(10 * DAY)
     assert (await dates(client, made, limit="1"))[0]["originalDate"] == THIRD
     found = await dates(client, made, **{"from": "2026-03-01T00:00", "limit": "2"})

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from openmeet.domain.notifications import preferences
-from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series.plan import moved, plan_all
@@ -43,8 +43,8 @@ async def test_who_is_told_and_who_is_mailed_are_counted_apart(practice_db, what
         for who in (ben, dan, eve):
             await go(tx, who, (await dates(tx, series))[0])
         await actions.follow(tx, cleo, series.slug)
-        await preferences.put(tx, dan.user_id, {(Topic.CHANGES, Channel.EMAIL): False})
-        await preferences.put(tx, eve.user_id, {(Topic.CHANGES, one): False for one in Channel})
+        await preferences.put(tx, dan.user_id, {(NotificationTopic.CHANGES, Channel.EMAIL): False})
+        await preferences.put(tx, eve.user_id, {(NotificationTopic.CHANGES, one): False for one in Channel})
         await tx.execute("delete from news_mails")
         before = {who.user_id: len(await newest(tx, who.user_id, 9)) for who in (ben, cleo, dan, eve)}
         counted = await edit(tx, ana, series, what)

@@ -16,11 +16,11 @@ from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.notifications import preferences, rules
-from openmeet.domain.notifications.model import TOPICS, Channel, Kind
+from openmeet.domain.notifications.model import TOPICS, Channel, NotificationKind
 from openmeet.domain.notifications.preferences import Reached
 from openmeet.domain.series import date_queries, follower_queries, impact
-from openmeet.domain.series.model import Held, Scope, Series
-from openmeet.domain.series.plan import Change, Plan, moved, plan_all
+from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
+from openmeet.domain.series.plan import EditPlan, OccurrenceChange, moved, plan_all
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
@@ -34,14 +34,16 @@ T = TypeVar("T")
 PEOPLE = 40
 
 
-async def one_by_one(reader: Reader, series: Series, plan: Plan, *, makes_dates: bool) -> Reached:
+async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> Reached:
     """The same, from what tells them: everybody is read, and asked how they are told."""
     by = series.changed_by or series.owner_id
     changed = [one.event for one in plan.dates_changed]
     moving = {
         one.event.id
         for one in plan.dates_changed
-        if rules.is_mailed(Kind.EVENT_CHANGED, particulars_of(one.event, with_details(one.event, one.details)))
+        if rules.is_mailed(
+            NotificationKind.EVENT_CHANGED, particulars_of(one.event, with_details(one.event, one.details))
+        )
     }
     answered: dict[UserId, bool] = {}
     for user_id, event_id in await people_of_dates(reader, [event.id for event in changed], CONCERNED):
@@ -51,7 +53,7 @@ async def one_by_one(reader: Reader, series: Series, plan: Plan, *, makes_dates:
     hosts: set[UserId] = set()
     if series.changed_by is not None:
         hosts = {event.author_id for event in changed}
-        hosts |= {series.owner_id} if hosts or plan.scope is not Scope.THIS else set()
+        hosts |= {series.owner_id} if hosts or plan.scope is not EditScope.THIS else set()
     of_all = (followers if changed else set[UserId]()) | hosts
     hears = (answered.keys() | of_all) - {by}
     authors = {event.author_id for event in plan.vanishing}
@@ -60,9 +62,9 @@ async def one_by_one(reader: Reader, series: Series, plan: Plan, *, makes_dates:
     told: set[UserId] = set()
     mailed: set[UserId] = set()
     for kind, people, worth in (
-        (Kind.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
-        (Kind.EVENT_DELETED, deleted, deleted),
-        (Kind.NEW_DATE, made, made),
+        (NotificationKind.EVENT_CHANGED, hears, {one for one in hears if answered.get(one, bool(moving))}),
+        (NotificationKind.EVENT_DELETED, deleted, deleted),
+        (NotificationKind.NEW_DATE, made, made),
     ):
         for one in await preferences.addressees(reader, sorted(people), TOPICS[kind]):
             if one.user_id in worth and rules.channel_of_mail(one) is not None:
@@ -104,7 +106,7 @@ class Crowd:
         for user_id in [*self.people, series.owner_id]:
             chosen = {
                 (topic, channel): self.choose.random() < 0.4
-                for topic in (TOPICS[Kind.EVENT_CHANGED], TOPICS[Kind.NEW_DATE])
+                for topic in (TOPICS[NotificationKind.EVENT_CHANGED], TOPICS[NotificationKind.NEW_DATE])
                 for channel in Channel
                 if self.choose.random() < 0.7
             }
@@ -130,7 +132,7 @@ class Crowd:
         )
 
 
-def plans(series: Series, plan: Plan, choose: random.Random) -> list[Plan]:
+def plans(series: Series, plan: EditPlan, choose: random.Random) -> list[EditPlan]:
     """What edits may do: nothing, other words, another time, both by date; dates that vanish."""
     nothing = replace(plan, changes=(), vanishing=())
     vanishing = tuple(change.event for change in plan.changes[-2:])
@@ -142,12 +144,12 @@ def plans(series: Series, plan: Plan, choose: random.Random) -> list[Plan]:
         replace(plan, changes=words),
         replace(plan, changes=mixed, vanishing=vanishing),
         replace(nothing, vanishing=vanishing),
-        replace(nothing, scope=Scope.THIS),
-        replace(plan, changes=words[:1], scope=Scope.THIS),
+        replace(nothing, scope=EditScope.THIS),
+        replace(plan, changes=words[:1], scope=EditScope.THIS),
     ]
 
 
-def _said(change: Change) -> Change:
+def _said(change: OccurrenceChange) -> OccurrenceChange:
     """Other words, and no other time."""
     return replace(change, details=replace(details_in(change.event), description="Bring a stand."))
 
@@ -189,7 +191,9 @@ async def test_as_many_as_are_found_one_by_one(practice_db: Database, whose: str
         assert len(seen) > 4, "the cases differ"
 
 
-async def effect_one_by_one(reader: Reader, series: Series, held: Sequence[Held], kind: Kind) -> Reached:
+async def effect_one_by_one(
+    reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind
+) -> Reached:
     """Whom an act on these dates reaches, from what tells them."""
     answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
     concerned = {user_id for user_id, _ in answered} | set(await follower_queries.to_tell(reader, series))
@@ -216,7 +220,7 @@ async def test_an_act_reaches_as_many_as_are_found_one_by_one(practice_db: Datab
         seen = set()
         for held in (stored, stored[:1], stored[-1:], []):
             for by in (None, ana.user_id, crowd.people[4]):
-                for kind in (Kind.EVENT_CANCELLED, Kind.EVENT_DELETED):
+                for kind in (NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_DELETED):
                     one = replace(series, changed_by=by)
                     found = await impact.of(tx, one, held, kind)
                     wanted = await effect_one_by_one(tx, one, held, kind)
@@ -238,5 +242,5 @@ async def test_one_statement_however_many_follow(practice_db: Database):
         counted = Counting(tx)
         assert await impact.reached(counted, series, plan, makes_dates=True) == Reached(30, 30)
         held = await date_queries.coming(tx, series.id)
-        assert (await impact.of(counted, series, held, Kind.EVENT_CANCELLED)).told == 30
+        assert (await impact.of(counted, series, held, NotificationKind.EVENT_CANCELLED)).told == 30
     assert (counted.statements, counted.rows) == (2, 2)

@@ -15,13 +15,13 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
 from openmeet.domain.attendance.tasks import freed_seats_payer
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.series import actions, cancel_dates, date_queries, notify, undo
 from openmeet.domain.series.model import Series
-from openmeet.domain.series.notify import About, News, Telling
+from openmeet.domain.series.notify import About, SeriesNews, SeriesNotice
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import (
     begin,
@@ -75,11 +75,11 @@ async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Call
 
 
 async def pay_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {Debt.SERIES_NEWS: Paying(notify.telling_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: Paying(notify.telling_payer(db))}):
         pass
 
 
-async def news_of(reader: Reader, people: Sequence[Caller]) -> list[list[Kind]]:
+async def news_of(reader: Reader, people: Sequence[Caller]) -> list[list[NotificationKind]]:
     return [await heard(reader, one) for one in people]
 
 
@@ -94,15 +94,15 @@ async def test_an_edit_tells_the_first_and_owes_the_others(practice_db: Database
         ana, series = await begin(tx)
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
-        assert await news_of(tx, people) == [[Kind.EVENT_CHANGED]] * 3 + [[]] * 9
+        assert await news_of(tx, people) == [[NotificationKind.EVENT_CHANGED]] * 3 + [[]] * 9
     await pay_all(practice_db)
     async with practice_db.transaction() as tx:
-        assert await news_of(tx, people) == [[Kind.EVENT_CHANGED]] * CROWD
+        assert await news_of(tx, people) == [[NotificationKind.EVENT_CHANGED]] * CROWD
         assert await mails(tx) == [one.user_id for one in people]
         await tx.execute("update debts set state = 'due' where kind = 'series_news'")
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[Kind.EVENT_CHANGED]] * CROWD
+        assert await news_of(reader, people) == [[NotificationKind.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
 
 
@@ -139,7 +139,7 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
     left, whole = pieces, notify.tell_each
 
-    async def dying(tx: Transaction, kind: Kind, told: Sequence[notify.ToldOfOne]) -> None:
+    async def dying(tx: Transaction, kind: NotificationKind, told: Sequence[notify.ToldOfOne]) -> None:
         nonlocal left
         await whole(tx, kind, told)
         if left == 0:
@@ -152,12 +152,12 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
             await pay_all(practice_db)
     async with practice_db.reader() as reader:
         assert await news_of(reader, people) == [
-            [Kind.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
+            [NotificationKind.EVENT_CHANGED] if at < 3 + 4 * pieces else [] for at in range(CROWD)
         ]
     clock.turn(2 * MINUTE)  # its lease ends
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[Kind.EVENT_CHANGED]] * CROWD
+        assert await news_of(reader, people) == [[NotificationKind.EVENT_CHANGED]] * CROWD
         assert len(await mails(reader)) == CROWD
 
 
@@ -176,8 +176,8 @@ async def test_undone_in_time_it_is_told_to_nobody_else(practice_db: Database, c
         await undo.undo(tx, await locked(tx, ana, series))
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[Kind.EVENT_CHANGED] * 2] * 3 + [[]] * 9
-        assert await heard(reader, eve) == [Kind.EVENT_CHANGED]
+        assert await news_of(reader, people) == [[NotificationKind.EVENT_CHANGED] * 2] * 3 + [[]] * 9
+        assert await heard(reader, eve) == [NotificationKind.EVENT_CHANGED]
 
 
 async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Database) -> None:
@@ -190,7 +190,10 @@ async def test_undone_when_everybody_knows_everybody_hears_of_it(practice_db: Da
         await undo.undo(tx, await locked(tx, ana, series))
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]] * CROWD
+        assert (
+            await news_of(reader, people)
+            == [[NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED]] * CROWD
+        )
 
 
 async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Database) -> None:
@@ -199,10 +202,13 @@ async def test_nobody_hears_of_a_later_act_before_an_earlier_one(practice_db: Da
         people = await crowd(tx, series)
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-        assert await news_of(tx, people) == [[Kind.EVENT_CHANGED]] * 3 + [[]] * 9
+        assert await news_of(tx, people) == [[NotificationKind.EVENT_CHANGED]] * 3 + [[]] * 9
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert await news_of(reader, people) == [[Kind.EVENT_CHANGED, Kind.EVENT_CANCELLED]] * CROWD
+        assert (
+            await news_of(reader, people)
+            == [[NotificationKind.EVENT_CHANGED, NotificationKind.EVENT_CANCELLED]] * CROWD
+        )
 
 
 async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practice_db: Database) -> None:
@@ -210,14 +216,14 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
         ana, series = await begin(tx)
         bea, ben = await person(tx, "Bea"), await person(tx, "Ben")
         (first, *_) = await dates(tx, series)
-        about = About(first.id, first.revision, Particulars())
-        news = News(Kind.EVENT_CHANGED, [about], [], [ana.user_id], to_followers=False)
-        left = await notify.insert(tx, series.id, Telling([news], by=ben.user_id), UserId(""))
-        await owe(tx, Debt.SERIES_NEWS, left)
+        about = About(first.id, first.revision, NotificationDetails())
+        news = SeriesNews(NotificationKind.EVENT_CHANGED, [about], [], [ana.user_id], to_followers=False)
+        left = await notify.insert(tx, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
+        await owe(tx, JobKind.SERIES_NEWS, left)
         await reassign_series(tx, ana.user_id, bea.user_id)
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
-        assert (await heard(reader, ana), await heard(reader, bea)) == ([], [Kind.EVENT_CHANGED])
+        assert (await heard(reader, ana), await heard(reader, bea)) == ([], [NotificationKind.EVENT_CHANGED])
 
 
 async def test_lines_of_many_dates_move_up_by_debts(practice_db: Database) -> None:
@@ -235,7 +241,7 @@ async def test_lines_of_many_dates_move_up_by_debts(practice_db: Database) -> No
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
-    while await dispatcher.run_once(practice_db, {Debt.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
+    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert (await reader.fetch(waiting))[0]["n"] == 0
@@ -257,7 +263,7 @@ async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
         held = await date_queries.stored(tx, series.id)
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
-    while await dispatcher.run_once(practice_db, {Debt.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
+    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8

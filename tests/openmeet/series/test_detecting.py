@@ -8,9 +8,9 @@ import pytest
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, TransactionConflict, transaction_is_open
 from groundwork.errors import NotFound, Refused
-from groundwork.outbox.jobs import Debt, DebtState
+from groundwork.outbox.jobs import DebtState, Job
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import actions, agenda, date_queries, detection_actions, detection_queries, queries, tasks
 from openmeet.domain.series.detection_queries import Detection, DetectionState
@@ -61,7 +61,7 @@ async def ana(db: Database) -> Caller:
 async def looked_through(db: Database, author: UserId) -> list[Detection]:
     """The author's single events, looked through as the publisher does."""
     await detection_actions.detection_payer(db, named_series)(
-        Debt("detect_series", author, 1, DebtState.LEASED, 0, Instant(0), "", 1)
+        Job("detect_series", author, 1, DebtState.LEASED, 0, Instant(0), "", 1)
     )
     async with db.reader() as reader:
         return await detection_queries.of_person(reader, author)
@@ -130,7 +130,7 @@ async def test_the_yes_makes_it_a_series_like_any_other(db: Database, ana: Calle
     assert len(held) > 8
     made = [line.event for line in coming if line.event is not None]
     async with db.transaction() as tx:
-        await attendance.answer(tx, await person(tx, "Ben"), made[1].slug, Reply.GOING)
+        await attendance.answer(tx, await person(tx, "Ben"), made[1].slug, RsvpReply.GOING)
         assert (await detection_actions.undo(tx, ana, one.id)).detection.state is S.LINKED
     async with db.reader() as reader:
         left = [held.event for held in await date_queries.stored(reader, series.id) if not held.event.is_gone]
@@ -226,7 +226,7 @@ async def test_the_debt_is_paid_outside_of_a_transaction(
     tea = weekly(8)
     await take(db, *tea[:7])
     pay = detection_actions.detection_payer(db, named_series)
-    debt = Debt("detect_series", ana.user_id, 1, DebtState.LEASED, 0, Instant(0), "", 1)
+    debt = Job("detect_series", ana.user_id, 1, DebtState.LEASED, 0, Instant(0), "", 1)
     real = detection_actions.find
 
     def find_while_something_comes(sightings, zones):

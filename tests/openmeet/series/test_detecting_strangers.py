@@ -15,7 +15,7 @@ from openmeet.domain.account_merge import merge
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.series import agenda, date_queries, detection, detection_actions, detection_queries, queries
 from openmeet.domain.series.detection import Sighting, find
 from openmeet.domain.series.detection_actions import QUIET, STRANGER_INTERVAL, detection_payer
@@ -23,7 +23,7 @@ from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, message, rev
 from tests.openmeet.ingestion.test_foreign_series import URI, on
@@ -43,7 +43,7 @@ async def take_known(db: Database, *messages: RecordMessage) -> None:
     """Records of an author who has waited for as long as newcomers do."""
     await take(db, *messages)
     async with db.transaction() as tx:
-        await visibility.release(tx, [one.did for one in messages], State.ARRIVAL)
+        await visibility.release(tx, [one.did for one in messages], SubjectVisibility.ARRIVAL)
 
 
 async def author_of(db: Database) -> UserId:
@@ -54,7 +54,7 @@ async def author_of(db: Database) -> UserId:
 async def search(db: Database, clock: HandClock) -> list[Detection]:
     """Pay what is owed, as the publisher does, once it is due."""
     clock.turn(STRANGER_INTERVAL + QUIET)
-    paying = {Debt.DETECT_FOREIGN_SERIES: dispatcher.Paying(detection_payer(db, named_series))}
+    paying = {JobKind.DETECT_FOREIGN_SERIES: dispatcher.Paying(detection_payer(db, named_series))}
     await dispatcher.run_once(db, paying)
     author = await author_of(db)
     async with db.reader() as reader:
@@ -172,7 +172,7 @@ async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clo
     async with signed_in(site_on(db, clock), ben.user_id) as browser:
         assert (await browser.get(f"/series/{slug}")).status_code == 404
         async with db.transaction() as tx:
-            await visibility.release(tx, [STRANGER], State.ARRIVAL)
+            await visibility.release(tx, [STRANGER], SubjectVisibility.ARRIVAL)
         shown = await browser.get(f"/series/{slug}")
         assert shown.status_code == 200
         assert "hasn’t confirmed" in shown.text

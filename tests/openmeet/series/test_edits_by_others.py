@@ -12,13 +12,13 @@ from groundwork.errors import Forbidden
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import by_record, group_events
 from openmeet.domain.events.edits import details_in
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.identities.publication_consent import USUAL
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import (
     actions,
     cancel_dates,
@@ -29,7 +29,7 @@ from openmeet.domain.series import (
     record_settings,
     undo,
 )
-from openmeet.domain.series.model import Policy, Series, Template
+from openmeet.domain.series.model import PublishPolicy, Series, Template
 from openmeet.domain.series.plan import plan_one
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag, Switchboard
@@ -46,7 +46,9 @@ THIRD = "2026-12-08T18:00:00"
 OWN_RECORD = "series"
 
 
-async def running_together(tx: Transaction, policy: Policy = Policy.WINDOW) -> tuple[Caller, Caller, Series]:
+async def running_together(
+    tx: Transaction, policy: PublishPolicy = PublishPolicy.WINDOW
+) -> tuple[Caller, Caller, Series]:
     """The weekly series of Ana, who has a repository, in the group that Ben runs with her."""
     await switch(tx, Flag.SERIES_LEXICON, is_on=True, changed_by="a test")
     ana = await person(tx, "Ana")
@@ -55,7 +57,7 @@ async def running_together(tx: Transaction, policy: Policy = Policy.WINDOW) -> t
     )
     await identities.agree(tx, ana.user_id, handle="ana.test")
     group = await group_by(tx, ana, visibility="public")
-    ben = await member(tx, group, ana, "Ben", Role.ADMIN)
+    ben = await member(tx, group, ana, "Ben", GroupRole.ADMIN)
     series = await actions.create(
         tx, ana, Template("Practice"), weekly(), policy=policy, group=group_events.of_event(group)
     )
@@ -67,10 +69,10 @@ async def going_out(reader: Reader, *all_series: Series) -> set[str]:
     found = set()
     for series in all_series:
         for event in await dates(reader, series):
-            debt = await publication_leases.find(reader, owed.Kind.EVENT, event.id)
+            debt = await publication_leases.find(reader, owed.PublicationKind.EVENT, event.id)
             if debt and isinstance(await decide(reader, debt, Switchboard()), PublishEvent):
                 found |= set(names([event]))
-        debt = await publication_leases.find(reader, owed.Kind.SERIES, series.id)
+        debt = await publication_leases.find(reader, owed.PublicationKind.SERIES, series.id)
         if debt and isinstance(await decide(reader, debt, Switchboard()), PublishSeries):
             found.add(OWN_RECORD)
     return found
@@ -167,7 +169,7 @@ async def test_one_date_that_others_change_waits_alone(
 async def test_dates_that_come_later_wait_with_the_series(practice_db: Database, clock: HandClock) -> None:
     """The one that the clock stores, the one that somebody opens, and the one that is next once another is over."""
     async with practice_db.transaction() as tx:
-        ana, ben, series = await running_together(tx, Policy.NEXT)
+        ana, ben, series = await running_together(tx, PublishPolicy.NEXT)
         await change_all(tx, await locked(tx, ben, series))
         known = await everything(tx, series)
     clock.turn(30 * DAY)
@@ -238,11 +240,11 @@ async def test_an_edit_of_one_date_by_the_owner_is_no_yes_to_the_series(practice
 
 async def test_dates_that_stay_when_others_delete_the_series_wait(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
-        _, ben, series = await running_together(tx, Policy.NONE)
+        _, ben, series = await running_together(tx, PublishPolicy.NONE)
         left = await dates(tx, series)
         await actions.delete(tx, await locked(tx, ben, series), keeps_events=True)
         for date in left:
-            debt = await publication_leases.find(tx, owed.Kind.EVENT, date.id)
+            debt = await publication_leases.find(tx, owed.PublicationKind.EVENT, date.id)
             assert debt is not None
             assert not isinstance(await decide(tx, debt, Switchboard()), PublishEvent)
 
@@ -283,8 +285,8 @@ async def test_who_stays_silent_does_so_before_those_who_answered_not_before_the
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
         await retitle(tx, await locked(tx, ben, series), "By another", tells=False)
-        assert (await heard(tx, ana), await heard(tx, cleo)) == ([Kind.EVENT_CHANGED], [])
-        assert Kind.EVENT_CHANGED not in await heard(tx, ben)
+        assert (await heard(tx, ana), await heard(tx, cleo)) == ([NotificationKind.EVENT_CHANGED], [])
+        assert NotificationKind.EVENT_CHANGED not in await heard(tx, ben)
 
 
 async def test_the_page_says_what_waits_and_the_owner_has_the_button(practice_db: Database, clock: HandClock) -> None:

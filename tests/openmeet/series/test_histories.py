@@ -19,7 +19,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from groundwork.errors import Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.series import actions, cancel_dates, date_queries, queries, standing_rsvps, undo
@@ -120,7 +120,7 @@ class Histories(OnDatabases):
     def answer(self, week: int, name: str, yes: bool) -> None:
         if week >= len(self.model) or self.model[week].is_off:
             return
-        reply = Reply.GOING if yes else Reply.DECLINED
+        reply = RsvpReply.GOING if yes else RsvpReply.DECLINED
 
         async def work(tx: Any) -> None:
             await attendance.answer(tx, self.people[name], (await self._event(tx, week)).slug, reply)
@@ -305,7 +305,7 @@ class Histories(OnDatabases):
             series = await queries.by_id(tx, self.series[half])
             assert series is not None
             if yes:
-                await standing_rsvps.answer_all(tx, self.people[name], series.slug, Reply.GOING)
+                await standing_rsvps.answer_all(tx, self.people[name], series.slug, RsvpReply.GOING)
             else:
                 await standing_rsvps.stop(tx, self.people[name], series.slug, withdraws=True)
 

@@ -21,7 +21,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
 from groundwork.errors import Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.series import actions, date_queries, gather, queries, undo
@@ -109,7 +109,7 @@ class Rules(OnDatabases):
         said = {"starts": shape.start.isoformat(), "ends": (shape.start + HOURS).isoformat(), "time_zone": ZONE}
         event = await events.create(tx, self.host, details(title="Practice", **said))
         for name in sorted(going):
-            await attendance.answer(tx, self.people[name], event.slug, Reply.GOING)
+            await attendance.answer(tx, self.people[name], event.slug, RsvpReply.GOING)
         made = await gather.begin_with(tx, self.host, event.slug, lambda _: timing_of(shape))
         return made.id, event.id
 
@@ -143,7 +143,7 @@ class Rules(OnDatabases):
 
         async def work(tx: Any) -> None:
             slug = await tx.fetch_one("select slug from events where id = :id", id=event_id)
-            reply = Reply.GOING if yes else Reply.DECLINED
+            reply = RsvpReply.GOING if yes else RsvpReply.DECLINED
             await attendance.answer(tx, self.people[name], slug["slug"], reply)
 
         # Whoever has said no has answered: their meeting is missed, too, by the product's count; the model says nothing of them.

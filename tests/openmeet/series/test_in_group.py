@@ -8,8 +8,8 @@ from openmeet.domain.events import group_events
 from openmeet.domain.events.model import Visibility
 from openmeet.domain.groups import administration
 from openmeet.domain.groups import queries as groups
-from openmeet.domain.groups.model import Role
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.groups.model import GroupRole
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import actions, cancel_dates, follower_queries, gather, ownership
 from openmeet.domain.series import visibility as seeing
 from openmeet.domain.series.model import Series, Template
@@ -26,7 +26,7 @@ async def series_in(tx: Transaction, visibility: str) -> tuple[Caller, Series]:
     return ana, await actions.create(tx, ana, Template("Practice"), weekly(), group=group)
 
 
-async def join(tx: Transaction, series: Series, name: str, role: Role) -> Caller:
+async def join(tx: Transaction, series: Series, name: str, role: GroupRole) -> Caller:
     assert series.group is not None
     who = await person(tx, name)
     await groups.put_member(tx, groups.new_membership(tx.now, series.group.id, who.user_id, role))
@@ -42,7 +42,7 @@ async def test_dates_belong_to_the_group_and_are_as_visible(
 ) -> None:
     async with practice_db.transaction() as tx:
         _, series = await series_in(tx, visibility)
-        member, stranger = await join(tx, series, "Ben", Role.MEMBER), await person(tx, "Cleo")
+        member, stranger = await join(tx, series, "Ben", GroupRole.MEMBER), await person(tx, "Cleo")
         assert series.visibility is effective
         assert {event.visibility for event in await dates(tx, series)} == {effective}
         assert await seeing.may_see(tx, series, member.user_id)
@@ -53,15 +53,15 @@ async def test_dates_belong_to_the_group_and_are_as_visible(
         assert far.group == series.group
 
 
-@pytest.mark.parametrize("role", [role for role in Role if role is not Role.OWNER])
-async def test_who_may_change_it_is_in_the_groups_table(practice_db: Database, role: Role) -> None:
+@pytest.mark.parametrize("role", [role for role in GroupRole if role is not GroupRole.OWNER])
+async def test_who_may_change_it_is_in_the_groups_table(practice_db: Database, role: GroupRole) -> None:
     async with practice_db.transaction() as tx:
         _, series = await series_in(tx, "private")
         ben = await join(tx, series, "Ben", role)
-        if role is Role.ADMIN:
+        if role is GroupRole.ADMIN:
             assert (await locked(tx, ben, series)).id == series.id
         else:
-            refused = Forbidden if role in {Role.MODERATOR, Role.MEMBER} else NotFound
+            refused = Forbidden if role in {GroupRole.MODERATOR, GroupRole.MEMBER} else NotFound
             with pytest.raises(refused):
                 await locked(tx, ben, series)
 
@@ -69,7 +69,7 @@ async def test_who_may_change_it_is_in_the_groups_table(practice_db: Database, r
 async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "private")
-        ben, cleo = await join(tx, series, "Ben", Role.MEMBER), await join(tx, series, "Cleo", Role.MEMBER)
+        ben, cleo = await join(tx, series, "Ben", GroupRole.MEMBER), await join(tx, series, "Cleo", GroupRole.MEMBER)
         for one in (ben, cleo):
             await actions.follow(tx, one, series.slug)
         assert series.group is not None
@@ -79,7 +79,7 @@ async def test_followers_hear_of_a_private_series_while_they_are_in_the_group(pr
             user_id=cleo.user_id,
         )
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), ["2026-12-01T18:00:00"], "ill")
-        assert (await heard(tx, ben), await heard(tx, cleo)) == ([Kind.EVENT_CANCELLED], [])
+        assert (await heard(tx, ben), await heard(tx, cleo)) == ([NotificationKind.EVENT_CANCELLED], [])
 
 
 async def test_events_join_series_of_their_own_group_only(practice_db: Database) -> None:
@@ -100,13 +100,16 @@ async def test_events_join_series_of_their_own_group_only(practice_db: Database)
 async def test_it_is_offered_to_those_who_may_host_in_the_group(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "private")
-        member, moderator = await join(tx, series, "Ben", Role.MEMBER), await join(tx, series, "Mia", Role.MODERATOR)
+        member, moderator = (
+            await join(tx, series, "Ben", GroupRole.MEMBER),
+            await join(tx, series, "Mia", GroupRole.MODERATOR),
+        )
         await actions.follow(tx, member, series.slug)
         assert [name for _, name in await ownership.candidates(tx, series)] == ["Mia"]
         with pytest.raises(Refused):
             await ownership.offer(tx, ana, await locked(tx, ana, series), member.user_id)
         await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
-        assert await heard(tx, moderator) == [Kind.SERIES_OFFERED]
+        assert await heard(tx, moderator) == [NotificationKind.SERIES_OFFERED]
         taken = await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert taken.owner_id == moderator.user_id
         assert {event.author_id for event in await dates(tx, series)} == {moderator.user_id}
@@ -117,7 +120,7 @@ async def test_who_may_host_there_no_more_takes_nothing_over(practice_db: Databa
     """Offered while they were a moderator, and out of the group before they said yes."""
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "public")
-        moderator = await join(tx, series, "Mia", Role.MODERATOR)
+        moderator = await join(tx, series, "Mia", GroupRole.MODERATOR)
         await ownership.offer(tx, ana, await locked(tx, ana, series), moderator.user_id)
         slug = (await groups.by_id(tx, series.group.id)).slug
         await administration.remove(tx, ana, slug, moderator.user_id)

@@ -10,8 +10,8 @@ from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, registration
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, Reply, Wishes
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
 from openmeet.domain.series import actions, date_queries, standing_rsvps
 from openmeet.domain.series.plan import plan_following
@@ -20,7 +20,7 @@ from tests.openmeet.series.practice import re_rule
 from tests.openmeet.series.test_actions import NOW, begin, dates, locked
 from tests.openmeet.site_under_test import person
 
-DIET = Question("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True)
+DIET = RegistrationQuestion("q1", "What do you eat?", ("Everything", "Vegan"), is_required=True)
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ async def test_settings_of_a_series_hold_for_its_dates_and_go_with_a_split(db: D
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
         first, second, third, *_ = await dates(tx, series)
-        await host_decisions.change_joining(tx, ana, second.slug, Joining(max_party=5))
+        await host_decisions.change_joining(tx, ana, second.slug, RegistrationSettings(max_party=5))
         await host_decisions.change_joining(
-            tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True
+            tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
         joining = await registration.of_events(tx, [first, second, third])
         assert [joining[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
-        said = Wishes(party=2, replies={"q1": "Vegan"})
-        mine = await attendance.answer(tx, ben, third.slug, Reply.GOING, said)
+        said = RsvpRequest(party=2, replies={"q1": "Vegan"})
+        mine = await attendance.answer(tx, ben, third.slug, RsvpReply.GOING, said)
     async with db.transaction() as tx:
         held = await date_queries.stored(tx, series.id)
         series = await locked(tx, ana, series)
@@ -60,7 +60,7 @@ async def test_a_date_that_an_older_rule_left_behind_takes_the_place_of_no_other
         _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
         ben = await person(tx, "Ben")
         for one in await dates(tx, series):
-            await attendance.answer(tx, ben, one.slug, Reply.GOING)
+            await attendance.answer(tx, ben, one.slug, RsvpReply.GOING)
         series = await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=WE")
         before = {one.id: one for one in await dates(tx, series)}
         series = await re_rule(tx, series, "FREQ=WEEKLY;BYDAY=TH")
@@ -93,13 +93,13 @@ async def test_what_was_said_once_counts_for_every_date(db: Database) -> None:
         ben = await person(tx, "Ben")
         first, *_ = await dates(tx, series)
         await host_decisions.change_joining(
-            tx, ana, first.slug, Joining(max_party=2, questions=(DIET,)), for_series=True
+            tx, ana, first.slug, RegistrationSettings(max_party=2, questions=(DIET,)), for_series=True
         )
-        refused = await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        refused = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert {one.refused for one in refused} == {"AnswerNeeded"}
-        said = Wishes(party=2, replies={"q1": "Vegan"}, is_private=True)
-        await attendance.answer(tx, ben, first.slug, Reply.GOING, said)
-        taken = await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        said = RsvpRequest(party=2, replies={"q1": "Vegan"}, is_private=True)
+        await attendance.answer(tx, ben, first.slug, RsvpReply.GOING, said)
+        taken = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         mine = [await answers.find(tx, one.event.id, ben.user_id) for one in taken]
     assert {one.status for one in taken} == {AttendanceStatus.ATTENDING}
     assert {(one.party, one.replies["q1"], one.is_private) for one in mine} == {(2, "Vegan", True)}

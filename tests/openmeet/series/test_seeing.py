@@ -7,13 +7,13 @@ from openmeet.domain.attendance import invitations
 from openmeet.domain.events import co_hosts, group_events
 from openmeet.domain.events.model import Visibility
 from openmeet.domain.groups import queries as groups
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation.blocks import block
 from openmeet.domain.series import actions, date_queries, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, Template
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.openmeet.counting import Counting
 from tests.openmeet.groups.people import group_by
@@ -21,7 +21,9 @@ from tests.openmeet.series.practice import dates, locked, weekly
 from tests.openmeet.site_under_test import Site, person, signed_in
 
 
-async def private(tx: Transaction, host: Caller, title: str, *, in_group: Role | None = None, ben: Caller) -> Series:
+async def private(
+    tx: Transaction, host: Caller, title: str, *, in_group: GroupRole | None = None, ben: Caller
+) -> Series:
     """A private series; with ``in_group``, of a private group in which Ben stands so."""
     group = None
     if in_group is not None:
@@ -46,10 +48,10 @@ async def test_each_of_several_is_seen_as_it_is_alone(practice_db: Database) -> 
             "closed": await private(tx, ana, "Closed", ben=ben),
             "invited": await private(tx, ana, "Invited", ben=ben),
             "hosted": await private(tx, ana, "Hosted", ben=ben),
-            "member": await private(tx, ana, "Member", in_group=Role.MEMBER, ben=ben),
-            "left": await private(tx, ana, "Left", in_group=Role.LEFT, ben=ben),
-            "kept away": await private(tx, eve, "Kept away", in_group=Role.MEMBER, ben=ben),
-            "runs it": await private(tx, eve, "Runs it", in_group=Role.ADMIN, ben=ben),
+            "member": await private(tx, ana, "Member", in_group=GroupRole.MEMBER, ben=ben),
+            "left": await private(tx, ana, "Left", in_group=GroupRole.LEFT, ben=ben),
+            "kept away": await private(tx, eve, "Kept away", in_group=GroupRole.MEMBER, ben=ben),
+            "runs it": await private(tx, eve, "Runs it", in_group=GroupRole.ADMIN, ben=ben),
             "own": await private(tx, ben, "Own", ben=ben),
         }
         await invitations.invite(tx, ana, (await dates(tx, several["invited"]))[0].slug, "ben@example.org")
@@ -74,7 +76,7 @@ async def test_many_offers_take_as_many_statements_as_one(practice_db: Database)
     async with practice_db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         for number in range(6):
-            series = await private(tx, ana, f"Choir {number}", in_group=Role.ADMIN, ben=ben)
+            series = await private(tx, ana, f"Choir {number}", in_group=GroupRole.ADMIN, ben=ben)
             await ownership.offer(tx, ana, series, ben.user_id)
             guest = await private(tx, ana, f"Walk {number}", ben=ben)
             await invitations.invite(tx, ana, (await dates(tx, guest))[0].slug, "ben@example.org")
@@ -93,7 +95,7 @@ async def test_what_one_sees_no_more_is_offered_nowhere(site: Site) -> None:
         series = await actions.create(tx, ana, Template("Quiet circle"), weekly())
         await follower_queries.follow(tx, series.id, ben.user_id, notifies=True)
         await ownership.offer(tx, ana, series, ben.user_id)
-        program = await open_session(tx, ben.user_id, SessionKind.API)
+        program = await open_session(tx, ben.user_id, SessionTransport.API)
     bearer = {"authorization": f"Bearer {program.token}"}
     async with signed_in(site, ben.user_id) as browser:
         assert "Quiet circle" in (await browser.get("/my/series")).text

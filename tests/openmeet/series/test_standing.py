@@ -9,12 +9,12 @@ from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
 from groundwork.outbox.dispatcher import Paying
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Mode
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import actions, date_queries, follower_queries, standing_rsvps, tasks
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.series.practice import begin, dates, go, heard, locked, split, status_of
 from tests.openmeet.site_under_test import person
 
@@ -32,7 +32,7 @@ async def test_who_goes_to_all_goes_to_later_dates_and_the_host_is_not_told_agai
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
-        outcomes = await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        outcomes = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert [one.status for one in outcomes] == [GOING] * 9
         told = len(await heard(tx, ana))
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
@@ -43,7 +43,7 @@ async def test_who_goes_to_all_goes_to_later_dates_and_the_host_is_not_told_agai
         found = await dates(tx, series)
         assert len(found) == 11
         assert {await status_of(tx, event, ben) for event in found} == {GOING}
-        assert await heard(tx, ana) == [Kind.NEW_ANSWER] * told
+        assert await heard(tx, ana) == [NotificationKind.NEW_ANSWER] * told
 
 
 async def test_limits_are_exact_and_who_said_so_first_comes_first(practice_db: Database) -> None:
@@ -52,8 +52,8 @@ async def test_limits_are_exact_and_who_said_so_first_comes_first(practice_db: D
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dan")]
         careful = await person(tx, "Eve")
         for one in people:
-            await standing_rsvps.answer_all(tx, one, series.slug, Reply.GOING)
-        assert await standing_rsvps.answer_all(tx, careful, series.slug, Reply.GOING, skips_limited=True) == []
+            await standing_rsvps.answer_all(tx, one, series.slug, RsvpReply.GOING)
+        assert await standing_rsvps.answer_all(tx, careful, series.slug, RsvpReply.GOING, skips_limited=True) == []
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert [await status_of(tx, far, one) for one in (*people, careful)] == [GOING, GOING, WAITING, None]
 
@@ -63,7 +63,7 @@ async def test_many_who_open_a_date_at_once_make_each_answer_once(practice_db: D
         _, series = await begin(tx, capacity=1)
         people = [await person(tx, name) for name in ("Ben", "Cleo")]
         for one in people:
-            await standing_rsvps.answer_all(tx, one, series.slug, Reply.GOING)
+            await standing_rsvps.answer_all(tx, one, series.slug, RsvpReply.GOING)
 
     async def open_it() -> str:
         async with practice_db.transaction() as tx:
@@ -84,8 +84,8 @@ async def test_it_ends_with_one_click(practice_db: Database, *, withdraws: bool)
         _, series = await begin(tx)
         ben = await person(tx, "Ben")
         found = await dates(tx, series)
-        await go(tx, ben, found[1], Reply.INTERESTED)
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await go(tx, ben, found[1], RsvpReply.INTERESTED)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert await standing_rsvps.stop(tx, ben, series.slug, withdraws=withdraws) == (9 if withdraws else 0)
         assert await status_of(tx, found[0], ben) is (NOT_GOING if withdraws else GOING)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
@@ -96,12 +96,12 @@ async def test_a_date_declined_by_itself_stays_so_and_any_other_answer_to_all_en
     async with practice_db.transaction() as tx:
         _, series = await begin(tx)
         ben = await person(tx, "Ben")
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         found = await dates(tx, series)
-        await go(tx, ben, found[2], Reply.DECLINED)
+        await go(tx, ben, found[2], RsvpReply.DECLINED)
         await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert await status_of(tx, found[2], ben) is NOT_GOING
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.INTERESTED)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.INTERESTED)
         assert await follower_queries.going_of(tx, series.id, ben.user_id) is None
 
 
@@ -109,7 +109,7 @@ async def test_who_goes_to_all_goes_to_the_half_that_is_split_off(practice_db: D
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")
-        await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         behind = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Winter practice")
         far = await actions.open_date(tx, behind.slug, "2027-11-23T18:00:00")
         assert (far.title, await status_of(tx, far, ben)) == ("Winter practice", GOING)
@@ -131,12 +131,12 @@ async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_sai
     async with practice_db.transaction() as tx:
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
         assert [await status_of(tx, far, one) for one in people] == [None] * 7
-        await go(tx, people[1], far, Reply.DECLINED)
+        await go(tx, people[1], far, RsvpReply.DECLINED)
         await standing_rsvps.stop(tx, people[2], series.slug, withdraws=False)
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
         while await dispatcher.run_once(
-            practice_db, {Debt.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
+            practice_db, {JobKind.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
         ):
             pass
         async with practice_db.transaction() as tx:
@@ -155,7 +155,7 @@ async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
         for one in people:
             await follower_queries.go_to_all(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
-    payings = {Debt.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
+    payings = {JobKind.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
     whole, left = follower_queries.going, 2
 
     async def dying(*args: object, **more: object) -> object:
@@ -180,13 +180,13 @@ async def test_places_that_are_limited_by_way_count_as_limited(practice_db: Data
     """A hybrid series with 5 places in person: neither those dates nor new ones are answered by who leaves limited ones out."""
     async with practice_db.transaction() as tx:
         _, series = await begin(tx, mode=Mode.HYBRID)
-        await registration.put(tx, series.id, Joining(limit_in_person=5))
+        await registration.put(tx, series.id, RegistrationSettings(limit_in_person=5))
         ben = await person(tx, "Ben")
         mine = (await date_queries.of_series(tx, [series.id], ben.user_id))[series.id]
         assert (mine.dates, mine.limited, mine.unanswered) == (mine.dates, mine.dates, 0)
         assert mine.dates > 0
         assert await date_queries.limits_new_dates(tx, series)
-        assert await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING, skips_limited=True) == []
+        assert await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING, skips_limited=True) == []
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00", viewer=ben.user_id)
         assert await status_of(tx, far, ben) is None
-        assert len(await standing_rsvps.answer_all(tx, ben, series.slug, Reply.GOING)) == mine.dates + 1
+        assert len(await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)) == mine.dates + 1

@@ -9,13 +9,13 @@ from openmeet.domain.events.queries import by_record_uri, by_slug
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities import session_queries
-from openmeet.domain.identities.model import IdentityKind, NewSession, SessionKind
+from openmeet.domain.identities.model import IdentityKind, NewSession, PdsSessionKind
 from openmeet.domain.identities.permissions import Feature, scope_for
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.outbox.publications import Kind, State, owe, states
+from openmeet.outbox.publications import PublicationKind, PublicationState, owe, states
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import Site, api_session, inputs_of, sign_up, site_on
@@ -117,10 +117,10 @@ async def test_forcing_takes_up_what_was_taken_back(site: Site):
             await tx.execute(
                 "update publications set is_recalled = 1, state = 'retracted' where subject_id = :id", id=event.id
             )
-        for force, expected in ((False, (State.DUE, True)), (True, (State.DUE, False))):
+        for force, expected in ((False, (PublicationState.DUE, True)), (True, (PublicationState.DUE, False))):
             await browser.post("/api/events/sync-bluesky", json={"slug": slug, "force": force}, headers=ana)
             async with site.db.reader() as reader:
-                standing = (await states(reader, Kind.EVENT, [event.id]))[event.id]
+                standing = (await states(reader, PublicationKind.EVENT, [event.id]))[event.id]
             assert (standing.state, standing.is_recalled) == expected
 
 
@@ -238,7 +238,7 @@ async def test_the_page_of_a_series_leads_to_the_consent_that_its_record_needs(s
             async with site.db.transaction() as tx:
                 await switch(tx, Flag.SERIES_LEXICON, is_on=is_on, changed_by="a test")
                 scope = scope_for(*features)
-                session = NewSession(DID, SessionKind.OAUTH, "https://pds.example", b"sealed", scope=scope)
+                session = NewSession(DID, PdsSessionKind.OAUTH, "https://pds.example", b"sealed", scope=scope)
                 await session_queries.put(tx, session)
             site.clock.turn(MAX_AGE)
             return (await browser.get(f"/events/{first['slug']}/publishing")).text
@@ -272,6 +272,6 @@ async def test_what_another_app_wrote_is_imported_and_not_withheld(site: Site):
         async with site.db.transaction() as tx:
             await tx.execute("update events set title = 'Tea!', revision = revision + 1 where slug = :slug", slug=slug)
             found = await by_record_uri(tx, record.uri)
-            await owe(tx, kind=Kind.EVENT, subject_id=found.id, user_id=user_id, revision=found.revision)
+            await owe(tx, kind=PublicationKind.EVENT, subject_id=found.id, user_id=user_id, revision=found.revision)
         (stands,) = (await settings(browser, slug, ana))["publications"]
         assert (stands["state"], stands["recordUri"]) == ("due", record.uri)

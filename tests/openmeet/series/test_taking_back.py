@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Refused
-from openmeet.domain.events.model import Event, Origin
+from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import (
@@ -54,7 +54,7 @@ async def found_ones(reader: Reader, series_id: SeriesId | None) -> list[Event]:
     assert series_id is not None
     series = await queries.by_id(reader, series_id)
     assert series is not None
-    return [event for event in await dates(reader, series) if event.origin is Origin.NETWORK]
+    return [event for event in await dates(reader, series) if event.origin is RecordOrigin.NETWORK]
 
 
 def found_names(one: Detection) -> list[str]:
@@ -82,7 +82,7 @@ async def test_every_half_gives_back_what_was_found(db: Database, ana: Caller) -
     async with db.transaction() as tx:
         third = await split(tx, await locked(tx, ana, half), SEVENTEENTH, "Last teas")
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
-        answered = next(event for event in await dates(tx, third) if event.origin is Origin.HERE)
+        answered = next(event for event in await dates(tx, third) if event.origin is RecordOrigin.HERE)
         await go(tx, ben, answered)
         await actions.follow(tx, cleo, third.slug)
         assert len(await found_ones(tx, series.id)) == 9
@@ -259,7 +259,7 @@ async def test_the_page_says_what_stays(make_sqlite: MakeDatabase, clock: HandCl
         assert "it stands here as it was found" in said
         await browser.post(f"/my/series/found/{one.id}", data={"does": "accept"})
         async with db.transaction() as tx:
-            added = next(event for event in await dates(tx, series) if event.origin is Origin.HERE)
+            added = next(event for event in await dates(tx, series) if event.origin is RecordOrigin.HERE)
             await go(tx, ben, added)
         done = await browser.post(f"/my/series/found/{one.id}", data={"does": "undo"})
         assert "Dates that somebody answered stay" in (await browser.get(done.headers["location"])).text

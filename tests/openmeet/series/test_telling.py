@@ -7,7 +7,7 @@ from groundwork.database.transaction import Database, Reader
 from openmeet.domain.events import queries as events
 from openmeet.domain.events import time_words
 from openmeet.domain.events.model import EventId
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
@@ -39,7 +39,10 @@ async def test_one_edit_of_all_dates_is_one_mail_for_each(practice_db: Database)
         await tx.execute("delete from news_mails")  # the host's, about Ben's answers
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
         assert await mails(tx) == ["Ben", "Cleo"]
-        assert (await heard(tx, ben), await heard(tx, cleo)) == ([Kind.EVENT_CHANGED], [Kind.EVENT_CHANGED])
+        assert (await heard(tx, ben), await heard(tx, cleo)) == (
+            [NotificationKind.EVENT_CHANGED],
+            [NotificationKind.EVENT_CHANGED],
+        )
         assert await heard(tx, dan) == []
 
 
@@ -77,9 +80,9 @@ async def test_a_rule_with_other_dates_is_one_mail_for_a_follower_too(practice_d
         cleo = await person(tx, "Cleo")
         await actions.follow(tx, cleo, series.slug)
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU")
-        assert await heard(tx, cleo) == [Kind.EVENT_DELETED]
+        assert await heard(tx, cleo) == [NotificationKind.EVENT_DELETED]
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU,TH")
-        assert await heard(tx, cleo) == [Kind.EVENT_DELETED, Kind.NEW_DATE]
+        assert await heard(tx, cleo) == [NotificationKind.EVENT_DELETED, NotificationKind.NEW_DATE]
         assert await mails(tx) == ["Cleo", "Cleo"]
 
 
@@ -104,7 +107,7 @@ async def test_followers_hear_of_dates_cancelled_and_brought_back(practice_db: D
         some = names(await dates(tx, series))[:3]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
         await cancel_dates.reinstate_dates(tx, await locked(tx, ana, series), some)
-        assert await heard(tx, ben) == [Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]
+        assert await heard(tx, ben) == [NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED]
 
 
 async def test_a_pause_is_told_with_its_reason(practice_db: Database) -> None:
@@ -119,7 +122,7 @@ async def test_a_pause_is_told_with_its_reason(practice_db: Database) -> None:
         assert row is not None
         assert "The hall is being mended." in row["particulars"]
         for who in (ben, cleo):
-            assert await heard(tx, who) == [Kind.SERIES_PAUSED, Kind.SERIES_RESUMED]
+            assert await heard(tx, who) == [NotificationKind.SERIES_PAUSED, NotificationKind.SERIES_RESUMED]
 
 
 async def test_dates_that_the_clock_adds_are_told_to_followers_once(practice_db: Database, clock: HandClock) -> None:
@@ -132,7 +135,7 @@ async def test_dates_that_the_clock_adds_are_told_to_followers_once(practice_db:
     await tasks.roll_windows(practice_db, clock.now())
     await tasks.roll_windows(practice_db, clock.now())
     async with practice_db.reader() as reader:
-        assert await heard(reader, ben) == [Kind.NEW_DATE]
+        assert await heard(reader, ben) == [NotificationKind.NEW_DATE]
 
 
 async def test_a_follower_who_may_not_see_a_private_series_hears_nothing(practice_db: Database) -> None:

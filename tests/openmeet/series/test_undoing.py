@@ -10,10 +10,10 @@ from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Refused
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import (
     actions,
     cancel_dates,
@@ -127,7 +127,7 @@ async def test_an_event_that_was_added_stands_by_itself_again(practice_db: Datab
     assert await _heard_by(practice_db, ben, cleo) == heard_before
 
 
-async def _heard_by(db: Database, *people: Caller) -> list[list[Kind]]:
+async def _heard_by(db: Database, *people: Caller) -> list[list[NotificationKind]]:
     async with db.reader() as reader:
         return [await heard(reader, who) for who in people]
 
@@ -155,7 +155,7 @@ async def test_the_same_people_hear_of_it_unless_the_act_was_silent(practice_db:
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [SECOND], "ill")
         await undo.undo(tx, await locked(tx, ana, series))
         for who in (ben, cleo):
-            assert await heard(tx, who) == [Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED]
+            assert await heard(tx, who) == [NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED]
         await move(tx, await locked(tx, ana, series), timedelta(hours=1), tells=False)
         await undo.undo(tx, await locked(tx, ana, series))
         assert len(await heard(tx, ben)) == 2
@@ -202,7 +202,7 @@ async def test_an_answer_to_a_date_that_would_go_is_not_lost(practice_db: Databa
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)
         ben, cleo = await person(tx, "Ben"), await person(tx, "Cleo")
-        await standing_rsvps.answer_all(tx, cleo, series.slug, Reply.GOING)
+        await standing_rsvps.answer_all(tx, cleo, series.slug, RsvpReply.GOING)
         await cancel_dates.add_date(tx, await locked(tx, ana, series), "2026-12-03T19:00:00")
         extra = next(event for event in await dates(tx, series) if event.starts_local == "2026-12-03T19:00:00")
         assert await status_of(tx, extra, cleo) == "attending"
@@ -210,7 +210,7 @@ async def test_an_answer_to_a_date_that_would_go_is_not_lost(practice_db: Databa
         with pytest.raises(Refused) as refused:
             await undo.undo(tx, await locked(tx, ana, series))
         assert refused.value.name == "AnsweredSince"
-        await go(tx, ben, extra, Reply.DECLINED)
+        await go(tx, ben, extra, RsvpReply.DECLINED)
         await undo.undo(tx, await locked(tx, ana, series))
         assert "2026-12-03T19:00:00" not in names(await dates(tx, series))
 

@@ -15,7 +15,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import Identity, SealedSession
-from openmeet.network.repositories.clients import Network, OAuthApp, app_of
+from openmeet.network.repositories.clients import NetworkClients, OAuthApp, app_of
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
@@ -36,7 +36,7 @@ class Door:
 
     town: Town
     db: Database
-    network: Network
+    network: NetworkClients
     app: Application
 
     @property

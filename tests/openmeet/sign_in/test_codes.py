@@ -17,7 +17,7 @@ from openmeet.domain.sign_in.model import (
     SESSION_LIFE,
     Challenge,
     ChallengeId,
-    SessionKind,
+    SessionTransport,
 )
 from openmeet.domain.users.queries import by_email
 from openmeet.emails.sign_in_code import code_composer
@@ -38,7 +38,7 @@ async def ask(db, **more: str):
         return await actions.ask_for_code(tx, EMAIL, **more)
 
 
-async def answer(db, challenge, typed, kind=SessionKind.BROWSER):
+async def answer(db, challenge, typed, kind=SessionTransport.BROWSER):
     async with db.transaction() as tx:
         return await actions.answer_code(tx, CODE_KEY, challenge.id, typed, kind)
 
@@ -56,7 +56,7 @@ async def test_the_right_code_makes_a_person_and_a_session(db):
     answered = await answer(db, challenge, right(challenge))
     async with db.reader() as reader:
         user = await by_email(reader, EMAIL)
-        found = await queries.holder(reader, model.hash_token(answered.session.token), SessionKind.BROWSER)
+        found = await queries.holder(reader, model.hash_token(answered.session.token), SessionTransport.BROWSER)
     assert user.display_name == "Ana"
     assert found.caller.user_id == user.id
     assert (answered.next_path, answered.is_new) == ("/events/new", False)
@@ -180,10 +180,10 @@ async def test_simultaneous_uses_of_a_link_and_its_code_open_one_session(db):
 
 async def test_a_session_token_of_one_kind_does_not_work_as_the_other(db):
     challenge = await ask(db)
-    session = (await answer(db, challenge, right(challenge), SessionKind.API)).session
+    session = (await answer(db, challenge, right(challenge), SessionTransport.API)).session
     async with db.reader() as reader:
-        assert await queries.holder(reader, model.hash_token(session.token), SessionKind.BROWSER) is None
-        assert await queries.holder(reader, model.hash_token(session.token), SessionKind.API) is not None
+        assert await queries.holder(reader, model.hash_token(session.token), SessionTransport.BROWSER) is None
+        assert await queries.holder(reader, model.hash_token(session.token), SessionTransport.API) is not None
 
 
 async def test_a_session_ends(db, clock):
@@ -191,7 +191,7 @@ async def test_a_session_ends(db, clock):
     session = (await answer(db, challenge, right(challenge))).session
     clock.turn(SESSION_LIFE)
     async with db.reader() as reader:
-        assert await queries.holder(reader, model.hash_token(session.token), SessionKind.BROWSER) is None
+        assert await queries.holder(reader, model.hash_token(session.token), SessionTransport.BROWSER) is None
     assert await actions.forget_expired(db) == 3
 
 

@@ -25,7 +25,7 @@ from tests.openmeet.sign_in.hostile import Hostile, hostile_server
 from tests.openmeet.town import Town
 from tests.world.directory import Directory
 
-KEY = k256.PrivateKey(b"k" * 32).public
+KEY = k256.K256PrivateKey(b"k" * 32).public
 EVE, ANA = did(1), did(2)
 
 

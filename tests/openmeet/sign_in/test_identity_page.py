@@ -14,7 +14,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions, queries, session_queries
 from openmeet.domain.identities.model import IdentityKind, NewSession
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion import identity_refresh
 from openmeet.network.publishing import schedule
@@ -29,7 +29,7 @@ from openmeet.network.repositories import (
 )
 from openmeet.network.repositories.session_tasks import follow
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind, Standing, State
+from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
 from programs.resealing import sealed_columns
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, where_of
 from tests.openmeet.site_under_test import sign_up
@@ -57,9 +57,9 @@ async def new_event(door: Door, host: Caller) -> Event:
         return await events.create(tx, host, details())
 
 
-async def standing_of(door: Door, event: Event) -> Standing:
+async def standing_of(door: Door, event: Event) -> PublicationStatus:
     async with door.db.reader() as reader:
-        return (await publications.states(reader, Kind.EVENT, [event.id]))[event.id]
+        return (await publications.states(reader, PublicationKind.EVENT, [event.id]))[event.id]
 
 
 def publisher_of(door: Door) -> Publisher:
@@ -129,11 +129,14 @@ async def test_what_is_not_allowed_waits_and_goes_out_once_it_is(door: Door):
         event = await new_event(door, caller)
         await schedule.run_once(publisher)
         standing = await standing_of(door, event)
-        assert (standing.state, standing.reason) == (State.BLOCKED, "You have not allowed this at your server.")
+        assert (standing.state, standing.reason) == (
+            PublicationState.BLOCKED,
+            "You have not allowed this at your server.",
+        )
         asked = await browser.post(f"{HERE}/permit", data={"did": ana.did, "feature": "calendar"})
         await browser.get(await allow(where_of(asked), "ana.town.test", PASSWORD))
         await schedule.run_once(publisher)
-        assert (await standing_of(door, event)).state is State.PUBLISHED
+        assert (await standing_of(door, event)).state is PublicationState.PUBLISHED
 
 
 async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_end_it(door: Door):
@@ -148,16 +151,16 @@ async def test_signing_out_of_a_browser_says_that_publishing_goes_on_and_how_to_
         assert "What you publish still goes to your server" in shown
         assert "Sign out here and at your servers" in shown
         await schedule.run_once(publisher_of(door))
-        assert (await standing_of(door, event)).state is State.PUBLISHED
+        assert (await standing_of(door, event)).state is PublicationState.PUBLISHED
         await door.let_in(browser, "ana")
         out = await browser.post(f"{HERE}/sign-out-everywhere")
         assert "still goes" not in (await browser.get(out.headers["location"])).text
         later = await new_event(door, caller)
         await schedule.run_once(publisher_of(door))
-        assert (await standing_of(door, later)).state is State.BLOCKED
+        assert (await standing_of(door, later)).state is PublicationState.BLOCKED
 
 
-async def ended_at_server(door: Door, before: session_sealing.Session) -> bool:
+async def ended_at_server(door: Door, before: session_sealing.PdsSession) -> bool:
     """Whether the server takes the session's refresh token no more."""
     client = await oauth_client_keys.client_of_session(
         door.db, door.network, client_id=before.stored.client_id, key_id=before.stored.client_key_id
@@ -192,7 +195,7 @@ async def test_one_browser_is_signed_out_here_and_at_the_servers(door_on_each: D
     assert await door.session("ana") is None
     assert await ended_at_server(door, before)
     await schedule.run_once(publisher_of(door))
-    assert (await standing_of(door, event)).state is State.BLOCKED
+    assert (await standing_of(door, event)).state is PublicationState.BLOCKED
 
 
 async def test_who_signs_out_while_a_token_is_spent_is_signed_out(door_on_each: Door, monkeypatch: pytest.MonkeyPatch):
@@ -232,7 +235,7 @@ async def test_a_program_chooses_whether_the_servers_sign_it_out(door_on_each: D
         ana = await door.identity("ana")
         before = session_sealing.unseal(door.network, await door.stored("ana"))
         async with door.db.transaction() as tx:
-            token = (await open_session(tx, ana.user_id, SessionKind.API)).token
+            token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
         bearer = {"authorization": f"Bearer {token}"}
         wrong = await browser.delete("/api/session", params={"revoke": "perhaps"}, headers=bearer)
         assert (wrong.status_code, wrong.json()["title"]) == (400, "InvalidRequest")
@@ -398,14 +401,14 @@ async def test_account_that_rests_publishes_when_it_is_back(door: Door):
     assert await identity_refresh.refresh(door.db, door.network, ana.did) == "deactivated"
     event = await new_event(door, caller)
     await schedule.run_once(publisher_of(door))
-    assert (await standing_of(door, event)).state is State.BLOCKED
+    assert (await standing_of(door, event)).state is PublicationState.BLOCKED
     await stranger.procedure("com.atproto.server.activateAccount")
     await identity_refresh.refresh(door.db, door.network, ana.did)
-    assert (await standing_of(door, event)).state is State.DUE
+    assert (await standing_of(door, event)).state is PublicationState.DUE
     async with door.browser() as browser:  # its server ended our session with all others
         await door.let_in(browser, "ana")
     await schedule.run_once(publisher_of(door))
-    assert (await standing_of(door, event)).state is State.PUBLISHED
+    assert (await standing_of(door, event)).state is PublicationState.PUBLISHED
 
 
 async def test_kept_account_that_was_taken_along_is_kept_no_more(door: Door):

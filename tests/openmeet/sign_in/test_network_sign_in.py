@@ -8,8 +8,8 @@ import pytest
 from groundwork.clock import MINUTE
 from groundwork.errors import Forbidden, NotSignedIn, RemoteSlow
 from openmeet.domain.identities import session_queries
-from openmeet.domain.identities.model import IdentityKind, SessionKind
-from openmeet.domain.identities.permissions import Feature, Standing, standing
+from openmeet.domain.identities.model import IdentityKind, PdsSessionKind
+from openmeet.domain.identities.permissions import Feature, GrantState, standing
 from openmeet.network.repositories import agents, sessions
 from tests.openmeet.sign_in.doorway import Door, state_of, where_of
 from tests.openmeet.site_under_test import event_by, person
@@ -35,9 +35,9 @@ async def test_is_let_in_however_they_say_who_they_are(door: Door, way: str):
     identity = await door.identity("ana")
     assert (identity.did, identity.kind, identity.pds_url) == (did, IdentityKind.CONNECTED, door.town.pds_url)
     session = await door.stored("ana")
-    assert (session.kind, session.issuer) == (SessionKind.OAUTH, door.town.pds_url)
-    assert standing(session, Feature.CALENDAR) is Standing.GRANTED
-    assert standing(session, Feature.SERIES) is Standing.NOT_ASKED
+    assert (session.kind, session.issuer) == (PdsSessionKind.OAUTH, door.town.pds_url)
+    assert standing(session, Feature.CALENDAR) is GrantState.GRANTED
+    assert standing(session, Feature.SERIES) is GrantState.NOT_ASKED
 
 
 async def test_agent_writes_refreshes_and_writes_again(door_on_each: Door):
@@ -238,7 +238,7 @@ async def test_less_than_asked_is_enough(door: Door):
     async with door.browser() as browser:
         assert (await door.let_in(browser, "ana", without=f"repo:{EVENT}")).status_code == 303
         session = await door.stored("ana")
-        assert standing(session, Feature.CALENDAR) is Standing.REFUSED
+        assert standing(session, Feature.CALENDAR) is GrantState.REFUSED
         page = (await browser.get("/settings/identity")).text
         assert "You said no. Everything else works without it." in page
         # Offered again, and allowed this time.
@@ -248,9 +248,9 @@ async def test_less_than_asked_is_enough(door: Door):
         back = await browser.get(await allow(where_of(asked), "ana.town.test", "a long password"))
         assert back.headers["location"] == "/my/events"
     session = await door.stored("ana")
-    assert standing(session, Feature.CALENDAR) is Standing.GRANTED
-    assert standing(session, Feature.SERIES) is Standing.GRANTED
-    assert standing(session, Feature.GROUPS) is Standing.NOT_ASKED
+    assert standing(session, Feature.CALENDAR) is GrantState.GRANTED
+    assert standing(session, Feature.SERIES) is GrantState.GRANTED
+    assert standing(session, Feature.GROUPS) is GrantState.NOT_ASKED
 
 
 async def test_signing_out_everywhere_ends_it_at_the_server(door: Door):

@@ -18,7 +18,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.repositories import agents, oauth_client_keys
 from openmeet.network.repositories.clients import app_of
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.sign_in.doorway import PASSWORD, Door, door_to
 from tests.openmeet.town import open_town
@@ -115,10 +115,10 @@ async def test_signing_in_publishing_and_new_keys_over_https(street: Street, bel
             await identities.agree(tx, ana.user_id, handle=ana.handle)
         event = await door.town.event(Caller(ana.user_id, "Ana"))
         await door.town.pay()
-        published = await door.town.standing(Kind.EVENT, event.id)
-        assert published.state is State.PUBLISHED
+        published = await door.town.standing(PublicationKind.EVENT, event.id)
+        assert published.state is PublicationState.PUBLISHED
         await door.town.listen(ana.user_id)
-        assert await door.town.standing(Kind.EVENT, event.id) == published
+        assert await door.town.standing(PublicationKind.EVENT, event.id) == published
         back = await agreed_at_the_pds(await door.leave(browser, "ana.town.test"), believed)
         assert (await browser.get(back)).status_code == 303
         second = (await door.stored("ana")).client_key_id

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
 from openmeet.domain.identities import session_queries
-from openmeet.domain.identities.model import SealedSession, SessionKind
+from openmeet.domain.identities.model import PdsSessionKind, SealedSession
 from openmeet.network.repositories import agents
 from openmeet.network.repositories.session_sealing import seal, unseal
 from openmeet.network.repositories.sign_in import sign_in_with_password
@@ -37,10 +37,10 @@ class Shared:
         directory = self.far.network.dids._settings.directory_url
         return worker((self.url, self.schema), directory, "real", did, fault)
 
-    async def let_in(self, kind: SessionKind) -> SealedSession:
+    async def let_in(self, kind: PdsSessionKind) -> SealedSession:
         """Ana signs in, at her server or with her password here; her access token has ended since."""
         await self.far.pds.sign_up("ana")
-        if kind is SessionKind.OAUTH:
+        if kind is PdsSessionKind.OAUTH:
             async with chromium() as browser, self.far.phone(browser) as page:
                 await page.goto("/sign-in")
                 await page.get_by_label("Handle", exact=True).first.fill("ana.test")
@@ -88,8 +88,8 @@ async def shared(
     await emptied_schemas.give_back(postgres_url, schema, "openmeet")
 
 
-@pytest.mark.parametrize("kind", SessionKind)
-async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, kind: SessionKind):
+@pytest.mark.parametrize("kind", PdsSessionKind)
+async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, kind: PdsSessionKind):
     """Three processes come at the same moment: one refreshes, the others act with what it got, and nobody is signed out."""
     before = await shared.let_in(kind)
     async with (
@@ -107,8 +107,8 @@ async def test_one_refresh_token_is_spent_once_at_the_reference(shared: Shared, 
     assert await shared.is_signed_in()
 
 
-@pytest.mark.parametrize("kind", SessionKind)
-async def test_a_process_that_dies_with_a_spent_token_at_the_reference(shared: Shared, kind: SessionKind):
+@pytest.mark.parametrize("kind", PdsSessionKind)
+async def test_a_process_that_dies_with_a_spent_token_at_the_reference(shared: Shared, kind: PdsSessionKind):
     """The reference takes a spent token of a password's session again for a while, and ends a session by OAuth."""
     before = await shared.let_in(kind)
     async with shared.worker(before.did, "dies") as dying:
@@ -120,7 +120,7 @@ async def test_a_process_that_dies_with_a_spent_token_at_the_reference(shared: S
         assert await line_of(heir) == "ready"
         tell(heir)
         said = await line_of(heir)
-    if kind is SessionKind.PASSWORD:
+    if kind is PdsSessionKind.PASSWORD:
         assert (said, (await shared.stored()).needs_login) == (before.did, False)
         assert await shared.is_signed_in()
     else:

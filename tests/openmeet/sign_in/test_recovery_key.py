@@ -13,11 +13,11 @@ import pytest
 from at_network.did_resolver import DidResolver, DidSettings
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from at_protocol.crypto.private_multikey import parse_private_multikey
 from at_protocol.syntax.did import Did
 from aurora_locus.app import open_server
-from aurora_locus.settings import Settings as PdsSettings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import DAY, HOUR
 from groundwork.database.resealing import reseal
 from groundwork.errors import Refused
@@ -27,7 +27,7 @@ from openmeet.domain.account_merge import tables
 from openmeet.domain.data_export.person import document
 from openmeet.domain.identities import actions, queries, recovery_key_queries
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import recovery_keys
@@ -35,7 +35,7 @@ from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.session_tasks import follow
 from openmeet.web.account import custodial_pages, taking_over_pages
 from programs import recovery_file
-from programs.recovery import Means, Wanted, move
+from programs.recovery import RecoveryContext, RecoveryTarget, move
 from programs.resealing import sealed_columns
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.site_under_test import change_services
@@ -58,7 +58,7 @@ class Home:
 
     async def browser(self, user_id: UserId) -> httpx.AsyncClient:
         async with self.door.db.transaction() as tx:
-            opened = await sign_in.open_session(tx, user_id, SessionKind.BROWSER)
+            opened = await sign_in.open_session(tx, user_id, SessionTransport.BROWSER)
         transport = httpx.ASGITransport(app=self.door.app, raise_app_exceptions=True, client=("127.0.0.1", 5000))
         made = httpx.AsyncClient(
             transport=transport, base_url=self.door.origin, headers={"origin": self.door.origin}, trust_env=False
@@ -135,8 +135,8 @@ async def test_the_key_that_is_shown_moves_the_account_while_its_server_is_off(h
     )
     async with open_server(settings, town.clock, version="test", access_log=False) as new:
         serving = await serve(new.app, "127.0.0.1", port)
-        means = Means(town.network.http, town.clock, home.directory, home.did, kept.key)
-        wanted = Wanted(f"http://127.0.0.1:{port}", "ana.new.test", "ana@example.org", "another long password")
+        means = RecoveryContext(town.network.http, town.clock, home.directory, home.did, kept.key)
+        wanted = RecoveryTarget(f"http://127.0.0.1:{port}", "ana.new.test", "ana@example.org", "another long password")
         status = await move(means, wanted, None, lambda _line: None)
         await serving.stop()
     assert status["validDid"] is True
@@ -249,7 +249,7 @@ async def test_a_key_that_the_identity_lists_no_more_is_not_shown(home: Home):
         waiting = await recovery_key_queries.waiting(reader, home.ana)
     assert waiting is not None
     public = waiting.public_key
-    other = PrivateKey.from_random(b"another" * 7)
+    other = P256PrivateKey.from_random(b"another" * 7)
     async with home.door.db.transaction() as tx:
         sealed = home.door.network.sealer.seal(other.to_bytes(), recovery_keys.purpose_of(format_did_key(other.public)))
         await tx.execute(

@@ -10,7 +10,7 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings
 from openmeet.domain.identities import actions
-from openmeet.domain.identities.permissions import Feature, Standing, standing
+from openmeet.domain.identities.permissions import Feature, GrantState, standing
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series.dates import template_in
 from openmeet.domain.series.model import Timing
@@ -21,7 +21,7 @@ from openmeet.network.publishing import schedule
 from openmeet.network.repositories import agents
 from openmeet.network.repositories.sessions import give_back
 from openmeet.outbox import publications
-from openmeet.outbox.publications import NOT_ALLOWED, Kind, State
+from openmeet.outbox.publications import NOT_ALLOWED, PublicationKind, PublicationState
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.openmeet.groups.people import details as group_details
@@ -36,7 +36,11 @@ REFUSED = {
     Feature.GROUPS: "repo:openmeet.lexicon.group",
     Feature.MEMBERSHIPS: "repo:openmeet.lexicon.groupMembership",
 }
-KINDS = {Feature.SERIES: Kind.SERIES, Feature.GROUPS: Kind.GROUP, Feature.MEMBERSHIPS: Kind.MEMBERSHIP}
+KINDS = {
+    Feature.SERIES: PublicationKind.SERIES,
+    Feature.GROUPS: PublicationKind.GROUP,
+    Feature.MEMBERSHIPS: PublicationKind.MEMBERSHIP,
+}
 
 
 async def permit(door: Door, browser: httpx.AsyncClient, feature: Feature, *, without: str = "") -> None:
@@ -46,7 +50,7 @@ async def permit(door: Door, browser: httpx.AsyncClient, feature: Feature, *, wi
     assert back.status_code == 303
 
 
-async def made_of_all(door: Door, ana: Caller) -> dict[Kind, list[str]]:
+async def made_of_all(door: Door, ana: Caller) -> dict[PublicationKind, list[str]]:
     """A single event, a series, a group, and that she is in it: ids by kind, of all that is owed a record."""
     start = parse_date("2026-03-07T18:00", "Europe/Vienna")
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
@@ -58,22 +62,22 @@ async def made_of_all(door: Door, ana: Caller) -> dict[Kind, list[str]]:
         await publication_settings.show_membership(tx, ana, group.slug, is_public=True)
     async with door.db.reader() as reader:
         rows = await reader.fetch("select kind, subject_id from publications order by kind, subject_id")
-    found: dict[Kind, list[str]] = {}
+    found: dict[PublicationKind, list[str]] = {}
     for row in rows:
-        found.setdefault(Kind(row["kind"]), []).append(row["subject_id"])
+        found.setdefault(PublicationKind(row["kind"]), []).append(row["subject_id"])
     return found
 
 
-async def states(door: Door, made: dict[Kind, list[str]]) -> dict[Kind, set[State]]:
+async def states(door: Door, made: dict[PublicationKind, list[str]]) -> dict[PublicationKind, set[PublicationState]]:
     publisher = publisher_of(door)
     while await schedule.run_once(publisher):
         pass
-    found: dict[Kind, set[State]] = {}
+    found: dict[PublicationKind, set[PublicationState]] = {}
     async with door.db.reader() as reader:
         for kind, ids in made.items():
             standings = (await publications.states(reader, kind, ids)).values()
             found[kind] = {one.state for one in standings}
-            blocked = [one for one in standings if one.state is State.BLOCKED]
+            blocked = [one for one in standings if one.state is PublicationState.BLOCKED]
             assert {one.reason for one in blocked} <= {NOT_ALLOWED}
             assert {one.words(reader.now, is_allowed=True) for one in blocked} <= {"not allowed at your server"}
     return found
@@ -98,25 +102,26 @@ async def test_a_refused_one_disables_only_that(door: Door, refused: Feature):
                 await permit(door, browser, feature)
         made = await made_of_all(door, Caller(identity.user_id, "Ana"))
         found = await states(door, made)
-        expected = {Kind.EVENT: State.PUBLISHED} | {
-            KINDS[feature]: State.BLOCKED if feature is refused else State.PUBLISHED for feature in OPTIONAL
+        expected = {PublicationKind.EVENT: PublicationState.PUBLISHED} | {
+            KINDS[feature]: PublicationState.BLOCKED if feature is refused else PublicationState.PUBLISHED
+            for feature in OPTIONAL
         }
         if refused is Feature.GROUPS:
-            expected[Kind.MEMBERSHIP] = State.WAITING  # what it would name is not there
+            expected[PublicationKind.MEMBERSHIP] = PublicationState.WAITING  # what it would name is not there
         assert {kind: found[kind] & {expected[kind]} for kind in expected} == {
             kind: {state} for kind, state in expected.items()
         }
-        assert State.BLOCKED not in found[Kind.EVENT]
+        assert PublicationState.BLOCKED not in found[PublicationKind.EVENT]
         others = [kind for kind in expected if kind is not KINDS[refused]]
-        assert all(State.BLOCKED not in found[kind] for kind in others)
+        assert all(PublicationState.BLOCKED not in found[kind] for kind in others)
         page = (await browser.get(HERE)).text
         offered = re.findall(r'name="feature" value="(\w+)"', page)
         assert refused.value in offered
         await permit(door, browser, refused)
         after = await states(door, made)
-        wanted = {Kind.EVENT, *KINDS.values()}
-        assert {kind for kind in wanted if State.PUBLISHED in after[kind]} == wanted
-        assert all(State.BLOCKED not in some for some in after.values())
+        wanted = {PublicationKind.EVENT, *KINDS.values()}
+        assert {kind for kind in wanted if PublicationState.PUBLISHED in after[kind]} == wanted
+        assert all(PublicationState.BLOCKED not in some for some in after.values())
 
 
 async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_away(door_on_each: Door):
@@ -132,7 +137,11 @@ async def test_signing_in_by_the_address_of_the_server_takes_nothing_granted_awa
         assert back.status_code == 303
         assert (await browser.get(HERE)).status_code == 200, "signed in all the same"
     kept = await door.stored("ana")
-    assert [standing(kept, feature) for feature in OPTIONAL] == [Standing.GRANTED, Standing.REFUSED, Standing.NOT_ASKED]
+    assert [standing(kept, feature) for feature in OPTIONAL] == [
+        GrantState.GRANTED,
+        GrantState.REFUSED,
+        GrantState.NOT_ASKED,
+    ]
     client = await agents.agent_for(door.db, door.network, await door.identity("ana"))
     assert (await client.query("com.atproto.server.getSession"))["did"] == kept.did
 
@@ -152,8 +161,8 @@ async def test_what_was_granted_in_a_session_that_is_over_was_not_refused(door_o
     after = await door.stored("ana")
     assert (after.needs_login, after.sealed == before.sealed) == (False, False)
     assert [standing(after, feature) for feature in Feature] == [
-        Standing.GRANTED,
-        Standing.NOT_ASKED,
-        Standing.REFUSED,
-        Standing.NOT_ASKED,
+        GrantState.GRANTED,
+        GrantState.NOT_ASKED,
+        GrantState.REFUSED,
+        GrantState.NOT_ASKED,
     ]

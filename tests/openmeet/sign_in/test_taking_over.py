@@ -7,11 +7,11 @@ from groundwork.errors import NotSignedIn
 from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.sign_in import actions as sign_in
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import session_sealing
 from openmeet.network.repositories.consent import Publishing
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.sign_in.doorway import Door, door_to
 from tests.openmeet.site_under_test import change_services
 from tests.openmeet.town import Town
@@ -34,7 +34,7 @@ async def test_kept_repository_becomes_theirs(kept: Door):
     identity = await town.identity(ana.user_id)
     async with kept.db.transaction() as tx:
         account = await queries.custodial_account(tx, ana.user_id)
-        opened = await sign_in.open_session(tx, ana.user_id, SessionKind.BROWSER)
+        opened = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
     assert account is not None
     ours = session_sealing.unseal_password(kept.network, account)
     async with kept.browser() as browser:
@@ -55,9 +55,9 @@ async def test_kept_repository_becomes_theirs(kept: Door):
         # What is to be published waits until she lets us in, and then goes out.
         event = await town.event(ana)
         await schedule.run_once(town.publisher)
-        assert (await town.standing(Kind.EVENT, event.id)).state is State.BLOCKED
+        assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
         where = await kept.leave(browser, "ana.town.test")
         assert (await browser.get(await allow(where, "ana.town.test", NEW))).status_code == 303
         await schedule.run_once(town.publisher)
-        assert (await town.standing(Kind.EVENT, event.id)).state is State.PUBLISHED
+        assert (await town.standing(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED
         assert (await browser.get(PATH)).status_code == 404

@@ -12,7 +12,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.data_export.person import document, take_in
 from openmeet.domain.data_export.tables import NOT_THEIRS, OF_THE_SITE, OWN, TOLD
 from openmeet.domain.data_export.tenant import LEFT_OUT, OWN_PARENTS, load, write
@@ -164,9 +164,9 @@ async def test_a_persons_data_goes_elsewhere(db: Database, make_database: MakeDa
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         mine = await event_by(tx, ana, title="Tea")
         foreign = await event_by(tx, ben, title="Ben's secret supper")
-        await attendance.answer(tx, ana, mine.slug, Reply.GOING)
-        await attendance.answer(tx, ana, foreign.slug, Reply.GOING)
-        await attendance.answer(tx, ben, mine.slug, Reply.GOING)
+        await attendance.answer(tx, ana, mine.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ana, foreign.slug, RsvpReply.GOING)
+        await attendance.answer(tx, ben, mine.slug, RsvpReply.GOING)
         await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
     first = json.loads(json.dumps(await document(db, ana.user_id, "https://m.example")))
     text = json.dumps(first)

@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.blobstore.open_ import open_folder
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.registration import Joining, ListAudience, Question
+from openmeet.domain.attendance.registration import ListAudience, RegistrationQuestion, RegistrationSettings
 from openmeet.domain.data_export.person import document, take_in
 from openmeet.domain.events import pictures
 from openmeet.domain.events import queries as events
@@ -27,7 +27,7 @@ from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import event_by, person
 from tests.worker_pool import WORKERS
 
-STRICT = Joining(
+STRICT = RegistrationSettings(
     limit_in_person=4,
     needs_approval=True,
     closes_hours_before=24,
@@ -36,7 +36,7 @@ STRICT = Joining(
     is_members_only=True,
     list_audience=ListAudience.HOSTS,
     takes_guests=False,
-    questions=(Question("q1", "Which instrument?", ("Viola", "Bass"), is_required=True),),
+    questions=(RegistrationQuestion("q1", "Which instrument?", ("Viola", "Bass"), is_required=True),),
 )
 
 

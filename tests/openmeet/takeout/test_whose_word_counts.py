@@ -7,15 +7,15 @@ import pytest
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.data_export.person import document, take_in
 from openmeet.domain.events import actions, group_events
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Visibility
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration
-from openmeet.domain.groups.model import GroupDetails, GroupVisibility, Role
+from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibility
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Template
@@ -58,13 +58,13 @@ async def test_answers_to_events_of_others_are_given_as_anybody_gives_them(db):
     async with db.transaction() as tx:
         ana, ben, eve = await person(tx, "Ana"), await person(tx, "Ben"), await person(tx, "Eve")
         full = await event_by(tx, ana, capacity="1")
-        await attendance.answer(tx, ben, full.slug, Reply.GOING)
+        await attendance.answer(tx, ben, full.slug, RsvpReply.GOING)
         approved = await event_by(tx, ana)
-        await registration.put(tx, approved.id, Joining(needs_approval=True))
+        await registration.put(tx, approved.id, RegistrationSettings(needs_approval=True))
         private = await event_by(tx, ana, visibility="private")
         free = await event_by(tx, ana)
         declined = await event_by(tx, ana)
-        await attendance.answer(tx, eve, declined.slug, Reply.DECLINED)
+        await attendance.answer(tx, eve, declined.slug, RsvpReply.DECLINED)
     found = await exported(db, eve)
     found["tables"]["attendances"].clear()
     for event in (full, approved, private, free):
@@ -102,7 +102,7 @@ async def test_no_role_comes_along(db):
     assert (taken["group_members"], left["group_members"]) == (4, 2)
     async with db.reader() as reader:
         roles = [await role(reader, one, eve) for one in (*made, hidden, banned, own)]
-    assert roles == [Role.MEMBER, Role.PENDING, None, None, Role.BANNED, Role.OWNER]
+    assert roles == [GroupRole.MEMBER, GroupRole.PENDING, None, None, GroupRole.BANNED, GroupRole.OWNER]
 
 
 async def test_who_is_here_already_is_only_themselves(db):
@@ -136,7 +136,7 @@ async def test_what_names_somebody_else_as_its_owner_is_no_row_of_theirs(db, tab
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-        await attendance.answer(tx, ana, event.slug, Reply.GOING)
+        await attendance.answer(tx, ana, event.slug, RsvpReply.GOING)
         await series_actions.create(tx, ana, Template("Practice"), weekly())
         await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
     found = await exported(db, ana)
@@ -192,7 +192,7 @@ async def test_an_event_of_a_group_that_is_not_theirs_is_private_and_alone(db, t
         his = await group_by(tx, ben, visibility=GroupVisibility.PRIVATE.value)
         link = await administration.invite_by_link(tx, ben, his.slug, uses=1)
         await administration.accept(tx, ana, link.id)
-        await administration.change_role(tx, ben, his.slug, ana.user_id, Role.MODERATOR)
+        await administration.change_role(tx, ben, his.slug, ana.user_id, GroupRole.MODERATOR)
         secret = await actions.create(tx, ana, details(), group=group_events.of_event(his))
         await series_actions.create(tx, ana, Template("Practice"), weekly(), group=group_events.of_event(his))
         own = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))

@@ -26,7 +26,7 @@ from groundwork.outbox.dispatcher import Paying
 from groundwork.outbox.jobs import debt_of
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
@@ -36,7 +36,7 @@ from openmeet.domain.webhooks.deliver import RETRY, webhook_payer
 from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
 from openmeet.emails.webhook_disabled import off_composer
 from openmeet.outbox.emails import due_of
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import ORIGIN, Site, api_session, change_services, sign_up, site_on
@@ -74,7 +74,7 @@ class Stage:
     async def deliver(self, http: HttpClient | None = None) -> None:
         """Send everything that is due, until nothing is."""
         payer = webhook_payer(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
-        while await dispatcher.run_once(self.site.db, {Debt.WEBHOOK: Paying(payer, policy=RETRY)}):
+        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: Paying(payer, policy=RETRY)}):
             pass
 
 
@@ -86,7 +86,7 @@ async def stage(make_database: MakeDatabase, clock: HandClock) -> AsyncIterator[
     receiver.url = f"{serving.url}/hook"
     http, sealer = HttpClient(DEVELOPMENT), Sealer([b"s" * 32])
     site = site_on(await make_database("openmeet"), clock, allow_private_addresses=True, api_requests_per_minute=0)
-    change_services(site.app, outgoing=Outgoing(http, sealer))
+    change_services(site.app, outgoing=CalendarFetcher(http, sealer))
     yield Stage(site, receiver, http, sealer, clock)
     await http.close()
     await serving.stop()

@@ -38,14 +38,14 @@ class People:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.keys: dict[Did, k256.PrivateKey] = {}
+        self.keys: dict[Did, k256.K256PrivateKey] = {}
         self.asked: list[Did] = []
         self._made = 0
 
     def account(self, name: str) -> Did:
         """Somebody new."""
         did = Did(f"did:web:{name}.example.org")
-        self.keys[did] = k256.PrivateKey(hashlib.sha256(did.encode()).digest())
+        self.keys[did] = k256.K256PrivateKey(hashlib.sha256(did.encode()).digest())
         return did
 
     async def connect(self, tx: Any, who: Caller) -> Did:

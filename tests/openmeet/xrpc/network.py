@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database
 from groundwork.http.server import serve
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
@@ -27,7 +27,7 @@ class Around(Protocol):
     """What a site is opened in: its database and network, and the server of the people who ask."""
 
     db: Database
-    network: Network
+    network: NetworkClients
     clock: Clock
     pds_url: str
 

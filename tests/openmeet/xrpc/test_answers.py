@@ -2,8 +2,8 @@
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, queries
-from openmeet.domain.attendance.model import Reply, Wishes
-from openmeet.domain.attendance.registration import Joining, ListAudience
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events import actions as events
 from tests.openmeet.site_under_test import ORIGIN, event_by, person
 from tests.openmeet.xrpc.asking import all_of, ask, refused
@@ -11,7 +11,7 @@ from tests.openmeet.xrpc.asking import all_of, ask, refused
 RSVP = "community.lexicon.calendar.rsvp"
 
 
-async def answers(tx, event, name, reply=Reply.GOING, wishes=None, *, did=None):
+async def answers(tx, event, name, reply=RsvpReply.GOING, wishes=None, *, did=None):
     """Somebody new answers; with a DID their answer stands as a record in their repository."""
     who = await person(tx, name)
     mine = await (
@@ -30,14 +30,14 @@ async def test_who_has_a_record_is_named_and_everybody_is_counted(site, client, 
         event = await event_by(tx, ana, capacity="3")
         bo, _ = await answers(tx, event, "Bo")
         first = await people.connect(tx, bo)
-        await attendance.answer(tx, bo, event.slug, Reply.GOING)
+        await attendance.answer(tx, bo, event.slug, RsvpReply.GOING)
         mine = await queries.find(tx, event.id, bo.user_id)
         await queries.set_record(tx, mine.id, f"at://{first}/{RSVP}/3mqdau33ozs2n")
         await answers(tx, event, "Only here")
         clock.turn(1_000_000)
     dids = [people.account(name) for name in ("one", "two", "three", "four")]
     for number, (did, reply) in enumerate(
-        zip(dids, [Reply.INTERESTED, Reply.GOING, Reply.GOING, Reply.DECLINED], strict=True)
+        zip(dids, [RsvpReply.INTERESTED, RsvpReply.GOING, RsvpReply.GOING, RsvpReply.DECLINED], strict=True)
     ):
         clock.turn(1_000_000)
         async with site.db.transaction() as tx:
@@ -69,8 +69,8 @@ async def test_what_only_hosts_see_is_not_listed(site, client, people):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         bo, _ = await answers(tx, event, "Bo", did=going)
-        await answers(tx, event, "Cem", wishes=Wishes(is_private=True), did=private)
-        await host_decisions.change_joining(tx, ana, event.slug, Joining(needs_approval=True))
+        await answers(tx, event, "Cem", wishes=RsvpRequest(is_private=True), did=private)
+        await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(needs_approval=True))
         await answers(tx, event, "Dot", did=waiting)
         of_ana, of_bo = await people.connect(tx, ana), await people.connect(tx, bo)
         of_eve = await people.connect(tx, await person(tx, "Eve"))
@@ -85,7 +85,7 @@ async def test_what_only_hosts_see_is_not_listed(site, client, people):
     assert await seen_by(of_ana) == [going]
     for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
         async with site.db.transaction() as tx:
-            await host_decisions.change_joining(tx, ana, event.slug, Joining(list_audience=audience))
+            await host_decisions.change_joining(tx, ana, event.slug, RegistrationSettings(list_audience=audience))
         for did in (None, of_ana, of_bo, of_eve):
             assert await seen_by(did) == ([going] if did in seen else [])
     async with site.db.transaction() as tx:

@@ -6,7 +6,7 @@ from at_protocol.lexicon.authority import own_name
 from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import SECOND
 from openmeet.domain.sign_in.actions import open_session
-from openmeet.domain.sign_in.model import SessionKind
+from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
 from tests.openmeet.xrpc.asking import answer_of, app, ask, refused
@@ -64,7 +64,7 @@ async def test_other_credentials_are_refused_not_passed_over(site, client, page)
     """Whoever sends one believes to be somebody."""
     ana, _ = page
     async with site.db.transaction() as tx:
-        session = await open_session(tx, ana.user_id, SessionKind.API)
+        session = await open_session(tx, ana.user_id, SessionTransport.API)
     for header in (f"Bearer {session.token}", "Bearer", "Bearer ", "Basic YTpi", "DPoP abc", "nonsense"):
         answer = await client.get(f"/xrpc/{own_name('listEvents')}", headers={"authorization": header})
         assert answer.status_code == 401, header

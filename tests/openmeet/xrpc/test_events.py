@@ -5,7 +5,7 @@ from dataclasses import replace
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import queries
 from openmeet.domain.events.group_events import of_event
-from openmeet.domain.search.event_lists import UNDATED, Position
+from openmeet.domain.search.event_lists import UNDATED, EventCursor
 from openmeet.web.xrpc.events import of_repository
 from tests.openmeet.browsing.test_finding_plans import Explaining, many_events
 from tests.openmeet.groups.people import group_by, member
@@ -196,7 +196,7 @@ async def test_a_large_repository_is_read_in_the_order_of_its_index(site):
         if tx.engine == "postgresql":
             await tx.execute("set local enable_bitmapscan = off")
         explaining = Explaining(tx)
-        for after in (None, Position(tx.now, "a"), Position(UNDATED, "a")):
+        for after in (None, EventCursor(tx.now, "a"), EventCursor(UNDATED, "a")):
             for is_reverse in (False, True):
                 asked = {"viewer": None, "since": None, "until": None, "limit": 3, "is_reverse": is_reverse}
                 await of_repository(explaining, DID, after=after, **asked)

@@ -4,12 +4,12 @@ import pytest
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.queries import set_record
 from openmeet.domain.moderation import actions, labels
-from openmeet.domain.moderation.model import State, Subject, Thing
+from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
 from openmeet.domain.series import actions as series
 from openmeet.domain.series.model import Template
 from tests.openmeet.groups.people import group_by, member
@@ -38,7 +38,7 @@ class Account:
             )
             self.member = await member(tx, self.group, self.ana, "Mia")
             self.bens = await event_by(tx, self.ben, title="Bens evening")
-            mine = await attendance.answer(tx, self.ana, self.bens.slug, Reply.GOING)
+            mine = await attendance.answer(tx, self.ana, self.bens.slug, RsvpReply.GOING)
             await answers.set_record(tx, mine.id, f"at://{self.did}/{RSVP}/3mqdau33ozs2n")
 
 
@@ -102,7 +102,7 @@ async def shown(browser, one: Account) -> dict[str, bool]:
 
 async def label(site, one: Account, *, is_negated: bool = False, value: str = "spam") -> None:
     async with site.db.transaction() as tx:
-        said = labels.Label(LABELLER, one.did, value, "", is_negated, tx.now, None)
+        said = labels.NetworkLabel(LABELLER, one.did, value, "", is_negated, tx.now, None)
         assert await labels.put(tx, said)
 
 
@@ -137,6 +137,6 @@ async def test_a_moderators_trust_shows_all_of_it(site, account, thing):
     await label(site, account)
     subject = Subject(thing, account.did if thing is Thing.DID else account.ana.user_id)
     async with site.db.transaction() as tx:
-        await actions.decide(tx, account.ben.user_id, subject, State.TRUSTED, "")
+        await actions.decide(tx, account.ben.user_id, subject, SubjectVisibility.TRUSTED, "")
     async with site.browser() as stranger:
         assert await shown(stranger, account) == dict.fromkeys(views(account), True)

@@ -12,7 +12,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from openmeet.domain.identities import actions as identities
 from openmeet.feature_flags.flags import DEFAULTS
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from programs.platform import open_platform
 from programs.platform_settings import read_platform_settings
 
@@ -50,7 +50,7 @@ async def test_a_flag_is_switched_off_and_on_and_says_who_did_it(tmp_path: Path)
         ]
         assert all(one["by"].endswith(" by command") for one in changes)
         async with platform.db.reader() as reader:
-            owed = await reader.fetch("select subject from debts where kind = :kind", kind=Debt.BACKFILL.value)
+            owed = await reader.fetch("select subject from debts where kind = :kind", kind=JobKind.BACKFILL.value)
         assert [row["subject"] for row in owed] == [did]
 
 

@@ -12,7 +12,7 @@ from tests.world.processes import free_port
 
 from groundwork.clock import SystemClock
 from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Failed, Step
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep
 from openmeet.network.records.collections import CONCERNING, EVENT
 from programs.platform import open_platform
 from programs.platform_settings import read_platform_settings
@@ -27,7 +27,7 @@ async def test_records_put_aside_are_listed_with_their_reasons(tmp_path: Path):
         for _ in range(2):
             async with platform.db.transaction() as tx:
                 failed = [Failed(URI, rev(1), ValueError("no such day"))]
-                await dead_letters.settle(tx, did(1), Step.TAKING, CONCERNING, failed)
+                await dead_letters.settle(tx, did(1), FailedStep.TAKING, CONCERNING, failed)
         assert run(environment, "sync", "put-aside").split("\n    ") == [
             URI,
             "ValueError: no such day (taking, 2 times)\n",

@@ -15,17 +15,17 @@ from tests.world.processes import free_port
 from typer.testing import CliRunner
 
 from aurora_locus.app import open_server
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND, HandClock, Instant, SystemClock
 from groundwork.errors import InvalidInput
 from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
-from plc_directory.store import Limits
+from plc_directory.store import OperationLimits
 from programs.commands.pds import check
-from programs.doctor.finding import Finding, Verdict
+from programs.doctor.finding import CheckFinding, CheckVerdict
 from programs.doctor.target import target
-from programs.doctor.walk import Wishes, examine
+from programs.doctor.walk import CheckOptions, examine
 
 PASSWORD = "a password for a moment"
 Change = Callable[[Message], Message]
@@ -67,10 +67,10 @@ class Host:
     front: Faulty
     did: str
 
-    async def findings(self, **wishes: Any) -> dict[str, Finding]:
+    async def findings(self, **wishes: Any) -> dict[str, CheckFinding]:
         """By what they are about."""
         async with target(self.url, SystemClock(), directory_url=self.plc_url) as host:
-            return {finding.about: finding async for finding in examine(host, Wishes(**wishes))}
+            return {finding.about: finding async for finding in examine(host, CheckOptions(**wishes))}
 
 
 @asynccontextmanager
@@ -78,10 +78,10 @@ async def open_host(make_sqlite: MakeDatabase, folder: Path, **changes: Any) -> 
     port, front = free_port(), Faulty()
     url = f"http://localhost:{port}"
     directory = create_app(
-        await make_sqlite("plc_directory"), Limits(0, 0, 0), Metrics("plc"), version="test", access_log=False
+        await make_sqlite("plc_directory"), OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False
     )
     async with serving(directory) as plc:
-        settings = Settings(
+        settings = PdsSettings(
             **{
                 "dev_mode": True,
                 "public_url": url,
@@ -128,10 +128,10 @@ def flipped(message: Message) -> Message:
 
 async def test_a_good_host_is_good(host: Host) -> None:
     found = await host.findings(account="ana.test", password=PASSWORD)
-    assert {about for about, finding in found.items() if finding.verdict is Verdict.WRONG} == set()
+    assert {about for about, finding in found.items() if finding.verdict is CheckVerdict.WRONG} == set()
     assert "3 records, every hash and the signature are right" in found["repository"].found
     assert "5 commits verified" in found["firehose"].found, "three notes, the empty repository's commit and #sync"
-    assert found["a record's way"].verdict is Verdict.GOOD
+    assert found["a record's way"].verdict is CheckVerdict.GOOD
     again = await host.findings()
     assert "3 records" in again["repository"].found, "what was written to try is deleted again"
 
@@ -162,7 +162,7 @@ async def test_a_good_host_is_good(host: Host) -> None:
 async def test_what_a_front_does_instead(host: Host, put: dict[str, ASGIApp], about: str, words: str) -> None:
     host.front.instead |= put
     finding = (await host.findings())[about]
-    assert finding.verdict is Verdict.WRONG
+    assert finding.verdict is CheckVerdict.WRONG
     assert words in finding.found
     assert finding.mend
 
@@ -170,22 +170,22 @@ async def test_what_a_front_does_instead(host: Host, put: dict[str, ASGIApp], ab
 async def test_a_bit_of_a_repository(host: Host) -> None:
     host.front.changes["com.atproto.sync.getRepo"] = flipped
     finding = (await host.findings())["repository"]
-    assert finding.verdict is Verdict.WRONG
+    assert finding.verdict is CheckVerdict.WRONG
     assert "is not right" in finding.found
 
 
 async def test_a_clock_that_is_an_hour_off(host: Host) -> None:
     off = HandClock(Instant(SystemClock().now() - 3600 * SECOND))
     async with target(host.url, off, directory_url=host.plc_url) as looked_at:
-        found = {finding.about: finding async for finding in examine(looked_at, Wishes())}
-    assert found["clock"].verdict is Verdict.WRONG
+        found = {finding.about: finding async for finding in examine(looked_at, CheckOptions())}
+    assert found["clock"].verdict is CheckVerdict.WRONG
     assert "3600 s apart" in found["clock"].found or "3599 s apart" in found["clock"].found
 
 
 async def test_websockets_that_do_not_pass(host: Host) -> None:
     host.front.passes_websockets = False
     finding = (await host.findings())["firehose"]
-    assert finding.verdict is Verdict.WRONG
+    assert finding.verdict is CheckVerdict.WRONG
     assert "Upgrade" in (finding.mend or "")
 
 
@@ -196,7 +196,7 @@ async def test_a_frame_that_was_changed(host: Host) -> None:
 
     host.front.changes["com.atproto.sync.subscribeRepos"] = change
     finding = (await host.findings())["firehose"]
-    assert finding.verdict is Verdict.WRONG
+    assert finding.verdict is CheckVerdict.WRONG
     assert "would be refused" in finding.found or "cannot be read" in finding.found
 
 
@@ -205,19 +205,19 @@ async def test_an_account_that_lives_elsewhere(make_sqlite: MakeDatabase, tmp_pa
         listed = {"repos": [{"did": host.did, "active": True}]}
         other.front.instead["com.atproto.sync.listRepos"] = says_json(listed)
         async with target(other.url, SystemClock(), directory_url=host.plc_url) as looked_at:
-            found = {finding.about: finding async for finding in examine(looked_at, Wishes())}
-    assert found["identity"].verdict is Verdict.WRONG
+            found = {finding.about: finding async for finding in examine(looked_at, CheckOptions())}
+    assert found["identity"].verdict is CheckVerdict.WRONG
     assert "not at" in found["identity"].found
 
 
 async def test_a_password_that_is_wrong(host: Host) -> None:
     finding = (await host.findings(account="ana.test", password="another"))["a record's way"]
-    assert finding.verdict is Verdict.WRONG
+    assert finding.verdict is CheckVerdict.WRONG
     assert "cannot sign in" in finding.found
 
 
 async def test_relays_are_not_asked_about_this_machine(host: Host) -> None:
-    assert (await host.findings(relay="https://relay.invalid"))["relay"].verdict is Verdict.SKIPPED
+    assert (await host.findings(relay="https://relay.invalid"))["relay"].verdict is CheckVerdict.SKIPPED
 
 
 @pytest.mark.parametrize(

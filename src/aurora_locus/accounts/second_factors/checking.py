@@ -4,13 +4,13 @@ import contextlib
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens
-from aurora_locus.accounts.email_tokens import Purpose, Verdict
+from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
 from aurora_locus.accounts.limits import SECOND_FACTOR, SIGN_IN_LETTER, effective
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import passkeys, queries, recovery_codes, totp
 from aurora_locus.accounts.second_factors.model import Factors
-from aurora_locus.accounts.second_factors.passkeys import Party
-from aurora_locus.accounts.sessions import Proof
+from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
+from aurora_locus.accounts.sessions import ProvenAccount
 from groundwork.database.transaction import Writer
 from groundwork.errors import NotSignedIn, Refused, TooMany
 from groundwork.rate_limit.contract import spend
@@ -38,12 +38,12 @@ async def take_code(registry: Registry, did: Did, typed: str) -> bool:
             return totp.take(w, registry.factor_keys, did, typed)
         if recovery_codes.take(w, registry.factor_keys, did, typed):
             return True
-        return email_tokens.spend(w, registry.email_tokens, did, Purpose.SIGN_IN, typed) is Verdict.GOOD
+        return email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.SIGN_IN, typed) is TokenVerdict.GOOD
 
     return await registry.db.write(work)
 
 
-async def take_passkey(registry: Registry, did: Did, party: Party, answer: str) -> bool:
+async def take_passkey(registry: Registry, did: Did, party: PasskeyContext, answer: str) -> bool:
     """Whether the answer of a device proves one of the account's passkeys. Raises RateLimited."""
     await count_try(registry, did)
     return await registry.db.write(lambda w: passkeys.take(w, party, answer, did)) is not None
@@ -56,10 +56,10 @@ async def send_letter(registry: Registry, did: Did) -> None:
     limits = [(effective(registry, limit), did) for limit in SIGN_IN_LETTER]
     await spend(registry.counters, limits, now=registry.clock.now())
     async with registry.db.transaction() as tx:
-        await email_tokens.ask(tx, registry.email_tokens, did, Purpose.SIGN_IN)
+        await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.SIGN_IN)
 
 
-async def require(registry: Registry, proof: Proof, token: str | None) -> None:
+async def require(registry: Registry, proof: ProvenAccount, token: str | None) -> None:
     """For ``createSession``: the code that goes with the account's own password, where one is asked for.
 
     App passwords are exempt: they stand for one app and can do less. Raises NotSignedIn (``AuthFactorTokenRequired``;

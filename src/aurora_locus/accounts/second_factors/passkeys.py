@@ -45,7 +45,7 @@ _REMOVE = "delete from passkeys where did = :did and credential_id = :credential
 
 
 @dataclass(frozen=True, slots=True)
-class Party:
+class PasskeyContext:
     """Who asks for passkeys: this server, on one browser."""
 
     keys: FactorKeys
@@ -64,7 +64,7 @@ async def of_account(reader: Reader, did: Did) -> list[Passkey]:
     return [_to_passkey(row) for row in await reader.fetch(_OF_ACCOUNT, did=did)]
 
 
-def creation_options(party: Party, did: Did, handle: str, have: Sequence[Passkey], now: Instant) -> str:
+def creation_options(party: PasskeyContext, did: Did, handle: str, have: Sequence[Passkey], now: Instant) -> str:
     """What ``navigator.credentials.create`` takes, as JSON. A device that has one already is not offered."""
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
@@ -82,7 +82,7 @@ def creation_options(party: Party, did: Did, handle: str, have: Sequence[Passkey
     )
 
 
-def request_options(party: Party, have: Sequence[Passkey], now: Instant) -> str:
+def request_options(party: PasskeyContext, have: Sequence[Passkey], now: Instant) -> str:
     """What ``navigator.credentials.get`` takes, as JSON. Without ``have``: whichever passkey the person chooses."""
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
@@ -94,7 +94,7 @@ def request_options(party: Party, have: Sequence[Passkey], now: Instant) -> str:
     )
 
 
-def add(w: Writer, party: Party, did: Did, answer: str, name: str) -> None:
+def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> None:
     """Keep the passkey that a device made. Raises InvalidInput for an answer that does not hold, or one too many."""
     name = " ".join(name.split())[:MAX_NAME_LENGTH]
     if not name or not name.isprintable():
@@ -128,7 +128,7 @@ def add(w: Writer, party: Party, did: Did, answer: str, name: str) -> None:
         raise InvalidInput("passkey", "This passkey is known here already.")
 
 
-def take(w: Writer, party: Party, answer: str, did: Did | None = None) -> Did | None:
+def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) -> Did | None:
     """Whose passkey this answer proves; None when it proves nothing, or not ``did``'s. The challenge is spent in any case.
 
     A device that counts must have counted further than the last time: otherwise there are two of it (section 6.1.1).

@@ -7,8 +7,8 @@ from typing import Final
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts, notices, subject_acts
-from aurora_locus.moderation.roles import Act, Deed
-from aurora_locus.moderation.subject_acts import Wish
+from aurora_locus.moderation.roles import Deed, OperatorAction
+from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from aurora_locus.moderation.takedowns import NO_REFERENCE, AccountDecisions
 from groundwork.clock import DAY, Instant
 from groundwork.errors import InvalidInput
@@ -27,7 +27,7 @@ class AccountAct:
     """
 
     slug: str
-    act: Act
+    act: OperatorAction
     title: str
     consequence: str
     undo: str
@@ -39,11 +39,11 @@ class AccountAct:
 
 async def _take_down(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
     reference = form.get("reference", "").strip() or NO_REFERENCE
-    await subject_acts.decide_account(registry, deed, did, Wish(takedown=reference))
+    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(takedown=reference))
 
 
 async def _restore(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, Wish(lift=True))
+    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(lift=True))
 
 
 async def _suspend(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
@@ -51,23 +51,23 @@ async def _suspend(registry: Registry, deed: Deed, did: Did, form: Mapping[str, 
     if days not in SUSPENSIONS:
         raise InvalidInput("days", "Choose for how long.")
     until = Instant(registry.clock.now() + int(days) * DAY) if days != "0" else None
-    await subject_acts.decide_account(registry, deed, did, Wish(suspended=True, suspended_until=until))
+    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(suspended=True, suspended_until=until))
 
 
 async def _end_suspension(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, Wish(suspended=False))
+    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(suspended=False))
 
 
 async def _deactivate(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, Wish(deactivated=True))
+    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(deactivated=True))
 
 
 async def _reactivate(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, Wish(deactivated=False))
+    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest(deactivated=False))
 
 
 async def _announce(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
-    await subject_acts.decide_account(registry, deed, did, Wish())
+    await subject_acts.decide_account(registry, deed, did, SubjectStatusRequest())
 
 
 async def _disable_invites(registry: Registry, deed: Deed, did: Did, _form: Mapping[str, str]) -> None:
@@ -116,7 +116,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
     for one in (
         AccountAct(
             "take-down",
-            Act.TAKE_DOWN,
+            OperatorAction.TAKE_DOWN,
             "Take down",
             "Nothing of this account is shown to anybody any more, and everybody signed in to it is signed out. Its owner can "
             "still export the repository, appeal and move away.",
@@ -127,7 +127,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "restore",
-            Act.RESTORE,
+            OperatorAction.RESTORE,
             "Restore",
             "The takedown is lifted: the account is again what else was decided about it.",
             "It can be taken down again.",
@@ -135,7 +135,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "suspend",
-            Act.SUSPEND,
+            OperatorAction.SUSPEND,
             "Suspend",
             "As a takedown, for a time: the network is told that it is a suspension.",
             "It ends by itself, or when it is ended here.",
@@ -145,7 +145,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "end-suspension",
-            Act.END_SUSPENSION,
+            OperatorAction.END_SUSPENSION,
             "End the suspension",
             "The account is shown again, unless something else was decided about it.",
             "It can be suspended again.",
@@ -153,7 +153,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "deactivate",
-            Act.DEACTIVATE,
+            OperatorAction.DEACTIVATE,
             "Deactivate",
             "The account is hidden, as if its owner had deactivated it; the owner can bring it back.",
             "Reactivate, here or by its owner.",
@@ -162,7 +162,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "reactivate",
-            Act.REACTIVATE,
+            OperatorAction.REACTIVATE,
             "Reactivate",
             "The account is shown again in its owner’s stead.",
             "It can be deactivated again.",
@@ -170,7 +170,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "announce",
-            Act.ANNOUNCE,
+            OperatorAction.ANNOUNCE,
             "Announce the status again",
             "The firehose says once more how things stand, for relays that missed it.",
             "Nothing changes by it.",
@@ -178,7 +178,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "disable-invites",
-            Act.DISABLE_INVITES,
+            OperatorAction.DISABLE_INVITES,
             "Disable its invites",
             "Nobody can sign up with a code of this account.",
             "Enable its invites makes the same codes good again.",
@@ -187,7 +187,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "enable-invites",
-            Act.ENABLE_INVITES,
+            OperatorAction.ENABLE_INVITES,
             "Enable its invites",
             "Codes of this account can be used again.",
             "They can be disabled again.",
@@ -195,7 +195,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "write",
-            Act.SEND_EMAIL,
+            OperatorAction.SEND_EMAIL,
             "Write to its owner",
             "The letter goes to the account’s address. What it says is not kept here.",
             "A letter that was sent is sent.",
@@ -204,7 +204,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "send-reset",
-            Act.SEND_RESET,
+            OperatorAction.SEND_RESET,
             "Send a password reset",
             "Its owner gets a letter with a code, good for fifteen minutes. Nothing changes until it is used.",
             "A code that is not used expires.",
@@ -212,7 +212,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "change-email",
-            Act.CHANGE_EMAIL,
+            OperatorAction.CHANGE_EMAIL,
             "Change the address",
             "Letters, password resets included, go to the new address, which is then not confirmed.",
             "It can be changed back.",
@@ -222,7 +222,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "change-handle",
-            Act.CHANGE_HANDLE,
+            OperatorAction.CHANGE_HANDLE,
             "Change the handle",
             "The account gets another name here, in the directory and on the network. The old one is kept for it for thirty days.",
             "It can be changed back.",
@@ -232,7 +232,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "set-quota",
-            Act.SET_QUOTA,
+            OperatorAction.SET_QUOTA,
             "Change the room for files",
             "How much this account may keep; what is there already stays, also where it is more.",
             "Without a size it has as much as everybody.",
@@ -241,7 +241,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
         ),
         AccountAct(
             "delete",
-            Act.DELETE,
+            OperatorAction.DELETE,
             "Delete for good",
             "Records, files, sessions and preferences are removed and the network is told. The identity stays its owner’s.",
             "Nothing brings it back. A takedown can be undone.",
@@ -256,17 +256,17 @@ ACTS: Final[Mapping[str, AccountAct]] = {
 def is_offered(one: AccountAct, decided: AccountDecisions) -> bool:
     """Whether the act would change anything now; those that would not can still be sent."""
     match one.act:
-        case Act.TAKE_DOWN:
+        case OperatorAction.TAKE_DOWN:
             return decided.takedown is None
-        case Act.RESTORE:
+        case OperatorAction.RESTORE:
             return decided.takedown is not None
-        case Act.SUSPEND:
+        case OperatorAction.SUSPEND:
             return decided.suspended_at is None
-        case Act.END_SUSPENSION:
+        case OperatorAction.END_SUSPENSION:
             return decided.suspended_at is not None
-        case Act.DEACTIVATE:
+        case OperatorAction.DEACTIVATE:
             return decided.deactivated_at is None
-        case Act.REACTIVATE:
+        case OperatorAction.REACTIVATE:
             return decided.deactivated_at is not None
         case _:
             return True

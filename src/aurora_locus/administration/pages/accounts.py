@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import particulars, queries
-from aurora_locus.accounts.particulars import Particulars
+from aurora_locus.accounts.particulars import AccountDetails
 from aurora_locus.administration import figures
 from aurora_locus.administration.pages.account_acts import ACTS, AccountAct, is_offered
 from aurora_locus.administration.pages.edge import (
@@ -19,9 +19,9 @@ from aurora_locus.administration.pages.edge import (
     see,
 )
 from aurora_locus.moderation import audit_log, reports, takedowns
-from aurora_locus.moderation.roles import Act
+from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.moderation.takedowns import AccountDecisions
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import (
@@ -56,7 +56,7 @@ async def show_accounts(request: Request) -> Response:
     async with registry_of(request).db.reader() as reader:
         found = await figures.search(reader, text, status, after=after, limit=PAGE)
     more = found[-1].did if len(found) == PAGE else ""
-    context = {"found": found, "q": text, "status": status, "statuses": [*Status][:-1], "more": more}
+    context = {"found": found, "q": text, "status": status, "statuses": [*HostingStatus][:-1], "more": more}
     return admin_page(request, "accounts.html", context)
 
 
@@ -106,7 +106,7 @@ async def act(request: Request) -> Response:
     return go(f"/admin/accounts/{did}", said="done")
 
 
-def _require_confirmed(chosen: AccountAct, account: Particulars, form: dict[str, str]) -> None:
+def _require_confirmed(chosen: AccountAct, account: AccountDetails, form: dict[str, str]) -> None:
     if chosen.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
         raise InvalidForm({"handle": f"Type {account.handle} to confirm."})
     if chosen.is_grave and not chosen.is_end and "sure" not in form:
@@ -116,7 +116,7 @@ def _require_confirmed(chosen: AccountAct, account: Particulars, form: dict[str,
 def _form(
     request: Request,
     chosen: AccountAct,
-    account: Particulars,
+    account: AccountDetails,
     decided: AccountDecisions,
     typed: Typed,
     *,
@@ -134,13 +134,13 @@ def _act_in_path(request: Request) -> AccountAct:
     return chosen
 
 
-def _offered(request: Request, account: Particulars, decided: AccountDecisions) -> list[AccountAct]:
+def _offered(request: Request, account: AccountDetails, decided: AccountDecisions) -> list[AccountAct]:
     operator = operator_of(request)
-    done = Act.DISABLE_INVITES if account.invites_are_disabled else Act.ENABLE_INVITES
+    done = OperatorAction.DISABLE_INVITES if account.invites_are_disabled else OperatorAction.ENABLE_INVITES
     return [one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decided)]
 
 
-async def _account(request: Request, did: Did) -> tuple[Particulars, AccountDecisions]:
+async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountDecisions]:
     registry = registry_of(request)
     async with registry.db.reader() as reader:
         found = await particulars.find(reader, [did])

@@ -13,10 +13,10 @@ from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.moderation import audit_log, labels, subject_acts, takedowns
 from aurora_locus.moderation.labels import Label
-from aurora_locus.moderation.roles import Act
+from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.moderation.subject_acts import name_of
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject, blob_of, record_at
-from aurora_locus.moderation.takedowns import NO_REFERENCE, Decision
+from aurora_locus.moderation.takedowns import NO_REFERENCE, SubjectStatus
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.clock import DAY, Instant
@@ -33,7 +33,7 @@ def routes() -> list[Route]:
     return [
         see("/admin/content", show_content),
         do("/admin/content/decide", decide),
-        do("/admin/content/label", label, Act.LABEL),
+        do("/admin/content/label", label, OperatorAction.LABEL),
     ]
 
 
@@ -138,7 +138,7 @@ def _subject(asked: Mapping[str, str]) -> Subject | None:
     return blob_of(known, cid) if cid else AccountSubject(known)
 
 
-async def _decision(reader: Reader, subject: Subject) -> Decision | None:
+async def _decision(reader: Reader, subject: Subject) -> SubjectStatus | None:
     try:
         return await takedowns.find(reader, subject)
     except NotFound:

@@ -18,7 +18,7 @@ from aurora_locus.administration.office import office_of
 from aurora_locus.browser_sessions import cookies
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, Act, Deed, Operator
+from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction, PdsOperator
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, here, page
 from groundwork.errors import InvalidForm, NotFound
@@ -32,17 +32,17 @@ _OPERATOR = "aurora_locus.operator"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def see(path: str, endpoint: Endpoint, act: Act = Act.SEE) -> Route:
+def see(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
     """A page of operators who may do this act."""
     return show(path, _guarded(endpoint, act))
 
 
-def do(path: str, endpoint: Endpoint, act: Act = Act.SEE) -> Route:
+def do(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
     """A form of such a page."""
     return take(path, _guarded(endpoint, act))
 
 
-def _guarded(endpoint: Endpoint, act: Act) -> Endpoint:
+def _guarded(endpoint: Endpoint, act: OperatorAction) -> Endpoint:
     async def answer(request: Request) -> Response:
         operator = await _identify(request)
         if operator is None:
@@ -55,7 +55,7 @@ def _guarded(endpoint: Endpoint, act: Act) -> Endpoint:
     return answer
 
 
-async def _identify(request: Request) -> Operator | None:
+async def _identify(request: Request) -> PdsOperator | None:
     identifier = cookies.read(request, COOKIE)
     if not identifier:
         return None
@@ -71,9 +71,9 @@ async def _identify(request: Request) -> Operator | None:
     return operator
 
 
-def operator_of(connection: HTTPConnection) -> Operator:
+def operator_of(connection: HTTPConnection) -> PdsOperator:
     """Who asks; found before the page was."""
-    operator: Operator = connection.scope[_OPERATOR]
+    operator: PdsOperator = connection.scope[_OPERATOR]
     return operator
 
 
@@ -82,7 +82,7 @@ def registry_of(connection: HTTPConnection) -> Registry:
     return office_of(connection).registry
 
 
-async def begin(request: Request, operator: Operator) -> None:
+async def begin(request: Request, operator: PdsOperator) -> None:
     """Sign an operator in on this browser."""
     identifier = await registry_of(request).db.write(lambda w: operator_sessions.begin(w, operator.name))
     cookies.change(request, COOKIE, identifier)
@@ -125,7 +125,7 @@ def admin_page(
     operator = operator_of(request)
     told = {
         "operator": operator,
-        "may": {act.name: operator.may(act) for act in Act},
+        "may": {act.name: operator.may(act) for act in OperatorAction},
         "now": registry_of(request).clock.now(),
         "blank": EMPTY,
     }

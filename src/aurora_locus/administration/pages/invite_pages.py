@@ -10,7 +10,7 @@ from aurora_locus.accounts import invites
 from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.moderation import account_acts
-from aurora_locus.moderation.roles import Act
+from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import InvalidForm, InvalidInput
@@ -25,8 +25,8 @@ def routes() -> list[Route]:
     """The list with its forms."""
     return [
         see("/admin/invites", show_invites),
-        do("/admin/invites/create", create, Act.CREATE_CODES),
-        do("/admin/invites/disable", disable, Act.DISABLE_CODES),
+        do("/admin/invites/create", create, OperatorAction.CREATE_CODES),
+        do("/admin/invites/disable", disable, OperatorAction.DISABLE_CODES),
     ]
 
 

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from aurora_locus.administration import operator_sessions
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import LEAST, Act, Role
+from aurora_locus.moderation.roles import LEAST, OperatorAction, OperatorRole
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import InvalidInput, Refused
@@ -17,9 +17,9 @@ from groundwork.http.forms import EMPTY, Typed, typed_again
 def routes() -> list[Route]:
     """The list with its forms, for superadmins."""
     return [
-        see("/admin/operators", show_operators, Act.MANAGE_OPERATORS),
-        do("/admin/operators/add", add, Act.MANAGE_OPERATORS),
-        do("/admin/operators/change", change, Act.MANAGE_OPERATORS),
+        see("/admin/operators", show_operators, OperatorAction.MANAGE_OPERATORS),
+        do("/admin/operators/add", add, OperatorAction.MANAGE_OPERATORS),
+        do("/admin/operators/change", change, OperatorAction.MANAGE_OPERATORS),
     ]
 
 
@@ -68,14 +68,14 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         known = await operators.all_of(reader)
     context = {
         "known": known,
-        "roles": [*Role],
-        "may_do": {role.value: [act.value for act, least in LEAST.items() if least is role] for role in Role},
+        "roles": [*OperatorRole],
+        "may_do": {role.value: [act.value for act, least in LEAST.items() if least is role] for role in OperatorRole},
         "typed": typed,
     }
     return admin_page(request, "operators.html", context, status=status)
 
 
-def _role(form: dict[str, str]) -> Role:
-    if form.get("role") not in set(Role):
+def _role(form: dict[str, str]) -> OperatorRole:
+    if form.get("role") not in set(OperatorRole):
         raise InvalidInput("role", "Choose a role.")
-    return Role(form["role"])
+    return OperatorRole(form["role"])

@@ -7,8 +7,8 @@ from starlette.routing import Route
 from aurora_locus.accounts import particulars
 from aurora_locus.administration.pages.edge import admin_page, do, operator_of, registry_of, see
 from aurora_locus.moderation import audit_log, reports
-from aurora_locus.moderation.reports import UNRESOLVED, Report, State
-from aurora_locus.moderation.roles import Act, Deed, Role
+from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
+from aurora_locus.moderation.roles import Deed, OperatorAction, OperatorRole
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go
 from groundwork.errors import InvalidInput
@@ -22,14 +22,14 @@ def routes() -> list[Route]:
     return [
         see("/admin/reports", show_reports),
         see("/admin/reports/{number:int}", show_report),
-        do("/admin/reports/{number:int}", work_on, Act.WORK_ON_REPORT),
+        do("/admin/reports/{number:int}", work_on, OperatorAction.WORK_ON_REPORT),
     ]
 
 
 async def show_reports(request: Request) -> Response:
     """Those that wait, or those in one state."""
     chosen, before = request.query_params.get("state", ""), request.query_params.get("before", "")
-    states = (State(chosen),) if chosen in set(State) else None if chosen == "all" else UNRESOLVED
+    states = (ReportState(chosen),) if chosen in set(ReportState) else None if chosen == "all" else UNRESOLVED
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else reports.NEWEST
     async with registry_of(request).db.reader() as reader:
         found = await reports.page(reader, states=states, before=last, limit=PAGE)
@@ -39,7 +39,7 @@ async def show_reports(request: Request) -> Response:
         "found": found,
         "handles": handles,
         "state": chosen,
-        "states": [*State],
+        "states": [*ReportState],
         "counts": {state.value: n for state, (n, _) in counts.items()},
         "more": str(found[-1].id) if len(found) == PAGE else "",
     }
@@ -80,14 +80,14 @@ async def _report(request: Request, typed: Typed, *, status: int = 200) -> Respo
     return admin_page(request, "report.html", context, status=status)
 
 
-def _state(text: str) -> State | None:
-    if text and text not in set(State):
+def _state(text: str) -> ReportState | None:
+    if text and text not in set(ReportState):
         raise InvalidInput("state", "Choose one of the states.")
-    return State(text) if text else None
+    return ReportState(text) if text else None
 
 
-def _choices(request: Request, report: Report) -> list[State]:
+def _choices(request: Request, report: PdsReport) -> list[ReportState]:
     """The states that this operator may choose now."""
-    if report.state is State.ESCALATED and operator_of(request).role is Role.MODERATOR:
+    if report.state is ReportState.ESCALATED and operator_of(request).role is OperatorRole.MODERATOR:
         return []
-    return [state for state in State if state is not report.state]
+    return [state for state in ReportState if state is not report.state]

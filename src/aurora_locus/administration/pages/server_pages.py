@@ -11,8 +11,8 @@ from aurora_locus.administration.office import office_of
 from aurora_locus.administration.pages.edge import admin_page, deed_of, do, registry_of, see
 from aurora_locus.blobs.sweep import sweep
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Act
-from aurora_locus.settings import PREFIX, Settings
+from aurora_locus.moderation.roles import OperatorAction
+from aurora_locus.settings import PREFIX, PdsSettings
 from aurora_locus.site.frame import go
 from groundwork.clock import SECOND
 from groundwork.errors import Forbidden, InvalidInput, TooMany
@@ -26,9 +26,9 @@ def routes() -> list[Route]:
     """Federation, storage, settings, the audit log."""
     return [
         see("/admin/relays", show_relays),
-        do("/admin/relays/request-crawl", request_crawl, Act.REQUEST_CRAWL),
+        do("/admin/relays/request-crawl", request_crawl, OperatorAction.REQUEST_CRAWL),
         see("/admin/storage", show_storage),
-        do("/admin/storage/sweep", sweep_blobs, Act.SWEEP_BLOBS),
+        do("/admin/storage/sweep", sweep_blobs, OperatorAction.SWEEP_BLOBS),
         see("/admin/settings", show_settings),
         see("/admin/audit", show_audit),
     ]
@@ -47,7 +47,9 @@ async def request_crawl(request: Request) -> Response:
     try:
         deed = deed_of(request)
         # Noted before: relays may take their time, and no transaction waits for them.
-        await office.registry.db.write(lambda w: audit_log.append(w, deed, Act.REQUEST_CRAWL, office.crawling.hostname))
+        await office.registry.db.write(
+            lambda w: audit_log.append(w, deed, OperatorAction.REQUEST_CRAWL, office.crawling.hostname)
+        )
         await office.crawling.ask_now()
     except InvalidInput as wrong:
         return await _relays(request, typed_again({}, wrong), status=400)
@@ -77,7 +79,7 @@ async def sweep_blobs(request: Request) -> Response:
     office = office_of(request)
     try:
         deed = deed_of(request)
-        await office.registry.db.write(lambda w: audit_log.append(w, deed, Act.SWEEP_BLOBS, "uploads"))
+        await office.registry.db.write(lambda w: audit_log.append(w, deed, OperatorAction.SWEEP_BLOBS, "uploads"))
         grace = round(office.settings.blob_grace * SECOND)
         await sweep(office.registry.repositories.blobs, office.registry.clock.now(), grace)
         await office.blobs.read(fresh=True)
@@ -103,9 +105,9 @@ async def show_settings(request: Request) -> Response:
     return admin_page(request, "settings.html", {"rows": settings_shown(office_of(request).settings)})
 
 
-def settings_shown(settings: Settings) -> list[tuple[str, str, str, bool]]:
+def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
     """Name, value, meaning, whether it differs from the default; no secret, nor a password inside of an address."""
-    about = {one.name: one for one in describe(Settings, PREFIX)}
+    about = {one.name: one for one in describe(PdsSettings, PREFIX)}
     rows = []
     for field in fields(settings):
         name = PREFIX + field.name.upper()
@@ -149,7 +151,7 @@ async def show_audit(request: Request) -> Response:
         "subject": subject,
         "actor": actor,
         "action": act,
-        "actions": [one.value for one in Act if one is not Act.SEE],
+        "actions": [one.value for one in OperatorAction if one is not OperatorAction.SEE],
         "more": entries[-1].id if len(entries) == PAGE else "",
     }
     return admin_page(request, "audit.html", context)

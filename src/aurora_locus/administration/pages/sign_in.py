@@ -13,7 +13,7 @@ from aurora_locus.administration.pages import edge
 from aurora_locus.browser_sessions import edge as accounts_edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import ADMINISTRATION, Operator
+from aurora_locus.moderation.roles import ADMINISTRATION, PdsOperator
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import NotSignedIn, TooMany
@@ -58,7 +58,7 @@ async def sign_out(request: Request) -> Response:
     return go(edge.SIGN_IN, said="signed_out")
 
 
-async def _prove(request: Request, name: str, password: str) -> Operator:
+async def _prove(request: Request, name: str, password: str) -> PdsOperator:
     office = office_of(request)
     registry = office.registry
     guesses = OperatorGuesses(registry.guessing, registry.counters, registry.clock)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import HTTPConnection, Request
 
 from at_protocol.syntax.did import Did
-from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
 from aurora_locus.oauth.authorization import open_request
 from aurora_locus.oauth.model import AuthorizationRequest
@@ -86,7 +86,7 @@ def source_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if is_web else f"{parts.scheme}:"
 
 
-def fits(account: SignedIn, hint: str | None) -> bool:
+def fits(account: SignedInAccount, hint: str | None) -> bool:
     """Whether the app wants to hear from this account."""
     return hint is None or hint.lower() in (account.did, account.handle)
 

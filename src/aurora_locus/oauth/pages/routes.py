@@ -12,14 +12,14 @@ from starlette.routing import Route
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import RequestUnusable
 from aurora_locus.oauth.pages import views
 from aurora_locus.oauth.pages.flow import PATH, Flow, authorization_of, device_of, fits, names_in, opened, proof_of
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import email_pages, factor_step
 from aurora_locus.sign_in.attempts import check_password, used_up
 from aurora_locus.sign_in.signing_up import sign_up
@@ -103,11 +103,11 @@ async def _next(request: Request, flow: Flow) -> Response:
     return await _decide(request, flow, chosen)
 
 
-async def _decide(request: Request, flow: Flow, account: SignedIn) -> Response:
+async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Response:
     """The account is clear: confirm its mail, or ask what the app may do, unless that was asked before."""
     if account.is_waiting:
         return views.confirm_email(request, flow, account, EMPTY)
-    if account.status is not Status.ACTIVE:
+    if account.status is not HostingStatus.ACTIVE:
         return views.cannot(request, flow, account)
     async with edge.registry_of(request).db.reader() as reader:
         remembered = await authorization.remembered_grant(reader, flow.asked, account.did)
@@ -119,7 +119,7 @@ async def _decide(request: Request, flow: Flow, account: SignedIn) -> Response:
 async def _without_asking(request: Request, flow: Flow) -> Response:
     """``prompt=none``: an answer without a page, whatever it is (OpenID Connect Core 3.1.2.1 names the errors)."""
     accounts = [account for account in edge.accounts_of(request) if fits(account, flow.asked.login_hint)]
-    active = [account for account in accounts if account.status is Status.ACTIVE]
+    active = [account for account in accounts if account.status is HostingStatus.ACTIVE]
     if not active:
         return await _refuse(request, flow, "login_required", "Nobody who may answer is signed in.")
     if len(active) > 1:
@@ -132,7 +132,7 @@ async def _without_asking(request: Request, flow: Flow) -> Response:
 
 
 async def _ask_password(
-    request: Request, flow: Flow, typed: Typed, accounts: list[SignedIn], *, status: int = 200
+    request: Request, flow: Flow, typed: Typed, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
     """The sign-in form; with a hint its name is fixed, and says so when nobody here has it."""
     locked = ""
@@ -195,7 +195,7 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
     return _signed_in(request, flow, account)
 
 
-def _signed_in(request: Request, flow: Flow, account: SignedIn) -> Response:
+def _signed_in(request: Request, flow: Flow, account: SignedInAccount) -> Response:
     """On with the flow, with the proof that the password was shown for this very request."""
     return go(flow.url(account=account.did, proof=proof_of(request, flow, account.did)))
 
@@ -232,7 +232,7 @@ async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Respon
     return await _grant(request, flow, account, views.ticked(flow.asked, form))
 
 
-async def _grant(request: Request, flow: Flow, account: SignedIn, scopes: tuple[str, ...]) -> Response:
+async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes: tuple[str, ...]) -> Response:
     server, device_id = authorization_of(request), device_of(request)
     try:
         async with edge.registry_of(request).db.transaction() as tx:
@@ -256,5 +256,5 @@ async def _refuse(request: Request, flow: Flow, error: str, why: str) -> Respons
         return go(await authorization.refuse(authorization_of(request), tx, flow.asked, error, why))
 
 
-def _is_proven(request: Request, flow: Flow, account: SignedIn, proof: str) -> bool:
+def _is_proven(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> bool:
     return hmac.compare_digest(proof.encode(), proof_of(request, flow, account.did).encode())

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from at_protocol.oauth.permissions import ATPROTO
-from aurora_locus.accounts.browser_sessions import SignedIn
+from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
 from aurora_locus.oauth.describing import describe_scopes
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.pages.flow import Flow
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import factor_step
 from aurora_locus.site.frame import page
 from groundwork.errors import InvalidInput
@@ -21,9 +21,9 @@ from groundwork.http.forms import Typed
 _LOOPBACK = "http://localhost"
 
 _NOT_ACTIVE = {
-    Status.DEACTIVATED: "It is deactivated. Activate it on its account page, then come back.",
-    Status.SUSPENDED: "It is suspended by the operator of this server.",
-    Status.TAKENDOWN: "It was taken down by the operator of this server.",
+    HostingStatus.DEACTIVATED: "It is deactivated. Activate it on its account page, then come back.",
+    HostingStatus.SUSPENDED: "It is suspended by the operator of this server.",
+    HostingStatus.TAKENDOWN: "It was taken down by the operator of this server.",
 }
 
 
@@ -33,7 +33,7 @@ def unusable(request: Request, problem: InvalidInput) -> Response:
 
 
 def sign_in(
-    request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedIn], *, status: int = 200
+    request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
     """``locked``: the handle that the app asked for, which cannot be changed; empty where any account will do.
 
@@ -70,20 +70,22 @@ def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) ->
     return page(request, "oauth/sign_up.html", context, status=status)
 
 
-def choose(request: Request, flow: Flow, accounts: list[SignedIn]) -> Response:
+def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Response:
     """Several accounts could answer."""
     rows = [(account, flow.url(account=account.did)) for account in accounts]
     return page(request, "oauth/choose.html", {"rows": rows, **_frame(flow)})
 
 
-def confirm_email(request: Request, flow: Flow, account: SignedIn, typed: Typed, *, status: int = 200) -> Response:
+def confirm_email(
+    request: Request, flow: Flow, account: SignedInAccount, typed: Typed, *, status: int = 200
+) -> Response:
     """A new account shows first that its owner reads the mail."""
     fields = {**flow.fields, "account": account.did, "proof": request.query_params.get("proof", "")}
     context = {"typed": typed, "email": account.email, **_frame(flow), "fields": fields}
     return page(request, "oauth/confirm_email.html", context, status=status)
 
 
-def cannot(request: Request, flow: Flow, account: SignedIn, why: str = "") -> Response:
+def cannot(request: Request, flow: Flow, account: SignedInAccount, why: str = "") -> Response:
     """Say why this account cannot let anybody in."""
     why = why or _NOT_ACTIVE.get(account.status, "It is not active.")
     return page(request, "oauth/cannot.html", {"account": account, "why": why, **_frame(flow)}, status=403)
@@ -94,7 +96,7 @@ def stranger(request: Request, flow: Flow) -> Response:
     return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
 
 
-def consent(request: Request, flow: Flow, account: SignedIn, proof: str) -> Response:
+def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> Response:
     """What the app wants, each permission by itself."""
     asked = flow.asked
     groups = describe_scopes(asked.scopes, asked.permission_sets, _locales(request, asked))

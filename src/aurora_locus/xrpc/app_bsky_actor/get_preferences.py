@@ -1,20 +1,20 @@
 """The private preferences of the caller."""
 
 from aurora_locus.accounts import preferences
-from aurora_locus.accounts.model import Scope
+from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 NAMESPACE = "app.bsky"
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """An app password sees all but what tells the age."""
     async with registry.db.reader() as reader:
         values = await preferences.read(reader, call.did, NAMESPACE, has_full_access=has_full_access(call))
     return {"preferences": values}
 
 
-def has_full_access(call: Call) -> bool:
+def has_full_access(call: XrpcCall) -> bool:
     """Whether the session was opened with the account's own password."""
-    return call.caller is not None and call.caller.scope is Scope.FULL
+    return call.caller is not None and call.caller.scope is SessionScope.FULL

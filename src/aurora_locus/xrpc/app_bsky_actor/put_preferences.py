@@ -3,10 +3,10 @@
 from aurora_locus.accounts import preferences
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.app_bsky_actor.get_preferences import NAMESPACE, has_full_access
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what :func:`preferences.checked` raises; nothing is then changed."""
     did, is_full = call.did, has_full_access(call)
     values = preferences.checked(call.body["preferences"], NAMESPACE, has_full_access=is_full)

@@ -3,11 +3,11 @@
 from typing import Any
 
 from at_protocol.syntax.datetime import format_datetime
-from aurora_locus.accounts.particulars import Particulars
+from aurora_locus.accounts.particulars import AccountDetails
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 
 
-def account_view(account: Particulars) -> dict[str, Any]:
+def account_view(account: AccountDetails) -> dict[str, Any]:
     """What is not known is left out."""
     view: dict[str, Any] = {
         "did": account.did,

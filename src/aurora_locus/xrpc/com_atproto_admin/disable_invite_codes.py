@@ -3,14 +3,14 @@
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 # Each has its line in the audit log.
 MAX_CODES = 1_000
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises InvalidInput for the administration's own codes all at once: that is never what was meant."""
     codes, accounts = call.body.get("codes", []), call.body.get("accounts", [])
     if "admin" in accounts:

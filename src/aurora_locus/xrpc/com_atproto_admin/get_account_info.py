@@ -4,11 +4,11 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import particulars
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import NotFound
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises NotFound for an account that is not here."""
     async with registry.db.reader() as reader:
         found = await particulars.find(reader, [Did(call.parameters["did"])])

@@ -4,14 +4,14 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import particulars
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 # An address line is not much longer.
 MAX_ACCOUNTS = 200
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """In the order of their DIDs."""
     dids = list(dict.fromkeys(Did(did) for did in call.parameters["dids"]))
     if len(dids) > MAX_ACCOUNTS:

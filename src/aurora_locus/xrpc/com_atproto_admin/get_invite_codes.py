@@ -3,14 +3,14 @@
 from aurora_locus.accounts import invites
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 _SORTS = frozenset({"recent", "usage"})
 _MARK = "::"
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises InvalidInput for another sort, or a cursor that was not given out here."""
     sort, limit, cursor = call.parameters["sort"], call.parameters["limit"], call.parameters.get("cursor")
     if sort not in _SORTS:

@@ -6,12 +6,12 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import takedowns
 from aurora_locus.moderation.subjects import AccountSubject, Subject, blob_of, record_at, subject_value
-from aurora_locus.moderation.takedowns import NO_REFERENCE, Decision
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.moderation.takedowns import NO_REFERENCE, SubjectStatus
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises NotFound for a subject that is not here."""
     subject = _subject(call)
     async with registry.db.reader() as reader:
@@ -25,7 +25,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
     return answer
 
 
-def takedown_value(decision: Decision) -> dict[str, Any]:
+def takedown_value(decision: SubjectStatus) -> dict[str, Any]:
     """Whether it is taken down, and under which reference."""
     if decision.takedown is None:
         return {"applied": False}
@@ -33,7 +33,7 @@ def takedown_value(decision: Decision) -> dict[str, Any]:
     return {"applied": True, **reference}
 
 
-def _subject(call: Call) -> Subject:
+def _subject(call: XrpcCall) -> Subject:
     did, uri, blob = (call.parameters.get(name) for name in ("did", "uri", "blob"))
     if blob is not None:
         if did is None:

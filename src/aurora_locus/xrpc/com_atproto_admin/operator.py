@@ -6,11 +6,11 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation.account_acts import absent
 from aurora_locus.moderation.roles import Deed
-from aurora_locus.xrpc.method import Call
+from aurora_locus.xrpc.method import XrpcCall
 from groundwork.errors import InvalidInput, NotSignedIn
 
 
-def deed_of(call: Call, reason: str = "") -> Deed:
+def deed_of(call: XrpcCall, reason: str = "") -> Deed:
     """The act of whoever calls. The Lexicons have no word for the reason; what comes nearest is given here."""
     if call.caller is None or call.caller.operator is None:
         raise NotSignedIn("This is for the administration.", name="AuthenticationRequired")

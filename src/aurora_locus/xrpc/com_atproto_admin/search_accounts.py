@@ -4,10 +4,10 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import particulars
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """In the order of their DIDs; without a part of an address every account."""
     limit = call.parameters["limit"]
     email, cursor = call.parameters.get("email", ""), call.parameters.get("cursor", "")

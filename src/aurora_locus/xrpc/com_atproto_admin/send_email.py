@@ -4,10 +4,10 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import notices
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """``sent`` says that it is owed: it goes out by itself. Raises what ``notices.write_to`` raises."""
     body = call.body
     deed = deed_of(call, body.get("comment", ""))

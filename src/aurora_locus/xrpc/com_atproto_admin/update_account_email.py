@@ -3,10 +3,10 @@
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts
 from aurora_locus.xrpc.com_atproto_admin.operator import account_named, deed_of
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what ``account_acts.change_email`` raises."""
     did = await account_named(registry, call.body["account"])
     await account_acts.change_email(registry, deed_of(call), did, call.body["email"])

@@ -5,16 +5,16 @@ from typing import Any
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import subject_acts
-from aurora_locus.moderation.subject_acts import Wish
+from aurora_locus.moderation.subject_acts import SubjectStatusRequest
 from aurora_locus.moderation.subjects import AccountSubject, Subject, parse_subject
 from aurora_locus.moderation.takedowns import NO_REFERENCE
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 from groundwork.telemetry.logs import log
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """With neither decision an account's status is announced once more. Raises NotFound, InvalidInput."""
     subject = parse_subject(call.body["subject"])
     takedown, deactivated = call.body.get("takedown"), call.body.get("deactivated")
@@ -23,7 +23,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
     reference = (takedown.get("ref") or NO_REFERENCE) if takedown and is_applied else None
     deed = deed_of(call, (takedown or {}).get("ref", ""))
     if isinstance(subject, AccountSubject):
-        wish = Wish(
+        wish = SubjectStatusRequest(
             takedown=reference,
             lift=takedown is not None and not is_applied,
             deactivated=None if deactivated is None else deactivated["applied"],

@@ -3,10 +3,10 @@
 from aurora_locus.accounts.own_identity import account_of, hosting_of
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.plc_requests import recommended
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Keys, handle and server."""
     account = await account_of(registry, call.did)
     return recommended(await hosting_of(registry, account), is_plc=account.did.startswith("did:plc:"))

@@ -10,23 +10,23 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import INVALID, Handle, parse_handle
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.identity.network import Network
-from aurora_locus.repository.model import Status
+from aurora_locus.identity.network import IdentityResolver
+from aurora_locus.repository.model import HostingStatus
 from groundwork.errors import NotFound
 
 
-async def did_of_handle(registry: Registry, network: Network, handle: Handle, *, anew: bool = False) -> Did:
+async def did_of_handle(registry: Registry, network: IdentityResolver, handle: Handle, *, anew: bool = False) -> Did:
     """Which DID a handle names; one way only. Raises NotFound (``HandleNotFound``), RemoteFailed, RemoteSlow."""
     async with registry.db.reader() as reader:
         account = await queries.find_by_handle(reader, handle)
-    if account is not None and account.status is Status.ACTIVE:
+    if account is not None and account.status is HostingStatus.ACTIVE:
         return account.did
     if account is None and not handle.endswith(tuple(registry.handle_domains)):
         return await (network.refresh_handle if anew else network.resolve_handle)(handle)
     raise NotFound(f"The handle {handle} does not resolve.", name="HandleNotFound")
 
 
-async def identify(registry: Registry, network: Network, identifier: str, *, anew: bool) -> dict[str, Any]:
+async def identify(registry: Registry, network: IdentityResolver, identifier: str, *, anew: bool) -> dict[str, Any]:
     """``did``, ``handle`` (``handle.invalid`` unless both sides agree) and ``didDoc``.
 
     Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim it
@@ -45,7 +45,7 @@ async def identify(registry: Registry, network: Network, identifier: str, *, ane
     raise NotFound(f"The account that {handle} names goes by another handle.", name="HandleNotFound")
 
 
-async def _verified(registry: Registry, network: Network, document: DidDocument, *, anew: bool) -> Handle:
+async def _verified(registry: Registry, network: IdentityResolver, document: DidDocument, *, anew: bool) -> Handle:
     claimed = document.handle
     if claimed is None:
         return INVALID

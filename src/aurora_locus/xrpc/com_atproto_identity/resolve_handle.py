@@ -11,7 +11,7 @@ from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.federation.upstream import whole
 from aurora_locus.xrpc.com_atproto_identity.identities import did_of_handle
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import RemoteFailed, RemoteSlow
 
 NSID = Nsid("com.atproto.identity.resolveHandle")
@@ -21,7 +21,7 @@ class _Resolved(msgspec.Struct):
     did: str
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Handles of accounts here, and all under our domains, from the database alone; others as the network has them, or as
     the app view saw them last where nobody there can tell.
 
@@ -37,7 +37,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
         return {"did": did}
 
 
-async def _seen_by_app_view(call: Call, handle: Handle) -> Did | None:
+async def _seen_by_app_view(call: XrpcCall, handle: Handle) -> Did | None:
     if call.host.proxying is None:
         return None
     try:

@@ -2,9 +2,9 @@
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_identity.identities import identify
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """By DID or handle, at most a day old."""
     return await identify(registry, call.host.network, call.parameters["identifier"], anew=False)

@@ -3,10 +3,10 @@
 from at_protocol.identity import plc_operation
 from aurora_locus.accounts import own_identity
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Answer the signed operation. Raises what :func:`own_identity.signed` raises."""
     operation = await own_identity.signed(registry, call.did, call.body, call.body.get("token"))
     return {"operation": plc_operation.to_json(operation)}

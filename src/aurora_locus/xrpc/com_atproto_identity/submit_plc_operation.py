@@ -3,10 +3,10 @@
 from aurora_locus.accounts import own_identity
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.identity.plc_requests import parse_submitted
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises InvalidInput for what is no operation, and what :func:`own_identity.submit` raises."""
     own_identity.require_plc(call.did)
     operation = parse_submitted(call.body["operation"])

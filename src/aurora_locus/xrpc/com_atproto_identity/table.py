@@ -16,11 +16,11 @@ from aurora_locus.xrpc.com_atproto_identity import (
     submit_plc_operation,
 )
 from aurora_locus.xrpc.limits import limited, per_account
-from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
+from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, query
 
 _NAMES = "com.atproto.identity"
 
-OfIdentities = Callable[[Registry, Call], Awaitable[Outcome]]
+OfIdentities = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
 
 def methods(registry: Registry) -> list[Method]:

@@ -2,10 +2,10 @@
 
 from aurora_locus.accounts import renaming
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what :func:`renaming.rename` raises."""
     await renaming.rename(registry, call.did, call.body["handle"])
     return None

@@ -5,11 +5,11 @@ from typing import Any
 
 from aurora_locus.moderation import labels
 from aurora_locus.moderation.labels import Label, Labels
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 
-async def run(own: Labels, call: Call) -> Outcome:
+async def run(own: Labels, call: XrpcCall) -> Outcome:
     """``sources`` leaves out those of others; here all are the host's. Raises InvalidInput."""
     parameters = call.parameters
     limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")

@@ -11,7 +11,7 @@ from at_protocol.sync.labels import LABELS_FRAME, SUBSCRIBE_LABELS
 from aurora_locus.moderation import labels
 from aurora_locus.moderation.labels import Labels
 from aurora_locus.xrpc.dispatch import Subscription
-from aurora_locus.xrpc.host import Host
+from aurora_locus.xrpc.host import XrpcHost
 from groundwork.telemetry.logs import log
 
 NSID = SUBSCRIBE_LABELS
@@ -24,7 +24,7 @@ _LOOK_AGAIN_SECONDS = 5.0
 def subscribe_labels(own: Labels) -> Subscription:
     """Serves one subscriber until either side ends it."""
 
-    async def serve(_host: Host, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(_host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
         given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))

@@ -2,11 +2,11 @@
 
 from at_protocol.data import json_form
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.xrpc.method import Call, Outcome, query
+from aurora_locus.xrpc.method import Outcome, XrpcCall, query
 from groundwork.errors import NotFound
 
 
-async def resolve_lexicon(call: Call) -> Outcome:
+async def resolve_lexicon(call: XrpcCall) -> Outcome:
     """Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow."""
     nsid = Nsid(call.parameters["nsid"])
     lexicons = call.host.lexicons

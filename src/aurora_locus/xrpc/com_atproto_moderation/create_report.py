@@ -5,10 +5,10 @@ from typing import Any
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import reports
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Who was taken down may report as well: that is how one appeals. Raises InvalidInput."""
     report = await reports.make(registry, call.did, call.body)
     answer: dict[str, Any] = {

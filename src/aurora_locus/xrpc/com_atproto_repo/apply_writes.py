@@ -7,21 +7,25 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import MAX_WRITES, commit
-from aurora_locus.repository.model import Action, Write
+from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, result
-from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
 from groundwork.errors import InvalidInput
 
 NSID = "com.atproto.repo.applyWrites"
 
-_ACTIONS = {f"{NSID}#create": Action.CREATE, f"{NSID}#update": Action.UPDATE, f"{NSID}#delete": Action.DELETE}
+_ACTIONS = {
+    f"{NSID}#create": WriteAction.CREATE,
+    f"{NSID}#update": WriteAction.UPDATE,
+    f"{NSID}#delete": WriteAction.DELETE,
+}
 
 
-async def apply_writes(call: Call) -> dict[str, Any]:
+async def apply_writes(call: XrpcCall) -> dict[str, Any]:
     """Answer the commit if there was one, and a result per write in order; the first bad write fails all."""
     body = call.body
     did = await own_repository(call, body["repo"])
@@ -35,11 +39,11 @@ async def apply_writes(call: Call) -> dict[str, Any]:
     return {**commit_meta(committed), "results": [_result(did, write) for write in writes]}
 
 
-def _prepare(call: Call, index: int, item: dict[str, Any], validate: bool | None) -> Write:
+def _prepare(call: XrpcCall, index: int, item: dict[str, Any], validate: bool | None) -> PreparedWrite:
     action = _ACTIONS[item["$type"]]
     collection = Nsid(item["collection"])
     try:
-        if action is Action.DELETE:
+        if action is WriteAction.DELETE:
             return prepare_deletion(collection, RecordKey(item["rkey"]))
         return prepare_record(
             call.host.catalog,
@@ -54,8 +58,8 @@ def _prepare(call: Call, index: int, item: dict[str, Any], validate: bool | None
         raise InvalidInput(f"writes/{index}", f"Write {index}: {error.why}", name=error.name) from None
 
 
-def _result(did: Did, write: Write) -> dict[str, Any]:
-    if write.action is Action.DELETE:
+def _result(did: Did, write: PreparedWrite) -> dict[str, Any]:
+    if write.action is WriteAction.DELETE:
         return {"$type": f"{NSID}#deleteResult"}
     return {"$type": f"{NSID}#{write.action.value}Result", **result(did, write)}
 

@@ -9,12 +9,12 @@ from aurora_locus.repository.commit import commit
 from aurora_locus.repository.prepare import prepare_deletion
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, swap_record
-from aurora_locus.xrpc.method import Call, procedure
+from aurora_locus.xrpc.method import XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
 
 
-async def delete_record(call: Call) -> dict[str, Any]:
+async def delete_record(call: XrpcCall) -> dict[str, Any]:
     """Answer the commit if there was one; InvalidSwap when something moved on."""
     body = call.body
     did = await own_repository(call, body["repo"])

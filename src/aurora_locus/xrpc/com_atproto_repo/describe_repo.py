@@ -6,12 +6,12 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.repository import reader
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import did_of, visible_head
 from groundwork.errors import NotFound
 
 
-async def describe_repo(call: Call) -> dict[str, Any]:
+async def describe_repo(call: XrpcCall) -> dict[str, Any]:
     """Answer handle, DID, DID document, collections, and whether document and handle name each other."""
     did = await did_of(call, call.parameters["repo"])
     await visible_head(call, did)
@@ -26,7 +26,7 @@ async def describe_repo(call: Call) -> dict[str, Any]:
     }
 
 
-async def _handle_of(call: Call, did: Did) -> str:
+async def _handle_of(call: XrpcCall, did: Did) -> str:
     async with call.host.db.reader() as r:
         account = await accounts.find(r, did)
     if account is None:

@@ -5,14 +5,14 @@ from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.json_forms import json_text
 from aurora_locus.repository.reader import find_record
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.method import JSON, Answer, Call, query
+from aurora_locus.xrpc.method import JSON, XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import did_of, parse_cid, rev_header, visible_head
 from groundwork.errors import NotFound
 
 NSID = Nsid("com.atproto.repo.getRecord")
 
 
-async def get_record(call: Call) -> Answer:
+async def get_record(call: XrpcCall) -> XrpcResponse:
     """Answer uri, cid and value; RecordNotFound also when ``cid`` names another version than the present one.
 
     Records of people who are not here are asked of the app view, where there is one.
@@ -26,14 +26,14 @@ async def get_record(call: Call) -> Answer:
         reply = None if proxying is None else await proxying.ask_app_view(NSID, asked)
         if reply is None:
             raise
-        return Answer(reply.body, headers=reply.headers, status=reply.status)
+        return XrpcResponse(reply.body, headers=reply.headers, status=reply.status)
     wanted = parse_cid(asked["cid"]) if "cid" in asked else None
     record = await find_record(call.host.db, did, Nsid(asked["collection"]), RecordKey(asked["rkey"]))
     uri = f"at://{did}/{asked['collection']}/{asked['rkey']}"
     if record is None or (wanted is not None and record.cid != wanted):
         raise NotFound(f"Could not locate record: {uri}", name="RecordNotFound")
     form = call.host.repositories.json_forms.of(bytes(record.cid), record.block)
-    return Answer(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))
+    return XrpcResponse(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))
 
 
 METHOD = query(NSID, get_record, Need.ANYBODY)

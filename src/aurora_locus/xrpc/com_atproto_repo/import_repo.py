@@ -15,11 +15,11 @@ from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import receive
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.method import Call, procedure
+from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import InvalidInput, Refused, Unavailable
 
 # The real limit is the operator's and is kept while receiving; this one only bounds what the application lets through.
@@ -36,7 +36,7 @@ LEAST_BYTES_PER_SECOND = 50_000
 GRACE_SECONDS = 30.0
 
 
-class Turns:
+class ImportTurns:
     """Who may send a file, and whose file is being stored."""
 
     def __init__(self) -> None:
@@ -49,10 +49,10 @@ class Turns:
         return self._accounts.setdefault(did, asyncio.Lock())
 
 
-_turns: WeakKeyDictionary[Repositories, Turns] = WeakKeyDictionary()
+_turns: WeakKeyDictionary[Repositories, ImportTurns] = WeakKeyDictionary()
 
 
-async def import_repo(call: Call) -> None:
+async def import_repo(call: XrpcCall) -> None:
     """The same file again changes nothing; blobs are fetched afterwards (listMissingBlobs)."""
     host = call.host
     if not host.settings.accepting_repo_imports:
@@ -62,14 +62,14 @@ async def import_repo(call: Call) -> None:
             "", f"Wrong request encoding (Content-Type): com.atproto.repo.importRepo takes {MEDIA_TYPE}."
         )
     head = await host.repositories.head(call.did)
-    if head.status is not Status.DEACTIVATED:
+    if head.status is not HostingStatus.DEACTIVATED:
         require_visible(head)  # before megabytes are received in vain
     turns = turns_of(host.repositories)
     async with _turn(turns.of_account(call.did)), _turn(turns.receiving):
         await _import(call, turns.storing)
 
 
-async def _import(call: Call, storing: asyncio.Semaphore) -> None:
+async def _import(call: XrpcCall, storing: asyncio.Semaphore) -> None:
     host = call.host
     folder = host.settings.data_directory / "imports"
     length = call.header("content-length")
@@ -85,9 +85,9 @@ async def _import(call: Call, storing: asyncio.Semaphore) -> None:
         await import_repository(host.repositories, call.did, file)
 
 
-def turns_of(repositories: Repositories) -> Turns:
+def turns_of(repositories: Repositories) -> ImportTurns:
     """The queues of one server."""
-    return _turns.setdefault(repositories, Turns())
+    return _turns.setdefault(repositories, ImportTurns())
 
 
 async def _paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -4,11 +4,11 @@ from typing import Any
 
 from aurora_locus.blobs import queries
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import cid_cursor
 
 
-async def list_missing_blobs(call: Call) -> dict[str, Any]:
+async def list_missing_blobs(call: XrpcCall) -> dict[str, Any]:
     """Answer a page of CIDs, each with one record that names it."""
     limit = call.parameters["limit"]
     cursor = cid_cursor(call.parameters.get("cursor"))

@@ -6,11 +6,11 @@ from at_protocol.syntax.record_key import parse_record_key
 from aurora_locus.repository import reader
 from aurora_locus.repository.json_forms import json_text
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.method import JSON, Answer, Call, query
+from aurora_locus.xrpc.method import JSON, XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import bad_cursor, did_of, visible_head
 
 
-async def list_records(call: Call) -> Answer:
+async def list_records(call: XrpcCall) -> XrpcResponse:
     """Answer a page; no cursor where it is the last one."""
     asked = call.parameters
     did = await did_of(call, asked["repo"])
@@ -34,7 +34,7 @@ async def list_records(call: Call) -> Answer:
     start = f'{{"uri":"at://{did}/{asked["collection"]}/'.encode()
     entries = b",".join([b'%b%b",%b}' % (start, rkey.encode(), form) for rkey, form in records])
     end = b',"cursor":%b}' % json_text(records[-1][0]) if len(records) == limit else b"}"
-    return Answer(b'{"records":[%b]%b' % (entries, end), JSON)
+    return XrpcResponse(b'{"records":[%b]%b' % (entries, end), JSON)
 
 
 METHOD = query("com.atproto.repo.listRecords", list_records, Need.ANYBODY)

@@ -6,16 +6,16 @@ from at_protocol.oauth.permissions import Writing
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
-from aurora_locus.repository.model import Action
+from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, swap_record, written
-from aurora_locus.xrpc.method import WRITE_BODY_BYTES, Call, procedure
+from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
 
 
-async def put_record(call: Call) -> dict[str, Any]:
+async def put_record(call: XrpcCall) -> dict[str, Any]:
     """Answer uri, cid, the commit if there was one, and validation status; InvalidSwap when something moved on."""
     body = call.body
     did = await own_repository(call, body["repo"])
@@ -24,7 +24,7 @@ async def put_record(call: Call) -> dict[str, Any]:
     repositories = call.host.repositories
     write = prepare_record(
         call.host.catalog,
-        Action.PUT,
+        WriteAction.PUT,
         Nsid(body["collection"]),
         RecordKey(body["rkey"]),
         body["record"],

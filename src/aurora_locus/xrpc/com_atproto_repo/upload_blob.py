@@ -6,7 +6,7 @@ from at_protocol.data import json_form
 from aurora_locus.blobs.uploads import upload
 from aurora_locus.repository.statuses import require_visible
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.method import Call, procedure
+from aurora_locus.xrpc.method import XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_upload
 from groundwork.errors import InvalidInput
 
@@ -14,7 +14,7 @@ from groundwork.errors import InvalidInput
 _NO_MORE_THAN = 10 * 1024**3
 
 
-async def upload_blob(call: Call) -> dict[str, Any]:
+async def upload_blob(call: XrpcCall) -> dict[str, Any]:
     """Answer the reference to put into records. The account may be deactivated: a migration brings blobs before it ends."""
     # Without a slash it is no type.
     if "/" not in (call.header("content-type") or ""):
@@ -32,7 +32,7 @@ async def upload_blob(call: Call) -> dict[str, Any]:
     return {"blob": json_form.to_json(reference.to_value())}
 
 
-def _announced(call: Call) -> int | None:
+def _announced(call: XrpcCall) -> int | None:
     text = call.header("content-length")
     # A decoded body has another length than the one announced; the application has removed the header then.
     if text is None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_repo import apply_writes
 from aurora_locus.xrpc.limits import limited, per_account
-from aurora_locus.xrpc.method import Call, Method, Outcome, Run
+from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall
 from groundwork.rate_limit.contract import Limit
 
 WRITES = Limit("writes", 5000, 3600)
@@ -23,11 +23,11 @@ _OF_BATCHES = {
 }
 
 
-def _all_of(call: Call) -> int:
+def _all_of(call: XrpcCall) -> int:
     return sum(_OF_BATCHES[write["$type"]] for write in call.body["writes"])
 
 
-_POINTS: dict[str, Callable[[Call], int]] = {
+_POINTS: dict[str, Callable[[XrpcCall], int]] = {
     apply_writes.NSID: _all_of,
     "com.atproto.repo.createRecord": lambda _call: CREATION,
     "com.atproto.repo.putRecord": lambda _call: UPDATE,
@@ -38,7 +38,7 @@ _POINTS: dict[str, Callable[[Call], int]] = {
 def _unless_arriving(counted: Run, plain: Run) -> Run:
     """Who moves here brings the blobs of years in an hour; the quota bounds them."""
 
-    async def run(call: Call) -> Outcome:
+    async def run(call: XrpcCall) -> Outcome:
         return await (plain if call.caller is not None and call.caller.is_arriving else counted)(call)
 
     return run

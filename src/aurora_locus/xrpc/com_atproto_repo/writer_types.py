@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.xrpc.com_atproto_repo import apply_writes, create_record, put_record
-from aurora_locus.xrpc.method import Call, Method, Outcome
+from aurora_locus.xrpc.method import Method, Outcome, XrpcCall
 
 _ONE = frozenset({create_record.METHOD.nsid, put_record.METHOD.nsid})
 
@@ -15,7 +15,7 @@ def with_types(method: Method) -> Method:
     if method.nsid not in _ONE and method.nsid != apply_writes.NSID:
         return method
 
-    async def run(call: Call) -> Outcome:
+    async def run(call: XrpcCall) -> Outcome:
         learning = call.host.learning
         if learning is not None and call.body.get("validate") is not False:
             for collection in _collections(method, call):
@@ -25,7 +25,7 @@ def with_types(method: Method) -> Method:
     return replace(method, run=run)
 
 
-def _collections(method: Method, call: Call) -> Iterable[Nsid]:
+def _collections(method: Method, call: XrpcCall) -> Iterable[Nsid]:
     if method.nsid in _ONE:
         return (Nsid(call.body["collection"]),)
     return {Nsid(write["collection"]) for write in call.body["writes"] if not write["$type"].endswith("#delete")}

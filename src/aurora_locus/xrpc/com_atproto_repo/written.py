@@ -5,7 +5,7 @@ from typing import Any
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
-from aurora_locus.repository.model import Committed, Unswapped, Write
+from aurora_locus.repository.model import Committed, PreparedWrite, Unswapped
 from aurora_locus.xrpc.target import parse_cid
 
 
@@ -29,7 +29,7 @@ def commit_meta(committed: Committed | None) -> dict[str, Any]:
     return {"commit": {"cid": str(committed.commit), "rev": committed.rev}}
 
 
-def result(did: Did, write: Write) -> dict[str, Any]:
+def result(did: Did, write: PreparedWrite) -> dict[str, Any]:
     """``uri``, ``cid`` and ``validationStatus`` of a written record."""
     shown: dict[str, Any] = {"uri": f"at://{did}/{write.path}", "cid": str(write.cid)}
     if write.validation is not None:
@@ -37,6 +37,6 @@ def result(did: Did, write: Write) -> dict[str, Any]:
     return shown
 
 
-def written(did: Did, write: Write, committed: Committed | None) -> dict[str, Any]:
+def written(did: Did, write: PreparedWrite, committed: Committed | None) -> dict[str, Any]:
     """The answer of createRecord and putRecord."""
     return {**result(did, write), **commit_meta(committed)}

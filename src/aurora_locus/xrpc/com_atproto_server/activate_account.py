@@ -2,11 +2,11 @@
 
 from aurora_locus.accounts import activation, confirming, queries, residence
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import Forbidden
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises Refused for an account that the host has taken down, or whose identity says that it lives elsewhere."""
     did = call.did
     async with registry.db.reader() as reader:

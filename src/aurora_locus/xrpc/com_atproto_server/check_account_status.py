@@ -2,12 +2,12 @@
 
 from aurora_locus.accounts import holdings, residence
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.repository.model import Status
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.repository.model import HostingStatus
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import NotFound, Refused
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """``validDid`` is what the directory says now; raises RemoteFailed or RemoteSlow where that cannot be known."""
     did = call.did
     try:
@@ -20,7 +20,7 @@ async def run(registry: Registry, call: Call) -> Outcome:
     async with registry.db.reader() as reader:
         held = await holdings.count(reader, did)
     return {
-        "activated": head.status is Status.ACTIVE,
+        "activated": head.status is HostingStatus.ACTIVE,
         "validDid": is_valid,
         "repoCommit": str(head.commit),
         "repoRev": head.rev,

@@ -2,10 +2,10 @@
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what :func:`email_changes.confirm` raises."""
     await email_changes.confirm(registry, call.did, call.body["email"], call.body["token"])
     return None

@@ -5,22 +5,22 @@ from functools import partial
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import arrival, creation, password_guesses, web_identities
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.wishes import Made, Wish
+from aurora_locus.accounts.wishes import AccountRequest, Made
 from aurora_locus.moderation import account_acts
-from aurora_locus.xrpc.authentication import Caller
+from aurora_locus.xrpc.authentication import PdsCaller
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.com_atproto_server.session_view import document_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput, NotSignedIn, Refused
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what :func:`creation.create` and :func:`arrival.arrive` raise."""
     body = call.body
     if body.get("plcOp") is not None:
         raise Refused("This server signs the first operation of its accounts itself.", name="InvalidRequest")
     is_admin = call.caller is not None and call.caller.is_admin
-    wish = Wish(
+    wish = AccountRequest(
         body["handle"],
         body.get("email"),
         body.get("password"),
@@ -51,12 +51,12 @@ async def run(registry: Registry, call: Call) -> Outcome:
     }
 
 
-def _is_signed_by_identity(caller: Caller) -> bool:
+def _is_signed_by_identity(caller: PdsCaller) -> bool:
     """A session of an account here has a scope, an app that was let in a grant, the administration no DID."""
     return caller.did is not None and caller.scope is None and caller.grant is None
 
 
-async def _arrive(registry: Registry, call: Call, did: Did, wish: Wish) -> Made:
+async def _arrive(registry: Registry, call: XrpcCall, did: Did, wish: AccountRequest) -> Made:
     caller = call.caller
     if caller is None or caller.did is None or not _is_signed_by_identity(caller):
         raise NotSignedIn(

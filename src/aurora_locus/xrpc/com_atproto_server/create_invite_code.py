@@ -5,13 +5,13 @@ from urllib.parse import urlsplit
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 MAX_USES = 1_000_000
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """``useCount`` accounts can be made with it."""
     uses = require_uses(call.body["useCount"])
     owner = call.body.get("forAccount") or "admin"

@@ -6,13 +6,13 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.com_atproto_server.create_invite_code import require_uses
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 MAX_CODES = 1_000
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """``codeCount`` codes for each of ``forAccounts``, each good for ``useCount`` accounts."""
     uses = require_uses(call.body["useCount"])
     amount = call.body["codeCount"]

@@ -5,11 +5,11 @@ from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.database.transaction import Writer
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises NotSignedIn, the same for an unknown identifier and a wrong password; ``AuthFactorTokenRequired`` where the
     account asks for more.
     """

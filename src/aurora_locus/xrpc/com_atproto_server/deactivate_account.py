@@ -4,12 +4,12 @@ from at_protocol.syntax.datetime import parse_datetime
 from aurora_locus.accounts import activation, residence
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import sessions
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """``deleteAfter`` says until when the owner may want to come back; see ``activation`` for the least time."""
     did = call.did
     text = call.body.get("deleteAfter")

@@ -3,10 +3,10 @@
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import deletion
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what :func:`deletion.delete_own` raises."""
     await deletion.delete_own(registry, Did(call.body["did"]), call.body["password"], call.body["token"], call.source)
     return None

@@ -2,11 +2,11 @@
 
 from aurora_locus.accounts import sessions
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import NotSignedIn
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Access tokens live out their two hours."""
     if call.caller is None or call.caller.refresh is None:
         raise NotSignedIn("Send the refresh token.", name="AuthMissing")

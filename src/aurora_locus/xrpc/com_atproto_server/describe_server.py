@@ -1,10 +1,10 @@
 """What this server is and under which conditions it takes accounts."""
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Anybody may ask."""
     settings = call.host.settings
     answer: dict[str, object] = {

@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 from aurora_locus.accounts import earned_invites, invites
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """``createAvailable`` makes those that were earned since; ``includeUsed`` false leaves out what nobody can use any more."""
     did = call.did
     if call.parameters["createAvailable"] and registry.earning.interval > 0:

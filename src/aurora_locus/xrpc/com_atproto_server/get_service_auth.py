@@ -3,13 +3,13 @@
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts import queries, service_tokens
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.accounts.service_tokens import Wish
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.accounts.service_tokens import ServiceTokenRequest
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from aurora_locus.xrpc.permissions import require_rpc, scope_at_services
 from groundwork.errors import Forbidden, NotSignedIn
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what :mod:`service_tokens` refuses."""
     did, scope = call.did, scope_at_services(call.caller)
     if scope is None:
@@ -19,7 +19,9 @@ async def run(registry: Registry, call: Call) -> Outcome:
     if account is None:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
     method = call.parameters.get("lxm")
-    wish = Wish(call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp"))
+    wish = ServiceTokenRequest(
+        call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp")
+    )
     require_rpc(call.caller, audience=wish.audience, method=wish.method or "*")
     service_tokens.require_allowed(wish, scope)
     key = await registry.repositories.keys.signing_key(did)

@@ -3,12 +3,12 @@
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from aurora_locus.xrpc.permissions import may_read_email
 from groundwork.errors import Forbidden
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """For any session of an account that is here."""
     async with registry.db.reader() as reader:
         account = await queries.find(reader, call.did)

@@ -3,10 +3,10 @@
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Oldest first."""
     async with registry.db.reader() as reader:
         known = await app_passwords.list_all(reader, call.did)

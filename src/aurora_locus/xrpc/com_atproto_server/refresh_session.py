@@ -2,20 +2,20 @@
 
 from aurora_locus.accounts import queries, sessions
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.repository.model import OF_THE_HOST, Status
+from aurora_locus.repository.model import OF_THE_HOST, HostingStatus
 from aurora_locus.xrpc.com_atproto_server.session_view import session_view
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import NotSignedIn
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises NotSignedIn: ``ExpiredToken`` when the session has ended, ``AccountTakedown``."""
     if call.caller is None or call.caller.refresh is None:
         raise NotSignedIn("Send the refresh token.", name="AuthMissing")
     token = call.caller.refresh
     async with registry.db.reader() as reader:
         account = await queries.find(reader, token.did)
-    if account is None or account.status is Status.DELETED:
+    if account is None or account.status is HostingStatus.DELETED:
         raise NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
     if account.status in OF_THE_HOST:
         raise NotSignedIn("This account has been taken down.", name="AccountTakedown")

@@ -1,13 +1,13 @@
 """Send a token without which the account cannot be deleted."""
 
 from aurora_locus.accounts import email_changes
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises Refused where nothing can be sent."""
     account = await email_changes.find_account(registry, call.did)
-    await email_changes.ask(registry, account, Purpose.DELETE_ACCOUNT)
+    await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
     return None

@@ -1,13 +1,13 @@
 """Send a token that confirms the address."""
 
 from aurora_locus.accounts import email_changes
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises Refused where nothing can be sent."""
     account = await email_changes.find_account(registry, call.did)
-    await email_changes.ask(registry, account, Purpose.CONFIRM_EMAIL)
+    await email_changes.ask(registry, account, TokenPurpose.CONFIRM_EMAIL)
     return None

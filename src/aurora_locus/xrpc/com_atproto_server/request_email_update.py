@@ -3,15 +3,15 @@ factor, where there is one, else nothing.
 """
 
 from aurora_locus.accounts import email_changes
-from aurora_locus.accounts.email_tokens import Purpose
+from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises Refused where nothing can be sent."""
     account = await email_changes.find_account(registry, call.did)
     if account.email_confirmed_at is None:
         return {"tokenRequired": await email_changes.needs_token(registry, account)}
-    await email_changes.ask(registry, account, Purpose.UPDATE_EMAIL)
+    await email_changes.ask(registry, account, TokenPurpose.UPDATE_EMAIL)
     return {"tokenRequired": True}

@@ -2,10 +2,10 @@
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises Refused only where no mail can be sent at all."""
     await password_reset.ask(registry, call.body["email"])
     return None

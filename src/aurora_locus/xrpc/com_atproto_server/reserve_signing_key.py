@@ -2,21 +2,21 @@
 
 import secrets
 
-from at_protocol.crypto.k256 import PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import Refused
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """The same key for the same DID, for a month. Raises Refused for an account that is here already."""
     did = None if call.body.get("did") is None else Did(call.body["did"])
     if did is not None:
         async with registry.db.reader() as reader:
             if await queries.find(reader, did) is not None:
                 raise Refused("This account is here already, with a key of its own.", name="InvalidRequest")
-    fresh = PrivateKey.from_bytes(secrets.token_bytes(32))
+    fresh = K256PrivateKey.from_bytes(secrets.token_bytes(32))
     keys = registry.repositories.keys
     return {"signingKey": await registry.db.write(lambda w: keys.reserve(w, did, fresh))}

@@ -2,10 +2,10 @@
 
 from aurora_locus.accounts import app_passwords
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """A name that nothing has is as good as revoked."""
     did, name = call.did, call.body["name"].strip()
     # PostgreSQL cannot even be asked for a NUL, and no app password is called so.

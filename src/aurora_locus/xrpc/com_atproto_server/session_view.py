@@ -4,18 +4,18 @@ from typing import Any
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.model import Account
-from aurora_locus.repository.model import Status
-from aurora_locus.xrpc.host import Host
+from aurora_locus.repository.model import HostingStatus
+from aurora_locus.xrpc.host import XrpcHost
 from groundwork.errors import NotFound, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.telemetry.logs import log
 
 
-async def session_view(host: Host, account: Account, *, shows_email: bool = True) -> dict[str, Any]:
+async def session_view(host: XrpcHost, account: Account, *, shows_email: bool = True) -> dict[str, Any]:
     """The common fields; the address not for every app, the DID document where the operator wants it told."""
     view: dict[str, Any] = {
         "did": account.did,
         "handle": account.handle,
-        "active": account.status is Status.ACTIVE,
+        "active": account.status is HostingStatus.ACTIVE,
     }
     if host.settings.enable_did_doc_with_session:
         view |= await document_view(host, account.did)
@@ -25,7 +25,7 @@ async def session_view(host: Host, account: Account, *, shows_email: bool = True
         # Said where it is on, as optional fields are: the reference, which has none of it, says nothing.
         if account.asks_mail_code:
             view["emailAuthFactor"] = True
-    if account.status is not Status.ACTIVE:
+    if account.status is not HostingStatus.ACTIVE:
         view["status"] = account.status.value
     if account.moved_to is not None:
         # Not in the Lexicon, which leaves room for it: where the owner finds the account now.
@@ -33,7 +33,7 @@ async def session_view(host: Host, account: Account, *, shows_email: bool = True
     return view
 
 
-async def document_view(host: Host, did: Did) -> dict[str, Any]:
+async def document_view(host: XrpcHost, did: Did) -> dict[str, Any]:
     """The DID document as a field of its own; nothing while it cannot be told: nobody is kept from signing in by a directory that is away."""
     try:
         document = await host.network.resolve_did(did)

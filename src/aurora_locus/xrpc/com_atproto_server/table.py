@@ -59,9 +59,9 @@ from aurora_locus.xrpc.limits import (
     per_address,
     per_identifier_and_address,
 )
-from aurora_locus.xrpc.method import Call, Method, Outcome, Run, procedure, query
+from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, query
 
-OfAccounts = Callable[[Registry, Call], Awaitable[Outcome]]
+OfAccounts = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
 # What is stored has a limit of its own, which names it; this one leaves room for white space.
 _PREFERENCES_BYTES = 2 * MAX_BYTES

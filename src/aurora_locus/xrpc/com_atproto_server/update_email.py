@@ -2,11 +2,11 @@
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.method import Call, Outcome
+from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import Refused
 
 
-async def run(registry: Registry, call: Call) -> Outcome:
+async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Raises what :func:`email_changes.update` and :func:`email_changes.ask_mail_code` raise."""
     email, token, factor = call.body["email"], call.body.get("token"), call.body.get("emailAuthFactor")
     account = await email_changes.find_account(registry, call.did)

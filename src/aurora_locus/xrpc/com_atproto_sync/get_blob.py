@@ -5,7 +5,7 @@ import re
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs import queries
 from aurora_locus.blobs.uploads import object_name
-from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import parse_cid, visible_head
 from groundwork.errors import NotFound
 
@@ -15,7 +15,7 @@ _CACHE_SECONDS = 300
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 
-async def get_blob(call: Call) -> Answer:
+async def get_blob(call: XrpcCall) -> XrpcResponse:
     """Answer the blob; BlobNotFound for temporary ones, those taken down and those that no record refers to."""
     did, cid = Did(call.parameters["did"]), parse_cid(call.parameters["cid"])
     await visible_head(call, did)
@@ -33,15 +33,15 @@ async def get_blob(call: Call) -> Answer:
     if call.caller is None:  # else the dispatcher says that the answer is private
         headers["cache-control"] = f"public, max-age={_CACHE_SECONDS}"
     if call.header("if-none-match") == headers["etag"]:
-        return Answer(status=304, headers=headers)
+        return XrpcResponse(status=304, headers=headers)
     status, start, end = _range(call.header("range"), blob.size)
     if status == 416:
-        return Answer(status=416, headers={"content-range": f"bytes */{blob.size}"})
+        return XrpcResponse(status=416, headers={"content-range": f"bytes */{blob.size}"})
     if status == 206:
         headers["content-range"] = f"bytes {start}-{end - 1}/{blob.size}"
     headers["content-length"] = str(end - start)
     body = call.host.repositories.blobs.store.read(object_name(did, cid), start=start, end=end)
-    return Answer(body, blob.mime_type, headers, status)
+    return XrpcResponse(body, blob.mime_type, headers, status)
 
 
 def _range(header: str | None, size: int) -> tuple[int, int, int]:

@@ -3,7 +3,7 @@
 from at_protocol.repo import car
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.reader import load_blocks
-from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import parse_cids, visible_head
 from groundwork.errors import InvalidInput, NotFound
 
@@ -11,7 +11,7 @@ from groundwork.errors import InvalidInput, NotFound
 _MOST = 200
 
 
-async def get_blocks(call: Call) -> Answer:
+async def get_blocks(call: XrpcCall) -> XrpcResponse:
     """Answer a CAR without roots, blocks in the order asked for."""
     did = Did(call.parameters["did"])
     cids = parse_cids(call.parameters["cids"])
@@ -22,7 +22,7 @@ async def get_blocks(call: Call) -> Answer:
     missing = [str(cid) for cid in cids if cid not in found]
     if missing:
         raise NotFound(f"Could not find blocks: {', '.join(missing)}", name="BlockNotFound")
-    return Answer(b"".join(car.write([], [(cid, found[cid]) for cid in cids])), car.MEDIA_TYPE)
+    return XrpcResponse(b"".join(car.write([], [(cid, found[cid]) for cid in cids])), car.MEDIA_TYPE)
 
 
 METHOD = query("com.atproto.sync.getBlocks", get_blocks)

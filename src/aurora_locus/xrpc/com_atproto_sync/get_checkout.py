@@ -3,15 +3,15 @@
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.export import export
-from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import visible_head
 
 
-async def get_checkout(call: Call) -> Answer:
+async def get_checkout(call: XrpcCall) -> XrpcResponse:
     """Answer the CAR."""
     did = Did(call.parameters["did"])
     await visible_head(call, did)
-    return Answer(export(call.host.repositories, did), MEDIA_TYPE)
+    return XrpcResponse(export(call.host.repositories, did), MEDIA_TYPE)
 
 
 METHOD = query("com.atproto.sync.getCheckout", get_checkout)

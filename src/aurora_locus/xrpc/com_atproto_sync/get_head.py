@@ -1,11 +1,11 @@
 """The root of a repository (deprecated: getLatestCommit also says its rev)."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import visible_head
 
 
-async def get_head(call: Call) -> dict[str, str]:
+async def get_head(call: XrpcCall) -> dict[str, str]:
     """Answer the commit's CID; refused by the names that getLatestCommit has, as the reference does."""
     head = await visible_head(call, Did(call.parameters["did"]))
     return {"root": str(head.commit)}

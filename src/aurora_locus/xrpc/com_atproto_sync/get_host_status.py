@@ -3,11 +3,11 @@
 from typing import Any
 
 from aurora_locus.xrpc.com_atproto_sync.own_host import describe_own_host
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from groundwork.errors import NotFound
 
 
-async def get_host_status(call: Call) -> dict[str, Any]:
+async def get_host_status(call: XrpcCall) -> dict[str, Any]:
     """Raises NotFound (``HostNotFound``) for every other one."""
     if call.parameters["hostname"].lower() != call.host.crawling.hostname:
         raise NotFound("This server is a PDS and reads no other host.", name="HostNotFound")

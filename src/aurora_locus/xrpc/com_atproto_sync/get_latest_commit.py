@@ -1,11 +1,11 @@
 """The last commit of a repository."""
 
 from at_protocol.syntax.did import Did
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import visible_head
 
 
-async def get_latest_commit(call: Call) -> dict[str, str]:
+async def get_latest_commit(call: XrpcCall) -> dict[str, str]:
     """Answer its CID and rev."""
     head = await visible_head(call, Did(call.parameters["did"]))
     return {"cid": str(head.commit), "rev": head.rev}

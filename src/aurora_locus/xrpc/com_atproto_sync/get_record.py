@@ -3,17 +3,17 @@
 from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.export import record_proof
-from aurora_locus.xrpc.method import Answer, Call, query
+from aurora_locus.xrpc.method import XrpcCall, XrpcResponse, query
 from aurora_locus.xrpc.target import visible_head
 
 
-async def get_record(call: Call) -> Answer:
+async def get_record(call: XrpcCall) -> XrpcResponse:
     """Answer a CAR whose root is the commit; absence is proven, not refused."""
     asked = call.parameters
     did = Did(asked["did"])
     await visible_head(call, did)
     proof = await record_proof(call.host.repositories, did, f"{asked['collection']}/{asked['rkey']}")
-    return Answer(proof, MEDIA_TYPE)
+    return XrpcResponse(proof, MEDIA_TYPE)
 
 
 METHOD = query("com.atproto.sync.getRecord", get_record)

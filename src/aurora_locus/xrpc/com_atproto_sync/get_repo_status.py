@@ -3,15 +3,15 @@
 from typing import Any
 
 from at_protocol.syntax.did import Did
-from aurora_locus.repository.model import Status
+from aurora_locus.repository.model import HostingStatus
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 
 
-async def get_repo_status(call: Call) -> dict[str, Any]:
+async def get_repo_status(call: XrpcCall) -> dict[str, Any]:
     """Answer ``active`` with the rev, or the reason for not being so."""
     head = await call.host.repositories.head(Did(call.parameters["did"]))
-    if head.status is Status.ACTIVE:
+    if head.status is HostingStatus.ACTIVE:
         return {"did": head.did, "active": True, "rev": head.rev}
     return {"did": head.did, "active": False, "status": head.status.value}
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs import queries
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import cid_cursor, visible_head
 
 
-async def list_blobs(call: Call) -> dict[str, Any]:
+async def list_blobs(call: XrpcCall) -> dict[str, Any]:
     """Answer a page of CIDs, sorted."""
     asked = call.parameters
     did = Did(asked["did"])

@@ -3,11 +3,11 @@
 from typing import Any
 
 from aurora_locus.xrpc.com_atproto_sync.own_host import describe_own_host
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import bad_cursor
 
 
-async def list_hosts(call: Call) -> dict[str, Any]:
+async def list_hosts(call: XrpcCall) -> dict[str, Any]:
     """One page; there is never another."""
     if "cursor" in call.parameters:
         raise bad_cursor()

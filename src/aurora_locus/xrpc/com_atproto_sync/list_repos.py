@@ -4,17 +4,17 @@ import re
 from typing import Any
 
 from aurora_locus.repository import reader
-from aurora_locus.repository.model import Head, Status
+from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.enumeration import require_enumerable
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import bad_cursor
 from groundwork.clock import Instant
 
 _CURSOR = re.compile(r"([0-9]{1,18}):(did:.{1,2048})")
 
 
-async def list_repos(call: Call) -> dict[str, Any]:
+async def list_repos(call: XrpcCall) -> dict[str, Any]:
     """Answer a page with head, rev and status of each."""
     require_enumerable(call)
     limit = call.parameters["limit"]
@@ -37,8 +37,8 @@ def _position(cursor: str | None) -> tuple[Instant, str]:
 
 
 def _shown(head: Head) -> dict[str, Any]:
-    shown = {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": head.status is Status.ACTIVE}
-    return shown if head.status is Status.ACTIVE else {**shown, "status": head.status.value}
+    shown = {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": head.status is HostingStatus.ACTIVE}
+    return shown if head.status is HostingStatus.ACTIVE else {**shown, "status": head.status.value}
 
 
 METHOD = query("com.atproto.sync.listRepos", list_repos, Need.ANYBODY)

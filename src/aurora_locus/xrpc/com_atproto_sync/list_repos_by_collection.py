@@ -7,11 +7,11 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.repository import reader
 from aurora_locus.xrpc.enumeration import require_enumerable
-from aurora_locus.xrpc.method import Call, query
+from aurora_locus.xrpc.method import XrpcCall, query
 from aurora_locus.xrpc.target import bad_cursor
 
 
-async def list_repos_by_collection(call: Call) -> dict[str, Any]:
+async def list_repos_by_collection(call: XrpcCall) -> dict[str, Any]:
     """Answer a page of active repositories by DID; the cursor is the last DID."""
     require_enumerable(call)
     limit, cursor = call.parameters["limit"], call.parameters.get("cursor")

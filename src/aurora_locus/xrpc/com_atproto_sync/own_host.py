@@ -4,10 +4,10 @@ from typing import Any
 
 from aurora_locus.repository import reader
 from aurora_locus.xrpc.enumeration import may_enumerate
-from aurora_locus.xrpc.method import Call
+from aurora_locus.xrpc.method import XrpcCall
 
 
-async def describe_own_host(call: Call) -> dict[str, Any]:
+async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
     """Name, number of the newest event, and, for whoever may list the accounts, how many there are."""
     host = call.host
     told: dict[str, Any] = {

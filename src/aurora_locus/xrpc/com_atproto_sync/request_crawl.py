@@ -1,14 +1,14 @@
 """Ask the relays to read this server, now: for its operator. This is no relay, it reads nobody itself."""
 
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import Act
+from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
-from aurora_locus.xrpc.method import Call, procedure
+from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import Forbidden, Refused
 
 
-async def request_crawl(call: Call) -> None:
+async def request_crawl(call: XrpcCall) -> None:
     """Raises Refused for another host's name, without asking anybody anything; TooMany within twenty minutes."""
     host = call.host
     if call.body["hostname"].lower() != host.crawling.hostname:
@@ -17,7 +17,7 @@ async def request_crawl(call: Call) -> None:
         raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
     deed = deed_of(call)
     # Noted before: relays may take their time, and no transaction waits for them.
-    await host.db.write(lambda w: audit_log.append(w, deed, Act.REQUEST_CRAWL, host.crawling.hostname))
+    await host.db.write(lambda w: audit_log.append(w, deed, OperatorAction.REQUEST_CRAWL, host.crawling.hostname))
     await host.crawling.ask_now()
 
 

@@ -6,21 +6,21 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from at_protocol.sync import frames
-from aurora_locus.sequencer.subscription import FAREWELL_SECONDS, Refusal, follow, parse_cursor
-from aurora_locus.xrpc.host import Host
+from aurora_locus.sequencer.subscription import FAREWELL_SECONDS, StreamError, follow, parse_cursor
+from aurora_locus.xrpc.host import XrpcHost
 from groundwork.clock import SECOND, Instant
 
 NSID = "com.atproto.sync.subscribeRepos"
 
 
-async def subscribe_repos(host: Host, scope: Scope, receive: Receive, send: Send) -> None:
+async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one subscriber until either side ends it."""
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
     client = scope.get("client")
     given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     cursor = parse_cursor([text for name, text in given if name == "cursor"])
-    if isinstance(cursor, Refusal):
+    if isinstance(cursor, StreamError):
         await _refuse(send, cursor)
         return
 
@@ -49,7 +49,7 @@ async def subscribe_repos(host: Host, scope: Scope, receive: Receive, send: Send
         await asyncio.gather(following, gone, return_exceptions=True)
 
 
-async def _refuse(send: Send, refusal: Refusal) -> None:
+async def _refuse(send: Send, refusal: StreamError) -> None:
     await send({"type": "websocket.send", "bytes": frames.encode_error(refusal.error, refusal.message)})
     await send({"type": "websocket.close", "code": refusal.code, "reason": refusal.error})
 

@@ -8,7 +8,7 @@ from groundwork.errors import NotFound
 from groundwork.outbox.jobs import owe
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import merge
-from openmeet.domain.account_merge.model import Claim, ClaimId, Holding, Proof, SignedIn
+from openmeet.domain.account_merge.model import AccountClaim, ClaimId, Holding, OwnershipProof, SignInResult
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
@@ -19,14 +19,14 @@ from openmeet.domain.users import merge as joining
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 _OTHERWISE: Final = "What you proved is not that account’s any more. Prove the other account once more."
 
 
 async def sign_in_with_did(
     tx: Transaction, did: Did, *, handle: str, pds_url: str, caller: UserId | None = None
-) -> SignedIn:
+) -> SignInResult:
     """Somebody proved that they hold this DID; what their repository holds is owed a read.
 
     Without ``caller`` they sign in: as the person whose DID it is, as its shadow, who is a person from now on, or as somebody new. A
@@ -36,30 +36,30 @@ async def sign_in_with_did(
     known = await identity_queries.find(tx, did)
     signed_in = await _sign_in(tx, did, known.user_id if known else None, handle, pds_url, caller)
     await backfill_progress.ask(tx, did)
-    await owe(tx, Debt.BACKFILL, did, int(tx.now))
+    await owe(tx, JobKind.BACKFILL, did, int(tx.now))
     return signed_in
 
 
 async def _sign_in(
     tx: Transaction, did: Did, holder: UserId | None, handle: str, pds_url: str, caller: UserId | None
-) -> SignedIn:
+) -> SignInResult:
     if caller is None:
         was_shadow = holder is not None and await _is_shadow(tx, did)
         held = await queries.holdings(tx, holder) if holder is not None and was_shadow else ()
         user_id = await identities.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
             await reevaluation.welcome(tx, user_id)
-        return SignedIn(user_id, held)
+        return SignInResult(user_id, held)
     if holder is None or holder == caller:
         await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
-        return SignedIn(caller)
+        return SignInResult(caller)
     if not await queries.holdings(tx, holder) and await _is_shadow(tx, did):
         await merge(tx, holder, caller)
         await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
-        return SignedIn(caller)
+        return SignInResult(caller)
     # The DID itself stays where it is until the yes.
     await identity_queries.note_proven(tx, did, handle=handle, pds_url=pds_url)
-    return SignedIn(caller, claim=await queries.open_claim(tx, caller, holder, Proof.DID, did))
+    return SignInResult(caller, claim=await queries.open_claim(tx, caller, holder, OwnershipProof.DID, did))
 
 
 async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[ClaimId | None, bool]:
@@ -73,10 +73,10 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
         return None, False
     if holder is None:
         return None, await users.take_email(tx, caller, email)
-    return await queries.open_claim(tx, caller, holder, Proof.EMAIL, email), False
+    return await queries.open_claim(tx, caller, holder, OwnershipProof.EMAIL, email), False
 
 
-async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[Claim, tuple[Holding, ...]]:
+async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[AccountClaim, tuple[Holding, ...]]:
     """A claim of the caller's and what it would join, or has joined. Raises NotFound (none such, or its hour is over)."""
     claim = await queries.find(reader, claim_id, caller)
     if claim is None:
@@ -104,7 +104,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
         raise NotFound(_OTHERWISE)
     dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
     joined = await merge(tx, claim.other_id, caller)
-    if claim.proof is Proof.DID:
+    if claim.proof is OwnershipProof.DID:
         # Now that both are locked: who let it go meanwhile, or was joined by somebody else, keeps what is theirs.
         if await _holder(tx, claim) != caller:
             raise NotFound(_OTHERWISE)
@@ -121,15 +121,15 @@ async def decline(tx: Transaction, caller: UserId, claim_id: ClaimId) -> None:
         raise NotFound("There is nothing to join here any more.")
 
 
-async def _still_holds(reader: Reader, claim: Claim) -> bool:
+async def _still_holds(reader: Reader, claim: AccountClaim) -> bool:
     """Whether what was proven is the other account's still: whoever unlinked a DID, or took another address, is nobody's to join."""
     return await _holder(reader, claim) == claim.other_id
 
 
-async def _holder(reader: Reader, claim: Claim) -> UserId | None:
+async def _holder(reader: Reader, claim: AccountClaim) -> UserId | None:
     if not claim.proven:
         return None
-    if claim.proof is Proof.DID:
+    if claim.proof is OwnershipProof.DID:
         known = await identity_queries.find(reader, Did(claim.proven))
         return None if known is None else known.user_id
     person = await users.by_email(reader, claim.proven)

@@ -14,7 +14,7 @@ OPEN_FOR: Final = HOUR
 KEPT_FOR: Final = 90 * DAY
 
 
-class Proof(StrEnum):
+class OwnershipProof(StrEnum):
     """How somebody showed that the other account is theirs."""
 
     DID = "did"
@@ -35,7 +35,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class AccountClaim:
     """``user_id`` stays. ``other_id`` is None once that account is joined, with this claim or otherwise; ``joined`` after it.
 
     ``proven``: the DID or the address that was the other account's when the person proved it.
@@ -44,7 +44,7 @@ class Claim:
     id: ClaimId
     user_id: UserId
     other_id: UserId | None
-    proof: Proof
+    proof: OwnershipProof
     proven: str
     created_at: Instant
     expires_at: Instant
@@ -53,7 +53,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignInResult:
     """``user_id``: whose session it is. ``was_known``: what a shadow held that is a person now.
 
     ``claim``: another account of theirs waits for their yes; until then it stays as it is.

@@ -7,7 +7,7 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.account_merge.model import KEPT_FOR, OPEN_FOR, Claim, ClaimId, Holding, Proof
+from openmeet.domain.account_merge.model import KEPT_FOR, OPEN_FOR, AccountClaim, ClaimId, Holding, OwnershipProof
 from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import UserId
 
@@ -47,7 +47,7 @@ async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
     )
 
 
-async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: Proof, proven: str) -> ClaimId:
+async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: OwnershipProof, proven: str) -> ClaimId:
     """Keep that ``user_id`` proved to be ``other_id`` by ``proven``, a DID or an address; proven again before the yes it is the same claim."""
     claim_id = ClaimId(new_id(tx.now))
     row = await tx.fetch_one(
@@ -69,7 +69,7 @@ async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: 
     return claim_id if row is None else ClaimId(row["id"])
 
 
-async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> Claim | None:
+async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
     """A claim of this person."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from claims where id = :id and user_id = :user_id", id=claim_id, user_id=user_id
@@ -77,7 +77,7 @@ async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> Claim | No
     return _claim(row) if row else None
 
 
-async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> Claim | None:
+async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
     """The same, and nobody else settles it before this transaction ends."""
     row = await tx.fetch_one(
         f"update claims set expires_at = expires_at where id = :id and user_id = :user_id returning {_COLUMNS}",
@@ -125,13 +125,13 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     await tx.execute("update claims set other_id = null where other_id = :from_user", from_user=from_user)
 
 
-def _claim(row: Row) -> Claim:
+def _claim(row: Row) -> AccountClaim:
     joined = msgspec.json.decode(row["joined"], type=list[tuple[str, int]])
-    return Claim(
+    return AccountClaim(
         id=ClaimId(row["id"]),
         user_id=UserId(row["user_id"]),
         other_id=UserId(row["other_id"]) if row["other_id"] else None,
-        proof=Proof(row["proof"]),
+        proof=OwnershipProof(row["proof"]),
         proven=row["proven"],
         created_at=Instant(row["created_at"]),
         expires_at=Instant(row["expires_at"]),

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from groundwork.outbox.jobs import owe
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
-from openmeet.domain.groups.model import Act, Membership, Role
+from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import speaker_of
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identities_queries
@@ -17,8 +17,8 @@ from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.users.merge import hand_over, hand_over_unique
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import emails, publication_moves, publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 
 # Where news of the one would go into a mail that the other has open about the same subject, they go into that.
 _INTO_OPEN_MAIL: Final = """
@@ -71,14 +71,14 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
 
 # The first that either has is what stays.
 _ORDER: Final = (
-    Role.OWNER,
-    Role.BANNED,
-    Role.ADMIN,
-    Role.MODERATOR,
-    Role.MEMBER,
-    Role.PENDING,
-    Role.LEFT,
-    Role.DECLINED,
+    GroupRole.OWNER,
+    GroupRole.BANNED,
+    GroupRole.ADMIN,
+    GroupRole.MODERATOR,
+    GroupRole.MEMBER,
+    GroupRole.PENDING,
+    GroupRole.LEFT,
+    GroupRole.DECLINED,
 )
 
 _NAMED: Final = (
@@ -135,20 +135,27 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
         network_role=mine.network_role or theirs.network_role,
     )
     await queries.put_member(tx, stays)
-    for kind in (Kind.MEMBERSHIP, Kind.ACCEPTANCE):
+    for kind in (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE):
         if is_said and await publications.promised_among(tx, kind, [theirs.id]):
-            joined = publication_moves.Joined(mine.id, theirs.id, stays.revision + 1, tx.now)
+            joined = publication_moves.JoinedSubjects(mine.id, theirs.id, stays.revision + 1, tx.now)
             await publication_moves.join_subjects(tx, kind, [joined], await _of_whom(tx, kind, stays))
     if role is mine.role:
         return
     await invitation_queries.log(
-        tx, mine.group_id, mine.user_id, Act.ROLE_CHANGED, by=mine.user_id, before=mine.role, after=role, note="merged"
+        tx,
+        mine.group_id,
+        mine.user_id,
+        GroupLogAction.ROLE_CHANGED,
+        by=mine.user_id,
+        before=mine.role,
+        after=role,
+        note="merged",
     )
 
 
-async def _of_whom(tx: Transaction, kind: Kind, stays: Membership) -> UserId:
+async def _of_whom(tx: Transaction, kind: PublicationKind, stays: Membership) -> UserId:
     """Whose repository the record stands in: the member's own, or that which speaks for the group."""
-    group = None if kind is Kind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
+    group = None if kind is PublicationKind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
     return stays.user_id if group is None else speaker_of(group)
 
 
@@ -256,7 +263,7 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     consent = await identities_queries.consent(tx, to_user)
     if consent.is_given and not any(one.can_write for one in await identities_queries.of_user(tx, to_user)):
         # The one who goes said yes a moment ago, and their repository is still being made.
-        await owe(tx, Debt.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
+        await owe(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
 
 
 async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Scope(StrEnum):
+class TokenScope(StrEnum):
     """What a person allows a token; the values travel in requests and in the document."""
 
     READ = "read"
@@ -30,17 +30,17 @@ class Scope(StrEnum):
 
 
 SCOPE_WORDS: Final = {
-    Scope.READ: "See what you see: events and who comes to yours, answers, groups, your calendar, profile and news",
-    Scope.EVENTS: "Make, change, cancel and delete your events; decide who comes and write to them; bring in lists of people",
-    Scope.SERIES: "Make, change, cancel, delete and hand over your series",
-    Scope.ANSWERS: "Answer to events and whole series, follow series and people",
-    Scope.GROUPS: "Make, run and hand over groups, write to their members, join and leave groups",
-    Scope.PROFILE: "Change your profile, what you hear of, searches that you keep and the calendars you subscribe to; report, block and mute for you",
-    Scope.PUBLISHING: "Say yes or no for you to publishing what is public of yours, where anyone can read it and copies may remain",
-    Scope.WEBHOOKS: "Register addresses that are told what happens",
-    Scope.MODERATION: "Moderate this site, where you are a moderator",
-    Scope.CALENDAR_ADDRESS: "See, renew and close the secret addresses of your calendar and of your groups’",
-    Scope.OPERATING: "See how the synchronisation stands, where you run this site",
+    TokenScope.READ: "See what you see: events and who comes to yours, answers, groups, your calendar, profile and news",
+    TokenScope.EVENTS: "Make, change, cancel and delete your events; decide who comes and write to them; bring in lists of people",
+    TokenScope.SERIES: "Make, change, cancel, delete and hand over your series",
+    TokenScope.ANSWERS: "Answer to events and whole series, follow series and people",
+    TokenScope.GROUPS: "Make, run and hand over groups, write to their members, join and leave groups",
+    TokenScope.PROFILE: "Change your profile, what you hear of, searches that you keep and the calendars you subscribe to; report, block and mute for you",
+    TokenScope.PUBLISHING: "Say yes or no for you to publishing what is public of yours, where anyone can read it and copies may remain",
+    TokenScope.WEBHOOKS: "Register addresses that are told what happens",
+    TokenScope.MODERATION: "Moderate this site, where you are a moderator",
+    TokenScope.CALENDAR_ADDRESS: "See, renew and close the secret addresses of your calendar and of your groups’",
+    TokenScope.OPERATING: "See how the synchronisation stands, where you run this site",
 }
 
 
@@ -83,58 +83,58 @@ FOR_OPERATORS: Final = frozenset({"showSyncStatus", "listFlags", "listFlagChange
 
 # By the first word of the address behind /api/.
 AREAS: Final = {
-    "events": Scope.EVENTS,
-    "series": Scope.SERIES,
-    "co-hosting": Scope.EVENTS,
-    "groups": Scope.GROUPS,
-    "group-invitations": Scope.GROUPS,
-    "imports": Scope.EVENTS,
-    "arrivals": Scope.ANSWERS,
-    "me": Scope.PROFILE,
-    "my": Scope.PROFILE,
-    "notifications": Scope.PROFILE,
-    "searches": Scope.PROFILE,
-    "notification-preferences": Scope.PROFILE,
-    "webhooks": Scope.WEBHOOKS,
-    "moderation": Scope.MODERATION,
-    "people": Scope.PROFILE,
-    "calendar-feed": Scope.CALENDAR_ADDRESS,
+    "events": TokenScope.EVENTS,
+    "series": TokenScope.SERIES,
+    "co-hosting": TokenScope.EVENTS,
+    "groups": TokenScope.GROUPS,
+    "group-invitations": TokenScope.GROUPS,
+    "imports": TokenScope.EVENTS,
+    "arrivals": TokenScope.ANSWERS,
+    "me": TokenScope.PROFILE,
+    "my": TokenScope.PROFILE,
+    "notifications": TokenScope.PROFILE,
+    "searches": TokenScope.PROFILE,
+    "notification-preferences": TokenScope.PROFILE,
+    "webhooks": TokenScope.WEBHOOKS,
+    "moderation": TokenScope.MODERATION,
+    "people": TokenScope.PROFILE,
+    "calendar-feed": TokenScope.CALENDAR_ADDRESS,
 }
 
 # Operations for sessions alone, by the first word of their address.
 FOR_SESSIONS: Final = frozenset({"auth", "session", "tokens", "takeout"})
 
 EXCEPTIONS: Final = {
-    "answerSeriesFound": Scope.SERIES,
-    "putAnswer": Scope.ANSWERS,
-    "answerSeries": Scope.ANSWERS,
-    "stopGoingToSeries": Scope.ANSWERS,
-    "askToConfirmAnswer": Scope.ANSWERS,
-    "followSeries": Scope.ANSWERS,
-    "followPerson": Scope.ANSWERS,
-    "unfollowPerson": Scope.ANSWERS,
-    "unfollowSeries": Scope.ANSWERS,
+    "answerSeriesFound": TokenScope.SERIES,
+    "putAnswer": TokenScope.ANSWERS,
+    "answerSeries": TokenScope.ANSWERS,
+    "stopGoingToSeries": TokenScope.ANSWERS,
+    "askToConfirmAnswer": TokenScope.ANSWERS,
+    "followSeries": TokenScope.ANSWERS,
+    "followPerson": TokenScope.ANSWERS,
+    "unfollowPerson": TokenScope.ANSWERS,
+    "unfollowSeries": TokenScope.ANSWERS,
     # A yes makes things public for good: more than changing a profile.
-    "answerPublishingConsent": Scope.PUBLISHING,
+    "answerPublishingConsent": TokenScope.PUBLISHING,
     # It changes nothing.
-    "previewSeries": Scope.READ,
+    "previewSeries": TokenScope.READ,
     # A date that is opened is stored; nobody but its reader notices.
-    "openSeriesDate": Scope.READ,
-    "checkConflicts": Scope.READ,
+    "openSeriesDate": TokenScope.READ,
+    "checkConflicts": TokenScope.READ,
     # Whoever may speak for somebody may report for them.
-    "reportEvent": Scope.PROFILE,
-    "reportSeries": Scope.PROFILE,
-    "reportGroup": Scope.PROFILE,
+    "reportEvent": TokenScope.PROFILE,
+    "reportSeries": TokenScope.PROFILE,
+    "reportGroup": TokenScope.PROFILE,
     # What moderators read names people who reported: reading alone is not enough.
-    "listReportedThings": Scope.MODERATION,
-    "listWithheld": Scope.MODERATION,
-    "listModerationLog": Scope.MODERATION,
-    "getModerationPolicy": Scope.MODERATION,
+    "listReportedThings": TokenScope.MODERATION,
+    "listWithheld": TokenScope.MODERATION,
+    "listModerationLog": TokenScope.MODERATION,
+    "getModerationPolicy": TokenScope.MODERATION,
     # Who knows the address reads the calendar without any token: seeing it is more than reading.
-    "showMyFeed": Scope.CALENDAR_ADDRESS,
-    "showGroupFeed": Scope.CALENDAR_ADDRESS,
-    "renewGroupFeed": Scope.CALENDAR_ADDRESS,
-    "closeGroupFeed": Scope.CALENDAR_ADDRESS,
+    "showMyFeed": TokenScope.CALENDAR_ADDRESS,
+    "showGroupFeed": TokenScope.CALENDAR_ADDRESS,
+    "renewGroupFeed": TokenScope.CALENDAR_ADDRESS,
+    "closeGroupFeed": TokenScope.CALENDAR_ADDRESS,
 }
 
 
@@ -143,10 +143,10 @@ def area_of(path: str) -> str:
     return path.split("/")[2]
 
 
-def scope_of(name: str, method: str, path: str) -> Scope | None:
+def scope_of(name: str, method: str, path: str) -> TokenScope | None:
     """What a token needs for the operation; None: no token may."""
     if name in FOR_OPERATORS:
-        return Scope.OPERATING
+        return TokenScope.OPERATING
     if name in FOR_SERVICES:
         return None
     if name in EXCEPTIONS:
@@ -155,5 +155,5 @@ def scope_of(name: str, method: str, path: str) -> Scope | None:
     if area in FOR_SESSIONS:
         return None
     if method == "GET":
-        return Scope.READ if area in AREAS else None
+        return TokenScope.READ if area in AREAS else None
     return AREAS.get(area)

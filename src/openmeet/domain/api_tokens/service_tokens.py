@@ -26,7 +26,7 @@ _COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceTokenInfo:
     """A credential without itself."""
 
     id: ServiceId
@@ -37,7 +37,7 @@ class Service:
     revoked_at: Instant | None
 
 
-async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) -> tuple[Service, str]:
+async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) -> tuple[ServiceTokenInfo, str]:
     """A new credential, and the one time that it is seen. Raises InvalidInput."""
     name = one_line(name)
     if not name or len(name) > MAX_NAME:
@@ -45,7 +45,7 @@ async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) 
     if not scopes:
         raise InvalidInput("scopes", "Choose at least one thing that the service may do.")
     token = PREFIX + secrets.token_urlsafe(32)
-    made = Service(ServiceId(new_id(tx.now)), name, frozenset(scopes), tx.now, None, None)
+    made = ServiceTokenInfo(ServiceId(new_id(tx.now)), name, frozenset(scopes), tx.now, None, None)
     await tx.execute(
         f"""
         insert into service_credentials (token_hash, {_COLUMNS})
@@ -60,7 +60,7 @@ async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) 
     return made, token
 
 
-async def find(reader: Reader, token: str) -> Service | None:
+async def find(reader: Reader, token: str) -> ServiceTokenInfo | None:
     """Whose credential this is; None when it is unknown or revoked."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from service_credentials where token_hash = :token_hash and revoked_at is null",
@@ -69,7 +69,7 @@ async def find(reader: Reader, token: str) -> Service | None:
     return None if row is None else _service(row)
 
 
-async def note_use(tx: Transaction, service: Service) -> None:
+async def note_use(tx: Transaction, service: ServiceTokenInfo) -> None:
     """It was used; noted now and then, a write for every request would cost more than it tells."""
     await tx.execute(
         """
@@ -82,12 +82,12 @@ async def note_use(tx: Transaction, service: Service) -> None:
     )
 
 
-def was_used_lately(service: Service, now: Instant) -> bool:
+def was_used_lately(service: ServiceTokenInfo, now: Instant) -> bool:
     """Whether nothing needs to be noted."""
     return service.last_used_at is not None and service.last_used_at >= now - NOTED_EVERY
 
 
-async def listed(reader: Reader) -> list[Service]:
+async def listed(reader: Reader) -> list[ServiceTokenInfo]:
     """All of them, revoked ones too, the newest first."""
     rows = await reader.fetch(f"select {_COLUMNS} from service_credentials order by created_at desc, id desc")
     return [_service(row) for row in rows]
@@ -104,9 +104,9 @@ async def revoke(tx: Transaction, service_id: str) -> None:
         raise NotFound("There is no such credential.")
 
 
-def _service(row: Row) -> Service:
+def _service(row: Row) -> ServiceTokenInfo:
     known = list(ServiceScope)
-    return Service(
+    return ServiceTokenInfo(
         ServiceId(row["id"]),
         row["name"],
         frozenset(ServiceScope(word) for word in row["scopes"].split() if word in known),

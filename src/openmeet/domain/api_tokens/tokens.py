@@ -10,7 +10,7 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.api_tokens.scopes import Scope
+from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.users.merge import hand_over, hand_over_unique
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.markdown import one_line
@@ -38,7 +38,7 @@ class ApiToken:
     id: TokenId
     user_id: UserId
     name: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[TokenScope]
     created_at: Instant
     expires_at: Instant | None
     last_used_at: Instant | None
@@ -49,15 +49,15 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenWanted:
+class NewToken:
     """What its owner decided; ``lives`` in microseconds, None: until it is revoked."""
 
     name: str
-    scopes: frozenset[Scope]
+    scopes: frozenset[TokenScope]
     lives: int | None
 
 
-def check(*, name: str, scopes: Collection[str], days: str) -> TokenWanted:
+def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
     """The wish of a form or a program; empty ``days``: until it is revoked. InvalidForm names every field that is wrong."""
     problems: dict[str, str] = {}
     name = one_line(name)
@@ -65,17 +65,17 @@ def check(*, name: str, scopes: Collection[str], days: str) -> TokenWanted:
         problems["name"] = "Say what the token is for."
     elif len(name) > MAX_NAME:
         problems["name"] = f"At most {MAX_NAME} characters."
-    known = {scope.value for scope in Scope}
+    known = {scope.value for scope in TokenScope}
     if not scopes:
         problems["scopes"] = "Choose at least one thing that the token may do."
     elif not set(scopes) <= known:
-        problems["scopes"] = "Choose from: " + ", ".join(Scope) + "."
+        problems["scopes"] = "Choose from: " + ", ".join(TokenScope) + "."
     is_number = days.isascii() and days.isdigit() and len(days) <= 6
     if days and not (is_number and 1 <= int(days) <= MAX_DAYS):
         problems["expires_in_days"] = f"A token works for 1 to {MAX_DAYS} days, or until you revoke it."
     if problems:
         raise InvalidForm(problems)
-    return TokenWanted(name, frozenset(map(Scope, scopes)), int(days) * DAY if days else None)
+    return NewToken(name, frozenset(map(TokenScope, scopes)), int(days) * DAY if days else None)
 
 
 def hash_token(token: str) -> bytes:
@@ -83,18 +83,18 @@ def hash_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def scopes_text(scopes: Collection[Scope]) -> str:
+def scopes_text(scopes: Collection[TokenScope]) -> str:
     """As they are stored and shown: in the order of the table."""
-    return " ".join(scope.value for scope in Scope if scope in scopes)
+    return " ".join(scope.value for scope in TokenScope if scope in scopes)
 
 
-def scopes_in(text: str) -> frozenset[Scope]:
+def scopes_in(text: str) -> frozenset[TokenScope]:
     """The scopes of a stored text; one that we do not know any more allows nothing."""
-    known: Sequence[str] = list(Scope)
-    return frozenset(Scope(word) for word in text.split() if word in known)
+    known: Sequence[str] = list(TokenScope)
+    return frozenset(TokenScope(word) for word in text.split() if word in known)
 
 
-async def make(tx: Transaction, caller: Caller, wanted: TokenWanted) -> tuple[ApiToken, str]:
+async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiToken, str]:
     """A new token of the caller, and the one time that it is seen. Refused when they have too many."""
     if await count_working(tx, caller.user_id) >= MAX_TOKENS:
         raise Refused(f"You have {MAX_TOKENS} tokens. Revoke one that you do not use first.", name="TooManyTokens")

@@ -7,17 +7,17 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import crowds, notify, queries, registration, rules, save, waitlist
-from openmeet.domain.attendance.crowds import Telling
+from openmeet.domain.attendance.crowds import EventNotice
 from openmeet.domain.attendance.model import (
     NO_WISHES,
     Attendance,
     AttendanceId,
     AttendanceStatus,
     NetworkAnswer,
-    Reply,
-    Source,
+    RsvpReply,
+    RsvpRequest,
+    RsvpSource,
     Through,
-    Wishes,
 )
 from openmeet.domain.attendance.notify import (
     earlier_start,
@@ -27,10 +27,10 @@ from openmeet.domain.attendance.notify import (
     tell_hosts,
     tell_of_foreign,
 )
-from openmeet.domain.attendance.registration import ForeignAnswers, Joining
+from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.response_details import particulars
-from openmeet.domain.attendance.rules import Standing
-from openmeet.domain.attendance.transitions import OF_RECORD, OF_REPLY, TABLE, Act, Outcome
+from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.transitions import OF_RECORD, OF_REPLY, TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_for_update
@@ -38,7 +38,7 @@ from openmeet.domain.events.seeing import may_answer_from_network, may_see
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publications
@@ -51,8 +51,8 @@ async def answer(
     tx: Transaction,
     caller: Caller,
     slug: EventSlug,
-    reply: Reply,
-    wishes: Wishes = NO_WISHES,
+    reply: RsvpReply,
+    wishes: RsvpRequest = NO_WISHES,
     *,
     through: Through = Through.PAGE,
     tells_host: bool = True,
@@ -72,21 +72,25 @@ async def answer(
     event, mine, joining = begun.event, begun.mine, begun.joining
     act = OF_REPLY[reply]
     # Who has an answer may always take it back, whatever became of their sight of the event.
-    takes_back = act is Act.DECLINE and rules.is_invited(mine)
+    takes_back = act is AttendanceAction.DECLINE and rules.is_invited(mine)
     if not takes_back and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
         raise NotFound("There is no such event.")
     if event.is_gone:
         raise Refused("This event has been removed.", name="EventRemoved")
-    if begun.is_unwelcome and act is not Act.DECLINE:
+    if begun.is_unwelcome and act is not AttendanceAction.DECLINE:
         raise Refused("You cannot answer to this event.", name="NotWelcome")
-    standing = Standing(
+    standing = Eligibility(
         is_host=caller.user_id in begun.hosts, is_member=await is_member(tx, event, joining, caller.user_id)
     )
     rules.must_be_open(event, joining, mine, act, standing, tx.now)
     said = particulars(
-        event, joining, mine or await _said_before(tx, event, joining, caller), wishes, is_going=act is Act.GOING
+        event,
+        joining,
+        mine or await _said_before(tx, event, joining, caller),
+        wishes,
+        is_going=act is AttendanceAction.GOING,
     )
-    room = act is Act.GOING and await save.has_room(tx, event, joining, mine, said, known=begun.places)
+    room = act is AttendanceAction.GOING and await save.has_room(tx, event, joining, mine, said, known=begun.places)
     # Offers that ended just now may have moved this very answer, out of the line or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and begun.places.has_late_offers else mine
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
@@ -102,7 +106,7 @@ async def answer(
         mine,
         decided,
         said,
-        source=Source.HERE,
+        source=RsvpSource.HERE,
         through=through,
         actor_id=caller.user_id,
         answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
@@ -149,14 +153,17 @@ async def apply_from_network(
     if not rules.is_invited(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
     # Whom the host keeps away, or a moderator has blocked, may write what they want: here it is no.
-    act = Act.NETWORK_NOT_GOING if begun.is_unwelcome else OF_RECORD[answer]
+    act = AttendanceAction.NETWORK_NOT_GOING if begun.is_unwelcome else OF_RECORD[answer]
     is_in_group = await is_member(tx, event, joining, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
-    standing = Standing(is_host=user_id in begun.hosts, is_member=is_in_group, is_foreign=is_foreign)
+    standing = Eligibility(is_host=user_id in begun.hosts, is_member=is_in_group, is_foreign=is_foreign)
     said = replace(save.as_said(mine), mode=save.mode_of_record(event, mine))
     if mine is None or mine.record_uri != record_uri:
         await queries.release_records(tx, {record_uri})
-    asks_for_room = TABLE[act][mine.status if mine else None] in {Outcome.SEAT, Outcome.CLEAR_UP}
+    asks_for_room = TABLE[act][mine.status if mine else None] in {
+        AttendanceTransition.SEAT,
+        AttendanceTransition.CLEAR_UP,
+    }
     # There may be very many, and they take no place.
     is_apart = is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
     room = asks_for_room and not is_apart and await save.has_room(tx, event, joining, mine, said, known=begun.places)
@@ -173,7 +180,7 @@ async def apply_from_network(
             mine,
             decided,
             said,
-            source=Source.NETWORK,
+            source=RsvpSource.NETWORK,
             through=Through.NETWORK,
             actor_id=None,
             answered_at=first_seen,
@@ -206,9 +213,9 @@ async def stand_again(
         raise NotFound("There is no such answer.")
     joining = await registration.of_event(tx, event)
     act, said = OF_RECORD[rules.said_by(status)], save.as_said(mine)
-    room = act is Act.NETWORK_GOING and await save.has_room(tx, event, joining, mine, said)
+    room = act is AttendanceAction.NETWORK_GOING and await save.has_room(tx, event, joining, mine, said)
     mine = await queries.by_id(tx, attendance_id) or mine
-    decided = rules.decide(event, joining, mine, act, standing=Standing(), has_room=room, now=tx.now)
+    decided = rules.decide(event, joining, mine, act, standing=Eligibility(), has_room=room, now=tx.now)
     saved = await save.put(
         tx,
         event,
@@ -216,7 +223,7 @@ async def stand_again(
         mine,
         decided,
         said,
-        source=Source.HERE,
+        source=RsvpSource.HERE,
         through=Through.NETWORK,
         actor_id=None,
         answered_at=answered_at,
@@ -263,7 +270,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
             await waitlist.fill(tx, event, await registration.of_event(tx, event))
         else:
             await queries.set_record(tx, one.id, None)
-            if one.source is not Source.HERE:
+            if one.source is not RsvpSource.HERE:
                 await _gone(tx, event, one)
 
 
@@ -281,7 +288,7 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
         mine,
         decided,
         save.as_said(mine),
-        source=Source.NETWORK,
+        source=RsvpSource.NETWORK,
         through=Through.NETWORK,
         actor_id=None,
         answered_at=tx.now,
@@ -291,7 +298,9 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
-async def event_changed(tx: Transaction, event: Event, kind: Kind, *, by: UserId, before: Event | None = None) -> None:
+async def event_changed(
+    tx: Transaction, event: Event, kind: NotificationKind, *, by: UserId, before: Event | None = None
+) -> None:
     """Tell everybody whom a change of the event concerns, its other hosts among them, and let people move up if it made room.
 
     ``by``: who did it, and knows. ``before``: the event as it was, so that they read from when to when it was moved.
@@ -299,7 +308,7 @@ async def event_changed(tx: Transaction, event: Event, kind: Kind, *, by: UserId
     about, starts_at = particulars_of(before, event), earlier_start(before, event)
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
     await notifications.tell(tx, hosts, kind, event.id, event.revision, about, starts_at=starts_at)
-    await crowds.tell_answering(tx, event.id, Telling(kind, event.revision, about, by, starts_at))
+    await crowds.tell_answering(tx, event.id, EventNotice(kind, event.revision, about, by, starts_at))
     await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
@@ -331,7 +340,7 @@ async def decide_all_records_anew(tx: Transaction, event_ids: Sequence[EventId])
     """The same of several events."""
     if event_ids:
         chosen = "select id from attendances where event_id in :event_ids"
-        kind = publications.Kind.RSVP
+        kind = publications.PublicationKind.RSVP
         await publications.look_again_where(tx, kind=kind, chosen=chosen, event_ids=list(event_ids))
 
 
@@ -351,12 +360,12 @@ async def note_record(
     if event is not None and (
         event.record_uri != about or event.deleted_at is not None or not rules.may_answers_be_public(event)
     ):
-        await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=[attendance_id])
+        await publications.look_again(tx, kind=publications.PublicationKind.RSVP, subject_ids=[attendance_id])
 
 
 async def _is_anothers(reader: Reader, mine: Attendance, uri: str, about: str | None, is_about: IsAbout) -> bool:
     """Whether another record of this person's, about the same event's record, is what counts: that one is theirs to take back."""
-    if mine.source is not Source.NETWORK or mine.record_uri is None or mine.record_uri == uri:
+    if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
         return False
     return await is_about(reader, mine.record_uri, about)
 
@@ -366,14 +375,18 @@ async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
     await queries.set_record(tx, attendance_id, None)
 
 
-async def is_member(reader: Reader, event: Event, joining: Joining, user_id: UserId, *, always: bool = False) -> bool:
+async def is_member(
+    reader: Reader, event: Event, joining: RegistrationSettings, user_id: UserId, *, always: bool = False
+) -> bool:
     """Whether somebody is in the event's group; asked only where that matters, or ``always``."""
     if event.group is None or not (joining.is_members_only or always):
         return False
     return await role_in(reader, event.group.id, user_id) in INSIDE
 
 
-async def _said_before(reader: Reader, event: Event, joining: Joining, caller: Caller) -> Attendance | None:
+async def _said_before(
+    reader: Reader, event: Event, joining: RegistrationSettings, caller: Caller
+) -> Attendance | None:
     """What somebody said to another date of the same series beside yes: nobody is asked the same thing every week."""
     if event.place_in_series is None:
         return None

@@ -7,8 +7,8 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AnswerMode
 from openmeet.domain.attendance.queries import HOLDS
-from openmeet.domain.attendance.registration import Joining
-from openmeet.domain.attendance.rules import Held, Limits, is_too_large, limits_of
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken, is_too_large, limits_of
 from openmeet.domain.events.model import Details, Event, EventId
 
 
@@ -24,12 +24,12 @@ class Lowered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _WaitingParty:
     party: int
     mode: AnswerMode | None
 
 
-async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[Limits, Limits]]) -> Lowered:
+async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> Lowered:
     """Of events with their limits as they are and as they would be. What was so before is no consequence."""
     lower = {event_id: limits for event_id, limits in wanted.items() if limits[0] != limits[1]}
     if not lower:
@@ -48,13 +48,13 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[Limits, Limit
         " and offered_until is null group by event_id, mode, party order by event_id, mode, party",
         ids=ids,
     ):
-        event_id, one = EventId(row["event_id"]), _Waiting(row["party"], _mode(row["mode"]))
+        event_id, one = EventId(row["event_id"]), _WaitingParty(row["party"], _mode(row["mode"]))
         before, after = lower[event_id]
         if is_too_large(after, one) and not is_too_large(before, one):
             stuck[event_id] = stuck.get(event_id, 0) + int(row["found"])
     over = {}
     for event_id, (before, after) in lower.items():
-        taken = Held(held.get(event_id, {}))
+        taken = SeatsTaken(held.get(event_id, {}))
         more = _beyond(after, taken)
         if more > _beyond(before, taken):
             over[event_id] = more
@@ -76,7 +76,7 @@ async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) ->
     )
 
 
-async def by_joining(reader: Reader, events: Sequence[Event], joining: Joining) -> Lowered:
+async def by_joining(reader: Reader, events: Sequence[Event], joining: RegistrationSettings) -> Lowered:
     """Of events into which people are to get so."""
     known = await registration.of_events(reader, events)
     return await by_limits(reader, {one.id: (limits_of(one, known[one.id]), limits_of(one, joining)) for one in events})
@@ -96,7 +96,7 @@ def words(lowered: Lowered) -> str:
     return " ".join(said)
 
 
-def _beyond(limits: Limits, held: Held) -> int:
+def _beyond(limits: SeatLimits, held: SeatsTaken) -> int:
     """How many people have a place for whom there is none."""
     of_modes = [held.of(mode) - limit for mode, limit in limits.of_mode.items()]
     in_all = 0 if limits.total is None else held.total - limits.total

@@ -14,17 +14,16 @@ from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt as OwedDebt
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import Job, owe
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.notify import CONCERNED, people_answering
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import lock_for_update
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.notifications.notify import tell
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 TellingId = NewType("TellingId", str)
 
@@ -44,17 +43,17 @@ _HEARD = f"""
 """
 
 
-class Telling(msgspec.Struct, frozen=True):
+class EventNotice(msgspec.Struct, frozen=True):
     """One change of an event. ``by``: who made it, and knows. ``starts_at``: of a moved one the earlier start."""
 
-    kind: Kind
+    kind: NotificationKind
     revision: int
-    particulars: Particulars
+    particulars: NotificationDetails
     by: UserId
     starts_at: Instant | None = None
 
 
-async def tell_answering(tx: Transaction, event_id: EventId, telling: Telling) -> None:
+async def tell_answering(tx: Transaction, event_id: EventId, telling: EventNotice) -> None:
     """Tell everybody who answered a locked event so that it concerns them, the first at once."""
     told_until: UserId | None = _NOBODY
     if await _oldest(tx, event_id) is None:
@@ -71,7 +70,7 @@ async def tell_answering(tx: Transaction, event_id: EventId, telling: Telling) -
         told_until=told_until,
         now=tx.now,
     )
-    await owe(tx, Debt.EVENT_NEWS, left)
+    await owe(tx, JobKind.EVENT_NEWS, left)
 
 
 async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
@@ -85,7 +84,7 @@ async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[Eve
 def event_news_payer(db: Database) -> Payer:
     """The payer of ``Debt.EVENT_NEWS``; the subject is what is left of a telling."""
 
-    async def pay(debt: OwedDebt) -> None:
+    async def pay(debt: Job) -> None:
         while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(debt.subject))):
             pass
 
@@ -108,7 +107,9 @@ async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
     return True
 
 
-async def _tell_some(tx: Transaction, event_id: EventId, telling: Telling, after: UserId, limit: int) -> UserId | None:
+async def _tell_some(
+    tx: Transaction, event_id: EventId, telling: EventNotice, after: UserId, limit: int
+) -> UserId | None:
     """Tell the next so many people behind ``after``; the last of them, None where that was everybody."""
     people = await people_answering(tx, [event_id], CONCERNED, after=after, limit=limit + 1)
     some = people[:limit]
@@ -124,11 +125,11 @@ async def _tell_some(tx: Transaction, event_id: EventId, telling: Telling, after
     return None if len(people) <= limit else some[-1]
 
 
-async def _oldest(reader: Reader, event_id: EventId) -> tuple[TellingId, Telling, UserId] | None:
+async def _oldest(reader: Reader, event_id: EventId) -> tuple[TellingId, EventNotice, UserId] | None:
     row = await reader.fetch_one(
         "select id, telling, told_until from event_tellings where event_id = :event_id order by created_at, id limit 1",
         event_id=event_id,
     )
     if row is None:
         return None
-    return TellingId(row["id"]), msgspec.json.decode(row["telling"], type=Telling), UserId(row["told_until"])
+    return TellingId(row["id"]), msgspec.json.decode(row["telling"], type=EventNotice), UserId(row["told_until"])

@@ -9,15 +9,15 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events import deleted_records, drafts, series_dates
 from openmeet.domain.events.actions import lock_hosted
 from openmeet.domain.events.co_host_queries import beside_authors
-from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Details, Event, EventSlug
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_id, lock_by_slug, lock_series_of
 from openmeet.domain.groups.membership_queries import roles_of
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.users.model import Caller
 
 
@@ -31,7 +31,7 @@ async def revise(
         await decide_records_anew(tx, event.id)
         await network_rsvps.look_again(tx, [event])
         await reevaluation.look_again(tx, [event])
-    told = await _tell(tx, caller, before, event, Kind.EVENT_CHANGED)
+    told = await _tell(tx, caller, before, event, NotificationKind.EVENT_CHANGED)
     if before is not None:
         await _tell_mentioned(tx, caller, before, event)
     return told
@@ -46,10 +46,10 @@ async def cancel(
     if event.record_deleted_at is not None:
         event = await deleted_records.keep_here(tx, event)
         await decide_records_anew(tx, event.id)
-    return await _tell(tx, caller, before, event, Kind.EVENT_CANCELLED)
+    return await _tell(tx, caller, before, event, NotificationKind.EVENT_CANCELLED)
 
 
-async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: Decision) -> Event:
+async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
     """``deleted_records.decide``; the records of its answers follow the event's. Nobody is told: for them nothing is different."""
     await _lock(tx, slug)
     event = await deleted_records.decide(tx, caller, slug, decision)
@@ -61,7 +61,7 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
     """``events.actions.reinstate``; the same people hear of it."""
     before = await _lock(tx, slug)
     event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
-    return await _tell(tx, caller, before, event, Kind.EVENT_REINSTATED)
+    return await _tell(tx, caller, before, event, NotificationKind.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -69,7 +69,7 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
     await decide_records_anew(tx, event.id)
-    return await _tell(tx, caller, before, event, Kind.EVENT_DELETED)
+    return await _tell(tx, caller, before, event, NotificationKind.EVENT_DELETED)
 
 
 async def _tell_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
@@ -86,11 +86,11 @@ async def _tell_mentioned(tx: Transaction, caller: Caller, before: Event, event:
     beside = (await beside_authors(tx, [event.id])).get(event.id, [])
     roles = await roles_of(tx, event.group.id, people) if event.group else {}
     near = {event.author_id, *answered, *beside, *(one for one, role in roles.items() if role in INSIDE)}
-    about = Particulars(person_id=caller.user_id)
+    about = NotificationDetails(person_id=caller.user_id)
     to = [one for one in people if one in near]
     sources = [caller.user_id]
     await notifications.tell(
-        tx, to, Kind.MENTION, event.id, event.revision, about, starts_at=event.starts_at, sources=sources
+        tx, to, NotificationKind.MENTION, event.id, event.revision, about, starts_at=event.starts_at, sources=sources
     )
 
 
@@ -100,7 +100,7 @@ async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
     return await lock_by_slug(tx, slug)
 
 
-async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: Kind) -> Event:
+async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: NotificationKind) -> Event:
     if before is None or before.revision != event.revision:
         await event_changed(tx, event, kind, by=caller.user_id, before=before)
         await series_dates.owe_around(tx, event.slug)
@@ -114,7 +114,7 @@ async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
 
     Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, a copy of the network's).
     """
-    event = await lock_hosted(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
+    event = await lock_hosted(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
     if event.is_draft:
         return event
     if event.place_in_series is not None:

@@ -7,14 +7,14 @@ from openmeet.domain.attendance import queries, reevaluation
 from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import of_event
-from openmeet.domain.events.model import Event, Origin, Visibility
-from openmeet.domain.events.publication import Reach, owe_attributions, reach, reach_of
+from openmeet.domain.events.model import Event, RecordOrigin, Visibility
+from openmeet.domain.events.publication import PublishLevel, owe_attributions, reach, reach_of
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupDetails, GroupId, GroupSlug, GroupVisibility
 from openmeet.domain.groups.publication import Share, look_at_members, share_of
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
 
@@ -32,7 +32,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
     """A group was edited, here or in its record: see to its events where others may see or publish them now."""
     if _reaching(before.details) == _reaching(after.details):
         return
-    if reach(Visibility.PUBLIC, of_event(after)) is Reach.NOTHING:
+    if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
         await events.release_in_group(tx, after.id)
     if after.details.visibility is GroupVisibility.PRIVATE:
         await reevaluation.look_again_in(tx, after.id)
@@ -41,7 +41,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
     """``groups.publishing.open_account``: what is coming and out moves there, as far as the network learns whose event it is."""
-    before, _ = await groups.lock_for(tx, caller, slug, Action.TRANSFER)
+    before, _ = await groups.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)
     if before.network.account_id is None and share_of(after) is Share.ALL:
         await ownership.move_records(tx, await _coming_made_here(tx, after.id))
@@ -65,18 +65,18 @@ async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
         one
         for one in locked
         if one is not None
-        and one.origin is Origin.HERE
+        and one.origin is RecordOrigin.HERE
         and not (one.is_gone or one.is_draft or one.is_over(tx.now))
-        and reach_of(one) is Reach.FULL
+        and reach_of(one) is PublishLevel.FULL
     ]
 
 
 async def look_at_records(tx: Transaction, group_id: GroupId) -> None:
     """Decide anew what of a group's events, of the answers to them and of who is in it is published."""
     event_ids = await events.ids_in_group(tx, group_id)
-    await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=event_ids)
+    await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
     answers = await queries.ids_of_group(tx, group_id)
-    await publications.look_again(tx, kind=publications.Kind.RSVP, subject_ids=answers)
+    await publications.look_again(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
     await look_at_members(tx, group_id)
     await owe_attributions(tx, group_id)
 

@@ -3,10 +3,17 @@
 from collections.abc import Collection, Sequence
 
 from groundwork.database.bulk import for_each, inserting
-from groundwork.database.together import Write, execute_together
+from groundwork.database.together import SqlWrite, execute_together
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Change, Through
+from openmeet.domain.attendance.model import (
+    AnswerMode,
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    HistoryEntry,
+    Through,
+)
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.paging import WHOLE, Page
@@ -41,11 +48,11 @@ async def keep(
     *,
     through: Through,
     actor_id: UserId | None,
-    along: Sequence[Write] = (),
+    along: Sequence[SqlWrite] = (),
     is_heard: bool = True,
 ) -> None:
     """One more line of an answer to this event, written together with what goes ``along``; ``is_heard`` as in ``placing.put``."""
-    await execute_together(tx, [*along, Write(_INSERT, _values(tx, before, after, through, actor_id))])
+    await execute_together(tx, [*along, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
     if not is_heard:
         return
     group_id = event.group.id if event.group else None
@@ -91,7 +98,7 @@ async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> Non
     )
 
 
-async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[Change]:
+async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[HistoryEntry]:
     """Everything that happened to one answer, oldest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id"
@@ -102,7 +109,7 @@ async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WH
     return [_change_of(row) for row in rows]
 
 
-async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> Change | None:
+async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> HistoryEntry | None:
     """The last change that led to this status."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id and after_status = :status"
@@ -163,8 +170,8 @@ def _values(
     }
 
 
-def _change_of(row: Row) -> Change:
-    return Change(
+def _change_of(row: Row) -> HistoryEntry:
+    return HistoryEntry(
         id=row["id"],
         attendance_id=AttendanceId(row["attendance_id"]),
         actor_id=UserId(row["actor_id"]) if row["actor_id"] else None,

@@ -13,21 +13,20 @@ from openmeet.domain.attendance.model import (
     AttendanceId,
     AttendanceStatus,
     PendingFor,
-    Source,
+    RsvpRequest,
+    RsvpSource,
     Through,
-    Wishes,
 )
-from openmeet.domain.attendance.registration import DEFAULT, Joining
-from openmeet.domain.attendance.response_details import Said, particulars
-from openmeet.domain.attendance.rules import Decided, Standing
-from openmeet.domain.attendance.transitions import TABLE, Act, Outcome
+from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
+from openmeet.domain.attendance.response_details import ResponseDetails, particulars
+from openmeet.domain.attendance.rules import Decided, Eligibility
+from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.permissions import Act as HostAct
-from openmeet.domain.events.permissions import may
+from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_several, several
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind, Particulars, When
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind, When
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
 from openmeet.i18n.markdown import one_line
@@ -56,7 +55,7 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
     """Whether somebody looks after the answers to an event: its author and co-hosts."""
     if caller is None:
         return False
-    return may(await seeing.standing_of(reader, event, caller.user_id), HostAct.DECIDE_ANSWERS)
+    return may(await seeing.standing_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
 
 
 async def approve(
@@ -68,7 +67,7 @@ async def approve(
     """
     event = await lock_hosted(tx, caller, slug)
     joining = await registration.of_event(tx, event)
-    found = await _chosen(tx, event, ids, Act.APPROVE)
+    found = await _chosen(tx, event, ids, AttendanceAction.APPROVE)
     if ids is None:
         waits = (PendingFor.APPROVAL, PendingFor.APART, None)
         found = [one for one in found if one.status is AttendanceStatus.PENDING and one.pending_for in waits]
@@ -76,15 +75,15 @@ async def approve(
     waiting: list[Attendance] = []
     for one in found:
         room = await save.has_room(tx, event, joining, one, save.as_said(one))
-        saved = await apply(tx, event, one, Act.APPROVE, caller, has_room=room, is_approved=True)
+        saved = await apply(tx, event, one, AttendanceAction.APPROVE, caller, has_room=room, is_approved=True)
         (seated if saved.is_seated else waiting).append(saved)
-    await tell(tx, event, seated, Kind.ANSWER_APPROVED)
+    await tell(tx, event, seated, NotificationKind.ANSWER_APPROVED)
     if waiting:
         await waitlist.fill(tx, event, joining)
         # Who was offered a place in the same moment hears that, and not beside it that it is full.
         ids = [one.id for one in waiting]
         now = await queries.in_order(tx, event.id, [AttendanceStatus.WAITLISTED], ids, limit=waitlist.MAX_AT_ONCE)
-        await tell(tx, event, [one for one in now if one.offered_until is None], Kind.ANSWER_APPROVED)
+        await tell(tx, event, [one for one in now if one.offered_until is None], NotificationKind.ANSWER_APPROVED)
     return Sorted(len(seated), len(waiting))
 
 
@@ -95,11 +94,11 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     """
     event = await lock_hosted(tx, caller, slug)
     gone = []
-    for one in await _chosen(tx, event, ids, Act.REMOVE):
+    for one in await _chosen(tx, event, ids, AttendanceAction.REMOVE):
         if one.user_id == event.author_id:
             raise Refused("You host this event. To stay away yourself, say that you are not going.", name="NotYourself")
-        gone.append(await apply(tx, event, one, Act.REMOVE, caller))
-    await tell(tx, event, gone, Kind.ANSWER_DECLINED)
+        gone.append(await apply(tx, event, one, AttendanceAction.REMOVE, caller))
+    await tell(tx, event, gone, NotificationKind.ANSWER_DECLINED)
     if gone and event.place_in_series is not None:
         await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in gone])
     if gone:
@@ -117,11 +116,11 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     if mine.status is not AttendanceStatus.REJECTED:
         return mine
     removal = await history.newest_into(tx, mine.id, AttendanceStatus.REJECTED)
-    has_heard = not await notifications.take_back(tx, mine.user_id, Kind.ANSWER_DECLINED, event.id)
+    has_heard = not await notifications.take_back(tx, mine.user_id, NotificationKind.ANSWER_DECLINED, event.id)
     saved = await _back(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if has_heard and comes:
-        await tell(tx, event, [saved], Kind.ANSWER_APPROVED)
+        await tell(tx, event, [saved], NotificationKind.ANSWER_APPROVED)
     return saved
 
 
@@ -152,9 +151,11 @@ async def add(
     shown = _checked_name(name)
     joining = await registration.of_event(tx, event)
     wide = replace(DEFAULT, max_party=max(party, joining.max_party))
-    said = particulars(event, wide, None, Wishes(party=party, mode=mode), is_going=False)
+    said = particulars(event, wide, None, RsvpRequest(party=party, mode=mode), is_going=False)
     room = await save.has_room(tx, event, joining, None, said)
-    decided = rules.decide(event, joining, None, Act.ADD, standing=Standing(), has_room=room, now=tx.now)
+    decided = rules.decide(
+        event, joining, None, AttendanceAction.ADD, standing=Eligibility(), has_room=room, now=tx.now
+    )
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(said, is_private=True)
     return await put(tx, event, user_id, None, decided, private, caller)
@@ -173,7 +174,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     room = await save.has_room(tx, event, joining, mine, save.as_said(mine))
     if mine.status is AttendanceStatus.REJECTED:
         raise Refused("You have declined this answer. Bring it back first.", name="AnswerRejected")
-    rules.decide(event, joining, mine, Act.CHECK_IN, standing=Standing(), has_room=room, now=tx.now)
+    rules.decide(event, joining, mine, AttendanceAction.CHECK_IN, standing=Eligibility(), has_room=room, now=tx.now)
     there = Decided(AttendanceStatus.ATTENDED)
     said = save.as_said(mine)
     if mine.status is AttendanceStatus.INVITED:
@@ -199,11 +200,11 @@ async def change_joining(
     tx: Transaction,
     caller: Caller,
     slug: EventSlug,
-    wanted: Joining,
+    wanted: RegistrationSettings,
     *,
     for_series: bool = False,
     expected_revision: int | None = None,
-) -> Joining:
+) -> RegistrationSettings:
     """Replace how people get in, of this event or of every date of its series without settings of its own.
 
     Whoever fits now moves up. ``expected_revision``: as ``joining_queries.revision_of`` has it. Raises PreconditionFailed.
@@ -238,7 +239,7 @@ async def dates_joined_so(reader: Reader, event: Event) -> list[Event]:
 async def _theirs(reader: Reader, caller: Caller, event: Event | None) -> Event:
     if event is None or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    await seeing.must_be_allowed(reader, event, caller.user_id, HostAct.DECIDE_ANSWERS)
+    await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.DECIDE_ANSWERS)
     return event
 
 
@@ -249,14 +250,16 @@ async def _one(tx: Transaction, event: Event, attendance_id: AttendanceId) -> At
     return found
 
 
-async def _chosen(tx: Transaction, event: Event, ids: Sequence[AttendanceId] | None, act: Act) -> list[Attendance]:
+async def _chosen(
+    tx: Transaction, event: Event, ids: Sequence[AttendanceId] | None, act: AttendanceAction
+) -> list[Attendance]:
     """Answers to this event, in order of arrival, that the act changes at all; those decided meanwhile are left out.
 
     NotFound where one that is named is none of this event's.
     """
     if ids is not None and len(ids) == 1:
         await _one(tx, event, ids[0])
-    statuses = [status for status in AttendanceStatus if TABLE[act][status] is not Outcome.KEEP]
+    statuses = [status for status in AttendanceStatus if TABLE[act][status] is not AttendanceTransition.KEEP]
     return await queries.in_order(tx, event.id, statuses, ids, limit=waitlist.MAX_AT_ONCE)
 
 
@@ -264,13 +267,13 @@ async def apply(
     tx: Transaction,
     event: Event,
     mine: Attendance,
-    act: Act,
+    act: AttendanceAction,
     caller: Caller,
     *,
     has_room: bool = False,
     is_approved: bool = False,
 ) -> Attendance:
-    decided = rules.decide(event, DEFAULT, mine, act, standing=Standing(), has_room=has_room, now=tx.now)
+    decided = rules.decide(event, DEFAULT, mine, act, standing=Eligibility(), has_room=has_room, now=tx.now)
     said = save.as_said(mine)
     return await put(tx, event, mine.user_id, mine, decided, said, caller, is_approved=is_approved)
 
@@ -281,7 +284,7 @@ async def put(
     user_id: UserId,
     mine: Attendance | None,
     decided: Decided,
-    said: Said,
+    said: ResponseDetails,
     caller: Caller,
     *,
     is_approved: bool = False,
@@ -293,7 +296,7 @@ async def put(
         mine,
         decided,
         said,
-        source=mine.source if mine else Source.HERE,
+        source=mine.source if mine else RsvpSource.HERE,
         through=Through.HOST,
         actor_id=caller.user_id,
         answered_at=mine.answered_at if mine else tx.now,
@@ -307,7 +310,7 @@ async def tell(
     tx: Transaction,
     event: Event,
     people: Sequence[Attendance],
-    kind: Kind,
+    kind: NotificationKind,
     *,
     more: int = 0,
     by: UserId | None = None,
@@ -319,16 +322,16 @@ async def tell(
     for (revision, status), some in alike.items():
         to = [one.user_id for one in some if one.user_id != event.author_id]
         sources = [event.author_id, *([by] if by else [])]
-        about = Particulars(more=more, answer=status.value if kind is Kind.ANSWER_APPROVED else "")
-        if kind is Kind.ANSWER_DECLINED:
+        about = NotificationDetails(more=more, answer=status.value if kind is NotificationKind.ANSWER_APPROVED else "")
+        if kind is NotificationKind.ANSWER_DECLINED:
             about = _as_they_knew(event)
         await notifications.tell(tx, to, kind, event.id, revision, about, starts_at=event.starts_at, sources=sources)
 
 
-def _as_they_knew(event: Event) -> Particulars:
+def _as_they_knew(event: Event) -> NotificationDetails:
     """What it is called, and when it is: of a private event they see nothing any more that could say which one it was."""
     starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
-    return Particulars(said=event.title, starts=starts)
+    return NotificationDetails(said=event.title, starts=starts)
 
 
 def _checked_name(text: str) -> str:

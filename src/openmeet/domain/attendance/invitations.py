@@ -24,11 +24,11 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance.invitation_queries import Invited
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, Through
 from openmeet.domain.attendance.registration import DEFAULT
-from openmeet.domain.attendance.rules import Standing
-from openmeet.domain.attendance.transitions import Act
+from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events.model import Event, EventSlug, Visibility
 from openmeet.domain.events.queries import lock_dates, lock_series_of
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
@@ -75,7 +75,7 @@ async def invite(
     news = [(date, line) for date, line, is_new in lines if is_new and line.user_id == user_id]
     if news:
         first, line = news[0]
-        await host_decisions.tell(tx, first, [line], Kind.INVITED, more=len(news) - 1, by=caller.user_id)
+        await host_decisions.tell(tx, first, [line], NotificationKind.INVITED, more=len(news) - 1, by=caller.user_id)
     return lines[0][1]
 
 
@@ -101,8 +101,10 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
         # They said that they come, and waited for the host's word: this is it.
         caller = Caller(one.invited_by, "")
         room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.as_said(mine))
-        let_in = await host_decisions.apply(tx, event, mine, Act.APPROVE, caller, has_room=room, is_approved=True)
-        await host_decisions.tell(tx, event, [let_in], Kind.ANSWER_APPROVED)
+        let_in = await host_decisions.apply(
+            tx, event, mine, AttendanceAction.APPROVE, caller, has_room=room, is_approved=True
+        )
+        await host_decisions.tell(tx, event, [let_in], NotificationKind.ANSWER_APPROVED)
         return let_in, False
     saved = await _put(tx, event, one, mine, is_private=is_private)
     return saved, mine is None or saved.status is not mine.status
@@ -110,7 +112,9 @@ async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bo
 
 async def _put(tx: Transaction, event: Event, one: Invited, mine: Attendance | None, *, is_private: bool) -> Attendance:
     said = replace(save.as_said(mine), is_private=mine.is_private if mine else is_private)
-    decided = rules.decide(event, DEFAULT, mine, Act.INVITE, standing=Standing(), has_room=False, now=tx.now)
+    decided = rules.decide(
+        event, DEFAULT, mine, AttendanceAction.INVITE, standing=Eligibility(), has_room=False, now=tx.now
+    )
     if mine is not None and mine.status is decided.status:
         return mine
     user_id = one.user_id if mine is None else mine.user_id

@@ -15,9 +15,16 @@ from groundwork.database.transaction import Reader, Row
 from groundwork.errors import InvalidInput
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.invitation_queries import IS_UNHEARD
-from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus, Counts, PendingFor, Source
+from openmeet.domain.attendance.model import (
+    AnswerMode,
+    AttendanceId,
+    AttendanceStatus,
+    PendingFor,
+    RsvpCounts,
+    RsvpSource,
+)
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
-from openmeet.domain.attendance.rules import NO_LIMITS, Limits, is_too_large
+from openmeet.domain.attendance.rules import NO_LIMITS, SeatLimits, is_too_large
 from openmeet.domain.attendance.status_words import STATUS_WORDS
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId, UserKind
@@ -34,7 +41,7 @@ class Attendee:
     display_name: str
     kind: UserKind
     status: AttendanceStatus
-    source: Source
+    source: RsvpSource
     answered_at: Instant
     party: int = 1
     mode: AnswerMode | None = None
@@ -116,7 +123,7 @@ def attendee_of(row: Row) -> Attendee:
         row["display_name"],
         UserKind(row["kind"]),
         AttendanceStatus(row["status"]),
-        Source(row["source"]),
+        RsvpSource(row["source"]),
         row["answered_at"],
         row["party"],
         AnswerMode(row["mode"]) if row["mode"] else None,
@@ -140,7 +147,7 @@ _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AttendeeFilter:
     """Which answers; ``q`` is part of a name or handle."""
 
     statuses: Sequence[AttendanceStatus]
@@ -148,7 +155,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class AttendeeCursor:
     """Where a page ended."""
 
     place: int
@@ -157,7 +164,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AttendeeRow:
     """One answer as hosts see it, in words."""
 
     attendance_id: AttendanceId
@@ -176,7 +183,7 @@ class Line:
 
 
 async def managed(
-    reader: Reader, event_id: EventId, wanted: Wanted, after: Position | None, limit: int
+    reader: Reader, event_id: EventId, wanted: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
     """Answers in order of the line and of arrival, also of people who are hidden from others."""
     search = ""
@@ -229,7 +236,7 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
     return dict.fromkeys(AttendanceStatus, 0) | {AttendanceStatus(row["status"]): int(row["n"]) for row in rows}
 
 
-def shown(one: Attendee, names: Mapping[UserId, str], limits: Limits = NO_LIMITS) -> Line:
+def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
     """An answer in words. Whom the host invited by an address is called by it until they have answered themselves.
 
     Also after the host has taken that back, or checked them in: otherwise a no to an address, or a yes, would say whose it is.
@@ -243,7 +250,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: Limits = NO_LIMITS
         words = "answered from elsewhere"
     elif one.pending_for is PendingFor.UNCLEAR:
         words = "answered unclearly"
-    return Line(
+    return AttendeeRow(
         one.attendance_id,
         one.user_id,
         one.invited_as if one.is_unheard else names[one.user_id],
@@ -266,7 +273,7 @@ def pack(one: Attendee) -> str:
     return base64url.encode(f"{one.place}.{one.answered_at}.{one.attendance_id}".encode())
 
 
-def unpack(text: str) -> Position | None:
+def unpack(text: str) -> AttendeeCursor | None:
     """The position; None for no cursor at all."""
     if not text:
         return None
@@ -277,7 +284,7 @@ def unpack(text: str) -> Position | None:
     found = _CURSOR.fullmatch(plain)
     if found is None:
         raise InvalidInput("cursor", "This cursor was not made here; start again without one.", name="InvalidCursor")
-    return Position(int(found[1]), int(found[2]), found[3])
+    return AttendeeCursor(int(found[1]), int(found[2]), found[3])
 
 
 # From so many people on, one more or fewer is no news to a viewer for the next seconds.
@@ -287,10 +294,10 @@ KEPT_SECONDS: Final = 5
 _MAX_KEPT: Final = 1_000
 
 # Identifiers of events are unique among all communities of a process.
-_kept: OrderedDict[EventId, tuple[Instant, Counts]] = OrderedDict()
+_kept: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 
 
-async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Counts]:
+async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
     """As ``queries.counts``, at most ``KEPT_SECONDS`` old where at least ``CROWD`` people answered."""
     now = reader.now
     found = {one: kept[1] for one in event_ids if (kept := _kept.get(one)) and kept[0] <= now < _until(kept[0])}

@@ -109,14 +109,14 @@ async def join_answers(
         ],
     )
     promised = await publications.promised_among(
-        tx, publications.Kind.RSVP, [one.id for pair in ordered for one in pair]
+        tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair]
     )
     joined = [
-        publication_moves.Joined(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
+        publication_moves.JoinedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
         for kept, dropped in ordered
         if not promised.isdisjoint({kept.id, dropped.id})
     ]
-    await publication_moves.join_subjects(tx, publications.Kind.RSVP, joined, to_user)
+    await publication_moves.join_subjects(tx, publications.PublicationKind.RSVP, joined, to_user)
     return [dropped for _, dropped in ordered]
 
 

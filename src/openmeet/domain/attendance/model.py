@@ -30,7 +30,7 @@ class AttendanceStatus(StrEnum):
     ATTENDED = "attended"
 
 
-class Reply(StrEnum):
+class RsvpReply(StrEnum):
     """What a person can say."""
 
     GOING = "going"
@@ -47,7 +47,7 @@ class NetworkAnswer(StrEnum):
     OTHER = "other"
 
 
-class Source(StrEnum):
+class RsvpSource(StrEnum):
     """Where the latest answer was given."""
 
     HERE = "here"
@@ -104,7 +104,7 @@ class Attendance:
     user_id: UserId
     status: AttendanceStatus
     waitlist_number: int | None
-    source: Source
+    source: RsvpSource
     revision: int
     record_uri: str | None
     created_at: Instant
@@ -130,7 +130,7 @@ class Attendance:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RsvpRequest:
     """What somebody says beside yes or no; None leaves it as it is."""
 
     party: int | None = None
@@ -141,11 +141,11 @@ class Wishes:
     skips_record: bool = False
 
 
-NO_WISHES = Wishes()
+NO_WISHES = RsvpRequest()
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class HistoryEntry:
     """One line of the history: who made what of an answer, when and by what. ``actor_id`` is None for clock and network."""
 
     id: str
@@ -161,7 +161,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class RsvpCounts:
     """How many people said what to one event, parties counted in full, without those whose account is not active at the moment.
 
     ``unconfirmed``: answers that take no place yet. ``seats``: places held, also by people who are hidden: they are theirs
@@ -182,4 +182,4 @@ class Counts:
         return max(0, self.waitlisted - self.offered)
 
 
-NOBODY = Counts()
+NOBODY = RsvpCounts()

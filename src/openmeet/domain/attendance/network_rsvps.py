@@ -24,13 +24,13 @@ from openmeet.domain.attendance.model import (
     AttendanceStatus,
     NetworkAnswer,
     PendingFor,
-    Source,
+    RsvpSource,
     Through,
 )
 from openmeet.domain.attendance.queries import COLUMNS, IS_HIDDEN, attendance_of
-from openmeet.domain.attendance.registration import ForeignAnswers, Joining
-from openmeet.domain.attendance.rules import Decided, Standing
-from openmeet.domain.attendance.transitions import OF_RECORD, TABLE, Act, Outcome
+from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.attendance.rules import Decided, Eligibility
+from openmeet.domain.attendance.transitions import OF_RECORD, TABLE, AttendanceAction, AttendanceTransition
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.co_host_queries import beside_authors
@@ -40,14 +40,14 @@ from openmeet.domain.moderation.blocks import unwelcome_among
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.outbox import publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 Pair = tuple[EventId, UserId]
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class RecordedRsvp:
     """What counts of a person's records about an event. ``first_seen`` is the place in the order."""
 
     event_id: EventId
@@ -62,11 +62,11 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _BatchContext:
     """What is asked about all of them at once, the events' rows being locked. ``with_lines``: events for which somebody waits."""
 
     events: dict[EventId, Event]
-    joinings: dict[EventId, Joining]
+    joinings: dict[EventId, RegistrationSettings]
     answers: dict[Pair, Attendance]
     kinds: dict[UserId, UserKind]
     unwelcome: set[Pair]
@@ -77,7 +77,7 @@ class _Known:
         return event.author_id, *self.beside.get(event.id, ())
 
 
-async def apply_each(tx: Transaction, words: Sequence[Word]) -> set[Pair]:
+async def apply_each(tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair]:
     """Take over what can be taken over together; the pairs that are left are to be applied one at a time.
 
     One word about each event by each person. TransactionConflict where somebody was joined with another row of theirs.
@@ -125,13 +125,17 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     left: set[str] = set()
     for uri, mine in found.items():
         # What was answered here since may be the latest word, and whoever can be reached is told.
-        if mine.event_id not in locked or mine.source is Source.HERE or kinds.get(mine.user_id) is not UserKind.SHADOW:
+        if (
+            mine.event_id not in locked
+            or mine.source is RsvpSource.HERE
+            or kinds.get(mine.user_id) is not UserKind.SHADOW
+        ):
             left.add(uri)
             continue
         decided = rules.without_record(mine)
         if decided.status is not mine.status:
             said = save.as_said(mine)
-            after = save.decided_anew(mine, decided, said, source=Source.NETWORK, answered_at=tx.now)
+            after = save.decided_anew(mine, decided, said, source=RsvpSource.NETWORK, answered_at=tx.now)
             if _moves_others(mine, after, with_lines):
                 left.add(uri)
                 continue
@@ -150,13 +154,13 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
     await history.keep_many(tx, before, [*new, *(after for _, after in lines)], through=Through.NETWORK)
 
 
-async def _look(tx: Transaction, words: Sequence[Word]) -> _Known:
+async def _look(tx: Transaction, words: Sequence[RecordedRsvp]) -> _BatchContext:
     event_ids = sorted({word.event_id for word in words})
     await hold_each(tx, "events", "id", event_ids)
     found = {event.id: event for event in await events.several(tx, event_ids)}
     pairs = {word.pair for word in words}
     answers = await queries.of_pairs(tx, pairs)
-    return _Known(
+    return _BatchContext(
         found,
         await registration.of_events(tx, list(found.values())),
         answers,
@@ -167,7 +171,7 @@ async def _look(tx: Transaction, words: Sequence[Word]) -> _Known:
     )
 
 
-def _decided(known: _Known, word: Word, mine: Attendance | None, now: Instant) -> Attendance | None:
+def _decided(known: _BatchContext, word: RecordedRsvp, mine: Attendance | None, now: Instant) -> Attendance | None:
     """The answer as it is from now on; None where there is more to decide than these words alone."""
     event = known.events.get(word.event_id)
     if event is None or event.group is not None or (mine is not None and mine.offered_until is not None):
@@ -175,14 +179,15 @@ def _decided(known: _Known, word: Word, mine: Attendance | None, now: Instant) -
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # whether it exists for this person is asked by itself
     joining = known.joinings[event.id]
-    act = Act.NETWORK_NOT_GOING if word.pair in known.unwelcome else OF_RECORD[word.answer]
+    act = AttendanceAction.NETWORK_NOT_GOING if word.pair in known.unwelcome else OF_RECORD[word.answer]
     is_foreign = known.kinds[word.user_id] is UserKind.SHADOW
-    takes_place = TABLE[act][mine.status if mine else None] in {Outcome.SEAT, Outcome.CLEAR_UP} and not (
-        is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
-    )
+    takes_place = TABLE[act][mine.status if mine else None] in {
+        AttendanceTransition.SEAT,
+        AttendanceTransition.CLEAR_UP,
+    } and not (is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT)
     if takes_place and not rules.limits_of(event, joining).is_open:
         return None
-    standing = Standing(is_host=word.user_id in known.hosts_of(event), is_foreign=is_foreign)
+    standing = Eligibility(is_host=word.user_id in known.hosts_of(event), is_foreign=is_foreign)
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=takes_place, now=now)
     if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
         return mine
@@ -192,14 +197,16 @@ def _decided(known: _Known, word: Word, mine: Attendance | None, now: Instant) -
         return _changed(known, event, word, mine, decided) if is_foreign else None
     said = replace(save.as_said(None), mode=save.mode_of_record(event, None))
     return save.first_answer(
-        now, event, word.user_id, decided, said, source=Source.NETWORK, answered_at=word.first_seen
+        now, event, word.user_id, decided, said, source=RsvpSource.NETWORK, answered_at=word.first_seen
     )
 
 
-def _changed(known: _Known, event: Event, word: Word, mine: Attendance, decided: Decided) -> Attendance | None:
+def _changed(
+    known: _BatchContext, event: Event, word: RecordedRsvp, mine: Attendance, decided: Decided
+) -> Attendance | None:
     """What somebody says who said something else before; None where others may move up by it."""
     said = replace(save.as_said(mine), mode=save.mode_of_record(event, mine))
-    after = save.decided_anew(mine, decided, said, source=Source.NETWORK, answered_at=word.first_seen)
+    after = save.decided_anew(mine, decided, said, source=RsvpSource.NETWORK, answered_at=word.first_seen)
     return None if _moves_others(mine, after, known.with_lines) else after
 
 
@@ -207,7 +214,7 @@ def _moves_others(before: Attendance, after: Attendance, with_lines: Collection[
     return before.event_id in with_lines and save.would_free(before, after)
 
 
-async def _tell(tx: Transaction, known: _Known, said: Sequence[Attendance]) -> None:
+async def _tell(tx: Transaction, known: _BatchContext, said: Sequence[Attendance]) -> None:
     """Hosts hear of answers as they do of one; most events of strangers have nobody who could hear."""
     hosts = {event_id: known.hosts_of(known.events[event_id]) for event_id in {one.event_id for one in said}}
     deaf = await queries.without_ears(tx, sorted({host for some in hosts.values() for host in some}))
@@ -325,20 +332,20 @@ async def compare_answers(tx: Transaction, event: Event) -> int:
 
     Only who hosts it may ask. One read of one record each, a bounded number of them per host and minute (``ingestion.host_budgets``).
     """
-    await jobs.owe_again(tx, Debt.COMPARE_ANSWERS, [event.id])
+    await jobs.owe_again(tx, JobKind.COMPARE_ANSWERS, [event.id])
     row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")
     return int(row["n"]) if row else 0
 
 
-async def states(reader: Reader, event_id: EventId) -> dict[State, int]:
+async def states(reader: Reader, event_id: EventId) -> dict[PublicationState, int]:
     """How many answers to the event have a record that stands so; those that owe nothing are ``WITHHELD``."""
-    return {State(row["state"]): int(row["n"]) for row in await reader.fetch(_STATES, event_id=event_id)}
+    return {PublicationState(row["state"]): int(row["n"]) for row in await reader.fetch(_STATES, event_id=event_id)}
 
 
 def comparing_payer(db: Database) -> Payer:
     """The payer of ``Debt.COMPARE_ANSWERS``; the subject is the event. Every piece is a transaction of its own, and may be paid twice."""
 
-    async def pay(debt: jobs.Debt) -> None:
+    async def pay(debt: jobs.Job) -> None:
         async with db.reader() as reader:
             event = await by_id(reader, EventId(debt.subject))
         if event is None or event.is_gone:
@@ -358,7 +365,7 @@ def comparing_payer(db: Database) -> Payer:
 async def _answers(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
     """The next answers; whose was the last of them, None at the end. What is decided about each is the publisher's, by what its owner wants."""
     rows = await tx.fetch(_NEXT_ANSWERS, event_id=event.id, after=after, limit=PIECE)
-    await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[row["id"] for row in rows])
+    await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
     await _prove(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
     return rows[-1]["user_id"] if len(rows) == PIECE else None
 
@@ -371,14 +378,14 @@ async def _beside(tx: Transaction, event_uri: str, revision: int, behind: tuple[
 
 
 async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
-    await jobs.owe_many(tx, Debt.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
+    await jobs.owe_many(tx, JobKind.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
 
 
 async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
     """These locked events exist for more people than before: what those wrote about them elsewhere is looked at once more."""
     # The instant is greater than that of any earlier look.
     addresses = await by_record.addresses_of(tx, events)
-    await owe_many(tx, Debt.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
+    await owe_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
 
 
 # What was known of strangers is their record, which is kept; a blank event has no list to show it in.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from groundwork.clock import DAY, MINUTE, SECOND, Instant
-from groundwork.database.together import Write
+from groundwork.database.together import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.queries import IS_GUEST
@@ -14,7 +14,7 @@ from openmeet.domain.attendance.rules import Decided
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import NOTHING_MORE, Kind, Particulars, When
+from openmeet.domain.notifications.model import NOTHING_MORE, NotificationDetails, NotificationKind, When
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import owing_mail
 
@@ -119,7 +119,7 @@ async def people_answering(
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredEvents:
     """The earliest of some events that one person answered, in order, and how many there are in all."""
 
     earliest: list[EventId]
@@ -133,7 +133,7 @@ async def earliest_answered(
     user_ids: Sequence[UserId],
     *,
     at_most: int,
-) -> dict[UserId, Answered]:
+) -> dict[UserId, AnsweredEvents]:
     """The earliest of these events that each of these people answered so; who answered none is left out."""
     if not event_ids or not user_ids:
         return {}
@@ -151,19 +151,19 @@ async def earliest_answered(
         people=list(user_ids),
         wanted=[status.value for status in statuses],
     )
-    found: dict[UserId, Answered] = {}
+    found: dict[UserId, AnsweredEvents] = {}
     for row in rows:
-        one = found.setdefault(UserId(row["user_id"]), Answered([], int(row["total"])))
+        one = found.setdefault(UserId(row["user_id"]), AnsweredEvents([], int(row["total"])))
         one.earliest.append(EventId(row["event_id"]))
     return found
 
 
-def particulars_of(before: Event | None, event: Event) -> Particulars:
+def particulars_of(before: Event | None, event: Event) -> NotificationDetails:
     """What news say of this change: from when to when and from where to where, where that changed; and which parts else."""
     if before is None:
         return NOTHING_MORE
     parts = [words for name, words in _PARTS.items() if getattr(before, name) != getattr(event, name)]
-    told = Particulars(said=", ".join(parts))
+    told = NotificationDetails(said=", ".join(parts))
     if before.starts_at is not None and event.starts_at is not None and before.starts_at != event.starts_at:
         told = replace(
             told,
@@ -209,24 +209,26 @@ async def tell_hosts_of_each(
     tx: Transaction, event: Event, hosts: Sequence[UserId], said: Sequence[tuple[UserId, AttendanceStatus]]
 ) -> None:
     """These people have answered so: each is news of its own, in hardly more statements than those of one."""
-    tellings: dict[int, notifications.Telling] = {}
+    tellings: dict[int, notifications.Notice] = {}
     for who, status in said:
         number = news_number(tx.now, who, status)
         while number in tellings:  # of a few hundred people two share theirs every now and then
             number += 1
         to = [one for one in hosts if one != who]
-        particulars = Particulars(person_id=who, answer=status.value)
-        tellings[number] = notifications.Telling(to, event.id, number, particulars)
-    await notifications.tell_each(tx, Kind.NEW_ANSWER, list(tellings.values()))
+        particulars = NotificationDetails(person_id=who, answer=status.value)
+        tellings[number] = notifications.Notice(to, event.id, number, particulars)
+    await notifications.tell_each(tx, NotificationKind.NEW_ANSWER, list(tellings.values()))
 
 
 async def news_of_hosts(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
-) -> Sequence[Write] | None:
+) -> Sequence[SqlWrite] | None:
     """What ``tell_hosts`` would write, to go along with the answer; None where there is more to it."""
-    particulars = Particulars(person_id=who, answer=status.value)
+    particulars = NotificationDetails(person_id=who, answer=status.value)
     to = [one for one in hosts if one != who]
-    return await notifications.telling(tx, to, Kind.NEW_ANSWER, event.id, news_number(tx.now, who, status), particulars)
+    return await notifications.telling(
+        tx, to, NotificationKind.NEW_ANSWER, event.id, news_number(tx.now, who, status), particulars
+    )
 
 
 async def tell_of_foreign(tx: Transaction, event: Event) -> None:
@@ -237,14 +239,14 @@ async def tell_of_foreign(tx: Transaction, event: Event) -> None:
         "select user_id from notifications where user_id in :hosts and kind = :kind and subject_id = :event_id"
         " and (read_at is null or subject_revision >= :day) order by user_id",
         hosts=hosts,
-        kind=Kind.FOREIGN_ANSWERS.value,
+        kind=NotificationKind.FOREIGN_ANSWERS.value,
         event_id=event.id,
         day=day,
     )
     known = {row["user_id"] for row in told}
     to = [one for one in hosts if one not in known]
     if to:
-        await notifications.tell(tx, to, Kind.FOREIGN_ANSWERS, event.id, day)
+        await notifications.tell(tx, to, NotificationKind.FOREIGN_ANSWERS, event.id, day)
 
 
 ANSWERED_MAIL: Final = "answered"
@@ -262,7 +264,9 @@ IN_CALENDAR: Final = frozenset(
 _STANDS: Final = "stands"
 
 
-def owing(tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: Decided) -> Sequence[Write]:
+def owing(
+    tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: Decided
+) -> Sequence[SqlWrite]:
     """A mail is owed to who goes now and did not before, and to who comes no more; hosts have it in their calendars anyway."""
     if event.author_id == caller.user_id or (mine is not None and mine.status is decided.status):
         return ()
@@ -274,7 +278,7 @@ def owing(tx: Transaction, event: Event, caller: Caller, mine: Attendance | None
 
 def owing_end(
     tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: Decided
-) -> Sequence[Write]:
+) -> Sequence[SqlWrite]:
     """A mail is owed to who comes no more: it ends the entry, if one was ever mailed to them."""
     if mine is None or mine.status not in IN_CALENDAR or decided.status in IN_CALENDAR:
         return ()
@@ -308,6 +312,6 @@ async def end(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[At
     return {AttendanceId(row["id"]) for row in rows}
 
 
-def _owing(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> Write:
+def _owing(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
     due_at = Instant(tx.now + SETTLES_FOR)
     return owing_mail(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

@@ -7,7 +7,7 @@ import msgspec
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.bulk import for_each
 from groundwork.database.bulk import inserting as inserting_each
-from groundwork.database.together import Write
+from groundwork.database.together import SqlWrite
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from openmeet.domain.attendance.model import (
     NOBODY,
@@ -15,11 +15,11 @@ from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
     AttendanceStatus,
-    Counts,
     PendingFor,
-    Source,
+    RsvpCounts,
+    RsvpSource,
 )
-from openmeet.domain.attendance.rules import Held
+from openmeet.domain.attendance.rules import SeatsTaken
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.moderation.labels import hides_person
@@ -68,7 +68,7 @@ def attendance_of(row: Row) -> Attendance:
         user_id=UserId(row["user_id"]),
         status=AttendanceStatus(row["status"]),
         waitlist_number=row["waitlist_number"],
-        source=Source(row["source"]),
+        source=RsvpSource(row["source"]),
         revision=row["revision"],
         record_uri=row["record_uri"],
         created_at=row["created_at"],
@@ -153,14 +153,14 @@ async def seats_taken(reader: Reader, event_id: EventId) -> int:
     return (await held(reader, event_id)).total
 
 
-async def held(reader: Reader, event_id: EventId) -> Held:
+async def held(reader: Reader, event_id: EventId) -> SeatsTaken:
     """Seats held or offered, by how their people take part; for a decision the event's row is locked."""
     rows = await reader.fetch(
         f"select mode, cast(sum(party) as bigint) as taken from attendances where event_id = :event_id and {HOLDS}"
         " group by mode order by mode",
         event_id=event_id,
     )
-    return Held({AnswerMode(row["mode"]) if row["mode"] else None: int(row["taken"]) for row in rows})
+    return SeatsTaken({AnswerMode(row["mode"]) if row["mode"] else None: int(row["taken"]) for row in rows})
 
 
 async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
@@ -208,9 +208,9 @@ async def without_ears(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId
     return {UserId(row["id"]) for row in rows}
 
 
-def inserting(new: Attendance) -> Write:
+def inserting(new: Attendance) -> SqlWrite:
     """A first answer; UniqueViolated when the person has one or the record belongs to another."""
-    return Write(
+    return SqlWrite(
         _INSERT,
         {
             "id": new.id,
@@ -367,7 +367,7 @@ async def people_who_said(reader: Reader, event_id: EventId, statuses: Sequence[
     return [UserId(row["user_id"]) for row in rows]
 
 
-async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Counts]:
+async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
     """Counts of several events in one statement; people known only by their DID are counted like everybody.
 
     Every answer is read: for what is only shown, ``counts_shown`` reads those of crowds every few seconds.
@@ -395,7 +395,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
     )
     for row in rows:
         names = ("going", "interested", "waitlisted", "unconfirmed", "seats", "offered", "online")
-        found[EventId(row["event_id"])] = Counts(**{name: int(row[name]) for name in names})
+        found[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
     return found
 
 

@@ -7,26 +7,34 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import owe_chosen
 from openmeet.domain.attendance import queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.actions import is_member
-from openmeet.domain.attendance.model import PendingFor, Source, Through
-from openmeet.domain.attendance.rules import Standing
-from openmeet.domain.attendance.save import Beginning
-from openmeet.domain.attendance.transitions import Act
+from openmeet.domain.attendance.model import PendingFor, RsvpSource, Through
+from openmeet.domain.attendance.rules import Eligibility
+from openmeet.domain.attendance.save import LockedEvent
+from openmeet.domain.attendance.transitions import AttendanceAction
 from openmeet.domain.events import seeing
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.model import Event, EventId, Visibility
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 
 async def end(
-    tx: Transaction, begun: Beginning, user_id: UserId, *, through: Through, actor_id: UserId | None, owes_record: bool
+    tx: Transaction,
+    begun: LockedEvent,
+    user_id: UserId,
+    *,
+    through: Through,
+    actor_id: UserId | None,
+    owes_record: bool,
 ) -> bool:
     """Whether there was one to end. ``owes_record``: what stood in public is looked at again, so that no record says that they come."""
     event, mine, joining = begun.event, begun.mine, begun.joining
     if mine is None:
         return False
-    decided = rules.decide(event, joining, mine, Act.NETWORK_NOT_GOING, standing=Standing(), has_room=False, now=tx.now)
+    decided = rules.decide(
+        event, joining, mine, AttendanceAction.NETWORK_NOT_GOING, standing=Eligibility(), has_room=False, now=tx.now
+    )
     if decided.status is mine.status:
         return False
     saved = await save.put(
@@ -36,7 +44,7 @@ async def end(
         mine,
         decided,
         save.as_said(mine),
-        source=Source.HERE,
+        source=RsvpSource.HERE,
         through=through,
         actor_id=actor_id,
         answered_at=tx.now,
@@ -71,7 +79,7 @@ async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
 
 async def look_again_in(tx: Transaction, group_id: str) -> None:
     """The same of all events of a group that its members alone are shown from now on."""
-    await owe_chosen(tx, Debt.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
+    await owe_chosen(tx, JobKind.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
 
 
 async def answered(reader: Reader, user_id: UserId) -> list[EventId]:
@@ -139,13 +147,15 @@ async def welcome(tx: Transaction, user_id: UserId) -> int:
         if event is None or event.is_gone or mine is None or mine.pending_for not in _UNKNOWN:
             continue
         joining = await registration.of_event(tx, event)
-        standing = Standing(
+        standing = Eligibility(
             is_host=user_id in {event.author_id, *(await beside_authors(tx, [event.id])).get(event.id, [])},
             is_member=await is_member(tx, event, joining, user_id, always=True),
         )
         said = save.as_said(mine)
         room = await save.has_room(tx, event, joining, mine, said)
-        decided = rules.decide(event, joining, None, Act.NETWORK_GOING, standing=standing, has_room=room, now=tx.now)
+        decided = rules.decide(
+            event, joining, None, AttendanceAction.NETWORK_GOING, standing=standing, has_room=room, now=tx.now
+        )
         if (decided.status, decided.pending_for) == (mine.status, mine.pending_for):
             continue
         await save.put(
@@ -155,7 +165,7 @@ async def welcome(tx: Transaction, user_id: UserId) -> int:
             mine,
             decided,
             said,
-            source=Source.NETWORK,
+            source=RsvpSource.NETWORK,
             through=Through.NETWORK,
             actor_id=user_id,
             answered_at=mine.answered_at,

@@ -45,7 +45,7 @@ class ForeignAnswers(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RegistrationQuestion:
     """Something the host asks everybody who comes; with ``choices`` one of them is the answer."""
 
     id: str
@@ -60,7 +60,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class RegistrationSettings:
     """The settings. ``revision`` is 0 where the host never touched them; ``max_party`` 1 means that everybody comes alone."""
 
     limit_in_person: int | None = None
@@ -73,7 +73,7 @@ class Joining:
     list_audience: ListAudience = ListAudience.EVERYONE
     foreign_answers: ForeignAnswers | None = None
     takes_guests: bool = True
-    questions: tuple[Question, ...] = ()
+    questions: tuple[RegistrationQuestion, ...] = ()
     revision: int = 0
 
     def foreign_on(self, event: Event) -> ForeignAnswers:
@@ -89,7 +89,7 @@ class Joining:
         return capacity is not None or (mode is Mode.HYBRID and by_mode)
 
 
-DEFAULT = Joining()
+DEFAULT = RegistrationSettings()
 
 _ONE_WAY = "This event is not held both in person and online: limit the places of the event itself instead."
 
@@ -116,7 +116,7 @@ class JoiningSubmission:
     questions: Sequence[tuple[str, str, str, str]] = ()
 
 
-def check(typed: JoiningSubmission, event: Event, before: Joining = DEFAULT) -> Joining:
+def check(typed: JoiningSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
     """What was typed about this event, as settings. InvalidForm lists every field that is wrong.
 
     What was so ``before`` may stay so: an event that is held in person for once keeps its places online.
@@ -147,7 +147,7 @@ def check(typed: JoiningSubmission, event: Event, before: Joining = DEFAULT) -> 
     questions = _questions(typed.questions, problems)
     if problems or audience is None:
         raise InvalidForm(problems)
-    return Joining(
+    return RegistrationSettings(
         limit_in_person=in_person,
         limit_online=online,
         needs_approval=bool(typed.needs_approval),
@@ -162,8 +162,8 @@ def check(typed: JoiningSubmission, event: Event, before: Joining = DEFAULT) -> 
     )
 
 
-def _questions(rows: Sequence[tuple[str, str, str, str]], problems: dict[str, str]) -> tuple[Question, ...]:
-    found: list[Question] = []
+def _questions(rows: Sequence[tuple[str, str, str, str]], problems: dict[str, str]) -> tuple[RegistrationQuestion, ...]:
+    found: list[RegistrationQuestion] = []
     for place, (name, words, choices, required) in enumerate(rows, 1):
         text = one_line(words)
         options = tuple(dict.fromkeys(filter(None, (one_line(line) for line in choices.split("\n")))))
@@ -177,7 +177,7 @@ def _questions(rows: Sequence[tuple[str, str, str, str]], problems: dict[str, st
             problems[f"choices_{place}"] = "One answer is no choice. Give at least two, or none for a free text."
         if len(options) > MAX_CHOICES or any(len(option) > MAX_CHOICE for option in options):
             problems[f"choices_{place}"] = f"At most {MAX_CHOICES} answers of {MAX_CHOICE} characters each."
-        found.append(Question(name, text, options, bool(required)))
+        found.append(RegistrationQuestion(name, text, options, bool(required)))
     if len(found) > MAX_QUESTIONS:
         problems["questions"] = f"At most {MAX_QUESTIONS} questions."
     return tuple(found)
@@ -198,12 +198,12 @@ COLUMNS = (
 )
 
 
-async def of_event(reader: Reader, event: Event) -> Joining:
+async def of_event(reader: Reader, event: Event) -> RegistrationSettings:
     """The settings that hold for an event."""
     return (await of_events(reader, [event]))[event.id]
 
 
-async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Joining]:
+async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, RegistrationSettings]:
     """The settings of several events in one statement."""
     if not events:
         return {}
@@ -256,7 +256,7 @@ async def dates_without_own(reader: Reader, series_id: str) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-async def of_subject(reader: Reader, subject_id: str) -> Joining | None:
+async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | None:
     """The settings of this event or series itself."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from joining_settings where subject_id = :subject_id", subject_id=subject_id
@@ -264,7 +264,7 @@ async def of_subject(reader: Reader, subject_id: str) -> Joining | None:
     return joining_of(row) if row else None
 
 
-async def put(tx: Transaction, subject_id: str, wanted: Joining) -> Joining:
+async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) -> RegistrationSettings:
     """Replace the settings of an event or a series; the revision grows."""
     row = await tx.fetch_one(
         f"""
@@ -321,9 +321,9 @@ async def forget(tx: Transaction, subject_id: str) -> None:
     await tx.execute("delete from joining_settings where subject_id = :subject_id", subject_id=subject_id)
 
 
-def joining_of(row: Row) -> Joining:
+def joining_of(row: Row) -> RegistrationSettings:
     """The model value of a row that has ``COLUMNS``."""
-    return Joining(
+    return RegistrationSettings(
         limit_in_person=row["limit_in_person"],
         limit_online=row["limit_online"],
         needs_approval=bool(row["needs_approval"]),
@@ -334,6 +334,6 @@ def joining_of(row: Row) -> Joining:
         list_audience=ListAudience(row["list_audience"]),
         foreign_answers=ForeignAnswers(row["foreign_answers"]) if row["foreign_answers"] else None,
         takes_guests=bool(row["takes_guests"]),
-        questions=msgspec.json.decode(row["questions"], type=tuple[Question, ...]),
+        questions=msgspec.json.decode(row["questions"], type=tuple[RegistrationQuestion, ...]),
         revision=row["revision"],
     )

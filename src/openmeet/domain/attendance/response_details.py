@@ -15,16 +15,16 @@ from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,
     AttendanceStatus,
-    Wishes,
+    RsvpRequest,
 )
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import limits_of, most_together, places_words
 from openmeet.domain.events.model import Event, EventId, Mode
 from openmeet.i18n.markdown import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ResponseDetails:
     """An answer's particulars after ``particulars`` has looked at them."""
 
     party: int
@@ -36,7 +36,9 @@ class Said:
     reply_words: Mapping[str, str] = field(default_factory=dict)
 
 
-def particulars(event: Event, joining: Joining, mine: Attendance | None, wishes: Wishes, *, is_going: bool) -> Said:
+def particulars(
+    event: Event, joining: RegistrationSettings, mine: Attendance | None, wishes: RsvpRequest, *, is_going: bool
+) -> ResponseDetails:
     """What somebody said before, and now. InvalidForm lists every field that is wrong or missing.
 
     ``is_going``: only who comes is held to what the host asks, and to a party for which there are places at all.
@@ -72,7 +74,7 @@ def particulars(event: Event, joining: Joining, mine: Attendance | None, wishes:
         raise InvalidForm(problems)
     is_private = wishes.is_private if wishes.is_private is not None else (mine is not None and mine.is_private)
     replies = {name: text for name, text in replies.items() if text}
-    return Said(
+    return ResponseDetails(
         party,
         mode,
         names,
@@ -83,13 +85,13 @@ def particulars(event: Event, joining: Joining, mine: Attendance | None, wishes:
     )
 
 
-def _mode(event: Event, mine: Attendance | None, wishes: Wishes) -> AnswerMode | None:
+def _mode(event: Event, mine: Attendance | None, wishes: RsvpRequest) -> AnswerMode | None:
     if event.mode is not Mode.HYBRID:
         return None
     return wishes.mode or (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
-def _names(wishes: Wishes, mine: Attendance | None, party: int, problems: dict[str, str]) -> tuple[str, ...]:
+def _names(wishes: RsvpRequest, mine: Attendance | None, party: int, problems: dict[str, str]) -> tuple[str, ...]:
     names = wishes.guest_names if wishes.guest_names is not None else (mine.guest_names if mine else ())
     names = tuple(filter(None, (one_line(name) for name in names)))
     if any(len(name) > MAX_GUEST_NAME for name in names):
@@ -101,7 +103,7 @@ def _names(wishes: Wishes, mine: Attendance | None, party: int, problems: dict[s
     return names
 
 
-def _replies(joining: Joining, said: Mapping[str, str], problems: dict[str, str]) -> dict[str, str]:
+def _replies(joining: RegistrationSettings, said: Mapping[str, str], problems: dict[str, str]) -> dict[str, str]:
     asked = {question.id: question for question in joining.questions}
     found = {}
     for name, text in said.items():
@@ -123,7 +125,7 @@ UNKNOWN = "An earlier question"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FormResponse:
     """What was said to one question. ``words``: how it was asked then."""
 
     question_id: str
@@ -132,24 +134,26 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Particulars:
+class AttendeeDetails:
     """Of one answer. ``checked_in_at`` is None for who is not there."""
 
-    told: tuple[Told, ...]
+    told: tuple[FormResponse, ...]
     checked_in_at: Instant | None
 
 
-def in_words(joining: Joining, replies: Mapping[str, str], words: Mapping[str, str]) -> tuple[Told, ...]:
+def in_words(
+    joining: RegistrationSettings, replies: Mapping[str, str], words: Mapping[str, str]
+) -> tuple[FormResponse, ...]:
     """To what is asked now in its order, then to what was asked otherwise, or is not asked any more."""
     asked = {question.id: question.words for question in joining.questions}
-    found = [Told(name, words.get(name) or asked.get(name, UNKNOWN), text) for name, text in replies.items()]
+    found = [FormResponse(name, words.get(name) or asked.get(name, UNKNOWN), text) for name, text in replies.items()]
     place = {(question.id, question.words): number for number, question in enumerate(joining.questions)}
     return tuple(sorted(found, key=lambda one: place.get((one.question_id, one.words), len(place))))
 
 
 async def of_answers(
-    reader: Reader, event_id: EventId, joining: Joining, ids: Sequence[AttendanceId] | None = None
-) -> dict[AttendanceId, Particulars]:
+    reader: Reader, event_id: EventId, joining: RegistrationSettings, ids: Sequence[AttendanceId] | None = None
+) -> dict[AttendanceId, AttendeeDetails]:
     """Of these answers to an event, or of all."""
     if ids is not None and not ids:
         return {}
@@ -164,7 +168,7 @@ async def of_answers(
         **({} if ids is None else {"ids": list(ids)}),
     )
     return {
-        AttendanceId(row["id"]): Particulars(
+        AttendanceId(row["id"]): AttendeeDetails(
             in_words(joining, msgspec.json.decode(row["replies"]), msgspec.json.decode(row["reply_words"])),
             row["checked_in_at"] if row["status"] == AttendanceStatus.ATTENDED else None,
         )

@@ -10,16 +10,16 @@ from typing import Protocol, assert_never
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, NetworkAnswer, PendingFor
-from openmeet.domain.attendance.registration import ForeignAnswers, Joining
-from openmeet.domain.attendance.transitions import TABLE, Act, Outcome
-from openmeet.domain.events.model import Event, Mode, Origin, Visibility
+from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
+from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
+from openmeet.domain.events.model import Event, Mode, RecordOrigin, Visibility
 from openmeet.domain.events.publication import takes_answers
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Eligibility:
     """How somebody stands towards the event. ``is_foreign``: never signed in here, is no member, was not invited."""
 
     is_host: bool = False
@@ -47,20 +47,33 @@ def may_answers_be_public(event: Event) -> bool:
     """
     if event.visibility is Visibility.PUBLIC:
         return takes_answers(event)
-    return event.visibility is Visibility.UNLISTED and event.origin is Origin.NETWORK and event.record_uri is not None
+    return (
+        event.visibility is Visibility.UNLISTED
+        and event.origin is RecordOrigin.NETWORK
+        and event.record_uri is not None
+    )
 
 
 def must_be_open(
-    event: Event, joining: Joining, mine: Attendance | None, act: Act, standing: Standing, now: Instant
+    event: Event,
+    joining: RegistrationSettings,
+    mine: Attendance | None,
+    act: AttendanceAction,
+    standing: Eligibility,
+    now: Instant,
 ) -> None:
     """Refused where the event takes no such answer. Withdrawing is always possible, and who is in stays in."""
-    if act is Act.DECLINE:
+    if act is AttendanceAction.DECLINE:
         return
     if event.is_cancelled:
         raise Refused("This event is cancelled.", name="EventCancelled")
     if event.is_over(now):
         raise Refused("This event is over.", name="EventOver")
-    if act is Act.INTERESTED or standing.is_host or (mine is not None and (mine.is_seated or mine.has_offer(now))):
+    if (
+        act is AttendanceAction.INTERESTED
+        or standing.is_host
+        or (mine is not None and (mine.is_seated or mine.has_offer(now)))
+    ):
         return
     if joining.is_members_only and event.group is not None and not standing.is_member:
         raise Refused("Only members of its group can come to this event.", name="MembersOnly")
@@ -71,11 +84,11 @@ def must_be_open(
 
 def decide(
     event: Event,
-    joining: Joining,
+    joining: RegistrationSettings,
     mine: Attendance | None,
-    act: Act,
+    act: AttendanceAction,
     *,
-    standing: Standing,
+    standing: Eligibility,
     has_room: bool,
     now: Instant,
 ) -> Decided:
@@ -83,31 +96,42 @@ def decide(
     outcome = TABLE[act][mine.status if mine else None]
     as_it_is = Decided(mine.status, mine.pending_for) if mine else None
     match outcome:
-        case Outcome.KEEP if as_it_is is not None:
+        case AttendanceTransition.KEEP if as_it_is is not None:
             return as_it_is
-        case Outcome.TAKE if mine is not None and as_it_is is not None:
+        case AttendanceTransition.TAKE if mine is not None and as_it_is is not None:
             # An offer is for as many as it was made to: for them there is room, for more of them there may be none (invariant 4).
             return Decided(AttendanceStatus.ATTENDING) if has_room else as_it_is
-        case Outcome.CLEAR_UP if as_it_is is not None and as_it_is.pending_for is not PendingFor.UNCLEAR:
+        case AttendanceTransition.CLEAR_UP if as_it_is is not None and as_it_is.pending_for is not PendingFor.UNCLEAR:
             return as_it_is
-        case Outcome.SEAT | Outcome.CLEAR_UP:
+        case AttendanceTransition.SEAT | AttendanceTransition.CLEAR_UP:
             apart = _pending_for(event, joining, mine, act, standing, now)
             return Decided(AttendanceStatus.PENDING, apart) if apart else _placed(has_room=has_room)
-        case Outcome.ADMIT:
+        case AttendanceTransition.ADMIT:
             return _placed(has_room=has_room)
-        case Outcome.DOOR:
+        case AttendanceTransition.DOOR:
             if not has_room:
                 raise Refused("There is no free place. Raise the limit first.", name="EventFull")
             return Decided(AttendanceStatus.ATTENDING)
-        case Outcome.PENDING:
+        case AttendanceTransition.PENDING:
             return Decided(AttendanceStatus.PENDING, PendingFor.UNCLEAR)
-        case Outcome.ATTENDING | Outcome.INTERESTED | Outcome.DECLINED | Outcome.INVITED | Outcome.REJECTED:
+        case (
+            AttendanceTransition.ATTENDING
+            | AttendanceTransition.INTERESTED
+            | AttendanceTransition.DECLINED
+            | AttendanceTransition.INVITED
+            | AttendanceTransition.REJECTED
+        ):
             return Decided(AttendanceStatus(outcome.value))
-        case Outcome.TURNED_DOWN:
+        case AttendanceTransition.TURNED_DOWN:
             raise Refused("The host has declined your answer to this event.", name="AnswerRejected")
-        case Outcome.IS_THERE:
+        case AttendanceTransition.IS_THERE:
             raise Refused("You are checked in at this event.", name="CheckedIn")
-        case Outcome.NO_ANSWER | Outcome.BACK | Outcome.KEEP | Outcome.TAKE:
+        case (
+            AttendanceTransition.NO_ANSWER
+            | AttendanceTransition.BACK
+            | AttendanceTransition.KEEP
+            | AttendanceTransition.TAKE
+        ):
             # BACK is decided from the history, by ``managing``; nobody keeps or takes what they do not have.
             raise NotFound("There is no such answer.")
         case _:
@@ -116,8 +140,8 @@ def decide(
 
 def without_record(mine: Attendance) -> Decided:
     """Where the deletion of its record leaves an answer, whatever the event's settings and places are."""
-    outcome = TABLE[Act.NETWORK_GONE][mine.status]
-    if outcome is Outcome.KEEP:
+    outcome = TABLE[AttendanceAction.NETWORK_GONE][mine.status]
+    if outcome is AttendanceTransition.KEEP:
         return Decided(mine.status, mine.pending_for)
     return Decided(AttendanceStatus(outcome.value))
 
@@ -138,14 +162,19 @@ def _placed(*, has_room: bool) -> Decided:
 
 
 def _pending_for(
-    event: Event, joining: Joining, mine: Attendance | None, act: Act, standing: Standing, now: Instant
+    event: Event,
+    joining: RegistrationSettings,
+    mine: Attendance | None,
+    act: AttendanceAction,
+    standing: Eligibility,
+    now: Instant,
 ) -> PendingFor | None:
     """Why an answer takes no place before somebody has decided; None where nobody needs to."""
     if standing.is_host or (
         mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     ):
         return None
-    if act is not Act.GOING:
+    if act is not AttendanceAction.GOING:
         # What a person here is refused, a record is not: it is there, and shown apart.
         closes_at = registration_closes_at(event, joining)
         is_closed = closes_at is not None and closes_at <= now
@@ -167,7 +196,7 @@ LAST_CALL = DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SeatLimits:
     """How many people can take part: in all, and in each of the two ways; None is no limit."""
 
     total: int | None = None
@@ -179,10 +208,10 @@ class Limits:
         return self.total is None and not self.of_mode
 
 
-NO_LIMITS = Limits()
+NO_LIMITS = SeatLimits()
 
 
-class Party(Protocol):
+class HasParty(Protocol):
     """Somebody, with how many people, in which way."""
 
     @property
@@ -193,7 +222,7 @@ class Party(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class SeatsTaken:
     """Seats that are taken or offered, by how their people take part."""
 
     by_mode: Mapping[AnswerMode | None, int] = field(default_factory=dict)
@@ -207,20 +236,20 @@ class Held:
         unsaid = self.by_mode.get(None, 0) if mode is AnswerMode.IN_PERSON else 0
         return self.by_mode.get(mode, 0) + unsaid
 
-    def plus(self, party: int, mode: AnswerMode | None) -> "Held":
+    def plus(self, party: int, mode: AnswerMode | None) -> "SeatsTaken":
         """One more party (or, negative, one less)."""
-        return Held({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
+        return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
-def limits_of(event: Event, joining: Joining) -> Limits:
+def limits_of(event: Event, joining: RegistrationSettings) -> SeatLimits:
     """The limits of an event; those of the two ways count where it is held in both."""
     if event.mode is not Mode.HYBRID:
-        return Limits(event.capacity)
+        return SeatLimits(event.capacity)
     limits = {AnswerMode.IN_PERSON: joining.limit_in_person, AnswerMode.ONLINE: joining.limit_online}
-    return Limits(event.capacity, {mode: limit for mode, limit in limits.items() if limit is not None})
+    return SeatLimits(event.capacity, {mode: limit for mode, limit in limits.items() if limit is not None})
 
 
-def fits(limits: Limits, held: Held, party: int, mode: AnswerMode | None) -> bool:
+def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | None) -> bool:
     """Whether there are seats for the whole party."""
     if limits.total is not None and held.total + party > limits.total:
         return False
@@ -229,13 +258,13 @@ def fits(limits: Limits, held: Held, party: int, mode: AnswerMode | None) -> boo
     return limit is None or held.of(how) + party <= limit
 
 
-def most_together(limits: Limits, mode: AnswerMode | None) -> int | None:
+def most_together(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
     """The largest party that this event would ever have seats for; None is any."""
     both = (limits.total, limits.of_mode.get(mode or AnswerMode.IN_PERSON))
     return min((limit for limit in both if limit is not None), default=None)
 
 
-def is_too_large(limits: Limits, one: Party) -> bool:
+def is_too_large(limits: SeatLimits, one: HasParty) -> bool:
     """Whether there would be no seats for this party if everybody else stayed away: a limit was lowered since they answered."""
     most = most_together(limits, one.mode)
     return most is not None and one.party > most
@@ -247,7 +276,7 @@ def places_words(there_are: int, mode: AnswerMode | None) -> str:
     return f"There {places}" + {None: "", AnswerMode.IN_PERSON: " in person", AnswerMode.ONLINE: " online"}[mode]
 
 
-def are_exceeded(limits: Limits, held: Held) -> bool:
+def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
     """Whether more is held than there is, because a limit was lowered."""
     if limits.total is not None and held.total > limits.total:
         return True
@@ -259,7 +288,7 @@ def is_last_call(event: Event, now: Instant) -> bool:
     return event.starts_at is not None and event.starts_at - now <= LAST_CALL
 
 
-def next_up(limits: Limits, held: Held, line: Iterable[Attendance], *, lets_past: bool) -> list[Attendance]:
+def next_up(limits: SeatLimits, held: SeatsTaken, line: Iterable[Attendance], *, lets_past: bool) -> list[Attendance]:
     """Who of the line, in its order, gets a seat now. A party for which there are too few seats at all holds up nobody."""
     chosen: list[Attendance] = []
     stuck: set[AnswerMode] = set()
@@ -272,7 +301,7 @@ def next_up(limits: Limits, held: Held, line: Iterable[Attendance], *, lets_past
             chosen.append(one)
         elif lets_past:
             continue
-        elif fits(Limits(limits.total), held, one.party, None):
+        elif fits(SeatLimits(limits.total), held, one.party, None):
             # Only this way of taking part is full: who takes part in the other one is not kept waiting by it.
             stuck.add(how)
         else:
@@ -280,10 +309,10 @@ def next_up(limits: Limits, held: Held, line: Iterable[Attendance], *, lets_past
     return chosen
 
 
-def passes_nobody(limits: Limits, held: Held, first: Iterable[Attendance], mode: AnswerMode | None) -> bool:
+def passes_nobody(limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None) -> bool:
     """Whether somebody who takes a seat now is nobody's better: ``first`` are next in their lines, and do not fit."""
     how = mode or AnswerMode.IN_PERSON
-    others = Limits(limits.total)
+    others = SeatLimits(limits.total)
     return all((one.mode or AnswerMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first)
 
 
@@ -299,7 +328,7 @@ def first_of(lines: Sequence[Sequence[Attendance]]) -> list[Attendance]:
     return sorted((one for line in lines for one in line), key=lambda one: one.waitlist_number or 0)
 
 
-def registration_closes_at(event: Event, joining: Joining) -> Instant | None:
+def registration_closes_at(event: Event, joining: RegistrationSettings) -> Instant | None:
     """Until when people may say that they come; None is until it is over."""
     if joining.closes_hours_before is None or event.starts_at is None:
         return None

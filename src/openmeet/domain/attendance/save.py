@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 
 from groundwork.clock import Instant
 from groundwork.database.row_lock import hold
-from groundwork.database.together import Write, execute_together
+from groundwork.database.together import SqlWrite, execute_together
 from groundwork.database.transaction import Row, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import history, queries, registration, rules, waitlist
-from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, Source, Through
+from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceId, AttendanceStatus, RsvpSource, Through
 from openmeet.domain.attendance.queries import HOLDS
-from openmeet.domain.attendance.registration import DEFAULT, Joining
-from openmeet.domain.attendance.response_details import Said
-from openmeet.domain.attendance.rules import Decided, Held
+from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
+from openmeet.domain.attendance.response_details import ResponseDetails
+from openmeet.domain.attendance.rules import Decided, SeatsTaken
 from openmeet.domain.events.model import Event, EventId, EventSlug, Mode
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.moderation.blocks import is_unwelcome
@@ -48,27 +48,27 @@ _NOW = f"select {COLUMNS} from {joined(':event_id')}"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Capacity:
     """What decides whether there is room. ``has_late_offers``: some ended and nobody took them; ``is_waited_for``: there is a line,
     which ends at ``last_number``.
     """
 
-    held: Held
+    held: SeatsTaken
     has_late_offers: bool
     is_waited_for: bool
     last_number: int
 
 
-async def of_event(tx: Transaction, event_id: EventId) -> Places:
+async def of_event(tx: Transaction, event_id: EventId) -> Capacity:
     """As they are now, for a decision."""
     return places_of((await tx.fetch(_NOW, event_id=event_id, now=tx.now))[0])
 
 
-def places_of(row: Row) -> Places:
+def places_of(row: Row) -> Capacity:
     """The model value of a row that has ``COLUMNS``."""
     held = {None: row["unsaid"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
-    return Places(
-        Held({mode: taken for mode, taken in held.items() if taken}),
+    return Capacity(
+        SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
         bool(row["is_late"]),
         bool(row["is_waited_for"]),
         row["last_number"],
@@ -112,7 +112,7 @@ _BEGINNINGS = {column: _beginning(column) for column in ("slug", "id")}
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
+class LockedEvent:
     """The event, one's answer so far, the settings that hold, the places (nobody's, where nothing is limited), whether anybody
     asked for messages to an address of theirs, and all hosts.
 
@@ -121,24 +121,24 @@ class Beginning:
 
     event: Event
     mine: Attendance | None
-    joining: Joining
-    places: Places
+    joining: RegistrationSettings
+    places: Capacity
     is_heard: bool
     hosts: tuple[UserId, ...]
     is_unwelcome: bool
 
 
-async def of_answer(tx: Transaction, slug: EventSlug, user_id: UserId) -> Beginning | None:
+async def of_answer(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
     """Lock an event, and begin an answer of this person to it; None where there is no such event."""
     return await _of(tx, "slug", slug, user_id)
 
 
-async def of_record(tx: Transaction, event_id: EventId, user_id: UserId) -> Beginning | None:
+async def of_record(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
     """The same for what a record of theirs says."""
     return await _of(tx, "id", event_id, user_id)
 
 
-async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> Beginning | None:
+async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
     await hold(tx, "events", column, name)
     # A statement of its own: what it joins is read as it is when the lock is held.
     rows = await tx.fetch(_BEGINNINGS[column], event=name, user_id=user_id, now=tx.now)
@@ -148,7 +148,7 @@ async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> Begin
     event = event_of(row)
     own = {name: row[f"own_{name}"] for name in _OWN}
     settings = {name: row[f"settings_{name}"] for name in _SETTINGS}
-    return Beginning(
+    return LockedEvent(
         event,
         queries.attendance_of(own) if own["id"] is not None else None,
         registration.joining_of(settings) if settings["subject_id"] is not None else DEFAULT,
@@ -162,11 +162,11 @@ async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> Begin
 async def has_room(
     tx: Transaction,
     event: Event,
-    joining: Joining,
+    joining: RegistrationSettings,
     mine: Attendance | None,
-    said: Said,
+    said: ResponseDetails,
     *,
-    known: Places | None = None,
+    known: Capacity | None = None,
 ) -> bool:
     """Whether the whole party can sit down now without passing anybody who waits; one's own seats are not in one's way.
 
@@ -194,7 +194,7 @@ async def has_room(
     return lets_past or rules.passes_nobody(limits, held, await waitlist.first(tx, event.id, limits), said.mode)
 
 
-def changed(mine: Attendance | None, decided: Decided, said: Said) -> bool:
+def changed(mine: Attendance | None, decided: Decided, said: ResponseDetails) -> bool:
     """Whether there is anything to write."""
     return mine is None or (
         mine.status,
@@ -224,7 +224,9 @@ def is_history(before: Attendance, after: Attendance) -> bool:
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
-def must_keep_seat(mine: Attendance | None, decided: Decided, said: Said, *, room: bool, now: Instant) -> None:
+def must_keep_seat(
+    mine: Attendance | None, decided: Decided, said: ResponseDetails, *, room: bool, now: Instant
+) -> None:
     """Refused where somebody who has a seat, or for whom one is held, wants more, or another one, than there is."""
     if mine is None or room or (said.party <= mine.party and said.mode is mine.mode):
         return
@@ -238,7 +240,14 @@ def must_keep_seat(mine: Attendance | None, decided: Decided, said: Said, *, roo
 
 
 def first_answer(
-    now: Instant, event: Event, user_id: UserId, decided: Decided, said: Said, *, source: Source, answered_at: Instant
+    now: Instant,
+    event: Event,
+    user_id: UserId,
+    decided: Decided,
+    said: ResponseDetails,
+    *,
+    source: RsvpSource,
+    answered_at: Instant,
 ) -> Attendance:
     """The answer of somebody who had none, and does not wait in a line."""
     return Attendance(
@@ -266,9 +275,9 @@ def first_answer(
 def decided_anew(
     known: Attendance,
     decided: Decided,
-    said: Said,
+    said: ResponseDetails,
     *,
-    source: Source,
+    source: RsvpSource,
     answered_at: Instant,
     number: int | None = None,
 ) -> Attendance:
@@ -297,9 +306,9 @@ async def put(
     user_id: UserId,
     mine: Attendance | None,
     decided: Decided,
-    said: Said,
+    said: ResponseDetails,
     *,
-    source: Source,
+    source: RsvpSource,
     through: Through,
     actor_id: UserId | None,
     answered_at: Instant,
@@ -308,7 +317,7 @@ async def put(
     owes_first: bool = False,
     is_heard: bool = True,
     last_number: int | None = None,
-    along: Sequence[Write] = (),
+    along: Sequence[SqlWrite] = (),
 ) -> Attendance:
     """Write what was decided. Whoever comes into the line, or asks for more while in it, stands at its end.
 
@@ -341,11 +350,11 @@ async def put(
     return saved
 
 
-def as_said(mine: Attendance | None) -> Said:
+def as_said(mine: Attendance | None) -> ResponseDetails:
     """What stands there, for an act that changes the status alone."""
     if mine is None:
-        return Said(1, None, (), {}, is_private=False)
-    return Said(
+        return ResponseDetails(1, None, (), {}, is_private=False)
+    return ResponseDetails(
         mine.party, mine.mode, mine.guest_names, mine.replies, mine.is_private, mine.skips_record, mine.reply_words
     )
 
@@ -362,10 +371,10 @@ async def owe(tx: Transaction, saved: Attendance, *, edited_at: Instant | None =
     await execute_together(tx, [_owing(tx, saved, edited_at)])
 
 
-def _owing(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> Write:
+def _owing(tx: Transaction, saved: Attendance, edited_at: Instant | None = None) -> SqlWrite:
     return publications.owing(
         tx,
-        kind=publications.Kind.RSVP,
+        kind=publications.PublicationKind.RSVP,
         subject_id=saved.id,
         user_id=saved.user_id,
         revision=saved.revision,

@@ -4,7 +4,7 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt as OwedDebt
+from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.visibility import seen_by_all
 from openmeet.domain.events.model import EventId
@@ -12,7 +12,7 @@ from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.events.visibility import is_hidden
 from openmeet.domain.groups.actions import listeners
 from openmeet.domain.identities.queries import mentioned_in
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.notifications.notify import reached, tell
 from openmeet.domain.users.model import UserId
 
@@ -67,7 +67,7 @@ def freed_seats_payer(db: Database) -> Payer:
         event = await lock_for_update(tx, event_id)
         return 0 if event is None else await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
-    async def pay(debt: OwedDebt) -> None:
+    async def pay(debt: Job) -> None:
         # The debt that each full round owes would be this one.
         while await in_one_hop(db, lambda tx: fill(tx, EventId(debt.subject))) >= waitlist.LOOKED_AT:
             pass
@@ -83,7 +83,7 @@ async def _remind_of(tx: Transaction, event_id: EventId) -> int:
         f"select a.user_id {_UNREMINDED} and e.id = :event_id order by a.user_id", event_id=event_id, **_window(tx)
     )
     people = [UserId(row["user_id"]) for row in rows]
-    await tell(tx, people, Kind.REMINDER, event_id, event.starts_at, starts_at=event.starts_at)
+    await tell(tx, people, NotificationKind.REMINDER, event_id, event.starts_at, starts_at=event.starts_at)
     return len(people)
 
 
@@ -145,11 +145,11 @@ async def _tell_of(tx: Transaction, event_id: EventId) -> bool:
     seeing = await seen_by_all(tx, event, people)
     sources = (event.author_id, event.group.id)
     mentioned = [one for one in await mentioned_in(tx, event.description) if one in set(seeing)]
-    hearing = await reached(tx, mentioned, Kind.MENTION)
-    about = Particulars(person_id=event.author_id)
-    await tell(tx, hearing, Kind.MENTION, event.id, 1, about, starts_at=event.starts_at, sources=sources)
+    hearing = await reached(tx, mentioned, NotificationKind.MENTION)
+    about = NotificationDetails(person_id=event.author_id)
+    await tell(tx, hearing, NotificationKind.MENTION, event.id, 1, about, starts_at=event.starts_at, sources=sources)
     seeing = [one for one in seeing if one not in hearing]
-    await tell(tx, seeing, Kind.GROUP_EVENT, event.id, 1, starts_at=event.starts_at, sources=sources)
+    await tell(tx, seeing, NotificationKind.GROUP_EVENT, event.id, 1, starts_at=event.starts_at, sources=sources)
     return True
 
 

@@ -7,10 +7,10 @@ Nothing else decides about a status. A test goes through every cell.
 from collections.abc import Mapping
 from enum import StrEnum
 
-from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, RsvpReply
 
 
-class Act(StrEnum):
+class AttendanceAction(StrEnum):
     """What is done to an answer."""
 
     # by the person
@@ -36,7 +36,7 @@ class Act(StrEnum):
     LAPSE = "lapse"
 
 
-class Outcome(StrEnum):
+class AttendanceTransition(StrEnum):
     """What a cell leads to."""
 
     KEEP = "keep"  # stays as it is
@@ -57,17 +57,23 @@ class Outcome(StrEnum):
     NO_ANSWER = "no_answer"  # refused: there is nothing to do this to
 
 
-_KEEP, _SEAT, _ADMIT, _DOOR, _TAKE = Outcome.KEEP, Outcome.SEAT, Outcome.ADMIT, Outcome.DOOR, Outcome.TAKE
-_CLEAR, _BACK = Outcome.CLEAR_UP, Outcome.BACK
-_GOING, _MAYBE, _NO, _PEND, _INVITED, _OUT = (
-    Outcome.ATTENDING,
-    Outcome.INTERESTED,
-    Outcome.DECLINED,
-    Outcome.PENDING,
-    Outcome.INVITED,
-    Outcome.REJECTED,
+_KEEP, _SEAT, _ADMIT, _DOOR, _TAKE = (
+    AttendanceTransition.KEEP,
+    AttendanceTransition.SEAT,
+    AttendanceTransition.ADMIT,
+    AttendanceTransition.DOOR,
+    AttendanceTransition.TAKE,
 )
-_DOWN, _THERE, _NONE = Outcome.TURNED_DOWN, Outcome.IS_THERE, Outcome.NO_ANSWER
+_CLEAR, _BACK = AttendanceTransition.CLEAR_UP, AttendanceTransition.BACK
+_GOING, _MAYBE, _NO, _PEND, _INVITED, _OUT = (
+    AttendanceTransition.ATTENDING,
+    AttendanceTransition.INTERESTED,
+    AttendanceTransition.DECLINED,
+    AttendanceTransition.PENDING,
+    AttendanceTransition.INVITED,
+    AttendanceTransition.REJECTED,
+)
+_DOWN, _THERE, _NONE = AttendanceTransition.TURNED_DOWN, AttendanceTransition.IS_THERE, AttendanceTransition.NO_ANSWER
 
 _S = AttendanceStatus
 COLUMNS: tuple[AttendanceStatus | None, ...] = (
@@ -83,40 +89,44 @@ COLUMNS: tuple[AttendanceStatus | None, ...] = (
 )
 
 # fmt: off
-_ROWS: Mapping[Act, tuple[Outcome, ...]] = {
+_ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     #                        none      attending  interested  declined  pending  waitlisted  invited   rejected  attended
-    Act.GOING:              (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _SEAT,   _TAKE,      _SEAT,    _DOWN,    _KEEP),
-    Act.INTERESTED:         (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _DOWN,    _THERE),
-    Act.DECLINE:            (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _THERE),
+    AttendanceAction.GOING:              (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _SEAT,   _TAKE,      _SEAT,    _DOWN,    _KEEP),
+    AttendanceAction.INTERESTED:         (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _DOWN,    _THERE),
+    AttendanceAction.DECLINE:            (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _THERE),
     # A record says what its author thinks; it moves nobody whom the host sent away, and nobody who is there.
-    Act.NETWORK_GOING:      (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _CLEAR,  _KEEP,      _SEAT,    _KEEP,    _KEEP),
-    Act.NETWORK_INTERESTED: (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _KEEP,    _KEEP),
-    Act.NETWORK_NOT_GOING:  (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _KEEP),
-    Act.NETWORK_UNCLEAR:    (_PEND,    _PEND,     _PEND,      _PEND,    _KEEP,   _PEND,      _PEND,    _KEEP,    _KEEP),
-    Act.NETWORK_GONE:       (_KEEP,    _NO,       _NO,        _KEEP,    _NO,     _NO,        _KEEP,    _KEEP,    _KEEP),
+    AttendanceAction.NETWORK_GOING:      (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _CLEAR,  _KEEP,      _SEAT,    _KEEP,    _KEEP),
+    AttendanceAction.NETWORK_INTERESTED: (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _KEEP,    _KEEP),
+    AttendanceAction.NETWORK_NOT_GOING:  (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _KEEP),
+    AttendanceAction.NETWORK_UNCLEAR:    (_PEND,    _PEND,     _PEND,      _PEND,    _KEEP,   _PEND,      _PEND,    _KEEP,    _KEEP),
+    AttendanceAction.NETWORK_GONE:       (_KEEP,    _NO,       _NO,        _KEEP,    _NO,     _NO,        _KEEP,    _KEEP,    _KEEP),
     # Who said that they come and waits for the host's word has it.
-    Act.INVITE:             (_INVITED, _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _INVITED, _KEEP),
-    Act.ADD:                (_DOOR,    _KEEP,     _DOOR,      _DOOR,    _DOOR,   _TAKE,      _DOOR,    _DOOR,    _KEEP),
-    Act.APPROVE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _ADMIT,   _KEEP),
-    Act.REMOVE:             (_NONE,    _OUT,      _OUT,       _OUT,     _OUT,    _OUT,       _OUT,     _KEEP,    _OUT),
-    Act.RESTORE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _BACK,    _KEEP),
-    Act.CHECK_IN:           (_NONE,    _DOOR,     _DOOR,      _DOOR,    _DOOR,   _DOOR,      _DOOR,    _DOWN,    _KEEP),
-    Act.UNDO_CHECK_IN:      (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _KEEP,    _BACK),
-    Act.MOVE_UP:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _GOING,     _KEEP,    _KEEP,    _KEEP),
+    AttendanceAction.INVITE:             (_INVITED, _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _INVITED, _KEEP),
+    AttendanceAction.ADD:                (_DOOR,    _KEEP,     _DOOR,      _DOOR,    _DOOR,   _TAKE,      _DOOR,    _DOOR,    _KEEP),
+    AttendanceAction.APPROVE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _ADMIT,   _KEEP),
+    AttendanceAction.REMOVE:             (_NONE,    _OUT,      _OUT,       _OUT,     _OUT,    _OUT,       _OUT,     _KEEP,    _OUT),
+    AttendanceAction.RESTORE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _BACK,    _KEEP),
+    AttendanceAction.CHECK_IN:           (_NONE,    _DOOR,     _DOOR,      _DOOR,    _DOOR,   _DOOR,      _DOOR,    _DOWN,    _KEEP),
+    AttendanceAction.UNDO_CHECK_IN:      (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _KEEP,    _BACK),
+    AttendanceAction.MOVE_UP:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _GOING,     _KEEP,    _KEEP,    _KEEP),
     # Who lets an offer pass said neither yes nor no: nothing of that is told to anybody, and a yes is welcome later.
-    Act.LAPSE:              (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _INVITED,   _KEEP,    _KEEP,    _KEEP),
+    AttendanceAction.LAPSE:              (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _INVITED,   _KEEP,    _KEEP,    _KEEP),
 }
 # fmt: on
 
-TABLE: Mapping[Act, Mapping[AttendanceStatus | None, Outcome]] = {
+TABLE: Mapping[AttendanceAction, Mapping[AttendanceStatus | None, AttendanceTransition]] = {
     act: dict(zip(COLUMNS, row, strict=True)) for act, row in _ROWS.items()
 }
 
-OF_REPLY: Mapping[Reply, Act] = {Reply.GOING: Act.GOING, Reply.INTERESTED: Act.INTERESTED, Reply.DECLINED: Act.DECLINE}
+OF_REPLY: Mapping[RsvpReply, AttendanceAction] = {
+    RsvpReply.GOING: AttendanceAction.GOING,
+    RsvpReply.INTERESTED: AttendanceAction.INTERESTED,
+    RsvpReply.DECLINED: AttendanceAction.DECLINE,
+}
 
-OF_RECORD: Mapping[NetworkAnswer, Act] = {
-    NetworkAnswer.GOING: Act.NETWORK_GOING,
-    NetworkAnswer.INTERESTED: Act.NETWORK_INTERESTED,
-    NetworkAnswer.NOT_GOING: Act.NETWORK_NOT_GOING,
-    NetworkAnswer.OTHER: Act.NETWORK_UNCLEAR,
+OF_RECORD: Mapping[NetworkAnswer, AttendanceAction] = {
+    NetworkAnswer.GOING: AttendanceAction.NETWORK_GOING,
+    NetworkAnswer.INTERESTED: AttendanceAction.NETWORK_INTERESTED,
+    NetworkAnswer.NOT_GOING: AttendanceAction.NETWORK_NOT_GOING,
+    NetworkAnswer.OTHER: AttendanceAction.NETWORK_UNCLEAR,
 }

@@ -7,15 +7,15 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox.jobs import owe, owe_many
 from openmeet.domain.attendance import history, queries, registration, rules
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
-from openmeet.domain.attendance.registration import Joining
-from openmeet.domain.attendance.rules import Held, Limits
-from openmeet.domain.attendance.transitions import TABLE, Act
+from openmeet.domain.attendance.registration import RegistrationSettings
+from openmeet.domain.attendance.rules import SeatLimits, SeatsTaken
+from openmeet.domain.attendance.transitions import TABLE, AttendanceAction
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 # More than any line is long; bounds what one transaction does.
 MAX_AT_ONCE = 10_000
@@ -29,7 +29,7 @@ _EVENTS_AT_ONCE = 5
 _MODE = "coalesce(mode, 'in_person')"
 
 
-async def fill(tx: Transaction, event: Event, joining: Joining) -> int:
+async def fill(tx: Transaction, event: Event, joining: RegistrationSettings) -> int:
     """Give free seats to those who wait, in their order; how many moved. Whom one transaction does not reach is reached by a debt.
 
     Where seats are few they are offered, and held until the offer ends; who cannot be asked (known only by a DID) has them at
@@ -66,7 +66,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     for event in waited[:_EVENTS_AT_ONCE]:
         await fill(tx, event, settings[event.id])
     later = [(event.id, int(tx.now), tx.now) for event in waited[_EVENTS_AT_ONCE:]]
-    await owe_many(tx, Debt.FREED_SEATS, later)
+    await owe_many(tx, JobKind.FREED_SEATS, later)
 
 
 async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
@@ -83,7 +83,7 @@ async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[Even
 async def _and_others(tx: Transaction, event: Event, moved: int) -> int:
     """Whoever stands behind the last one looked at may fit as well."""
     if moved >= LOOKED_AT:
-        await owe(tx, Debt.FREED_SEATS, event.id, int(tx.now))
+        await owe(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
     return moved
 
 
@@ -101,7 +101,7 @@ async def end_offers(tx: Transaction, event: Event) -> int:
     if late:
         ended = [replace(one, offered_until=None) for one in late]
         if not event.is_cancelled:
-            status = AttendanceStatus(TABLE[Act.LAPSE][AttendanceStatus.WAITLISTED])
+            status = AttendanceStatus(TABLE[AttendanceAction.LAPSE][AttendanceStatus.WAITLISTED])
             ended = [replace(one, status=status, waitlist_number=None) for one in ended]
         await queries.save_many(tx, ended)
         await history.keep_many(tx, late, ended, through=Through.CLOCK)
@@ -127,12 +127,12 @@ async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-async def first(reader: Reader, event_id: EventId, limits: Limits) -> list[Attendance]:
+async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
     """Who is next, of each way of taking part that has a line of its own."""
     return rules.first_of(await _lines(reader, event_id, limits, 1))
 
 
-async def would_wait(reader: Reader, event: Event, joining: Joining) -> bool:
+async def would_wait(reader: Reader, event: Event, joining: RegistrationSettings) -> bool:
     """Whether somebody who comes alone now gets no seat in any way, but a place in the line."""
     limits = rules.limits_of(event, joining)
     if limits.is_open:
@@ -145,7 +145,7 @@ async def would_wait(reader: Reader, event: Event, joining: Joining) -> bool:
     return not any(rules.passes_nobody(limits, held, next_ones, mode) for mode in free)
 
 
-async def _lines(reader: Reader, event_id: EventId, limits: Limits, limit: int) -> list[list[Attendance]]:
+async def _lines(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
     """The lines without parties that will never fit: they are passed."""
     modes = AnswerMode if limits.of_mode else (None,)
     return [
@@ -216,13 +216,13 @@ async def _seat(tx: Transaction, event: Event, line: Sequence[Attendance]) -> No
     """These have their seats, and hear of it."""
     if not line:
         return
-    status = AttendanceStatus(TABLE[Act.MOVE_UP][AttendanceStatus.WAITLISTED])
+    status = AttendanceStatus(TABLE[AttendanceAction.MOVE_UP][AttendanceStatus.WAITLISTED])
     seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in line]
     await queries.save_many(tx, seated)
     await history.keep_many(tx, line, seated, through=Through.CLOCK)
     owed = [(one.id, one.user_id, one.revision + 1) for one in seated]
-    await publications.owe_many(tx, kind=publications.Kind.RSVP, owed=owed)
-    await _tell(tx, event, seated, Kind.MOVED_UP)
+    await publications.owe_many(tx, kind=publications.PublicationKind.RSVP, owed=owed)
+    await _tell(tx, event, seated, NotificationKind.MOVED_UP)
 
 
 async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> None:
@@ -233,10 +233,10 @@ async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> N
     offered = [replace(one, offered_until=until) for one in line]
     await queries.save_many(tx, offered)
     await history.keep_many(tx, line, offered, through=Through.CLOCK)
-    await _tell(tx, event, offered, Kind.SEAT_OFFERED)
+    await _tell(tx, event, offered, NotificationKind.SEAT_OFFERED)
 
 
-async def _take_back(tx: Transaction, event: Event, limits: Limits, held: Held) -> None:
+async def _take_back(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> None:
     """There are fewer places than before: who was offered one that is none any more waits again, where they stood, and hears of it."""
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
@@ -254,10 +254,10 @@ async def _take_back(tx: Transaction, event: Event, limits: Limits, held: Held) 
         after = [replace(one, offered_until=None) for one in before]
         await queries.save_many(tx, after)
         await history.keep_many(tx, before, after, through=Through.HOST)
-        await _tell(tx, event, after, Kind.SEAT_WITHDRAWN)
+        await _tell(tx, event, after, NotificationKind.SEAT_WITHDRAWN)
 
 
-async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: Kind) -> None:
+async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: NotificationKind) -> None:
     """One news per person and occasion: several offers to one person are several."""
     by_revision: dict[int, list[UserId]] = {}
     for one in people:

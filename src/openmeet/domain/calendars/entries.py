@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row
-from openmeet.domain.calendars.model import WIDEST, Entry, Itself, Kind, Span
-from openmeet.domain.events.model import Audience, Mode, Status
+from openmeet.domain.calendars.model import WIDEST, CalendarEntry, EntryKind, Itself, Span
+from openmeet.domain.events.model import Audience, EventStatus, Mode
 from openmeet.domain.events.visibility import is_hidden, is_shut_out
 from openmeet.domain.users.model import UserId
 
@@ -55,20 +55,20 @@ SUBSCRIBED = """
 """
 
 _KINDS = {
-    "hosting": Kind.HOSTING,
-    "attending": Kind.GOING,
-    "attended": Kind.GOING,
-    "waitlisted": Kind.WAITING,
-    "pending": Kind.WAITING,
-    "interested": Kind.INTERESTED,
-    "invited": Kind.INVITED,
+    "hosting": EntryKind.HOSTING,
+    "attending": EntryKind.GOING,
+    "attended": EntryKind.GOING,
+    "waitlisted": EntryKind.WAITING,
+    "pending": EntryKind.WAITING,
+    "interested": EntryKind.INTERESTED,
+    "invited": EntryKind.INVITED,
 }
 
 
-async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> list[Entry]:
+async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> list[CalendarEntry]:
     """Events of ours in ``[start, end)``, in order; each once, as what matters most."""
     window = {"user_id": user_id, "start": start, "end": end, "earliest": start - WIDEST}
-    found: dict[str, Entry] = {}
+    found: dict[str, CalendarEntry] = {}
     answers = {row["event_id"]: row["status"] for row in await reader.fetch(ANSWERS, user_id=user_id)}
     ids = list(answers)
     for first in range(0, len(ids), _AT_ONCE):
@@ -82,7 +82,7 @@ async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> 
 
 async def all_of(
     reader: Reader, user_id: UserId, start: Instant, end: Instant, *, only_busy: bool = False
-) -> list[Entry]:
+) -> list[CalendarEntry]:
     """Everything in ``[start, end)``, in order. ``only_busy`` leaves out calendars that the person said take no time."""
     rows = await reader.fetch(
         SUBSCRIBED,
@@ -97,17 +97,17 @@ async def all_of(
     return sorted([*await own(reader, user_id, start, end), *subscribed], key=order)
 
 
-def order(entry: Entry) -> tuple[int, str]:
+def order(entry: CalendarEntry) -> tuple[int, str]:
     """How a calendar is sorted."""
     return entry.starts_at, entry.key
 
 
-def _own(row: Row, why: str) -> Entry:
+def _own(row: Row, why: str) -> CalendarEntry:
     kind = _KINDS[why]
     # The exact place may be for those alone who are going.
-    knows_place = kind in {Kind.HOSTING, Kind.GOING} or row["place_audience"] == Audience.EVERYONE.value
+    knows_place = kind in {EntryKind.HOSTING, EntryKind.GOING} or row["place_audience"] == Audience.EVERYONE.value
     spot = ", ".join(part for part in (row["venue_name"] if knows_place else "", row["locality"]) if part)
-    return Entry(
+    return CalendarEntry(
         kind=kind,
         key=row["id"],
         title=row["title"],
@@ -117,15 +117,15 @@ def _own(row: Row, why: str) -> Entry:
         has_end=row["ends_at"] is not None,
         time_zone=row["time_zone"],
         is_all_day=bool(row["is_all_day"]),
-        is_cancelled=row["status"] == Status.CANCELLED.value,
+        is_cancelled=row["status"] == EventStatus.CANCELLED.value,
         slug=row["slug"],
         is_draft=bool(row["is_draft"]),
     )
 
 
-def _subscribed(row: Row) -> Entry:
-    return Entry(
-        kind=Kind.SUBSCRIBED,
+def _subscribed(row: Row) -> CalendarEntry:
+    return CalendarEntry(
+        kind=EntryKind.SUBSCRIBED,
         key=f"{row['calendar_id']}:{row['number']:05}",
         title=row["title"],
         place=row["place"],
@@ -145,12 +145,12 @@ MOST_SPANS = 100
 
 async def conflicts(
     reader: Reader, user_id: UserId, spans: Sequence[Span], *, apart_from: Itself | None = None
-) -> list[list[Entry]]:
+) -> list[list[CalendarEntry]]:
     """For each span what overlaps it and takes the person's time, in order. ``apart_from``: an event that is itself no conflict.
 
     Spans further apart than a year are asked about one by one, near ones with one question.
     """
-    found: list[list[Entry]] = []
+    found: list[list[CalendarEntry]] = []
     wanted = list(spans[:MOST_SPANS])
     if not wanted:
         return found

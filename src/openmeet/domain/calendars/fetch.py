@@ -27,7 +27,7 @@ _MAX_TAG = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class CalendarFetcher:
     """What this room needs of the outside: a client, and what seals the addresses that people give."""
 
     http: HttpClient

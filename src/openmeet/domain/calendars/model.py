@@ -29,7 +29,7 @@ MOST_COSTLY_FAILURES = 5
 WIDEST = 366 * DAY
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """Why something stands in a person's calendar."""
 
     HOSTING = "hosting"
@@ -41,10 +41,10 @@ class Kind(StrEnum):
 
 
 # What takes a person's time: what they said yes to, and what they run.
-BUSY = frozenset({Kind.HOSTING, Kind.GOING, Kind.WAITING, Kind.SUBSCRIBED})
+BUSY = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING, EntryKind.SUBSCRIBED})
 
 
-class Health(StrEnum):
+class FeedHealth(StrEnum):
     """How a subscribed calendar stands. ``FILE``: it came as a file, and nothing is fetched."""
 
     FILE = "file"
@@ -68,10 +68,10 @@ COSTLY = frozenset({FailureReason.TOO_LARGE, FailureReason.TOO_MUCH_WORK})
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CalendarEntry:
     """One line of a calendar. ``slug`` of our own events, ``calendar`` the name of a subscribed one; ``key`` orders equals."""
 
-    kind: Kind
+    kind: EntryKind
     key: str
     title: str
     place: str
@@ -92,7 +92,7 @@ class Entry:
             self.kind in BUSY
             and not self.is_cancelled
             and not self.is_draft
-            and not (self.is_all_day and self.kind is Kind.SUBSCRIBED)
+            and not (self.is_all_day and self.kind is EntryKind.SUBSCRIBED)
         )
 
 
@@ -108,9 +108,9 @@ class Itself:
     title: str
     starts_at: Instant | None
 
-    def is_entry(self, entry: Entry) -> bool:
+    def is_entry(self, entry: CalendarEntry) -> bool:
         """Whether this line of a calendar is that event."""
-        is_copy = entry.kind is Kind.SUBSCRIBED and (entry.title, entry.starts_at) == (self.title, self.starts_at)
+        is_copy = entry.kind is EntryKind.SUBSCRIBED and (entry.title, entry.starts_at) == (self.title, self.starts_at)
         return entry.key == self.event_id or is_copy
 
 
@@ -125,7 +125,7 @@ class Subscribed:
     user_id: UserId
     name: str
     host: str
-    health: Health
+    health: FeedHealth
     reason: FailureReason | None
     problem: str
     failures: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.calendars.model import CalendarId, FailureReason, Health, Itself, ReadDate, Subscribed
+from openmeet.domain.calendars.model import CalendarId, FailureReason, FeedHealth, Itself, ReadDate, Subscribed
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = (
@@ -25,7 +25,7 @@ class Address:
     last_modified: str
     failures: int
     content: bytes
-    health: Health
+    health: FeedHealth
 
 
 def _subscribed(row: Row) -> Subscribed:
@@ -34,7 +34,7 @@ def _subscribed(row: Row) -> Subscribed:
         user_id=UserId(row["user_id"]),
         name=row["name"],
         host=row["host"],
-        health=Health(row["health"]),
+        health=FeedHealth(row["health"]),
         reason=FailureReason(row["reason"]) if row["reason"] else None,
         problem=row["problem"],
         failures=row["failures"],
@@ -81,7 +81,7 @@ async def insert(
     *,
     name: str,
     host: str,
-    health: Health,
+    health: FeedHealth,
     url_sealed: bytes | None,
     digest: bytes,
     content: bytes,
@@ -243,7 +243,7 @@ async def note_failed(
     tx: Transaction,
     calendar_id: CalendarId,
     *,
-    health: Health,
+    health: FeedHealth,
     reason: FailureReason,
     problem: str,
     next_fetch_at: Instant | None,
@@ -361,5 +361,5 @@ def _address(row: Row) -> Address:
         row["last_modified"],
         row["failures"],
         row["content"],
-        Health(row["health"]),
+        FeedHealth(row["health"]),
     )

@@ -9,14 +9,14 @@ from groundwork.errors import InvalidForm, NotFound, Refused
 from groundwork.uuid7 import new_id
 from groundwork.workers.pool import ChargedPool
 from openmeet.domain.calendars import queries
-from openmeet.domain.calendars.fetch import SEAL_PURPOSE, Fetched, Outgoing, digest_of, fetch, host_of, read_file
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, Fetched, digest_of, fetch, host_of, read_file
 from openmeet.domain.calendars.model import (
     AHEAD,
     MAX_NAME,
     MOST_CALENDARS,
     REFRESH_EVERY,
     CalendarId,
-    Health,
+    FeedHealth,
     ReadFile,
     Subscribed,
 )
@@ -25,7 +25,7 @@ from openmeet.i18n.markdown import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class CalendarPreview:
     """A calendar that was read and is not kept yet; ``url`` is empty for a file."""
 
     url: str
@@ -33,16 +33,16 @@ class Offered:
     read: ReadFile
 
 
-async def look(outgoing: Outgoing, workers: ChargedPool, url: str, now: Instant, zone: str) -> Offered:
+async def look(outgoing: CalendarFetcher, workers: ChargedPool, url: str, now: Instant, zone: str) -> CalendarPreview:
     """What stands at an address. Raises what ``fetch`` and ``read`` raise."""
     fetched = await fetch(outgoing.http, url)
     assert fetched.content is not None  # noqa: S101  # nothing was known before
-    return Offered(url, fetched, await read(workers, fetched.content, now, zone))
+    return CalendarPreview(url, fetched, await read(workers, fetched.content, now, zone))
 
 
-async def look_into(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> Offered:
+async def look_into(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> CalendarPreview:
     """What a file says."""
-    return Offered("", Fetched(content, "", ""), await read(workers, content, now, zone))
+    return CalendarPreview("", Fetched(content, "", ""), await read(workers, content, now, zone))
 
 
 async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> ReadFile:
@@ -51,7 +51,7 @@ async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) ->
 
 
 async def subscribe(
-    tx: Transaction, user_id: UserId, offered: Offered, name: str, outgoing: Outgoing | None
+    tx: Transaction, user_id: UserId, offered: CalendarPreview, name: str, outgoing: CalendarFetcher | None
 ) -> tuple[Subscribed, bool]:
     """Keep it; False beside it where the person has it already, which changes nothing. Raises Refused (``TooManyCalendars``)."""
     digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
@@ -70,7 +70,7 @@ async def subscribe(
         user_id,
         name=checked_name(name or offered.read.name or host_of(offered.url) or "A calendar"),
         host=host_of(offered.url),
-        health=Health.FILE if is_file else Health.FRESH,
+        health=FeedHealth.FILE if is_file else FeedHealth.FRESH,
         url_sealed=sealed,
         digest=digest,
         content=offered.fetched.content or b"",

@@ -12,7 +12,7 @@ from groundwork.workers.limits import JobStopped
 from groundwork.workers.pool import ChargedPool, WorkerPool
 from groundwork.workers.quota import person
 from openmeet.domain.calendars import queries
-from openmeet.domain.calendars.fetch import SEAL_PURPOSE, Fetched, Outgoing, fetch, is_gone
+from openmeet.domain.calendars.fetch import SEAL_PURPOSE, CalendarFetcher, Fetched, fetch, is_gone
 from openmeet.domain.calendars.model import (
     AHEAD,
     COSTLY,
@@ -22,7 +22,7 @@ from openmeet.domain.calendars.model import (
     REFRESH_EVERY,
     ROLL_BEFORE,
     FailureReason,
-    Health,
+    FeedHealth,
     ReadFile,
 )
 from openmeet.domain.calendars.queries import Address
@@ -36,7 +36,7 @@ _LEASE = 30 * MINUTE
 _BUSY_PAUSE = 30 * MINUTE
 
 
-async def refresh_due(db: Database, outgoing: Outgoing, pool: WorkerPool, zone: str) -> int:
+async def refresh_due(db: Database, outgoing: CalendarFetcher, pool: WorkerPool, zone: str) -> int:
     """Fetch what is due, each at its owner's expense; how many calendars said something new."""
     async with db.transaction() as tx:
         due = await queries.claim_due(tx, ROUND, Instant(tx.now + _LEASE))
@@ -51,7 +51,7 @@ async def refresh_due(db: Database, outgoing: Outgoing, pool: WorkerPool, zone: 
     return changed
 
 
-async def refresh(db: Database, outgoing: Outgoing, workers: ChargedPool, address: Address, zone: str) -> bool:
+async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool, address: Address, zone: str) -> bool:
     """Fetch one calendar; True where it says something new. A failure is kept with the calendar, and is no failure here.
 
     Raises TooMany and Unavailable where nothing can be read for its owner now, which says nothing about the calendar.
@@ -127,7 +127,7 @@ async def _note_failure(db: Database, address: Address, failure: Exception) -> N
         await queries.note_failed(
             tx,
             address.id,
-            health=Health.GIVEN_UP if is_over else Health.FAILING,
+            health=FeedHealth.GIVEN_UP if is_over else FeedHealth.FAILING,
             reason=reason,
             problem=failure.why
             if isinstance(failure, Failure)

@@ -10,13 +10,13 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import AnswerMode, Reply, Through, Wishes
-from openmeet.domain.data_export.tables import Part, Value, camel
+from openmeet.domain.attendance.model import AnswerMode, RsvpReply, RsvpRequest, Through
+from openmeet.domain.data_export.tables import ExportedTable, Value, camel
 from openmeet.domain.events.model import EventSlug, Visibility
 from openmeet.domain.groups import actions, rules
-from openmeet.domain.groups.model import GroupId, GroupSlug, Role
+from openmeet.domain.groups.model import GroupId, GroupRole, GroupSlug
 from openmeet.domain.groups.queries import role_in
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import must_not_be_apart
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import standing_rsvps
@@ -27,14 +27,14 @@ Row = Mapping[str, Value]
 
 # What a row says; statuses that are missing were not the person's own word.
 _REPLIES: Final = {
-    "attending": Reply.GOING,
-    "attended": Reply.GOING,
-    "waitlisted": Reply.GOING,
-    "pending": Reply.GOING,
-    "interested": Reply.INTERESTED,
-    "declined": Reply.DECLINED,
+    "attending": RsvpReply.GOING,
+    "attended": RsvpReply.GOING,
+    "waitlisted": RsvpReply.GOING,
+    "pending": RsvpReply.GOING,
+    "interested": RsvpReply.INTERESTED,
+    "declined": RsvpReply.DECLINED,
 }
-_ASKS: Final = frozenset({Role.ADMIN, Role.MODERATOR, Role.MEMBER, Role.PENDING})
+_ASKS: Final = frozenset({GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER, GroupRole.PENDING})
 
 # Whose what a row is about is: the column, its table, and the column there of whose it is.
 _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -81,7 +81,7 @@ async def _ask(tx: Transaction, table: str, row: Row, caller: Caller) -> None:
         case "event_series_answers":
             slug = SeriesSlug(await _slug(tx, "event_series", row["series_id"]))
             await standing_rsvps.answer_all(
-                tx, caller, slug, Reply.GOING, skips_limited=not row.get("with_limited"), through=Through.API
+                tx, caller, slug, RsvpReply.GOING, skips_limited=not row.get("with_limited"), through=Through.API
             )
         case "group_members":
             if row.get("role") not in _ASKS:
@@ -111,7 +111,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         raise NotFound("Nobody answered.")
     mode, party = row.get("mode"), row.get("party")
     names, replies = _in_json(row.get("guest_names")), _in_json(row.get("replies"))
-    wishes = Wishes(
+    wishes = RsvpRequest(
         party=party if isinstance(party, int) else None,
         mode=AnswerMode(str(mode)) if mode in set(AnswerMode) else None,
         guest_names=tuple(map(str, names)) if isinstance(names, list) else None,
@@ -199,13 +199,13 @@ async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[s
     )
 
 
-def must_be_theirs(part: Part, row: Mapping[str, Value], person: str) -> None:
+def must_be_theirs(part: ExportedTable, row: Mapping[str, Value], person: str) -> None:
     """Raises InvalidInput for a row that names somebody else where it says whose it is."""
     if row.get(_OWNER.get(part.table, "user_id")) != person:
         raise InvalidInput("file", f"{camel(part.table)} has a row of somebody else.")
 
 
-async def let_go(reader: Reader, part: Part, row: OwnRow, person: str) -> list[str]:
+async def let_go(reader: Reader, part: ExportedTable, row: OwnRow, person: str) -> list[str]:
     """Take out of a row of theirs what is not theirs to say; the names of what is counted for the operator (``records``, ``groups``)."""
     for name in part.without:
         row.pop(name, None)
@@ -248,7 +248,7 @@ async def _may_make_events(reader: Reader, group_id: str, person: str) -> bool:
     # The owner's own membership is a row that comes later.
     if group is not None and group["owner_id"] == person:
         return True
-    return rules.may(await role_in(reader, GroupId(group_id), UserId(person)), Action.CREATE_EVENT)
+    return rules.may(await role_in(reader, GroupId(group_id), UserId(person)), GroupPermission.CREATE_EVENT)
 
 
 def _narrow_event(row: OwnRow) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.data_export import import_rules
-from openmeet.domain.data_export.tables import OWN, TOLD, Part, Value, camel, from_json, to_json
-from openmeet.domain.groups.model import Role
+from openmeet.domain.data_export.tables import OWN, TOLD, ExportedTable, Value, camel, from_json, to_json
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
@@ -61,7 +61,7 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
     await _must_be_them(db, person, tables)
     taken: dict[str, int] = {}
     left = {"pictures": 0, "records": 0, "groups of events": 0}
-    asked: list[tuple[Part, dict[str, Value]]] = []
+    asked: list[tuple[ExportedTable, dict[str, Value]]] = []
     for part in OWN:
         rows = _rows_in(tables, part.table)
         if part.table == "event_series":
@@ -104,7 +104,7 @@ def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
     return rows
 
 
-async def _rows(reader: Reader, part: Part, user_id: UserId) -> list[dict[str, Any]]:
+async def _rows(reader: Reader, part: ExportedTable, user_id: UserId) -> list[dict[str, Any]]:
     rows = await reader.fetch(f"select * from {part.table} where {part.where} limit {MOST_ROWS}", id=user_id)
     found = [
         {camel(name): to_json(row[name]) for name in row.keys() if name not in part.without}  # noqa: SIM118
@@ -113,7 +113,7 @@ async def _rows(reader: Reader, part: Part, user_id: UserId) -> list[dict[str, A
     return sorted(found, key=lambda one: str(one.get("id") or sorted(map(str, one.values()))))
 
 
-def _values(part: Part, columns: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Value]:
+def _values(part: ExportedTable, columns: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Value]:
     if not row.keys() <= set(columns.values()):
         raise InvalidInput(
             "file", f"{camel(part.table)} has columns that are unknown here; use the release that made it."
@@ -121,11 +121,11 @@ def _values(part: Part, columns: Mapping[str, str], row: Mapping[str, Any]) -> d
     return {name: from_json(row[told], camel(part.table)) for name, told in columns.items() if told in row}
 
 
-async def _put(tx: Transaction, part: Part, values: dict[str, Value], person: str) -> bool:
+async def _put(tx: Transaction, part: ExportedTable, values: dict[str, Value], person: str) -> bool:
     """False where something that it needs is not here."""
     if part.below is not None and not await _is_below(tx, part.below, values, person):
         return False
-    if part.table == "group_members" and values.get("role") != Role.OWNER:
+    if part.table == "group_members" and values.get("role") != GroupRole.OWNER:
         return False  # in a group of one's own one is its owner
     series_id = values.get("series_id") if part.table == "events" else None
     if series_id is not None and not await _is_their_series(tx, series_id, person):

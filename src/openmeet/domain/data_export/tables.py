@@ -14,7 +14,7 @@ from groundwork.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ExportedTable:
     """Rows of a table ``where`` they are the person's. ``needs``: columns with the table whose row must be there to take one in;
 
     ``lets_go``: columns that are emptied where that row is not there; ``without``: columns that leave nobody's hands. ``below``, of rows
@@ -35,13 +35,13 @@ def _part(
     needs: Mapping[str, str] | None = None,
     lets_go: Mapping[str, str] | None = None,
     without: tuple[str, ...] = (),
-) -> Part:
-    return Part(table, where, needs or {}, lets_go or {}, without)
+) -> ExportedTable:
+    return ExportedTable(table, where, needs or {}, lets_go or {}, without)
 
 
-def _below(table: str, column: str, ids: str) -> Part:
+def _below(table: str, column: str, ids: str) -> ExportedTable:
     """Rows that are the person's because what they belong to is."""
-    return Part(table, f"{column} in ({ids})", {}, {}, below=(column, ids))
+    return ExportedTable(table, f"{column} in ({ids})", {}, {}, below=(column, ids))
 
 
 _SEARCHES = "select id from saved_searches where user_id = :id"

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.dump import Rows, Table, load_contents, read_contents
+from groundwork.database.dump import Rows, DatabaseTable, load_contents, read_contents
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.errors import InvalidInput, Refused, TooLarge
 from openmeet.domain.data_export.tables import Value, object_of, row_of
@@ -142,7 +142,7 @@ def _is_name(text: object) -> bool:
     return isinstance(text, str) and text.replace("_", "").isalnum() and text.isascii() and len(text) < 64
 
 
-async def _ordered(found: AsyncIterator[Rows], table: Table) -> AsyncIterator[Rows]:
+async def _ordered(found: AsyncIterator[Rows], table: DatabaseTable) -> AsyncIterator[Rows]:
     column = OWN_PARENTS.get(table.name)
     if column is None:
         async for rows in found:

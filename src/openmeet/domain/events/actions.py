@@ -33,13 +33,13 @@ from openmeet.domain.events.model import (
     Event,
     EventId,
     EventSlug,
+    EventStatus,
     GroupOfEvent,
     NetworkEvent,
     PlaceInSeries,
-    Status,
     Visibility,
 )
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import owe_attribution, waits_for_author
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import beside, pack, values_of_event
@@ -53,7 +53,7 @@ DRAFT_LIFE = 7 * DAY
 _OWN_NAMES = {"name": "title"}
 
 
-class AlreadyMade(Refused):
+class EventAlreadyCreated(Refused):
     """Made already by this very submission, with other details: the event with this ``slug``."""
 
     def __init__(self, slug: EventSlug) -> None:
@@ -128,7 +128,7 @@ async def bring_in(
         own_visibility=details.visibility,
         place_in_series=place,
         group=group,
-        status=Status.CANCELLED if is_cancelled else new.status,
+        status=EventStatus.CANCELLED if is_cancelled else new.status,
     )
     event = with_details(event, details)
     event = replace(event, owes_record=place is None and not event.is_over(tx.now))
@@ -159,14 +159,14 @@ async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
     """Call the event off; it stays visible with the reason. Cancelling again changes the reason, where another one is given."""
-    before = await lock_hosted(tx, caller, slug, expected_revision, Act.CANCEL)
+    before = await lock_hosted(tx, caller, slug, expected_revision, EventPermission.CANCEL)
     if before.is_draft:
         raise Refused("Nobody knows of a draft: delete it instead.", name="Draft")
     if before.is_cancelled and reason in {"", before.status_reason}:
         return before
     if not before.is_cancelled:
         await queries.set_status_before(tx, before.id, before.status)
-    return await _save(tx, replace(before, status=Status.CANCELLED, status_reason=reason), caller)
+    return await _save(tx, replace(before, status=EventStatus.CANCELLED, status_reason=reason), caller)
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
@@ -215,7 +215,7 @@ async def take_record(tx: Transaction, before: Event, said: NetworkEvent) -> Eve
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Take the event away: its address says that it is gone, its record is taken back."""
-    return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision, Act.DELETE))
+    return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision, EventPermission.DELETE))
 
 
 async def take_away(tx: Transaction, before: Event) -> Event:
@@ -225,7 +225,7 @@ async def take_away(tx: Transaction, before: Event) -> Event:
     await tell_listeners(tx, [after])
     await publications.owe_retraction(
         tx,
-        kind=publications.Kind.EVENT,
+        kind=publications.PublicationKind.EVENT,
         subject_id=after.id,
         user_id=after.author_id,
         revision=after.revision,
@@ -313,7 +313,9 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
     event = await queries.by_id(tx, event_id)
     address = uri or (None if event is None else event.record_uri)
     if event is not None and event.deleted_at is None and address is not None:
-        await publication_moves.note(tx, publications.Kind.EVENT, event_id, address, is_authors=False, is_there=False)
+        await publication_moves.note(
+            tx, publications.PublicationKind.EVENT, event_id, address, is_authors=False, is_there=False
+        )
     await queries.count_retraction(tx, event_id)
     await queries.forget_record(tx, event_id)
     await owe_attribution(tx, event_id)
@@ -343,12 +345,16 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     event, known = found
     # Rows from before digests were kept have none.
     if known is not None and known != digest:
-        raise AlreadyMade(event.slug)
+        raise EventAlreadyCreated(event.slug)
     return event
 
 
 async def lock_hosted(
-    tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None, act: Act = Act.EDIT
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    expected_revision: int | None,
+    act: EventPermission = EventPermission.EDIT,
 ) -> Event:
     """The event, locked, if the caller may change it. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     event = await _must_be_hosted(tx, await queries.lock_by_slug(tx, slug), caller, act)
@@ -357,12 +363,12 @@ async def lock_hosted(
     return event
 
 
-async def hosted(reader: Reader, caller: Caller, slug: EventSlug, act: Act = Act.EDIT) -> Event:
+async def hosted(reader: Reader, caller: Caller, slug: EventSlug, act: EventPermission = EventPermission.EDIT) -> Event:
     """What ``lock_hosted`` asks, without the lock: to show what can be done. Raises NotFound, Forbidden, Refused."""
     return await _must_be_hosted(reader, await queries.by_slug(reader, slug), caller, act)
 
 
-async def _must_be_hosted(reader: Reader, event: Event | None, caller: Caller, act: Act) -> Event:
+async def _must_be_hosted(reader: Reader, event: Event | None, caller: Caller, act: EventPermission) -> Event:
     if event is None or event.deleted_at is not None:
         raise NotFound("There is no such event.")
     if not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
@@ -378,7 +384,7 @@ async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
 
 async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     """The author has what others changed published from their repository. Raises NotFound, Forbidden, Refused."""
-    event = await lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    event = await lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     return await _save(tx, event) if event.awaits_author else event
 
 
@@ -387,14 +393,14 @@ async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
 
     Raises NotFound, Forbidden, and Refused (``NoRecord``) where it came from no record, or is as public as that (``PublicEvent``).
     """
-    event = await lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    event = await lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.record_did is None or event.record_uri is None:
         raise Refused("There is no record of this event that was written elsewhere.", name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
         raise Refused("The event is public here. Choose who may see it first.", name="PublicEvent")
     await publication_moves.recall_record(
         tx,
-        kind=publications.Kind.EVENT,
+        kind=publications.PublicationKind.EVENT,
         subject_id=event.id,
         user_id=event.author_id,
         revision=event.revision,
@@ -425,5 +431,9 @@ async def owe_look(tx: Transaction, event: Event) -> None:
     await look_first(tx, event)
     await tell_listeners(tx, [event])
     await publications.owe(
-        tx, kind=publications.Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=event.id,
+        user_id=event.author_id,
+        revision=event.revision,
     )

@@ -14,10 +14,10 @@ from openmeet.domain.events.permissions import (
     INVITATION_LIFE,
     MAX_CO_HOSTS,
     MAX_MAILS_A_DAY,
-    Act,
     CoHost,
     CoHostId,
     CoHostState,
+    EventPermission,
 )
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import must_not_be_apart
@@ -25,7 +25,7 @@ from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.outbox.emails import owe_mail
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 CO_HOST_MAIL = "co_host_invitation"
 
@@ -38,7 +38,7 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
     ``for_series``: to host every date of the event's series, also those that are made later.
     Raises NotFound, Forbidden, InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
     """
-    event = await _lock(tx, caller, slug, Act.CHOOSE_HOSTS)
+    event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     if for_series and event.place_in_series is None:
         raise InvalidForm({"for_series": "This event is no date of a series."})
     text = whom.strip()
@@ -70,7 +70,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     yes = replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now)
     await co_host_queries.put(tx, yes)
     # What they answered elsewhere may have waited for the event to be open to them.
-    await owe(tx, Debt.WAITING_ANSWERS, caller.user_id, int(tx.now))
+    await owe(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
     if yes.is_for_series and event.place_in_series is not None:
         dates = await queries.lock_dates(tx, event.place_in_series.series_id)
         others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]
@@ -95,7 +95,7 @@ async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> E
 
 async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     """Host it no more; who hosted all dates of its series hosts none of them any more. Raises NotFound, Forbidden."""
-    event = await _lock(tx, caller, slug, Act.LEAVE)
+    event = await _lock(tx, caller, slug, EventPermission.LEAVE)
     mine = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if mine is None:
         raise Forbidden("You do not host this event.")
@@ -105,7 +105,7 @@ async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> None:
     """Take an invitation back, or a co-host away: of all dates whom it was for all dates. Raises NotFound, Forbidden."""
-    event = await _lock(tx, caller, slug, Act.CHOOSE_HOSTS)
+    event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     one = await co_host_queries.by_id(tx, co_host_id)
     if one is None or one.event_id != event.id or one.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}:
         raise NotFound("This event has no such co-host.")
@@ -204,7 +204,7 @@ async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
     return user is not None and user.email is not None and user.email == one.email
 
 
-async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: Act) -> Event:
+async def _lock(tx: Transaction, caller: Caller, slug: EventSlug, act: EventPermission) -> Event:
     await queries.lock_series_of(tx, slug)
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):

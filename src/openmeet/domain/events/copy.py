@@ -9,7 +9,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from openmeet.domain.events import queries, rules, seeing
 from openmeet.domain.events.model import Details, Event, EventSlug
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.users.model import Caller
 
 
@@ -23,7 +23,7 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
     event = await queries.by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    await seeing.must_be_allowed(reader, event, caller.user_id, Act.COPY)
+    await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.COPY)
     rules.must_be_changeable(event)
     return event
 

@@ -11,13 +11,13 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.events import actions, queries
 from openmeet.domain.events.edits import search_text
-from openmeet.domain.events.model import Event, EventSlug, Origin
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.model import Event, EventSlug, RecordOrigin
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.users.model import Caller
 from openmeet.outbox import publication_moves, publications
 
 
-class Decision(StrEnum):
+class DeletedRecordChoice(StrEnum):
     """What becomes of the event's record."""
 
     PUBLISH = "publish"
@@ -26,7 +26,7 @@ class Decision(StrEnum):
 
 def is_asked_about(event: Event) -> bool:
     """Whether the deletion of its record is a question for its host; where an event came from the network, it is final."""
-    return event.origin is Origin.HERE and not event.is_gone
+    return event.origin is RecordOrigin.HERE and not event.is_gone
 
 
 async def note(tx: Transaction, event: Event) -> bool:
@@ -34,18 +34,22 @@ async def note(tx: Transaction, event: Event) -> bool:
     return await queries.set_record_deleted(tx, event.id)
 
 
-async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Decision) -> Event:
+async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
     """The host's decision. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) where no record was deleted."""
-    event = await actions.lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    event = await actions.lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if event.record_deleted_at is None:
         raise Refused("No other app has deleted this event from your account.", name="NothingToDecide")
-    if decision is Decision.KEEP:
+    if decision is DeletedRecordChoice.KEEP:
         return await keep_here(tx, event)
     after = await _settled(tx, event)
     await publications.owe(
-        tx, kind=publications.Kind.EVENT, subject_id=after.id, user_id=after.author_id, revision=after.revision
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
     )
-    await publications.try_again(tx, kind=publications.Kind.EVENT, subject_id=after.id)
+    await publications.try_again(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
     return after
 
 
@@ -53,9 +57,13 @@ async def keep_here(tx: Transaction, event: Event) -> Event:
     """A locked event stays off the network until its host wants it back there."""
     after = await _settled(tx, event)
     await publications.owe(
-        tx, kind=publications.Kind.EVENT, subject_id=after.id, user_id=after.author_id, revision=after.revision
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        subject_id=after.id,
+        user_id=after.author_id,
+        revision=after.revision,
     )
-    await publication_moves.recall(tx, kind=publications.Kind.EVENT, subject_id=after.id)
+    await publication_moves.recall(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
     return after
 
 

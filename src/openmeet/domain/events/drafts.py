@@ -20,10 +20,10 @@ from openmeet.domain.events.model import (
     Event,
     EventId,
     EventSlug,
+    EventStatus,
     GroupOfEvent,
-    Status,
 )
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.submissions import PROBLEM, pack, unpack, values_of_event
 from openmeet.domain.users.model import Caller
@@ -44,7 +44,7 @@ async def begin(
     group: GroupOfEvent | None = None,
     copy_of: Event | None = None,
     called_off: str | None = None,
-    standing: Status | None = None,
+    standing: EventStatus | None = None,
 ) -> Event:
     """A new draft of the caller. ``more``: fields of the form that are no event's. The same key again gives the same draft.
 
@@ -62,7 +62,7 @@ async def begin(
     if standing is not None:
         new = replace(new, status=standing)
     if called_off is not None:
-        new = replace(new, status=Status.CANCELLED, status_reason=called_off)
+        new = replace(new, status=EventStatus.CANCELLED, status_reason=called_off)
     event = _with_typed(new, typed)
     # The same form sent once more as an event is another thing: it has no digest to be compared with.
     is_new = await queries.insert(
@@ -88,7 +88,7 @@ async def keep(
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
-    act = Act.EDIT if publish_at is None else Act.PUBLISH_DRAFT
+    act = EventPermission.EDIT if publish_at is None else EventPermission.PUBLISH_DRAFT
     before = await _lock_draft(tx, caller, slug, expected_revision, act)
     after = replace(_with_typed(before, typed), publish_at=publish_at, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
@@ -103,7 +103,7 @@ async def publish(
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
-    before = await _lock_draft(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
+    before = await _lock_draft(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
     return await _publish(tx, before, details)
 
 
@@ -111,7 +111,7 @@ async def lock_to_publish(
     tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None
 ) -> Event:
     """The draft, locked, for its author to publish as something else. Raises as ``publish``."""
-    return await _lock_draft(tx, caller, slug, expected_revision, Act.PUBLISH_DRAFT)
+    return await _lock_draft(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
 
 
 async def take_back(tx: Transaction, event: Event) -> Event:
@@ -119,7 +119,7 @@ async def take_back(tx: Transaction, event: Event) -> Event:
     after = replace(event, is_draft=True, is_held=True, revision=event.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await draft_queries.put_fields(tx, after.id, pack(rules.Submission(**values_of_event(after)), {}))
-    await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=[after.id])
+    await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=[after.id])
     return after
 
 
@@ -151,7 +151,7 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
         return await _stays(tx, event, typed, wrong.why)
     if rules.starts_in_the_past(details, None, tx.now):
         return await _stays(tx, event, typed, "Its start is over.")
-    if not permissions.may(await seeing.standing_of(tx, event, event.author_id), Act.PUBLISH_DRAFT):
+    if not permissions.may(await seeing.standing_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
         return await _stays(tx, event, typed, permissions.NOT_IN_ITS_GROUP)
     await _publish(tx, event, details)
     return True
@@ -175,7 +175,11 @@ async def _publish(tx: Transaction, before: Event, details: Details) -> Event:
 
 
 async def _lock_draft(
-    tx: Transaction, caller: Caller, slug: EventSlug, expected_revision: int | None, act: Act = Act.EDIT
+    tx: Transaction,
+    caller: Caller,
+    slug: EventSlug,
+    expected_revision: int | None,
+    act: EventPermission = EventPermission.EDIT,
 ) -> Event:
     event = await lock_hosted(tx, caller, slug, expected_revision, act)
     if not event.is_draft:

@@ -13,10 +13,10 @@ from openmeet.domain.events.model import (
     Event,
     EventId,
     EventSlug,
+    EventStatus,
     Mode,
     NetworkEvent,
-    Origin,
-    Status,
+    RecordOrigin,
     Visibility,
 )
 from openmeet.domain.users.model import UserId
@@ -38,7 +38,7 @@ def blank_event(now: Instant, title: str, author_id: UserId) -> Event:
         ends_text="",
         time_zone="UTC",
         mode=Mode.IN_PERSON,
-        status=Status.SCHEDULED,
+        status=EventStatus.SCHEDULED,
         status_reason="",
         venue=NOWHERE,
         online_url="",
@@ -47,7 +47,7 @@ def blank_event(now: Instant, title: str, author_id: UserId) -> Event:
         capacity=None,
         own_visibility=Visibility.PUBLIC,
         author_id=author_id,
-        origin=Origin.HERE,
+        origin=RecordOrigin.HERE,
         record_uri=None,
         record_cid=None,
         record_did=None,
@@ -67,7 +67,7 @@ def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
     return replace(
         new,
         slug=new_slug(event.name),
-        origin=Origin.NETWORK,
+        origin=RecordOrigin.NETWORK,
         external_source="atproto",
         record_uri=uri,
         record_did=uri.removeprefix("at://").split("/")[0],
@@ -95,11 +95,11 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
         time_zone=zone,
         mode=event.mode,
         status=event.status,
-        status_reason=before.status_reason if event.status is Status.CANCELLED else "",
+        status_reason=before.status_reason if event.status is EventStatus.CANCELLED else "",
         venue=event.venues[0] if event.venues else NOWHERE,
         is_all_day=event.is_all_day
         or (
-            before.origin is Origin.HERE
+            before.origin is RecordOrigin.HERE
             and before.is_all_day
             and (event.starts_at, ends_at, zone) == (before.starts_at, before.ends_at, before.time_zone)
         ),

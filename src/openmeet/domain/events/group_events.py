@@ -2,11 +2,11 @@
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
-from openmeet.domain.events.rules import Access, access_by
+from openmeet.domain.events.rules import GroupEventAccess, access_by
 from openmeet.domain.groups import actions, rules
 from openmeet.domain.groups.model import Group, GroupId, GroupSlug
 from openmeet.domain.groups.queries import is_deleted, role_in
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
 
 
@@ -15,7 +15,7 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
     if not slug:
         return None
     group, mine = await actions.visible(reader, GroupSlug(slug), caller)
-    rules.must_be_allowed(mine.role if mine else None, Action.CREATE_EVENT)
+    rules.must_be_allowed(mine.role if mine else None, GroupPermission.CREATE_EVENT)
     return of_event(group)
 
 
@@ -24,7 +24,7 @@ async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserI
     if group is None:
         return True
     role = await role_in(reader, group.id, who)
-    return rules.may(role, Action.CREATE_EVENT) or (role is None and await is_deleted(reader, group.id))
+    return rules.may(role, GroupPermission.CREATE_EVENT) or (role is None and await is_deleted(reader, group.id))
 
 
 async def lets_its_author(reader: Reader, event: Event) -> bool:
@@ -37,13 +37,13 @@ async def lets_its_author(reader: Reader, event: Event) -> bool:
         return True
     if event.is_draft or event.place_in_series is not None:
         return await may_make_events(reader, event.group, event.author_id)
-    return access_by(await role_in(reader, event.group.id, event.author_id)) is not Access.SHUT_OUT
+    return access_by(await role_in(reader, event.group.id, event.author_id)) is not GroupEventAccess.SHUT_OUT
 
 
 async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOfEvent | None:
     """The group of a copy of an event: the same where this person may make events in it, else none."""
     role = await role_in(reader, event.group.id if event.group else None, caller)
-    return event.group if rules.may(role, Action.CREATE_EVENT) else None
+    return event.group if rules.may(role, GroupPermission.CREATE_EVENT) else None
 
 
 def of_event(group: Group) -> GroupOfEvent:

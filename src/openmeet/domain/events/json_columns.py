@@ -9,7 +9,7 @@ from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.media.pictures import Picture
 
 
-class _Kept(msgspec.Struct, omit_defaults=True):
+class _JsonColumns(msgspec.Struct, omit_defaults=True):
     """The JSON value; what is not said is not in it."""
 
     picture: Picture | None = None
@@ -22,13 +22,15 @@ class _Kept(msgspec.Struct, omit_defaults=True):
 
 def kept_about(event: Event) -> str:
     """The column ``about``."""
-    kept = _Kept(event.picture, event.tickets, event.accessibility, event.categories, event.tags, event.languages)
+    kept = _JsonColumns(
+        event.picture, event.tickets, event.accessibility, event.categories, event.tags, event.languages
+    )
     return msgspec.json.encode(kept).decode()
 
 
 def about_of(text: str) -> dict[str, Any]:
     """Fields of ``Event`` from the column ``about``."""
-    return msgspec.structs.asdict(msgspec.json.decode(text, type=_Kept))
+    return msgspec.structs.asdict(msgspec.json.decode(text, type=_JsonColumns))
 
 
 def topics_of(event: Event) -> tuple[str, ...]:

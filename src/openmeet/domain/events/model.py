@@ -61,7 +61,7 @@ class Mode(StrEnum):
     HYBRID = "hybrid"
 
 
-class Status(StrEnum):
+class EventStatus(StrEnum):
     """What is known about whether it happens; the words are those of the calendar lexicon."""
 
     PLANNED = "planned"
@@ -94,7 +94,7 @@ class Audience(StrEnum):
     EVERYONE = "everyone"
 
 
-class Origin(StrEnum):
+class RecordOrigin(StrEnum):
     """Where the event was first written."""
 
     HERE = "here"
@@ -140,7 +140,7 @@ NOWHERE = Venue()
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class EventLink:
     """An address worth following from the event's page; https, http or at only."""
 
     uri: str
@@ -166,7 +166,7 @@ class Details:
     venue: Venue = NOWHERE
     online_url: str = ""
     online_url_audience: Audience = Audience.ATTENDEES
-    links: tuple[Link, ...] = ()
+    links: tuple[EventLink, ...] = ()
     capacity: int | None = None
     visibility: Visibility = Visibility.PUBLIC
     is_all_day: bool = False
@@ -198,10 +198,10 @@ class NetworkEvent:
     ends_text: str
     time_zone: str
     mode: Mode
-    status: Status
+    status: EventStatus
     venues: tuple[Venue, ...]
     online_url: str
-    links: tuple[Link, ...]
+    links: tuple[EventLink, ...]
     is_discoverable: bool
     created_at: Instant
     is_all_day: bool = False
@@ -287,16 +287,16 @@ class Event:
     ends_text: str
     time_zone: str
     mode: Mode
-    status: Status
+    status: EventStatus
     status_reason: str
     venue: Venue
     online_url: str
     online_url_audience: Audience
-    links: tuple[Link, ...]
+    links: tuple[EventLink, ...]
     capacity: int | None
     own_visibility: Visibility
     author_id: UserId
-    origin: Origin
+    origin: RecordOrigin
     record_uri: str | None
     record_cid: str | None
     record_did: str | None
@@ -350,12 +350,12 @@ class Event:
 
     @property
     def is_cancelled(self) -> bool:
-        return self.status is Status.CANCELLED
+        return self.status is EventStatus.CANCELLED
 
     @property
     def is_record_of_author(self) -> bool:
         """Whether it came from a record that its author wrote in another app, and that is still there."""
-        return self.origin is Origin.NETWORK and self.record_uri is not None
+        return self.origin is RecordOrigin.NETWORK and self.record_uri is not None
 
     @property
     def is_gone(self) -> bool:

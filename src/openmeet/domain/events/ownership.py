@@ -13,19 +13,18 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, queries, seeing
 from openmeet.domain.events.changes import tell_listeners
 from openmeet.domain.events.edits import search_text
-from openmeet.domain.events.model import Event, EventId, EventSlug, Origin
-from openmeet.domain.events.permissions import INVITATION_LIFE, Act, CoHost, CoHostId, CoHostState
+from openmeet.domain.events.model import Event, EventId, EventSlug, RecordOrigin
+from openmeet.domain.events.permissions import INVITATION_LIFE, CoHost, CoHostId, CoHostState, EventPermission
 from openmeet.domain.events.queries import COLUMNS, event_of
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.moderation.blocks import must_not_be_apart
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.notifications.notify import tell
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publication_moves import Former
-from openmeet.outbox.publications import FORMER_OF
-from openmeet.outbox.publications import Kind as PublicationKind
+from openmeet.outbox.publications import FORMER_OF, PublicationKind
 
 # In the news of an offer: what is offered.
 EVENT = "event"
@@ -47,7 +46,7 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    await seeing.must_be_editable(tx, event, caller.user_id, Act.HAND_OVER)
+    await seeing.must_be_editable(tx, event, caller.user_id, EventPermission.HAND_OVER)
     if event.place_in_series is not None:
         raise Refused("It is a date of a series. Hand the whole series over.", name="DateOfSeries")
     if event.is_draft:
@@ -58,8 +57,8 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
     if one is None or one.event_id != event.id or one.state is not CoHostState.ACCEPTED or one.user_id is None:
         raise NotFound("This event has no such co-host.")
     await co_host_queries.offer(tx, event.id, one.id)
-    about = Particulars(person_id=caller.user_id, answer=EVENT)
-    await tell(tx, [one.user_id], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
+    about = NotificationDetails(person_id=caller.user_id, answer=EVENT)
+    await tell(tx, [one.user_id], NotificationKind.SERIES_OFFERED, event.id, int(tx.now), about)
     return one
 
 
@@ -74,8 +73,8 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     before = event.author_id
     (after,) = await change(tx, [event], caller.user_id)
     await co_host_queries.put(tx, beside(tx, event, before, by=caller.user_id))
-    about = Particulars(person_id=caller.user_id, answer=EVENT_TAKEN)
-    await tell(tx, [before], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
+    about = NotificationDetails(person_id=caller.user_id, answer=EVENT_TAKEN)
+    await tell(tx, [before], NotificationKind.SERIES_OFFERED, event.id, int(tx.now), about)
     return after
 
 
@@ -89,8 +88,8 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
         raise Conflict("There is no offer any more.")
     await co_host_queries.offer(tx, event.id, None)
     if caller.user_id != event.author_id:
-        about = Particulars(person_id=caller.user_id, answer=EVENT_DECLINED)
-        await tell(tx, [event.author_id], Kind.SERIES_OFFERED, event.id, int(tx.now), about)
+        about = NotificationDetails(person_id=caller.user_id, answer=EVENT_DECLINED)
+        await tell(tx, [event.author_id], NotificationKind.SERIES_OFFERED, event.id, int(tx.now), about)
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
@@ -145,7 +144,9 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
         return []
     await set_authors(tx, [one.id for one in passing], to)
     await co_host_queries.author_instead(tx, [one.id for one in passing], to)
-    return await _go_on(tx, [replace(one, author_id=to, origin=Origin.HERE, awaits_author=False) for one in passing])
+    return await _go_on(
+        tx, [replace(one, author_id=to, origin=RecordOrigin.HERE, awaits_author=False) for one in passing]
+    )
 
 
 async def move_records(tx: Transaction, events: Sequence[Event], to: str | None = None) -> None:
@@ -241,7 +242,7 @@ async def _go_on(tx: Transaction, events: Sequence[Event]) -> list[Event]:
 def _own_record(event: Event) -> tuple[str, str, bool] | None:
     if event.record_did is None or event.record_uri is None:
         return None
-    return event.record_did, event.record_uri, event.origin is Origin.NETWORK
+    return event.record_did, event.record_uri, event.origin is RecordOrigin.NETWORK
 
 
 # Of a row of events: that its record is, or may be by now, in the own repository of its group. What has none yet is its author's.

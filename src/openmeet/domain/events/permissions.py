@@ -49,7 +49,7 @@ class CoHost:
         return self.state is CoHostState.INVITED and now < self.expires_at
 
 
-class Standing(StrEnum):
+class EventRole(StrEnum):
     """How somebody stands towards an event, apart from any answer of theirs."""
 
     AUTHOR = "author"
@@ -59,7 +59,7 @@ class Standing(StrEnum):
     NOBODY = "nobody"
 
 
-class Act(StrEnum):
+class EventPermission(StrEnum):
     """Everything that this allows or forbids."""
 
     SEE = "see"  # also a draft, a private event, the exact address, the link and the door
@@ -77,35 +77,52 @@ class Act(StrEnum):
     PUBLISH_RECORD = "publish_record"  # and take it back: it stands in the author's repository
 
 
-_AUTHOR: Final = frozenset(Act) - {Act.LEAVE}
+_AUTHOR: Final = frozenset(EventPermission) - {EventPermission.LEAVE}
 # What others read under the name of a group: who may publish nothing in it any more calls it off, gives it away, or keeps it for themselves.
-_PUBLISHING: Final = frozenset({Act.EDIT, Act.PUBLISH_DRAFT, Act.CHOOSE_HOSTS})
+_PUBLISHING: Final = frozenset({EventPermission.EDIT, EventPermission.PUBLISH_DRAFT, EventPermission.CHOOSE_HOSTS})
 
 # What is not named here is forbidden. Those who run a group see what its events let them see; editing shows them the rest.
-ALLOWED: Final[dict[Standing, frozenset[Act]]] = {
-    Standing.AUTHOR: _AUTHOR,
-    Standing.FORMER: _AUTHOR - _PUBLISHING,
-    Standing.CO_HOST: frozenset(
-        {Act.SEE, Act.EDIT, Act.KEEP_DRAFT, Act.COPY, Act.CANCEL, Act.DECIDE_ANSWERS, Act.MESSAGE, Act.LEAVE}
+ALLOWED: Final[dict[EventRole, frozenset[EventPermission]]] = {
+    EventRole.AUTHOR: _AUTHOR,
+    EventRole.FORMER: _AUTHOR - _PUBLISHING,
+    EventRole.CO_HOST: frozenset(
+        {
+            EventPermission.SEE,
+            EventPermission.EDIT,
+            EventPermission.KEEP_DRAFT,
+            EventPermission.COPY,
+            EventPermission.CANCEL,
+            EventPermission.DECIDE_ANSWERS,
+            EventPermission.MESSAGE,
+            EventPermission.LEAVE,
+        }
     ),
-    Standing.GROUP: frozenset({Act.EDIT, Act.KEEP_DRAFT, Act.COPY, Act.CANCEL, Act.DELETE}),
-    Standing.NOBODY: frozenset(),
+    EventRole.GROUP: frozenset(
+        {
+            EventPermission.EDIT,
+            EventPermission.KEEP_DRAFT,
+            EventPermission.COPY,
+            EventPermission.CANCEL,
+            EventPermission.DELETE,
+        }
+    ),
+    EventRole.NOBODY: frozenset(),
 }
 
 _WORDS: Final = {
-    Act.SEE: "see all of this event",
-    Act.EDIT: "change this event",
-    Act.KEEP_DRAFT: "change this draft",
-    Act.COPY: "copy this event",
-    Act.CANCEL: "cancel this event",
-    Act.DECIDE_ANSWERS: "decide about answers to this event",
-    Act.MESSAGE: "write to those who answered this event",
-    Act.PUBLISH_DRAFT: "publish this draft",
-    Act.LEAVE: "leave the hosts of this event",
-    Act.DELETE: "delete this event",
-    Act.CHOOSE_HOSTS: "choose who hosts this event",
-    Act.HAND_OVER: "hand this event over",
-    Act.PUBLISH_RECORD: "publish this event from its author’s repository",
+    EventPermission.SEE: "see all of this event",
+    EventPermission.EDIT: "change this event",
+    EventPermission.KEEP_DRAFT: "change this draft",
+    EventPermission.COPY: "copy this event",
+    EventPermission.CANCEL: "cancel this event",
+    EventPermission.DECIDE_ANSWERS: "decide about answers to this event",
+    EventPermission.MESSAGE: "write to those who answered this event",
+    EventPermission.PUBLISH_DRAFT: "publish this draft",
+    EventPermission.LEAVE: "leave the hosts of this event",
+    EventPermission.DELETE: "delete this event",
+    EventPermission.CHOOSE_HOSTS: "choose who hosts this event",
+    EventPermission.HAND_OVER: "hand this event over",
+    EventPermission.PUBLISH_RECORD: "publish this event from its author’s repository",
 }
 
 NOT_IN_ITS_GROUP: Final = (
@@ -115,17 +132,17 @@ NOT_IN_ITS_GROUP: Final = (
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
-def may(standing: Standing, act: Act) -> bool:
+def may(standing: EventRole, act: EventPermission) -> bool:
     """Whether this standing allows it."""
     return act in ALLOWED[standing]
 
 
-def must_be_allowed(standing: Standing, act: Act) -> None:
+def must_be_allowed(standing: EventRole, act: EventPermission) -> None:
     """Forbidden, in words, unless the standing allows it."""
     if not may(standing, act):
-        if standing is Standing.FORMER:
+        if standing is EventRole.FORMER:
             raise Forbidden(NOT_IN_ITS_GROUP)
-        if act in {Act.EDIT, Act.KEEP_DRAFT, Act.COPY}:
+        if act in {EventPermission.EDIT, EventPermission.KEEP_DRAFT, EventPermission.COPY}:
             raise Forbidden("Only those who host this event can change it.")
         raise Forbidden(f"You may not {_WORDS[act]}.")
 

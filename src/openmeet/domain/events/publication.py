@@ -26,14 +26,14 @@ from openmeet.domain.users.model import UserId
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 
 async def is_held_at_first(
     reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
 ) -> bool:
     """Whether a new event waits for its author's PDS: public, agreed to, and the repository is their own."""
-    if reach(details.visibility, group) is Reach.NOTHING:
+    if reach(details.visibility, group) is PublishLevel.NOTHING:
         return False
     if not (await identities.consent(reader, author_id)).is_given:
         return False
@@ -55,19 +55,21 @@ async def owe_attribution(tx: Transaction, event_id: EventId) -> None:
     row = await tx.fetch_one(f"{_OF_GROUPS} and e.id = :id", id=event_id)
     if row is not None:
         await publications.owe(
-            tx, kind=Kind.GROUP_EVENT, subject_id=row["id"], user_id=row["speaker"], revision=row["revision"]
+            tx, kind=PublicationKind.GROUP_EVENT, subject_id=row["id"], user_id=row["speaker"], revision=row["revision"]
         )
-    await publications.look_again(tx, kind=Kind.GROUP_EVENT, subject_ids=[event_id], is_edit=True)
+    await publications.look_again(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], is_edit=True)
 
 
 async def owe_attributions(tx: Transaction, group_id: GroupId) -> None:
     """The same for every event of a group."""
     rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
     await publications.owe_many(
-        tx, kind=Kind.GROUP_EVENT, owed=[(row["id"], row["speaker"], row["revision"]) for row in rows]
+        tx, kind=PublicationKind.GROUP_EVENT, owed=[(row["id"], row["speaker"], row["revision"]) for row in rows]
     )
     events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
-    await publications.look_again(tx, kind=Kind.GROUP_EVENT, subject_ids=[row["id"] for row in events], is_edit=True)
+    await publications.look_again(
+        tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[row["id"] for row in events], is_edit=True
+    )
 
 
 async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
@@ -80,8 +82,8 @@ async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserI
     of_others = [one for one in after if one.author_id != by]
     of_groups = await ownership.held_by_groups(tx, [one.id for one in of_others if one.group is not None])
     of_others = [one for one in of_others if one.id not in of_groups]
-    waiting = [one for one in of_others if reach_of(one) is Reach.NOTHING]
-    published = [one for one in of_others if reach_of(one) is not Reach.NOTHING]
+    waiting = [one for one in of_others if reach_of(one) is PublishLevel.NOTHING]
+    published = [one for one in of_others if reach_of(one) is not PublishLevel.NOTHING]
     for author_id in sorted({one.author_id for one in published}):
         theirs = [one for one in published if one.author_id == author_id]
         if not await publication_consent.use_for(tx, author_id, by, [(one.id, one.revision) for one in theirs]):
@@ -89,7 +91,7 @@ async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserI
     return frozenset(one.id for one in waiting)
 
 
-class Reach(IntEnum):
+class PublishLevel(IntEnum):
     """From the narrowest to the widest. Minimal: name, time, whether it takes place, and a note with the link to its page."""
 
     NOTHING = 0
@@ -106,25 +108,25 @@ class Circle(StrEnum):
     INVITED = "invited"
 
 
-BY_LEVEL: Final[Mapping[PromotionLevel, Reach]] = {
-    PromotionLevel.PRIVATE: Reach.NOTHING,
-    PromotionLevel.MEMBERS: Reach.MINIMAL,
-    PromotionLevel.PUBLIC: Reach.FULL,
+BY_LEVEL: Final[Mapping[PromotionLevel, PublishLevel]] = {
+    PromotionLevel.PRIVATE: PublishLevel.NOTHING,
+    PromotionLevel.MEMBERS: PublishLevel.MINIMAL,
+    PromotionLevel.PUBLIC: PublishLevel.FULL,
 }
 
-BY_DETAIL: Final[Mapping[Detail, Reach]] = {Detail.MINIMAL: Reach.MINIMAL, Detail.FULL: Reach.FULL}
+BY_DETAIL: Final[Mapping[Detail, PublishLevel]] = {Detail.MINIMAL: PublishLevel.MINIMAL, Detail.FULL: PublishLevel.FULL}
 
 # (who may see it, whether who owns that circle lets the network know of it): every record is public, so what needs an
 # address to be seen is in none, and what needs a membership or an invitation only by its owner's word, and then with the least.
-BY_CIRCLE: Final[Mapping[tuple[Circle, bool], Reach]] = {
-    (Circle.EVERYBODY, False): Reach.FULL,
-    (Circle.EVERYBODY, True): Reach.FULL,
-    (Circle.WHO_HAS_THE_ADDRESS, False): Reach.NOTHING,
-    (Circle.WHO_HAS_THE_ADDRESS, True): Reach.NOTHING,
-    (Circle.MEMBERS, False): Reach.NOTHING,
-    (Circle.MEMBERS, True): Reach.MINIMAL,
-    (Circle.INVITED, False): Reach.NOTHING,
-    (Circle.INVITED, True): Reach.MINIMAL,
+BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
+    (Circle.EVERYBODY, False): PublishLevel.FULL,
+    (Circle.EVERYBODY, True): PublishLevel.FULL,
+    (Circle.WHO_HAS_THE_ADDRESS, False): PublishLevel.NOTHING,
+    (Circle.WHO_HAS_THE_ADDRESS, True): PublishLevel.NOTHING,
+    (Circle.MEMBERS, False): PublishLevel.NOTHING,
+    (Circle.MEMBERS, True): PublishLevel.MINIMAL,
+    (Circle.INVITED, False): PublishLevel.NOTHING,
+    (Circle.INVITED, True): PublishLevel.MINIMAL,
 }
 
 
@@ -146,19 +148,19 @@ def reach(
     *,
     owes_record: bool = True,
     is_recalled: bool = False,
-) -> Reach:
+) -> PublishLevel:
     """The narrowest of all. ``chosen``: what the host wants the event to be; ``owes_record``: not left to another date of its
     series; ``is_recalled``: its host took it back from the network.
     """
     if is_recalled or not owes_record or not record.is_wanted:
-        return Reach.NOTHING
+        return PublishLevel.NOTHING
     circle = circle_of(chosen, group)
     is_told = record.is_announced if group is None else group.announces_events
-    by_group = Reach.FULL if group is None else BY_LEVEL[group.promotion_level]
+    by_group = PublishLevel.FULL if group is None else BY_LEVEL[group.promotion_level]
     return min(by_group, BY_DETAIL[record.detail], BY_CIRCLE[circle, is_told])
 
 
-def reach_of(event: Event) -> Reach:
+def reach_of(event: Event) -> PublishLevel:
     """What of this event may be published by what it is; whether its host took it back the publication knows."""
     return reach(event.own_visibility, event.group, event.record, owes_record=event.owes_record)
 
@@ -167,12 +169,12 @@ def is_announced(event: Event) -> bool:
     """Whether everybody can read in a record that there is this event, which is not for everybody to see."""
     is_hidden = event.is_gone or event.is_draft or event.is_held or event.record_uri is None
     circle = circle_of(event.own_visibility, event.group)
-    return not is_hidden and circle in {Circle.MEMBERS, Circle.INVITED} and reach_of(event) is Reach.MINIMAL
+    return not is_hidden and circle in {Circle.MEMBERS, Circle.INVITED} and reach_of(event) is PublishLevel.MINIMAL
 
 
 def takes_answers(event: Event) -> bool:
     """Whether answers to an event may be published: never to one of which the network does not get everything."""
-    return event.record.takes_answers and reach(event.own_visibility, event.group, event.record) is Reach.FULL
+    return event.record.takes_answers and reach(event.own_visibility, event.group, event.record) is PublishLevel.FULL
 
 
 def may_be_published(table: str) -> str:

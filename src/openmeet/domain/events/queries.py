@@ -16,14 +16,14 @@ from openmeet.domain.events.model import (
     Detail,
     Event,
     EventId,
+    EventLink,
     EventSlug,
+    EventStatus,
     GroupOfEvent,
-    Link,
     Mode,
-    Origin,
     PlaceInSeries,
+    RecordOrigin,
     RecordSettings,
-    Status,
     Venue,
     Visibility,
 )
@@ -82,7 +82,7 @@ def event_of(row: Row) -> Event:
         ends_text=row["ends_text"],
         time_zone=row["time_zone"],
         mode=Mode(row["mode"]),
-        status=Status(row["status"]),
+        status=EventStatus(row["status"]),
         status_reason=row["status_reason"],
         venue=Venue(
             name=row["venue_name"],
@@ -96,11 +96,11 @@ def event_of(row: Row) -> Event:
         ),
         online_url=row["online_url"],
         online_url_audience=Audience(row["online_url_audience"]),
-        links=tuple(Link(link["uri"], link["name"]) for link in msgspec.json.decode(row["links"])),
+        links=tuple(EventLink(link["uri"], link["name"]) for link in msgspec.json.decode(row["links"])),
         capacity=row["capacity"],
         own_visibility=Visibility(row["visibility"]),
         author_id=UserId(row["author_id"]),
-        origin=Origin(row["origin"]),
+        origin=RecordOrigin(row["origin"]),
         record_uri=row["record_uri"],
         record_cid=row["record_cid"],
         record_did=row["record_did"],
@@ -253,18 +253,18 @@ async def lock_by_slug(tx: Transaction, slug: EventSlug) -> Event | None:
     return event_of(row) if row else None
 
 
-async def status_before(reader: Reader, event_id: EventId) -> Status:
+async def status_before(reader: Reader, event_id: EventId) -> EventStatus:
     """The status to go back to when a cancelled event is reinstated."""
     row = await reader.fetch_one("select status_before from events where id = :id", id=event_id)
-    return Status(row["status_before"]) if row and row["status_before"] else Status.SCHEDULED
+    return EventStatus(row["status_before"]) if row and row["status_before"] else EventStatus.SCHEDULED
 
 
-async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Status]:
+async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, EventStatus]:
     """``status_before`` of several events."""
     if not event_ids:
         return {}
     rows = await reader.fetch("select id, status_before from events where id in :ids order by id", ids=list(event_ids))
-    return {EventId(row["id"]): Status(row["status_before"] or Status.SCHEDULED) for row in rows}
+    return {EventId(row["id"]): EventStatus(row["status_before"] or EventStatus.SCHEDULED) for row in rows}
 
 
 async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
@@ -347,11 +347,11 @@ async def save_owing(tx: Transaction, events: Sequence[Event]) -> None:
     )
 
 
-async def set_status_before(tx: Transaction, event_id: EventId, status: Status) -> None:
+async def set_status_before(tx: Transaction, event_id: EventId, status: EventStatus) -> None:
     await set_statuses_before(tx, [(event_id, status)])
 
 
-async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, Status]]) -> None:
+async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, EventStatus]]) -> None:
     """Note what these events go back to when they are reinstated: each is being cancelled, by itself as far as is known here."""
     for status in sorted({status for _, status in statuses}):
         await tx.execute(

@@ -36,7 +36,7 @@ from openmeet.domain.events.model import (
     Visibility,
 )
 from openmeet.domain.events.vocabulary import AccessFeature, Category
-from openmeet.domain.groups.model import INSIDE, Role
+from openmeet.domain.groups.model import INSIDE, GroupRole
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import C, choice
 from openmeet.i18n import languages
@@ -181,7 +181,7 @@ def check_reason(text: str) -> str:
     return reason
 
 
-class Access(StrEnum):
+class GroupEventAccess(StrEnum):
     """How somebody stands towards a private event by its group alone."""
 
     INSIDE = "inside"  # members of its group
@@ -189,11 +189,11 @@ class Access(StrEnum):
     SHUT_OUT = "shut_out"  # left, or were sent away: what they once answered lets them in no more
 
 
-def access_by(role: Role | None) -> Access:
+def access_by(role: GroupRole | None) -> GroupEventAccess:
     """What a standing in the event's group means for seeing its private events."""
     if role in INSIDE:
-        return Access.INSIDE
-    return Access.SHUT_OUT if role in {Role.LEFT, Role.BANNED} else Access.GUEST
+        return GroupEventAccess.INSIDE
+    return GroupEventAccess.SHUT_OUT if role in {GroupRole.LEFT, GroupRole.BANNED} else GroupEventAccess.GUEST
 
 
 def may_see(
@@ -201,7 +201,7 @@ def may_see(
     viewer: UserId | None,
     *,
     is_invited: bool,
-    access: Access = Access.SHUT_OUT,
+    access: GroupEventAccess = GroupEventAccess.SHUT_OUT,
     is_co_host: bool = False,
     is_kept_away: bool = False,
 ) -> bool:
@@ -224,7 +224,7 @@ def may_see(
         return False
     if event.group is None:
         return is_invited
-    return access is Access.INSIDE or (access is Access.GUEST and is_invited)
+    return access is GroupEventAccess.INSIDE or (access is GroupEventAccess.GUEST and is_invited)
 
 
 def must_be_changeable(event: Event) -> None:

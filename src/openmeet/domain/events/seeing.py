@@ -11,11 +11,11 @@ from openmeet.domain.events import group_events, permissions, rules
 from openmeet.domain.events.co_host_queries import hosted_among
 from openmeet.domain.events.disclosure import PrivateDetails, private_details
 from openmeet.domain.events.model import Event, EventId, Visibility
-from openmeet.domain.events.permissions import Act, Standing
+from openmeet.domain.events.permissions import EventPermission, EventRole
 from openmeet.domain.events.rules import access_by
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.queries import role_in, roles_in
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import blockers_of, has_blocked
 from openmeet.domain.users.model import UserId
 
@@ -26,7 +26,7 @@ async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_inv
     if rules.may_see(event, viewer, is_invited=False):
         return True
     role = await role_in(reader, event.group.id if event.group else None, viewer)
-    is_kept_away = not group_rules.may(role, Action.EDIT_ANY_EVENT) and await has_blocked(
+    is_kept_away = not group_rules.may(role, GroupPermission.EDIT_ANY_EVENT) and await has_blocked(
         reader, event.author_id, viewer
     )
     if rules.may_see(event, viewer, is_invited=is_invited, access=access_by(role), is_kept_away=is_kept_away):
@@ -62,21 +62,21 @@ async def seen(
             access=access_by(roles.get(event.group.id) if event.group else None),
             is_co_host=event.id in hosted,
             is_kept_away=event.author_id in blockers
-            and not group_rules.may(roles.get(event.group.id) if event.group else None, Action.EDIT_ANY_EVENT),
+            and not group_rules.may(roles.get(event.group.id) if event.group else None, GroupPermission.EDIT_ANY_EVENT),
         )
     ]
 
 
-async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> Standing:
+async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> EventRole:
     """How this person stands among those who host the event."""
     if viewer is None:
-        return Standing.NOBODY
+        return EventRole.NOBODY
     if viewer == event.author_id:
-        return Standing.AUTHOR if await group_events.lets_its_author(reader, event) else Standing.FORMER
+        return EventRole.AUTHOR if await group_events.lets_its_author(reader, event) else EventRole.FORMER
     if await hosted_among(reader, viewer, [event.id]):
-        return Standing.CO_HOST
+        return EventRole.CO_HOST
     role = await role_in(reader, event.group.id if event.group else None, viewer)
-    return Standing.GROUP if group_rules.may(role, Action.EDIT_ANY_EVENT) else Standing.NOBODY
+    return EventRole.GROUP if group_rules.may(role, GroupPermission.EDIT_ANY_EVENT) else EventRole.NOBODY
 
 
 async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
@@ -90,7 +90,7 @@ async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | No
         event.id
         for event in events
         if event.author_id == viewer
-        or (event.group is not None and group_rules.may(roles.get(event.group.id), Action.EDIT_ANY_EVENT))
+        or (event.group is not None and group_rules.may(roles.get(event.group.id), GroupPermission.EDIT_ANY_EVENT))
     }
 
 
@@ -100,12 +100,16 @@ async def private_details_for(reader: Reader, event: Event, viewer: UserId | Non
     return private_details(event, viewer, is_going=is_going, now=reader.now, runs=runs)
 
 
-async def must_be_allowed(reader: Reader, event: Event, caller: UserId, act: Act) -> None:
+async def must_be_allowed(reader: Reader, event: Event, caller: UserId, act: EventPermission) -> None:
     """Forbidden unless the caller's standing allows it."""
     permissions.must_be_allowed(await standing_of(reader, event, caller), act)
 
 
-async def must_be_editable(reader: Reader, event: Event, caller: UserId, act: Act = Act.EDIT) -> None:
+async def must_be_editable(
+    reader: Reader, event: Event, caller: UserId, act: EventPermission = EventPermission.EDIT
+) -> None:
     """Forbidden unless the caller may do this to the event; Refused where it is only a copy of the network's, or gone."""
-    await must_be_allowed(reader, event, caller, Act.KEEP_DRAFT if event.is_draft and act is Act.EDIT else act)
+    await must_be_allowed(
+        reader, event, caller, EventPermission.KEEP_DRAFT if event.is_draft and act is EventPermission.EDIT else act
+    )
     rules.must_be_changeable(event)

@@ -18,10 +18,10 @@ from openmeet.domain.events.model import (
     Details,
     Event,
     EventId,
+    EventStatus,
     GroupOfEvent,
     PlaceInSeries,
     RecordSettings,
-    Status,
 )
 from openmeet.domain.events.publication import waiting_for_authors
 from openmeet.domain.events.queries import COLUMNS, event_of
@@ -65,7 +65,7 @@ async def create_dates(
     if owes_record:
         await publications.owe_many(
             tx,
-            kind=publications.Kind.EVENT,
+            kind=publications.PublicationKind.EVENT,
             owed=[(event.id, event.author_id, event.revision) for event in made],
         )
     return made
@@ -89,7 +89,7 @@ async def revise_dates(
 
 
 async def restore_dates(
-    tx: Transaction, wanted: Sequence[tuple[Event, Event, Status]], *, by: UserId | None
+    tx: Transaction, wanted: Sequence[tuple[Event, Event, EventStatus]], *, by: UserId | None
 ) -> list[Event]:
     """Make locked dates of series say again what they said: (as it is, as it was, what a cancelled one would go back to).
 
@@ -121,13 +121,13 @@ async def call_dates_off(tx: Transaction, dates: Sequence[Event], reason: str, *
     found = [
         one
         if one.is_cancelled and reason in {"", one.status_reason}
-        else _next(tx, replace(one, status=Status.CANCELLED, status_reason=reason))
+        else _next(tx, replace(one, status=EventStatus.CANCELLED, status_reason=reason))
         for one in dates
     ]
     return await _save_changed(tx, dates, found, by)
 
 
-async def let_date_stand(tx: Transaction, date: Event, status: Status) -> Event:
+async def let_date_stand(tx: Transaction, date: Event, status: EventStatus) -> Event:
     """How a locked date of a series stands, where that came back from elsewhere: planned, put off. As it is then."""
     (saved,) = await _save_changed(tx, [date], [_next(tx, replace(date, status=status))], None)
     return saved
@@ -149,7 +149,7 @@ async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event
     await tell_listeners(tx, gone)
     await publications.owe_retractions(
         tx,
-        kind=publications.Kind.EVENT,
+        kind=publications.PublicationKind.EVENT,
         owed=[(one.id, one.author_id, one.revision) for one in gone],
         records=await ownership.records_of(tx, gone),
     )
@@ -224,7 +224,9 @@ async def _save_all(tx: Transaction, saved: Sequence[Event]) -> None:
 async def _owe(tx: Transaction, saved: Sequence[Event]) -> None:
     await tell_listeners(tx, saved)
     await publications.owe_many(
-        tx, kind=publications.Kind.EVENT, owed=[(event.id, event.author_id, event.revision) for event in saved]
+        tx,
+        kind=publications.PublicationKind.EVENT,
+        owed=[(event.id, event.author_id, event.revision) for event in saved],
     )
 
 
@@ -320,7 +322,7 @@ async def look_at_published(tx: Transaction, series_id: str) -> None:
         now=tx.now,
     )
     await publications.look_again(
-        tx, kind=publications.Kind.EVENT, subject_ids=[row["id"] for row in rows], is_edit=True
+        tx, kind=publications.PublicationKind.EVENT, subject_ids=[row["id"] for row in rows], is_edit=True
     )
 
 

@@ -8,7 +8,7 @@ from groundwork.clock import Instant
 from openmeet.domain.events import all_day
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Details, Event
-from openmeet.domain.notifications.model import Particulars
+from openmeet.domain.notifications.model import NotificationDetails
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 
@@ -95,7 +95,7 @@ def tag_of_start(event: Event | Details, words: str) -> Markup | str:
     return formatting.time_tag(Instant(event.starts_at), words) if days is None else formatting.day_tag(days[0], words)
 
 
-def others_words(about: Particulars) -> str:
+def others_words(about: NotificationDetails) -> str:
     """``Wednesday 13 January 2027, 20:00; Wednesday 20 January 2027, 20:00; and 3 more``: the further dates that news are about."""
     named = []
     for one in about.others:
@@ -105,12 +105,12 @@ def others_words(about: Particulars) -> str:
     return "; ".join([*named, *([f"and {left} more"] if left > 0 else [])])
 
 
-def changed_too(about: Particulars) -> str:
+def changed_too(about: NotificationDetails) -> str:
     """How news of a change go on where they are about further dates: that these moved is said only where they did."""
     return "Other dates changed, too, and are now on" if about.others_moved else "Other dates changed, too"
 
 
-def rule_words(about: Particulars) -> str:
+def rule_words(about: NotificationDetails) -> str:
     """``From now on: every second Tuesday at 18:00.``; empty where the news are about no rule."""
     return f"From now on: {about.rule[:1].lower()}{about.rule[1:]}." if about.rule else ""
 

@@ -17,7 +17,7 @@ from openmeet.domain.moderation import actions, policy
 from openmeet.domain.users import queries as users
 
 
-class Choice(StrEnum):
+class FrontPageChoice(StrEnum):
     """The setting ``network_shown``."""
 
     NOTHING = "nothing"
@@ -26,14 +26,14 @@ class Choice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class FrontPagePolicy:
     """What a site chose. ``near``: what takes place there stands beside what is familiar."""
 
-    choice: Choice
+    choice: FrontPageChoice
     near: Near | None = None
 
 
-FAMILIAR: Final = Shown(Choice.FAMILIAR)
+FAMILIAR: Final = FrontPagePolicy(FrontPageChoice.FAMILIAR)
 
 # The DIDs whose events stand by themselves.
 FAMILIAR_DIDS: Final = (
@@ -42,21 +42,21 @@ FAMILIAR_DIDS: Final = (
 )
 
 
-def shown_in(choice: str, near: str) -> Shown:
+def shown_in(choice: str, near: str) -> FrontPagePolicy:
     """What a site's settings say. Raises ValueError."""
-    return Shown(Choice(choice), near_in(near))
+    return FrontPagePolicy(FrontPageChoice(choice), near_in(near))
 
 
-def stands_by_itself(table: str, shown: Shown) -> str:
+def stands_by_itself(table: str, shown: FrontPagePolicy) -> str:
     """The condition for single events, and for lists that are short anyway."""
     match shown.choice:
-        case Choice.NOTHING:
+        case FrontPageChoice.NOTHING:
             return f"{table}.origin = 'here'"
-        case Choice.FAMILIAR if shown.near is not None:
+        case FrontPageChoice.FAMILIAR if shown.near is not None:
             return f"({is_familiar(table)} or {_is_near(table, shown.near)})"
-        case Choice.FAMILIAR:
+        case FrontPageChoice.FAMILIAR:
             return is_familiar(table)
-        case Choice.EVERYTHING:
+        case FrontPageChoice.EVERYTHING:
             return "1 = 1"
 
 

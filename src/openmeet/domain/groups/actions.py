@@ -15,23 +15,23 @@ from openmeet.domain.groups import invitation_queries, notify, publication, quer
 from openmeet.domain.groups.model import (
     INSIDE,
     MAX_ADDRESS,
-    Act,
     Group,
     GroupDetails,
     GroupId,
+    GroupLogAction,
+    GroupRole,
     GroupSlug,
     GroupVisibility,
     Keeping,
     Membership,
-    Role,
 )
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.slugs import new_slug, words_of
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.webhooks.actions import Different, happened
 from openmeet.domain.webhooks.model import Happening
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 _ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 # What an address made from a name ends in (``site.slugs``): ten characters, five or eight in those made earlier.
@@ -43,7 +43,7 @@ _MADE_EARLIER: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
 _TAKEN_WORDS: Final = frozenset({"new", "invitations", "mine"})
 
 
-class AlreadyMade(Refused):
+class GroupAlreadyCreated(Refused):
     """Made already by this very submission, with something else in it: the group with this ``slug``."""
 
     def __init__(self, slug: GroupSlug) -> None:
@@ -82,12 +82,12 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         earlier, known = found
         # Rows from before digests were kept have none.
         if known is not None and known != digest:
-            raise AlreadyMade(earlier.slug)
+            raise GroupAlreadyCreated(earlier.slug)
         return earlier
-    mine = replace(queries.new_membership(tx.now, group.id, caller.user_id, Role.OWNER), joined_at=tx.now)
+    mine = replace(queries.new_membership(tx.now, group.id, caller.user_id, GroupRole.OWNER), joined_at=tx.now)
     await queries.put_member(tx, mine)
     await invitation_queries.log(
-        tx, group.id, caller.user_id, Act.CREATED, by=caller.user_id, before=None, after=Role.OWNER
+        tx, group.id, caller.user_id, GroupLogAction.CREATED, by=caller.user_id, before=None, after=GroupRole.OWNER
     )
     await _tell_listeners(tx, group)
     return group
@@ -101,8 +101,8 @@ async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tup
 
 
 async def lock_for(
-    tx: Transaction, caller: Caller, slug: GroupSlug, action: Action, *, expected_revision: int | None = None
-) -> tuple[Group, Role]:
+    tx: Transaction, caller: Caller, slug: GroupSlug, action: GroupPermission, *, expected_revision: int | None = None
+) -> tuple[Group, GroupRole]:
     """The group, locked, for somebody who may do this. Raises NotFound, Forbidden, PreconditionFailed."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.must_be_kept_here(group, action)
@@ -130,7 +130,7 @@ async def edit(
     An address that was chosen stays as long as the group is public; then it gets one that nobody guesses.
     Who sees its events may follow: ``attendance.group_hosting`` calls this and sees to that. Raises as ``lock_for``.
     """
-    before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
+    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if before.details == details:
         return before, before
     if details.announces_events is not before.details.announces_events and caller.user_id != before.owner_id:
@@ -156,14 +156,14 @@ async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, i
         after = replace(after, latitude="", longitude="")
     await save(tx, after, is_owed=not is_read)
     await invitation_queries.log(
-        tx, after.id, by, Act.EDITED, by=by, note=invitation_queries.IN_ANOTHER_APP if is_read else ""
+        tx, after.id, by, GroupLogAction.EDITED, by=by, note=invitation_queries.IN_ANOTHER_APP if is_read else ""
     )
     return after
 
 
 async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
     """Give a public group an address of one's choice; the one before leads there. Raises NotFound, Forbidden, Refused, InvalidForm."""
-    group, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     if group.details.visibility is not GroupVisibility.PUBLIC:
         # A chosen word can be guessed, and that it is taken would tell of the group.
         raise Refused("Only a public group has an address of its choice: others must not be guessed.", name="NotPublic")
@@ -178,13 +178,15 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
     await queries.keep_slug(tx, group.slug, group.id)
     after = replace(group, slug=address, revision=group.revision + 1, updated_at=tx.now)
     await save(tx, after)
-    await invitation_queries.log(tx, group.id, caller.user_id, Act.ADDRESS_CHANGED, by=caller.user_id, note=address)
+    await invitation_queries.log(
+        tx, group.id, caller.user_id, GroupLogAction.ADDRESS_CHANGED, by=caller.user_id, note=address
+    )
     return after
 
 
 async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
     """The group is there for nobody any more. Its events stay with their hosts, and nobody sees more of them than before."""
-    group, _ = await lock_for(tx, caller, slug, Action.DELETE, expected_revision=expected_revision)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.DELETE, expected_revision=expected_revision)
     return await take_away(tx, group, by=caller.user_id)
 
 
@@ -193,7 +195,7 @@ async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
     gone = replace(group, picture=None, deleted_at=tx.now, updated_at=tx.now, revision=group.revision + 1)
     await save(tx, gone)
     await publication.look_at_members(tx, group.id)
-    await invitation_queries.log(tx, group.id, by, Act.DELETED, by=by)
+    await invitation_queries.log(tx, group.id, by, GroupLogAction.DELETED, by=by)
     return gone
 
 
@@ -203,14 +205,14 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
     Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``), InvalidForm (the question is not answered).
     """
     group, mine = await lock_visible(tx, caller, slug)
-    rules.must_be_kept_here(group, Action.APPROVE)
+    rules.must_be_kept_here(group, GroupPermission.APPROVE)
     await must_be_welcome(tx, group.owner_id, caller.user_id, refusal="You cannot join this group.")
     before = mine.role if mine else None
     after = rules.role_after_joining(group, before)
     if mine is not None and after is mine.role:
         return mine
     said = rules.check_answer(group, answer)
-    if after is Role.PENDING:
+    if after is GroupRole.PENDING:
         standing = replace(
             mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
             answer=said,
@@ -218,30 +220,32 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
             decided_by=None,
             decided_at=None,
         )
-        asked = await put(tx, standing, after, Act.ASKED, by=caller.user_id, before=before)
+        asked = await put(tx, standing, after, GroupLogAction.ASKED, by=caller.user_id, before=before)
         await notify.of_request(tx, group, asked)
         return asked
     standing = mine or queries.new_membership(tx.now, group.id, caller.user_id, after)
-    return await put(tx, replace(standing, joined_at=tx.now), after, Act.JOINED, by=caller.user_id, before=before)
+    return await put(
+        tx, replace(standing, joined_at=tx.now), after, GroupLogAction.JOINED, by=caller.user_id, before=before
+    )
 
 
 async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
     """The caller is out, or takes their request back. Raises Refused for the owner, Forbidden for those who are not in."""
     group, mine = await lock_visible(tx, caller, slug)
-    if mine is not None and mine.role is Role.LEFT:
+    if mine is not None and mine.role is GroupRole.LEFT:
         return mine
     rules.must_be_able_to_leave(mine.role if mine else None)
     assert mine is not None  # noqa: S101  # who may leave has a standing
     if group.is_read_only:
         # There one is in by saying so: whoever leaves says so no more.
         mine = replace(mine, sync_enabled=False)
-    return await put(tx, mine, Role.LEFT, Act.LEFT, by=caller.user_id, before=mine.role)
+    return await put(tx, mine, GroupRole.LEFT, GroupLogAction.LEFT, by=caller.user_id, before=mine.role)
 
 
 async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
     """Whether the caller hears of what happens in the group. Raises NotFound, Forbidden."""
     _, mine = await lock_visible(tx, caller, slug)
-    rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+    rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is in has a standing
     saved = replace(mine, notifications_enabled=enabled, revision=mine.revision + 1)
     await queries.put_member(tx, saved)
@@ -249,7 +253,14 @@ async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *,
 
 
 async def put(
-    tx: Transaction, standing: Membership, after: Role, act: Act, *, by: UserId, before: Role | None, note: str = ""
+    tx: Transaction,
+    standing: Membership,
+    after: GroupRole,
+    act: GroupLogAction,
+    *,
+    by: UserId,
+    before: GroupRole | None,
+    note: str = "",
 ) -> Membership:
     """Store a standing in a locked group, and the line of the log that goes with it. ``before``: None for a new one."""
     saved = replace(standing, role=after, revision=standing.revision + (0 if before is None else 1))
@@ -257,10 +268,10 @@ async def put(
     await invitation_queries.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
     if after in INSIDE and before not in INSIDE:
         # What they answered elsewhere to events of the group may have waited for this.
-        await owe(tx, Debt.WAITING_ANSWERS, saved.user_id, int(tx.now))
+        await owe(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
     elif before in INSIDE and after not in INSIDE:
         # They hold places at events that they see no more; others may wait for them.
-        await owe(tx, Debt.LEFT_GROUP, saved.user_id, int(tx.now))
+        await owe(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
     subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await happened(tx, Happening.MEMBERSHIP, [subject])
     return saved

@@ -23,21 +23,21 @@ from openmeet.domain.groups.model import (
     MAX_LINK_DAYS,
     MAX_MAILS_A_DAY,
     MAX_USES,
-    Act,
     Group,
+    GroupLogAction,
+    GroupRole,
     GroupSlug,
     Invitation,
     InvitationId,
     Membership,
-    Role,
 )
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import owe_mail
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 _INVALID: Final = "This invitation does not work any more."
 _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
@@ -64,12 +64,14 @@ async def decide(
 
     Raises NotFound, Forbidden.
     """
-    group, _ = await lock_for(tx, caller, slug, Action.APPROVE)
-    role, act = (Role.MEMBER, Act.APPROVED) if lets_in else (Role.DECLINED, Act.DECLINED)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.APPROVE)
+    role, act = (
+        (GroupRole.MEMBER, GroupLogAction.APPROVED) if lets_in else (GroupRole.DECLINED, GroupLogAction.DECLINED)
+    )
     decided = []
     for user_id in dict.fromkeys(people):
         asking = await queries.find_member(tx, group.id, user_id)
-        if asking is None or asking.role is not Role.PENDING:
+        if asking is None or asking.role is not GroupRole.PENDING:
             continue
         standing = replace(
             asking,
@@ -77,7 +79,7 @@ async def decide(
             decided_at=tx.now,
             joined_at=tx.now if lets_in else asking.joined_at,
         )
-        saved = await put(tx, standing, role, act, by=caller.user_id, before=Role.PENDING)
+        saved = await put(tx, standing, role, act, by=caller.user_id, before=GroupRole.PENDING)
         await notify.of_decision(tx, group, saved)
         decided.append(saved)
     return decided
@@ -85,31 +87,33 @@ async def decide(
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Somebody is out, and may come back. Raises NotFound, Forbidden."""
-    theirs = await _below(tx, caller, slug, user_id, Action.REMOVE)
+    theirs = await _below(tx, caller, slug, user_id, GroupPermission.REMOVE)
     if theirs.role not in INSIDE:
         raise NotFound("This person is not in the group.")
-    return await _decide(tx, caller, theirs, Role.LEFT, Act.REMOVED)
+    return await _decide(tx, caller, theirs, GroupRole.LEFT, GroupLogAction.REMOVED)
 
 
 async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Somebody is out, and stays out. Raises NotFound, Forbidden."""
-    theirs = await _below(tx, caller, slug, user_id, Action.BAN)
-    if theirs.role is Role.BANNED:
+    theirs = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
+    if theirs.role is GroupRole.BANNED:
         return theirs
-    return await _decide(tx, caller, theirs, Role.BANNED, Act.BANNED)
+    return await _decide(tx, caller, theirs, GroupRole.BANNED, GroupLogAction.BANNED)
 
 
 async def unban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Somebody may ask or join again. Raises NotFound, Forbidden."""
-    theirs = await _below(tx, caller, slug, user_id, Action.BAN)
-    if theirs.role is not Role.BANNED:
+    theirs = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
+    if theirs.role is not GroupRole.BANNED:
         return theirs
-    return await _decide(tx, caller, theirs, Role.LEFT, Act.UNBANNED)
+    return await _decide(tx, caller, theirs, GroupRole.LEFT, GroupLogAction.UNBANNED)
 
 
-async def change_role(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, wanted: Role) -> Membership:
+async def change_role(
+    tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, wanted: GroupRole
+) -> Membership:
     """Give a member another role, below one's own. Raises NotFound, Forbidden, Refused (``NotARole``, ``OneOwner``)."""
-    group, mine = await lock_for(tx, caller, slug, Action.CHANGE_ROLE)
+    group, mine = await lock_for(tx, caller, slug, GroupPermission.CHANGE_ROLE)
     rules.must_be_grantable(mine, wanted)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None or theirs.role not in INSIDE:
@@ -117,7 +121,7 @@ async def change_role(tx: Transaction, caller: Caller, slug: GroupSlug, user_id:
     if theirs.role is wanted:
         return theirs
     rules.must_rank_above(mine, theirs.role)
-    saved = await _decide(tx, caller, theirs, wanted, Act.ROLE_CHANGED)
+    saved = await _decide(tx, caller, theirs, wanted, GroupLogAction.ROLE_CHANGED)
     await notify.of_role(tx, group, saved, theirs.role)
     return saved
 
@@ -126,7 +130,7 @@ async def invite_by_link(
     tx: Transaction, caller: Caller, slug: GroupSlug, *, uses: int = MAX_USES, days: int = INVITATION_DAYS
 ) -> Invitation:
     """A link that lets in whoever opens it and says yes, so many times. Raises NotFound, Forbidden, InvalidForm."""
-    group, _ = await lock_for(tx, caller, slug, Action.INVITE)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     problems = {}
     if not 1 <= uses <= MAX_USES:
         problems["uses"] = f"A link lets in 1 to {MAX_USES} people."
@@ -135,7 +139,7 @@ async def invite_by_link(
     if problems:
         raise InvalidForm(problems)
     invitation = await _invite(tx, caller, group, email=None, uses=uses, life=days * DAY)
-    await invitation_queries.log(tx, group.id, caller.user_id, Act.LINK_MADE, by=caller.user_id)
+    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.LINK_MADE, by=caller.user_id)
     return invitation
 
 
@@ -189,7 +193,7 @@ async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text:
 
     Who has one already, or said no to one, gets none. Raises NotFound, Forbidden, InvalidForm, TooMany.
     """
-    group, _ = await lock_for(tx, caller, slug, Action.INVITE)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     mails = await check_mails(tx, group, text)
     if mails.wrong:
         raise InvalidForm({"emails": "These are no e-mail addresses: " + ", ".join(mails.wrong[:10]) + "."})
@@ -204,16 +208,18 @@ async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text:
         await owe_mail(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)
     if mails.fresh:
         count = str(len(mails.fresh))
-        await invitation_queries.log(tx, group.id, caller.user_id, Act.INVITED, by=caller.user_id, note=count)
+        await invitation_queries.log(
+            tx, group.id, caller.user_id, GroupLogAction.INVITED, by=caller.user_id, note=count
+        )
     return mails
 
 
 async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id: InvitationId) -> None:
     """The invitation lets nobody in any more. Raises NotFound, Forbidden."""
-    group, _ = await lock_for(tx, caller, slug, Action.INVITE)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     if not await invitation_queries.revoke_invitation(tx, group.id, invitation_id):
         raise NotFound("There is no such invitation.")
-    await invitation_queries.log(tx, group.id, caller.user_id, Act.INVITATION_REVOKED, by=caller.user_id)
+    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.INVITATION_REVOKED, by=caller.user_id)
 
 
 def named_by(key: SigningKey, token: str) -> InvitationId:
@@ -268,12 +274,12 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
         decided_by=invitation.invited_by,
         decided_at=tx.now,
     )
-    return group, await put(tx, standing, after, Act.ACCEPTED, by=caller.user_id, before=before)
+    return group, await put(tx, standing, after, GroupLogAction.ACCEPTED, by=caller.user_id, before=before)
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
     """Public events of this DID appear in the group; its repository is read. Raises NotFound, Forbidden, InvalidForm, Refused."""
-    group, _ = await lock_for(tx, caller, slug, Action.FOLLOW)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
     try:
         did = parse_did(text.strip())
     except ValueError:
@@ -287,16 +293,18 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) ->
         raise Refused(f"A group follows at most {MAX_FOLLOWED} others.", name="FollowsEnough")
     await invitation_queries.follow(tx, group.id, did, caller.user_id)
     await person_for_did(tx, did)
-    await owe(tx, Debt.BACKFILL, did, int(tx.now))
-    await invitation_queries.log(tx, group.id, caller.user_id, Act.DID_FOLLOWED, by=caller.user_id, note=did)
+    await owe(tx, JobKind.BACKFILL, did, int(tx.now))
+    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.DID_FOLLOWED, by=caller.user_id, note=did)
     return did
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -> None:
     """Its events appear no more; once more changes nothing. Raises NotFound, Forbidden."""
-    group, _ = await lock_for(tx, caller, slug, Action.FOLLOW)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
     if await invitation_queries.unfollow(tx, group.id, did):
-        await invitation_queries.log(tx, group.id, caller.user_id, Act.DID_UNFOLLOWED, by=caller.user_id, note=did)
+        await invitation_queries.log(
+            tx, group.id, caller.user_id, GroupLogAction.DID_UNFOLLOWED, by=caller.user_id, note=did
+        )
 
 
 async def forget_did(tx: Transaction, did: str) -> None:
@@ -304,7 +312,9 @@ async def forget_did(tx: Transaction, did: str) -> None:
     await invitation_queries.forget_did(tx, did)
 
 
-async def _below(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: Action) -> Membership:
+async def _below(
+    tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: GroupPermission
+) -> Membership:
     """The standing of somebody about whom the caller may decide, in the group that is locked by it."""
     group, mine = await lock_for(tx, caller, slug, action)
     theirs = await queries.find_member(tx, group.id, user_id)
@@ -316,7 +326,9 @@ async def _below(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: User
     return theirs
 
 
-async def _decide(tx: Transaction, caller: Caller, theirs: Membership, after: Role, act: Act) -> Membership:
+async def _decide(
+    tx: Transaction, caller: Caller, theirs: Membership, after: GroupRole, act: GroupLogAction
+) -> Membership:
     standing = replace(theirs, decided_by=caller.user_id, decided_at=tx.now)
     return await put(tx, standing, after, act, by=caller.user_id, before=theirs.role)
 

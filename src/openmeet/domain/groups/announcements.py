@@ -14,13 +14,13 @@ from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import (
     MAX_ANNOUNCEMENT,
     MAX_ANNOUNCEMENTS_A_DAY,
-    Act,
     Announcement,
     AnnouncementId,
     GroupId,
+    GroupLogAction,
     GroupSlug,
 )
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
 
 _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
@@ -43,7 +43,7 @@ async def announce(
 
     Raises NotFound, Forbidden, InvalidForm, TooMany, AlreadySaid.
     """
-    group, _ = await lock_for(tx, caller, slug, Action.ANNOUNCE)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.ANNOUNCE)
     said = text.replace("\r\n", "\n").strip()
     if not said:
         raise InvalidForm({"text": "Write what you want to tell them."})
@@ -70,14 +70,14 @@ async def announce(
         submission_key=submission_key,
         now=tx.now,
     )
-    await invitation_queries.log(tx, group.id, caller.user_id, Act.ANNOUNCED, by=caller.user_id)
+    await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.ANNOUNCED, by=caller.user_id)
     await notify.of_announcement(tx, group, made)
     return made
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_id: AnnouncementId) -> None:
     """Nobody reads it here any more; mails that left are out of reach. Raises NotFound, Forbidden."""
-    group, _ = await lock_for(tx, caller, slug, Action.ANNOUNCE)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.ANNOUNCE)
     row = await tx.fetch_one(
         "update group_announcements set removed_at = :now, removed_by = :by"
         " where id = :id and group_id = :group_id and removed_at is null returning author_id",
@@ -88,7 +88,9 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_
     )
     if row is None:
         raise NotFound("There is no such announcement.")
-    await invitation_queries.log(tx, group.id, UserId(row["author_id"]), Act.ANNOUNCEMENT_REMOVED, by=caller.user_id)
+    await invitation_queries.log(
+        tx, group.id, UserId(row["author_id"]), GroupLogAction.ANNOUNCEMENT_REMOVED, by=caller.user_id
+    )
 
 
 async def newest(

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.signing_key import SigningKey
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, Membership
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.merge import hand_over_unique
 from openmeet.domain.users.model import UserId
 
@@ -34,7 +34,7 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
 
 async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
     """A token for a member of a locked group; the one before, if there was one, opens nothing any more. Raises Forbidden."""
-    rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+    rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is not in the group may not
     row = await tx.fetch_one(
         """

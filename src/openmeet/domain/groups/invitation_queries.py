@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.groups.model import Act, GroupId, Invitation, InvitationId, Logged, Role
+from openmeet.domain.groups.model import GroupId, GroupLogAction, GroupRole, Invitation, InvitationId, Logged
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import UserId
 
@@ -150,11 +150,11 @@ async def log(
     tx: Transaction,
     group_id: GroupId,
     user_id: UserId,
-    act: Act,
+    act: GroupLogAction,
     *,
     by: UserId,
-    before: Role | None = None,
-    after: Role | None = None,
+    before: GroupRole | None = None,
+    after: GroupRole | None = None,
     note: str = "",
 ) -> None:
     """Write down what was done, to whom and by whom; lines are only added."""
@@ -242,9 +242,9 @@ def logged_of(row: Row) -> Logged:
         id=row["id"],
         user_id=UserId(row["user_id"]),
         acted_by=UserId(row["acted_by"]),
-        act=Act(row["act"]),
-        before=Role(row["role_before"]) if row["role_before"] else None,
-        after=Role(row["role_after"]) if row["role_after"] else None,
+        act=GroupLogAction(row["act"]),
+        before=GroupRole(row["role_before"]) if row["role_before"] else None,
+        after=GroupRole(row["role_after"]) if row["role_after"] else None,
         created_at=row["created_at"],
         note=row["note"],
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, MemberId, Membership, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, is_hidden, member_of
 from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.notifications.preferences import AT_ONCE
@@ -15,7 +15,9 @@ from openmeet.i18n.markdown import folded
 _COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
 
 
-async def ids_in_roles(reader: Reader, group_id: GroupId, roles: Sequence[Role], *, who_listen: bool) -> list[UserId]:
+async def ids_in_roles(
+    reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, who_listen: bool
+) -> list[UserId]:
     """Everybody in these roles; ``who_listen``: only those who want to hear of the group."""
     listening = " and notifications_enabled = 1" if who_listen else ""
     rows = await reader.fetch(
@@ -60,9 +62,9 @@ async def longest_inside(reader: Reader, group_id: GroupId, *, besides: UserId) 
     return [member_of(row) for row in rows]
 
 
-async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]) -> dict[UserId, Role]:
+async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]) -> dict[UserId, GroupRole]:
     """How each of these people stands in a group."""
-    found: dict[UserId, Role] = {}
+    found: dict[UserId, GroupRole] = {}
     for start in range(0, len(user_ids), AT_ONCE):
         rows = await reader.fetch(
             "select user_id, role from group_members where group_id = :group_id and user_id in :user_ids"
@@ -70,7 +72,7 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
             group_id=group_id,
             user_ids=list(user_ids[start : start + AT_ONCE]),
         )
-        found |= {UserId(row["user_id"]): Role(row["role"]) for row in rows}
+        found |= {UserId(row["user_id"]): GroupRole(row["role"]) for row in rows}
     return found
 
 
@@ -94,12 +96,12 @@ _MAX_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedGroup:
     """A group in a list: how many are in it, and how the viewer stands."""
 
     group: Group
     members: int
-    role: Role | None
+    role: GroupRole | None
 
 
 async def listed(
@@ -111,7 +113,7 @@ async def listed(
     limit: int,
     asks_all: bool = False,
     kept_here: bool | None = None,
-) -> list[Listed]:
+) -> list[ListedGroup]:
     """Public groups whose text has all these words, by name. ``after``: folded text and id of the last one seen.
 
     ``asks_all``: also those that are kept elsewhere and that nobody here belongs to; words ask for all, too. ``kept_here``: only those
@@ -136,7 +138,9 @@ async def listed(
     return await _listed(reader, " and ".join(clauses), values)
 
 
-async def of_user(reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None) -> list[Listed]:
+async def of_user(
+    reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None
+) -> list[ListedGroup]:
     """Groups that a person is in or has asked to get into, by name; those behind ``after``, a text and an id as rows have them."""
     mine = (
         "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :standing)"
@@ -145,7 +149,7 @@ async def of_user(reader: Reader, user_id: UserId, *, limit: int, after: tuple[s
         "viewer": user_id,
         "limit": limit,
         "inside": _INSIDE,
-        "standing": [*_INSIDE, Role.PENDING.value],
+        "standing": [*_INSIDE, GroupRole.PENDING.value],
     }
     clauses = ["g.deleted_at is null", mine, f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"]
     if after is not None:
@@ -154,7 +158,7 @@ async def of_user(reader: Reader, user_id: UserId, *, limit: int, after: tuple[s
     return await _listed(reader, " and ".join(clauses), values)
 
 
-async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> list[Listed]:
+async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> list[ListedGroup]:
     rows = await reader.fetch(
         f"""
         select {COLUMNS}, m.role as my_role,
@@ -165,7 +169,10 @@ async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> lis
         """,
         **values,
     )
-    return [Listed(group_of(row), int(row["people"]), Role(row["my_role"]) if row["my_role"] else None) for row in rows]
+    return [
+        ListedGroup(group_of(row), int(row["people"]), GroupRole(row["my_role"]) if row["my_role"] else None)
+        for row in rows
+    ]
 
 
 def _literally(word: str) -> str:
@@ -173,7 +180,7 @@ def _literally(word: str) -> str:
     return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[Listed]:
+async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[ListedGroup]:
     """Groups that a person follows without being in them, by name; those that hide from them are left out."""
     followed = "exists (select 1 from group_followers f where f.group_id = g.id and f.user_id = :viewer)"
     outside = "not exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :inside)"

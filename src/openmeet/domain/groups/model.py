@@ -68,7 +68,7 @@ class PromotionLevel(StrEnum):
     PUBLIC = "public"
 
 
-class Role(StrEnum):
+class GroupRole(StrEnum):
     """How a person stands. Who is ``PENDING`` asked to get in; ``DECLINED``, ``LEFT`` and ``BANNED`` are out."""
 
     OWNER = "owner"
@@ -82,12 +82,12 @@ class Role(StrEnum):
 
 
 # Those who are in, the most trusted first.
-INSIDE = (Role.OWNER, Role.ADMIN, Role.MODERATOR, Role.MEMBER)
+INSIDE = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
 # Whose membership somebody else has to decide about.
-RUNNING = (Role.OWNER, Role.ADMIN, Role.MODERATOR)
+RUNNING = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR)
 
 
-class Act(StrEnum):
+class GroupLogAction(StrEnum):
     """What the log calls what was done."""
 
     CREATED = "created"
@@ -145,7 +145,7 @@ class GroupDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
+class GroupSuccession:
     """Somebody is to take over from an owner who is not there. ``reminded_at``: when the owner got the second letter."""
 
     successor_id: UserId
@@ -154,7 +154,7 @@ class Succession:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class GroupOffer:
     """The owner wants somebody else to own the group; it is theirs when they say yes."""
 
     heir_id: UserId
@@ -214,8 +214,8 @@ class Group:
     longitude: str
     owner_id: UserId
     keeping: Keeping
-    succession: Succession | None
-    offer: Offer | None
+    succession: GroupSuccession | None
+    offer: GroupOffer | None
     revision: int
     deleted_at: Instant | None
     created_at: Instant
@@ -245,7 +245,7 @@ class Membership:
     id: MemberId
     group_id: GroupId
     user_id: UserId
-    role: Role
+    role: GroupRole
     answer: str
     requested_at: Instant | None
     joined_at: Instant | None
@@ -255,7 +255,7 @@ class Membership:
     revision: int
     sync_enabled: bool = False
     statement_uri: str | None = None
-    network_role: Role | None = None
+    network_role: GroupRole | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,9 +284,9 @@ class Logged:
     id: str
     user_id: UserId
     acted_by: UserId
-    act: Act
-    before: Role | None
-    after: Role | None
+    act: GroupLogAction
+    before: GroupRole | None
+    after: GroupRole | None
     created_at: Instant
     note: str = ""
 

@@ -5,9 +5,9 @@ from typing import Literal
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.groups import membership_queries
-from openmeet.domain.groups.model import INSIDE, RUNNING, Announcement, Group, Membership, Role
+from openmeet.domain.groups.model import INSIDE, RUNNING, Announcement, Group, GroupRole, Membership
 from openmeet.domain.identities.queries import mentioned_in
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.notifications.notify import reached, tell
 from openmeet.domain.users.model import UserId
 
@@ -29,39 +29,43 @@ Ownership = Literal[
 async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
     """Those who may decide hear that somebody asks to get in."""
     deciding = await membership_queries.ids_in_roles(tx, group.id, RUNNING, who_listen=True)
-    about = Particulars(person_id=asking.user_id, group_id=group.id)
-    await tell(tx, deciding, Kind.JOIN_REQUEST, asking.id, asking.revision, about, bundle=group.id)
+    about = NotificationDetails(person_id=asking.user_id, group_id=group.id)
+    await tell(tx, deciding, NotificationKind.JOIN_REQUEST, asking.id, asking.revision, about, bundle=group.id)
 
 
 async def of_decision(tx: Transaction, group: Group, decided: Membership) -> None:
     """Who asked hears how it was decided."""
-    about = Particulars(answer=decided.role.value, group_id=group.id)
-    await tell(tx, [decided.user_id], Kind.JOIN_DECIDED, decided.id, decided.revision, about, bundle=group.id)
+    about = NotificationDetails(answer=decided.role.value, group_id=group.id)
+    await tell(
+        tx, [decided.user_id], NotificationKind.JOIN_DECIDED, decided.id, decided.revision, about, bundle=group.id
+    )
 
 
-async def of_role(tx: Transaction, group: Group, standing: Membership, before: Role) -> None:
+async def of_role(tx: Transaction, group: Group, standing: Membership, before: GroupRole) -> None:
     """Somebody hears that they have another role."""
-    about = Particulars(
+    about = NotificationDetails(
         person_id=standing.decided_by, answer=standing.role.value, was_at=before.value, group_id=group.id
     )
-    await tell(tx, [standing.user_id], Kind.ROLE_CHANGED, standing.id, standing.revision, about, bundle=group.id)
+    await tell(
+        tx, [standing.user_id], NotificationKind.ROLE_CHANGED, standing.id, standing.revision, about, bundle=group.id
+    )
 
 
 async def of_ownership(
     tx: Transaction, group: Group, to: Sequence[UserId], *, what: Ownership, who: UserId | None
 ) -> None:
     """People hear of a step by which the group passes on, or does not. ``group`` is as it is after the step."""
-    about = Particulars(person_id=who, answer=what, group_id=group.id)
-    await tell(tx, to, Kind.OWNERSHIP, group.id, group.revision, about)
+    about = NotificationDetails(person_id=who, answer=what, group_id=group.id)
+    await tell(tx, to, NotificationKind.OWNERSHIP, group.id, group.revision, about)
 
 
 async def of_announcement(tx: Transaction, group: Group, said: Announcement) -> None:
     """Everybody who is in and listens hears what was announced, and who is mentioned in it that they are; its author knows."""
     everybody = await membership_queries.ids_in_roles(tx, group.id, INSIDE, who_listen=False)
     mentioned = [one for one in await mentioned_in(tx, said.text) if one in everybody and one != said.author_id]
-    hearing = await reached(tx, mentioned, Kind.GROUP_MENTION)
+    hearing = await reached(tx, mentioned, NotificationKind.GROUP_MENTION)
     inside = await membership_queries.ids_in_roles(tx, group.id, INSIDE, who_listen=True)
-    about = Particulars(person_id=said.author_id, group_id=group.id)
+    about = NotificationDetails(person_id=said.author_id, group_id=group.id)
     told = [user_id for user_id in inside if user_id != said.author_id and user_id not in hearing]
-    await tell(tx, told, Kind.ANNOUNCEMENT, said.id, 1, about, bundle=group.id)
-    await tell(tx, hearing, Kind.GROUP_MENTION, said.id, 1, about, bundle=group.id)
+    await tell(tx, told, NotificationKind.ANNOUNCEMENT, said.id, 1, about, bundle=group.id)
+    await tell(tx, hearing, NotificationKind.GROUP_MENTION, said.id, 1, about, bundle=group.id)

@@ -19,19 +19,19 @@ from openmeet.domain.groups.model import (
     SHORTEST_ABSENCE,
     SHORTEST_WAIT,
     SUCCESSION_MAIL,
-    Act,
     Group,
     GroupId,
+    GroupLogAction,
+    GroupOffer,
+    GroupRole,
     GroupSlug,
+    GroupSuccession,
     Keeping,
     Logged,
     Membership,
-    Offer,
-    Role,
-    Succession,
 )
 from openmeet.domain.groups.publication_settings import change_speaker
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import of_user
 from openmeet.domain.moderation.blocks import must_not_be_apart
@@ -43,17 +43,17 @@ _NOT_INSIDE: Final = "This person is not in the group."
 
 async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) -> Group:
     """Somebody who is in the group is asked to own it; a new offer replaces the one before. Raises NotFound, Forbidden, Refused."""
-    group, _ = await lock_for(tx, caller, slug, Action.TRANSFER)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if to == caller.user_id:
         raise Refused("You own this group already.", name="OneOwner")
     heir = await _inside(tx, group, to)
     await must_not_be_apart(tx, caller.user_id, to, refusal="You cannot offer it to them.")
     if group.offer is not None and group.offer.heir_id == to:
         return group
-    after = replace(group, offer=Offer(to, tx.now), revision=group.revision + 1, updated_at=tx.now)
+    after = replace(group, offer=GroupOffer(to, tx.now), revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
     await invitation_queries.log(
-        tx, group.id, to, Act.OWNERSHIP_OFFERED, by=caller.user_id, before=heir.role, after=heir.role
+        tx, group.id, to, GroupLogAction.OWNERSHIP_OFFERED, by=caller.user_id, before=heir.role, after=heir.role
     )
     await notify.of_ownership(tx, after, [to], what="offered", who=caller.user_id)
     return after
@@ -68,7 +68,7 @@ async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
         raise Forbidden("Only the owner and the person who was asked can end this.")
     after = replace(group, offer=None, revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
-    await invitation_queries.log(tx, group.id, group.offer.heir_id, Act.OFFER_ENDED, by=caller.user_id)
+    await invitation_queries.log(tx, group.id, group.offer.heir_id, GroupLogAction.OFFER_ENDED, by=caller.user_id)
     if caller.user_id != group.owner_id:
         await notify.of_ownership(tx, after, [group.owner_id], what="declined", who=caller.user_id)
     return after
@@ -79,7 +79,7 @@ async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Grou
     group, _ = await lock_visible(tx, caller, slug)
     if group.offer is None or group.offer.heir_id != caller.user_id:
         raise Refused("This group is not offered to you any more.", name="NotOffered")
-    after = await _pass_on(tx, group, caller.user_id, Act.HANDED_OVER, by=caller.user_id)
+    after = await _pass_on(tx, group, caller.user_id, GroupLogAction.HANDED_OVER, by=caller.user_id)
     await notify.of_ownership(tx, after, [group.owner_id], what="accepted", who=caller.user_id)
     return after
 
@@ -88,7 +88,7 @@ async def arrange(
     tx: Transaction, caller: Caller, slug: GroupSlug, backup: UserId | None, *, absence_days: int, wait_days: int
 ) -> Group:
     """Who is next when the owner is not there, and after how long. Raises NotFound, Forbidden, Refused, InvalidForm."""
-    group, _ = await lock_for(tx, caller, slug, Action.TRANSFER)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     problems = {}
     if not SHORTEST_ABSENCE <= absence_days <= LONGEST_ABSENCE:
         problems["absence_days"] = f"From {SHORTEST_ABSENCE} to {LONGEST_ABSENCE} days."
@@ -109,7 +109,9 @@ async def arrange(
         return group
     after = replace(group, keeping=keeping, revision=group.revision + 1, updated_at=tx.now)
     await queries.update(tx, after)
-    await invitation_queries.log(tx, group.id, backup or caller.user_id, Act.SUCCESSION_ARRANGED, by=caller.user_id)
+    await invitation_queries.log(
+        tx, group.id, backup or caller.user_id, GroupLogAction.SUCCESSION_ARRANGED, by=caller.user_id
+    )
     if backup is not None and backup != group.keeping.backup_admin_id:
         await notify.of_ownership(tx, after, [backup], what="backup", who=caller.user_id)
     return after
@@ -117,7 +119,7 @@ async def arrange(
 
 async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """Who ranks highest asks to take over; asking again keeps the first day. Raises NotFound, Forbidden, Refused."""
-    group, role = await lock_for(tx, caller, slug, Action.TAKE_OVER)
+    group, role = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     if group.succession is not None:
         if group.succession.successor_id == caller.user_id:
             return group
@@ -147,7 +149,7 @@ async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """The person who asked owns the group, after the waiting time. Raises NotFound, Forbidden, Refused."""
-    group, _ = await lock_for(tx, caller, slug, Action.TAKE_OVER)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     seen = await last_seen(tx, group.owner_id)
     rules.must_be_takeable(group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.keeping.wait)
     return await _taken_over(tx, group, caller.user_id)
@@ -157,7 +159,7 @@ async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """The owner from whom the group was taken over has it back. Raises NotFound, Refused."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.must_be_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
-    after = await _pass_on(tx, group, caller.user_id, Act.TAKEN_BACK, by=caller.user_id)
+    after = await _pass_on(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)
     await notify.of_ownership(tx, after, [group.owner_id], what="taken_back", who=caller.user_id)
     return after
 
@@ -169,7 +171,7 @@ async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
         return False
     theirs = await queries.find_member(tx, group.id, backup)
-    if theirs is None or theirs.role not in INSIDE or theirs.role is Role.OWNER:
+    if theirs is None or theirs.role not in INSIDE or theirs.role is GroupRole.OWNER:
         return False
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.keeping.absence):
         return False
@@ -177,7 +179,7 @@ async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
     return True
 
 
-async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> Act | None:
+async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
     """What the time makes of a succession: it passes on, ends because the owner was seen, or the second letter is due."""
     group = await queries.lock(tx, group_id)
     asked = group.succession if group else None
@@ -186,13 +188,13 @@ async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> Act | None:
     theirs = await queries.find_member(tx, group.id, asked.successor_id)
     if theirs is None or theirs.role not in INSIDE:
         await _stop(tx, group, asked, by=asked.successor_id, note=invitation_queries.BY_CLOCK)
-        return Act.SUCCESSION_STOPPED
+        return GroupLogAction.SUCCESSION_STOPPED
     if await last_seen(tx, group.owner_id) > asked.asked_at:
         await _stop(tx, group, asked, by=group.owner_id, note=invitation_queries.BY_CLOCK)
-        return Act.SUCCESSION_STOPPED
+        return GroupLogAction.SUCCESSION_STOPPED
     if tx.now - asked.asked_at >= group.keeping.wait:
         await _taken_over(tx, group, asked.successor_id, note=invitation_queries.BY_CLOCK)
-        return Act.TAKEN_OVER
+        return GroupLogAction.TAKEN_OVER
     if asked.reminded_at is None and tx.now - asked.asked_at >= group.keeping.wait - REMINDED_BEFORE:
         after = replace(group, succession=replace(asked, reminded_at=tx.now))
         await queries.update(tx, after)
@@ -209,20 +211,22 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
         mine = await queries.find_member(tx, standing.group_id, user_id)
         if group is None or mine is None or group.deleted_at is not None:
             continue
-        if mine.role is Role.OWNER:
+        if mine.role is GroupRole.OWNER:
             heirs = await membership_queries.longest_inside(tx, group.id, besides=user_id)
             chosen = [one for one in heirs if one.user_id == group.keeping.backup_admin_id] or heirs
             if not chosen:
                 await take_away(tx, group, by=user_id)
                 continue
-            group = await _pass_on(tx, group, chosen[0].user_id, Act.PASSED_ON, by=user_id)
+            group = await _pass_on(tx, group, chosen[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
             await notify.of_ownership(tx, group, [chosen[0].user_id], what="passed_on", who=None)
             mine = await _inside(tx, group, user_id)
         await _forget_in(tx, group, user_id)
-        if mine.role in INSIDE or mine.role is Role.PENDING:
-            left = replace(mine, role=Role.LEFT, answer="", revision=mine.revision + 1)
+        if mine.role in INSIDE or mine.role is GroupRole.PENDING:
+            left = replace(mine, role=GroupRole.LEFT, answer="", revision=mine.revision + 1)
             await queries.put_member(tx, left)
-            await invitation_queries.log(tx, group.id, user_id, Act.LEFT, by=user_id, before=mine.role, after=Role.LEFT)
+            await invitation_queries.log(
+                tx, group.id, user_id, GroupLogAction.LEFT, by=user_id, before=mine.role, after=GroupRole.LEFT
+            )
 
 
 async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
@@ -238,28 +242,28 @@ async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
         await queries.update(tx, replace(after, revision=group.revision + 1, updated_at=tx.now))
 
 
-async def _begin(tx: Transaction, group: Group, successor: UserId, role: Role, *, note: str = "") -> Group:
-    after = replace(group, succession=Succession(successor, tx.now), revision=group.revision + 1)
+async def _begin(tx: Transaction, group: Group, successor: UserId, role: GroupRole, *, note: str = "") -> Group:
+    after = replace(group, succession=GroupSuccession(successor, tx.now), revision=group.revision + 1)
     await queries.update(tx, after)
     await invitation_queries.log(
-        tx, group.id, successor, Act.SUCCESSION_ASKED, by=successor, before=role, after=role, note=note
+        tx, group.id, successor, GroupLogAction.SUCCESSION_ASKED, by=successor, before=role, after=role, note=note
     )
     await owe_mail(tx, kind=SUCCESSION_MAIL, person=group.owner_id, subject_id=group.id, revision=after.revision)
     await notify.of_ownership(tx, after, [group.owner_id], what="asked", who=successor)
     return after
 
 
-async def _stop(tx: Transaction, group: Group, asked: Succession, *, by: UserId, note: str = "") -> Group:
+async def _stop(tx: Transaction, group: Group, asked: GroupSuccession, *, by: UserId, note: str = "") -> Group:
     after = replace(group, succession=None, revision=group.revision + 1)
     await queries.update(tx, after)
-    await invitation_queries.log(tx, group.id, asked.successor_id, Act.SUCCESSION_STOPPED, by=by, note=note)
+    await invitation_queries.log(tx, group.id, asked.successor_id, GroupLogAction.SUCCESSION_STOPPED, by=by, note=note)
     told = asked.successor_id if by != asked.successor_id else group.owner_id
     await notify.of_ownership(tx, after, [told], what="stopped", who=by)
     return after
 
 
 async def _taken_over(tx: Transaction, group: Group, successor: UserId, *, note: str = "") -> Group:
-    after = await _pass_on(tx, group, successor, Act.TAKEN_OVER, by=successor, note=note)
+    after = await _pass_on(tx, group, successor, GroupLogAction.TAKEN_OVER, by=successor, note=note)
     await notify.of_ownership(tx, after, [group.owner_id], what="taken_over", who=successor)
     await notify.of_ownership(tx, after, [successor], what="yours", who=None)
     return after
@@ -272,16 +276,20 @@ async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
     return found
 
 
-async def _pass_on(tx: Transaction, group: Group, to: UserId, act: Act, *, by: UserId, note: str = "") -> Group:
+async def _pass_on(
+    tx: Transaction, group: Group, to: UserId, act: GroupLogAction, *, by: UserId, note: str = ""
+) -> Group:
     """Change the owner of a locked group; the one before stays as an admin."""
     heir = await _inside(tx, group, to)
     owner = await _inside(tx, group, group.owner_id)
     # First down, then up: the database lets there be one owner at any moment.
-    await queries.put_member(tx, replace(owner, role=Role.ADMIN, revision=owner.revision + 1))
-    await queries.put_member(tx, replace(heir, role=Role.OWNER, revision=heir.revision + 1))
-    await invitation_queries.log(tx, group.id, heir.user_id, act, by=by, before=heir.role, after=Role.OWNER, note=note)
+    await queries.put_member(tx, replace(owner, role=GroupRole.ADMIN, revision=owner.revision + 1))
+    await queries.put_member(tx, replace(heir, role=GroupRole.OWNER, revision=heir.revision + 1))
     await invitation_queries.log(
-        tx, group.id, owner.user_id, act, by=by, before=Role.OWNER, after=Role.ADMIN, note=note
+        tx, group.id, heir.user_id, act, by=by, before=heir.role, after=GroupRole.OWNER, note=note
+    )
+    await invitation_queries.log(
+        tx, group.id, owner.user_id, act, by=by, before=GroupRole.OWNER, after=GroupRole.ADMIN, note=note
     )
     # Whom the owner before trusted, the new one need not; only how long to wait stays.
     keeping = replace(group.keeping, backup_admin_id=None, backup_admin_did=None)
@@ -350,7 +358,7 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | No
         group_id=group_id,
     )
     found = logged_of(row) if row else None
-    return found if found is not None and found.act is Act.TAKEN_OVER else None
+    return found if found is not None and found.act is GroupLogAction.TAKEN_OVER else None
 
 
 async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:

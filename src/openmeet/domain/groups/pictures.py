@@ -6,8 +6,8 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.groups import invitation_queries
 from openmeet.domain.groups.actions import lock_for, save
-from openmeet.domain.groups.model import Act, Group, GroupSlug
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.model import Group, GroupLogAction, GroupSlug
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.users.model import Caller
 
@@ -16,7 +16,7 @@ async def put(
     tx: Transaction, caller: Caller, slug: GroupSlug, picture: Picture, *, expected_revision: int | None = None
 ) -> Group:
     """Show this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
-    before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
+    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     return await _show(tx, caller, before, picture)
 
 
@@ -24,7 +24,7 @@ async def describe(
     tx: Transaction, caller: Caller, slug: GroupSlug, alt: str, *, expected_revision: int | None = None
 ) -> Group:
     """Other words for the picture that is there. Raises as ``put``, and Refused (``NoPicture``)."""
-    before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
+    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if before.picture is None:
         raise Refused("This group has no picture yet.", name="NoPicture")
     return await _show(tx, caller, before, replace(before.picture, alt=alt))
@@ -32,7 +32,7 @@ async def describe(
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
     """Show none. Raises as ``put``."""
-    before, _ = await lock_for(tx, caller, slug, Action.EDIT_GROUP, expected_revision=expected_revision)
+    before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     return await _show(tx, caller, before, None)
 
 
@@ -43,5 +43,5 @@ async def _show(tx: Transaction, caller: Caller, before: Group, picture: Picture
     network = replace(before.network, avatar_cid=None, picture_revision=revision)
     after = replace(before, picture=picture, network=network, revision=revision, updated_at=tx.now)
     await save(tx, after)
-    await invitation_queries.log(tx, after.id, caller.user_id, Act.EDITED, by=caller.user_id)
+    await invitation_queries.log(tx, after.id, caller.user_id, GroupLogAction.EDITED, by=caller.user_id)
     return after

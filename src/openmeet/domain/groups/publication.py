@@ -12,15 +12,15 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.groups.model import Group, GroupId, GroupVisibility, Membership, PromotionLevel
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 
 async def owe_group(tx: Transaction, group: Group) -> None:
     """The group's own record."""
     is_wanted = group.details.sync_enabled and not group.is_read_only
-    if is_wanted or await publications.promised_among(tx, Kind.GROUP, [group.id]):
+    if is_wanted or await publications.promised_among(tx, PublicationKind.GROUP, [group.id]):
         await publications.owe(
-            tx, kind=Kind.GROUP, subject_id=group.id, user_id=speaker_of(group), revision=group.revision
+            tx, kind=PublicationKind.GROUP, subject_id=group.id, user_id=speaker_of(group), revision=group.revision
         )
 
 
@@ -29,14 +29,16 @@ async def owe_member(tx: Transaction, standing: Membership) -> None:
     if not (standing.sync_enabled or standing.statement_uri is not None):
         return
     user_id, revision = standing.user_id, standing.revision
-    await publications.owe(tx, kind=Kind.MEMBERSHIP, subject_id=standing.id, user_id=user_id, revision=revision)
+    await publications.owe(
+        tx, kind=PublicationKind.MEMBERSHIP, subject_id=standing.id, user_id=user_id, revision=revision
+    )
     row = await tx.fetch_one(
         "select coalesce(account_id, owner_id) as speaker, is_read_only from groups where id = :id",
         id=standing.group_id,
     )
     if row is not None and not row["is_read_only"]:
         await publications.owe(
-            tx, kind=Kind.ACCEPTANCE, subject_id=standing.id, user_id=row["speaker"], revision=revision
+            tx, kind=PublicationKind.ACCEPTANCE, subject_id=standing.id, user_id=row["speaker"], revision=revision
         )
 
 
@@ -48,8 +50,8 @@ async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
         group_id=group_id,
     )
     ids = [row["id"] for row in rows]
-    await publications.look_again(tx, kind=Kind.MEMBERSHIP, subject_ids=ids, is_edit=True)
-    await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=ids, is_edit=True)
+    await publications.look_again(tx, kind=PublicationKind.MEMBERSHIP, subject_ids=ids, is_edit=True)
+    await publications.look_again(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=ids, is_edit=True)
 
 
 class Share(IntEnum):

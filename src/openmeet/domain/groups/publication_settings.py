@@ -9,15 +9,15 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
 from openmeet.domain.groups import invitation_queries, queries, record_queries, rules
 from openmeet.domain.groups.actions import lock_for, lock_visible, put
-from openmeet.domain.groups.model import INSIDE, Act, Group, GroupSlug, Membership, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupLogAction, GroupRole, GroupSlug, Membership
 from openmeet.domain.groups.publication import speaker_of
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 
 async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, is_public: bool) -> Membership:
@@ -28,9 +28,9 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     group, mine = await lock_visible(tx, caller, slug)
     if group.is_read_only and is_public and (mine is None or mine.role not in INSIDE):
         return await _ask_elsewhere(tx, group, mine, caller.user_id)
-    if group.is_read_only and mine is not None and mine.role is Role.PENDING:
+    if group.is_read_only and mine is not None and mine.role is GroupRole.PENDING:
         return await _ask_no_more(tx, group, mine)
-    rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+    rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who may is in
     if mine.sync_enabled is is_public:
         return mine
@@ -38,7 +38,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     await queries.put_member(tx, saved)
     if is_public:
         # What they had taken back before they say yes to now.
-        await publications.try_again(tx, kind=Kind.MEMBERSHIP, subject_id=mine.id)
+        await publications.try_again(tx, kind=PublicationKind.MEMBERSHIP, subject_id=mine.id)
     else:
         await _take_back(tx, group, saved)
     return saved
@@ -49,7 +49,7 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
     ``handle``: checked (``identities.custodial.check_handle``). Raises NotFound, Forbidden, Refused.
     """
-    group, _ = await lock_for(tx, caller, slug, Action.TRANSFER)
+    group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if group.network.account_id is not None:
         if any(one.can_write for one in await identity_queries.of_user(tx, group.network.account_id)):
             raise Refused("This group has a repository of its own already.", name="HasRepository")
@@ -65,7 +65,9 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
     )
     await change_speaker(tx, group, after)
     await identities.agree(tx, holder, handle=handle)
-    await invitation_queries.log(tx, group.id, caller.user_id, Act.ACCOUNT_OPENED, by=caller.user_id, note=handle)
+    await invitation_queries.log(
+        tx, group.id, caller.user_id, GroupLogAction.ACCOUNT_OPENED, by=caller.user_id, note=handle
+    )
     return after
 
 
@@ -79,34 +81,45 @@ async def change_speaker(tx: Transaction, before: Group, after: Group) -> None:
         await _leave_record(tx, before, old)
     await queries.update(tx, after)
     if old != new:
-        await publication_moves.hand_to(tx, Kind.ACCEPTANCE, await record_queries.members_named(tx, after.id), new)
-        await publication_moves.hand_to(tx, Kind.GROUP_EVENT, await record_queries.events_listed(tx, after.id), new)
+        await publication_moves.hand_to(
+            tx, PublicationKind.ACCEPTANCE, await record_queries.members_named(tx, after.id), new
+        )
+        await publication_moves.hand_to(
+            tx, PublicationKind.GROUP_EVENT, await record_queries.events_listed(tx, after.id), new
+        )
 
 
 async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
-    uri = await publication_moves.uri_of(tx, Kind.GROUP, group.id)
+    uri = await publication_moves.uri_of(tx, PublicationKind.GROUP, group.id)
     if uri is None:
         return
     cid = await record_queries.record_cid(tx, group.id)
     await record_queries.note_former(tx, group.id, uri, cid or "")
     await publication_moves.rename(
-        tx, Kind.GROUP, group.id, to=(Kind.FORMER_GROUP, uri), user_id=owner, revision=group.revision + 1
+        tx,
+        PublicationKind.GROUP,
+        group.id,
+        to=(PublicationKind.FORMER_GROUP, uri),
+        user_id=owner,
+        revision=group.revision + 1,
     )
 
 
 async def _ask_elsewhere(tx: Transaction, group: Group, mine: Membership | None, user_id: UserId) -> Membership:
-    if mine is not None and mine.role is Role.PENDING and mine.sync_enabled:
+    if mine is not None and mine.role is GroupRole.PENDING and mine.sync_enabled:
         return mine
-    standing = mine or queries.new_membership(tx.now, group.id, user_id, Role.PENDING)
+    standing = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.PENDING)
     asking = replace(standing, sync_enabled=True, requested_at=tx.now, network_role=None)
     before = None if mine is None else mine.role
-    saved = await put(tx, asking, Role.PENDING, Act.ASKED, by=user_id, before=before)
-    await publications.try_again(tx, kind=Kind.MEMBERSHIP, subject_id=saved.id)
+    saved = await put(tx, asking, GroupRole.PENDING, GroupLogAction.ASKED, by=user_id, before=before)
+    await publications.try_again(tx, kind=PublicationKind.MEMBERSHIP, subject_id=saved.id)
     return saved
 
 
 async def _ask_no_more(tx: Transaction, group: Group, mine: Membership) -> Membership:
-    saved = await put(tx, replace(mine, sync_enabled=False), Role.LEFT, Act.LEFT, by=mine.user_id, before=mine.role)
+    saved = await put(
+        tx, replace(mine, sync_enabled=False), GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role
+    )
     await _take_back(tx, group, saved)
     return saved
 
@@ -117,15 +130,15 @@ async def _take_back(tx: Transaction, group: Group, mine: Membership) -> None:
         did = mine.statement_uri.split("/")[2]
         await publications.owe_retraction(
             tx,
-            kind=Kind.MEMBERSHIP,
+            kind=PublicationKind.MEMBERSHIP,
             subject_id=mine.id,
             user_id=mine.user_id,
             revision=mine.revision,
             record=(did, mine.statement_uri),
         )
     if group.is_read_only and mine.role in INSIDE:
-        left = replace(mine, role=Role.LEFT, revision=mine.revision + 1)
+        left = replace(mine, role=GroupRole.LEFT, revision=mine.revision + 1)
         await queries.put_member(tx, left)
         await invitation_queries.log(
-            tx, group.id, mine.user_id, Act.LEFT, by=mine.user_id, before=mine.role, after=Role.LEFT
+            tx, group.id, mine.user_id, GroupLogAction.LEFT, by=mine.user_id, before=mine.role, after=GroupRole.LEFT
         )

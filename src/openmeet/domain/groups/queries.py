@@ -12,17 +12,17 @@ from openmeet.domain.groups.model import (
     Group,
     GroupDetails,
     GroupId,
+    GroupOffer,
+    GroupRole,
     GroupSlug,
+    GroupSuccession,
     GroupVisibility,
     JoinPolicy,
     Keeping,
     MemberId,
     Membership,
-    Offer,
     OnNetwork,
     PromotionLevel,
-    Role,
-    Succession,
 )
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.moderation.labels import hides_person
@@ -94,7 +94,7 @@ def group_of(row: Row) -> Group:
             row["wait_days"],
         ),
         succession=_succession_of(row),
-        offer=None if row["heir_id"] is None else Offer(UserId(row["heir_id"]), row["heir_offered_at"]),
+        offer=None if row["heir_id"] is None else GroupOffer(UserId(row["heir_id"]), row["heir_offered_at"]),
         revision=row["revision"],
         deleted_at=row["deleted_at"],
         created_at=row["created_at"],
@@ -111,10 +111,10 @@ def group_of(row: Row) -> Group:
     )
 
 
-def _succession_of(row: Row) -> Succession | None:
+def _succession_of(row: Row) -> GroupSuccession | None:
     if row["successor_id"] is None:
         return None
-    return Succession(UserId(row["successor_id"]), row["succession_asked_at"], row["succession_reminded_at"])
+    return GroupSuccession(UserId(row["successor_id"]), row["succession_asked_at"], row["succession_reminded_at"])
 
 
 def _picture_of(row: Row) -> Picture | None:
@@ -129,7 +129,7 @@ def member_of(row: Row) -> Membership:
         id=MemberId(row["id"]),
         group_id=GroupId(row["group_id"]),
         user_id=UserId(row["user_id"]),
-        role=Role(row["role"]),
+        role=GroupRole(row["role"]),
         answer=row["answer"],
         requested_at=row["requested_at"],
         joined_at=row["joined_at"],
@@ -139,7 +139,7 @@ def member_of(row: Row) -> Membership:
         revision=row["revision"],
         sync_enabled=bool(row["sync_enabled"]),
         statement_uri=row["external_id"],
-        network_role=Role(row["network_role"]) if row["network_role"] else None,
+        network_role=GroupRole(row["network_role"]) if row["network_role"] else None,
     )
 
 
@@ -223,7 +223,7 @@ async def find_member(reader: Reader, group_id: GroupId, user_id: UserId) -> Mem
     return member_of(row) if row else None
 
 
-async def role_in(reader: Reader, group_id: GroupId | None, user_id: UserId | None) -> Role | None:
+async def role_in(reader: Reader, group_id: GroupId | None, user_id: UserId | None) -> GroupRole | None:
     """How a person stands in a group that is not deleted; None for no standing, nobody, and no group."""
     if group_id is None or user_id is None:
         return None
@@ -235,7 +235,7 @@ async def is_deleted(reader: Reader, group_id: GroupId) -> bool:
     return row is None or row["deleted_at"] is not None
 
 
-async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId) -> dict[GroupId, Role]:
+async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId) -> dict[GroupId, GroupRole]:
     """``role_in`` for several groups at once."""
     if not group_ids:
         return {}
@@ -245,7 +245,7 @@ async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId
         user_id=user_id,
         group_ids=list(dict.fromkeys(group_ids)),
     )
-    return {GroupId(row["group_id"]): Role(row["role"]) for row in rows}
+    return {GroupId(row["group_id"]): GroupRole(row["role"]) for row in rows}
 
 
 async def put_member(tx: Transaction, membership: Membership) -> None:
@@ -293,7 +293,7 @@ async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) ->
     )
 
 
-def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Role) -> Membership:
+def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: GroupRole) -> Membership:
     """A standing that is not stored yet."""
     return Membership(
         MemberId(new_id(now)),
@@ -311,7 +311,7 @@ def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Role)
 
 
 async def members(
-    reader: Reader, group_id: GroupId, roles: Sequence[Role], *, after: MemberId | None, limit: int
+    reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, after: MemberId | None, limit: int
 ) -> list[Membership]:
     """People in these roles, in the order in which they first had a standing."""
     clause = "" if after is None else "and id > :after"
@@ -365,13 +365,13 @@ async def is_slug_taken(reader: Reader, slug: GroupSlug, *, by_others_than: Grou
     return row is not None
 
 
-async def counts(reader: Reader, group_id: GroupId) -> dict[Role, int]:
+async def counts(reader: Reader, group_id: GroupId) -> dict[GroupRole, int]:
     """How many people stand how."""
     rows = await reader.fetch(
         "select role, count(*) as people from group_members where group_id = :group_id group by role order by role",
         group_id=group_id,
     )
-    return {Role(row["role"]): int(row["people"]) for row in rows}
+    return {GroupRole(row["role"]): int(row["people"]) for row in rows}
 
 
 def search_text(details: GroupDetails) -> str:

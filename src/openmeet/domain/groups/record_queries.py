@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
-from openmeet.domain.groups.model import Group, GroupId, MemberId, Membership, Role
+from openmeet.domain.groups.model import Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import COLUMNS, MEMBER_COLUMNS, group_of, member_of
 from openmeet.domain.users.model import UserId
 
@@ -194,21 +194,21 @@ async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class MembershipStatement:
     """One of them. ``role`` counts in an acceptance, ``refers_to`` is the member's statement that it answers."""
 
     uri: str
     did: str
     group_uri: str
     about: str
-    role: Role
+    role: GroupRole
     refers_to: str
 
 
 _COLUMNS = "uri, did, group_uri, about, role, refers_to"
 
 
-async def put(tx: Transaction, saying: str, said: Said) -> None:
+async def put(tx: Transaction, saying: str, said: MembershipStatement) -> None:
     """What the record says now."""
     await tx.execute(
         f"insert into group_statements (saying, {_COLUMNS})"
@@ -225,18 +225,20 @@ async def put(tx: Transaction, saying: str, said: Said) -> None:
     )
 
 
-async def forget(tx: Transaction, uri: str) -> Said | None:
+async def forget(tx: Transaction, uri: str) -> MembershipStatement | None:
     """The record says it no more; what it said."""
     row = await tx.fetch_one(f"delete from group_statements where uri = :uri returning {_COLUMNS}", uri=uri)
     return _said(row) if row else None
 
 
-async def find(reader: Reader, uri: str) -> Said | None:
+async def find(reader: Reader, uri: str) -> MembershipStatement | None:
     row = await reader.fetch_one(f"select {_COLUMNS} from group_statements where uri = :uri", uri=uri)
     return _said(row) if row else None
 
 
-async def about(reader: Reader, saying: str, group_uris: Sequence[str], subjects: Sequence[str]) -> list[Said]:
+async def about(
+    reader: Reader, saying: str, group_uris: Sequence[str], subjects: Sequence[str]
+) -> list[MembershipStatement]:
     """What is said of these members, or events, in one of these groups."""
     if not group_uris or not subjects:
         return []
@@ -264,7 +266,7 @@ async def subjects_in(reader: Reader, saying: str, group_uris: Sequence[str], *,
     return [row["about"] for row in rows]
 
 
-async def erase_of(tx: Transaction, did: str, saying: str) -> list[Said]:
+async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipStatement]:
     """Forget everything of this kind that a repository said; what it was."""
     rows = await tx.fetch(
         f"delete from group_statements where did = :did and saying = :saying returning {_COLUMNS}",
@@ -284,5 +286,7 @@ async def strangers_asking(reader: Reader, group_id: GroupId) -> int:
     return int(row["n"]) if row else 0
 
 
-def _said(row: Row) -> Said:
-    return Said(row["uri"], row["did"], row["group_uri"], row["about"], Role(row["role"]), row["refers_to"])
+def _said(row: Row) -> MembershipStatement:
+    return MembershipStatement(
+        row["uri"], row["did"], row["group_uri"], row["about"], GroupRole(row["role"]), row["refers_to"]
+    )

@@ -12,17 +12,17 @@ from openmeet.domain.groups.model import (
     INSIDE,
     MAX_ANSWER,
     Group,
+    GroupRole,
     GroupVisibility,
     InvitationId,
     JoinPolicy,
     Logged,
     Membership,
-    Role,
 )
 from openmeet.domain.users.model import UserId
 
 
-class Action(StrEnum):
+class GroupPermission(StrEnum):
     """Everything that a standing in a group allows or forbids."""
 
     VIEW = "view"
@@ -46,91 +46,104 @@ class Action(StrEnum):
 
 
 # Whoever is in may ask to take over from an owner who is not there: `succession` lets those who rank highest.
-_MEMBER: Final = frozenset({Action.VIEW, Action.SEE_MEMBERS, Action.POST, Action.LEAVE, Action.TAKE_OVER})
+_MEMBER: Final = frozenset(
+    {
+        GroupPermission.VIEW,
+        GroupPermission.SEE_MEMBERS,
+        GroupPermission.POST,
+        GroupPermission.LEAVE,
+        GroupPermission.TAKE_OVER,
+    }
+)
 _MODERATOR: Final = _MEMBER | {
-    Action.CREATE_EVENT,
-    Action.INVITE,
-    Action.APPROVE,
-    Action.REMOVE,
-    Action.BAN,
-    Action.SEE_LOG,
-    Action.ANNOUNCE,
+    GroupPermission.CREATE_EVENT,
+    GroupPermission.INVITE,
+    GroupPermission.APPROVE,
+    GroupPermission.REMOVE,
+    GroupPermission.BAN,
+    GroupPermission.SEE_LOG,
+    GroupPermission.ANNOUNCE,
 }
 _ADMIN: Final = _MODERATOR | {
-    Action.EDIT_ANY_EVENT,
-    Action.CHANGE_ROLE,
-    Action.EDIT_GROUP,
-    Action.FOLLOW,
+    GroupPermission.EDIT_ANY_EVENT,
+    GroupPermission.CHANGE_ROLE,
+    GroupPermission.EDIT_GROUP,
+    GroupPermission.FOLLOW,
 }
 # Who owns a group hands it over before leaving it: no group is without an owner.
-_OWNER: Final = (_ADMIN | {Action.TRANSFER, Action.DELETE}) - {Action.LEAVE, Action.TAKE_OVER}
+_OWNER: Final = (_ADMIN | {GroupPermission.TRANSFER, GroupPermission.DELETE}) - {
+    GroupPermission.LEAVE,
+    GroupPermission.TAKE_OVER,
+}
 
 # What people here do in a group that is kept elsewhere: everything else is its own business.
-_ELSEWHERE: Final = frozenset({Action.VIEW, Action.SEE_MEMBERS, Action.POST, Action.LEAVE})
+_ELSEWHERE: Final = frozenset(
+    {GroupPermission.VIEW, GroupPermission.SEE_MEMBERS, GroupPermission.POST, GroupPermission.LEAVE}
+)
 
 # THE table. What is not named here is forbidden; what strangers see of a group follows from its visibility (`may_see`).
-ALLOWED: Final[dict[Role | None, frozenset[Action]]] = {
-    Role.OWNER: _OWNER,
-    Role.ADMIN: _ADMIN,
-    Role.MODERATOR: _MODERATOR,
-    Role.MEMBER: _MEMBER,
-    Role.PENDING: frozenset({Action.LEAVE}),  # takes the request back
-    Role.DECLINED: frozenset(),
-    Role.LEFT: frozenset(),
-    Role.BANNED: frozenset(),
+ALLOWED: Final[dict[GroupRole | None, frozenset[GroupPermission]]] = {
+    GroupRole.OWNER: _OWNER,
+    GroupRole.ADMIN: _ADMIN,
+    GroupRole.MODERATOR: _MODERATOR,
+    GroupRole.MEMBER: _MEMBER,
+    GroupRole.PENDING: frozenset({GroupPermission.LEAVE}),  # takes the request back
+    GroupRole.DECLINED: frozenset(),
+    GroupRole.LEFT: frozenset(),
+    GroupRole.BANNED: frozenset(),
     None: frozenset(),
 }
 
 _WORDS: Final = {
-    Action.VIEW: "see this group",
-    Action.SEE_MEMBERS: "see who is in this group",
-    Action.POST: "write in this group",
-    Action.LEAVE: "leave this group",
-    Action.CREATE_EVENT: "make events in this group",
-    Action.INVITE: "invite people to this group",
-    Action.APPROVE: "decide who gets into this group",
-    Action.REMOVE: "remove people from this group",
-    Action.BAN: "ban people from this group",
-    Action.SEE_LOG: "see what was done in this group",
-    Action.ANNOUNCE: "write to everybody in this group",
-    Action.EDIT_ANY_EVENT: "change events of others in this group",
-    Action.CHANGE_ROLE: "give roles in this group",
-    Action.EDIT_GROUP: "change this group",
-    Action.FOLLOW: "choose what this group follows",
-    Action.TAKE_OVER: "ask to take this group over",
-    Action.TRANSFER: "hand this group over",
-    Action.DELETE: "delete this group",
+    GroupPermission.VIEW: "see this group",
+    GroupPermission.SEE_MEMBERS: "see who is in this group",
+    GroupPermission.POST: "write in this group",
+    GroupPermission.LEAVE: "leave this group",
+    GroupPermission.CREATE_EVENT: "make events in this group",
+    GroupPermission.INVITE: "invite people to this group",
+    GroupPermission.APPROVE: "decide who gets into this group",
+    GroupPermission.REMOVE: "remove people from this group",
+    GroupPermission.BAN: "ban people from this group",
+    GroupPermission.SEE_LOG: "see what was done in this group",
+    GroupPermission.ANNOUNCE: "write to everybody in this group",
+    GroupPermission.EDIT_ANY_EVENT: "change events of others in this group",
+    GroupPermission.CHANGE_ROLE: "give roles in this group",
+    GroupPermission.EDIT_GROUP: "change this group",
+    GroupPermission.FOLLOW: "choose what this group follows",
+    GroupPermission.TAKE_OVER: "ask to take this group over",
+    GroupPermission.TRANSFER: "hand this group over",
+    GroupPermission.DELETE: "delete this group",
 }
 
 
-def may(role: Role | None, action: Action) -> bool:
+def may(role: GroupRole | None, action: GroupPermission) -> bool:
     """Whether this standing allows it; None: no standing at all."""
     return action in ALLOWED[role]
 
 
-def must_be_allowed(role: Role | None, action: Action) -> None:
+def must_be_allowed(role: GroupRole | None, action: GroupPermission) -> None:
     """Forbidden, in words, unless the standing allows it."""
     if not may(role, action):
         raise Forbidden(f"You may not {_WORDS[action]}.")
 
 
-def must_be_kept_here(group: Group, action: Action) -> None:
+def must_be_kept_here(group: Group, action: GroupPermission) -> None:
     """Refused for what nobody here decides about a group that is kept elsewhere, whatever role it gives them."""
     if group.is_read_only and action not in _ELSEWHERE:
         raise Refused("This group is kept elsewhere; it is only shown here.", name="KeptElsewhere")
 
 
-def may_see(group: Group, role: Role | None) -> bool:
+def may_see(group: Group, role: GroupRole | None) -> bool:
     """Whether the group exists for somebody with this standing. What is deleted exists for nobody, what is
 
     hidden for those alone who run it.
     """
-    if group.deleted_at is not None or (group.is_hidden and not may(role, Action.EDIT_GROUP)):
+    if group.deleted_at is not None or (group.is_hidden and not may(role, GroupPermission.EDIT_GROUP)):
         return False
-    return group.details.visibility is not GroupVisibility.PRIVATE or may(role, Action.VIEW)
+    return group.details.visibility is not GroupVisibility.PRIVATE or may(role, GroupPermission.VIEW)
 
 
-def must_be_seen(group: Group | None, role: Role | None) -> Group:
+def must_be_seen(group: Group | None, role: GroupRole | None) -> Group:
     """The group itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted, for everybody where it was
 
     public, and with its name for those who were in it.
@@ -139,69 +152,69 @@ def must_be_seen(group: Group | None, role: Role | None) -> Group:
         return group
     if group is None or not may_see(replace(group, deleted_at=None), role):
         raise NotFound("There is no such group.")
-    if group.details.visibility is not GroupVisibility.PUBLIC and not may(role, Action.VIEW):
+    if group.details.visibility is not GroupVisibility.PUBLIC and not may(role, GroupPermission.VIEW):
         raise NotFound("There is no such group.")
-    name = f"“{group.details.name}”" if may(role, Action.VIEW) and group.details.name else "This group"
+    name = f"“{group.details.name}”" if may(role, GroupPermission.VIEW) and group.details.name else "This group"
     why = "It was removed where it was kept." if group.is_read_only else "Its owner deleted it."
     raise Gone(f"{name} was removed. {why} Its events stay with their hosts.")
 
 
-def ranks_above(role: Role, other: Role) -> bool:
+def ranks_above(role: GroupRole, other: GroupRole) -> bool:
     """Whether somebody in ``role`` may decide about somebody in ``other``: those who are in, from below their own rank."""
     if role not in INSIDE:
         return False
     return other not in INSIDE or INSIDE.index(role) < INSIDE.index(other)
 
 
-def must_rank_above(role: Role, other: Role) -> None:
+def must_rank_above(role: GroupRole, other: GroupRole) -> None:
     """Forbidden unless ``role`` ranks above ``other``."""
     if not ranks_above(role, other):
         raise Forbidden("You may only decide about people whose role is below your own.")
 
 
-def must_be_grantable(role: Role, wanted: Role) -> None:
+def must_be_grantable(role: GroupRole, wanted: GroupRole) -> None:
     """Refused for what is no role to be given; Forbidden for one as high as one's own."""
     if wanted not in INSIDE:
         raise Refused("Choose one of the roles admin, moderator, member.", name="NotARole")
-    if wanted is Role.OWNER:
+    if wanted is GroupRole.OWNER:
         raise Refused("A group has one owner. Hand it over instead.", name="OneOwner")
     must_rank_above(role, wanted)
 
 
-def role_after_joining(group: Group, before: Role | None) -> Role:
+def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
     """Where "join" leads. Who is in, or has asked, stays so. Raises Refused for banned people and by invitation only."""
     if before in INSIDE:
         return before
-    if before is Role.BANNED:
+    if before is GroupRole.BANNED:
         raise Refused("The people who run this group do not let you in.", name="Banned")
     match group.details.join_policy:
         case JoinPolicy.OPEN:
-            return Role.MEMBER
+            return GroupRole.MEMBER
         case JoinPolicy.REQUEST:
-            return Role.PENDING
+            return GroupRole.PENDING
         case JoinPolicy.INVITE:
-            if before is Role.PENDING:
+            if before is GroupRole.PENDING:
                 return before
             raise Refused("One gets into this group by an invitation only.", name="InvitationOnly")
         case _:
             assert_never(group.details.join_policy)
 
 
-def role_after_accepting(before: Role | None) -> Role:
+def role_after_accepting(before: GroupRole | None) -> GroupRole:
     """Where an accepted invitation leads. Raises Refused for banned people."""
-    if before is Role.BANNED:
+    if before is GroupRole.BANNED:
         raise Refused("The people who run this group do not let you in.", name="Banned")
-    return before if before in INSIDE else Role.MEMBER
+    return before if before in INSIDE else GroupRole.MEMBER
 
 
-def must_be_able_to_leave(role: Role | None) -> None:
+def must_be_able_to_leave(role: GroupRole | None) -> None:
     """Refused for the owner; Forbidden for those who are not in."""
-    if role is Role.OWNER:
+    if role is GroupRole.OWNER:
         raise Refused(
             "You own this group. Hand it over to somebody first, or delete it.",
             name="OwnerCannotLeave",
         )
-    must_be_allowed(role, Action.LEAVE)
+    must_be_allowed(role, GroupPermission.LEAVE)
 
 
 def check_answer(group: Group, text: str) -> str:

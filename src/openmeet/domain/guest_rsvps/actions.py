@@ -11,10 +11,10 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import Attendance, Reply, Through, Wishes
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import Attendance, RsvpReply, RsvpRequest, Through
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.response_details import particulars
-from openmeet.domain.attendance.rules import Standing, must_be_open
+from openmeet.domain.attendance.rules import Eligibility, must_be_open
 from openmeet.domain.attendance.transitions import OF_REPLY
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventSlug, Visibility
@@ -31,7 +31,7 @@ from openmeet.domain.guest_rsvps.queries import (
     LINK_LIFE,
     GuestAnswer,
     GuestAnswerId,
-    Saying,
+    GuestRequest,
 )
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, User
@@ -41,7 +41,7 @@ from openmeet.outbox.emails import owe_mail
 INVALID = "This link does not work any more. Answer once more on the event’s page."
 
 
-async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Joining]:
+async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, RegistrationSettings]:
     """The event that somebody without an account can answer. Raises NotFound, Refused."""
     event = await by_slug(reader, slug)
     if event is None or event.is_gone or not await may_see(reader, event, None, is_invited=False):
@@ -53,7 +53,7 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Joinin
 
 
 async def ask(
-    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: Reply, wishes: Wishes
+    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, wishes: RsvpRequest
 ) -> GuestAnswer:
     """Owe the letter with the link; known and unknown addresses are treated alike.
 
@@ -62,8 +62,8 @@ async def ask(
     """
     event, joining = await open_to_guests(tx, slug)
     act = OF_REPLY[reply]
-    must_be_open(event, joining, None, act, Standing(), tx.now)
-    particulars(event, joining, None, wishes, is_going=reply is Reply.GOING)
+    must_be_open(event, joining, None, act, Eligibility(), tx.now)
+    particulars(event, joining, None, wishes, is_going=reply is RsvpReply.GOING)
     if await queries.asked_since(tx, email, Instant(tx.now - HOUR)) >= LETTERS_PER_HOUR:
         raise TooMany(
             "Several letters went to this address already. Open the newest, or try again in an hour.",
@@ -74,7 +74,7 @@ async def ask(
         event.id,
         email,
         display_name,
-        Saying(reply, wishes),
+        GuestRequest(reply, wishes),
         Instant(tx.now + LINK_LIFE),
         None,
     )
@@ -111,13 +111,13 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     wishes = asked.saying.wishes
     if known is None:
         # Who has no account is nobody's to show, whatever the form of another client says.
-        wishes = Wishes(wishes.party, wishes.mode, wishes.guest_names, wishes.replies, is_private=True)
+        wishes = RsvpRequest(wishes.party, wishes.mode, wishes.guest_names, wishes.replies, is_private=True)
     # A guest who comes has a letter of its own below; one who comes no more has the entry taken away like everybody.
-    is_single = known is not None or asked.saying.reply is Reply.DECLINED
+    is_single = known is not None or asked.saying.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
         tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=is_single
     )
-    if known is None and asked.saying.reply is not Reply.DECLINED:
+    if known is None and asked.saying.reply is not RsvpReply.DECLINED:
         await owe_mail(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
     await queries.use(tx, answer_id)
     return event, known, saved

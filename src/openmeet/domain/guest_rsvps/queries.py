@@ -7,7 +7,7 @@ import msgspec
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance.model import Reply, Wishes
+from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.events.model import EventId
 
 GuestAnswerId = NewType("GuestAnswerId", str)
@@ -26,11 +26,11 @@ LETTERS_PER_HOUR: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class GuestRequest:
     """What the guest wants to say to the event."""
 
-    reply: Reply
-    wishes: Wishes
+    reply: RsvpReply
+    wishes: RsvpRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class GuestAnswer:
     event_id: EventId
     email: str
     display_name: str
-    saying: Saying
+    saying: GuestRequest
     expires_at: Instant
     used_at: Instant | None
 
@@ -72,7 +72,7 @@ async def find(reader: Reader, answer_id: GuestAnswerId) -> GuestAnswer | None:
         EventId(row["event_id"]),
         row["email"],
         row["display_name"],
-        msgspec.json.decode(row["said"], type=Saying),
+        msgspec.json.decode(row["said"], type=GuestRequest),
         row["expires_at"],
         row["used_at"],
     )

@@ -11,7 +11,7 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
-from openmeet.domain.events.permissions import Act, may
+from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_for_update
 from openmeet.domain.host_messages import queries
 from openmeet.domain.host_messages.queries import (
@@ -20,15 +20,15 @@ from openmeet.domain.host_messages.queries import (
     MAX_TEXT,
     STATUSES,
     Addressees,
-    Message,
+    HostMessage,
     MessageId,
     MessageState,
     Recipients,
 )
 from openmeet.domain.moderation import visibility as moderation
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.users.model import Caller, UserId
 
 # Messages that one round of the scheduler sends.
@@ -59,7 +59,7 @@ async def recipients(reader: Reader, event: Event, addressees: Iterable[Addresse
     """Each of them once, without the writer."""
     answered = await attendance.people_who_said(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in answered if user_id != writer]
-    reached = await notifications.reached(reader, people, Kind.HOST_MESSAGE)
+    reached = await notifications.reached(reader, people, NotificationKind.HOST_MESSAGE)
     return Recipients(tuple(reached), len(people) - len(reached))
 
 
@@ -72,7 +72,7 @@ async def write(
     *,
     send_at: Instant | None = None,
     submission_key: str | None = None,
-) -> Message:
+) -> HostMessage:
     """Send it, or have the clock do it. The same ``submission_key`` again returns the message made the first time.
 
     Raises NotFound, Forbidden, InvalidForm, TooMany, Refused (``NotPublished``, ``Nobody``), AlreadyWritten.
@@ -92,7 +92,7 @@ async def write(
         raise TooMany(f"An event sends at most {MAX_A_DAY} messages a day.", after_seconds=24 * 3600)
     if send_at is None and not (await recipients(tx, event, whom, caller.user_id)).reached:
         raise Refused("There is nobody whom this would reach.", name="Nobody")
-    one = Message(
+    one = HostMessage(
         id=MessageId(new_id(tx.now)),
         event_id=event.id,
         number=await queries.last_number(tx, event.id) + 1,
@@ -111,7 +111,7 @@ async def write(
     return await queries.by_id(tx, one.id) or one
 
 
-async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> Message:
+async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> HostMessage:
     """A message that waits is not sent. Raises NotFound, Forbidden, Refused (``Sent``)."""
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
     one = await queries.by_id(tx, message_id)
@@ -146,32 +146,32 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
     return await _send(tx, event, one)
 
 
-async def _holds(reader: Reader, event: Event, one: Message) -> bool:
+async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
     """Whether what waited for its time is still to be said: the event takes place, people see it, and the writer still hosts it."""
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
     decided = await moderation.of(reader, one.author_id)
-    is_blocked = decided is not None and decided.state is State.HIDDEN
-    return not is_blocked and may(await seeing.standing_of(reader, event, one.author_id), Act.MESSAGE)
+    is_blocked = decided is not None and decided.state is SubjectVisibility.HIDDEN
+    return not is_blocked and may(await seeing.standing_of(reader, event, one.author_id), EventPermission.MESSAGE)
 
 
-def _is_the_same(earlier: Message, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
+def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
     """Whether the form asks for what it has made already; what went at once has no other time than that it was made at."""
     at = earlier.created_at if send_at is None else send_at
     return (earlier.text, {*earlier.addressees}, earlier.send_at) == (plain_of(text), {*addressees}, at)
 
 
-async def _send(tx: Transaction, event: Event, one: Message) -> bool:
+async def _send(tx: Transaction, event: Event, one: HostMessage) -> bool:
     to = (await recipients(tx, event, one.addressees, one.author_id)).reached
     if not await queries.settle(tx, one.id, MessageState.SENT, len(to)):
         return False
     await notifications.tell(
         tx,
         to,
-        Kind.HOST_MESSAGE,
+        NotificationKind.HOST_MESSAGE,
         event.id,
         one.number,
-        Particulars(person_id=one.author_id, said=one.text),
+        NotificationDetails(person_id=one.author_id, said=one.text),
         starts_at=event.starts_at,
     )
     log.info("message.sent", event_id=event.id, message=one.id, recipients=len(to))
@@ -181,7 +181,7 @@ async def _send(tx: Transaction, event: Event, one: Message) -> bool:
 async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event:
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
-    await seeing.must_be_allowed(reader, event, caller.user_id, Act.MESSAGE)
+    await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.MESSAGE)
     return event
 
 

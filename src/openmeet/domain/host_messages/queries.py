@@ -48,7 +48,7 @@ class MessageState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class HostMessage:
     """``number`` counts the messages of an event. ``recipients``: how many it went to; 0 before."""
 
     id: MessageId
@@ -78,8 +78,8 @@ class Recipients:
 _COLUMNS = "id, event_id, number, author_id, addressees, text, state, send_at, sent_at, recipients, created_at"
 
 
-def _message_of(row: Row) -> Message:
-    return Message(
+def _message_of(row: Row) -> HostMessage:
+    return HostMessage(
         id=MessageId(row["id"]),
         event_id=EventId(row["event_id"]),
         number=row["number"],
@@ -94,7 +94,7 @@ def _message_of(row: Row) -> Message:
     )
 
 
-async def insert(tx: Transaction, one: Message, submission_key: str | None) -> None:
+async def insert(tx: Transaction, one: HostMessage, submission_key: str | None) -> None:
     await tx.execute(
         f"""
         insert into event_messages ({_COLUMNS}, submission_key)
@@ -135,7 +135,7 @@ async def settle(tx: Transaction, message_id: MessageId, state: MessageState, re
     )
 
 
-async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> list[Message]:
+async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> list[HostMessage]:
     """Every message of an event, the newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from event_messages where event_id = :event_id{page.clause('number', 'id')}",
@@ -145,12 +145,12 @@ async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> lis
     return [_message_of(row) for row in rows]
 
 
-async def by_id(reader: Reader, message_id: MessageId) -> Message | None:
+async def by_id(reader: Reader, message_id: MessageId) -> HostMessage | None:
     row = await reader.fetch_one(f"select {_COLUMNS} from event_messages where id = :id", id=message_id)
     return _message_of(row) if row else None
 
 
-async def by_submission(reader: Reader, event_id: EventId, key: str) -> Message | None:
+async def by_submission(reader: Reader, event_id: EventId, key: str) -> HostMessage | None:
     """The message that this very form has made already."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from event_messages where event_id = :event_id and submission_key = :key",

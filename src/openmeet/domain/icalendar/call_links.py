@@ -55,7 +55,7 @@ _DETAIL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallLink:
     """``address`` of the call, ``text`` without what belongs to it, and ``cut``: the lines that were taken out."""
 
     address: str
@@ -79,7 +79,7 @@ def call_of(
     url: str,
     text: str,
     own_hosts: Collection[str] = (),
-) -> Call | None:
+) -> CallLink | None:
     """The call of an event. ``own``: values of ``OWN_PROPERTIES``; ``conferences``: of CONFERENCE, with their FEATURE (RFC 7986, 5.11).
 
     ``url`` is mostly the page of the event, and ``text`` names many addresses: there only those count that are known to be calls.
@@ -95,7 +95,7 @@ def call_of(
     if found is None:
         return None
     kept, cut = without_call(text, found)
-    return Call(found, kept, cut)
+    return CallLink(found, kept, cut)
 
 
 def without_call(text: str, address: str) -> tuple[str, tuple[str, ...]]:

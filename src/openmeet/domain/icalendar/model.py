@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from openmeet.domain.events.model import Mode, Status, Venue
+from openmeet.domain.events.model import EventStatus, Mode, Venue
 from openmeet.recurrence.pattern import Pattern
 
 
@@ -51,7 +51,7 @@ class ReadEvent:
     call_lines: tuple[str, ...] = ()
     is_cancelled: bool = False
     is_tentative: bool = False
-    standing: Status | None = None
+    standing: EventStatus | None = None
     comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()

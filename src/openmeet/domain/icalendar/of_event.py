@@ -7,7 +7,7 @@ calendar that follows the series finds the date again. SEQUENCE is that of ``ser
 from datetime import timedelta
 
 from groundwork.clock import DAY, SECOND
-from openmeet.domain.events.model import Event, Mode, Status, Venue
+from openmeet.domain.events.model import Event, EventStatus, Mode, Venue
 from openmeet.domain.icalendar.properties import topics_of
 from openmeet.domain.icalendar.write import WrittenEvent
 from openmeet.domain.series.dates import original_of
@@ -16,8 +16,8 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 
 # What a file of ours says beside STATUS; what of that is not sure.
-SAID = frozenset({Status.PLANNED, Status.RESCHEDULED, Status.POSTPONED})
-UNSURE = frozenset({Status.PLANNED, Status.POSTPONED})
+SAID = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
+UNSURE = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
 
 
 def uid_of(event: Event, host: str) -> str:

@@ -16,7 +16,7 @@ from icalendar import Event
 from icalendar.error import GloballyUniqueTZIDGuessed
 from icalendar.prop import vBroken, vDDDLists
 
-from openmeet.domain.events.model import Mode, Status
+from openmeet.domain.events.model import EventStatus, Mode
 from openmeet.domain.icalendar.call_links import OWN_PROPERTIES, call_of
 from openmeet.domain.icalendar.components import Component, read_components
 from openmeet.domain.icalendar.html_text import is_html, markdown_of
@@ -24,7 +24,7 @@ from openmeet.domain.icalendar.model import Named, ReadCalendar, ReadEvent
 from openmeet.domain.icalendar.properties import place_in
 from openmeet.domain.icalendar.time_zones import bare_zone, known_zone, zone_for, zones_of
 from openmeet.domain.icalendar.write import DAY_ZONE, MODE, STANDING
-from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.expansion import check_occurs
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
 from openmeet.recurrence.rule import Rule, parse_rule
@@ -289,7 +289,7 @@ def _dates(
             try:
                 at = parse_date(text, own)
             except RuleRefused as refused:
-                if refused.code is Code.BAD_DATE and len(doubts) < MAX_DOUBTS:
+                if refused.code is RuleErrorCode.BAD_DATE and len(doubts) < MAX_DOUBTS:
                     doubts.append(f"{name}: {refused.why}")
                 continue
             if "T" not in text:
@@ -368,9 +368,9 @@ def _mode(event: Event) -> Mode | None:
     return Mode(said) if said in set(Mode) else None
 
 
-def _standing(event: Event) -> Status | None:
+def _standing(event: Event) -> EventStatus | None:
     said = str(_first(event, STANDING) or "").strip()
-    return Status(said) if said in {Status.PLANNED, Status.RESCHEDULED, Status.POSTPONED} else None
+    return EventStatus(said) if said in {EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED} else None
 
 
 def _sequence(event: Event) -> int:

@@ -14,7 +14,7 @@ from icalendar.parser import Contentline
 from icalendar.prop import vRecur, vText, vUri
 
 from groundwork.clock import Instant, to_datetime
-from openmeet.domain.events.model import NOWHERE, Mode, Status, Venue
+from openmeet.domain.events.model import NOWHERE, EventStatus, Mode, Venue
 from openmeet.domain.icalendar.components import Text, texts
 from openmeet.domain.icalendar.properties import written_place
 from openmeet.domain.icalendar.time_zones import vtimezone
@@ -66,7 +66,7 @@ class WrittenEvent:
     url: str = ""
     is_cancelled: bool = False
     is_tentative: bool = False
-    standing: Status | None = None
+    standing: EventStatus | None = None
     comment: str = ""
     sequence: int = 0
     categories: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users import queries as users_queries
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import in_flight, publication_moves, publications
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 
 async def person_for_did(tx: Transaction, did: Did) -> UserId:
@@ -43,7 +43,7 @@ async def _meet(tx: Transaction, dids: Collection[str]) -> dict[str, UserId]:
         # Two messages about a DID nobody knew, at once: the loser starts over and finds the winner's row.
         raise TransactionConflict("somebody else has just met this DID")
     # Who this is (handle, PDS, status) is asked outside of the transaction.
-    await owe_many(tx, Debt.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
+    await owe_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
     return met
 
 
@@ -105,7 +105,7 @@ async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
         await publications.wake_all_of(tx, user_id)
     else:
-        await owe(tx, Debt.CUSTODIAL_ACCOUNT, user_id, revision)
+        await owe(tx, JobKind.CUSTODIAL_ACCOUNT, user_id, revision)
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:

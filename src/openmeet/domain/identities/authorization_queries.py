@@ -18,7 +18,7 @@ FORGET = "delete from authorizations where expires_at <= :before or used_at is n
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class PendingAuthorization:
     """A sign-in that was begun and not finished."""
 
     sealed: bytes
@@ -29,9 +29,9 @@ async def insert(tx: Transaction, state_hash: bytes, sealed: bytes, *, expires_a
     await tx.execute(INSERT, state_hash=state_hash, sealed=sealed, expires_at=expires_at, now=tx.now)
 
 
-async def find(reader: Reader, state_hash: bytes) -> Remembered | None:
+async def find(reader: Reader, state_hash: bytes) -> PendingAuthorization | None:
     row = await reader.fetch_one(FIND, state_hash=state_hash)
-    return None if row is None else Remembered(bytes(row["sealed"]), row["expires_at"] <= reader.now)
+    return None if row is None else PendingAuthorization(bytes(row["sealed"]), row["expires_at"] <= reader.now)
 
 
 async def use(tx: Transaction, state_hash: bytes) -> bool:

@@ -15,7 +15,7 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
 
-class Stage(StrEnum):
+class BackfillStage(StrEnum):
     """Where a read stands. ``DELAYED``: the server did not answer as it should; it is asked again."""
 
     WAITING = "waiting"
@@ -35,7 +35,7 @@ class FirstRead:
     did: Did
     handle: str
     pds_url: str
-    stage: Stage
+    stage: BackfillStage
     total: int
     applied: int
     reason: str
@@ -45,7 +45,7 @@ class FirstRead:
 
     @property
     def is_done(self) -> bool:
-        return self.stage is Stage.DONE
+        return self.stage is BackfillStage.DONE
 
 
 _ASK: Final = """
@@ -128,7 +128,7 @@ async def of_person(reader: Reader, user_id: UserId) -> list[FirstRead]:
             did=Did(row["did"]),
             handle=row["handle"],
             pds_url=row["pds_url"],
-            stage=Stage(row["stage"]),
+            stage=BackfillStage(row["stage"]),
             total=row["total"],
             applied=row["applied"],
             reason=row["reason"],

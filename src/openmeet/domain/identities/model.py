@@ -70,7 +70,7 @@ class CustodialAccount:
     did: Did | None
 
 
-class SessionKind(StrEnum):
+class PdsSessionKind(StrEnum):
     """How the tokens were had: with a password of the account, or by OAuth (bound to a key of ours)."""
 
     PASSWORD = "password"  # noqa: S105 - a kind of session
@@ -85,7 +85,7 @@ class NewSession:
     """
 
     did: Did
-    kind: SessionKind
+    kind: PdsSessionKind
     pds_url: str
     sealed: bytes
     issuer: str = ""
@@ -101,7 +101,7 @@ class SealedSession:
     """Tokens of a repository as stored. ``version`` grows with each refresh and guards it; no two sessions share one."""
 
     did: Did
-    kind: SessionKind
+    kind: PdsSessionKind
     pds_url: str
     sealed: bytes
     issuer: str
@@ -116,7 +116,7 @@ class SealedSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ConsentPreview:
     """What a yes to publishing means for one person.
 
     ``record``: one of their records (an example where they have none) as JSON for people. ``events`` and ``answers``:

@@ -11,7 +11,7 @@ from at_protocol.oauth.grant import read_grant
 from at_protocol.oauth.permissions import ATPROTO, EVERY_WRITING, BlobPermission, RepoPermission
 from groundwork.database.transaction import Reader
 from openmeet.domain.identities import queries, session_queries
-from openmeet.domain.identities.model import SealedSession, SessionKind
+from openmeet.domain.identities.model import PdsSessionKind, SealedSession
 from openmeet.domain.users.model import UserId
 
 _EVENT = "community.lexicon.calendar.event"
@@ -27,7 +27,7 @@ class Feature(StrEnum):
     MEMBERSHIPS = "memberships"
 
 
-class Standing(StrEnum):
+class GrantState(StrEnum):
     """How a person stands to a feature: they let us, were never asked, or said no."""
 
     GRANTED = "granted"
@@ -59,13 +59,13 @@ def scope_for(*features: Feature) -> str:
 EVERY_SCOPE = scope_for(*Feature)
 
 
-def standing(session: SealedSession, feature: Feature) -> Standing:
+def standing(session: SealedSession, feature: Feature) -> GrantState:
     """Whether records of a feature may be written with a session. One by password may do everything."""
-    if session.kind is SessionKind.PASSWORD:
-        return Standing.GRANTED
+    if session.kind is PdsSessionKind.PASSWORD:
+        return GrantState.GRANTED
     if feature in features_in(session.scope):
-        return Standing.GRANTED
-    return Standing.REFUSED if feature in features_in(session.asked_scope) else Standing.NOT_ASKED
+        return GrantState.GRANTED
+    return GrantState.REFUSED if feature in features_in(session.asked_scope) else GrantState.NOT_ASKED
 
 
 def features_in(scope: str) -> list[Feature]:
@@ -80,12 +80,12 @@ def features_in(scope: str) -> list[Feature]:
 
 def refused_features(session: SealedSession) -> list[Feature]:
     """What the person was asked for and said no to."""
-    return [feature for feature in Feature if standing(session, feature) is Standing.REFUSED]
+    return [feature for feature in Feature if standing(session, feature) is GrantState.REFUSED]
 
 
 def granted_features(session: SealedSession) -> list[Feature]:
     """What the person let us do, in the order of asking."""
-    return [feature for feature in Feature if standing(session, feature) is Standing.GRANTED]
+    return [feature for feature in Feature if standing(session, feature) is GrantState.GRANTED]
 
 
 async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
@@ -94,4 +94,4 @@ async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> t
     session = await session_queries.find(reader, mine[0].did) if mine else None
     if session is None:
         return (mine[0].did if mine else ""), False
-    return mine[0].did, standing(session, feature) is not Standing.GRANTED
+    return mine[0].did, standing(session, feature) is not GrantState.GRANTED

@@ -29,7 +29,7 @@ class WaitingAs(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Preferences:
+class PublicationConsent:
     """``lets_co_hosts_publish``: who hosts an event beside them writes its record, too; each time is noted."""
 
     writes_events: bool = True
@@ -40,7 +40,7 @@ class Preferences:
     revision: int = 0
 
 
-USUAL: Final = Preferences()
+USUAL: Final = PublicationConsent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,12 @@ USES_SHOWN = """
 """
 
 
-async def of_user(reader: Reader, user_id: UserId) -> Preferences:
+async def of_user(reader: Reader, user_id: UserId) -> PublicationConsent:
     """What they want; what is usual where they never said."""
     row = await reader.fetch_one(FIND, user_id=user_id)
     if row is None:
         return USUAL
-    return Preferences(
+    return PublicationConsent(
         writes_events=bool(row["writes_events"]),
         writes_answers=bool(row["writes_answers"]),
         declined_as=DeclinedAs(row["declined_as"]),
@@ -115,8 +115,8 @@ async def of_user(reader: Reader, user_id: UserId) -> Preferences:
 
 
 async def change(
-    tx: Transaction, user_id: UserId, wanted: Preferences, *, expected_revision: int | None = None
-) -> Preferences:
+    tx: Transaction, user_id: UserId, wanted: PublicationConsent, *, expected_revision: int | None = None
+) -> PublicationConsent:
     """Replace them; what is decided about the person's records is decided anew. Raises PreconditionFailed."""
     row = await tx.fetch_one(
         PUT,

@@ -3,7 +3,7 @@
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.identities.model import NewSession, SealedSession, SessionKind
+from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedSession
 
 COLUMNS = """did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope, access_ends_at, version,
     needs_login, refreshed_at"""
@@ -185,7 +185,7 @@ def session_of(row: Row) -> SealedSession:
     ends = row["access_ends_at"]
     return SealedSession(
         Did(row["did"]),
-        SessionKind(row["kind"]),
+        PdsSessionKind(row["kind"]),
         row["pds_url"],
         bytes(row["sealed"]),
         row["issuer"],

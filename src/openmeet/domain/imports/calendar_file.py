@@ -16,7 +16,7 @@ from openmeet.domain.icalendar.instances import masters, name_in, newest_of
 from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
-from openmeet.domain.imports.model import MOST_EVENTS, Change, Found, Understood
+from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, OccurrenceOverride, ParsedImport
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.plan import moved
 from openmeet.i18n.formatting import day
@@ -39,7 +39,7 @@ _SHOWN_LINES = 8
 _SHOWN_LINE = 100
 
 
-def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> Understood:
+def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> ParsedImport:
     """The events of a file. ``zone`` is that of times without one. Raises InvalidInput and TooLarge.
 
     ``is_chosen``: somebody said so having seen what there is; then it is that of unknown zones, too, whatever offset these name.
@@ -64,7 +64,7 @@ def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: S
         warnings.insert(
             0, f"It has {len(chosen):,} events; the first {MOST_EVENTS} are taken. Bring in the rest in parts."
         )
-    return Understood(
+    return ParsedImport(
         next((calendar.name for calendar in calendars if calendar.name), ""),
         tuple(_found(master, by_uid[master.uid], zone) for master in chosen[:MOST_EVENTS]),
         tuple(warnings[:MOST_WARNINGS]),
@@ -76,12 +76,12 @@ def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
     return replace(event, pattern=replace(event.pattern, zone_name=zone))
 
 
-def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Found:
+def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> ImportedEvent:
     pattern = master.pattern
     repeats = bool(pattern.rule or pattern.added) and master.overrides is None
     length = master.length
     changes, doubts = _changes(master, group, zone) if repeats else ((), ())
-    return Found(
+    return ImportedEvent(
         uid=master.uid,
         typed=submission_of(master, zone),
         when=describe(pattern) if repeats else _when(master),
@@ -118,7 +118,9 @@ def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
         yield f"Its time zone ‘{name}’ is unknown: its times are read as {words} time. Choose another if that is wrong."
 
 
-def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+def _changes(
+    master: ReadEvent, group: Sequence[ReadEvent], zone: str
+) -> tuple[tuple[OccurrenceOverride, ...], tuple[str, ...]]:
     """By their dates, and what cannot be said of them. Where the file has no series but its dates, only what sets one apart from the rest.
 
     A file names dates as the series has them at first (RFC 5545, section 3.8.4.4); behind "this and following" dates at another time, ours
@@ -127,7 +129,7 @@ def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> tuple[
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)
     named = {name_in(master.pattern, event): event for event in newest_of(group)}
-    found: list[Change] = []
+    found: list[OccurrenceOverride] = []
     doubts: list[str] = []
     shift, current = timedelta(0), master.pattern
     ranges = 0
@@ -146,7 +148,7 @@ def _changes(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> tuple[
             )
             break
         found.append(
-            Change(
+            OccurrenceOverride(
                 name.isoformat(timespec="seconds"),
                 typed,
                 event.is_cancelled,

@@ -13,7 +13,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm
 from openmeet.domain.events.rules import check
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.model import Found
+from openmeet.domain.imports.model import ImportedEvent
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import one_line
 
@@ -29,7 +29,7 @@ class Likeness:
 NOTHING = Likeness()
 
 
-async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[Found]) -> Mapping[str, Likeness]:
+async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
     """What of those that arrived looks like another, by UID."""
     likenesses: dict[str, tuple[str, Instant]] = {}
     for found in events:

@@ -14,7 +14,7 @@ from groundwork.http.json_bodies import parse_json
 from openmeet.domain.events.map_points import coordinate_of, point_text
 from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.domain.events.rules import Submission, is_web_address
-from openmeet.domain.imports.model import MOST_EVENTS, Found, Understood
+from openmeet.domain.imports.model import MOST_EVENTS, ImportedEvent, ParsedImport
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone
@@ -27,11 +27,11 @@ _TAG = re.compile(r"<[^<>]*>")
 _BREAK = re.compile(r"<\s{0,9}(br|/p|/li|/h[1-6])[^<>]*>", re.IGNORECASE)
 
 
-def understand_page(data: bytes, url: str, own_zone: str) -> Understood:
+def understand_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
     """The events that a page tells of. Raises InvalidInput (``url``) where it tells of none."""
     scripts = _Scripts()
     scripts.feed(data[:MAX_PAGE].decode("utf-8", errors="replace"))
-    found: list[Found] = []
+    found: list[ImportedEvent] = []
     warnings: list[str] = []
     for pieces in scripts.found:
         try:
@@ -44,7 +44,7 @@ def understand_page(data: bytes, url: str, own_zone: str) -> Understood:
                 found.append(_found(node, url, own_zone))
     if not found:
         raise InvalidInput("url", "This page does not describe an event in a way that programs can read.")
-    return Understood(one_line("".join(scripts.title))[:MAX_TITLE], tuple(found), tuple(warnings))
+    return ParsedImport(one_line("".join(scripts.title))[:MAX_TITLE], tuple(found), tuple(warnings))
 
 
 class _Scripts(HTMLParser):
@@ -92,7 +92,7 @@ def _events(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
             yield from _events(value.get(name), depth + 1)
 
 
-def _found(node: Mapping[str, Any], url: str, own_zone: str) -> Found:
+def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     doubts: list[str] = []
     starts, is_day, named = _moment(node.get("startDate"), own_zone)
     ends, ends_is_day, _ = _moment(node.get("endDate"), named)
@@ -117,7 +117,7 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> Found:
     mode = Mode.HYBRID if online and venue else Mode.ONLINE if online else Mode.IN_PERSON
     typed = _with(typed, mode=mode.value)
     when = "To be announced" if starts is None else f"{typed.starts.replace('T', ' ')} ({named})"
-    return Found(
+    return ImportedEvent(
         uid=f"page:{_text(node.get('@id')) or address or url}#{typed.starts}"[:1000],
         typed=typed,
         when=when,

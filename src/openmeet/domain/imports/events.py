@@ -20,21 +20,21 @@ from openmeet.domain.imports.event_json_ld import understand_page
 from openmeet.domain.imports.last_import import said_in
 from openmeet.domain.imports.model import (
     ZONE,
-    Change,
-    Found,
+    FileReading,
     Import,
+    ImportedEvent,
     ImportId,
+    ImportMatch,
+    ImportResult,
     Medium,
-    Outcome,
-    Reading,
-    Standing,
-    Understood,
+    OccurrenceOverride,
+    ParsedImport,
 )
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import length_in, original_of, template_in
-from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.series.plan import plan_all, plan_following, plan_one
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.recurrence.pattern import parse_dates, pattern
@@ -42,7 +42,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import is_zone, local_of
 
 
-async def understood(workers: ChargedPool, arrived: Import, reading: Reading) -> Understood:
+async def understood(workers: ChargedPool, arrived: Import, reading: FileReading) -> ParsedImport:
     """What it says, read in another process, in the zone that was chosen for it, or else that of ``reading``.
 
     Raises InvalidInput, TooLarge (too much work, too), TooMany and Unavailable.
@@ -56,13 +56,17 @@ async def understood(workers: ChargedPool, arrived: Import, reading: Reading) ->
     )
 
 
-async def standings(reader: Reader, user_id: UserId, events: Sequence[Found], host: str) -> Mapping[str, Standing]:
+async def standings(
+    reader: Reader, user_id: UserId, events: Sequence[ImportedEvent], host: str
+) -> Mapping[str, ImportMatch]:
     """Which of these are new, by UID. A UID of ours leads to the person's own event or series, if it is still there."""
     uids = [event.uid for event in events]
     known = await queries.known_uids(reader, user_id, uids)
     ours = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
     own = {ours[one] for one in await queries.own_ids(reader, user_id, list(ours))}
-    return {uid: Standing.OWN if uid in own else Standing.KNOWN if uid in known else Standing.NEW for uid in uids}
+    return {
+        uid: ImportMatch.OWN if uid in own else ImportMatch.KNOWN if uid in known else ImportMatch.NEW for uid in uids
+    }
 
 
 async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
@@ -78,11 +82,11 @@ async def bring_in(
     caller: Caller,
     import_id: ImportId,
     chosen: frozenset[str] | None,
-    reading: Reading,
+    reading: FileReading,
     host: str,
     *,
     taken: frozenset[str] = frozenset(),
-) -> Outcome:
+) -> ImportResult:
     """Bring in the events of an import, or the chosen ones by UID. Again, or twice at once: nothing changes.
 
     ``taken``: known ones, by UID, of which what the file says otherwise now is taken.
@@ -96,14 +100,14 @@ async def bring_in(
     if arrived is None:
         raise NotFound("There is no such import any more.")
     if arrived.outcome is not None:
-        return Outcome(**arrived.outcome)
+        return ImportResult(**arrived.outcome)
     whole = await understood(workers, arrived, reading)
     wanted = [event for event in whole.events if chosen is None or event.uid in chosen]
     async with db.reader() as reader:
         known = await standings(reader, caller.user_id, wanted, host)
         alike = await lookalikes(reader, caller.user_id, wanted) if chosen is None else {}
         differing = await updates.updates_of(reader, caller.user_id, [one for one in whole.events if one.uid in taken])
-    outcome = Outcome()
+    outcome = ImportResult()
     for event in whole.events:
         if event.uid in differing:
             try:
@@ -113,7 +117,7 @@ async def bring_in(
             except Failure as failure:
                 outcome.left_out.append(f"{event.typed.title or 'An event without a title'}: {failure.why}")
     for event in wanted:
-        if known[event.uid] is not Standing.NEW:
+        if known[event.uid] is not ImportMatch.NEW:
             outcome.known += event.uid not in differing
             continue
         if event.uid in alike:
@@ -125,9 +129,9 @@ async def bring_in(
                 path = await _event(tx, caller, event)
                 is_first = await queries.note_event(tx, caller.user_id, event.uid, path, said_in(event))
                 if not is_first:
-                    raise _Known  # noqa: TRY301  # what was made in this transaction must not stay
+                    raise _AlreadyKnown  # noqa: TRY301  # what was made in this transaction must not stay
             outcome.made.append(path)
-        except _Known:
+        except _AlreadyKnown:
             outcome.known += 1
         except Failure as failure:
             outcome.left_out.append(f"{event.typed.title or 'An event without a title'}: {failure.why}")
@@ -136,11 +140,11 @@ async def bring_in(
     return outcome
 
 
-class _Known(Exception):  # no failure: somebody else was faster
+class _AlreadyKnown(Exception):  # no failure: somebody else was faster
     pass
 
 
-async def _event(tx: Transaction, caller: Caller, found: Found) -> str:
+async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
     """The path of what was made of it."""
     if not found.repeats:
         called_off = found.reason if found.is_cancelled else None
@@ -150,7 +154,7 @@ async def _event(tx: Transaction, caller: Caller, found: Found) -> str:
     return f"/series/{made.slug}"
 
 
-async def _series(tx: Transaction, caller: Caller, found: Found) -> Series:
+async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Series:
     # Nobody but its host sees it before they say otherwise.
     details = _checked(replace(found.typed, visibility=Visibility.PRIVATE.value))
     zone = details.time_zone
@@ -163,7 +167,7 @@ async def _series(tx: Transaction, caller: Caller, found: Found) -> Series:
         is_all_day=details.is_all_day,
     )
     length = None if found.minutes is None else timedelta(minutes=found.minutes)
-    whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=Policy.NONE)
+    whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=PublishPolicy.NONE)
     part = whole
     # By the ids of the parts; None of what takes place.
     of_whole = found.reason if found.is_cancelled else None
@@ -183,7 +187,7 @@ async def _series(tx: Transaction, caller: Caller, found: Found) -> Series:
     return whole
 
 
-async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
+async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
     """One date that differs, or is off; or everything from there on. The series that later changes are about."""
     locked = await series_queries.lock(tx, whole.id)
     assert locked is not None  # noqa: S101  # made in this transaction
@@ -208,7 +212,7 @@ async def _change(tx: Transaction, whole: Series, change: Change) -> Series:
     return whole
 
 
-async def _following(tx: Transaction, whole: Series, change: Change) -> Series:
+async def _following(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
     """The series goes on as the file says, as another one behind a split; where its rule cannot say the times, that date alone is moved."""
     name = original_of(change.original)
     rest = rest_of(whole.timing.pattern, name)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from groundwork.errors import InvalidForm, InvalidInput, TooLarge
-from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, People, Row
+from openmeet.domain.imports.model import MAX_CSV, MOST_PEOPLE, Column, ContactList, ContactRow
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.markdown import one_line
@@ -32,7 +32,7 @@ _NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "r
 _WORD = re.compile(r"[\s_]+")
 
 
-def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> People:
+def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactList:
     """The people of a list. ``chosen``: column by its meaning, in place of what was found. Raises InvalidInput, TooLarge."""
     if len(data) > MAX_CSV:
         raise TooLarge(f"A list may have {MAX_CSV // 1_000_000} MB; this one has {len(data) // 1_000_000}.")
@@ -51,7 +51,7 @@ def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> Peo
             " If there is one, choose it below."
         )
     rows = tuple(_rows(table, header, columns, warnings))
-    return People(_service(header), header, columns, rows, tuple(warnings))
+    return ContactList(_service(header), header, columns, rows, tuple(warnings))
 
 
 def means_no(status: str) -> bool:
@@ -109,7 +109,7 @@ def _service(header: tuple[str, ...]) -> str:
 
 def _rows(
     table: Iterator[list[str]], header: tuple[str, ...], columns: Mapping[Column, str], warnings: list[str]
-) -> Iterator[Row]:
+) -> Iterator[ContactRow]:
     places = {column: header.index(name) for column, name in columns.items()}
     seen: set[str] = set()
     line = 1
@@ -130,7 +130,7 @@ def _rows(
         yield _row(line, cells, places, seen)
 
 
-def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[str]) -> Row:
+def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[str]) -> ContactRow:
     said = {
         column: one_line(cells[place])[:MAX_FIELD] if place < len(cells) else "" for column, place in places.items()
     }
@@ -148,4 +148,6 @@ def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[st
     elif not problem and known_by in seen:
         problem = "stands in the list twice"
     seen.add(known_by)
-    return Row(line, name, email[:320], said.get(Column.STATUS, "")[:100], said.get(Column.NOTE, "")[:200], problem)
+    return ContactRow(
+        line, name, email[:320], said.get(Column.STATUS, "")[:100], said.get(Column.NOTE, "")[:200], problem
+    )

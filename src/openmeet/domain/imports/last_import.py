@@ -8,7 +8,7 @@ import msgspec
 from groundwork.errors import InvalidForm
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import values_of, values_of_event
-from openmeet.domain.imports.model import Change, Found
+from openmeet.domain.imports.model import ImportedEvent, OccurrenceOverride
 
 TIMES: Final = ("starts", "ends", "time_zone", "all_day")
 PLACE: Final = ("venue_name", "street", "postal_code", "locality", "region", "country", "point")
@@ -25,7 +25,7 @@ class SaidOfDate(msgspec.Struct, frozen=True):
     is_cancelled: bool
 
 
-class Said(msgspec.Struct, frozen=True):
+class LastImport(msgspec.Struct, frozen=True):
     """``fields`` by the names of the form; ``rule``, ``left_out`` and ``added`` are RFC 5545 text. ``dates`` by their names."""
 
     fields: dict[str, str]
@@ -35,25 +35,25 @@ class Said(msgspec.Struct, frozen=True):
     is_cancelled: bool
     dates: dict[str, SaidOfDate]
 
-    def has_same_schedule(self, found: Found) -> bool:
+    def has_same_schedule(self, found: ImportedEvent) -> bool:
         """Whether the file says the same times, rule and extra dates."""
         times = values_of(found.typed)
         is_same = (self.rule, self.left_out, self.added) == (found.rule, found.left_out, found.added)
         return is_same and all(self.fields[name] == times[name] for name in TIMES)
 
-    def of_date(self, change: Change) -> dict[str, str]:
+    def of_date(self, change: OccurrenceOverride) -> dict[str, str]:
         """What was said of this date; of one that did not differ, what was said of the series, which says nothing of its time."""
         known = self.dates.get(change.original)
         return known.fields if known else {**self.fields, **dict.fromkeys(TIMES, "")}
 
-    def has_date(self, change: Change) -> bool:
+    def has_date(self, change: OccurrenceOverride) -> bool:
         """Whether this very change was in the file before."""
         return self.dates.get(change.original) == _of_date(change)
 
 
-def said_in(found: Found) -> Said:
+def said_in(found: ImportedEvent) -> LastImport:
     """What the file says now."""
-    return Said(
+    return LastImport(
         _fields(found.typed),
         found.rule,
         found.left_out,
@@ -92,5 +92,5 @@ def _fields(typed: Submission) -> dict[str, str]:
     return {name: values[name] for name in FIELDS}
 
 
-def _of_date(change: Change) -> SaidOfDate:
+def _of_date(change: OccurrenceOverride) -> SaidOfDate:
     return SaidOfDate(_fields(change.typed), change.is_cancelled)

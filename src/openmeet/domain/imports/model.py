@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NewType
 
 from groundwork.clock import DAY, Instant
-from openmeet.domain.events.model import Status
+from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.users.model import UserId
 
@@ -39,7 +39,7 @@ class Medium(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FileReading:
     """How files of one person are read: the zone of times without one, and the operator's own hosts of calls."""
 
     zone: str
@@ -65,7 +65,7 @@ class Import:
     created_at: Instant
 
 
-class Standing(StrEnum):
+class ImportMatch(StrEnum):
     """Whether an event that arrived is new. ``OWN``: it was exported here and is the person's own."""
 
     NEW = "new"
@@ -74,7 +74,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class OccurrenceOverride:
     """One date of a series that differs, or is called off. ``original`` is its name; ``and_following``: from there on.
 
     ``standing``: how it stood, where it was one of ours: planned, put off; it stands so again.
@@ -85,11 +85,11 @@ class Change:
     is_cancelled: bool
     and_following: bool
     reason: str = ""
-    standing: Status | None = None
+    standing: EventStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ImportedEvent:
     """One event as it was understood. ``rule`` and the dates are RFC 5545 text; empty for a single event.
 
     ``reason``: why it is called off, where that is said.
@@ -106,10 +106,10 @@ class Found:
     minutes: int | None = None
     is_cancelled: bool = False
     reason: str = ""
-    changes: tuple[Change, ...] = ()
+    changes: tuple[OccurrenceOverride, ...] = ()
     warnings: tuple[str, ...] = ()
     has_guessed_zone: bool = False
-    standing: Status | None = None
+    standing: EventStatus | None = None
 
     @property
     def repeats(self) -> bool:
@@ -117,11 +117,11 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class ParsedImport:
     """Everything of a file or page, and what was not understood."""
 
     name: str
-    events: tuple[Found, ...]
+    events: tuple[ImportedEvent, ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -137,7 +137,7 @@ class Column(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ContactRow:
     """One person of a list; ``email`` is empty of who is known by name alone. ``problem`` says why they are left out."""
 
     line: int
@@ -149,26 +149,26 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class ContactList:
     """A list of people as it was understood. ``service`` is who exported it, where that can be told."""
 
     service: str
     header: tuple[str, ...]
     columns: Mapping[Column, str]
-    rows: tuple[Row, ...]
+    rows: tuple[ContactRow, ...]
     warnings: tuple[str, ...] = ()
 
     @property
-    def usable(self) -> list[Row]:
+    def usable(self) -> list[ContactRow]:
         return [row for row in self.rows if not row.problem]
 
     @property
-    def named(self) -> list[Row]:
+    def named(self) -> list[ContactRow]:
         """Those of ``usable`` without an address: they stand on the list, and nobody can write to them."""
         return [row for row in self.usable if not row.email]
 
 
-class Stage(StrEnum):
+class ContactStage(StrEnum):
     """How far somebody of a list is. Who said no is never asked again."""
 
     KEPT = "kept"
@@ -178,7 +178,7 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ImportedContact:
     """One line of the list of an event or a group."""
 
     id: PersonId
@@ -187,14 +187,14 @@ class Person:
     email: str
     name: str
     status: str
-    stage: Stage
+    stage: ContactStage
     message: str
     invited_by: UserId
     invited_at: Instant | None
 
 
 @dataclass(slots=True)
-class Outcome:
+class ImportResult:
     """What bringing in did."""
 
     made: list[str] = field(default_factory=list)

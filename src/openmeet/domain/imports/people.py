@@ -16,7 +16,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import imported
 from openmeet.domain.attendance import queries as attendances
 from openmeet.domain.attendance.imported import Given
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.actions import hosted, lock_hosted
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
@@ -25,10 +25,20 @@ from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupSlug, Invitation, InvitationId
 from openmeet.domain.groups.queries import by_id as group_by_id
-from openmeet.domain.groups.rules import Action, must_be_allowed, must_be_kept_here
+from openmeet.domain.groups.rules import GroupPermission, must_be_allowed, must_be_kept_here
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.guest_list import means_no, understand_list
-from openmeet.domain.imports.model import MAX_MESSAGE, Import, ImportId, People, Person, PersonId, Row, Stage, What
+from openmeet.domain.imports.model import (
+    MAX_MESSAGE,
+    ContactList,
+    ContactRow,
+    ContactStage,
+    Import,
+    ImportedContact,
+    ImportId,
+    PersonId,
+    What,
+)
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.emails import owe_mail
 
@@ -41,7 +51,7 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class InvitationTarget:
     """Whose list it is: an event or a group that the caller may invite to."""
 
     what: What
@@ -54,32 +64,32 @@ class Target:
         return f"/events/{self.slug}" if self.what is What.GUESTS else f"/groups/{self.slug}"
 
 
-async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> Target:
+async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> InvitationTarget:
     """The event or group, for somebody who may invite to it. Raises NotFound, Forbidden, Refused."""
     if what is What.MEMBERS:
-        group, _ = await lock_for(tx, caller, GroupSlug(slug), Action.INVITE)
-        return Target(what, group.id, group.slug, group.details.name)
+        group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
+        return InvitationTarget(what, group.id, group.slug, group.details.name)
     event = await lock_hosted(tx, caller, EventSlug(slug), None)
-    return Target(what, event.id, event.slug, event.title)
+    return InvitationTarget(what, event.id, event.slug, event.title)
 
 
-async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> Target:
+async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> InvitationTarget:
     """What ``target_of`` finds, to be shown: without the lock."""
     if what is What.MEMBERS:
         group, mine = await groups.visible(reader, GroupSlug(slug), caller.user_id)
-        must_be_kept_here(group, Action.INVITE)
-        must_be_allowed(mine.role if mine else None, Action.INVITE)
-        return Target(what, group.id, group.slug, group.details.name)
+        must_be_kept_here(group, GroupPermission.INVITE)
+        must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
+        return InvitationTarget(what, group.id, group.slug, group.details.name)
     event = await hosted(reader, caller, EventSlug(slug))
-    return Target(what, event.id, event.slug, event.title)
+    return InvitationTarget(what, event.id, event.slug, event.title)
 
 
-async def find_target_by_id(reader: Reader, caller: Caller, what: What, target_id: str) -> Target:
+async def find_target_by_id(reader: Reader, caller: Caller, what: What, target_id: str) -> InvitationTarget:
     """``find_target`` by what an import remembers."""
     return await find_target(reader, caller, what, await _slug_of(reader, what, target_id))
 
 
-async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: str) -> Target:
+async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: str) -> InvitationTarget:
     """``target_of`` by what an import remembers."""
     return await target_of(tx, caller, what, await _slug_of(tx, what, target_id))
 
@@ -93,7 +103,7 @@ async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
     return "" if event is None else event.slug
 
 
-async def new_rows(reader: Reader, arrived: Import, people: People) -> tuple[list[Row], int]:
+async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tuple[list[ContactRow], int]:
     """Usable rows whose people are not on the list yet, by address or else by name, and how many are on it."""
     addresses = [row.email for row in people.usable if row.email]
     known = await queries.listed(reader, arrived.what, arrived.target, addresses)
@@ -102,7 +112,7 @@ async def new_rows(reader: Reader, arrived: Import, people: People) -> tuple[lis
     return fresh, len(known) + len(names)
 
 
-async def understood_list(workers: ChargedPool, arrived: Import) -> People:
+async def understood_list(workers: ChargedPool, arrived: Import) -> ContactList:
     """What a list says with the columns that were chosen for it, read in another process.
 
     Raises InvalidInput, TooLarge (too much work, too), TooMany and Unavailable.
@@ -116,7 +126,7 @@ async def keep(
     caller: Caller,
     import_id: ImportId,
     chosen: Mapping[int, bool] = MappingProxyType({}),
-) -> tuple[Target, int, int]:
+) -> tuple[InvitationTarget, int, int]:
     """Put the people of an import on the list: the list, how many are new, how many were on it. Nobody is told.
 
     ``chosen``: by its line whether a row is meant; of any other its status decides (``guest_list.means_no``).
@@ -148,7 +158,7 @@ async def keep(
 
 async def invite(
     tx: Transaction, caller: Caller, what: What, slug: str, *, message: str, expected: int
-) -> tuple[Target, int]:
+) -> tuple[InvitationTarget, int]:
     """Owe one letter to everybody on the list who has none yet. ``expected``: how many the host was shown.
 
     Raises PreconditionFailed where there are others now, InvalidForm (``message``), Refused (``NobodyToInvite``), TooMany.
@@ -176,28 +186,28 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
     Raises NotFound (no such invitation, or what it was for is gone), Refused (full, over, banned).
     """
     person = await queries.person(tx, person_id)
-    if person is None or person.stage in {Stage.KEPT, Stage.DECLINED}:
+    if person is None or person.stage in {ContactStage.KEPT, ContactStage.DECLINED}:
         raise NotFound("This invitation does not work any more.")
-    if person.stage is Stage.ACCEPTED:
+    if person.stage is ContactStage.ACCEPTED:
         raise Refused("This invitation has been used already.", name="InvitationUsed")
     path = await _into_group(tx, caller, person) if person.what is What.MEMBERS else await _to_event(tx, caller, person)
-    await queries.set_stage(tx, person.id, Stage.ACCEPTED)
+    await queries.set_stage(tx, person.id, ContactStage.ACCEPTED)
     return path
 
 
 async def decline(tx: Transaction, person_id: PersonId) -> None:
     """They say no, or want no more of it; who has said so is never invited to this again."""
     person = await queries.person(tx, person_id)
-    if person is None or person.stage is Stage.KEPT:
+    if person is None or person.stage is ContactStage.KEPT:
         raise NotFound("This invitation does not work any more.")
-    if person.stage is Stage.INVITED:
-        await queries.set_stage(tx, person.id, Stage.DECLINED)
+    if person.stage is ContactStage.INVITED:
+        await queries.set_stage(tx, person.id, ContactStage.DECLINED)
 
 
-async def shown(reader: Reader, person_id: PersonId) -> tuple[Person, Event | None, Group | None]:
+async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:
     """What an invitation is to. Raises NotFound."""
     person = await queries.person(reader, person_id)
-    if person is None or person.stage is Stage.KEPT:
+    if person is None or person.stage is ContactStage.KEPT:
         raise NotFound("This invitation does not work any more.")
     event = await event_by_id(reader, EventId(person.target)) if person.what is What.GUESTS else None
     group = await group_by_id(reader, GroupId(person.target)) if person.what is What.MEMBERS else None
@@ -221,7 +231,7 @@ def person_in(key: SigningKey, token: str) -> PersonId:
     return PersonId(found[1])
 
 
-async def _into_group(tx: Transaction, caller: Caller, person: Person) -> str:
+async def _into_group(tx: Transaction, caller: Caller, person: ImportedContact) -> str:
     group = await group_by_id(tx, GroupId(person.target))
     if group is None or group.deleted_at is not None:
         raise NotFound("This group is not there any more.")
@@ -242,7 +252,7 @@ async def _into_group(tx: Transaction, caller: Caller, person: Person) -> str:
     return f"/groups/{group.slug}"
 
 
-async def _to_event(tx: Transaction, caller: Caller, person: Person) -> str:
+async def _to_event(tx: Transaction, caller: Caller, person: ImportedContact) -> str:
     event = await event_by_id(tx, EventId(person.target))
     if event is None or event.is_gone or event.is_draft:
         raise NotFound("This event is not there any more.")
@@ -252,5 +262,5 @@ async def _to_event(tx: Transaction, caller: Caller, person: Person) -> str:
     if mine is None:
         # A private event is there for those who are invited.
         await imported.put(tx, [Given(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
-    await attendance.answer(tx, caller, event.slug, Reply.GOING)
+    await attendance.answer(tx, caller, event.slug, RsvpReply.GOING)
     return f"/events/{event.slug}"

@@ -9,8 +9,18 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.database.transaction import Row as DatabaseRow
 from groundwork.uuid7 import new_id
-from openmeet.domain.imports.last_import import Said
-from openmeet.domain.imports.model import KEPT, Import, ImportId, Medium, Person, PersonId, Row, Stage, What
+from openmeet.domain.imports.last_import import LastImport
+from openmeet.domain.imports.model import (
+    KEPT,
+    ContactRow,
+    ContactStage,
+    Import,
+    ImportedContact,
+    ImportId,
+    Medium,
+    PersonId,
+    What,
+)
 from openmeet.domain.users.model import UserId
 
 _AT_ONCE = 500
@@ -147,20 +157,20 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
     return found
 
 
-async def said_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, Said]:
+async def said_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, LastImport]:
     """By UID: what a file said of events when they were imported last, as far as that was kept."""
-    found: dict[str, Said] = {}
+    found: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
             "select uid, said from imported_events where user_id = :user_id and uid in :uids and said <> '' order by uid",
             user_id=user_id,
             uids=list(uids[start : start + _AT_ONCE]),
         )
-        found |= {row["uid"]: msgspec.json.decode(row["said"], type=Said) for row in rows}
+        found |= {row["uid"]: msgspec.json.decode(row["said"], type=LastImport) for row in rows}
     return found
 
 
-async def note_said(tx: Transaction, user_id: UserId, uid: str, said: Said) -> None:
+async def note_said(tx: Transaction, user_id: UserId, uid: str, said: LastImport) -> None:
     """What the file says of an event whose changes are taken."""
     await tx.execute(
         "update imported_events set said = :said where user_id = :user_id and uid = :uid",
@@ -170,7 +180,7 @@ async def note_said(tx: Transaction, user_id: UserId, uid: str, said: Said) -> N
     )
 
 
-async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said: Said) -> bool:
+async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said: LastImport) -> bool:
     """False where this UID was imported meanwhile."""
     noted = await tx.execute(
         "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :said, :now)"
@@ -184,7 +194,7 @@ async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said
     return noted == 1
 
 
-async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[Row], by: UserId) -> None:
+async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
     """Put people on a list; who is on it stays as they are."""
     await tx.execute_many(
         """
@@ -208,7 +218,7 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[R
     )
 
 
-async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[Row]) -> None:
+async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow]) -> None:
     """Put people on a list of whom nothing is known but the name."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
@@ -261,7 +271,7 @@ async def listed(reader: Reader, what: What, target: str, emails: Sequence[str])
     return frozenset(found)
 
 
-async def stages(reader: Reader, what: What, target: str) -> dict[Stage, int]:
+async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, int]:
     """How many people of a list are how far."""
     rows = await reader.fetch(
         "select stage, count(*) as found from imported_people where what = :what and target = :target"
@@ -269,10 +279,10 @@ async def stages(reader: Reader, what: What, target: str) -> dict[Stage, int]:
         what=what.value,
         target=target,
     )
-    return {Stage(row["stage"]): int(row["found"]) for row in rows}
+    return {ContactStage(row["stage"]): int(row["found"]) for row in rows}
 
 
-async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[Person]:
+async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[ImportedContact]:
     """People who were not invited yet, in the order of the list."""
     rows = await reader.fetch(
         f"select {_PERSON} from imported_people where what = :what and target = :target and stage = 'kept'"
@@ -292,27 +302,27 @@ async def invite(tx: Transaction, ids: Sequence[PersonId], message: str, by: Use
     )
 
 
-async def person(reader: Reader, person_id: PersonId) -> Person | None:
+async def person(reader: Reader, person_id: PersonId) -> ImportedContact | None:
     row = await reader.fetch_one(f"select {_PERSON} from imported_people where id = :id", id=person_id)
     return _person(row) if row else None
 
 
-async def set_stage(tx: Transaction, person_id: PersonId, stage: Stage) -> None:
+async def set_stage(tx: Transaction, person_id: PersonId, stage: ContactStage) -> None:
     await tx.execute("update imported_people set stage = :stage where id = :id", stage=stage.value, id=person_id)
 
 
 _PERSON = "id, what, target, email, name, status, stage, message, invited_by, invited_at"
 
 
-def _person(row: DatabaseRow) -> Person:
-    return Person(
+def _person(row: DatabaseRow) -> ImportedContact:
+    return ImportedContact(
         PersonId(row["id"]),
         What(row["what"]),
         row["target"],
         row["email"],
         row["name"],
         row["status"],
-        Stage(row["stage"]),
+        ContactStage(row["stage"]),
         row["message"],
         UserId(row["invited_by"]),
         None if row["invited_at"] is None else Instant(row["invited_at"]),

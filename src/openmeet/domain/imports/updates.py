@@ -20,8 +20,8 @@ from openmeet.domain.events.model import Details, Event, EventSlug, Mode
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.events.submissions import beside, unpack, values_of, values_of_event
 from openmeet.domain.imports import queries
-from openmeet.domain.imports.last_import import FIELDS, PLACE, TIMES, Said, changed_fields, edited_here, said_in
-from openmeet.domain.imports.model import Change, Found
+from openmeet.domain.imports.last_import import FIELDS, PLACE, TIMES, LastImport, changed_fields, edited_here, said_in
+from openmeet.domain.imports.model import ImportedEvent, OccurrenceOverride
 from openmeet.domain.series import actions, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import details_of, template_in
@@ -56,16 +56,16 @@ class Update:
 
     path: str
     fields: tuple[FieldChange, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[OccurrenceOverride, ...] = ()
     becomes_cancelled: bool = False
-    base: Said | None = None
+    base: LastImport | None = None
 
     @property
     def is_empty(self) -> bool:
         return not (self.fields or self.changes or self.becomes_cancelled)
 
 
-async def updates_of(reader: Reader, user_id: UserId, events: Sequence[Found]) -> dict[str, Update]:
+async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> dict[str, Update]:
     """By UID: the events that the person imported before, still owns, and that differ now.
 
     A series that was split here is none: which part the file means cannot be told.
@@ -99,7 +99,7 @@ async def updates_of(reader: Reader, user_id: UserId, events: Sequence[Found]) -
     return found
 
 
-async def take(tx: Transaction, caller: Caller, found: Found, update: Update) -> None:
+async def take(tx: Transaction, caller: Caller, found: ImportedEvent, update: Update) -> None:
     """Make it say what changed in the file. Raises Failure of any kind where that may not be."""
     await queries.note_said(tx, caller.user_id, found.uid, said_in(found))
     changed = changed_fields(found.typed, None if update.base is None else update.base.fields)
@@ -123,7 +123,7 @@ async def take(tx: Transaction, caller: Caller, found: Found, update: Update) ->
         await event_hosting.cancel(tx, caller, event.slug, found.reason)
 
 
-async def _take_series(tx: Transaction, series: Series, found: Found, update: Update) -> None:
+async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, update: Update) -> None:
     start = series.timing.pattern.start
     base = update.base
     # Times, rule and extra dates belong together: all of them are the file's, or none.
@@ -153,7 +153,7 @@ async def _take_series(tx: Transaction, series: Series, found: Found, update: Up
             await cancel_dates.cancel(tx, replace(again, changed_by=series.changed_by), found.reason)
 
 
-async def _take_date(tx: Transaction, series: Series, change: Change, base: dict[str, str] | None) -> None:
+async def _take_date(tx: Transaction, series: Series, change: OccurrenceOverride, base: dict[str, str] | None) -> None:
     try:
         event = await materialize.vivify(tx, series, change.original)
     except NotFound:
@@ -169,7 +169,7 @@ async def _take_date(tx: Transaction, series: Series, change: Change, base: dict
     )
 
 
-def _of_event(path: str, event: Event, text: str, found: Found, base: Said | None) -> Update:
+def _of_event(path: str, event: Event, text: str, found: ImportedEvent, base: LastImport | None) -> Update:
     before = unpack(text) if event.is_draft and text else Submission(**values_of_event(event))
     cancels = found.is_cancelled and not event.is_cancelled and not event.is_draft
     cancels = cancels and not (base is not None and base.is_cancelled)
@@ -178,7 +178,9 @@ def _of_event(path: str, event: Event, text: str, found: Found, base: Said | Non
     return Update(path, fields, becomes_cancelled=cancels, base=base)
 
 
-def _of_series(path: str, series: Series, dates: Mapping[str, Event], found: Found, base: Said | None) -> Update:
+def _of_series(
+    path: str, series: Series, dates: Mapping[str, Event], found: ImportedEvent, base: LastImport | None
+) -> Update:
     timing = series.timing
     before = Submission(**values_of_event(details_of(series.template, timing, timing.pattern.start)))
     fields = _differences(before, found.typed, _changed_of_series(found, base), None if base is None else base.fields)
@@ -209,7 +211,7 @@ def _of_series(path: str, series: Series, dates: Mapping[str, Event], found: Fou
     return Update(path, fields, changes, becomes_cancelled=found.is_cancelled and not is_off, base=base)
 
 
-def _differs(date: Event | None, usual: Submission, change: Change, base: dict[str, str] | None) -> bool:
+def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, base: dict[str, str] | None) -> bool:
     """Whether one date of a file is otherwise here; one that is not stored is as the series is."""
     if date is not None and (date.is_gone or date.is_cancelled):
         return False
@@ -219,7 +221,7 @@ def _differs(date: Event | None, usual: Submission, change: Change, base: dict[s
     return bool(_differences(here, change.typed, changed_fields(change.typed, base), base))
 
 
-def _changed_of_series(found: Found, base: Said | None) -> frozenset[str]:
+def _changed_of_series(found: ImportedEvent, base: LastImport | None) -> frozenset[str]:
     """The fields that are taken of a series: the times with its rule."""
     if base is None:
         return frozenset(FIELDS)

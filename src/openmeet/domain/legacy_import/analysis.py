@@ -8,7 +8,14 @@ from openmeet.domain.events.edits import STARTS, differing
 from openmeet.domain.events.model import Details
 from openmeet.domain.legacy_import.details import details_of, is_cancelled, length_of
 from openmeet.domain.legacy_import.model import Odd, Oddity, Old, OldAnswer, OldEvent
-from openmeet.domain.legacy_import.plan import Answer, Part, Plan, Single, answers_of, followers_of
+from openmeet.domain.legacy_import.plan import (
+    LegacyPlan,
+    LegacyRsvp,
+    LegacySeriesPart,
+    Single,
+    answers_of,
+    followers_of,
+)
 from openmeet.domain.legacy_import.timing import date_near, ended_before, local_start, timing_of, zone_of
 from openmeet.domain.series.dates import details_of as usual_of
 from openmeet.domain.series.dates import original_text, template_in
@@ -129,9 +136,9 @@ def _named(event: OldEvent, otherwise: str) -> datetime:
     return local_of(event.original_at, zone).replace(tzinfo=None, microsecond=0)
 
 
-def analyse(old: Old, otherwise: str) -> Plan:
+def analyse(old: Old, otherwise: str) -> LegacyPlan:
     """The whole plan. ``otherwise``: the zone of events that say none."""
-    plan = Plan(old.shape, odd=list(old.odd))
+    plan = LegacyPlan(old.shape, odd=list(old.odd))
     _people(old, plan)
     _groups(old, plan)
     events = _usable(old, plan)
@@ -145,7 +152,7 @@ def analyse(old: Old, otherwise: str) -> Plan:
     return plan
 
 
-def _people(old: Old, plan: Plan) -> None:
+def _people(old: Old, plan: LegacyPlan) -> None:
     addresses: set[str] = set()
     for user in old.users.values():
         if user.email is not None and user.email in addresses:
@@ -156,7 +163,7 @@ def _people(old: Old, plan: Plan) -> None:
         plan.users.append(user)
 
 
-def _groups(old: Old, plan: Plan) -> None:
+def _groups(old: Old, plan: LegacyPlan) -> None:
     for group in list(old.groups.values()):
         if group.created_by not in old.users:
             owner = next((one.user_id for one in old.members if one.group_id == group.id and one.role == "owner"), None)
@@ -174,7 +181,7 @@ def _groups(old: Old, plan: Plan) -> None:
             plan.members.append(member)
 
 
-def _usable(old: Old, plan: Plan) -> list[OldEvent]:
+def _usable(old: Old, plan: LegacyPlan) -> list[OldEvent]:
     found = []
     for event in old.events.values():
         if event.starts_at is None:
@@ -199,7 +206,7 @@ def _zone(event: OldEvent, otherwise: str, odd: list[Odd], *, counts: bool = Tru
     return zone
 
 
-def _family(old: Old, family: Family, otherwise: str, plan: Plan, alone: list[OldEvent]) -> None:
+def _family(old: Old, family: Family, otherwise: str, plan: LegacyPlan, alone: list[OldEvent]) -> None:
     after: int | None = None
     followers: tuple[int, ...] = ()
     for number, section in enumerate(family.sections):
@@ -221,7 +228,7 @@ def _part(
     otherwise: str,
     odd: list[Odd],
     alone: list[OldEvent],
-) -> Part:
+) -> LegacySeriesPart:
     head = section.head
     zone = _zone(head, otherwise, odd)
     details = details_of(head, zone, old, odd)
@@ -244,11 +251,11 @@ def _part(
         own = details if event.id == head.id else details_of(event, zone, old, odd)
         usual = usual_of(template, timing, datetime.fromisoformat(name))
         dates.append(_date(event, own, usual, name, answers_of(event, old, odd, more), odd))
-    return Part(head, template, timing, is_cancelled(head), after, tuple(dates), followers)
+    return LegacySeriesPart(head, template, timing, is_cancelled(head), after, tuple(dates), followers)
 
 
 def _date(
-    event: OldEvent, own: Details, usual: Details, name: str, answers: tuple[Answer, ...], odd: list[Odd]
+    event: OldEvent, own: Details, usual: Details, name: str, answers: tuple[LegacyRsvp, ...], odd: list[Odd]
 ) -> Single:
     overridden = differing(own, usual)
     if event.is_exception and not overridden:
@@ -304,7 +311,7 @@ def _placed(
     return {original_text(at): found[at] for at in sorted(found)}, pattern
 
 
-def _twins(old: Old, plan: Plan) -> None:
+def _twins(old: Old, plan: LegacyPlan) -> None:
     """What is unique here and was not there; and answers to rows that are not imported."""
     brought = {one.old.id for one in (*plan.dates, *plan.singles)} | {part.old.id for part in plan.parts}
     for event_id in old.answers.keys() - brought:

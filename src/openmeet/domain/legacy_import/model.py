@@ -103,7 +103,7 @@ class OldAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class LegacyShape:
     """Which of the two late migrations the database has seen."""
 
     has_recurrence: bool
@@ -120,7 +120,7 @@ class Shape:
 class Old:
     """Everything that is imported, in the order of its ids. ``odd``: what could not be read."""
 
-    shape: Shape
+    shape: LegacyShape
     users: dict[int, OldUser] = field(default_factory=dict)
     groups: dict[int, OldGroup] = field(default_factory=dict)
     members: list[OldMember] = field(default_factory=list)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
 from openmeet.domain.events.model import Details
 from openmeet.domain.legacy_import.model import (
+    LegacyShape,
     Odd,
     Oddity,
     Old,
@@ -15,13 +16,12 @@ from openmeet.domain.legacy_import.model import (
     OldGroup,
     OldMember,
     OldUser,
-    Shape,
 )
 from openmeet.domain.series.model import Template, Timing
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LegacyRsvp:
     """An answer that is imported."""
 
     old: OldAnswer
@@ -35,13 +35,13 @@ class Single:
     old: OldEvent
     details: Details
     is_cancelled: bool
-    answers: tuple[Answer, ...]
+    answers: tuple[LegacyRsvp, ...]
     name: str = ""
     overridden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LegacySeriesPart:
     """One series: the head of a recurring event or of what follows a split point.
 
     ``after``: the old id of the part that it was split off. ``followers``: old ids of people.
@@ -57,14 +57,14 @@ class Part:
 
 
 @dataclass(slots=True)
-class Plan:
+class LegacyPlan:
     """Everything that will be there afterwards, in the order in which it is imported."""
 
-    shape: Shape
+    shape: LegacyShape
     users: list[OldUser] = field(default_factory=list)
     groups: list[OldGroup] = field(default_factory=list)
     members: list[OldMember] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list)
+    parts: list[LegacySeriesPart] = field(default_factory=list)
     singles: list[Single] = field(default_factory=list)
     odd: list[Odd] = field(default_factory=list)
 
@@ -122,12 +122,12 @@ FOLLOWING = frozenset(
 )
 
 
-def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnswer] = ()) -> tuple[Answer, ...]:
+def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnswer] = ()) -> tuple[LegacyRsvp, ...]:
     """One answer per person, in the order of their ids. ``more``: of a row that is the same date; its own answers go before."""
-    chosen: dict[int, Answer] = {}
+    chosen: dict[int, LegacyRsvp] = {}
     for answer in more:
         _choose(chosen, event, answer, old, odd)
-    own: dict[int, Answer] = {}
+    own: dict[int, LegacyRsvp] = {}
     for answer in old.answers.get(event.id, ()):
         _choose(own, event, answer, old, odd)
     chosen |= own
@@ -138,12 +138,12 @@ def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnsw
     return found
 
 
-def followers_of(answers: Iterable[Answer]) -> tuple[int, ...]:
+def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
     """Old ids of the people who follow."""
     return tuple(answer.old.user_id for answer in answers if answer.status in FOLLOWING)
 
 
-def _choose(chosen: dict[int, Answer], event: OldEvent, answer: OldAnswer, old: Old, odd: list[Odd]) -> None:
+def _choose(chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: Old, odd: list[Odd]) -> None:
     subject = f"event {event.id}"
     status = STATUSES.get(answer.status or "")
     if answer.user_id not in old.users:
@@ -155,4 +155,4 @@ def _choose(chosen: dict[int, Answer], event: OldEvent, answer: OldAnswer, old: 
     if answer.user_id in chosen:
         odd.append(Odd(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
     # In the order of ids: the newer one stays.
-    chosen[answer.user_id] = Answer(answer, status)
+    chosen[answer.user_id] = LegacyRsvp(answer, status)

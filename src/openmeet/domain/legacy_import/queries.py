@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     """How far a run is."""
 
     RUNNING = "running"
@@ -19,7 +19,7 @@ class State(StrEnum):
     ROLLED_BACK = "rolled_back"
 
 
-class Kind(StrEnum):
+class LegacyRowKind(StrEnum):
     """What a row was. ``KNOWN`` and ``KNOWN_EVENT``: who and what was here already, and stays."""
 
     USER = "user"
@@ -39,7 +39,7 @@ class Run:
     id: str
     source: str
     zone: str
-    state: State
+    state: RunState
     expected: Mapping[str, int]
     started_at: Instant
     finished_at: Instant | None
@@ -62,7 +62,7 @@ async def run_of(reader: Reader, source: str) -> Run | None:
         row["id"],
         row["source"],
         row["zone"],
-        State(row["state"]),
+        RunState(row["state"]),
         msgspec.json.decode(row["expected"]),
         row["started_at"],
         row["finished_at"],
@@ -86,7 +86,7 @@ async def begin(tx: Transaction, source: str, zone: str, expected: Mapping[str, 
     )
 
 
-async def set_state(tx: Transaction, run_id: str, state: State) -> None:
+async def set_state(tx: Transaction, run_id: str, state: RunState) -> None:
     await tx.execute(
         "update legacy_runs set state = :state, finished_at = :now where id = :id",
         state=state.value,
@@ -95,7 +95,7 @@ async def set_state(tx: Transaction, run_id: str, state: State) -> None:
     )
 
 
-async def known(reader: Reader, run_id: str, *kinds: Kind) -> dict[int, str]:
+async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int, str]:
     """Old ids to new ones, of rows that were imported."""
     rows = await reader.fetch(
         "select old_id, new_id from legacy_rows where run_id = :run_id and kind in :kinds order by kind, old_id",
@@ -105,7 +105,7 @@ async def known(reader: Reader, run_id: str, *kinds: Kind) -> dict[int, str]:
     return {row["old_id"]: row["new_id"] for row in rows}
 
 
-async def known_of(reader: Reader, run_id: str, kind: Kind, old_ids: Sequence[int]) -> frozenset[int]:
+async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Sequence[int]) -> frozenset[int]:
     """Those of these old rows that were imported."""
     found: set[int] = set()
     for start in range(0, len(old_ids), _AT_ONCE):
@@ -119,7 +119,7 @@ async def known_of(reader: Reader, run_id: str, kind: Kind, old_ids: Sequence[in
     return frozenset(found)
 
 
-async def note(tx: Transaction, run_id: str, kind: Kind, pairs: Sequence[tuple[int, str]]) -> None:
+async def note(tx: Transaction, run_id: str, kind: LegacyRowKind, pairs: Sequence[tuple[int, str]]) -> None:
     """These old rows became these. UniqueViolated where another run of the same source was faster: the race is settled."""
     await tx.execute_many(
         "insert into legacy_rows (run_id, kind, old_id, new_id) values (:run_id, :kind, :old_id, :new_id)",
@@ -127,7 +127,7 @@ async def note(tx: Transaction, run_id: str, kind: Kind, pairs: Sequence[tuple[i
     )
 
 
-async def last(reader: Reader, run_id: str, kind: Kind, limit: int) -> list[str]:
+async def last(reader: Reader, run_id: str, kind: LegacyRowKind, limit: int) -> list[str]:
     """Some new ids of a kind, the newest first: what a rollback takes next."""
     rows = await reader.fetch(
         "select new_id from legacy_rows where run_id = :run_id and kind = :kind order by old_id desc limit :limit",
@@ -138,7 +138,7 @@ async def last(reader: Reader, run_id: str, kind: Kind, limit: int) -> list[str]
     return [row["new_id"] for row in rows]
 
 
-async def forget(tx: Transaction, run_id: str, kind: Kind, new_ids: Sequence[str]) -> None:
+async def forget(tx: Transaction, run_id: str, kind: LegacyRowKind, new_ids: Sequence[str]) -> None:
     """These rows were taken back."""
     await tx.execute(
         "delete from legacy_rows where run_id = :run_id and kind = :kind and new_id in :new_ids",

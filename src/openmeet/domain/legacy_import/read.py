@@ -14,6 +14,7 @@ from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.database.postgres import check_schema_name
 from groundwork.errors import InvalidInput, TooLarge, Unavailable
 from openmeet.domain.legacy_import.model import (
+    LegacyShape,
     Odd,
     Oddity,
     Old,
@@ -22,7 +23,6 @@ from openmeet.domain.legacy_import.model import (
     OldGroup,
     OldMember,
     OldUser,
-    Shape,
 )
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 
@@ -64,10 +64,10 @@ def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) ->
     return Values(found, f"{noun} {found}", by_name, odd)
 
 
-def shape_of(event_columns: Iterable[str]) -> Shape:
+def shape_of(event_columns: Iterable[str]) -> LegacyShape:
     """What the columns of ``events`` say about the database's age."""
     names = {plain(name) for name in event_columns}
-    return Shape(has_recurrence=names >= _RECURRENCE, has_split_points=_SPLIT in names)
+    return LegacyShape(has_recurrence=names >= _RECURRENCE, has_split_points=_SPLIT in names)
 
 
 def user_of(row: Values) -> OldUser:
@@ -287,7 +287,7 @@ MAX_LINE = 4_000_000
 _ROWS = 1_000
 
 
-class Source(Protocol):
+class LegacyDatabase(Protocol):
     """Where rows come from; ``name`` names it without passwords, and the same one by the same name."""
 
     @property
@@ -298,7 +298,7 @@ class Source(Protocol):
         ...
 
 
-async def read_old(source: Source) -> Old:
+async def read_old(source: LegacyDatabase) -> Old:
     """Everything of the source. Raises InvalidInput where it is no database of the older model."""
     tables: dict[str, list[Values]] = defaultdict(list)
     numbers: Counter[str] = Counter()
@@ -376,7 +376,7 @@ def _line(line: bytes, number: int) -> tuple[str, Mapping[str, Any]]:
     return plain(found["table"]), found["row"]
 
 
-class Server:
+class PostgresSource:
     """One schema of a PostgreSQL database, read in one transaction that cannot write."""
 
     def __init__(self, url: str, schema: str = "public") -> None:
@@ -418,10 +418,10 @@ class Server:
         return sorted(usable, key=lambda one: TABLES.index(plain(one[0])))
 
 
-def source_of(text: str, schema: str = "public") -> Source:
+def source_of(text: str, schema: str = "public") -> LegacyDatabase:
     """What somebody named: an address of a PostgreSQL database, or a file."""
     if text.startswith(("postgresql://", "postgres://")):
-        return Server(text, schema)
+        return PostgresSource(text, schema)
     path = Path(text)
     if not path.is_file():
         raise InvalidInput("source", f"There is no file {text!r}, and it is no postgresql:// address.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openmeet.domain.legacy_import.model import WORDS, Odd
-from openmeet.domain.legacy_import.plan import Part, Plan
+from openmeet.domain.legacy_import.plan import LegacyPlan, LegacySeriesPart
 from openmeet.recurrence.describe import describe
 
 # Of one kind of oddity so many are shown to people; programs get all.
@@ -27,7 +27,7 @@ COUNTS: Mapping[str, str] = {
 }
 
 
-def lines_of(plan: Plan) -> Iterator[str]:
+def lines_of(plan: LegacyPlan) -> Iterator[str]:
     """The plan for people: what will be there, then what is odd."""
     yield f"A database of the older model, {plan.shape.words}."
     counts = plan.counts()
@@ -46,7 +46,7 @@ def lines_of(plan: Plan) -> Iterator[str]:
             yield f"      … and {count - SHOWN:,} more; --json names all"
 
 
-def json_of(plan: Plan) -> dict[str, Any]:
+def json_of(plan: LegacyPlan) -> dict[str, Any]:
     """The plan for programs."""
     return {
         "shape": {
@@ -78,7 +78,7 @@ def verification_lines(expected: Mapping[str, int], found: Mapping[str, int]) ->
         yield f"  {theirs:8,}  {COUNTS.get(name, name)}  {mark}"
 
 
-def _series(part: Part) -> dict[str, Any]:
+def _series(part: LegacySeriesPart) -> dict[str, Any]:
     return {
         "event": part.old.id,
         "slug": part.old.slug,

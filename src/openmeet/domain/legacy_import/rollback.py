@@ -15,7 +15,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries as groups
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.legacy_import import queries
-from openmeet.domain.legacy_import.queries import Kind, Run, State
+from openmeet.domain.legacy_import.queries import LegacyRowKind, Run, RunState
 from openmeet.domain.series import linking as series
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users import queries as users
@@ -78,18 +78,20 @@ async def roll_back(db: Database, source: str, tell: Tell) -> int:
         built = await since(reader, run)
     if not built.is_nothing:
         raise Refused(f"It cannot be taken back any more: since then {built.words}.", name="BuiltUpon")
-    await _all(db, run, Kind.ANSWER, attendance.erase, tell)
-    await _all(db, run, Kind.EVENT, _erase_events, tell)
-    await _all(db, run, Kind.SERIES, _erase_series, tell, at_once=_SERIES_AT_ONCE)
-    await _all(db, run, Kind.MEMBER, groups.erase_members, tell)
-    await _all(db, run, Kind.GROUP, _erase_groups, tell)
+    await _all(db, run, LegacyRowKind.ANSWER, attendance.erase, tell)
+    await _all(db, run, LegacyRowKind.EVENT, _erase_events, tell)
+    await _all(db, run, LegacyRowKind.SERIES, _erase_series, tell, at_once=_SERIES_AT_ONCE)
+    await _all(db, run, LegacyRowKind.MEMBER, groups.erase_members, tell)
+    await _all(db, run, LegacyRowKind.GROUP, _erase_groups, tell)
     staying = await _people(db, run, tell)
     async with db.transaction() as tx:
-        await queries.set_state(tx, run.id, State.ROLLED_BACK)
+        await queries.set_state(tx, run.id, RunState.ROLLED_BACK)
     return staying
 
 
-async def _all(db: Database, run: Run, kind: Kind, erase: Erase, tell: Tell, *, at_once: int = _AT_ONCE) -> None:
+async def _all(
+    db: Database, run: Run, kind: LegacyRowKind, erase: Erase, tell: Tell, *, at_once: int = _AT_ONCE
+) -> None:
     async with db.reader() as reader:
         total = len(await queries.known(reader, run.id, kind))
     done = 0
@@ -105,7 +107,7 @@ async def _all(db: Database, run: Run, kind: Kind, erase: Erase, tell: Tell, *, 
 
 
 async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
-    await publications.forget_unsent(tx, kind=publications.Kind.EVENT, subject_ids=ids)
+    await publications.forget_unsent(tx, kind=publications.PublicationKind.EVENT, subject_ids=ids)
     await events.erase(tx, [EventId(one) for one in ids])
 
 
@@ -113,7 +115,7 @@ async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
     named = [SeriesId(one) for one in ids]
     # The dates that the series made itself since.
     await _erase_events(tx, await series.dates_of(tx, named))
-    await publications.forget_unsent(tx, kind=publications.Kind.SERIES, subject_ids=ids)
+    await publications.forget_unsent(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
     await series.erase(tx, named)
 
 
@@ -123,13 +125,13 @@ async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:
 
 async def _people(db: Database, run: Run, tell: Tell) -> int:
     async with db.reader() as reader:
-        found = list((await queries.known(reader, run.id, Kind.USER)).values())
+        found = list((await queries.known(reader, run.id, LegacyRowKind.USER)).values())
     staying = 0
     for number, user_id in enumerate(found, 1):
         try:
             async with db.transaction() as tx:
                 await users.delete_user(tx, UserId(user_id))
-                await queries.forget(tx, run.id, Kind.USER, [user_id])
+                await queries.forget(tx, run.id, LegacyRowKind.USER, [user_id])
         except ForeignKeyViolated:
             # They follow, or belong to, something that this run did not bring in.
             staying += 1

@@ -23,10 +23,10 @@ from openmeet.domain.groups.model import (
     MAX_PLACE,
     GroupDetails,
     GroupId,
+    GroupRole,
     GroupVisibility,
     JoinPolicy,
     PromotionLevel,
-    Role,
 )
 from openmeet.domain.groups.model import MAX_NAME as MAX_GROUP_NAME
 from openmeet.domain.groups.queries import by_id as group_by_id
@@ -34,13 +34,13 @@ from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.details import UNTITLED, group_visibility
 from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, OldUser
-from openmeet.domain.legacy_import.plan import Answer, Part, Plan, Single
-from openmeet.domain.legacy_import.queries import Kind, Run, State, known, note
+from openmeet.domain.legacy_import.plan import LegacyPlan, LegacyRsvp, LegacySeriesPart, Single
+from openmeet.domain.legacy_import.queries import LegacyRowKind, Run, RunState, known, note
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import linking as brought_series
 from openmeet.domain.series import materialize
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.model import Policy, SeriesId, SeriesStatus
+from openmeet.domain.series.model import PublishPolicy, SeriesId, SeriesStatus
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId, UserKind
 from openmeet.i18n.markdown import one_line
@@ -56,7 +56,7 @@ _DATES = 25
 _ANSWERS = 500
 
 
-async def bring_in(db: Database, source: str, zone: str, plan: Plan, tell: Tell) -> Run:
+async def bring_in(db: Database, source: str, zone: str, plan: LegacyPlan, tell: Tell) -> Run:
     """Do what the plan says, or the rest of it. Raises UniqueViolated where the same source is imported at the same time."""
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
@@ -64,19 +64,19 @@ async def bring_in(db: Database, source: str, zone: str, plan: Plan, tell: Tell)
         assert run is not None  # noqa: S101  # begun a line above
     await _bring_users(db, run, plan, tell)
     async with db.reader() as reader:
-        people = await queries.known(reader, run.id, Kind.USER, Kind.KNOWN)
+        people = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
     groups = await bring_groups(db, run.id, plan, {old: UserId(new) for old, new in people.items()}, tell)
     bringer = _Bringer(db, run.id, {old: UserId(new) for old, new in people.items()}, groups, plan)
     await bringer.parts(tell)
     await bringer.singles(tell)
     async with db.transaction() as tx:
-        await queries.set_state(tx, run.id, State.DONE)
+        await queries.set_state(tx, run.id, RunState.DONE)
     return run
 
 
-async def _bring_users(db: Database, run: Run, plan: Plan, tell: Tell) -> None:
+async def _bring_users(db: Database, run: Run, plan: LegacyPlan, tell: Tell) -> None:
     async with db.reader() as reader:
-        done = await queries.known(reader, run.id, Kind.USER, Kind.KNOWN)
+        done = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
     waiting = [user for user in plan.users if user.id not in done]
     count = len(plan.users) - len(waiting)
     for some in _chunks(waiting, _USERS):
@@ -88,24 +88,24 @@ async def _bring_users(db: Database, run: Run, plan: Plan, tell: Tell) -> None:
         tell("people", count, len(plan.users))
 
 
-async def _user(tx: Transaction, user: OldUser) -> tuple[Kind, UserId]:
+async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
     """The person of an old row, who may be here already by address or DID."""
     did = _did(user)
     if user.is_shadow and did is not None:
         # Of a repository that others may know as well: whoever it is here, it is no row of this run alone.
-        return Kind.KNOWN, await person_for_did(tx, did)
+        return LegacyRowKind.KNOWN, await person_for_did(tx, did)
     user_id = UserId(new_id(tx.now))
     name = one_line(user.name)[:MAX_NAME]
     if user.is_deleted or user.is_shadow:
         await users.insert(tx, user_id, UserKind.SHADOW, display_name="" if user.is_deleted else name, email=None)
-        return Kind.USER, user_id
+        return LegacyRowKind.USER, user_id
     if user.email is None and did is not None:
-        return Kind.KNOWN, await person_for_did(tx, did)
+        return LegacyRowKind.KNOWN, await person_for_did(tx, did)
     if await users.insert(tx, user_id, UserKind.PERSON, display_name=name, email=user.email):
-        return Kind.USER, user_id
+        return LegacyRowKind.USER, user_id
     here = await users.by_email(tx, user.email or "")
     assert here is not None  # noqa: S101  # the conflict is with them
-    return Kind.KNOWN, here.id
+    return LegacyRowKind.KNOWN, here.id
 
 
 def _did(user: OldUser) -> Did | None:
@@ -119,7 +119,7 @@ class _Bringer:
     """What every series and event needs to know: who became who, and which group is which."""
 
     def __init__(
-        self, db: Database, run_id: str, people: dict[int, UserId], groups: dict[int, str], plan: Plan
+        self, db: Database, run_id: str, people: dict[int, UserId], groups: dict[int, str], plan: LegacyPlan
     ) -> None:
         self._db = db
         self._run_id = run_id
@@ -131,7 +131,7 @@ class _Bringer:
     async def parts(self, tell: Tell) -> None:
         """Every series, the older half of a split before the newer one."""
         async with self._db.reader() as reader:
-            done = await queries.known(reader, self._run_id, Kind.SERIES)
+            done = await queries.known(reader, self._run_id, LegacyRowKind.SERIES)
         for number, part in enumerate(self._plan.parts, 1):
             if part.old.id not in done:
                 done[part.old.id] = await self._series(part, done)
@@ -147,10 +147,10 @@ class _Bringer:
             count += len(some)
             tell("single events", count, len(self._plan.singles))
 
-    async def _series(self, part: Part, done: dict[int, str]) -> str:
+    async def _series(self, part: LegacySeriesPart, done: dict[int, str]) -> str:
         async with self._db.transaction() as tx:
             owner = self._people[part.old.user_id or 0]
-            made = await series.insert(tx, owner, part.template, part.timing, Policy.NONE)
+            made = await series.insert(tx, owner, part.template, part.timing, PublishPolicy.NONE)
             if part.is_cancelled:
                 made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
             await brought_series.note(
@@ -165,7 +165,7 @@ class _Bringer:
                 external_source=part.old.source_type,
             )
             await brought_series.follow_all(tx, made.id, [self._people[one] for one in part.followers])
-            await queries.note(tx, self._run_id, Kind.SERIES, [(part.old.id, made.id)])
+            await queries.note(tx, self._run_id, LegacyRowKind.SERIES, [(part.old.id, made.id)])
             return made.id
 
     async def _window(self, series_id: SeriesId) -> None:
@@ -179,7 +179,9 @@ class _Bringer:
         async with self._db.reader() as reader:
             known = {
                 old: EventId(new)
-                for old, new in (await queries.known(reader, self._run_id, Kind.EVENT, Kind.KNOWN_EVENT)).items()
+                for old, new in (
+                    await queries.known(reader, self._run_id, LegacyRowKind.EVENT, LegacyRowKind.KNOWN_EVENT)
+                ).items()
             }
         for some in _chunks([one for one in dates if one.old.id not in known], _DATES):
             async with self._db.transaction() as tx:
@@ -193,13 +195,13 @@ class _Bringer:
 
     async def _event(
         self, tx: Transaction, one: Single, series_id: SeriesId | None, taken: frozenset[str]
-    ) -> tuple[Kind, EventId]:
+    ) -> tuple[LegacyRowKind, EventId]:
         old = one.old
         record = _record(old)
         if record is not None:
             here = await find_by_record(tx, record[0])
             if here is not None:
-                return Kind.KNOWN_EVENT, here.id
+                return LegacyRowKind.KNOWN_EVENT, here.id
         place = None if series_id is None else PlaceInSeries(series_id, one.name, one.overridden)
         event = await events.bring_in(
             tx,
@@ -223,7 +225,7 @@ class _Bringer:
                 record=record,
             ),
         )
-        return Kind.EVENT, event.id
+        return LegacyRowKind.EVENT, event.id
 
     async def _group(self, tx: Transaction, old: OldEvent) -> GroupOfEvent | None:
         group_id = self._groups.get(old.group_id or 0)
@@ -234,17 +236,19 @@ class _Bringer:
             group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
         )
 
-    async def _answers(self, given: Sequence[tuple[EventId, Answer]]) -> None:
+    async def _answers(self, given: Sequence[tuple[EventId, LegacyRsvp]]) -> None:
         async with self._db.reader() as reader:
-            known = await queries.known_of(reader, self._run_id, Kind.ANSWER, [answer.old.id for _, answer in given])
+            known = await queries.known_of(
+                reader, self._run_id, LegacyRowKind.ANSWER, [answer.old.id for _, answer in given]
+            )
         waiting = [(event_id, answer) for event_id, answer in given if answer.old.id not in known]
         for some in _chunks(waiting, _ANSWERS):
             async with self._db.transaction() as tx:
                 ids = await attendance.put(tx, [self._given(event_id, answer) for event_id, answer in some])
                 pairs = [(answer.old.id, new) for (_, answer), new in zip(some, ids, strict=True) if new is not None]
-                await queries.note(tx, self._run_id, Kind.ANSWER, pairs)
+                await queries.note(tx, self._run_id, LegacyRowKind.ANSWER, pairs)
 
-    def _given(self, event_id: EventId, answer: Answer) -> Given:
+    def _given(self, event_id: EventId, answer: LegacyRsvp) -> Given:
         person = self._people[answer.old.user_id]
         return Given(event_id, person, answer.status, answer.old.created_at or Instant(0))
 
@@ -269,33 +273,33 @@ _VISIBILITIES = {
 }
 # An old guest waited for a yes. There is one owner here: who else was one is an admin.
 _ROLES = {
-    "owner": Role.ADMIN,
-    "admin": Role.ADMIN,
-    "moderator": Role.MODERATOR,
-    "member": Role.MEMBER,
-    "guest": Role.PENDING,
+    "owner": GroupRole.ADMIN,
+    "admin": GroupRole.ADMIN,
+    "moderator": GroupRole.MODERATOR,
+    "member": GroupRole.MEMBER,
+    "guest": GroupRole.PENDING,
 }
 _MEMBERS = 200
 
 
 async def bring_groups(
-    db: Database, run_id: str, plan: Plan, people: Mapping[int, UserId], tell: Callable[[str, int, int], None]
+    db: Database, run_id: str, plan: LegacyPlan, people: Mapping[int, UserId], tell: Callable[[str, int, int], None]
 ) -> dict[int, str]:
     """Old ids of groups to new ones."""
     async with db.reader() as reader:
-        done = await known(reader, run_id, Kind.GROUP)
-        members = await known(reader, run_id, Kind.MEMBER)
+        done = await known(reader, run_id, LegacyRowKind.GROUP)
+        members = await known(reader, run_id, LegacyRowKind.MEMBER)
     for number, group in enumerate(plan.groups, 1):
         if group.id not in done:
             async with db.transaction() as tx:
                 done[group.id] = await _group(tx, group, people[group.created_by or 0])
-                await note(tx, run_id, Kind.GROUP, [(group.id, done[group.id])])
+                await note(tx, run_id, LegacyRowKind.GROUP, [(group.id, done[group.id])])
         tell("groups", number, len(plan.groups))
     waiting = [one for one in plan.members if one.id not in members]
     for start in range(0, len(waiting), _MEMBERS):
         async with db.transaction() as tx:
             for one in waiting[start : start + _MEMBERS]:
-                await note(tx, run_id, Kind.MEMBER, [(one.id, await _member(tx, one, done, people))])
+                await note(tx, run_id, LegacyRowKind.MEMBER, [(one.id, await _member(tx, one, done, people))])
     return done
 
 
@@ -320,7 +324,7 @@ async def _member(tx: Transaction, one: OldMember, groups: Mapping[int, str], pe
     standing = await groups_queries.find_member(tx, group_id, user_id)
     if standing is not None:
         return standing.id
-    role = _ROLES.get(one.role, Role.PENDING)
+    role = _ROLES.get(one.role, GroupRole.PENDING)
     made = groups_queries.new_membership(tx.now, group_id, user_id, role)
-    await groups_queries.put_member(tx, replace(made, joined_at=None if role is Role.PENDING else tx.now))
+    await groups_queries.put_member(tx, replace(made, joined_at=None if role is GroupRole.PENDING else tx.now))
     return made.id

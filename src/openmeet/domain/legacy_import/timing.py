@@ -15,7 +15,7 @@ from groundwork.errors import InvalidInput
 from openmeet.domain.legacy_import.model import Odd, Oddity, OldEvent
 from openmeet.domain.legacy_import.read import moment_of, plain
 from openmeet.recurrence import expansion
-from openmeet.recurrence.errors import Code, RuleRefused
+from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, pattern
 from openmeet.recurrence.rule import DAYS, Rule, Until, parse_rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, local_of
@@ -39,7 +39,7 @@ _BESIDE: Final = {"dtstart", "tzid", "timezone"}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TimingResult:
     """A pattern, and what was odd on the way to it."""
 
     pattern: Pattern
@@ -59,7 +59,7 @@ def local_start(event: OldEvent, zone: str) -> datetime:
     return local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0)
 
 
-def timing_of(event: OldEvent, zone: str) -> Said:
+def timing_of(event: OldEvent, zone: str) -> TimingResult:
     """The pattern of a recurring event: rule, exceptions, its own start. A refused rule leaves the start alone."""
     subject = f"event {event.id}"
     start = local_start(event, zone)
@@ -76,7 +76,7 @@ def timing_of(event: OldEvent, zone: str) -> Said:
             rule = None
     whole = pattern(start, zone, rule)
     left_out = _left_out(event, whole, odd)
-    return Said(replace(whole, left_out=left_out), tuple(odd))
+    return TimingResult(replace(whole, left_out=left_out), tuple(odd))
 
 
 def ended_before(whole: Pattern, at: datetime) -> Pattern | None:
@@ -128,13 +128,13 @@ def _translated(given: Mapping[str, Any]) -> tuple[Rule, int | None, Until | Non
         elif name in _WEEK_STARTS:
             parts.append(f"WKST={_day(value)}")
         elif name not in _BESIDE:
-            raise RuleRefused(Code.UNKNOWN_PART, name[:30], f"A rule has no part {name[:30]!r}.")
+            raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name[:30], f"A rule has no part {name[:30]!r}.")
     return parse_rule(";".join(parts)), _count(count), _until_given(until)
 
 
 def _count(count: object) -> int | None:
     if count is not None and (isinstance(count, bool) or not str(count).isdecimal()):
-        raise RuleRefused(Code.BAD_COUNT, "COUNT", f"COUNT={str(count)[:20]} is no number.")
+        raise RuleRefused(RuleErrorCode.BAD_COUNT, "COUNT", f"COUNT={str(count)[:20]} is no number.")
     return None if count is None else int(str(count))
 
 
@@ -142,7 +142,7 @@ def _until_given(until: object) -> Until | None:
     try:
         at = moment_of(until, "until")
     except InvalidInput as wrong:
-        raise RuleRefused(Code.BAD_UNTIL, "UNTIL", wrong.why) from None
+        raise RuleRefused(RuleErrorCode.BAD_UNTIL, "UNTIL", wrong.why) from None
     if at is None:
         return None
     if isinstance(until, str) and len(until.strip()) <= len("2025-04-08"):
@@ -158,7 +158,7 @@ def _frequency(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(_FREQUENCIES):
         return _FREQUENCIES[value]
     if value is None:
-        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "The rule does not say how often: FREQ is missing.")
     return str(value)
 
 
@@ -178,7 +178,7 @@ def _day(value: object) -> str:
         case {"weekday": int() as day, **rest} if 0 <= day < len(DAYS):
             return f"{rest.get('n') or ''}{DAYS[day]}"
         case _:
-            raise RuleRefused(Code.BAD_BYDAY, "BYDAY", f"{str(value)[:20]!r} is no weekday.")
+            raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", f"{str(value)[:20]!r} is no weekday.")
 
 
 def _left_out(event: OldEvent, whole: Pattern, odd: list[Odd]) -> tuple[datetime, ...]:

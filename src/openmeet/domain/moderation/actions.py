@@ -10,22 +10,30 @@ from dataclasses import dataclass
 from groundwork.database.transaction import Transaction, UniqueViolated
 from groundwork.errors import Conflict, NotFound, Refused
 from openmeet.domain.moderation import audit_log, model, policy, reports, visibility
-from openmeet.domain.moderation.audit_log import Line
-from openmeet.domain.moderation.model import Act, ActId, Entry, Outcome, State, Subject, Thing
+from openmeet.domain.moderation.audit_log import NewLogEntry
+from openmeet.domain.moderation.model import (
+    ActId,
+    LogEntry,
+    ModerationAction,
+    ReportOutcome,
+    Subject,
+    SubjectVisibility,
+    Thing,
+)
 from openmeet.domain.users.model import UserId
 
 # Acts that are taken back in their own place: by naming again, and by the command.
-_NOT_HERE = {Act.NAME, Act.UNNAME}
+_NOT_HERE = {ModerationAction.NAME, ModerationAction.UNNAME}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StatusChange:
     """What an act did to how a subject stands. ``reason``: what those whose it is are told."""
 
     act_id: ActId
     subject: Subject
-    before: State
-    after: State
+    before: SubjectVisibility
+    after: SubjectVisibility
     reason: str
 
 
@@ -33,46 +41,57 @@ async def decide(
     tx: Transaction,
     actor_id: UserId | None,
     subject: Subject,
-    after: State,
+    after: SubjectVisibility,
     reason: str,
     *,
     undoes: ActId | None = None,
-) -> Step:
+) -> StatusChange:
     """Let a subject stand so, and close what was reported about it. Raises Refused (``NothingToDo``), Conflict."""
     known = await visibility.of(tx, subject.id)
-    before = known.state if known else State.SHOWN
+    before = known.state if known else SubjectVisibility.SHOWN
     model.must_be_possible(subject, before, after)
     if not await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
         raise Conflict("Somebody else has just decided about this. Look again.")
     act = model.act_of(subject, before, after)
-    (act_id,) = await audit_log.add(tx, actor_id, [Line(act, subject, before.value, after.value, reason, undoes)])
-    if after is State.HIDDEN:
-        await reports.close(tx, subject.id, Outcome.ACTED, act_id)
-    return Step(act_id, subject, before, after, reason)
+    (act_id,) = await audit_log.add(
+        tx, actor_id, [NewLogEntry(act, subject, before.value, after.value, reason, undoes)]
+    )
+    if after is SubjectVisibility.HIDDEN:
+        await reports.close(tx, subject.id, ReportOutcome.ACTED, act_id)
+    return StatusChange(act_id, subject, before, after, reason)
 
 
 async def decide_all(
-    tx: Transaction, actor_id: UserId, subjects: Sequence[Subject], before: State, after: State, reason: str
-) -> list[Step]:
+    tx: Transaction,
+    actor_id: UserId,
+    subjects: Sequence[Subject],
+    before: SubjectVisibility,
+    after: SubjectVisibility,
+    reason: str,
+) -> list[StatusChange]:
     """``decide`` for many that all stand so; those that do not are left out."""
-    steps: list[Step] = []
+    steps: list[StatusChange] = []
     for subject in subjects:
         if await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
             act = model.act_of(subject, before, after)
-            (act_id,) = await audit_log.add(tx, actor_id, [Line(act, subject, before.value, after.value, reason)])
-            steps.append(Step(act_id, subject, before, after, reason))
+            (act_id,) = await audit_log.add(
+                tx, actor_id, [NewLogEntry(act, subject, before.value, after.value, reason)]
+            )
+            steps.append(StatusChange(act_id, subject, before, after, reason))
     return steps
 
 
 async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: str) -> ActId:
     """What was reported about a thing is no reason to do anything. Raises Refused (``NothingToDo``)."""
-    (act_id,) = await audit_log.add(tx, actor_id, [Line(Act.DISMISS, subject, "reported", "", reason)])
-    if not await reports.close(tx, subject.id, Outcome.DISMISSED, act_id):
+    (act_id,) = await audit_log.add(
+        tx, actor_id, [NewLogEntry(ModerationAction.DISMISS, subject, "reported", "", reason)]
+    )
+    if not await reports.close(tx, subject.id, ReportOutcome.DISMISSED, act_id):
         raise Refused("Nothing is reported about it any more.", name="NothingToDo")
     return act_id
 
 
-async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) -> Step | None:
+async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) -> StatusChange | None:
     """Take one act back: the subject stands as before it, reports that it closed are open again. None: nothing stands otherwise.
 
     Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict where something was decided since.
@@ -88,26 +107,26 @@ async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) ->
         raise Refused("This was taken back already.", name="UndoneAlready") from twice
 
 
-async def _taken_back(tx: Transaction, actor_id: UserId, entry: Entry, reason: str) -> Step | None:
-    if entry.act is Act.CHANGE_POLICY:
+async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason: str) -> StatusChange | None:
+    if entry.act is ModerationAction.CHANGE_POLICY:
         if entry.after != policy.words_of(await policy.current(tx)):
             raise Conflict("It was changed again since. Change it by hand.")
         await policy.change(tx, policy.parsed(entry.before), by=actor_id, undoes=entry.id)
         return None
-    if entry.act in {Act.DISMISS, Act.REOPEN}:
-        back = Act.REOPEN if entry.act is Act.DISMISS else Act.DISMISS
+    if entry.act in {ModerationAction.DISMISS, ModerationAction.REOPEN}:
+        back = ModerationAction.REOPEN if entry.act is ModerationAction.DISMISS else ModerationAction.DISMISS
         (back_id,) = await audit_log.add(
-            tx, actor_id, [Line(back, entry.subject, entry.after, entry.before, reason, entry.id)]
+            tx, actor_id, [NewLogEntry(back, entry.subject, entry.after, entry.before, reason, entry.id)]
         )
-        if back is Act.REOPEN:
+        if back is ModerationAction.REOPEN:
             await reports.reopen(tx, entry.id)
         else:
-            await reports.close(tx, entry.subject.id, Outcome.DISMISSED, back_id)
+            await reports.close(tx, entry.subject.id, ReportOutcome.DISMISSED, back_id)
         return None
     known = await visibility.of(tx, entry.subject.id)
-    if (known.state if known else State.SHOWN) is not State(entry.after):
+    if (known.state if known else SubjectVisibility.SHOWN) is not SubjectVisibility(entry.after):
         raise Conflict("Something else was decided about this since. Decide about it anew.")
-    step = await decide(tx, actor_id, entry.subject, State(entry.before), reason, undoes=entry.id)
+    step = await decide(tx, actor_id, entry.subject, SubjectVisibility(entry.before), reason, undoes=entry.id)
     await reports.reopen(tx, entry.id)
     return step
 
@@ -116,5 +135,13 @@ async def hold_first_event(tx: Transaction, person: UserId) -> None:
     """A new account's public events wait for a moderator from now on; nothing where somebody has decided about them before."""
     subject = Subject(Thing.PERSON, person)
     if await visibility.of(tx, person) is None:
-        await visibility.hold(tx, [subject], State.FIRST_EVENT)
-        await audit_log.add(tx, None, [Line(Act.HOLD, subject, State.SHOWN.value, State.FIRST_EVENT.value)])
+        await visibility.hold(tx, [subject], SubjectVisibility.FIRST_EVENT)
+        await audit_log.add(
+            tx,
+            None,
+            [
+                NewLogEntry(
+                    ModerationAction.HOLD, subject, SubjectVisibility.SHOWN.value, SubjectVisibility.FIRST_EVENT.value
+                )
+            ],
+        )

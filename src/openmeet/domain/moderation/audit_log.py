@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.moderation.model import Act, ActId, Entry, Subject, Thing
+from openmeet.domain.moderation.model import ActId, LogEntry, ModerationAction, Subject, Thing
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = "id, at, actor_id, act, thing, subject, before_state, after_state, reason, undoes"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class NewLogEntry:
     """A line to be written."""
 
-    act: Act
+    act: ModerationAction
     subject: Subject
     before: str = ""
     after: str = ""
@@ -27,7 +27,7 @@ class Line:
     undoes: ActId | None = None
 
 
-async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[Line]) -> list[ActId]:
+async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEntry]) -> list[ActId]:
     """Write lines; raises UniqueViolated where one takes back what was taken back already."""
     rows = [
         {
@@ -52,14 +52,14 @@ async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[Line]) -
     return [ActId(str(row["id"])) for row in rows]
 
 
-async def find(reader: Reader, act_id: ActId) -> Entry | None:
+async def find(reader: Reader, act_id: ActId) -> LogEntry | None:
     row = await reader.fetch_one(f"select {_COLUMNS} from moderation_log where id = :id", id=act_id)
     return _entry(row) if row else None
 
 
 async def newest(
     reader: Reader, *, subject: str | None = None, before: tuple[Instant, str] | None = None, limit: int
-) -> list[Entry]:
+) -> list[LogEntry]:
     """The newest first; of one subject alone where one is named."""
     clauses = ["1 = 1"]
     values: dict[str, object] = {"limit": limit}
@@ -86,12 +86,12 @@ async def undone_among(reader: Reader, act_ids: Sequence[ActId]) -> set[ActId]:
     return {ActId(row["undoes"]) for row in rows}
 
 
-def _entry(row: Row) -> Entry:
-    return Entry(
+def _entry(row: Row) -> LogEntry:
+    return LogEntry(
         id=ActId(row["id"]),
         at=Instant(row["at"]),
         actor_id=None if row["actor_id"] is None else UserId(row["actor_id"]),
-        act=Act(row["act"]),
+        act=ModerationAction(row["act"]),
         subject=Subject(Thing(row["thing"]), row["subject"]),
         before=row["before_state"],
         after=row["after_state"],

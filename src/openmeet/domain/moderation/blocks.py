@@ -21,7 +21,7 @@ EventName = TypeVar("EventName", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Block:
     """Somebody or something that a person keeps away."""
 
     subject: Subject
@@ -200,7 +200,7 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
     return gone == 1
 
 
-async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Kept]:
+async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Block]:
     """Whom a person keeps away, the newest first. There are as many as they made."""
     rows = await reader.fetch(
         f"""
@@ -212,7 +212,7 @@ async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> lis
         **page.values,
     )
     return [
-        Kept(Subject(Thing.PERSON, row["blocked_id"]), row["display_name"], Instant(row["created_at"])) for row in rows
+        Block(Subject(Thing.PERSON, row["blocked_id"]), row["display_name"], Instant(row["created_at"])) for row in rows
     ]
 
 

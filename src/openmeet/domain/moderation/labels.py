@@ -31,7 +31,7 @@ _PUT = """
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class NetworkLabel:
     """What one labeller says about a DID, or a record by its uri; ``cid`` (empty: all) is the version that it is about."""
 
     source: str
@@ -76,7 +76,7 @@ def hides_event(table: str) -> str:
     return f"(({on_record} or {hides_person(f'{table}.author_id')}) and not {trusted})"
 
 
-async def put(tx: Transaction, label: Label) -> bool:
+async def put(tx: Transaction, label: NetworkLabel) -> bool:
     """Keep a label or its negation; False where what is known is as new. A label that expired says nothing."""
     expires_at = label.expires_at
     if expires_at is not None and expires_at <= tx.now and not label.is_negated:
@@ -109,7 +109,7 @@ async def put(tx: Transaction, label: Label) -> bool:
     return changed > 0
 
 
-def _negated(label: Label) -> Label:
+def _negated(label: NetworkLabel) -> NetworkLabel:
     return replace(label, is_negated=True, expires_at=None)
 
 
@@ -129,9 +129,9 @@ async def expire(tx: Transaction) -> list[str]:
     return sorted({row["subject"] for row in rows})
 
 
-async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Label]]:
+async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[NetworkLabel]]:
     """The labels that hold, by subject: DIDs and uris of records."""
-    found: dict[str, list[Label]] = {}
+    found: dict[str, list[NetworkLabel]] = {}
     if not subjects:
         return found
     rows = await reader.fetch(
@@ -142,7 +142,7 @@ async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Label
     for row in rows:
         expires_at = None if row["expires_at"] is None else Instant(row["expires_at"])
         found.setdefault(row["subject"], []).append(
-            Label(
+            NetworkLabel(
                 row["source"],
                 row["subject"],
                 row["value"],
@@ -155,7 +155,7 @@ async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Label
     return found
 
 
-async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list[Label]:
+async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list[NetworkLabel]:
     """The labels that may hide a record, or what this person hosts; for whoever it belongs to, to read why."""
     rows = await reader.fetch("select did from identities where user_id = :person order by did", person=person)
     subjects = [row["did"] for row in rows] + ([] if record_uri is None else [record_uri])

@@ -32,7 +32,7 @@ class Thing(StrEnum):
 MUTED: Final = (Thing.PERSON, Thing.GROUP)
 
 
-class State(StrEnum):
+class SubjectVisibility(StrEnum):
     """How a subject stands. All but the first and the last are shown to nobody but those whose it is.
 
     ``FIRST_EVENT``: a person's public events wait for a moderator. ``ARRIVAL``: somebody new on the network, for a while.
@@ -47,7 +47,7 @@ class State(StrEnum):
     TRUSTED = "trusted"
 
 
-class Reason(StrEnum):
+class ReportReason(StrEnum):
     """Why somebody reports something; what they add in words says the rest."""
 
     SPAM = "spam"
@@ -60,24 +60,24 @@ class Reason(StrEnum):
 
 
 REASON_WORDS: Final = {
-    Reason.SPAM: "Spam or advertising",
-    Reason.ABUSE: "Harassment or bullying",
-    Reason.HATE: "Hate against people",
-    Reason.SEXUAL: "Sexual content where it does not belong",
-    Reason.DANGER: "Dangerous or against the law",
-    Reason.MISLEADING: "Misleading, or somebody pretends to be somebody else",
-    Reason.OTHER: "Something else",
+    ReportReason.SPAM: "Spam or advertising",
+    ReportReason.ABUSE: "Harassment or bullying",
+    ReportReason.HATE: "Hate against people",
+    ReportReason.SEXUAL: "Sexual content where it does not belong",
+    ReportReason.DANGER: "Dangerous or against the law",
+    ReportReason.MISLEADING: "Misleading, or somebody pretends to be somebody else",
+    ReportReason.OTHER: "Something else",
 }
 
 
-class Outcome(StrEnum):
+class ReportOutcome(StrEnum):
     """What became of a report."""
 
     ACTED = "acted"
     DISMISSED = "dismissed"
 
 
-class Act(StrEnum):
+class ModerationAction(StrEnum):
     """One thing that was done, by the name that the log gives it."""
 
     HIDE = "hide"
@@ -102,24 +102,24 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ModerationStatus:
     """How a subject stands, since when, and what those whose it is are told about that."""
 
     subject: Subject
-    state: State
+    state: SubjectVisibility
     reason: str
     decided_by: UserId | None
     since: Instant
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """A line of the log. ``actor_id`` None: a rule or a command did it. ``undoes``: the line that this one takes back."""
 
     id: ActId
     at: Instant
     actor_id: UserId | None
-    act: Act
+    act: ModerationAction
     subject: Subject
     before: str
     after: str
@@ -128,21 +128,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AbuseReport:
     """What one person said about one thing; who they are is for moderators alone."""
 
     id: ReportId
     reporter_id: UserId
     subject: Subject
-    reason: Reason
+    reason: ReportReason
     words: str
     created_at: Instant
     closed_at: Instant | None
-    outcome: Outcome | None
+    outcome: ReportOutcome | None
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ModerationPolicy:
     """What waits before it is shown, of one site.
 
     ``holds_first_events``: public events of accounts younger than ``new_account_days`` wait until a moderator has shown one.
@@ -162,8 +162,8 @@ class Policy:
     revision: int = 0
 
 
-_HIDDEN = {Thing.EVENT: Act.HIDE, Thing.SERIES: Act.HIDE, Thing.GROUP: Act.HIDE}
-_SHOWN = {Thing.EVENT: Act.SHOW, Thing.SERIES: Act.SHOW, Thing.GROUP: Act.SHOW}
+_HIDDEN = {Thing.EVENT: ModerationAction.HIDE, Thing.SERIES: ModerationAction.HIDE, Thing.GROUP: ModerationAction.HIDE}
+_SHOWN = {Thing.EVENT: ModerationAction.SHOW, Thing.SERIES: ModerationAction.SHOW, Thing.GROUP: ModerationAction.SHOW}
 
 
 def host_of(pds_url: str) -> str:
@@ -179,7 +179,7 @@ def host_of(pds_url: str) -> str:
     return ".".join(labels[-2:])
 
 
-def is_burst(policy: Policy, *, counted: int, authors: int, events: int, new_hosts: int) -> bool:
+def is_burst(policy: ModerationPolicy, *, counted: int, authors: int, events: int, new_hosts: int) -> bool:
     """Whether a newcomer is part of too much at once: of their own, of their host's newcomers, of hosts that nobody knew."""
     return (
         counted > policy.most_events_of_author
@@ -189,36 +189,38 @@ def is_burst(policy: Policy, *, counted: int, authors: int, events: int, new_hos
     )
 
 
-def act_of(subject: Subject, before: State, after: State) -> Act:
+def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> ModerationAction:
     """What the log calls the step from one state to another."""
-    if after is State.HIDDEN:
-        return _HIDDEN.get(subject.thing, Act.BLOCK)
-    if after in {State.FIRST_EVENT, State.ARRIVAL, State.BURST}:
-        return Act.HOLD
-    if before is State.HIDDEN:
-        return _SHOWN.get(subject.thing, Act.UNBLOCK)
-    return Act.RELEASE
+    if after is SubjectVisibility.HIDDEN:
+        return _HIDDEN.get(subject.thing, ModerationAction.BLOCK)
+    if after in {SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST}:
+        return ModerationAction.HOLD
+    if before is SubjectVisibility.HIDDEN:
+        return _SHOWN.get(subject.thing, ModerationAction.UNBLOCK)
+    return ModerationAction.RELEASE
 
 
-def must_be_possible(subject: Subject, before: State, after: State) -> None:
+def must_be_possible(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> None:
     """Refused (``NothingToDo``) where a moderator asks for what is so already, or for what cannot be of such a thing."""
-    if after is before or (after is State.TRUSTED and subject.thing not in {Thing.PERSON, Thing.DID, Thing.EVENT}):
+    if after is before or (
+        after is SubjectVisibility.TRUSTED and subject.thing not in {Thing.PERSON, Thing.DID, Thing.EVENT}
+    ):
         raise Refused("There is nothing to do: it stands so already.", name="NothingToDo")
 
 
-def check_report(reason: str, words: str) -> tuple[Reason, str]:
+def check_report(reason: str, words: str) -> tuple[ReportReason, str]:
     """Raises InvalidForm."""
     problems = {}
     words = words.strip()
-    if reason not in set(Reason):
+    if reason not in set(ReportReason):
         problems["reason"] = "Choose what is wrong with it."
-    elif Reason(reason) is Reason.OTHER and not words:
+    elif ReportReason(reason) is ReportReason.OTHER and not words:
         problems["words"] = "Say in a few words what is wrong."
     if len(words) > MAX_WORDS:
         problems["words"] = f"At most {MAX_WORDS} characters."
     if problems:
         raise InvalidForm(problems)
-    return Reason(reason), words
+    return ReportReason(reason), words
 
 
 def check_reason(reason: str, *, is_told: bool) -> str:

@@ -15,7 +15,7 @@ WINDOW = HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
+class Newcomer:
     """``counted``: how many events came within the last ``WINDOW``, these included. ``is_new``: met just now."""
 
     did: str
@@ -35,7 +35,7 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingNewcomer:
     """A newcomer who waits for time. ``host``: as ``rules.host_of`` has it, empty where nobody has asked yet."""
 
     did: str
@@ -44,7 +44,7 @@ class Waiting:
     counted: int
 
 
-async def meet(tx: Transaction, came: Sequence[Came]) -> list[Author]:
+async def meet(tx: Transaction, came: Sequence[Came]) -> list[Newcomer]:
     """Events of these DIDs have come: each is met, or met again. In the order of DIDs, so that two never wait for each other."""
     ordered = sorted(came, key=lambda one: one.did)
     fresh = {one.did for one in ordered} - set(await _seen(tx, [one.did for one in ordered]))
@@ -64,7 +64,7 @@ async def meet(tx: Transaction, came: Sequence[Came]) -> list[Author]:
     await _meet_hosts(tx, sorted({one.host for one in ordered if one.did in fresh}))
     known = await _seen(tx, [one.did for one in ordered])
     return [
-        Author(one.did, row["host"], row["first_seen_at"], int(row["counted"]), one.did in fresh)
+        Newcomer(one.did, row["host"], row["first_seen_at"], int(row["counted"]), one.did in fresh)
         for one in ordered
         if (row := known.get(one.did)) is not None
     ]
@@ -100,7 +100,7 @@ async def _meet_hosts(tx: Transaction, hosts: Sequence[str]) -> None:
     )
 
 
-async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[Waiting]:
+async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[WaitingNewcomer]:
     """Newcomers who have waited long enough, the first one first; an hour where nobody could say yet on which host they are."""
     rows = await reader.fetch(
         """
@@ -112,7 +112,7 @@ async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[Waitin
         at_last=min(waiting_since, Instant(reader.now - WINDOW)),
         limit=limit,
     )
-    return [Waiting(row["did"], row["host"], row["first_seen_at"], int(row["counted"])) for row in rows]
+    return [WaitingNewcomer(row["did"], row["host"], row["first_seen_at"], int(row["counted"])) for row in rows]
 
 
 async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tuple[int, int]:

@@ -7,8 +7,8 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, PreconditionFailed
 from openmeet.domain.identities.queries import named_as
 from openmeet.domain.moderation import audit_log
-from openmeet.domain.moderation.audit_log import Line
-from openmeet.domain.moderation.model import Act, ActId, Policy, Subject, Thing
+from openmeet.domain.moderation.audit_log import NewLogEntry
+from openmeet.domain.moderation.model import ActId, ModerationAction, ModerationPolicy, Subject, Thing
 from openmeet.domain.users.model import Caller, UserId
 
 _NUMBERS = {
@@ -24,16 +24,16 @@ NAMES = ("holds_first_events", *_NUMBERS)
 SUBJECT = Subject(Thing.HOST, "this site")
 
 
-async def current(reader: Reader) -> Policy:
+async def current(reader: Reader) -> ModerationPolicy:
     """The defaults where nobody has changed anything."""
     row = await reader.fetch_one(f"select {', '.join(NAMES)}, revision from moderation_policy where id = 1")
     if row is None:
-        return Policy()
+        return ModerationPolicy()
     numbers = {name: row[name] for name in _NUMBERS}
-    return Policy(holds_first_events=bool(row["holds_first_events"]), **numbers, revision=row["revision"])
+    return ModerationPolicy(holds_first_events=bool(row["holds_first_events"]), **numbers, revision=row["revision"])
 
 
-def check(wanted: Policy) -> Policy:
+def check(wanted: ModerationPolicy) -> ModerationPolicy:
     """Raises InvalidForm, with the numbers that cannot be."""
     problems = {
         name: f"A whole number from {least} to {most}."
@@ -47,12 +47,12 @@ def check(wanted: Policy) -> Policy:
 
 async def change(
     tx: Transaction,
-    wanted: Policy,
+    wanted: ModerationPolicy,
     *,
     by: UserId | None,
     expected_revision: int | None = None,
     undoes: ActId | None = None,
-) -> Policy:
+) -> ModerationPolicy:
     """Keep another policy; the same changes nothing. PreconditionFailed when it was changed since ``expected_revision``."""
     before = await current(tx)
     if expected_revision is not None and before.revision != expected_revision:
@@ -75,18 +75,20 @@ async def change(
     )
     if not made:
         raise PreconditionFailed("This was changed since you opened it. Read it again, then change it.")
-    await audit_log.add(tx, by, [Line(Act.CHANGE_POLICY, SUBJECT, words_of(before), words_of(after), undoes=undoes)])
+    await audit_log.add(
+        tx, by, [NewLogEntry(ModerationAction.CHANGE_POLICY, SUBJECT, words_of(before), words_of(after), undoes=undoes)]
+    )
     return after
 
 
-def parsed(words: str) -> Policy:
+def parsed(words: str) -> ModerationPolicy:
     """The policy that a line of the log names."""
     said = dict(part.split("=") for part in words.split())
     numbers = {name: int(said[name]) for name in _NUMBERS}
-    return Policy(holds_first_events=said["holds_first_events"] == "1", **numbers)
+    return ModerationPolicy(holds_first_events=said["holds_first_events"] == "1", **numbers)
 
 
-def words_of(policy: Policy) -> str:
+def words_of(policy: ModerationPolicy) -> str:
     """The policy as a line of the log names it."""
     return " ".join(f"{one.name}={int(getattr(policy, one.name))}" for one in fields(policy) if one.name in NAMES)
 
@@ -113,7 +115,9 @@ async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
         now=tx.now,
     )
     if made:
-        await audit_log.add(tx, by, [Line(Act.NAME, Subject(Thing.PERSON, user_id), "", "moderator")])
+        await audit_log.add(
+            tx, by, [NewLogEntry(ModerationAction.NAME, Subject(Thing.PERSON, user_id), "", "moderator")]
+        )
     return made == 1
 
 
@@ -121,7 +125,9 @@ async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool
     """False when the command had not named them; whom the setting names stays."""
     gone = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
     if gone:
-        await audit_log.add(tx, by, [Line(Act.UNNAME, Subject(Thing.PERSON, user_id), "moderator", "")])
+        await audit_log.add(
+            tx, by, [NewLogEntry(ModerationAction.UNNAME, Subject(Thing.PERSON, user_id), "moderator", "")]
+        )
     return gone == 1
 
 

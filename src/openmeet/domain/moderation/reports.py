@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id
-from openmeet.domain.moderation.model import ActId, Outcome, Reason, Report, ReportId, Subject, Thing
+from openmeet.domain.moderation.model import AbuseReport, ActId, ReportId, ReportOutcome, ReportReason, Subject, Thing
 from openmeet.domain.paging import Page
 from openmeet.domain.users.model import UserId
 
@@ -22,7 +22,7 @@ class Bundle:
     since: Instant
 
 
-async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: Reason, words: str) -> Report:
+async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: ReportReason, words: str) -> AbuseReport:
     """A report; said again while it is open, it is changed and stays one."""
     row = await tx.fetch_one(
         f"""
@@ -59,7 +59,7 @@ async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: i
     return [Bundle(Subject(Thing(row["thing"]), row["subject"]), int(row["number"]), row["since"]) for row in rows]
 
 
-async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> list[Report]:
+async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> list[AbuseReport]:
     """Open reports about these things, the oldest first."""
     if not subjects:
         return []
@@ -71,7 +71,7 @@ async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> lis
     return [_report(row) for row in rows]
 
 
-async def of_person(reader: Reader, reporter_id: UserId, page: Page) -> list[Report]:
+async def of_person(reader: Reader, reporter_id: UserId, page: Page) -> list[AbuseReport]:
     """What somebody reported, the newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from reports where reporter_id = :reporter_id{page.clause('created_at', 'id')}",
@@ -81,7 +81,7 @@ async def of_person(reader: Reader, reporter_id: UserId, page: Page) -> list[Rep
     return [_report(row) for row in rows]
 
 
-async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> Report | None:
+async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> AbuseReport | None:
     row = await reader.fetch_one(
         f"select {_COLUMNS} from reports where reporter_id = :reporter_id and subject = :subject and closed_at is null",
         reporter_id=reporter_id,
@@ -90,7 +90,7 @@ async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> Report |
     return _report(row) if row else None
 
 
-async def close(tx: Transaction, subject: str, outcome: Outcome, act_id: ActId) -> int:
+async def close(tx: Transaction, subject: str, outcome: ReportOutcome, act_id: ActId) -> int:
     """Everything open about a thing is closed by this act; how many."""
     return await tx.execute(
         "update reports set closed_at = :now, outcome = :outcome, closed_by_act = :act_id"
@@ -121,14 +121,14 @@ async def count_open(reader: Reader) -> int:
     return int(row["number"]) if row else 0
 
 
-def _report(row: Row) -> Report:
-    return Report(
+def _report(row: Row) -> AbuseReport:
+    return AbuseReport(
         id=ReportId(row["id"]),
         reporter_id=UserId(row["reporter_id"]),
         subject=Subject(Thing(row["thing"]), row["subject"]),
-        reason=Reason(row["reason"]),
+        reason=ReportReason(row["reason"]),
         words=row["words"],
         created_at=Instant(row["created_at"]),
         closed_at=row["closed_at"],
-        outcome=None if row["outcome"] is None else Outcome(row["outcome"]),
+        outcome=None if row["outcome"] is None else ReportOutcome(row["outcome"]),
     )

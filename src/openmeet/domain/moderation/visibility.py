@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.moderation.model import Standing, State, Subject, Thing
+from openmeet.domain.moderation.model import ModerationStatus, Subject, SubjectVisibility, Thing
 from openmeet.domain.users.model import UserId
 
 _COLUMNS = "subject, thing, state, reason, decided_by, since"
@@ -45,13 +45,13 @@ def is_blocked(*subjects: str) -> str:
     )
 
 
-async def of(reader: Reader, subject: str) -> Standing | None:
+async def of(reader: Reader, subject: str) -> ModerationStatus | None:
     """None: nobody ever decided about it."""
     found = await of_each(reader, [subject])
     return found.get(subject)
 
 
-async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, Standing]:
+async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, ModerationStatus]:
     """The same for several."""
     if not subjects:
         return {}
@@ -63,8 +63,8 @@ async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, Standing
 
 
 async def listed(
-    reader: Reader, states: Sequence[State], *, after: tuple[Instant, str] | None, limit: int
-) -> list[Standing]:
+    reader: Reader, states: Sequence[SubjectVisibility], *, after: tuple[Instant, str] | None, limit: int
+) -> list[ModerationStatus]:
     """Subjects that stand so, the oldest first."""
     clause = "" if after is None else "and (since, subject) > (:after_since, :after_subject)"
     values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
@@ -78,10 +78,16 @@ async def listed(
 
 
 async def change(
-    tx: Transaction, subject: Subject, before: State, after: State, *, reason: str, by: UserId | None
+    tx: Transaction,
+    subject: Subject,
+    before: SubjectVisibility,
+    after: SubjectVisibility,
+    *,
+    reason: str,
+    by: UserId | None,
 ) -> bool:
     """Compare and set: False when the subject does not stand as before, since somebody else has just decided."""
-    if after is State.SHOWN:
+    if after is SubjectVisibility.SHOWN:
         changed = await tx.execute(
             "delete from moderation_states where subject = :subject and state = :before",
             subject=subject.id,
@@ -89,7 +95,7 @@ async def change(
         )
         return changed == 1
     values = {**_values(tx, subject, after), "reason": reason, "by": by}
-    if before is State.SHOWN:
+    if before is SubjectVisibility.SHOWN:
         changed = await tx.execute(
             "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
             " values (:subject, :thing, :state, :reason, :by, :now) on conflict (subject) do nothing",
@@ -105,7 +111,7 @@ async def change(
     return changed == 1
 
 
-async def hold(tx: Transaction, subjects: Sequence[Subject], state: State) -> None:
+async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisibility) -> None:
     """Let subjects wait that nobody has decided about."""
     await tx.execute_many(
         """
@@ -117,7 +123,7 @@ async def hold(tx: Transaction, subjects: Sequence[Subject], state: State) -> No
     )
 
 
-async def release(tx: Transaction, subjects: Sequence[str], state: State) -> int:
+async def release(tx: Transaction, subjects: Sequence[str], state: SubjectVisibility) -> int:
     """Show subjects that still stand so; how many."""
     if not subjects:
         return 0
@@ -137,7 +143,7 @@ async def keep_waiting(tx: Transaction, subjects: Sequence[str]) -> None:
         )
 
 
-async def count(reader: Reader, states: Sequence[State]) -> int:
+async def count(reader: Reader, states: Sequence[SubjectVisibility]) -> int:
     row = await reader.fetch_one(
         "select count(*) as number from moderation_states where state in :states",
         states=[state.value for state in states],
@@ -145,15 +151,15 @@ async def count(reader: Reader, states: Sequence[State]) -> int:
     return int(row["number"]) if row else 0
 
 
-def standing_of(row: Row) -> Standing:
-    return Standing(
+def standing_of(row: Row) -> ModerationStatus:
+    return ModerationStatus(
         Subject(Thing(row["thing"]), row["subject"]),
-        State(row["state"]),
+        SubjectVisibility(row["state"]),
         row["reason"],
         None if row["decided_by"] is None else UserId(row["decided_by"]),
         Instant(row["since"]),
     )
 
 
-def _values(tx: Transaction, subject: Subject, state: State) -> dict[str, object]:
+def _values(tx: Transaction, subject: Subject, state: SubjectVisibility) -> dict[str, object]:
     return {"subject": subject.id, "thing": subject.thing.value, "state": state.value, "now": tx.now}

@@ -10,11 +10,11 @@ from openmeet.domain.events.changes import tell_listeners
 from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries
 from openmeet.domain.groups import queries as groups
-from openmeet.domain.groups.model import GroupId, Role
+from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.moderation import actions, model
-from openmeet.domain.moderation.actions import Step
-from openmeet.domain.moderation.model import ActId, State, Subject, Thing
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.moderation.actions import StatusChange
+from openmeet.domain.moderation.model import ActId, Subject, SubjectVisibility, Thing
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.notifications.notify import tell
 from openmeet.domain.safety import subjects
 from openmeet.domain.series import date_queries
@@ -25,19 +25,23 @@ from openmeet.outbox import publications
 # So many newcomers are decided about in one transaction.
 AT_ONCE = 200
 
-_WAITING = (State.FIRST_EVENT, State.ARRIVAL, State.BURST)
+_WAITING = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST)
 
 
-async def decide(tx: Transaction, moderator: Caller, subject: Subject, after: State, reason: str) -> Step:
+async def decide(
+    tx: Transaction, moderator: Caller, subject: Subject, after: SubjectVisibility, reason: str
+) -> StatusChange:
     """Let a subject stand so. ``reason`` is told to those whose it is. Raises NotFound, Refused, Conflict, InvalidForm."""
     await _must_be_there(tx, subject)
-    is_told = after is State.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
+    is_told = after is SubjectVisibility.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
     step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
     await _follow(tx, [step])
     return step
 
 
-async def decide_waiting(tx: Transaction, moderator: Caller, after: State, *, host: str, reason: str) -> int:
+async def decide_waiting(
+    tx: Transaction, moderator: Caller, after: SubjectVisibility, *, host: str, reason: str
+) -> int:
     """Show or block newcomers who wait for a moderator, on one host or on all (empty); how many, up to ``AT_ONCE``."""
     rows = await tx.fetch(
         """
@@ -49,7 +53,7 @@ async def decide_waiting(tx: Transaction, moderator: Caller, after: State, *, ho
         limit=AT_ONCE,
     )
     waiting = [Subject(Thing.DID, row["subject"]) for row in rows]
-    steps = await actions.decide_all(tx, moderator.user_id, waiting, State.BURST, after, reason)
+    steps = await actions.decide_all(tx, moderator.user_id, waiting, SubjectVisibility.BURST, after, reason)
     await _follow(tx, steps)
     return len(steps)
 
@@ -69,7 +73,7 @@ async def _must_be_there(reader: Reader, subject: Subject) -> None:
         raise NotFound("There is no such thing.")
 
 
-async def _follow(tx: Transaction, steps: Sequence[Step]) -> None:
+async def _follow(tx: Transaction, steps: Sequence[StatusChange]) -> None:
     for step in steps:
         match step.subject.thing:
             case Thing.EVENT:
@@ -88,10 +92,10 @@ async def _follow(tx: Transaction, steps: Sequence[Step]) -> None:
                 continue
 
 
-async def _follow_person(tx: Transaction, person: UserId, step: Step) -> None:
-    if step.after is State.HIDDEN:
+async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) -> None:
+    if step.after is SubjectVisibility.HIDDEN:
         await reevaluation.turn_away(tx, person)
-    if step.before is State.FIRST_EVENT and step.after is not State.HIDDEN:
+    if step.before is SubjectVisibility.FIRST_EVENT and step.after is not SubjectVisibility.HIDDEN:
         await publications.wake_all_of(tx, person)
         row = await tx.fetch_one(
             "select id from events where author_id = :person and visibility = 'public' and is_draft = 0"
@@ -102,34 +106,40 @@ async def _follow_person(tx: Transaction, person: UserId, step: Step) -> None:
             await _tell_host(tx, EventId(row["id"]), step)
 
 
-async def _tell_host(tx: Transaction, event_id: EventId, step: Step) -> None:
+async def _tell_host(tx: Transaction, event_id: EventId, step: StatusChange) -> None:
     """Its author hears what a moderator decided and why; whoever asked to be told of the event hears that it is different."""
     event = await events.lock_for_update(tx, event_id)
     if event is None or event.is_gone:
         return
     await tell_listeners(tx, [event])
-    if step.after is not State.HIDDEN:
+    if step.after is not SubjectVisibility.HIDDEN:
         await publications.wake_all_of(tx, event.author_id)
-    if step.before in _WAITING and step.before is not State.FIRST_EVENT:
+    if step.before in _WAITING and step.before is not SubjectVisibility.FIRST_EVENT:
         # What came from the network and waited: nobody here had been told that it does.
         return
-    about = Particulars(answer="hidden" if step.after is State.HIDDEN else "shown", said=step.reason)
-    await tell(tx, [event.author_id], Kind.MODERATED, event.id, int(tx.now), about, starts_at=event.starts_at)
+    about = NotificationDetails(
+        answer="hidden" if step.after is SubjectVisibility.HIDDEN else "shown", said=step.reason
+    )
+    await tell(
+        tx, [event.author_id], NotificationKind.MODERATED, event.id, int(tx.now), about, starts_at=event.starts_at
+    )
 
 
-async def _tell_group(tx: Transaction, group_id: GroupId, step: Step) -> None:
+async def _tell_group(tx: Transaction, group_id: GroupId, step: StatusChange) -> None:
     """Those who run it hear what was decided and why; what of its events was to be published while it was hidden is, once it is shown."""
     group = await groups.lock(tx, group_id)
     if group is None or group.deleted_at is not None:
         return
-    if step.after is not State.HIDDEN:
+    if step.after is not SubjectVisibility.HIDDEN:
         await group_hosting.look_at_records(tx, group.id)
-    about = Particulars(answer="hidden" if step.after is State.HIDDEN else "shown", said=step.reason, group_id=group.id)
-    running = await membership_queries.ids_in_roles(tx, group.id, (Role.OWNER, Role.ADMIN), who_listen=False)
-    await tell(tx, running, Kind.GROUP_MODERATED, group.id, int(tx.now), about)
+    about = NotificationDetails(
+        answer="hidden" if step.after is SubjectVisibility.HIDDEN else "shown", said=step.reason, group_id=group.id
+    )
+    running = await membership_queries.ids_in_roles(tx, group.id, (GroupRole.OWNER, GroupRole.ADMIN), who_listen=False)
+    await tell(tx, running, NotificationKind.GROUP_MODERATED, group.id, int(tx.now), about)
 
 
-async def _tell_host_of_series(tx: Transaction, step: Step) -> None:
+async def _tell_host_of_series(tx: Transaction, step: StatusChange) -> None:
     """By the news about its next date: those have a page."""
     held = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
     coming = [event for event in held if not event.is_gone and not event.is_over(tx.now)] or held[-1:]

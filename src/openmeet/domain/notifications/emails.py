@@ -13,7 +13,13 @@ from groundwork.database.bulk import write_each
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.uuid7 import new_ids
 from openmeet.domain.notifications import preferences
-from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Addressee, Notification, Topic
+from openmeet.domain.notifications.model import (
+    DIGEST_MAIL,
+    NEWS_MAIL,
+    Notification,
+    NotificationRecipient,
+    NotificationTopic,
+)
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.notifications.queries import COLUMNS, notification_of
 from openmeet.domain.users.model import UserId
@@ -21,7 +27,7 @@ from openmeet.outbox.emails import owe_mails
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class DueEmail:
     """News that are to be mailed to one person not later than ``due_at``. ``is_bundled``: ``subject`` is another than theirs."""
 
     user_id: UserId
@@ -64,8 +70,8 @@ _WITH_HELD = {
 
 
 async def addressees_and_mails(
-    tx: Transaction, user_ids: Sequence[UserId], topic: Topic, sources: Collection[str], subject: str
-) -> list[tuple[Addressee, str | None, Instant | None]]:
+    tx: Transaction, user_ids: Sequence[UserId], topic: NotificationTopic, sources: Collection[str], subject: str
+) -> list[tuple[NotificationRecipient, str | None, Instant | None]]:
     """``preferences.addressees`` for a few people, each with the open mail to them about this subject, and when that is due.
 
     It stays open until the transaction ends.
@@ -85,7 +91,7 @@ async def addressees_and_mails(
     ]
 
 
-async def for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+async def for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, str]:
     """The open mail for each of these news, one per person: that about their subject, or another that is owed from now on.
 
     What cannot wait takes along what waited. The mails are locked, and the news are not in them yet.
@@ -96,7 +102,7 @@ async def for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str
     return found
 
 
-async def _for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, str]:
     known = await _lock_open(tx, news)
     late = {
         one.user_id: known[one.user_id][0]
@@ -137,14 +143,14 @@ async def _for_news(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, st
     return mail_of
 
 
-async def _lock_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, tuple[str, Instant]]:
+async def _lock_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, tuple[str, Instant]]:
     """The open mail of each person about their subject, and when it is due."""
     ids = list((await _find_open(tx, news)).values())
     rows = await tx.fetch(_LOCK_OPEN, ids=ids) if ids else []
     return {UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows}
 
 
-async def _find_open(tx: Transaction, news: Sequence[Waiting]) -> dict[UserId, str]:
+async def _find_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, str]:
     about = {one.user_id: one.subject for one in news}
     found = await tx.fetch(_FIND_OPEN, user_ids=list(about))
     return {UserId(row["user_id"]): row["id"] for row in found if about[row["user_id"]] == row["subject"]}

@@ -14,7 +14,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.users.model import UserId
 
 
-class Purpose(StrEnum):
+class LinkPurpose(StrEnum):
     """What a link is for; its subject is a topic or an event."""
 
     UNSUBSCRIBE = "unsubscribe"
@@ -22,15 +22,15 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class EmailLink:
     """Whose link it is and what it is about."""
 
     user_id: UserId
-    purpose: Purpose
+    purpose: LinkPurpose
     subject: str
 
 
-async def token_for(tx: Transaction, key: SigningKey, link: Link) -> str:
+async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
     """The token of the one link of this person, purpose and subject, from now on known here."""
     row = await tx.fetch_one(
         """
@@ -63,14 +63,14 @@ async def token_for(tx: Transaction, key: SigningKey, link: Link) -> str:
     return token
 
 
-async def find(reader: Reader, token: str, purpose: Purpose) -> Link | None:
+async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | None:
     """What the token opens; None when it is unknown, revoked, or for something else."""
     row = await reader.fetch_one(
         "select user_id, subject from mail_links where token_hash = :token_hash and purpose = :purpose",
         token_hash=_hash(token),
         purpose=purpose.value,
     )
-    return Link(UserId(row["user_id"]), purpose, row["subject"]) if row else None
+    return EmailLink(UserId(row["user_id"]), purpose, row["subject"]) if row else None
 
 
 async def revoke_all(tx: Transaction, user_id: UserId) -> int:

@@ -17,7 +17,7 @@ NEWS_MAIL: Final = "news"  # its subject is a row of news_mails
 DIGEST_MAIL: Final = "digest"  # its subject is the day, in the person's zone; its revision the instant that it is due
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """The occasions. The subject of each is an event, unless it stands in ``OF_GROUPS``."""
 
     EVENT_CHANGED = "event_changed"
@@ -57,18 +57,18 @@ class Kind(StrEnum):
 # name the group.
 OF_GROUPS = frozenset(
     {
-        Kind.JOIN_REQUEST,
-        Kind.JOIN_DECIDED,
-        Kind.ROLE_CHANGED,
-        Kind.OWNERSHIP,
-        Kind.ANNOUNCEMENT,
-        Kind.GROUP_MENTION,
-        Kind.GROUP_MODERATED,
+        NotificationKind.JOIN_REQUEST,
+        NotificationKind.JOIN_DECIDED,
+        NotificationKind.ROLE_CHANGED,
+        NotificationKind.OWNERSHIP,
+        NotificationKind.ANNOUNCEMENT,
+        NotificationKind.GROUP_MENTION,
+        NotificationKind.GROUP_MODERATED,
     }
 )
 
 
-class Topic(StrEnum):
+class NotificationTopic(StrEnum):
     """What people choose about: kinds that they think of as one."""
 
     CHANGES = "changes"
@@ -87,38 +87,38 @@ class Topic(StrEnum):
     OWN_ANSWERS = "own_answers"
 
 
-TOPICS: Mapping[Kind, Topic] = {
-    Kind.EVENT_CHANGED: Topic.CHANGES,
-    Kind.EVENT_CANCELLED: Topic.CHANGES,
-    Kind.EVENT_REINSTATED: Topic.CHANGES,
-    Kind.EVENT_DELETED: Topic.CHANGES,
-    Kind.MOVED_UP: Topic.WAITLIST,
-    Kind.NEW_ANSWER: Topic.ANSWERS,
-    Kind.REMINDER: Topic.REMINDERS,
-    Kind.NEW_DATE: Topic.NEW_DATES,
-    Kind.SERIES_PAUSED: Topic.CHANGES,
-    Kind.SERIES_RESUMED: Topic.CHANGES,
-    Kind.SERIES_OFFERED: Topic.ANSWERS,
-    Kind.HOST_MESSAGE: Topic.MESSAGES,
-    Kind.GROUP_EVENT: Topic.GROUP_EVENTS,
-    Kind.ANNOUNCEMENT: Topic.ANNOUNCEMENTS,
-    Kind.JOIN_REQUEST: Topic.REQUESTS,
-    Kind.JOIN_DECIDED: Topic.MEMBERSHIP,
-    Kind.ROLE_CHANGED: Topic.MEMBERSHIP,
-    Kind.OWNERSHIP: Topic.MEMBERSHIP,
-    Kind.SEAT_OFFERED: Topic.WAITLIST,
-    Kind.SEAT_WITHDRAWN: Topic.WAITLIST,
-    Kind.ANSWER_APPROVED: Topic.WAITLIST,
-    Kind.ANSWER_DECLINED: Topic.WAITLIST,
-    Kind.INVITED: Topic.WAITLIST,
-    Kind.FOREIGN_ANSWERS: Topic.ANSWERS,
-    Kind.MENTION: Topic.MENTIONS,
-    Kind.GROUP_MENTION: Topic.MENTIONS,
-    Kind.RECORD_DELETED: Topic.CHANGES,
-    Kind.MODERATED: Topic.CHANGES,
-    Kind.GROUP_MODERATED: Topic.MEMBERSHIP,
-    Kind.SEARCH_FIND: Topic.SEARCHES,
-    Kind.HOST_EVENT: Topic.HOSTS,
+TOPICS: Mapping[NotificationKind, NotificationTopic] = {
+    NotificationKind.EVENT_CHANGED: NotificationTopic.CHANGES,
+    NotificationKind.EVENT_CANCELLED: NotificationTopic.CHANGES,
+    NotificationKind.EVENT_REINSTATED: NotificationTopic.CHANGES,
+    NotificationKind.EVENT_DELETED: NotificationTopic.CHANGES,
+    NotificationKind.MOVED_UP: NotificationTopic.WAITLIST,
+    NotificationKind.NEW_ANSWER: NotificationTopic.ANSWERS,
+    NotificationKind.REMINDER: NotificationTopic.REMINDERS,
+    NotificationKind.NEW_DATE: NotificationTopic.NEW_DATES,
+    NotificationKind.SERIES_PAUSED: NotificationTopic.CHANGES,
+    NotificationKind.SERIES_RESUMED: NotificationTopic.CHANGES,
+    NotificationKind.SERIES_OFFERED: NotificationTopic.ANSWERS,
+    NotificationKind.HOST_MESSAGE: NotificationTopic.MESSAGES,
+    NotificationKind.GROUP_EVENT: NotificationTopic.GROUP_EVENTS,
+    NotificationKind.ANNOUNCEMENT: NotificationTopic.ANNOUNCEMENTS,
+    NotificationKind.JOIN_REQUEST: NotificationTopic.REQUESTS,
+    NotificationKind.JOIN_DECIDED: NotificationTopic.MEMBERSHIP,
+    NotificationKind.ROLE_CHANGED: NotificationTopic.MEMBERSHIP,
+    NotificationKind.OWNERSHIP: NotificationTopic.MEMBERSHIP,
+    NotificationKind.SEAT_OFFERED: NotificationTopic.WAITLIST,
+    NotificationKind.SEAT_WITHDRAWN: NotificationTopic.WAITLIST,
+    NotificationKind.ANSWER_APPROVED: NotificationTopic.WAITLIST,
+    NotificationKind.ANSWER_DECLINED: NotificationTopic.WAITLIST,
+    NotificationKind.INVITED: NotificationTopic.WAITLIST,
+    NotificationKind.FOREIGN_ANSWERS: NotificationTopic.ANSWERS,
+    NotificationKind.MENTION: NotificationTopic.MENTIONS,
+    NotificationKind.GROUP_MENTION: NotificationTopic.MENTIONS,
+    NotificationKind.RECORD_DELETED: NotificationTopic.CHANGES,
+    NotificationKind.MODERATED: NotificationTopic.CHANGES,
+    NotificationKind.GROUP_MODERATED: NotificationTopic.MEMBERSHIP,
+    NotificationKind.SEARCH_FIND: NotificationTopic.SEARCHES,
+    NotificationKind.HOST_EVENT: NotificationTopic.HOSTS,
 }
 
 
@@ -135,15 +135,15 @@ class Channel(StrEnum):
 _DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
 # What one did oneself is no news: the mail is for what it carries.
 _BY_MAIL: Mapping[Channel, bool] = {Channel.IN_APP: False, Channel.EMAIL: True, Channel.DIGEST: False}
-BY_MAIL_ALONE: Final = frozenset({Topic.OWN_ANSWERS})
+BY_MAIL_ALONE: Final = frozenset({NotificationTopic.OWN_ANSWERS})
 _IN_DIGEST: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.DIGEST: True}
 
 
-def defaults_of(topic: Topic) -> Mapping[Channel, bool]:
+def defaults_of(topic: NotificationTopic) -> Mapping[Channel, bool]:
     """Where news of this topic reach whoever has chosen nothing about it."""
     if topic in BY_MAIL_ALONE:
         return _BY_MAIL
-    return _IN_DIGEST if topic in {Topic.SEARCHES, Topic.HOSTS} else _DEFAULTS
+    return _IN_DIGEST if topic in {NotificationTopic.SEARCHES, NotificationTopic.HOSTS} else _DEFAULTS
 
 
 # When a digest is sent to whoever has not said when.
@@ -160,7 +160,7 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressee:
+class NotificationRecipient:
     """How one person is told about one topic. ``has_address``: a confirmed e-mail address is known."""
 
     user_id: UserId
@@ -179,7 +179,7 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
-class Particulars:
+class NotificationDetails:
     """What news say beside their subject, as it was then. ``answer`` is a status of attendance, in news of groups a role or a step;
     of a new date that of who goes to all of its series.
 
@@ -213,7 +213,7 @@ class Particulars:
         return self.starts is not None or self.is_at is not None or self.is_near
 
 
-NOTHING_MORE = Particulars()
+NOTHING_MORE = NotificationDetails()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +222,8 @@ class Notification:
 
     id: NotificationId
     user_id: UserId
-    kind: Kind
+    kind: NotificationKind
     subject_id: str
     created_at: Instant
     read_at: Instant | None
-    particulars: Particulars = NOTHING_MORE
+    particulars: NotificationDetails = NOTHING_MORE

@@ -4,26 +4,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
-from groundwork.database.together import Write
+from groundwork.database.together import SqlWrite
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.moderation.blocks import unwilling_among
 from openmeet.domain.notifications import emails, preferences, queries, rules
-from openmeet.domain.notifications.emails import Waiting
+from openmeet.domain.notifications.emails import DueEmail
 from openmeet.domain.notifications.model import (
     NOTHING_MORE,
     TOPICS,
-    Addressee,
     Channel,
     Hours,
-    Kind,
-    Particulars,
-    Topic,
+    NotificationDetails,
+    NotificationKind,
+    NotificationRecipient,
+    NotificationTopic,
 )
 from openmeet.domain.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Notice:
     """News about one subject for these people. ``starts_at`` and ``bundle`` as for ``tell``.
 
     ``sources``: persons and groups that they come from, beside those that the particulars name: who blocks or mutes one of them, or is
@@ -33,19 +33,19 @@ class Telling:
     to: Sequence[UserId]
     subject_id: str
     revision: int
-    particulars: Particulars = NOTHING_MORE
+    particulars: NotificationDetails = NOTHING_MORE
     starts_at: Instant | None = None
     bundle: str = ""
     sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _RecipientChannel:
     """One person who is told, and by which kind of mail."""
 
-    addressee: Addressee
+    addressee: NotificationRecipient
     channel: Channel | None
-    telling: Telling
+    telling: Notice
 
     @property
     def about(self) -> tuple[UserId, str, int]:
@@ -55,10 +55,10 @@ class _Told:
 async def tell(
     tx: Transaction,
     to: Sequence[UserId],
-    kind: Kind,
+    kind: NotificationKind,
     subject_id: str,
     revision: int,
-    particulars: Particulars = NOTHING_MORE,
+    particulars: NotificationDetails = NOTHING_MORE,
     *,
     starts_at: Instant | None = None,
     bundle: str = "",
@@ -70,21 +70,21 @@ async def tell(
     holds the lock on the subject's row. ``bundle``: what the mail is about in which these news wait, where that is not the subject.
     ``sources``: see ``Telling``.
     """
-    await tell_each(tx, kind, [Telling(to, subject_id, revision, particulars, starts_at, bundle, sources)])
+    await tell_each(tx, kind, [Notice(to, subject_id, revision, particulars, starts_at, bundle, sources)])
 
 
-async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> None:
+async def tell_each(tx: Transaction, kind: NotificationKind, tellings: Sequence[Notice]) -> None:
     """Several tellings, in hardly more statements than one. A person is told of one subject at most, however often."""
     if not any(one.to for one in tellings):
         return
     addressees = await _addressees(tx, kind, tellings)
-    told: list[_Told] = []
+    told: list[_RecipientChannel] = []
     for one, willing in zip(tellings, addressees, strict=True):
         is_mailed = rules.is_mailed(kind, one.particulars)
         for addressee in willing:
             channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
-                told.append(_Told(addressee, channel, one))
+                told.append(_RecipientChannel(addressee, channel, one))
     known = await queries.told(tx, kind, [one.about for one in told])
     fresh = [one for one in told if one.about not in known]
     mail_of = await emails.for_news(tx, _waiting(kind, fresh, tx.now))
@@ -92,7 +92,7 @@ async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) ->
         tx,
         kind,
         [
-            queries.News(
+            queries.NotificationRow(
                 *one.about,
                 one.telling.particulars,
                 Channel.IN_APP in one.addressee.channels,
@@ -106,7 +106,9 @@ async def tell_each(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) ->
     await emails.owe_digests(tx, [(one.user_id, *rules.next_digest(one.hours, tx.now)) for one in digests])
 
 
-async def _addressees(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) -> list[list[Addressee]]:
+async def _addressees(
+    tx: Transaction, kind: NotificationKind, tellings: Sequence[Notice]
+) -> list[list[NotificationRecipient]]:
     """Whom each of them reaches, without those who keep its sources away."""
     people = [user_id for one in tellings for user_id in one.to]
     sources = [rules.sources_of(kind, one.particulars, one.sources) for one in tellings]
@@ -125,9 +127,9 @@ async def _addressees(tx: Transaction, kind: Kind, tellings: Sequence[Telling]) 
     ]
 
 
-def _waiting(kind: Kind, told: Sequence[_Told], now: Instant) -> list[Waiting]:
+def _waiting(kind: NotificationKind, told: Sequence[_RecipientChannel], now: Instant) -> list[DueEmail]:
     """What is to be mailed to each person, once, and when the first of it has to be."""
-    waiting: dict[UserId, Waiting] = {}
+    waiting: dict[UserId, DueEmail] = {}
     for one in told:
         if one.channel is not Channel.EMAIL:
             continue
@@ -135,18 +137,23 @@ def _waiting(kind: Kind, told: Sequence[_Told], now: Instant) -> list[Waiting]:
         due_at = rules.mail_due_at(one.addressee.hours, now, urgent=is_urgent, waits=rules.waits_for(kind))
         user_id, subject = one.addressee.user_id, one.telling.bundle or one.telling.subject_id
         if user_id not in waiting or due_at < waiting[user_id].due_at:
-            waiting[user_id] = Waiting(user_id, subject, due_at, is_bundled=bool(one.telling.bundle))
+            waiting[user_id] = DueEmail(user_id, subject, due_at, is_bundled=bool(one.telling.bundle))
     return list(waiting.values())
 
 
 async def telling(
-    tx: Transaction, to: Sequence[UserId], kind: Kind, subject_id: str, revision: int, particulars: Particulars
-) -> Sequence[Write] | None:
+    tx: Transaction,
+    to: Sequence[UserId],
+    kind: NotificationKind,
+    subject_id: str,
+    revision: int,
+    particulars: NotificationDetails,
+) -> Sequence[SqlWrite] | None:
     """``tell``, to be written together with what these few are told of; None where there is more to it than that.
 
     Of news that are not urgent, which join the mail that waits.
     """
-    writes: list[Write] = []
+    writes: list[SqlWrite] = []
     sources = rules.sources_of(kind, particulars, ())
     for one, open_id, leaves_at in await emails.addressees_and_mails(tx, to, TOPICS[kind], sources, subject_id):
         channel = rules.channel_of_mail(one) if rules.is_mailed(kind, particulars) else None
@@ -158,12 +165,12 @@ async def telling(
             mail_id = open_id
         is_shown = Channel.IN_APP in one.channels
         if is_shown or mail_id is not None:
-            news = queries.News(one.user_id, subject_id, revision, particulars, is_shown, mail_id)
+            news = queries.NotificationRow(one.user_id, subject_id, revision, particulars, is_shown, mail_id)
             writes.append(queries.inserting(tx, kind, news))
     return writes
 
 
-async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: str) -> bool:
+async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, subject_id: str) -> bool:
     """Forget the newest news of this kind about a subject; False where there are none, or the person may have read them.
 
     The caller holds the lock on the subject's row. A mail that is left without news is not sent.
@@ -171,7 +178,7 @@ async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: st
     return await queries.take_back(tx, user_id, kind, subject_id)
 
 
-async def reached(reader: Reader, people: Sequence[UserId], kind: Kind) -> list[UserId]:
+async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKind) -> list[UserId]:
     """Those of these people whom news of this kind would reach, on their page or by mail, in their order."""
     reachable = {
         one.user_id
@@ -186,7 +193,7 @@ async def mark_all_read(tx: Transaction, user_id: UserId) -> None:
     await queries.mark_read(tx, user_id)
 
 
-async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[Topic, frozenset[Channel]]) -> None:
+async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationTopic, frozenset[Channel]]) -> None:
     """Hear of these topics through these channels; topics that are not named stay as they are."""
     await preferences.put(
         tx,
@@ -200,12 +207,12 @@ async def choose_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
     await preferences.put_hours(tx, user_id, hours)
 
 
-async def stop_mail(tx: Transaction, user_id: UserId, topic: Topic) -> None:
+async def stop_mail(tx: Transaction, user_id: UserId, topic: NotificationTopic) -> None:
     """No more mail about a topic, neither at once nor in a digest; the page still tells."""
     await preferences.put(tx, user_id, {(topic, Channel.EMAIL): False, (topic, Channel.DIGEST): False})
 
 
-def _channel(kind: Kind, one: Telling, addressee: Addressee, now: Instant) -> Channel | None:
+def _channel(kind: NotificationKind, one: Notice, addressee: NotificationRecipient, now: Instant) -> Channel | None:
     """How it is mailed to them: at once, too, where their digest would come too late."""
     channel = rules.channel_of_mail(addressee)
     if channel is Channel.DIGEST:
@@ -215,5 +222,5 @@ def _channel(kind: Kind, one: Telling, addressee: Addressee, now: Instant) -> Ch
     return channel
 
 
-def _is_urgent(kind: Kind, one: Telling, now: Instant) -> bool:
+def _is_urgent(kind: NotificationKind, one: Notice, now: Instant) -> bool:
     return rules.is_urgent(kind, one.particulars, one.starts_at, now)

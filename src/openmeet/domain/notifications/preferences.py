@@ -9,7 +9,14 @@ from typing import Final
 
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.moderation.blocks import is_unwilling
-from openmeet.domain.notifications.model import DIGEST_HOUR, Addressee, Channel, Hours, Topic, defaults_of
+from openmeet.domain.notifications.model import (
+    DIGEST_HOUR,
+    Channel,
+    Hours,
+    NotificationRecipient,
+    NotificationTopic,
+    defaults_of,
+)
 from openmeet.domain.users.model import UserId
 
 # How many people one statement is about: engines limit the number of parameters.
@@ -42,13 +49,13 @@ _STATEMENTS = {has_sources: statement(has_sources=has_sources) for has_sources i
 
 
 async def addressees(
-    reader: Reader, user_ids: Sequence[UserId], topic: Topic, sources: Collection[str] = ()
-) -> list[Addressee]:
+    reader: Reader, user_ids: Sequence[UserId], topic: NotificationTopic, sources: Collection[str] = ()
+) -> list[NotificationRecipient]:
     """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing.
 
     Guests who gave an address are. ``sources``: persons and groups from whom it comes; who keeps one away is told nothing.
     """
-    found: list[Addressee] = []
+    found: list[NotificationRecipient] = []
     values = {"sources": sorted(sources)} if sources else {}
     ordered = sorted(set(user_ids))
     for start in range(0, len(ordered), AT_ONCE):
@@ -63,7 +70,7 @@ def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
     return (list(own) for _, own in groupby(rows, key=itemgetter("id")))
 
 
-def addressee_of(own: Sequence[Row], topic: Topic) -> Addressee:
+def addressee_of(own: Sequence[Row], topic: NotificationTopic) -> NotificationRecipient:
     """The model value of one person's rows."""
     chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
     channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
@@ -71,10 +78,10 @@ def addressee_of(own: Sequence[Row], topic: Topic) -> Addressee:
     if first["kind"] != "person":
         # Nobody signs in as a guest: mail is all that reaches them.
         channels -= {Channel.IN_APP}
-    return Addressee(UserId(first["id"]), first["email"] is not None, channels, _hours_of(first))
+    return NotificationRecipient(UserId(first["id"]), first["email"] is not None, channels, _hours_of(first))
 
 
-async def of_person(reader: Reader, user_id: UserId) -> dict[Topic, frozenset[Channel]]:
+async def of_person(reader: Reader, user_id: UserId) -> dict[NotificationTopic, frozenset[Channel]]:
     """Everything one person hears of, by topic."""
     rows = await reader.fetch(
         "select topic, channel, is_on from notification_preferences where user_id = :user_id order by topic, channel",
@@ -85,7 +92,7 @@ async def of_person(reader: Reader, user_id: UserId) -> dict[Topic, frozenset[Ch
         topic: frozenset(
             channel for channel in Channel if chosen.get((topic.value, channel.value), defaults_of(topic)[channel])
         )
-        for topic in Topic
+        for topic in NotificationTopic
     }
 
 
@@ -95,7 +102,7 @@ async def hours(reader: Reader, user_id: UserId) -> Hours | None:
     return _hours_of(rows[0]) if rows else None
 
 
-async def put(tx: Transaction, user_id: UserId, chosen: Mapping[tuple[Topic, Channel], bool]) -> None:
+async def put(tx: Transaction, user_id: UserId, chosen: Mapping[tuple[NotificationTopic, Channel], bool]) -> None:
     await tx.execute_many(
         """
         insert into notification_preferences (user_id, topic, channel, is_on, updated_at)
@@ -168,7 +175,9 @@ _TOPIC: Final = """select cast(:topic_{number} as text) as topic, cast(:in_app_{
                  cast(:email_{number} as integer) as email, cast(:digest_{number} as integer) as digest"""
 
 
-async def count(reader: Reader, crowd: str, parameters: Mapping[str, object], topics: Collection[Topic]) -> Reached:
+async def count(
+    reader: Reader, crowd: str, parameters: Mapping[str, object], topics: Collection[NotificationTopic]
+) -> Reached:
     """``crowd``: a ``with`` clause, the last of which is ``heard (user_id, topic, is_mailed)``: who hears something about a topic,
 
     and whether that is worth a mail. Somebody in it several times counts once.

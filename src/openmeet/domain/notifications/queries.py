@@ -7,10 +7,10 @@ import msgspec
 
 from groundwork.clock import Instant
 from groundwork.database.bulk import write_each
-from groundwork.database.together import Write
+from groundwork.database.together import SqlWrite
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.uuid7 import new_id, new_ids
-from openmeet.domain.notifications.model import Kind, Notification, NotificationId, Particulars
+from openmeet.domain.notifications.model import Notification, NotificationDetails, NotificationId, NotificationKind
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.users.model import UserId
 
@@ -46,16 +46,16 @@ def notification_of(row: Row) -> Notification:
     return Notification(
         NotificationId(row["id"]),
         UserId(row["user_id"]),
-        Kind(row["kind"]),
+        NotificationKind(row["kind"]),
         row["subject_id"],
         row["created_at"],
         row["read_at"],
-        msgspec.json.decode(row["particulars"], type=Particulars),
+        msgspec.json.decode(row["particulars"], type=NotificationDetails),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NotificationRow:
     """What one person is told about one revision of a subject. ``is_shown``: their page shows it.
 
     ``mail_id``: the mail that it goes into, which is open and locked; ``is_for_digest``: it waits for the next digest.
@@ -64,13 +64,15 @@ class News:
     user_id: UserId
     subject_id: str
     revision: int
-    particulars: Particulars
+    particulars: NotificationDetails
     is_shown: bool
     mail_id: str | None = None
     is_for_digest: bool = False
 
 
-async def told(tx: Transaction, kind: Kind, about: Sequence[tuple[UserId, str, int]]) -> set[tuple[UserId, str, int]]:
+async def told(
+    tx: Transaction, kind: NotificationKind, about: Sequence[tuple[UserId, str, int]]
+) -> set[tuple[UserId, str, int]]:
     """Those of these (person, subject, revision) of which the person was told before. Each subject's row is locked."""
     found: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
@@ -85,7 +87,7 @@ async def told(tx: Transaction, kind: Kind, about: Sequence[tuple[UserId, str, i
     return found
 
 
-async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> None:
+async def insert(tx: Transaction, kind: NotificationKind, news: Sequence[NotificationRow]) -> None:
     """Tell each person; who was told already is not told again."""
     written = {one: msgspec.json.encode(one).decode() for one in {one.particulars for one in news}}
     ids = new_ids(tx.now, len(news))
@@ -93,13 +95,13 @@ async def insert(tx: Transaction, kind: Kind, news: Sequence[News]) -> None:
     await write_each(tx, _INSERT_EACH, rows, kind=kind.value, now=tx.now)
 
 
-def inserting(tx: Transaction, kind: Kind, news: News) -> Write:
+def inserting(tx: Transaction, kind: NotificationKind, news: NotificationRow) -> SqlWrite:
     """``insert`` of one, as a part of what is written together."""
     values = _values(new_id(tx.now), news, msgspec.json.encode(news.particulars).decode())
-    return Write(_INSERT, {**values, "kind": kind.value, "now": tx.now})
+    return SqlWrite(_INSERT, {**values, "kind": kind.value, "now": tx.now})
 
 
-def _values(new: str, one: News, particulars: str) -> dict[str, object]:
+def _values(new: str, one: NotificationRow, particulars: str) -> dict[str, object]:
     return {
         "id": new,
         "user_id": one.user_id,
@@ -112,7 +114,7 @@ def _values(new: str, one: News, particulars: str) -> dict[str, object]:
     }
 
 
-async def take_back(tx: Transaction, user_id: UserId, kind: Kind, subject_id: str) -> bool:
+async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, subject_id: str) -> bool:
     """Delete the newest of these news if they were neither read on the page nor mailed."""
     taken = await tx.execute(
         """

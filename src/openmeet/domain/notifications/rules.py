@@ -6,7 +6,13 @@ from datetime import time, timedelta
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm
-from openmeet.domain.notifications.model import Addressee, Channel, Hours, Kind, Particulars
+from openmeet.domain.notifications.model import (
+    Channel,
+    Hours,
+    NotificationDetails,
+    NotificationKind,
+    NotificationRecipient,
+)
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # News of one person about one subject within this time become one mail.
@@ -24,22 +30,22 @@ _HOUR_AND_MINUTE = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 # What somebody wants or does; whoever keeps them away is not told. What concerns one's own answers, roles and groups is always told.
 _OF_SOMEBODY = frozenset(
     {
-        Kind.NEW_ANSWER,
-        Kind.HOST_MESSAGE,
-        Kind.GROUP_EVENT,
-        Kind.ANNOUNCEMENT,
-        Kind.JOIN_REQUEST,
-        Kind.INVITED,
-        Kind.SERIES_OFFERED,
-        Kind.MENTION,
-        Kind.GROUP_MENTION,
-        Kind.SEARCH_FIND,
-        Kind.HOST_EVENT,
+        NotificationKind.NEW_ANSWER,
+        NotificationKind.HOST_MESSAGE,
+        NotificationKind.GROUP_EVENT,
+        NotificationKind.ANNOUNCEMENT,
+        NotificationKind.JOIN_REQUEST,
+        NotificationKind.INVITED,
+        NotificationKind.SERIES_OFFERED,
+        NotificationKind.MENTION,
+        NotificationKind.GROUP_MENTION,
+        NotificationKind.SEARCH_FIND,
+        NotificationKind.HOST_EVENT,
     }
 )
 
 
-def sources_of(kind: Kind, particulars: Particulars, others: Sequence[str]) -> set[str]:
+def sources_of(kind: NotificationKind, particulars: NotificationDetails, others: Sequence[str]) -> set[str]:
     """The persons and groups from whom such news come, where one may want to hear nothing of them."""
     if kind not in _OF_SOMEBODY:
         return set()
@@ -47,12 +53,14 @@ def sources_of(kind: Kind, particulars: Particulars, others: Sequence[str]) -> s
     return {*others, *(source for source in named if source is not None)}
 
 
-def is_mailed(kind: Kind, particulars: Particulars) -> bool:
+def is_mailed(kind: NotificationKind, particulars: NotificationDetails) -> bool:
     """Whether the news are worth a mail: a corrected description is not, another time or place is."""
-    return kind is not Kind.EVENT_CHANGED or particulars.is_move
+    return kind is not NotificationKind.EVENT_CHANGED or particulars.is_move
 
 
-def is_urgent(kind: Kind, particulars: Particulars, starts_at: Instant | None, now: Instant) -> bool:
+def is_urgent(
+    kind: NotificationKind, particulars: NotificationDetails, starts_at: Instant | None, now: Instant
+) -> bool:
     """Whether somebody could travel in vain, or stay at home in vain: it is off, or on again, it moved, or it starts within a
     day; or lose a place.
 
@@ -60,51 +68,51 @@ def is_urgent(kind: Kind, particulars: Particulars, starts_at: Instant | None, n
     """
     match kind:
         case (
-            Kind.NEW_ANSWER
-            | Kind.REMINDER
-            | Kind.NEW_DATE
-            | Kind.SERIES_OFFERED
-            | Kind.GROUP_EVENT
-            | Kind.FOREIGN_ANSWERS
-            | Kind.RECORD_DELETED
-            | Kind.MODERATED
-            | Kind.SEARCH_FIND
-            | Kind.HOST_EVENT
+            NotificationKind.NEW_ANSWER
+            | NotificationKind.REMINDER
+            | NotificationKind.NEW_DATE
+            | NotificationKind.SERIES_OFFERED
+            | NotificationKind.GROUP_EVENT
+            | NotificationKind.FOREIGN_ANSWERS
+            | NotificationKind.RECORD_DELETED
+            | NotificationKind.MODERATED
+            | NotificationKind.SEARCH_FIND
+            | NotificationKind.HOST_EVENT
         ):
             return False
         # An offer runs out: half an hour of it is worth more than a bundle. So is that it is none any more.
-        case Kind.SEAT_OFFERED | Kind.SEAT_WITHDRAWN:
+        case NotificationKind.SEAT_OFFERED | NotificationKind.SEAT_WITHDRAWN:
             return True
-        case Kind.EVENT_CANCELLED | Kind.EVENT_REINSTATED | Kind.EVENT_DELETED:
+        case NotificationKind.EVENT_CANCELLED | NotificationKind.EVENT_REINSTATED | NotificationKind.EVENT_DELETED:
             return True
-        case Kind.EVENT_CHANGED if particulars.is_move:
+        case NotificationKind.EVENT_CHANGED if particulars.is_move:
             return True
         case _:
             return starts_at is not None and now <= starts_at < now + NEAR
 
 
-def channel_of_mail(addressee: Addressee) -> Channel | None:
+def channel_of_mail(addressee: NotificationRecipient) -> Channel | None:
     """How mail goes to them: at once, in the digest, or not at all. At once wins, because nothing is sent twice."""
     if not addressee.has_address:
         return None
     return next((one for one in (Channel.EMAIL, Channel.DIGEST) if one in addressee.channels), None)
 
 
-def is_too_late_in(digest_at: Instant, kind: Kind, starts_at: Instant | None, *, urgent: bool) -> bool:
+def is_too_late_in(digest_at: Instant, kind: NotificationKind, starts_at: Instant | None, *, urgent: bool) -> bool:
     """Whether news are of no use in a digest that is sent then: the event has begun, or the place is the next one's.
 
     A reminder of what begins at about that hour would be read when one ought to be there.
     """
-    if kind is Kind.SEAT_OFFERED:
+    if kind is NotificationKind.SEAT_OFFERED:
         return True
-    if kind is Kind.REMINDER:
+    if kind is NotificationKind.REMINDER:
         return starts_at is not None and starts_at - REMINDED_BEFORE <= digest_at
     return urgent and starts_at is not None and starts_at <= digest_at
 
 
-def waits_for(kind: Kind) -> int:
+def waits_for(kind: NotificationKind) -> int:
     """How long such news wait for more of their sort, in microseconds: what a host sends now leaves now, but wakes nobody."""
-    return 0 if kind is Kind.HOST_MESSAGE else BUNDLED_FOR
+    return 0 if kind is NotificationKind.HOST_MESSAGE else BUNDLED_FOR
 
 
 def mail_due_at(hours: Hours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:

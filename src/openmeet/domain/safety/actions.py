@@ -4,7 +4,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.moderation import blocks, model, reports
-from openmeet.domain.moderation.model import Reason, Report, Subject, Thing
+from openmeet.domain.moderation.model import AbuseReport, ReportReason, Subject, Thing
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import Meant
 from openmeet.domain.series import follower_queries
@@ -12,7 +12,9 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId
 
 
-async def report(tx: Transaction, caller: Caller, thing: Thing, address: str, reason: Reason, words: str) -> Report:
+async def report(
+    tx: Transaction, caller: Caller, thing: Thing, address: str, reason: ReportReason, words: str
+) -> AbuseReport:
     """Tell the moderators; said again while it is open, it is changed. Raises NotFound, Refused (``OwnThing``)."""
     meant = await subjects.by_address(tx, thing, address, caller.user_id)
     if meant.owner == caller.user_id:

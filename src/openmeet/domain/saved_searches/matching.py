@@ -12,8 +12,8 @@ from typing import Final
 
 from groundwork.database.words import has_beginning, topic_word, wanted_words
 from groundwork.geo_points import HALF, NARROW, WIDE, Spot, cells, chord, spot
-from openmeet.domain.events.model import Mode, Origin
-from openmeet.domain.search.search import NARROWLY, Source, Wanted
+from openmeet.domain.events.model import Mode, RecordOrigin
+from openmeet.domain.search.search import NARROWLY, EventOrigin, SearchQuery
 from openmeet.i18n.markdown import folded
 
 # Of these lengths are the beginnings of words that are keys: a longer beginning is cut to the next.
@@ -23,17 +23,17 @@ _TELLING: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class SearchFacts:
     """What searches look at. ``words``: the column ``search_words``; ``starts_local`` in ISO form, where it takes place."""
 
     words: str
     mode: Mode
-    origin: Origin
+    origin: RecordOrigin
     starts_local: str
     spot: Spot | None
 
 
-def keys_of(wanted: Wanted) -> tuple[str, ...]:
+def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
     """Some of these are among ``keys_in`` of whatever fits; empty where nothing that is asked for tells much."""
     forms = sorted(wanted_words(folded(" ".join(wanted.words))), key=len)
     word = _beginning(forms[-1]) if forms else ""
@@ -50,7 +50,7 @@ def keys_of(wanted: Wanted) -> tuple[str, ...]:
     return (word,) if word else ()
 
 
-def keys_in(facts: Facts) -> list[str]:
+def keys_in(facts: SearchFacts) -> list[str]:
     """Every key that a search for such an event can have."""
     found: dict[str, None] = {}
     for word in facts.words.split():
@@ -64,7 +64,7 @@ def keys_in(facts: Facts) -> list[str]:
     return list(found)
 
 
-def fits(wanted: Wanted, facts: Facts) -> bool:
+def fits(wanted: SearchQuery, facts: SearchFacts) -> bool:
     """As ``finding.coming`` would find it, for whoever may see it."""
     forms = wanted_words(folded(" ".join(wanted.words)))
     return (
@@ -72,19 +72,22 @@ def fits(wanted: Wanted, facts: Facts) -> bool:
         and all(has_beginning(facts.words, form) for form in forms)
         and all(f" {topic_word(topic)} " in facts.words for topic in wanted.topics)
         and (wanted.mode is None or facts.mode in {wanted.mode, Mode.HYBRID})
-        and (wanted.source is Source.ALL or (wanted.source is Source.OPENMEET) is (facts.origin is Origin.HERE))
+        and (
+            wanted.source is EventOrigin.ALL
+            or (wanted.source is EventOrigin.OPENMEET) is (facts.origin is RecordOrigin.HERE)
+        )
         and _is_on_its_days(wanted, facts.starts_local)
         and _is_near(wanted, facts.spot)
     )
 
 
-def _is_on_its_days(wanted: Wanted, starts_local: str) -> bool:
+def _is_on_its_days(wanted: SearchQuery, starts_local: str) -> bool:
     if wanted.first is not None and starts_local < wanted.first.isoformat():
         return False
     return wanted.last is None or starts_local < (wanted.last + timedelta(days=1)).isoformat()
 
 
-def _is_near(wanted: Wanted, place: Spot | None) -> bool:
+def _is_near(wanted: SearchQuery, place: Spot | None) -> bool:
     if wanted.near is None:
         return True
     if place is None:

@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.events.model import Event, EventId, Mode, Origin
+from openmeet.domain.events.model import Event, EventId, Mode, RecordOrigin
 from openmeet.domain.identities.queries import DEPARTED
-from openmeet.domain.saved_searches.matching import Facts
+from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.search import query
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.users.model import UserId
 
 SearchId = NewType("SearchId", str)
@@ -43,12 +43,12 @@ class SavedSearch:
         return f"/?{self.asked}"
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> SearchQuery:
         return query.wanted_of(self.typed, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class SearchJob:
     """An event became public, or other than it was, at ``since``; the searches up to ``after`` have been looked at.
 
     Before them those who follow its hosts are told, up to ``after_person``; None: all of them were.
@@ -180,7 +180,7 @@ async def due(reader: Reader, limit: int) -> list[EventId]:
     return [EventId(row["event_id"]) for row in rows]
 
 
-async def look(tx: Transaction, event_id: EventId) -> tuple[Look, Facts, Facts | None] | None:
+async def look(tx: Transaction, event_id: EventId) -> tuple[SearchJob, SearchFacts, SearchFacts | None] | None:
     """What is to be looked at, as it is and, where it is not new, as it was; the event's row is locked.
 
     None where somebody else has just done it.
@@ -197,17 +197,17 @@ async def look(tx: Transaction, event_id: EventId) -> tuple[Look, Facts, Facts |
     if row is None:
         return None
     place = None if row["place_x"] is None else (row["place_x"], row["place_y"], row["place_z"])
-    origin = Origin(row["origin"])
-    facts = Facts(row["search_words"], Mode(row["mode"]), origin, row["starts_local"] or "", place)
+    origin = RecordOrigin(row["origin"])
+    facts = SearchFacts(row["search_words"], Mode(row["mode"]), origin, row["starts_local"] or "", place)
     was = None
     if row["was_words"] is not None:
         place = None if row["was_x"] is None else (row["was_x"], row["was_y"], row["was_z"])
-        was = Facts(row["was_words"], Mode(row["was_mode"]), origin, row["was_starts_local"] or "", place)
-    return Look(event_id, Instant(row["since"]), row["after_search"], row["after_person"]), facts, was
+        was = SearchFacts(row["was_words"], Mode(row["was_mode"]), origin, row["was_starts_local"] or "", place)
+    return SearchJob(event_id, Instant(row["since"]), row["after_search"], row["after_person"]), facts, was
 
 
 async def looking(
-    reader: Reader, one: Look, event: Event, subject: str, keys: Sequence[str], limit: int
+    reader: Reader, one: SearchJob, event: Event, subject: str, keys: Sequence[str], limit: int
 ) -> list[SavedSearch]:
     """Searches behind ``one.after``, kept before the event was there, that share a key with it; of those who do not know of it."""
     found: dict[str, SavedSearch] = {}

@@ -11,13 +11,13 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.events.co_host_queries import beside_authors
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
-from openmeet.domain.events.trust import FAMILIAR, Shown, stands_by_itself
+from openmeet.domain.events.trust import FAMILIAR, FrontPagePolicy, stands_by_itself
 from openmeet.domain.events.visibility import is_public
-from openmeet.domain.notifications.model import Kind, Particulars
-from openmeet.domain.notifications.notify import Telling, tell, tell_each
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
+from openmeet.domain.notifications.notify import Notice, tell, tell_each
 from openmeet.domain.profiles import queries as people
 from openmeet.domain.saved_searches import matching, queries
-from openmeet.domain.saved_searches.queries import Look
+from openmeet.domain.saved_searches.queries import SearchJob
 
 # Events of one round, and searches that one transaction compares an event with.
 ROUND: Final = 200
@@ -27,7 +27,7 @@ _DROPPED_AT_ONCE: Final = 5_000
 _MAY_BE_TOLD = f"select 1 as found from events e where e.id = :id and {is_public('e')} and "
 
 
-async def tell_of_finds(db: Database, shown: Shown = FAMILIAR) -> int:
+async def tell_of_finds(db: Database, shown: FrontPagePolicy = FAMILIAR) -> int:
     """Compare the events that are due with the searches that they could fit; how many events that were. ``shown``: of the network."""
     while True:
         async with db.transaction() as tx:
@@ -50,7 +50,7 @@ async def forget_departed(db: Database) -> int:
         return await queries.drop_departed(tx) + await people.drop_departed(tx)
 
 
-async def _look(tx: Transaction, event_id: EventId, shown: Shown) -> bool:
+async def _look(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) -> bool:
     """Some of the searches; whether it was the rest. One transaction tells a bounded number of people."""
     event = await lock_for_update(tx, event_id)
     found = await queries.look(tx, event_id)
@@ -80,13 +80,13 @@ async def _look(tx: Transaction, event_id: EventId, shown: Shown) -> bool:
     by_person = {search.user_id: search for search in reversed(fitting)}
     await tell_each(
         tx,
-        Kind.SEARCH_FIND,
+        NotificationKind.SEARCH_FIND,
         [
-            Telling(
+            Notice(
                 [user_id],
                 event.id,
                 1,
-                Particulars(said=search.name, search_id=search.id),
+                NotificationDetails(said=search.name, search_id=search.id),
                 starts_at=event.starts_at,
                 sources=sources,
             )
@@ -101,11 +101,11 @@ async def _look(tx: Transaction, event_id: EventId, shown: Shown) -> bool:
     return False
 
 
-async def _tell_followers(tx: Transaction, event: Event, one: Look, sources: Sequence[str]) -> None:
+async def _tell_followers(tx: Transaction, event: Event, one: SearchJob, sources: Sequence[str]) -> None:
     """Some of those who follow one of its hosts; of a series they hear once."""
     hosts = [event.author_id, *(await beside_authors(tx, [event.id])).get(event.id, ())]
     is_first = await queries.is_first_of_series(tx, event)
     some = await people.followers(tx, hosts, one.since, one.after_person or "", AT_ONCE) if is_first else []
     telling = await queries.who_do_not_know(tx, event, some)
-    await tell(tx, telling, Kind.HOST_EVENT, event.id, 1, starts_at=event.starts_at, sources=sources)
+    await tell(tx, telling, NotificationKind.HOST_EVENT, event.id, 1, starts_at=event.starts_at, sources=sources)
     await queries.go_on_with_people(tx, event.id, some[-1] if len(some) == AT_ONCE else None)

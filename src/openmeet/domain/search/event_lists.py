@@ -18,7 +18,7 @@ from openmeet.domain.users.model import UserId
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class EventCursor:
     """Where a page of a list ended: the last event's start and id, and which part of a search's answer it stood in."""
 
     starts_at: Instant
@@ -37,7 +37,7 @@ class Mine(StrEnum):
     PAST = "past"
 
 
-async def mine(reader: Reader, user_id: UserId, which: Mine, after: Position | None, limit: int) -> list[Event]:
+async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor | None, limit: int) -> list[Event]:
     """One person's events. What is past is listed latest first, everything else soonest first, undated last."""
     clauses = [_AMONG_MINE, _belongs_to(which), *_SHOWN_AS_MINE]
     values: dict[str, object] = {"user_id": user_id, "limit": limit}
@@ -127,9 +127,9 @@ def _belongs_to(which: Mine) -> str:
 UNDATED = 9_000_000_000_000_000_000
 
 
-def position_of(event: Event, part: int = 0) -> Position:
+def position_of(event: Event, part: int = 0) -> EventCursor:
     """The cursor behind this event."""
-    return Position(Instant(UNDATED) if event.starts_at is None else event.starts_at, event.id, part)
+    return EventCursor(Instant(UNDATED) if event.starts_at is None else event.starts_at, event.id, part)
 
 
 _POSITION: Final = re.compile(rf"(-?[0-9]{{1,18}}|{UNDATED})\.([0-9a-f-]{{36}})(?:\.([01]))?")
@@ -149,14 +149,14 @@ def unpack_place(cursor: str) -> tuple[int, Instant, str] | None:
     return int(found[1]), Instant(int(found[2])), found[3]
 
 
-def pack(position: Position) -> str:
+def pack(position: EventCursor) -> str:
     """Where a page of events ended."""
     return packed(f"{position.starts_at}.{position.event_id}.{position.part}")
 
 
-def unpack(cursor: str) -> Position | None:
+def unpack(cursor: str) -> EventCursor | None:
     """The position; None for no cursor at all. Raises InvalidInput."""
     if not cursor:
         return None
     found = unpacked(_POSITION, cursor)
-    return Position(Instant(int(found[1])), found[2], int(found[3] or 0))
+    return EventCursor(Instant(int(found[1])), found[2], int(found[3] or 0))

@@ -5,15 +5,15 @@ from typing import Final
 
 from groundwork.clock import DAY
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.model import Event, Origin
+from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.events.queries import columns_of, event_of
 from openmeet.domain.events.series_dates import is_first_of_series
-from openmeet.domain.events.trust import FAMILIAR_DIDS, Choice, Shown
+from openmeet.domain.events.trust import FAMILIAR_DIDS, FrontPageChoice, FrontPagePolicy
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.search import search
-from openmeet.domain.search.event_lists import Position
-from openmeet.domain.search.search import Source, Wanted
+from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
 
 # No event lasts longer.
@@ -23,7 +23,7 @@ _LONGEST: Final = 367 * DAY
 # By repository, each by its index of starts: as many steps as there are people, however much strangers write.
 def _fits(table: str) -> str:
     return f"""
-        {table}.origin = '{Origin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
+        {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
         and {is_public(table)} and not {is_hidden(table)} and not {is_out_of_lists(f"{table}.author_id", f"{table}.group_id")}
     """
 
@@ -45,18 +45,18 @@ _FIRST_DATES_ALONE: Final = _OF_FAMILIAR.format(
 async def coming(
     reader: Reader,
     viewer: UserId | None,
-    shown: Shown,
-    after: Position | None,
+    shown: FrontPagePolicy,
+    after: EventCursor | None,
     limit: int,
     *,
     once_per_series: bool = False,
     only_series: bool = False,
 ) -> list[Event]:
     """By start, behind ``after``, as ``finding.coming`` orders what has no words."""
-    source = Source.ALL if shown.choice is Choice.EVERYTHING else Source.OPENMEET
-    wanted = Wanted(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
+    source = EventOrigin.ALL if shown.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
+    wanted = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
     here = await search.coming(reader, wanted, after, limit)
-    if shown.choice is not Choice.FAMILIAR:
+    if shown.choice is not FrontPageChoice.FAMILIAR:
         return here
     asked = _FIRST_DATES_ALONE if only_series else _FIRST_DATES if once_per_series else _EVERY_DATE
     rows = await reader.fetch(
@@ -68,7 +68,7 @@ async def coming(
         after_id=after.event_id if after else "",
         limit=limit,
     )
-    there = replace(wanted, source=Source.ATPROTO, near=shown.near)
+    there = replace(wanted, source=EventOrigin.ATPROTO, near=shown.near)
     nearby = [] if shown.near is None else await search.coming(reader, there, after, limit)
     found = {event.id: event for event in (*here, *nearby, *map(event_of, rows))}
     return sorted(found.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]

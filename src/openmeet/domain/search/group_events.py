@@ -10,7 +10,7 @@ from openmeet.domain.events.series_dates import is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_public
 from openmeet.domain.groups.invitation_queries import followed
 from openmeet.domain.groups.model import GroupId
-from openmeet.domain.search.event_lists import Position
+from openmeet.domain.search.event_lists import EventCursor
 from openmeet.domain.users.model import UserId
 
 
@@ -41,7 +41,7 @@ def _own(member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]
 async def coming_in_group(
     reader: Reader,
     group_id: GroupId,
-    after: Position | None,
+    after: EventCursor | None,
     limit: int,
     *,
     member: UserId | None,
@@ -56,7 +56,7 @@ async def coming_in_group(
 
 
 async def followed_in_group(
-    reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, once_per_series: bool = False
+    reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, once_per_series: bool = False
 ) -> list[Event]:
     """Public events of those whom a group follows, that are not over, by start."""
     dids = list(await followed(reader, group_id))
@@ -66,7 +66,7 @@ async def followed_in_group(
 
 
 async def shown_in_group(
-    reader: Reader, group_id: GroupId, after: Position | None, limit: int, *, member: UserId | None
+    reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
     """Both together, of each series the next date: two statements, since each has an index that no condition with "or" would use."""
     own = await coming_in_group(reader, group_id, after, limit, member=member, once_per_series=True)
@@ -75,7 +75,7 @@ async def shown_in_group(
 
 
 async def past_in_group(
-    reader: Reader, group_id: GroupId, before: Position | None, limit: int, *, member: UserId | None
+    reader: Reader, group_id: GroupId, before: EventCursor | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
     """Events of a group that are over, the latest first."""
     which, values = _own(member)
@@ -146,7 +146,7 @@ async def _coming(
     reader: Reader,
     group_id: GroupId,
     which: Callable[[str], str],
-    after: Position | None,
+    after: EventCursor | None,
     limit: int,
     more: Mapping[str, object],
     *,

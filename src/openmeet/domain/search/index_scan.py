@@ -16,7 +16,7 @@ from typing import Final
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Row
 from openmeet.domain.events.queries import columns_of
-from openmeet.domain.search.word_index import GRAIN, GRAINS_OF_PERIOD, Seen, Term, looked_up, worth_looking_up
+from openmeet.domain.search.word_index import GRAIN, GRAINS_OF_PERIOD, Term, TermCounts, looked_up, worth_looking_up
 
 # Events that are walked at once, and how often they are where that should do.
 _SOME: Final = 500
@@ -36,7 +36,7 @@ Low = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class IndexQuery:
     """What is asked for: all terms, all clauses, starting in ``[since, until)``. Without ``since``: not over yet.
 
     ``is_listed``: only what is public, as the index of starts has it; otherwise the clauses name whose events they are.
@@ -50,7 +50,7 @@ class Question:
     until: Instant | None
 
 
-async def answers(reader: Reader, question: Question, after: Low | None, limit: int) -> list[Row]:
+async def answers(reader: Reader, question: IndexQuery, after: Low | None, limit: int) -> list[Row]:
     """Rows that ``event_of`` reads, by start and id, behind ``after``."""
     now = reader.now
     low = after or (0 if question.since is None else question.since, "")
@@ -74,7 +74,7 @@ class _Search:
     """One question being answered."""
 
     reader: Reader
-    question: Question
+    question: IndexQuery
     limit: int
     found: list[Row] = field(default_factory=list)
 
@@ -109,7 +109,7 @@ class _Search:
         if not question.terms:
             await self._read(low, _LISTED, {})
             return
-        seen: Seen | None = None
+        seen: TermCounts | None = None
         is_common, length = True, _FIRST
         last = await self._last_some(low)
         while not self.is_full() and (question.until is None or low[0] < question.until):
@@ -163,7 +163,7 @@ class _Search:
         next_ones = f"select e.* from events e where {clauses} order by e.starts_at, e.id limit :most"
         await self._read(low, (), {**values, "most": _SOME}, source=f"({next_ones}) e")
 
-    async def _seen(self, low: Low, end: Low) -> Seen:
+    async def _seen(self, low: Low, end: Low) -> TermCounts:
         """What these few hundred events are like."""
         terms = self.question.terms
         clauses, values = self._next(low)
@@ -182,7 +182,7 @@ class _Search:
             most=_SOME,
         )
         assert row is not None  # noqa: S101  # a sum is always one row
-        return Seen(_SOME, end[0] - low[0], tuple(row[f"c{number}"] for number in range(len(terms))))
+        return TermCounts(_SOME, end[0] - low[0], tuple(row[f"c{number}"] for number in range(len(terms))))
 
     def _next(self, low: Low) -> tuple[str, dict[str, object]]:
         """The events behind ``low`` that may be asked for at all."""
@@ -193,7 +193,7 @@ class _Search:
             values["until"] = self.question.until
         return " and ".join(clauses), values
 
-    async def _look_up(self, low: Low, grains: range, seen: Seen) -> None:
+    async def _look_up(self, low: Low, grains: range, seen: TermCounts) -> None:
         """By the index of words, among the events of these grains."""
         terms = worth_looking_up(self.question.terms, seen, grains)
         source, lookups = looked_up(terms, grains, self.reader.engine)

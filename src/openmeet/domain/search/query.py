@@ -11,7 +11,7 @@ from groundwork.errors import InvalidForm
 from groundwork.geo_points import Near
 from openmeet.domain.events.model import Mode
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category, normalised
-from openmeet.domain.search.search import Source, Wanted
+from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import languages
 from openmeet.i18n.markdown import folded
@@ -28,12 +28,12 @@ FIELDS: Final = (
 )  # fmt: skip
 MODE_WORDS: Final = {Mode.IN_PERSON.value: "In person", Mode.ONLINE.value: "Online"}
 SOURCE_WORDS: Final = {
-    Source.ALL.value: "Everywhere",
-    Source.OPENMEET.value: "Made here",
-    Source.ATPROTO.value: "From other apps",
+    EventOrigin.ALL.value: "Everywhere",
+    EventOrigin.OPENMEET.value: "Made here",
+    EventOrigin.ATPROTO.value: "From other apps",
 }
 # Another name for the same, for clients that know it by that.
-_ALIASES: Final = {"bluesky": Source.ATPROTO.value}
+_ALIASES: Final = {"bluesky": EventOrigin.ATPROTO.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Empty:
     action: str
 
 
-def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> Wanted:
+def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQuery:
     """Days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
     problems: dict[str, str] = {}
     query = typed.get("q", "").strip()
@@ -60,13 +60,13 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> Wanted:
     source = _chosen(
         {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_WORDS, problems
     )
-    wanted = Wanted(
+    wanted = SearchQuery(
         words=tuple(query.split()[:MAX_WORDS]),
         first=first,
         last=last,
         topics=_topics(typed, problems),
         mode=Mode(mode) if mode else None,
-        source=Source(source) if source else Source.ALL,
+        source=EventOrigin(source) if source else EventOrigin.ALL,
         near=_near(typed, problems),
         of_groups_of=_groups(typed, viewer, problems),
         viewer=viewer,
@@ -76,15 +76,15 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> Wanted:
     return wanted
 
 
-def source_or_none(text: str) -> Source | None:
+def source_or_none(text: str) -> EventOrigin | None:
     """Where from, as a list of groups or series is asked for it; None where nothing that is known was asked for."""
     text = _ALIASES.get(text.strip(), text.strip())
-    return Source(text) if text in SOURCE_WORDS else None
+    return EventOrigin(text) if text in SOURCE_WORDS else None
 
 
-def kept_here(source: Source | None) -> bool | None:
+def kept_here(source: EventOrigin | None) -> bool | None:
     """Whether what is made here is asked for, or what is not; None: both."""
-    return None if source in {None, Source.ALL} else source is Source.OPENMEET
+    return None if source in {None, EventOrigin.ALL} else source is EventOrigin.OPENMEET
 
 
 def asked_again(typed: Mapping[str, str], **changes: str) -> str:
@@ -93,7 +93,7 @@ def asked_again(typed: Mapping[str, str], **changes: str) -> str:
     return urlencode({name: value for name, value in fields.items() if value})
 
 
-def tells_much(wanted: Wanted) -> bool:
+def tells_much(wanted: SearchQuery) -> bool:
     """Whether it asks for words, a topic or a place: what does not is fitted by nearly every event."""
     return bool(wanted_words(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
 

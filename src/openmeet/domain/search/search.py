@@ -13,13 +13,13 @@ from groundwork.clock import DAY, Instant, from_datetime
 from groundwork.database.transaction import Reader
 from groundwork.database.words import TITLE, beginning_clause, is_in_title, topic_word, wanted_words
 from groundwork.geo_points import NARROW, WIDE, Near, cells, chord, spot
-from openmeet.domain.events.model import Event, Mode, Origin
+from openmeet.domain.events.model import Event, Mode, RecordOrigin
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import has_date, is_first_of_series
 from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_listed, is_of_own_group, is_public
 from openmeet.domain.moderation.blocks import is_out_of_lists
-from openmeet.domain.search.event_lists import Position, position_of
-from openmeet.domain.search.index_scan import Question, answers
+from openmeet.domain.search.event_lists import EventCursor, position_of
+from openmeet.domain.search.index_scan import IndexQuery, answers
 from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
@@ -28,7 +28,7 @@ from openmeet.i18n.markdown import folded
 NARROWLY = 100
 
 
-class Source(StrEnum):
+class EventOrigin(StrEnum):
     """Where an event was first written."""
 
     ALL = "all"
@@ -37,7 +37,7 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchQuery:
     """What somebody looks for; words must all occur, topics (``category:music``, as ``events.keeping`` has them) all apply.
 
     ``first`` and ``last`` are days, both included, on which it starts where it takes place: those of the lists' headings.
@@ -53,7 +53,7 @@ class Wanted:
     until: Instant | None = None
     topics: tuple[str, ...] = ()
     mode: Mode | None = None
-    source: Source = Source.ALL
+    source: EventOrigin = EventOrigin.ALL
     near: Near | None = None
     of_groups_of: UserId | None = None
     viewer: UserId | None = None
@@ -61,13 +61,13 @@ class Wanted:
     only_series: bool = False
 
 
-def position_in(wanted: Wanted, event: Event) -> Position:
+def position_in(wanted: SearchQuery, event: Event) -> EventCursor:
     """The cursor behind this event of ``coming``."""
     forms = wanted_words(folded(" ".join(wanted.words)))
     return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
 
 
-async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: int) -> list[Event]:
+async def coming(reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int) -> list[Event]:
     """Events that are not over. A ``first`` or ``since`` in the past shows past events too: it was asked for."""
     forms = wanted_words(folded(" ".join(wanted.words)))
     if not wanted.words:
@@ -85,7 +85,12 @@ async def coming(reader: Reader, wanted: Wanted, after: Position | None, limit: 
 
 
 async def _part(
-    reader: Reader, wanted: Wanted, forms: tuple[str, ...], without: tuple[str, ...], after: Position | None, limit: int
+    reader: Reader,
+    wanted: SearchQuery,
+    forms: tuple[str, ...],
+    without: tuple[str, ...],
+    after: EventCursor | None,
+    limit: int,
 ) -> list[Event]:
     """Events with all these words and not all of those, by start."""
     clauses, values = _clauses(wanted, "e")
@@ -93,7 +98,7 @@ async def _part(
     if without:
         clauses.append(f"not ({_has_all('e', at, 'without', len(without))})")
         values |= {f"without{number}": f" {form}" for number, form in enumerate(without)}
-    question = Question(
+    question = IndexQuery(
         clauses=tuple(clauses),
         values=values,
         terms=_terms(wanted, forms, at, "e"),
@@ -108,8 +113,8 @@ async def _part(
 
 
 def _once(
-    reader: Reader, question: Question, wanted: Wanted, forms: tuple[str, ...], without: tuple[str, ...], at: str
-) -> Question:
+    reader: Reader, question: IndexQuery, wanted: SearchQuery, forms: tuple[str, ...], without: tuple[str, ...], at: str
+) -> IndexQuery:
     """The same, of each series the first date that fits; a series of which a date stands in the part before stands there alone."""
     by: Literal["over_at", "starts_at"] = "over_at" if question.since is None else "starts_at"
 
@@ -130,7 +135,7 @@ def _once(
     return replace(question, clauses=(*question.clauses, clause), values=values)
 
 
-def _terms(wanted: Wanted, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
+def _terms(wanted: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
     """Everything that the index of words knows, of ``events`` under this name."""
     terms = [
         *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
@@ -143,8 +148,8 @@ def _terms(wanted: Wanted, forms: tuple[str, ...], at: str, table: str) -> tuple
         # What is held both ways is found by those who want either.
         modes = [wanted.mode.value, Mode.HYBRID.value]
         terms.append(Term(f"{table}.mode in :modes", {"modes": modes}, tuple(f"m={mode}" for mode in modes)))
-    if wanted.source is not Source.ALL:
-        origin = (Origin.HERE if wanted.source is Source.OPENMEET else Origin.NETWORK).value
+    if wanted.source is not EventOrigin.ALL:
+        origin = (RecordOrigin.HERE if wanted.source is EventOrigin.OPENMEET else RecordOrigin.NETWORK).value
         terms.append(Term(f"{table}.origin = :origin", {"origin": origin}, (f"o={origin}",)))
     if wanted.near is not None:
         terms.append(_near(wanted.near, table))
@@ -172,7 +177,7 @@ def _near(near: Near, table: str) -> Term:
     return Term(f"{square} <= :square", {"x": x, "y": y, "z": z, "square": line * line}, words)
 
 
-def _clauses(wanted: Wanted, table: str) -> tuple[list[str], dict[str, object]]:
+def _clauses(wanted: SearchQuery, table: str) -> tuple[list[str], dict[str, object]]:
     """What no index of words knows: who may see it, the day where it takes place."""
     clauses = [f"not {is_hidden(table)}", is_public(table) if wanted.of_groups_of is None else is_of_own_group(table)]
     values: dict[str, object] = {}

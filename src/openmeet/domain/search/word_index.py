@@ -55,7 +55,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TermCounts:
     """Of the next events, so many in so much time: how many have each term."""
 
     number: int
@@ -63,7 +63,7 @@ class Seen:
     counts: tuple[int, ...]
 
 
-def worth_looking_up(terms: Sequence[Term], seen: Seen, grains: range) -> list[Term]:
+def worth_looking_up(terms: Sequence[Term], seen: TermCounts, grains: range) -> list[Term]:
     """By which terms to look up what starts in these grains: one after the other what leaves least to do, while that becomes less.
 
     To look a term up costs each of its words, and of the beginning of a word all that the index has in the period. What only

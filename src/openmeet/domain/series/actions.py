@@ -21,7 +21,7 @@ from openmeet.domain.events.model import Event, EventId, GroupOfEvent
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import leave_series, revise_dates, take_dates_away
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import (
     agenda,
     calendar_uids,
@@ -41,8 +41,8 @@ from openmeet.domain.series.date_addresses import DateName
 from openmeet.domain.series.dates import checked_name, original_of
 from openmeet.domain.series.model import (
     OPENED_AHEAD_WORDS,
-    Policy,
-    Scope,
+    EditScope,
+    PublishPolicy,
     Series,
     SeriesId,
     SeriesSlug,
@@ -50,17 +50,17 @@ from openmeet.domain.series.model import (
     Template,
     Timing,
 )
-from openmeet.domain.series.notify import News
-from openmeet.domain.series.plan import Plan
+from openmeet.domain.series.notify import SeriesNews
+from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.save import save
-from openmeet.domain.series.undo import Act
+from openmeet.domain.series.undo import UndoableAction
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 
-class AlreadyMade(Refused):
+class SeriesAlreadyCreated(Refused):
     """Made already by this very submission, with something else in it: the series with this ``slug``."""
 
     def __init__(self, slug: SeriesSlug) -> None:
@@ -77,7 +77,7 @@ async def create(
     template: Template,
     timing: Timing,
     *,
-    policy: Policy = Policy.NEXT,
+    policy: PublishPolicy = PublishPolicy.NEXT,
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
 ) -> Series:
@@ -98,7 +98,7 @@ async def create(
         earlier, known = found
         # Rows from before digests were kept have none.
         if known is not None and known != digest:
-            raise AlreadyMade(earlier.slug)
+            raise SeriesAlreadyCreated(earlier.slug)
         return earlier
     await materialize.store_window(tx, series)
     return await reread(tx, series.id)
@@ -109,7 +109,7 @@ async def insert(
     owner_id: UserId,
     template: Template,
     timing: Timing,
-    policy: Policy,
+    policy: PublishPolicy,
     group: GroupOfEvent | None = None,
 ) -> Series:
     """A new series without a stored date: for events that become its dates."""
@@ -191,7 +191,9 @@ async def lock_for_undo(
     return locked
 
 
-async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = True, is_read: bool = False) -> Series:
+async def apply(
+    tx: Transaction, series: Series, plan: EditPlan, *, tells: bool = True, is_read: bool = False
+) -> Series:
     """Do what a plan of the locked series says, all of it or nothing; the series that its dates belong to afterwards.
 
     ``tells`` False: the host chose to stay silent. ``is_read``: the plan follows from the series' record, which is owed nothing for it.
@@ -220,13 +222,13 @@ async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = Tr
     # A date that its series' rule no longer names differs from the series in when it begins.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
-    news = notify.of_changes(target, changed, Kind.EVENT_CHANGED, tells=tells)
-    news += notify.of_changes(target, gone, Kind.EVENT_DELETED, tells=tells)
-    if plan.scope is not Scope.THIS:
+    news = notify.of_changes(target, changed, NotificationKind.EVENT_CHANGED, tells=tells)
+    news += notify.of_changes(target, gone, NotificationKind.EVENT_DELETED, tells=tells)
+    if plan.scope is not EditScope.THIS:
         news += await notify.of_edit(tx, target)
     if tells:
         news += notify.of_new_dates(target, made)
-    if plan.scope is not Scope.THIS:
+    if plan.scope is not EditScope.THIS:
         news = notify.with_rule(news, series.timing.pattern, plan.timing.pattern)
     untold = await notify.tell(tx, target, news)
     await seats_changed(tx, changed)
@@ -234,9 +236,9 @@ async def apply(tx: Transaction, series: Series, plan: Plan, *, tells: bool = Tr
     if is_split:
         await series_dates.owe_by_policy(tx, series.id)
         await series_dates.look_at_published(tx, series.id)
-    if is_split or plan.scope is Scope.ALL:
+    if is_split or plan.scope is EditScope.ALL:
         await series_dates.look_at_published(tx, target.id)
-    act = Act.SPLIT if is_split else Act.EDIT
+    act = UndoableAction.SPLIT if is_split else UndoableAction.EDIT
     made_by_it = target.id if is_split else None
     await undo.keep(tx, before, act, made=made_by_it, is_silent=not tells, untold=untold)
     return await reread(tx, target.id)
@@ -254,9 +256,9 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
     before = await undo.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.PAUSED, status_reason=reason))
     await series_dates.look_at_published(tx, saved.id)
-    news = await notify.of_status(tx, saved, Kind.SERIES_PAUSED, reason) if tells else []
+    news = await notify.of_status(tx, saved, NotificationKind.SERIES_PAUSED, reason) if tells else []
     untold = await notify.tell(tx, saved, news)
-    await undo.keep(tx, before, Act.PAUSE, is_silent=not tells, untold=untold)
+    await undo.keep(tx, before, UndoableAction.PAUSE, is_silent=not tells, untold=untold)
     return saved
 
 
@@ -269,19 +271,19 @@ async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tupl
         return series, 0
     before = await undo.look(tx, series)
     saved = await save(tx, replace(series, status=SeriesStatus.ACTIVE, status_reason=""))
-    back, news = 0, list[News]()
+    back, news = 0, list[SeriesNews]()
     match series.status:
         case SeriesStatus.CANCELLED:
             back, news = await cancel_dates.bring_back_with_series(tx, saved, tells=tells)
         case SeriesStatus.PAUSED:
-            news = await notify.of_status(tx, saved, Kind.SERIES_RESUMED, "") if tells else []
+            news = await notify.of_status(tx, saved, NotificationKind.SERIES_RESUMED, "") if tells else []
     made = await materialize.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED and tells:
         news = [*news, *notify.of_new_dates(saved, made)]
     await series_dates.owe_by_policy(tx, saved.id)
     await series_dates.look_at_published(tx, saved.id)
     untold = await notify.tell(tx, saved, news)
-    await undo.keep(tx, before, Act.RESUME, is_silent=not tells, untold=untold)
+    await undo.keep(tx, before, UndoableAction.RESUME, is_silent=not tells, untold=untold)
     return await reread(tx, series.id), back
 
 
@@ -297,7 +299,9 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
     await leave_series(tx, staying, by=series.changed_by)
     gone = await take_dates_away(tx, going)
     await decide_all_records_anew(tx, [one.id for one in gone])
-    await notify.tell(tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), Kind.EVENT_DELETED))
+    await notify.tell(
+        tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), NotificationKind.EVENT_DELETED)
+    )
     await save(tx, replace(series, deleted_at=tx.now))
 
 
@@ -314,14 +318,14 @@ async def unfollow(tx: Transaction, caller: Caller, slug: SeriesSlug) -> None:
         await follower_queries.unfollow(tx, series.id, caller.user_id)
 
 
-async def _target(tx: Transaction, series: Series, plan: Plan, *, is_read: bool) -> Series:
+async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: bool) -> Series:
     """The series that the plan's dates belong to: itself, or the new half, which is made."""
     match plan.scope:
-        case Scope.THIS:
+        case EditScope.THIS:
             return series
-        case Scope.ALL:
+        case EditScope.ALL:
             return await save(tx, replace(series, template=plan.template, timing=plan.timing), is_owed=not is_read)
-        case Scope.FOLLOWING:
+        case EditScope.FOLLOWING:
             assert plan.before is not None  # noqa: S101  # a split has two halves
             first = await save(tx, replace(series, timing=plan.before))
             behind = replace(
@@ -340,7 +344,7 @@ async def _target(tx: Transaction, series: Series, plan: Plan, *, is_read: bool)
             return behind
 
 
-def _moves(target: Series, plan: Plan) -> list[tuple[EventId, SeriesId, str]]:
+def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]]:
     """The stored dates that get another series or another name."""
     places = [(change.event, change.original_date) for change in plan.changes]
     places += [
@@ -383,7 +387,7 @@ def new_series(
     owner_id: UserId,
     template: Template,
     timing: Timing,
-    policy: Policy,
+    policy: PublishPolicy,
     group: GroupOfEvent | None,
 ) -> Series:
     """A series that is not stored yet."""

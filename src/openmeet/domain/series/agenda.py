@@ -8,7 +8,7 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Forbidden, Gone, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.model import NOBODY, Attendance, Counts
+from openmeet.domain.attendance.model import NOBODY, Attendance, RsvpCounts
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import may_make_events
@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Details, Event, EventId, Visibility
 from openmeet.domain.events.seeing import seen as seen_events
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.queries import role_in
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.series import date_queries, queries, visibility
 from openmeet.domain.series.dates import checked_name, details_of, end_of_range, original_of, original_text
 from openmeet.domain.series.model import OPENED_AHEAD, Series, SeriesSlug, SeriesStatus
@@ -35,13 +35,13 @@ _MOST_BACK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AgendaOccurrence:
     """One date. ``event`` is None where it is only computed; ``counts`` and ``mine`` belong to stored ones."""
 
     original_date: str
     details: Details
     event: Event | None = None
-    counts: Counts = NOBODY
+    counts: RsvpCounts = NOBODY
     mine: Attendance | None = None
 
     @property
@@ -128,7 +128,7 @@ async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> boo
     if viewer is not None and viewer == series.owner_id:
         return await may_make_events(reader, series.group, viewer)
     role = await role_in(reader, None if series.group is None else series.group.id, viewer)
-    return group_rules.may(role, Action.EDIT_ANY_EVENT)
+    return group_rules.may(role, GroupPermission.EDIT_ANY_EVENT)
 
 
 async def may_host(reader: Reader, series: Series, viewer: UserId | None) -> bool:
@@ -138,7 +138,7 @@ async def may_host(reader: Reader, series: Series, viewer: UserId | None) -> boo
 
 async def between(
     reader: Reader, series: Series, viewer: UserId | None, start: Instant, end: Instant, *, limit: int
-) -> list[Line]:
+) -> list[AgendaOccurrence]:
     """The first ``limit`` dates that begin in ``[start, end)``, in order. Deleted dates and those not theirs to see are left out.
 
     A series that is paused or cancelled has its stored dates only.
@@ -148,7 +148,9 @@ async def between(
     seen = await _seen(reader, held, viewer, mine)
     counts = await attendance.counts(reader, [event.id for event in seen])
     lines = [
-        Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
+        AgendaOccurrence(
+            event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id)
+        )
         for event in seen
         if event.place_in_series is not None
     ]
@@ -158,19 +160,19 @@ async def between(
         known = await date_queries.stored_names(reader, series.id, since=original_text(since))
         computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
         lines += [
-            Line(original_text(one.original), details_of(series.template, series.timing, one.original))
+            AgendaOccurrence(original_text(one.original), details_of(series.template, series.timing, one.original))
             for one in computed
             if original_text(one.original) not in known
         ]
     return sorted(lines, key=lambda line: (line.details.starts_at, line.original_date))[:limit]
 
 
-async def line_of(reader: Reader, event: Event, viewer: UserId | None) -> Line:
+async def line_of(reader: Reader, event: Event, viewer: UserId | None) -> AgendaOccurrence:
     """One stored date, also one that is a date of no series any more, for somebody who may see it."""
     answer = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
     counts = await attendance.counts(reader, [event.id])
     name = event.place_in_series.original_date if event.place_in_series else event.starts_local
-    return Line(name, details_in(event), event, counts[event.id], answer)
+    return AgendaOccurrence(name, details_in(event), event, counts[event.id], answer)
 
 
 async def names_between(reader: Reader, series: Series, first: str, last: str) -> list[str]:
@@ -197,7 +199,7 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
     return found
 
 
-async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
+async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:
     """The next dates, those under way included."""
     length = series.timing.length
     under_way = HOUR if length is None else length // timedelta(microseconds=1)
@@ -207,7 +209,7 @@ async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit
     return [line for line in lines if not line.is_over(reader.now)][:limit]
 
 
-async def before(reader: Reader, series: Series, viewer: UserId | None, at: Instant) -> Line | None:
+async def before(reader: Reader, series: Series, viewer: UserId | None, at: Instant) -> AgendaOccurrence | None:
     """The last date that begins before an instant; looked for near it first, and no further than a few years back."""
     for days in (8, 40, 400, 4 * 366):
         lines = await between(reader, series, viewer, Instant(at - days * DAY), at, limit=_MOST_BACK)
@@ -216,13 +218,15 @@ async def before(reader: Reader, series: Series, viewer: UserId | None, at: Inst
     return None
 
 
-async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[Line]:
+async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:
     """The newest stored dates that are over, the newest first."""
     held = await date_queries.stored_before(reader, series.id, reader.now, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
     counts = await attendance.counts(reader, [event.id for event in held])
     return [
-        Line(event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id))
+        AgendaOccurrence(
+            event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id)
+        )
         for event in await _seen(reader, held, viewer, mine)
         if event.place_in_series is not None and event.is_over(reader.now)
     ]

@@ -11,12 +11,12 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.events.series_dates import bring_dates_back, call_dates_off, take_dates_away
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import date_queries, materialize, notify, save, undo
 from openmeet.domain.series.dates import original_of
 from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Series, SeriesStatus
-from openmeet.domain.series.notify import News
-from openmeet.domain.series.undo import Act
+from openmeet.domain.series.notify import SeriesNews
+from openmeet.domain.series.undo import UndoableAction
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.wall_time import instant_of
@@ -40,7 +40,7 @@ async def cancel_dates(
     changed, news = await _cancel(tx, series, dates, reason, tells=tells)
     if not changed:
         return 0
-    await _tell_and_keep(tx, series, before, Act.CANCEL_DATES, news, tells=tells)
+    await _tell_and_keep(tx, series, before, UndoableAction.CANCEL_DATES, news, tells=tells)
     await seats_changed(tx, changed)
     return len(changed)
 
@@ -53,7 +53,7 @@ async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str],
     changed, news = await _reinstate(tx, series, await _stored(tx, series, names), tells=tells)
     if not changed:
         return 0
-    await _tell_and_keep(tx, series, before, Act.REINSTATE_DATES, news, tells=tells)
+    await _tell_and_keep(tx, series, before, UndoableAction.REINSTATE_DATES, news, tells=tells)
     await seats_changed(tx, changed)
     return len(changed)
 
@@ -75,11 +75,11 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
         return series, 0
     await date_queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
     saved = await save.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
-    await _tell_and_keep(tx, saved, before, Act.CANCEL, news, tells=tells)
+    await _tell_and_keep(tx, saved, before, UndoableAction.CANCEL, news, tells=tells)
     return saved, len(changed)
 
 
-async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool) -> tuple[int, list[News]]:
+async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool) -> tuple[int, list[SeriesNews]]:
     """The coming dates that were cancelled with the series, and not one by one, take place after all: how many, and what is news."""
     with_it = await date_queries.cancelled_with_series(tx, series.id)
     coming = [
@@ -109,14 +109,14 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     await decide_all_records_anew(tx, [event.id for event in gone])
     # A date that is taken out may be added again: its name is free for that.
     await date_queries.forget_places(tx, [event.id for event in gone])
-    news = notify.of_changes(series, list(zip(going, gone, strict=True)), Kind.EVENT_DELETED, tells=tells)
+    news = notify.of_changes(series, list(zip(going, gone, strict=True)), NotificationKind.EVENT_DELETED, tells=tells)
     made = pattern(
         known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
     )
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
     await materialize.store_window(tx, saved)
     news += await notify.of_edit(tx, saved)
-    await _tell_and_keep(tx, saved, before, Act.REMOVE_DATES, news, tells=tells)
+    await _tell_and_keep(tx, saved, before, UndoableAction.REMOVE_DATES, news, tells=tells)
     return saved
 
 
@@ -154,7 +154,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
     made = await materialize.store(tx, saved, [original])
     await series_dates.owe_by_policy(tx, series.id)
     news = notify.of_new_dates(saved, made) if tells else []
-    await _tell_and_keep(tx, saved, before, Act.ADD_DATE, news, tells=tells)
+    await _tell_and_keep(tx, saved, before, UndoableAction.ADD_DATE, news, tells=tells)
     return made[0]
 
 
@@ -177,7 +177,13 @@ async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list
 
 
 async def _tell_and_keep(
-    tx: Transaction, series: Series, before: undo.Look, act: Act, news: list[News], *, tells: bool
+    tx: Transaction,
+    series: Series,
+    before: undo.LockedSeries,
+    act: UndoableAction,
+    news: list[SeriesNews],
+    *,
+    tells: bool,
 ) -> None:
     untold = await notify.tell(tx, series, news)
     await undo.keep(tx, before, act, is_silent=not tells, untold=untold)
@@ -185,25 +191,25 @@ async def _tell_and_keep(
 
 async def _cancel(
     tx: Transaction, series: Series, dates: list[Event], reason: str, *, tells: bool
-) -> tuple[list[tuple[Event, Event]], list[News]]:
+) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     async def call_off(dates: list[Event]) -> list[Event]:
         return await call_dates_off(tx, dates, reason, by=series.changed_by)
 
-    return await _change(tx, series, dates, call_off, Kind.EVENT_CANCELLED, tells=tells)
+    return await _change(tx, series, dates, call_off, NotificationKind.EVENT_CANCELLED, tells=tells)
 
 
 async def _reinstate(
     tx: Transaction, series: Series, dates: list[Event], *, tells: bool
-) -> tuple[list[tuple[Event, Event]], list[News]]:
+) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     async def bring_back(dates: list[Event]) -> list[Event]:
         return await bring_dates_back(tx, dates, by=series.changed_by)
 
-    return await _change(tx, series, dates, bring_back, Kind.EVENT_REINSTATED, tells=tells)
+    return await _change(tx, series, dates, bring_back, NotificationKind.EVENT_REINSTATED, tells=tells)
 
 
 async def _change(
-    tx: Transaction, series: Series, dates: list[Event], change: Change, kind: Kind, *, tells: bool
-) -> tuple[list[tuple[Event, Event]], list[News]]:
+    tx: Transaction, series: Series, dates: list[Event], change: Change, kind: NotificationKind, *, tells: bool
+) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
     """What changed, from this to that, and the news of it, which are told by whoever knows the whole act."""
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)

@@ -15,7 +15,7 @@ from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.seeing import seen
 from openmeet.domain.series import calendar_uids
-from openmeet.domain.series.model import Held, Series, SeriesId
+from openmeet.domain.series.model import Series, SeriesId, StoredOccurrence
 from openmeet.domain.users.model import UserId
 
 # Answers that a change of the rule must not lose; a refusal or a plain invitation is none.
@@ -73,12 +73,12 @@ _HELD = (
 _IN_ORDER = " order by starts_at, id"
 
 
-async def stored(reader: Reader, series_id: SeriesId) -> list[Held]:
+async def stored(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
     """The stored dates in order, each with the number of its answers."""
     return _held(await reader.fetch(_HELD + _IN_ORDER, id=series_id))
 
 
-async def coming(reader: Reader, series_id: SeriesId) -> list[Held]:
+async def coming(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
     """Of ``stored`` those that are neither over nor gone."""
     there = " and deleted_at is null and removed_at is null and over_at > :now"
     return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
@@ -108,7 +108,7 @@ async def coming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Even
     return [event_of(row) for row in rows]
 
 
-async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[Held]:
+async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[StoredOccurrence]:
     """Of ``stored`` those with these names that are not gone."""
     if not names:
         return []
@@ -133,8 +133,8 @@ async def named_in(reader: Reader, names: Mapping[SeriesId, Collection[str]]) ->
     return found
 
 
-def _held(rows: Sequence[Row]) -> list[Held]:
-    return [Held(event_of(row), row["answers"]) for row in rows]
+def _held(rows: Sequence[Row]) -> list[StoredOccurrence]:
+    return [StoredOccurrence(event_of(row), row["answers"]) for row in rows]
 
 
 async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, end: Instant, limit: int) -> list[Event]:

@@ -92,7 +92,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedSeries:
     """Events, in order, with their wall-clock starts in ``zone_name``, and the rule that explains them.
 
     ``key`` names the name and place, or the series that their records name; only of those the rule may be None.
@@ -136,7 +136,7 @@ def title_of(titles: Sequence[str]) -> str:
     return " ".join(words).strip(" -–—:,.;#/|()[]") or titles[-1]
 
 
-def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Found]:
+def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[DetectedSeries]:
     """Every series among one author's events. ``zones``: where the author is known to be, for events that name no zone of their own."""
     newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
     found = _named(newest, zones)
@@ -157,12 +157,12 @@ def key_of_series(series_name: str) -> str:
     return f"series:{series_name}"
 
 
-def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Found]:
+def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[DetectedSeries]:
     by_name: dict[str, list[Sighting]] = {}
     for one in sightings:
         if one.series_name:
             by_name.setdefault(one.series_name, []).append(one)
-    found: list[Found] = []
+    found: list[DetectedSeries] = []
     for name, alike in sorted(by_name.items()):
         zone_name = _zone(alike, zones)
         # Two that begin at the same moment are one date and something else.
@@ -173,7 +173,7 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Found]:
             continue
         dates = tuple((event_id, at) for at, event_id in sorted(starts.items()))
         best = _best(key_of_series(name), alike, zones)
-        bare = Found(key_of_series(name), None, zone_name, dates, (), 1.0)
+        bare = DetectedSeries(key_of_series(name), None, zone_name, dates, (), 1.0)
         # A rule counts from its start: one that fits only from a later date on says something else from the first.
         fits = best is not None and best.dates[0][1] == dates[0][1] and best.zone_name == zone_name
         found.append(replace(bare, rule=best.rule, missing=best.missing) if best is not None and fits else bare)
@@ -215,7 +215,7 @@ def _matcher(one: str, other: str) -> SequenceMatcher[str]:
     return SequenceMatcher(None, one[:MOST_LETTERS], other[:MOST_LETTERS], autojunk=False)
 
 
-def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> Found | None:
+def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> DetectedSeries | None:
     if len(alike) < LEAST:
         return None
     zone_name = _zone(alike, zones)
@@ -240,7 +240,7 @@ def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> Found | 
     return best if best.confidence >= SUGGESTED else None
 
 
-def _next(found: Found) -> Instant | None:
+def _next(found: DetectedSeries) -> Instant | None:
     last = instant_of(found.dates[-1][1], found.zone_name)
     following = expansion.following(found.pattern, Instant(last + DAY), 1)
     return following[0].at if following else None
@@ -257,7 +257,7 @@ def _zone(alike: Sequence[Sighting], zones: Sequence[str]) -> str:
     return max(dict.fromkeys(candidates), key=uniformity)
 
 
-def _fits(key: str, zone_name: str, days: dict[date, tuple[str, datetime]]) -> Iterator[Found]:
+def _fits(key: str, zone_name: str, days: dict[date, tuple[str, datetime]]) -> Iterator[DetectedSeries]:
     usual = Counter(local.time() for _, local in days.values()).most_common(1)[0][0]
     for rule in dict.fromkeys(_rules(sorted(days))):
         for first in sorted(days)[:2]:
@@ -266,7 +266,9 @@ def _fits(key: str, zone_name: str, days: dict[date, tuple[str, datetime]]) -> I
                 yield fit
 
 
-def _fit(key: str, zone_name: str, days: dict[date, tuple[str, datetime]], rule: Rule, start: datetime) -> Found | None:
+def _fit(
+    key: str, zone_name: str, days: dict[date, tuple[str, datetime]], rule: Rule, start: datetime
+) -> DetectedSeries | None:
     bare = Pattern(start, None, rule)
     last = datetime.combine(max(days), start.time())
     expected = [
@@ -287,7 +289,7 @@ def _fit(key: str, zone_name: str, days: dict[date, tuple[str, datetime]], rule:
     far = sum(_minutes_apart(days[at.date()][1], at) > _HOUR_MINUTES for at in matched)
     same_time = 1 - (0.05 * off + 0.45 * far) / len(matched)
     confidence = explained * sqrt(len(matched) / len(expected)) * (1 - 0.5 ** len(matched)) * same_time
-    return Found(
+    return DetectedSeries(
         key=key,
         rule=rule,
         zone_name=zone_name,

@@ -18,8 +18,7 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt as OwedDebt
-from groundwork.outbox.jobs import owe_chosen, owe_many
+from groundwork.outbox.jobs import Job, owe_chosen, owe_many
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
@@ -34,15 +33,15 @@ from openmeet.domain.series import (
     splits,
 )
 from openmeet.domain.series.dates import details_of, original_of, original_text
-from openmeet.domain.series.detection import CERTAIN, Found, Sighting, find, key_of_series, name_of, title_of
+from openmeet.domain.series.detection import CERTAIN, DetectedSeries, Sighting, find, key_of_series, name_of, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionId, DetectionState
 from openmeet.domain.series.linking import Undone, take_back
-from openmeet.domain.series.model import Policy, Series, SeriesId
+from openmeet.domain.series.model import PublishPolicy, Series, SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.markdown import folded
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 
@@ -57,7 +56,7 @@ def detection_payer(db: Database, naming: Naming) -> Payer:
     flag ``detection`` is off. Where nothing is to change, nothing is locked.
     """
 
-    async def pay(debt: OwedDebt) -> None:
+    async def pay(debt: Job) -> None:
         user_id = UserId(debt.subject)
         async with db.reader() as reader:
             if Flag.DETECTION not in await switches(reader):
@@ -91,7 +90,7 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
             await _add_later_ones(tx, one, events, named)
 
 
-def _undecided(found: Iterable[Found], known: Sequence[Detection]) -> dict[str, Found]:
+def _undecided(found: Iterable[DetectedSeries], known: Sequence[Detection]) -> dict[str, DetectedSeries]:
     """What was found and the author has not decided about, by key."""
     decided = {one.found.key for one in known if not one.is_open}
     # Who said no to these events as a series is not asked again because their records name one, too.
@@ -104,7 +103,7 @@ def _undecided(found: Iterable[Found], known: Sequence[Detection]) -> dict[str, 
 
 
 async def _show_all(
-    tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[Found]], naming: Naming
+    tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[DetectedSeries]], naming: Naming
 ) -> None:
     """Raises TransactionConflict where the events are others by now than those that were looked through."""
     author = await user_by_id(tx, user_id) if await detection_queries.lock_author(tx, user_id) else None
@@ -135,7 +134,7 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
     series = await linking.link(tx, one.user_id, one.found, one.series_id, events)
     timing = replace(series.timing, pattern=one.found.pattern)
     confirmed = replace(
-        series, timing=timing, is_read_only=False, policy=Policy.WINDOW, stored_until=Instant(0), deleted_at=None
+        series, timing=timing, is_read_only=False, policy=PublishPolicy.WINDOW, stored_until=Instant(0), deleted_at=None
     )
     saved = await queries.save(tx, confirmed)
     await detection_queries.set_overridden(
@@ -198,7 +197,7 @@ async def _theirs(tx: Transaction, caller: Caller, detection_id: DetectionId) ->
 
 
 async def _show(
-    tx: Transaction, user_id: UserId, found: Found, before: Detection | None, events: dict[str, Event]
+    tx: Transaction, user_id: UserId, found: DetectedSeries, before: Detection | None, events: dict[str, Event]
 ) -> None:
     known_series = before.series_id if before else None
     if found.confidence < CERTAIN:
@@ -309,10 +308,12 @@ async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, b
     Call it after the events are written: a stranger with a single event gets no job.
     """
     quiet = Instant(tx.now + QUIET)
-    await owe_many(tx, Debt.DETECT_SERIES, [(user_id, int(tx.now), quiet) for user_id, is_here in authors if is_here])
+    await owe_many(
+        tx, JobKind.DETECT_SERIES, [(user_id, int(tx.now), quiet) for user_id, is_here in authors if is_here]
+    )
     strangers = sorted(user_id for user_id, is_here in authors if not is_here)
     if strangers:
         # The revision is the end of the interval: within one, everything that an author writes is the same job.
         ends = tx.now - tx.now % STRANGER_INTERVAL + STRANGER_INTERVAL
         due_at = Instant(ends + QUIET)
-        await owe_chosen(tx, Debt.DETECT_FOREIGN_SERIES, _STRANGERS, ends, due_at=due_at, authors=strangers)
+        await owe_chosen(tx, JobKind.DETECT_FOREIGN_SERIES, _STRANGERS, ends, due_at=due_at, authors=strangers)

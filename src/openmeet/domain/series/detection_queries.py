@@ -15,7 +15,7 @@ from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.detection import CERTAIN, MOST_EVENTS, MOST_EVENTS_OF_STRANGER, Found
+from openmeet.domain.series.detection import CERTAIN, MOST_EVENTS, MOST_EVENTS_OF_STRANGER, DetectedSeries
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.merge import hand_over
 from openmeet.domain.users.model import User, UserId, UserKind
@@ -41,7 +41,7 @@ class Detection:
     user_id: UserId
     state: DetectionState
     series_id: SeriesId | None
-    found: Found
+    found: DetectedSeries
 
     @property
     def mark(self) -> tuple[int, str]:
@@ -104,7 +104,7 @@ async def lock_author(tx: Transaction, user_id: UserId) -> bool:
 
 
 async def put(
-    tx: Transaction, user_id: UserId, found: Found, state: DetectionState, series_id: SeriesId | None
+    tx: Transaction, user_id: UserId, found: DetectedSeries, state: DetectionState, series_id: SeriesId | None
 ) -> DetectionId:
     """Keep what was found under its name and place; what was found there before is replaced."""
     row = await tx.fetch_one(
@@ -230,7 +230,7 @@ def _detection(row: Row) -> Detection:
         user_id=UserId(row["user_id"]),
         state=DetectionState(row["state"]),
         series_id=None if row["series_id"] is None else SeriesId(row["series_id"]),
-        found=Found(
+        found=DetectedSeries(
             key=row["key"],
             rule=parse_rule(row["rule"]) if row["rule"] else None,
             zone_name=row["time_zone"],

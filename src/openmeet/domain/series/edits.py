@@ -12,8 +12,8 @@ from groundwork.errors import InvalidInput
 from openmeet.domain.events.model import Details
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.series.dates import details_of, original_of
-from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, Held, Scope, Series, Timing
-from openmeet.domain.series.plan import Plan, moved, plan_all, plan_following, plan_one
+from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_WORDS, EditScope, Series, StoredOccurrence, Timing
+from openmeet.domain.series.plan import EditPlan, moved, plan_all, plan_following, plan_one
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.pattern import pattern as checked
@@ -37,7 +37,7 @@ class Edit:
     ``changed``: names of the fields of ``Details`` that the edit is about. ``rewritten``: the series meets by another rule.
     """
 
-    scope: Scope
+    scope: EditScope
     date: str | None = None
     said: Details | None = None
     changed: frozenset[str] = frozenset()
@@ -45,13 +45,13 @@ class Edit:
     drop_single_changes: bool = False
 
 
-def plan_of(series: Series, edit: Edit, stored: Sequence[Held], now: Instant) -> Plan:
+def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now: Instant) -> EditPlan:
     """What the edit would do. Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``, ``EditTheRule``), RuleRefused."""
     if edit.said is not None and "starts_local" in edit.changed and edit.said.starts_at > now + OPENED_AHEAD:
         raise InvalidInput(
             "startsLocal", f"A date can be moved {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD
         )
-    if edit.scope is Scope.THIS:
+    if edit.scope is EditScope.THIS:
         return _plan_this(series, edit, stored)
     template = series.template
     if edit.said is not None:
@@ -59,7 +59,7 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[Held], now: Instant) ->
         own = {name: getattr(said, name) for name in edit.changed & set(template.__dataclass_fields__)}
         template = replace(template, **own)
     whole = _with_gone_left_out(series, stored, now)
-    if edit.scope is Scope.ALL:
+    if edit.scope is EditScope.ALL:
         timing = _timing(whole.timing, edit)
         if timing == whole.timing:
             whole, timing = series, series.timing
@@ -85,7 +85,7 @@ def usual_at(series: Series, date: str) -> Details:
     return details_of(series.template, series.timing, original_of(date))
 
 
-def _plan_this(series: Series, edit: Edit, stored: Sequence[Held]) -> Plan:
+def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -> EditPlan:
     date = _named(edit)
     held = next((one for one in stored if one.event.place_in_series and _name(one) == date), None)
     if held is None or held.event.is_gone:
@@ -95,7 +95,7 @@ def _plan_this(series: Series, edit: Edit, stored: Sequence[Held]) -> Plan:
     return plan_one(series, held, edit.said or usual_at(series, date))
 
 
-def _with_gone_left_out(series: Series, stored: Sequence[Held], now: Instant) -> Series:
+def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
     """The series, leaving out what was deleted by itself: under another name, or in another series, it would come into being again."""
     pattern = series.timing.pattern
     gone = [
@@ -160,6 +160,6 @@ def _named(edit: Edit) -> str:
     return edit.date
 
 
-def _name(held: Held) -> str:
+def _name(held: StoredOccurrence) -> str:
     assert held.event.place_in_series is not None  # noqa: S101  # asked for dates of a series
     return held.event.place_in_series.original_date

@@ -15,7 +15,7 @@ from openmeet.domain.events.queries import lock_by_slug, lock_for_update
 from openmeet.domain.events.series_dates import revise_dates
 from openmeet.domain.series import actions, date_queries, materialize, notify, save, undo
 from openmeet.domain.series.dates import details_of, length_in, original_of, original_text, template_in
-from openmeet.domain.series.model import Policy, Series, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.users.model import Caller
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import pattern
@@ -28,7 +28,7 @@ async def begin_with(
     slug: EventSlug,
     repeating: Callable[[Event], Timing],
     *,
-    policy: Policy = Policy.NEXT,
+    policy: PublishPolicy = PublishPolicy.NEXT,
 ) -> Series:
     """A new series whose first date is this event; its address and its answers stay. ``repeating`` gives the timing.
 
@@ -75,7 +75,7 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     placed = await _place(tx, event, saved, name)
     await series_dates.owe_by_policy(tx, saved.id)
     untold = await notify.tell(tx, saved, notify.of_new_dates(saved, [placed]))
-    await undo.keep(tx, before, undo.Act.ADD_EVENT, untold=untold)
+    await undo.keep(tx, before, undo.UndoableAction.ADD_EVENT, untold=untold)
     return await actions.reread(tx, series.id)
 
 

@@ -14,11 +14,11 @@ from openmeet.domain.attendance.notify import CONCERNED, particulars_of
 from openmeet.domain.attendance.queries import IS_GUEST
 from openmeet.domain.events.edits import with_details
 from openmeet.domain.notifications import preferences, rules
-from openmeet.domain.notifications.model import TOPICS, Kind
+from openmeet.domain.notifications.model import TOPICS, NotificationKind
 from openmeet.domain.notifications.preferences import Reached
 from openmeet.domain.series import follower_queries
-from openmeet.domain.series.model import Held, Scope, Series
-from openmeet.domain.series.plan import Plan
+from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
+from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.users.model import UserId
 
 # People by what they hear first of the act. Who answered hears of theirs, and by mail where one of those moves; who follows, and whose
@@ -55,19 +55,21 @@ _CROWD: Final = f"""
             union all select user_id, cast(:of_additions as text), 1 from additions)
 """
 _TOPICS: Final = {
-    "of_changes": TOPICS[Kind.EVENT_CHANGED],
-    "of_removals": TOPICS[Kind.EVENT_DELETED],
-    "of_additions": TOPICS[Kind.NEW_DATE],
+    "of_changes": TOPICS[NotificationKind.EVENT_CHANGED],
+    "of_removals": TOPICS[NotificationKind.EVENT_DELETED],
+    "of_additions": TOPICS[NotificationKind.NEW_DATE],
 }
 
 
-async def reached(reader: Reader, series: Series, plan: Plan, *, makes_dates: bool) -> Reached:
+async def reached(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> Reached:
     """Of a plan of a locked series whose host is not silent about it."""
     changed = [one.event for one in plan.dates_changed]
     moved = [
         one.event.id
         for one in plan.dates_changed
-        if rules.is_mailed(Kind.EVENT_CHANGED, particulars_of(one.event, with_details(one.event, one.details)))
+        if rules.is_mailed(
+            NotificationKind.EVENT_CHANGED, particulars_of(one.event, with_details(one.event, one.details))
+        )
     ]
     followers, of_followers = follower_queries.telling(series)
     goers, of_goers = follower_queries.telling_goers(series)
@@ -94,12 +96,12 @@ async def reached(reader: Reader, series: Series, plan: Plan, *, makes_dates: bo
     )
 
 
-def _hosts(series: Series, plan: Plan) -> set[UserId]:
+def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
     """Who hear of it because it is theirs, and somebody else changes it."""
     if series.changed_by is None:
         return set()
     found = {one.event.author_id for one in plan.dates_changed}
-    if found or plan.scope is not Scope.THIS:
+    if found or plan.scope is not EditScope.THIS:
         found.add(series.owner_id)
     return found
 
@@ -128,7 +130,14 @@ _CONCERNED: Final = f"""
 """
 
 
-async def of(reader: Reader, series: Series, held: Sequence[Held], kind: Kind, *, dates: int | None = None) -> Effect:
+async def of(
+    reader: Reader,
+    series: Series,
+    held: Sequence[StoredOccurrence],
+    kind: NotificationKind,
+    *,
+    dates: int | None = None,
+) -> Effect:
     """Of an act on these dates that people hear of as ``kind``. ``dates``: how many it reaches with those that are only computed.
 
     People are counted by the database, however many follow the series: none of them is read.

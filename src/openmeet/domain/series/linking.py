@@ -13,7 +13,7 @@ from groundwork.errors import Refused
 from groundwork.outbox.jobs import owe
 from openmeet.domain.attendance import invitation_queries
 from openmeet.domain.events.edits import details_in
-from openmeet.domain.events.model import Event, EventId, Origin
+from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.events.queries import lock_dates, lock_for_update
 from openmeet.domain.events.series_dates import leave_series, take_dates_away
 from openmeet.domain.series import (
@@ -27,24 +27,24 @@ from openmeet.domain.series import (
     splits,
 )
 from openmeet.domain.series.dates import original_of, original_text, template_in
-from openmeet.domain.series.detection import Found, title_of
+from openmeet.domain.series.detection import DetectedSeries, title_of
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.series.gather import length_of
-from openmeet.domain.series.model import FOREVER, Policy, Series, SeriesId, Timing
+from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
 
 
-async def there(tx: Transaction, found: Found) -> dict[str, Event]:
+async def there(tx: Transaction, found: DetectedSeries) -> dict[str, Event]:
     """The events that were found, locked, by their ids; without those that are gone."""
     locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(found.dates))]
     return {str(event.id): event for event in locked if event is not None and not event.is_gone}
 
 
 async def link(
-    tx: Transaction, user_id: UserId, found: Found, series_id: SeriesId | None, events: Mapping[str, Event]
+    tx: Transaction, user_id: UserId, found: DetectedSeries, series_id: SeriesId | None, events: Mapping[str, Event]
 ) -> Series:
     """The read-only series with exactly these dates, made or revived. Raises Refused (``NothingLeft``) where none of them is there."""
     dates = [(events[event_id], at) for event_id, at in found.dates if event_id in events]
@@ -55,7 +55,7 @@ async def link(
     known = None if series_id is None else await queries.lock(tx, series_id)
     if known is None:
         template = replace(template_in(details_in(newest)), title=title_of([event.title for event, _ in dates]))
-        made = actions.new_series(tx.now, user_id, template, timing, Policy.NONE, None)
+        made = actions.new_series(tx.now, user_id, template, timing, PublishPolicy.NONE, None)
         saved = replace(made, is_read_only=True, stored_until=FOREVER)
         await save.insert(tx, saved)
     else:
@@ -174,7 +174,7 @@ async def take_back(tx: Transaction, one: Detection) -> Undone:
     found = dict(one.found.dates)
     held = [event for part in (series, *mine) for event in await lock_dates(tx, part.id)]
     dates = [event for event in held if not event.is_gone]
-    others = [event for event in dates if event.origin is Origin.HERE and event.id not in found]
+    others = [event for event in dates if event.origin is RecordOrigin.HERE and event.id not in found]
     were_alone = await calendar_uids.were_alone(tx, [event.id for event in others])
     alone = [event for event in others if event.id in were_alone]
     await calendar_uids.remember(tx, [event.id for event in alone])
@@ -212,12 +212,12 @@ async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence
     if dates:
         bare = replace(of_these(series.zone_name, dates), is_all_day=series.timing.pattern.is_all_day)
         series = replace(series, timing=replace(series.timing, pattern=bare), deleted_at=None)
-    await queries.save(tx, replace(series, is_read_only=True, policy=Policy.NONE, stored_until=FOREVER))
+    await queries.save(tx, replace(series, is_read_only=True, policy=PublishPolicy.NONE, stored_until=FOREVER))
     if dates and one.is_certain:
         return await detection_queries.set_state(tx, one, DetectionState.LINKED, series.id)
     await unlink(tx, one)
     # What is there of it now is looked for once more: events may have come and gone since the yes.
-    await owe(tx, Debt.DETECT_SERIES, one.user_id, int(tx.now))
+    await owe(tx, JobKind.DETECT_SERIES, one.user_id, int(tx.now))
     return await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, series.id)
 
 

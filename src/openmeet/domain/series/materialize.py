@@ -21,13 +21,13 @@ from openmeet.domain.series.model import (
     WINDOW,
     WINDOW_LEAST,
     WINDOW_MOST,
-    Policy,
-    Scope,
+    EditScope,
+    PublishPolicy,
     Series,
     SeriesId,
     SeriesStatus,
 )
-from openmeet.domain.series.plan import Plan
+from openmeet.domain.series.plan import EditPlan
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 
@@ -63,7 +63,7 @@ async def store(
             (details_of(series.template, series.timing, one), PlaceInSeries(series.id, original_text(one)))
             for one in originals
         ],
-        owes_record=series.policy is Policy.WINDOW,
+        owes_record=series.policy is PublishPolicy.WINDOW,
         group=series.group,
         record=series.record,
         awaits_author=series.awaits_owner,
@@ -93,13 +93,13 @@ def since(series: Series, now: Instant) -> str:
     return original_text(local_of(now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
 
 
-async def made_by(reader: Reader, series: Series, plan: Plan) -> list[expansion.Occurrence]:
+async def made_by(reader: Reader, series: Series, plan: EditPlan) -> list[expansion.Occurrence]:
     """The dates that a plan of this series brings into the window, which are no date of it yet: what ``store_window`` makes after it."""
-    if plan.scope is Scope.THIS or series.status is not SeriesStatus.ACTIVE:
+    if plan.scope is EditScope.THIS or series.status is not SeriesStatus.ACTIVE:
         return []
     target = replace(series, template=plan.template, timing=plan.timing)
     known: set[str] = set()
-    if plan.scope is Scope.ALL:
+    if plan.scope is EditScope.ALL:
         known |= await date_queries.stored_names(reader, series.id, since=since(target, reader.now))
         places = (one.event.place_in_series for one in plan.changes)
         known -= {place.original_date for place in places if place is not None}

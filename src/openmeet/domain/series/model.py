@@ -14,8 +14,8 @@ from openmeet.domain.events.model import (
     Accessibility,
     Audience,
     Event,
+    EventLink,
     GroupOfEvent,
-    Link,
     Mode,
     RecordSettings,
     Tickets,
@@ -51,7 +51,7 @@ class SeriesStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Policy(StrEnum):
+class PublishPolicy(StrEnum):
     """Which dates are published as records: the next upcoming one, all that are stored, none."""
 
     NEXT = "next"
@@ -59,7 +59,7 @@ class Policy(StrEnum):
     NONE = "none"
 
 
-class Scope(StrEnum):
+class EditScope(StrEnum):
     """How far an edit of one date reaches."""
 
     THIS = "this"
@@ -77,7 +77,7 @@ class Template:
     venue: Venue = NOWHERE
     online_url: str = ""
     online_url_audience: Audience = Audience.ATTENDEES
-    links: tuple[Link, ...] = ()
+    links: tuple[EventLink, ...] = ()
     capacity: int | None = None
     visibility: Visibility = Visibility.PUBLIC
     place_audience: Audience = Audience.EVERYONE
@@ -119,7 +119,7 @@ class Series:
     timing: Timing
     status: SeriesStatus
     status_reason: str
-    policy: Policy
+    policy: PublishPolicy
     owner_id: UserId
     split_from: SeriesId | None
     is_read_only: bool
@@ -146,7 +146,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredOccurrence:
     """A stored date, and how many people said something about it that must not be lost."""
 
     event: Event
@@ -171,7 +171,7 @@ class Going:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class SeriesOffer:
     """A series is offered to somebody, who has not said yes or no."""
 
     series_id: SeriesId

@@ -16,7 +16,7 @@ from groundwork.outbox import jobs
 from groundwork.outbox.dispatcher import Payer
 from groundwork.outbox.jobs import DebtState
 from openmeet.domain.events import ownership
-from openmeet.domain.events.model import EventId, Origin
+from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
@@ -24,8 +24,8 @@ from openmeet.domain.series import queries, save
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 
 # Per transaction: each is a few statements.
 AT_A_TIME: Final = 50
@@ -50,7 +50,7 @@ NEXT: Final = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RecordCounts:
     """How much of somebody's stands in one of their repositories, written from here; whether it is leaving it already."""
 
     identity: Identity
@@ -68,7 +68,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedMove:
     """Events and series that were moved at once, and how many of both are yet to follow."""
 
     events: int
@@ -76,17 +76,17 @@ class Begun:
     left: int
 
 
-async def held(reader: Reader, user_id: UserId) -> list[Held]:
+async def held(reader: Reader, user_id: UserId) -> list[RecordCounts]:
     """What stands in each of a person's repositories, that for new records first."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
-    counted = {(row["did"], Kind(row["kind"])): int(row["n"]) for row in rows}
-    found: list[Held] = []
+    counted = {(row["did"], PublicationKind(row["kind"])): int(row["n"]) for row in rows}
+    found: list[RecordCounts] = []
     for one in mine:
-        owed = await jobs.find(reader, Debt.MOVE_RECORDS, _subject(user_id, one.did))
+        owed = await jobs.find(reader, JobKind.MOVE_RECORDS, _subject(user_id, one.did))
         is_moving = owed is not None and owed.state in {DebtState.DUE, DebtState.LEASED}
-        events, series = (counted.get((one.did, kind), 0) for kind in (Kind.EVENT, Kind.SERIES))
-        found.append(Held(one, events, series, is_moving))
+        events, series = (counted.get((one.did, kind), 0) for kind in (PublicationKind.EVENT, PublicationKind.SERIES))
+        found.append(RecordCounts(one, events, series, is_moving))
     return found
 
 
@@ -98,27 +98,27 @@ def account(text: str) -> Did:
         raise InvalidInput("from", "Choose one of your accounts.") from None
 
 
-async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> Begun:
+async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMove:
     """Move the first, and owe the others. Raises as ``move_some``."""
     # Series first: the records of their dates name theirs.
-    series = await move_some(tx, user_id, source, Kind.SERIES)
-    events = Moved(0, "") if series.after is not None else await move_some(tx, user_id, source, Kind.EVENT)
+    series = await move_some(tx, user_id, source, PublicationKind.SERIES)
+    events = Moved(0, "") if series.after is not None else await move_some(tx, user_id, source, PublicationKind.EVENT)
     if events.after is None:
-        return Begun(events.number, series.number, 0)
+        return StartedMove(events.number, series.number, 0)
     rows = await tx.fetch(COUNT, user_id=user_id)
     left = sum(int(row["n"]) for row in rows if row["did"] == source)
     if left:
-        await jobs.owe_again(tx, Debt.MOVE_RECORDS, [_subject(user_id, source)])
-    return Begun(events.number, series.number, left)
+        await jobs.owe_again(tx, JobKind.MOVE_RECORDS, [_subject(user_id, source)])
+    return StartedMove(events.number, series.number, left)
 
 
 def moving_payer(db: Database) -> Payer:
     """The payer of ``Debt.MOVE_RECORDS``. Interrupted, what is done is done, and the same again does the rest."""
 
-    async def pay(debt: jobs.Debt) -> None:
+    async def pay(debt: jobs.Job) -> None:
         person, _, source = debt.subject.partition(" ")
         user_id = UserId(person)
-        for kind in (Kind.SERIES, Kind.EVENT):
+        for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
             after: str | None = ""
             while after is not None:
                 async with db.transaction() as tx:
@@ -139,7 +139,7 @@ def _subject(user_id: UserId, source: Did) -> str:
     return f"{user_id} {source}"
 
 
-async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Kind, after: str = "") -> Moved:
+async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: PublicationKind, after: str = "") -> Moved:
     """Move some records of a kind (events, series) from this repository to that for new ones; again with ``after`` until that is None.
 
     Raises NotFound (no repository of theirs) and Refused (``AlreadyThere``).
@@ -147,7 +147,7 @@ async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Kind, a
     target = await _target(tx, user_id, source)
     rows = await tx.fetch(NEXT, user_id=user_id, did=source, kind=kind.value, after=after, limit=AT_A_TIME)
     ids = [row["subject_id"] for row in rows]
-    move_one = _move_event if kind is Kind.EVENT else _move_series
+    move_one = _move_event if kind is PublicationKind.EVENT else _move_series
     number = sum([await move_one(tx, user_id, target, one) for one in ids])
     return Moved(number, ids[-1] if len(ids) == AT_A_TIME else None)
 
@@ -165,7 +165,7 @@ async def _target(tx: Transaction, user_id: UserId, source: Did) -> Did:
 
 async def _move_event(tx: Transaction, user_id: UserId, target: Did, subject_id: str) -> bool:
     event = await lock_for_update(tx, EventId(subject_id))
-    if event is None or event.is_gone or event.author_id != user_id or event.origin is not Origin.HERE:
+    if event is None or event.is_gone or event.author_id != user_id or event.origin is not RecordOrigin.HERE:
         return False
     await ownership.move_records(tx, [event], to=target)
     return True
@@ -175,8 +175,8 @@ async def _move_series(tx: Transaction, user_id: UserId, target: Did, subject_id
     series = await queries.lock(tx, SeriesId(subject_id))
     if series is None or series.deleted_at is not None or series.owner_id != user_id:
         return False
-    await ownership.leave_record(tx, Kind.SERIES, series.id, user_id, series.revision + 1)
-    former = await publication_moves.of(tx, Kind.SERIES, series.id)
-    await ownership.return_to(tx, Kind.SERIES, series.id, former, user_id, did=target)
+    await ownership.leave_record(tx, PublicationKind.SERIES, series.id, user_id, series.revision + 1)
+    former = await publication_moves.of(tx, PublicationKind.SERIES, series.id)
+    await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, user_id, did=target)
     await save.save(tx, replace(series, changed_by=user_id))
     return True

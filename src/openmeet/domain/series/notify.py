@@ -20,8 +20,7 @@ from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt as OwedDebt
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import Job, owe
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.notify import (
@@ -34,13 +33,12 @@ from openmeet.domain.attendance.notify import (
 )
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_several
-from openmeet.domain.notifications.model import Kind, Particulars, When
-from openmeet.domain.notifications.notify import Telling as ToldOfOne
-from openmeet.domain.notifications.notify import tell_each
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind, When
+from openmeet.domain.notifications.notify import Notice, tell_each
 from openmeet.domain.series import date_queries, follower_queries, queries
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import Pattern
 
@@ -52,12 +50,12 @@ class About(msgspec.Struct, frozen=True):
 
     event_id: EventId
     revision: int
-    particulars: Particulars
+    particulars: NotificationDetails
     starts_at: Instant | None = None
     is_at: When | None = None
 
 
-class News(msgspec.Struct, frozen=True):
+class SeriesNews(msgspec.Struct, frozen=True):
     """One kind of news of an act: of these dates, the earliest first.
 
     Who answered one of ``answers_to`` hears of it, of their earliest, and when their others are; ``hosts``, and followers where
@@ -65,7 +63,7 @@ class News(msgspec.Struct, frozen=True):
     ``to_goers``, hears of them anyway.
     """
 
-    kind: Kind
+    kind: NotificationKind
     about: list[About]
     answers_to: list[EventId]
     hosts: list[UserId]
@@ -73,23 +71,23 @@ class News(msgspec.Struct, frozen=True):
     to_goers: bool = False
 
 
-class Telling(msgspec.Struct, frozen=True):
+class SeriesNotice(msgspec.Struct, frozen=True):
     """All news of one act. ``by``: who did it, and knows. ``only``: who did not hear of what is taken back need not hear of that."""
 
-    news: list[News]
+    news: list[SeriesNews]
     by: UserId
     only: Heard | None = None
 
 
-class Owed(msgspec.Struct, frozen=True):
+class PendingNotice(msgspec.Struct, frozen=True):
     """What is left of a telling: everybody behind ``told_until``."""
 
     id: TellingId
-    telling: Telling
+    telling: SeriesNotice
     told_until: UserId
 
 
-async def insert(tx: Transaction, series_id: SeriesId, telling: Telling, told_until: UserId) -> TellingId:
+async def insert(tx: Transaction, series_id: SeriesId, telling: SeriesNotice, told_until: UserId) -> TellingId:
     """Of a locked series."""
     telling_id = TellingId(new_id(tx.now))
     await tx.execute(
@@ -112,7 +110,7 @@ async def series_of(reader: Reader, telling_id: TellingId) -> SeriesId | None:
     return None if row is None else SeriesId(row["series_id"])
 
 
-async def oldest(reader: Reader, series_id: SeriesId) -> Owed | None:
+async def oldest(reader: Reader, series_id: SeriesId) -> PendingNotice | None:
     """What is told next: nobody hears of a later act before an earlier one."""
     row = await reader.fetch_one(
         "select id, telling, told_until from event_series_tellings where series_id = :series_id"
@@ -121,7 +119,9 @@ async def oldest(reader: Reader, series_id: SeriesId) -> Owed | None:
     )
     if row is None:
         return None
-    return Owed(TellingId(row["id"]), msgspec.json.decode(row["telling"], type=Telling), UserId(row["told_until"]))
+    return PendingNotice(
+        TellingId(row["id"]), msgspec.json.decode(row["telling"], type=SeriesNotice), UserId(row["told_until"])
+    )
 
 
 async def is_any_owed(reader: Reader, series_id: SeriesId) -> bool:
@@ -162,8 +162,8 @@ _NOBODY = UserId("")
 
 
 def of_changes(
-    series: Series, changed: Sequence[tuple[Event | None, Event]], kind: Kind, *, tells: bool = True
-) -> list[News]:
+    series: Series, changed: Sequence[tuple[Event | None, Event]], kind: NotificationKind, *, tells: bool = True
+) -> list[SeriesNews]:
     """These dates (before and after) of a locked series were changed. ``tells`` False: the host chose to stay silent.
 
     The other hosts, whose dates they are, hear of it all the same.
@@ -173,7 +173,7 @@ def of_changes(
     ordered = sorted(changed, key=lambda pair: (pair[1].starts_at or 0, pair[1].id))
     authors = {after.author_id for _, after in changed} | {series.owner_id}
     return [
-        News(
+        SeriesNews(
             kind,
             [
                 About(
@@ -188,29 +188,33 @@ def of_changes(
     ]
 
 
-async def of_edit(tx: Transaction, series: Series) -> list[News]:
+async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
     """Somebody else has changed a locked series: its owner hears of it, whether or not a stored date is different."""
     if series.changed_by in {None, series.owner_id}:
         return []
     subject = await date_queries.any_date(tx, series.id)
     if subject is None:
         return []
-    about = About(subject, series.revision, Particulars())
-    return [News(Kind.EVENT_CHANGED, [about], [], [series.owner_id], to_followers=False)]
+    about = About(subject, series.revision, NotificationDetails())
+    return [SeriesNews(NotificationKind.EVENT_CHANGED, [about], [], [series.owner_id], to_followers=False)]
 
 
-def of_new_dates(series: Series, made: Sequence[Event]) -> list[News]:
+def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
     """A locked series has got dates: followers, and who goes to all, hear of the earliest and of how many more there are."""
     if not made:
         return []
     first = min(made, key=lambda event: (event.starts_at or 0, event.id))
     assert first.starts_at is not None  # noqa: S101  # a rule gave it one
-    particulars = Particulars(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
+    particulars = NotificationDetails(starts=When(first.starts_at, first.time_zone), more=len(made) - 1)
     hosts = [] if series.changed_by in {None, series.owner_id} else [series.owner_id]
-    return [News(Kind.NEW_DATE, [About(first.id, 1, particulars)], [], hosts, to_followers=True, to_goers=True)]
+    return [
+        SeriesNews(
+            NotificationKind.NEW_DATE, [About(first.id, 1, particulars)], [], hosts, to_followers=True, to_goers=True
+        )
+    ]
 
 
-def with_rule(news: Sequence[News], before: Pattern, after: Pattern) -> list[News]:
+def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> list[SeriesNews]:
     """The same news of an act that gave the series another rule: they say it in words. When it ends is no other rule."""
     words = _in_words(after)
     if not words or words == _in_words(before):
@@ -235,37 +239,39 @@ def _in_words(pattern: Pattern) -> str:
     return describe(replace(pattern, rule=endless, left_out=(), added=()))
 
 
-async def of_status(tx: Transaction, series: Series, kind: Kind, reason: str) -> list[News]:
+async def of_status(tx: Transaction, series: Series, kind: NotificationKind, reason: str) -> list[SeriesNews]:
     """A locked series is paused, or goes on: followers and those who answered a coming date hear of it, by its next date."""
     coming = await date_queries.ids_of_coming(tx, series.id)
     over = [] if coming else await date_queries.stored_before(tx, series.id, tx.now, 1)
     subjects = coming or [one.id for one in over]
     if not subjects:
         return []
-    about = About(subjects[0], series.revision, Particulars(said=reason))
-    return [News(kind, [about], coming, [series.owner_id], to_followers=True)]
+    about = About(subjects[0], series.revision, NotificationDetails(said=reason))
+    return [SeriesNews(kind, [about], coming, [series.owner_id], to_followers=True)]
 
 
-async def tell(tx: Transaction, series: Series, news: Sequence[News], *, only: Heard | None = None) -> TellingId | None:
+async def tell(
+    tx: Transaction, series: Series, news: Sequence[SeriesNews], *, only: Heard | None = None
+) -> TellingId | None:
     """Tell everybody concerned by an act on a locked series, the first at once. What is left of that, None where nothing is."""
     said = [one for one in news if one.answers_to or one.hosts or one.to_followers]
     if not said:
         return None
-    telling = Telling(said, series.changed_by or series.owner_id, only)
+    telling = SeriesNotice(said, series.changed_by or series.owner_id, only)
     told_until: UserId | None = _NOBODY
     if not await is_any_owed(tx, series.id):
         told_until = await _tell_some(tx, series, telling, _NOBODY, AT_ONCE)
     if told_until is None:
         return None
     left = await insert(tx, series.id, telling, told_until)
-    await owe(tx, Debt.SERIES_NEWS, left)
+    await owe(tx, JobKind.SERIES_NEWS, left)
     return left
 
 
 def telling_payer(db: Database) -> Payer:
     """The payer of ``Debt.SERIES_NEWS``; the subject is what is left of a telling."""
 
-    async def pay(debt: OwedDebt) -> None:
+    async def pay(debt: Job) -> None:
         while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(debt.subject))):
             pass
 
@@ -288,7 +294,7 @@ async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
 
 
 async def _tell_some(
-    tx: Transaction, series: Series, telling: Telling, after: UserId, limit: int, *, locks: bool = False
+    tx: Transaction, series: Series, telling: SeriesNotice, after: UserId, limit: int, *, locks: bool = False
 ) -> UserId | None:
     """Tell the next so many people behind ``after``; the last of them, None where that was everybody.
 
@@ -318,17 +324,21 @@ async def _tell_some(
 
 
 async def _written(
-    tx: Transaction, telling: Telling, people: Sequence[UserId], followers: frozenset[UserId], goers: frozenset[UserId]
-) -> list[tuple[Kind, list[ToldOfOne]]]:
+    tx: Transaction,
+    telling: SeriesNotice,
+    people: Sequence[UserId],
+    followers: frozenset[UserId],
+    goers: frozenset[UserId],
+) -> list[tuple[NotificationKind, list[Notice]]]:
     """What these people are told, by kind. All that one of them hears goes into the mail about what they hear first."""
     if not people:
         return []
-    found: list[tuple[Kind, list[ToldOfOne]]] = []
+    found: list[tuple[NotificationKind, list[Notice]]] = []
     mail_about: dict[UserId, str] = {}
     for news in telling.news:
         known = {one.event_id: one for one in news.about}
         answered = await earliest_answered(tx, news.answers_to, CONCERNED, people, at_most=1 + NAMED)
-        to: dict[tuple[About, Particulars, str], list[UserId]] = {}
+        to: dict[tuple[About, NotificationDetails, str], list[UserId]] = {}
         for user_id in people:
             if user_id in answered:
                 theirs = [known[one] for one in answered[user_id].earliest if one in known] or news.about[:1]
@@ -349,14 +359,14 @@ async def _written(
             mail = mail_about.setdefault(user_id, about.event_id)
             to.setdefault((about, said, "" if mail == about.event_id else mail), []).append(user_id)
         told = [
-            ToldOfOne(some, about.event_id, about.revision, said, about.starts_at, mail)
+            Notice(some, about.event_id, about.revision, said, about.starts_at, mail)
             for (about, said, mail), some in to.items()
         ]
         found.append((news.kind, told))
     return found
 
 
-def _with_others(theirs: Sequence[About], total: int) -> Particulars:
+def _with_others(theirs: Sequence[About], total: int) -> NotificationDetails:
     """What one person is told of their first date, and of the others that the same act is about."""
     first = theirs[0].particulars
     if total <= 1:

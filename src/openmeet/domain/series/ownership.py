@@ -15,17 +15,16 @@ from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
-from openmeet.domain.groups.rules import ALLOWED, Action, may
+from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
 from openmeet.domain.moderation.blocks import are_apart, must_not_be_apart
-from openmeet.domain.notifications.model import Kind as News
-from openmeet.domain.notifications.model import Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.notifications.notify import tell
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series import date_queries, follower_queries, queries, save, visibility
-from openmeet.domain.series.model import Offer, Series, SeriesId
+from openmeet.domain.series.model import Series, SeriesId, SeriesOffer
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 # Names to choose from; whoever is not among them follows the series first.
 MOST_CANDIDATES = 200
@@ -62,7 +61,7 @@ async def candidates(
     return [(UserId(row["id"]), row["display_name"]) for row in rows]
 
 
-async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> Offer:
+async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> SeriesOffer:
     """Offer the caller's locked series; another offer replaces the one before. Raises Forbidden, Refused (``NotPartOfIt``)."""
     if series.owner_id != caller.user_id:
         raise Forbidden("Only the host of a series can hand it over.")
@@ -84,12 +83,12 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
     )
     subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
-        about = Particulars(person_id=caller.user_id)
-        await tell(tx, [to], News.SERIES_OFFERED, subject, int(tx.now), about)
-    return Offer(series.id, caller.user_id, to, tx.now)
+        about = NotificationDetails(person_id=caller.user_id)
+        await tell(tx, [to], NotificationKind.SERIES_OFFERED, subject, int(tx.now), about)
+    return SeriesOffer(series.id, caller.user_id, to, tx.now)
 
 
-async def offered(reader: Reader, series_id: SeriesId) -> Offer | None:
+async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
     """The offer that stands; None where there is none, or who made it hosts the series no more."""
     row = await reader.fetch_one(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
@@ -102,14 +101,14 @@ async def offered(reader: Reader, series_id: SeriesId) -> Offer | None:
     return _offer_of(row)
 
 
-async def open_to(reader: Reader, user_id: UserId, offers: Sequence[Offer]) -> list[tuple[Offer, Series]]:
+async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]) -> list[tuple[SeriesOffer, Series]]:
     """Those of somebody's offers whose series exists for them now, in their order; of the others nothing is said (invariant 3)."""
     known = await queries.by_ids(reader, [one.series_id for one in offers])
     seen = {one.id: one for one in await visibility.seen(reader, list(known.values()), user_id)}
     return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
 
 
-async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Offer]:
+async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[SeriesOffer]:
     """What somebody is offered, the oldest offer first. Which of it they may look at now, ``open_to`` says."""
     rows = await reader.fetch(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
@@ -136,7 +135,7 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     before = series.owner_id
     await must_not_be_apart(tx, before, caller.user_id, refusal="You cannot take this series over.")
     role = await role_in(tx, series.group.id if series.group else None, caller.user_id)
-    if series.group is not None and not may(role, Action.CREATE_EVENT):
+    if series.group is not None and not may(role, GroupPermission.CREATE_EVENT):
         raise Refused("It belongs to a group in which you can make no events.", name="NotPartOfIt")
     saved = await _pass_on(tx, series, caller.user_id)
     await follower_queries.unfollow(tx, series.id, caller.user_id)
@@ -147,8 +146,8 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
         await co_host_queries.put_on(tx, hosting, [event.id for event in coming])
     subject = await date_queries.any_date(tx, series.id)
     if subject is not None:
-        about = Particulars(person_id=caller.user_id, answer=SERIES_TAKEN)
-        await tell(tx, [before], News.SERIES_OFFERED, subject, int(tx.now), about)
+        about = NotificationDetails(person_id=caller.user_id, answer=SERIES_TAKEN)
+        await tell(tx, [before], NotificationKind.SERIES_OFFERED, subject, int(tx.now), about)
     return saved
 
 
@@ -170,9 +169,9 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
 async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
     """The locked series and its coming dates are somebody else's from now on."""
     await _forget(tx, series.id)
-    await ownership.leave_record(tx, Kind.SERIES, series.id, series.owner_id, series.revision + 1)
-    former = await publication_moves.of(tx, Kind.SERIES, series.id)
-    await ownership.return_to(tx, Kind.SERIES, series.id, former, to)
+    await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
+    former = await publication_moves.of(tx, PublicationKind.SERIES, series.id)
+    await ownership.return_to(tx, PublicationKind.SERIES, series.id, former, to)
     saved = await save.save(tx, replace(series, owner_id=to, changed_by=to))
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     await ownership.change(tx, coming, to)
@@ -190,13 +189,15 @@ async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
     await _forget(tx, series.id)
     subject = await date_queries.any_date(tx, series.id)
     if caller.user_id == found.to_id and subject is not None:
-        about = Particulars(person_id=caller.user_id, answer=SERIES_DECLINED)
-        await tell(tx, [series.owner_id], News.SERIES_OFFERED, subject, int(tx.now), about)
+        about = NotificationDetails(person_id=caller.user_id, answer=SERIES_DECLINED)
+        await tell(tx, [series.owner_id], NotificationKind.SERIES_OFFERED, subject, int(tx.now), about)
     return True
 
 
-def _offer_of(row: Row) -> Offer:
-    return Offer(SeriesId(row["series_id"]), UserId(row["from_user_id"]), UserId(row["to_user_id"]), row["created_at"])
+def _offer_of(row: Row) -> SeriesOffer:
+    return SeriesOffer(
+        SeriesId(row["series_id"]), UserId(row["from_user_id"]), UserId(row["to_user_id"]), row["created_at"]
+    )
 
 
 async def _owned_by(reader: Reader, user_id: UserId) -> list[SeriesId]:
@@ -216,5 +217,5 @@ def _parameters(series: Series) -> dict[str, object]:
         "owner_id": series.owner_id,
         "series_id": series.id,
         "group_id": "" if series.group is None else series.group.id,
-        "hosting": [role.value for role in INSIDE if Action.CREATE_EVENT in ALLOWED[role]],
+        "hosting": [role.value for role in INSIDE if GroupPermission.CREATE_EVENT in ALLOWED[role]],
     }

@@ -14,7 +14,7 @@ from groundwork.errors import Refused
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.series.dates import details_of, keeping, original_of, original_text
-from openmeet.domain.series.model import Held, Scope, Series, Template, Timing
+from openmeet.domain.series.model import EditScope, Series, StoredOccurrence, Template, Timing
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import Until, Weekday
@@ -26,7 +26,7 @@ _AHEAD = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class OccurrenceChange:
     """A stored date as it will be: its new name, what it says, and in what it differs on purpose."""
 
     event: Event
@@ -41,18 +41,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EditPlan:
     """``before``: the half that ends where a new series begins, for ``FOLLOWING``. ``template`` and ``timing`` are of the series
     that the changes belong to. ``stranded``: stay as exceptions, though the rule no longer names them; ``vanishing``: nobody
     answered them, they go.
     """
 
-    scope: Scope
+    scope: EditScope
     template: Template
     timing: Timing
     before: Timing | None
-    changes: tuple[Change, ...]
-    stranded: tuple[Held, ...]
+    changes: tuple[OccurrenceChange, ...]
+    stranded: tuple[StoredOccurrence, ...]
     vanishing: tuple[Event, ...]
 
     @property
@@ -64,32 +64,32 @@ class Plan:
         return sum(bool(change.overridden) for change in self.changes)
 
     @property
-    def dates_changed(self) -> tuple[Change, ...]:
+    def dates_changed(self) -> tuple[OccurrenceChange, ...]:
         return tuple(change for change in self.changes if change.says_something_new)
 
 
-def plan_one(series: Series, held: Held, details: Details) -> Plan:
+def plan_one(series: Series, held: StoredOccurrence, details: Details) -> EditPlan:
     """An edit of this date alone: it becomes an exception in the fields that differ."""
     event = held.event
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     original = event.place_in_series.original_date
     usual = details_of(series.template, series.timing, original_of(original))
-    change = Change(event, original, details, differing(details, usual), held.answers)
-    return Plan(Scope.THIS, series.template, series.timing, None, (change,), (), ())
+    change = OccurrenceChange(event, original, details, differing(details, usual), held.answers)
+    return EditPlan(EditScope.THIS, series.template, series.timing, None, (change,), (), ())
 
 
 def plan_all(
     series: Series,
     template: Template,
     timing: Timing,
-    stored: Sequence[Held],
+    stored: Sequence[StoredOccurrence],
     now: Instant,
     *,
     drop_single_changes: bool = False,
-) -> Plan:
+) -> EditPlan:
     """An edit of the whole series. ``stored``: its stored dates, past ones too. Raises RuleRefused for an impossible rule."""
     expansion.check_occurs(timing.pattern)
-    return _plan(Scope.ALL, series, template, timing, None, _coming(stored, now), now, drop=drop_single_changes)
+    return _plan(EditScope.ALL, series, template, timing, None, _coming(stored, now), now, drop=drop_single_changes)
 
 
 def plan_following(
@@ -97,11 +97,11 @@ def plan_following(
     at: str,
     template: Template,
     timing: Timing | None,
-    stored: Sequence[Held],
+    stored: Sequence[StoredOccurrence],
     now: Instant,
     *,
     drop_single_changes: bool = False,
-) -> Plan:
+) -> EditPlan:
     """An edit from the date named ``at`` on: a new series takes over there.
 
     ``timing`` None: the days stay as they are. A new timing keeps how many dates a COUNT has left, unless it brings an end of
@@ -116,7 +116,7 @@ def plan_following(
     here = [held for held in stored if _name(held) >= at]
     before_timing = Timing(before, series.timing.length)
     return _plan(
-        Scope.FOLLOWING, series, template, timing, before_timing, _coming(here, now), now, drop=drop_single_changes
+        EditScope.FOLLOWING, series, template, timing, before_timing, _coming(here, now), now, drop=drop_single_changes
     )
 
 
@@ -174,16 +174,16 @@ def _later(until: Until, shift: timedelta, days: int, zone: str) -> Until:
 
 
 def _plan(
-    scope: Scope,
+    scope: EditScope,
     series: Series,
     template: Template,
     timing: Timing,
     before: Timing | None,
-    coming: Sequence[Held],
+    coming: Sequence[StoredOccurrence],
     now: Instant,
     *,
     drop: bool,
-) -> Plan:
+) -> EditPlan:
     places = _places(series.timing.pattern, timing.pattern, coming, now)
     changes, stranded, vanishing = [], [], []
     for held in coming:
@@ -200,11 +200,13 @@ def _plan(
         usual = details_of(template, timing, place)
         details = keeping(details_in(event), usual, overridden)
         still = differing(details, usual)
-        changes.append(Change(event, original_text(place), details, still, held.answers))
-    return Plan(scope, template, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))
+        changes.append(OccurrenceChange(event, original_text(place), details, still, held.answers))
+    return EditPlan(scope, template, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))
 
 
-def _places(old: Pattern, new: Pattern, coming: Iterable[Held], now: Instant) -> dict[datetime, datetime | None]:
+def _places(
+    old: Pattern, new: Pattern, coming: Iterable[StoredOccurrence], now: Instant
+) -> dict[datetime, datetime | None]:
     """Where each stored date belongs in the new pattern."""
     names = [original_of(_name(held)) for held in coming]
     if old == new or not names:
@@ -221,10 +223,10 @@ def _instant(pattern: Pattern, local: datetime) -> Instant:
     return instant_of(local, pattern.zone_name or "UTC")
 
 
-def _coming(stored: Iterable[Held], now: Instant) -> list[Held]:
+def _coming(stored: Iterable[StoredOccurrence], now: Instant) -> list[StoredOccurrence]:
     return [held for held in stored if not held.event.is_gone and not held.event.is_over(now)]
 
 
-def _name(held: Held) -> str:
+def _name(held: StoredOccurrence) -> str:
     assert held.event.place_in_series is not None  # noqa: S101  # stored dates have one
     return held.event.place_in_series.original_date

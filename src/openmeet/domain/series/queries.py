@@ -16,10 +16,10 @@ from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import awaits_first, is_of_blocked_host, is_withheld
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series.dates import original_text
-from openmeet.domain.series.model import Policy, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesSlug, SeriesStatus, Template, Timing
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
 
@@ -76,7 +76,7 @@ def series_of(row: Row) -> Series:
         timing=Timing(pattern, length),
         status=SeriesStatus(row["status"]),
         status_reason=row["status_reason"],
-        policy=Policy(row["publication_policy"]),
+        policy=PublishPolicy(row["publication_policy"]),
         owner_id=UserId(row["user_id"]),
         split_from=None if row["split_from"] is None else SeriesId(row["split_from"]),
         is_read_only=bool(row["is_read_only"]),
@@ -236,11 +236,11 @@ async def owe_record(tx: Transaction, series: Series) -> None:
     Where it was found and had its author's word for a time, the record of that time must vanish.
     """
     if series.is_read_only:
-        await publications.forget_unsent(tx, kind=Kind.SERIES, subject_ids=[series.id])
-        await publications.look_again(tx, kind=Kind.SERIES, subject_ids=[series.id])
+        await publications.forget_unsent(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
+        await publications.look_again(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
     else:
         await publications.owe(
-            tx, kind=Kind.SERIES, subject_id=series.id, user_id=series.owner_id, revision=series.revision
+            tx, kind=PublicationKind.SERIES, subject_id=series.id, user_id=series.owner_id, revision=series.revision
         )
 
 
@@ -351,6 +351,6 @@ async def find(reader: Reader, uri: str) -> Series | None:
     """The series that this is the record of, or was."""
     found = await by_record_uri(reader, uri)
     former = None if found is not None else await publication_moves.find(reader, uri)
-    if former is None or former.kind is not Kind.SERIES:
+    if former is None or former.kind is not PublicationKind.SERIES:
         return found
     return await by_id(reader, SeriesId(former.subject_id))

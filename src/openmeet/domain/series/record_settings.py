@@ -13,18 +13,18 @@ from openmeet.domain.attendance.actions import decide_all_records_anew, decide_r
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing, series_dates
 from openmeet.domain.events.model import Event, EventId, EventSlug, RecordSettings, Visibility
-from openmeet.domain.events.permissions import Act
-from openmeet.domain.events.publication import Reach, reach
+from openmeet.domain.events.permissions import EventPermission
+from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.queries import by_id, by_slug, lock_dates, lock_for_update
 from openmeet.domain.events.series_dates import set_records
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import actions, date_queries, detection_queries, queries, save
 from openmeet.domain.series.actions import new_series
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.model import FOREVER, Policy, Series, SeriesId, SeriesSlug, Template, Timing
+from openmeet.domain.series.model import FOREVER, PublishPolicy, Series, SeriesId, SeriesSlug, Template, Timing
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Kind, Standing, State
+from openmeet.outbox.publications import PublicationKind, PublicationState, PublicationStatus
 from openmeet.recurrence import expansion
 from openmeet.recurrence.rule import format_rule
 
@@ -37,7 +37,7 @@ async def event_of(reader: Reader, caller: Caller, slug: str) -> Event | None:
     event = await by_slug(reader, EventSlug(slug))
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         return None
-    await seeing.must_be_editable(reader, event, caller.user_id, Act.PUBLISH_RECORD)
+    await seeing.must_be_editable(reader, event, caller.user_id, EventPermission.PUBLISH_RECORD)
     return event
 
 
@@ -73,7 +73,7 @@ async def lock(
     series = await series_around(tx, caller, event)
     if series is not None:
         series = await actions.lock_own(tx, caller, series.slug)
-    locked = await events.lock_hosted(tx, caller, event.slug, None, Act.PUBLISH_RECORD)
+    locked = await events.lock_hosted(tx, caller, event.slug, None, EventPermission.PUBLISH_RECORD)
     if expected_revision is not None and expected_revision != revision_of(locked, series):
         raise PreconditionFailed("This was changed since you opened it. Look again, and save.")
     return locked, series
@@ -81,7 +81,7 @@ async def lock(
 
 async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record: RecordSettings) -> Event:
     """Replace them for one event. Raises NotFound, Forbidden, Refused."""
-    before = await events.lock_hosted(tx, caller, slug, None, Act.PUBLISH_RECORD)
+    before = await events.lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if record == before.record:
         return before
     must_fit(before, record)
@@ -95,7 +95,7 @@ async def change_series(
     caller: Caller,
     slug: SeriesSlug,
     record: RecordSettings | None,
-    policy: Policy | None,
+    policy: PublishPolicy | None,
     *,
     expected_revision: int | None = None,
 ) -> Series:
@@ -127,13 +127,13 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
     return await actions.reread(tx, series.id)
 
 
-async def of_series(reader: Reader, series: Series) -> tuple[Standing, bool] | None:
+async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, bool] | None:
     """How the record of the series itself stands, and whether it may be out there; None where nothing ever was."""
-    standing = (await publications.states(reader, Kind.SERIES, [series.id]))[series.id]
-    if standing.uri is None and standing.state is not State.RETRACTED:
+    standing = (await publications.states(reader, PublicationKind.SERIES, [series.id]))[series.id]
+    if standing.uri is None and standing.state is not PublicationState.RETRACTED:
         return None
-    is_public = reach(series.template.visibility, series.group, series.record) is Reach.FULL
-    is_wanted = is_public and series.policy is not Policy.NONE
+    is_public = reach(series.template.visibility, series.group, series.record) is PublishLevel.FULL
+    is_wanted = is_public and series.policy is not PublishPolicy.NONE
     return standing, is_wanted and (await consent(reader, series.owner_id)).is_given
 
 
@@ -161,8 +161,8 @@ async def look_again(tx: Transaction, caller: Caller, some: list[Event], *, forc
     for event in some:
         if force:
             agreed = await events.agree_to_record(tx, caller, event.slug)
-            await publications.try_again(tx, kind=Kind.EVENT, subject_id=agreed.id)
-    await publications.look_again(tx, kind=Kind.EVENT, subject_ids=[event.id for event in some])
+            await publications.try_again(tx, kind=PublicationKind.EVENT, subject_id=agreed.id)
+    await publications.look_again(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])
 
 
 # Of an author, read in records of events, those that are gone among them.
@@ -197,7 +197,7 @@ async def take_over(
     """The read-only series of this record says what its record says; None where the record is of one made here."""
     known = await queries.by_record_uri(tx, uri)
     if known is None:
-        made = new_series(tx.now, owner_id, template, timing, Policy.NONE, None)
+        made = new_series(tx.now, owner_id, template, timing, PublishPolicy.NONE, None)
         series = replace(made, is_read_only=True, stored_until=FOREVER, record_uri=uri)
         await queries.insert(tx, series, submission=None)
         return series

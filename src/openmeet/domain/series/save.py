@@ -10,7 +10,7 @@ from typing import Any
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.events import series_dates
-from openmeet.domain.events.publication import Reach, reach
+from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
@@ -62,7 +62,7 @@ async def _awaits(tx: Transaction, series: Series) -> bool:
     if by == series.owner_id:
         return False
     date = await date_queries.any_date(tx, series.id)
-    if date is None or reach(series.template.visibility, series.group, series.record) is Reach.NOTHING:
+    if date is None or reach(series.template.visibility, series.group, series.record) is PublishLevel.NOTHING:
         return True
     return not await publication_consent.use(tx, series.owner_id, by, date, series.revision + 1)
 

@@ -11,11 +11,10 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt as OwedDebt
-from groundwork.outbox.jobs import owe_many
+from groundwork.outbox.jobs import Job, owe_many
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import reevaluation, registration
-from openmeet.domain.attendance.model import SEATED, AttendanceStatus, Reply, Through
+from openmeet.domain.attendance.model import SEATED, AttendanceStatus, RsvpReply, Through
 from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
@@ -23,13 +22,13 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.series import agenda, date_queries, emails, follower_queries, queries, visibility
 from openmeet.domain.series.model import Going, Series, SeriesId, SeriesSlug
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 _GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DateResult:
     """What became of the answer to one date: a status, or why it was not taken (its name and a sentence)."""
 
     event: Event
@@ -42,22 +41,22 @@ async def answer_all(
     tx: Transaction,
     caller: Caller,
     slug: SeriesSlug,
-    reply: Reply,
+    reply: RsvpReply,
     *,
     skips_limited: bool = False,
     through: Through = Through.PAGE,
-) -> list[Outcome]:
+) -> list[DateResult]:
     """The caller's reply to every stored date that is still to come, in order. Raises NotFound.
 
     Who goes to all goes to later dates, too, until they say otherwise (``stop``); any other reply ends that. ``skips_limited``: dates
     with a limited number of places are left to be answered one by one.
     """
     series = await _lock(tx, caller, slug)
-    if reply is Reply.GOING:
+    if reply is RsvpReply.GOING:
         await follower_queries.go_to_all(tx, series.id, caller.user_id, with_limited=not skips_limited)
     else:
         await follower_queries.go_no_more(tx, series.id, caller.user_id)
-    outcomes: list[Outcome] = []
+    outcomes: list[DateResult] = []
     coming = await _coming(tx, series)
     before = await of_user(tx, caller.user_id, [event.id for event in coming])
     limited = await registration.limited_among(tx, coming) if skips_limited else frozenset()
@@ -72,13 +71,13 @@ async def answer_all(
         except NotFound:
             continue  # a date that is not theirs to see
         except Refused as refused:
-            outcomes.append(Outcome(event, None, refused.name or "Refused", refused.why))
+            outcomes.append(DateResult(event, None, refused.name or "Refused", refused.why))
         except InvalidForm:
             outcomes.append(
-                Outcome(event, None, "AnswerNeeded", "The host asks something. Answer on the page of this date.")
+                DateResult(event, None, "AnswerNeeded", "The host asks something. Answer on the page of this date.")
             )
         else:
-            outcomes.append(Outcome(event, mine.status))
+            outcomes.append(DateResult(event, mine.status))
     await emails.owe(tx, series, caller, coming, before)
     return outcomes
 
@@ -95,7 +94,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     for event in going:
         # The host hears of it once, and so does the person's calendar.
         tells = event is going[0]
-        await attendance.answer(tx, caller, event.slug, Reply.DECLINED, tells_host=tells, is_single=False)
+        await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, tells_host=tells, is_single=False)
     await emails.owe(tx, series, caller, coming, mine)
     return len(going)
 
@@ -133,13 +132,13 @@ async def go_to_new_dates(tx: Transaction, series: Series, made: Sequence[Event]
         for event in made:
             await _go(tx, event, everybody)
     else:
-        await owe_many(tx, Debt.STANDING_ANSWERS, [(event.id, 1, tx.now) for event in made])
+        await owe_many(tx, JobKind.STANDING_ANSWERS, [(event.id, 1, tx.now) for event in made])
 
 
 def standing_payer(db: Database) -> Payer:
     """The payer of ``Debt.STANDING_ANSWERS``; the subject is the date."""
 
-    async def pay(debt: OwedDebt) -> None:
+    async def pay(debt: Job) -> None:
         event_id, last = EventId(debt.subject), None
         while some := await in_one_hop(db, partial(_next_go, event_id=event_id, last=last)):
             last = some[-1]
@@ -168,7 +167,7 @@ async def _go(tx: Transaction, event: Event, people: Sequence[Going]) -> None:
             continue
         try:
             await attendance.answer(
-                tx, Caller(one.user_id, ""), event.slug, Reply.GOING, tells_host=False, is_single=False
+                tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, tells_host=False, is_single=False
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
             continue  # out of the group, or the date takes no such answer, or asks first: theirs to see on its page
@@ -185,7 +184,7 @@ _GOING_NO_MORE = """
 def left_group_payer(db: Database) -> Payer:
     """The payer of ``Debt.LEFT_GROUP``; the subject is a person. Paid twice, it finds nothing left to end."""
 
-    async def pay(debt: OwedDebt) -> None:
+    async def pay(debt: Job) -> None:
         await end_answers(db, UserId(debt.subject))
 
     return pay

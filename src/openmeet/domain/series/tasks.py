@@ -90,7 +90,7 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
         await series_dates.owe_by_policy(tx, series_id)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
             # What is over is one date: the rule stands in the record of the next one now.
-            await publications.look_again(tx, kind=publications.Kind.EVENT, subject_ids=completed)
+            await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
         return len(completed)
 
     return await in_one_hop(db, work)

@@ -21,15 +21,15 @@ from openmeet.domain.attendance.actions import decide_all_records_anew, seats_ch
 from openmeet.domain.attendance.notify import Heard
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import details_in, differing
-from openmeet.domain.events.model import Details, Event, EventId, Status
+from openmeet.domain.events.model import Details, Event, EventId, EventStatus
 from openmeet.domain.events.queries import COLUMNS as EVENT_COLUMNS
 from openmeet.domain.events.queries import event_of
 from openmeet.domain.events.series_dates import agree_to_dates, restore_dates, revise_dates, take_dates_away
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import date_queries, follower_queries, materialize, notify, queries, save
 from openmeet.domain.series.dates import details_of, keeping, original_of
 from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
-from openmeet.domain.series.notify import News, TellingId
+from openmeet.domain.series.notify import SeriesNews, TellingId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence import expansion
@@ -42,11 +42,11 @@ _ANSWERS = """(select count(*) from attendances a where a.event_id = events.id
     and not exists (select 1 from event_series_answers g where g.series_id = events.series_id and g.user_id = a.user_id))"""
 
 
-class Known(msgspec.Struct, frozen=True):
+class OccurrenceRow(msgspec.Struct, frozen=True):
     """A stored date with what its model does not show."""
 
     event: Event
-    status_before: Status
+    status_before: EventStatus
     is_cancelled_with_series: bool
     answers: int
 
@@ -54,11 +54,11 @@ class Known(msgspec.Struct, frozen=True):
 class KeptDate(msgspec.Struct, frozen=True):
     """A date that an act changed: as it was, and a digest of what it said afterwards."""
 
-    known: Known
+    known: OccurrenceRow
     digest: str
 
 
-class Kept(msgspec.Struct, frozen=True):
+class UndoSnapshot(msgspec.Struct, frozen=True):
     """What an act changed: the series' row as it was, the revisions that it left, the dates. Kept for minutes, never longer.
 
     ``untold``: what is left of telling people of it. ``had``: dates that were stored at the act's own instant, before it.
@@ -82,12 +82,12 @@ class Undo:
     is_silent: bool
     created_at: Instant
     expires_at: Instant
-    kept: Kept
+    kept: UndoSnapshot
 
 
 async def known_dates(
     reader: Reader, series_ids: Sequence[SeriesId], *, also: Sequence[EventId] = ()
-) -> dict[EventId, Known]:
+) -> dict[EventId, OccurrenceRow]:
     """Every stored date of these series, and these events, by their ids."""
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS}, status_before, is_cancelled_with_series, {_ANSWERS} as answers from events"
@@ -96,9 +96,9 @@ async def known_dates(
         also=list(also) or [""],
     )
     return {
-        EventId(row["id"]): Known(
+        EventId(row["id"]): OccurrenceRow(
             event_of(row),
-            Status(row["status_before"] or Status.SCHEDULED),
+            EventStatus(row["status_before"] or EventStatus.SCHEDULED),
             bool(row["is_cancelled_with_series"]),
             row["answers"],
         )
@@ -111,7 +111,7 @@ async def insert(
     series_id: SeriesId,
     made: SeriesId | None,
     act: str,
-    kept: Kept,
+    kept: UndoSnapshot,
     *,
     is_silent: bool,
     expires_at: int,
@@ -150,7 +150,7 @@ async def newest(reader: Reader, series_id: SeriesId) -> Undo | None:
         bool(row["is_silent"]),
         row["created_at"],
         row["expires_at"],
-        msgspec.json.decode(row["kept"], type=Kept),
+        msgspec.json.decode(row["kept"], type=UndoSnapshot),
     )
 
 
@@ -166,7 +166,7 @@ async def forget_expired(tx: Transaction) -> int:
 UNDONE_FOR = 10 * MINUTE
 
 
-class Act(StrEnum):
+class UndoableAction(StrEnum):
     """What can be taken back, in words that follow "Undo:"."""
 
     EDIT = "the edit"
@@ -182,22 +182,22 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LockedSeries:
     """A locked series and all its stored dates before an act."""
 
     series: Series
-    dates: dict[EventId, Known]
+    dates: dict[EventId, OccurrenceRow]
 
 
-async def look(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> Look:
+async def look(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> LockedSeries:
     """Before an act: remember how things are. ``also``: events that the act makes dates of the series."""
-    return Look(series, await known_dates(tx, [series.id], also=also))
+    return LockedSeries(series, await known_dates(tx, [series.id], also=also))
 
 
 async def keep(
     tx: Transaction,
-    before: Look,
-    act: Act,
+    before: LockedSeries,
+    act: UndoableAction,
     *,
     made: SeriesId | None = None,
     is_silent: bool = False,
@@ -213,7 +213,9 @@ async def keep(
     ]
     revisions = await queries.revisions(tx, ids)
     had = [event_id for event_id, known in before.dates.items() if known.event.created_at >= tx.now]
-    kept = Kept(queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold, had)
+    kept = UndoSnapshot(
+        queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, untold, had
+    )
     await insert(tx, before.series.id, made, act.value, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
 
 
@@ -285,7 +287,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
     news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), told, restored.timing.pattern)
     if series.status is SeriesStatus.PAUSED and not found.is_silent:
-        news += await notify.of_status(tx, restored, Kind.SERIES_RESUMED, "")
+        news += await notify.of_status(tx, restored, NotificationKind.SERIES_RESUMED, "")
     await notify.tell(tx, restored, news, only=await _heard(tx, found))
     await seats_changed(tx, pairs)
     await note_undone(tx, found.id)
@@ -294,7 +296,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     return restored
 
 
-def digest_of(known: Known) -> str:
+def digest_of(known: OccurrenceRow) -> str:
     """What a date says, as far as a host decides it."""
     event = known.event
     said = (
@@ -307,7 +309,7 @@ def digest_of(known: Known) -> str:
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:32]
 
 
-def _staying(pattern: Pattern | None, newer: Sequence[Known], *, taken: Collection[str]) -> list[Event]:
+def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
     """Of the dates that the act, or somebody since, has stored, those that the series makes (None: none), as it is again; the others go.
 
     Raises Refused where somebody answered one that would go.
@@ -338,7 +340,7 @@ async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
 
 
 async def _restore(
-    tx: Transaction, wanted: Sequence[tuple[Event, Known]], *, by: UserId | None
+    tx: Transaction, wanted: Sequence[tuple[Event, OccurrenceRow]], *, by: UserId | None
 ) -> list[tuple[Event, Event]]:
     """Pairs of what each date said until now and what it says again."""
     after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted], by=by)
@@ -355,19 +357,19 @@ async def _restore(
     return pairs
 
 
-def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> list[News]:
-    groups: dict[Kind, list[tuple[Event, Event]]] = {}
+def _news(series: Series, pairs: Sequence[tuple[Event, Event]], *, is_silent: bool) -> list[SeriesNews]:
+    groups: dict[NotificationKind, list[tuple[Event, Event]]] = {}
     for before, after in pairs:
         groups.setdefault(_kind(before, after), []).append((before, after))
     return [one for kind, its in groups.items() for one in notify.of_changes(series, its, kind, tells=not is_silent)]
 
 
-def _kind(before: Event, after: Event) -> Kind:
+def _kind(before: Event, after: Event) -> NotificationKind:
     if after.is_cancelled and not before.is_cancelled:
-        return Kind.EVENT_CANCELLED
+        return NotificationKind.EVENT_CANCELLED
     if (before.is_cancelled and not after.is_cancelled) or (before.is_gone and not after.is_gone):
-        return Kind.EVENT_REINSTATED
-    return Kind.EVENT_CHANGED
+        return NotificationKind.EVENT_REINSTATED
+    return NotificationKind.EVENT_CHANGED
 
 
 def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:

@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.co_host_queries import series_hosted_among
 from openmeet.domain.events.model import Visibility
-from openmeet.domain.events.rules import Access, access_by
+from openmeet.domain.events.rules import GroupEventAccess, access_by
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.queries import roles_in
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import blockers_of
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
@@ -46,12 +46,12 @@ async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> 
     guests: list[SeriesId] = []
     for one in private:
         role = roles.get(one.group.id) if one.group is not None else None
-        if one.owner_id in blockers and not group_rules.may(role, Action.EDIT_ANY_EVENT):
+        if one.owner_id in blockers and not group_rules.may(role, GroupPermission.EDIT_ANY_EVENT):
             continue
-        access = access_by(role) if one.group is not None else Access.GUEST
-        if access is Access.INSIDE:
+        access = access_by(role) if one.group is not None else GroupEventAccess.GUEST
+        if access is GroupEventAccess.INSIDE:
             inside.add(one.id)
-        elif access is Access.GUEST:
+        elif access is GroupEventAccess.GUEST:
             guests.append(one.id)
     if not guests:
         return inside

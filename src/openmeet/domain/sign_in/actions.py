@@ -19,8 +19,8 @@ from openmeet.domain.sign_in.model import (
     SESSION_LIFE,
     Challenge,
     ChallengeId,
-    Session,
-    SessionKind,
+    OpenedSession,
+    SessionTransport,
 )
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
@@ -34,13 +34,13 @@ OPEN_LINK = "Open the link in our e-mail instead, in the browser where you asked
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class CodeResult:
     """The outcome of a code. ``session`` is None when it was wrong: the try is used up all the same.
 
     ``is_used_up``: there were too many wrong codes for this address today.
     """
 
-    session: Session | None
+    session: OpenedSession | None
     is_new: bool = False
     next_path: str = "/"
     tries_left: int = 0
@@ -79,10 +79,10 @@ async def answer_code(
     key: SigningKey,
     challenge_id: ChallengeId,
     typed: str,
-    kind: SessionKind,
+    kind: SessionTransport,
     *,
     time_zone: str | None = None,
-) -> Answered:
+) -> CodeResult:
     """Open a session when the code is right; a newcomer becomes a person at this moment, in this time zone.
 
     A wrong code is an outcome, not a failure, so that the transaction which counts the try is committed.
@@ -95,18 +95,18 @@ async def answer_code(
 
 async def follow_link(
     tx: Transaction, key: SigningKey, token: str, browser: str, *, time_zone: str | None = None
-) -> Answered:
+) -> CodeResult:
     """Open a session by the link of an e-mail, in a browser that asked for this address; guesses have no part in it.
 
     ``session`` of the outcome is None for another browser, and for a link that was used or is over.
     """
     found = await link_and_asker(tx, key, token, browser)
     if found is None:
-        return Answered(None)
+        return CodeResult(None)
     mailed, asked = found
     if not await _use_both(tx, mailed, asked):
-        return Answered(None)
-    return await _let_in(tx, asked, SessionKind.BROWSER, time_zone)
+        return CodeResult(None)
+    return await _let_in(tx, asked, SessionTransport.BROWSER, time_zone)
 
 
 async def link_and_asker(
@@ -129,7 +129,7 @@ async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | 
     return mailed
 
 
-async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionKind, time_zone: str | None) -> Answered:
+async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionTransport, time_zone: str | None) -> CodeResult:
     user = await by_email(tx, challenge.email)
     if user is None:
         user_id = await users.create_person(
@@ -141,20 +141,20 @@ async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionKind, time
         user_id = user.id
     session = await open_session(tx, user_id, kind)
     is_unnamed = not challenge.display_name if user is None else not user.display_name
-    return Answered(session, is_new=is_unnamed, next_path=challenge.next_path)
+    return CodeResult(session, is_new=is_unnamed, next_path=challenge.next_path)
 
 
 async def prove_address(
     tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
-) -> tuple[str, Answered]:
+) -> tuple[str, CodeResult]:
     """The address whose code this is, used up without opening a session; empty when the code was wrong, which is counted."""
     challenge, wrong = await _take_code(tx, key, challenge_id, typed)
-    return ("", wrong) if challenge is None else (challenge.email, Answered(None))
+    return ("", wrong) if challenge is None else (challenge.email, CodeResult(None))
 
 
 async def _take_code(
     tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
-) -> tuple[Challenge | None, Answered]:
+) -> tuple[Challenge | None, CodeResult]:
     """The challenge that a code answers, used up; None with the outcome of a wrong code, which is counted.
 
     The code of any e-mail to the same address is right: not every time that somebody asks another one is sent.
@@ -162,9 +162,9 @@ async def _take_code(
     challenge = await queries.challenge(tx, challenge_id)
     tried = await queries.take_try(tx, challenge_id)
     if challenge is None or tried is None:
-        return None, Answered(None)
+        return None, CodeResult(None)
     address = hash_of(challenge.email)
-    wrong = Answered(None, tries_left=tried.attempts_left, next_path=challenge.next_path)
+    wrong = CodeResult(None, tries_left=tried.attempts_left, next_path=challenge.next_path)
     if not await queries.take_guess(tx, address, Instant(tx.now + DAY), CODE_TRIES_A_DAY):
         return None, replace(wrong, is_used_up=True)
     mailed = await queries.live_mailed(tx, challenge.email)
@@ -182,13 +182,13 @@ async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> boo
     return asked.id == mailed.id or await queries.use_challenge(tx, asked.id)
 
 
-async def open_session(tx: Transaction, user_id: UserId, kind: SessionKind) -> Session:
+async def open_session(tx: Transaction, user_id: UserId, kind: SessionTransport) -> OpenedSession:
     """A fresh token for somebody who has proven who they are."""
     token = secrets.token_urlsafe(32)
-    life = SESSION_LIFE if kind is SessionKind.BROWSER else API_SESSION_LIFE
+    life = SESSION_LIFE if kind is SessionTransport.BROWSER else API_SESSION_LIFE
     expires_at = Instant(tx.now + life)
     await queries.insert_session(tx, model.hash_token(token), user_id, kind, expires_at)
-    return Session(token, user_id, expires_at)
+    return OpenedSession(token, user_id, expires_at)
 
 
 async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
@@ -201,7 +201,7 @@ async def close_session(tx: Transaction, token: str) -> None:
     await queries.drop_session(tx, model.hash_token(token))
 
 
-def wrong_code(answered: Answered, *, has_link: bool = False) -> InvalidForm:
+def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
     """The failure to show for a wrong code; ``has_link``: the e-mail has a link for this browser."""
     if answered.is_used_up:
         return InvalidForm({"code": f"{USED_UP} {OPEN_LINK if has_link else 'Try again tomorrow.'}"})

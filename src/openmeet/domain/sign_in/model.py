@@ -34,7 +34,7 @@ API_SESSION_LIFE = 30 * DAY
 CODE_MAIL = "sign_in_code"
 
 
-class SessionKind(StrEnum):
+class SessionTransport(StrEnum):
     """Where a session's token travels: in a cookie, or in the Authorization header. One never works as the other."""
 
     BROWSER = "browser"
@@ -61,7 +61,7 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class OpenedSession:
     """A token just made; it is shown once and only its hash is kept."""
 
     token: str

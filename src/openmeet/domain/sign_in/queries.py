@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.identities.session_queries import is_at_servers
-from openmeet.domain.sign_in.model import Challenge, ChallengeId, SessionKind
+from openmeet.domain.sign_in.model import Challenge, ChallengeId, SessionTransport
 from openmeet.domain.users.model import Caller, UserId
 
 CHALLENGE_COLUMNS = """
@@ -130,7 +130,7 @@ async def use_challenge(tx: Transaction, challenge_id: ChallengeId) -> bool:
 
 
 async def insert_session(
-    tx: Transaction, token_hash: bytes, user_id: UserId, kind: SessionKind, expires_at: Instant
+    tx: Transaction, token_hash: bytes, user_id: UserId, kind: SessionTransport, expires_at: Instant
 ) -> None:
     await tx.execute(
         """
@@ -158,7 +158,7 @@ class Holder:
     is_at_servers: bool
 
 
-async def holder(reader: Reader, token_hash: bytes, kind: SessionKind) -> Holder | None:
+async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> Holder | None:
     """Who holds this token; None when it is unknown, over, or of the other kind."""
     row = await reader.fetch_one(
         f"""

@@ -12,8 +12,16 @@ from groundwork.sealing import Sealer
 from groundwork.uuid7 import new_id
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.webhooks import model, queries
-from openmeet.domain.webhooks.model import KEPT, MAX_WEBHOOKS, Delivery, DeliveryId, Happening, Webhook, WebhookId
-from openmeet.outbox.kinds import Debt
+from openmeet.domain.webhooks.model import (
+    KEPT,
+    MAX_WEBHOOKS,
+    DeliveryId,
+    Happening,
+    Webhook,
+    WebhookDelivery,
+    WebhookId,
+)
+from openmeet.outbox.kinds import JobKind
 
 BY_OWNER = "You switched it off."
 
@@ -45,7 +53,7 @@ async def happened(tx: Transaction, kind: Happening, subjects: Sequence[Differen
     ]
     if rows:
         await queries.insert_deliveries(tx, kind, rows)
-        await owe_many(tx, Debt.WEBHOOK, [(delivery_id, 1, tx.now) for delivery_id, _, _ in rows])
+        await owe_many(tx, JobKind.WEBHOOK, [(delivery_id, 1, tx.now) for delivery_id, _, _ in rows])
 
 
 async def register(
@@ -124,17 +132,17 @@ async def remove(tx: Transaction, webhook: Webhook) -> None:
     await queries.delete(tx, webhook.id)
 
 
-async def ping(tx: Transaction, webhook: Webhook) -> Delivery:
+async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
     """A message that says nothing but that it arrives. Refused while the address is off."""
     if not webhook.is_on:
         raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
     delivery_id = DeliveryId(new_id(tx.now))
     await queries.insert_deliveries(tx, Happening.PING, [(delivery_id, webhook.id, delivery_id)])
-    await owe(tx, Debt.WEBHOOK, delivery_id)
+    await owe(tx, JobKind.WEBHOOK, delivery_id)
     return await _delivery(tx, webhook, delivery_id)
 
 
-async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId) -> Delivery:
+async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
     """A message that is settled, however, is sent once more; it shows its subject as it is then."""
     found = await _delivery(tx, webhook, delivery_id)
     if not webhook.is_on:
@@ -142,11 +150,11 @@ async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId)
     again = await queries.send_again(tx, found.id)
     if again is None:
         raise Refused("This one is on its way already.", name="StillWaiting")
-    await owe(tx, Debt.WEBHOOK, again.id, again.revision)
+    await owe(tx, JobKind.WEBHOOK, again.id, again.revision)
     return again
 
 
-async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -> Delivery:
+async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
     found = await queries.delivery(reader, delivery_id)
     if found is None or found.webhook_id != webhook.id:
         raise NotFound("There is no such delivery.")

@@ -13,8 +13,8 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
-from groundwork.outbox.retry import Policy
+from groundwork.outbox.jobs import Job
+from groundwork.outbox.retry import RetryPolicy
 from groundwork.sealing import Sealer
 from groundwork.telemetry.logs import log
 from openmeet.domain.webhooks import model, queries
@@ -23,29 +23,29 @@ from openmeet.domain.webhooks.model import (
     FAILS_FOR,
     MAX_TRIES,
     OFF_MAIL,
-    Delivery,
     DeliveryId,
     DeliveryState,
     Happening,
     Webhook,
+    WebhookDelivery,
 )
 from openmeet.i18n.formatting import iso
 from openmeet.outbox.emails import owe_mail
 
 # Five seconds, ten, twenty … six hours: sixteen tries are about a day.
-RETRY: Final = Policy(first_seconds=5.0, longest_seconds=6 * 3600.0)
+RETRY: Final = RetryPolicy(first_seconds=5.0, longest_seconds=6 * 3600.0)
 
 _GONE = 410
 _ANSWER_BYTES = 64 * 1024
 
 # What its owner may see of a message's subject, as JSON values; None where that is nothing.
-View = Callable[[Reader, Webhook, Delivery], Awaitable[Mapping[str, Any] | None]]
+View = Callable[[Reader, Webhook, WebhookDelivery], Awaitable[Mapping[str, Any] | None]]
 
 
 def webhook_payer(db: Database, http: HttpClient, sealer: Sealer, view: View) -> Payer:
     """The payer of ``Debt.WEBHOOK``; its subject is a delivery."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         async with db.transaction() as tx:
             delivery = await queries.begin_try(tx, DeliveryId(debt.subject))
             webhook = await queries.by_id(tx, delivery.webhook_id) if delivery else None
@@ -89,7 +89,7 @@ def webhook_payer(db: Database, http: HttpClient, sealer: Sealer, view: View) ->
     return pay
 
 
-async def _failed(db: Database, webhook: Webhook, delivery: Delivery, status: int | None, why: str) -> None:
+async def _failed(db: Database, webhook: Webhook, delivery: WebhookDelivery, status: int | None, why: str) -> None:
     """Note it; raises RemoteFailed where another try is worth it."""
     async with db.transaction() as tx:
         since = await queries.note_failing(tx, webhook.id)
@@ -109,6 +109,6 @@ async def _switch_off(tx: Transaction, webhook: Webhook, why: str) -> None:
         await owe_mail(tx, kind=OFF_MAIL, person=webhook.user_id, subject_id=webhook.id, revision=webhook.revision + 1)
 
 
-async def _settle(db: Database, delivery: Delivery, state: DeliveryState, status: int | None, why: str) -> None:
+async def _settle(db: Database, delivery: WebhookDelivery, state: DeliveryState, status: int | None, why: str) -> None:
     async with db.transaction() as tx:
         await queries.end_try(tx, delivery.id, state, status=status, why=why)

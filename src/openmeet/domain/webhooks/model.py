@@ -10,7 +10,7 @@ from typing import Final, NewType
 
 from groundwork.clock import DAY, Instant
 from groundwork.errors import InvalidForm
-from groundwork.http.reach import WEB, AddressRefused, Reach, check_target
+from groundwork.http.reach import WEB, AddressRefused, AllowedTargets, check_target
 from openmeet.domain.users.model import UserId
 
 WebhookId = NewType("WebhookId", str)
@@ -78,7 +78,7 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """One message; ``status`` is what the address answered last."""
 
     id: DeliveryId
@@ -98,7 +98,7 @@ SECRET_BYTES = 32
 _SECRET_PREFIX = "whsec_"  # noqa: S105  # how secrets of Standard Webhooks begin
 
 
-def check_url(text: str, reach: Reach) -> str:
+def check_url(text: str, reach: AllowedTargets) -> str:
     """An address that may be called at all; names are looked up when it is called. InvalidForm names ``url``."""
     url = text.strip()
     if not url:

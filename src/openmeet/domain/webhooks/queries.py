@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from openmeet.domain.users.model import UserId
-from openmeet.domain.webhooks.model import Delivery, DeliveryId, DeliveryState, Happening, Webhook, WebhookId
+from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
 
 _COLUMNS = "id, user_id, group_id, url, kinds, sealed_secret, failing_since, off_why, revision, created_at"
 _DELIVERY = "id, webhook_id, kind, subject_id, state, tries, status, why, created_at, settled_at, revision"
@@ -33,8 +33,8 @@ def _webhook_of(row: Row) -> Webhook:
     )
 
 
-def _delivery_of(row: Row) -> Delivery:
-    return Delivery(
+def _delivery_of(row: Row) -> WebhookDelivery:
+    return WebhookDelivery(
         DeliveryId(row["id"]),
         WebhookId(row["webhook_id"]),
         Happening(row["kind"]),
@@ -169,7 +169,7 @@ async def delete(tx: Transaction, webhook_id: WebhookId) -> None:
     await tx.execute("delete from webhooks where id = :id", id=webhook_id)
 
 
-async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> Delivery | None:
+async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery | None:
     """From now on what happens to its subject is another message. None when it is settled."""
     row = await tx.fetch_one(
         f"""
@@ -228,12 +228,14 @@ async def switch_off(tx: Transaction, webhook_id: WebhookId, why: str) -> bool:
     return changed == 1
 
 
-async def delivery(reader: Reader, delivery_id: DeliveryId) -> Delivery | None:
+async def delivery(reader: Reader, delivery_id: DeliveryId) -> WebhookDelivery | None:
     row = await reader.fetch_one(f"select {_DELIVERY} from webhook_deliveries where id = :id", id=delivery_id)
     return _delivery_of(row) if row else None
 
 
-async def deliveries(reader: Reader, webhook_id: WebhookId, *, before: DeliveryId | None, limit: int) -> list[Delivery]:
+async def deliveries(
+    reader: Reader, webhook_id: WebhookId, *, before: DeliveryId | None, limit: int
+) -> list[WebhookDelivery]:
     """The newest first, from behind ``before``; identifiers are in the order of time."""
     rows = await reader.fetch(
         f"""
@@ -247,7 +249,7 @@ async def deliveries(reader: Reader, webhook_id: WebhookId, *, before: DeliveryI
     return [_delivery_of(row) for row in rows]
 
 
-async def send_again(tx: Transaction, delivery_id: DeliveryId) -> Delivery | None:
+async def send_again(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery | None:
     """A settled message waits once more, under its old identifier."""
     row = await tx.fetch_one(
         f"""

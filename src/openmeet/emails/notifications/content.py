@@ -12,13 +12,13 @@ from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.events import ownership, time_words
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications.model import OF_GROUPS, Kind, Notification, When
+from openmeet.domain.notifications.model import OF_GROUPS, Notification, NotificationKind, When
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import Position, events_by_ids
+from openmeet.domain.search.event_lists import EventCursor, events_by_ids
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications import group_content
-from openmeet.emails.notifications.group_content import Said
+from openmeet.emails.notifications.group_content import GroupSentence
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 
@@ -63,7 +63,7 @@ async def some(
     if len(found) <= limit:
         return found, None
     last = found[limit - 1]
-    return found[:limit], event_lists.pack(Position(last.created_at, last.id))
+    return found[:limit], event_lists.pack(EventCursor(last.created_at, last.id))
 
 
 def item_of(one: Notification, event: Event, names: Mapping[UserId, str], now: Instant) -> NewsItem:
@@ -102,7 +102,7 @@ async def items(reader: Reader, news: Sequence[Notification], viewer: UserId) ->
 def _of_removal(one: Notification, event: Event, now: Instant) -> list[tuple[Notification, NewsItem]]:
     """Whom the host has removed reads that, and of nothing else: what the event was called then is all that is said."""
     about = one.particulars
-    if one.kind is not Kind.ANSWER_DECLINED or not about.said or event.is_hidden:
+    if one.kind is not NotificationKind.ANSWER_DECLINED or not about.said or event.is_hidden:
         return []
     when = f", {_moment(about.starts)}" if about.starts else ""
     after = f"{when}. It is for invited people alone, so you do not see it any more."
@@ -110,7 +110,7 @@ def _of_removal(one: Notification, event: Event, now: Instant) -> list[tuple[Not
     return [(one, NewsItem(*words, "", about.said, formatting.ago(one.created_at, now), one.read_at is None, ""))]
 
 
-def _item_of_group(one: Notification, said: Said, now: Instant) -> NewsItem:
+def _item_of_group(one: Notification, said: GroupSentence, now: Instant) -> NewsItem:
     group = said.group
     when = formatting.ago(one.created_at, now)
     return NewsItem(said.before, said.after, group.slug, group.details.name, when, one.read_at is None, said.path)
@@ -118,16 +118,18 @@ def _item_of_group(one: Notification, said: Said, now: Instant) -> NewsItem:
 
 # How news of several dates go on after the first.
 _OTHERS = {
-    Kind.EVENT_CANCELLED: "Other dates are cancelled, too",
-    Kind.EVENT_REINSTATED: "Other dates are back on, too",
-    Kind.EVENT_DELETED: "Other dates were deleted, too",
+    NotificationKind.EVENT_CANCELLED: "Other dates are cancelled, too",
+    NotificationKind.EVENT_REINSTATED: "Other dates are back on, too",
+    NotificationKind.EVENT_DELETED: "Other dates were deleted, too",
 }
 
 
 def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
     before, after = _words_of_first(one, event, names)
     more = [time_words.rule_words(one.particulars)]
-    others = time_words.changed_too(one.particulars) if one.kind is Kind.EVENT_CHANGED else _OTHERS.get(one.kind)
+    others = (
+        time_words.changed_too(one.particulars) if one.kind is NotificationKind.EVENT_CHANGED else _OTHERS.get(one.kind)
+    )
     if others and one.particulars.others:
         more.insert(0, f"{others}: {time_words.others_words(one.particulars)}.")
     if not any(more):
@@ -139,84 +141,84 @@ def _words(one: Notification, event: Event, names: Mapping[UserId, str]) -> tupl
 def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]) -> tuple[str, str]:
     about = one.particulars
     match one.kind:
-        case Kind.EVENT_CHANGED if about.starts and about.started:
+        case NotificationKind.EVENT_CHANGED if about.starts and about.started:
             return "", f" was moved to {_moment(about.starts)}; it was {_moment(about.started)}."
-        case Kind.EVENT_CHANGED if about.is_near:
+        case NotificationKind.EVENT_CHANGED if about.is_near:
             return "", " takes place nearby now: its page says where to those who are going."
-        case Kind.EVENT_CHANGED if about.is_at:
+        case NotificationKind.EVENT_CHANGED if about.is_at:
             return "", f" takes place somewhere else now: {about.is_at}."
-        case Kind.EVENT_CHANGED:
+        case NotificationKind.EVENT_CHANGED:
             said = f" has changed: {about.said}." if about.said else " has changed."
             return "", _which(event) + said
-        case Kind.EVENT_CANCELLED:
+        case NotificationKind.EVENT_CANCELLED:
             # Once it is back on, the reason is no longer true.
             said = f" is cancelled: {event.status_reason}" if event.status_reason else " is cancelled."
             return "", _which(event) + said
-        case Kind.EVENT_REINSTATED:
+        case NotificationKind.EVENT_REINSTATED:
             return "", _which(event) + " is back on."
-        case Kind.EVENT_DELETED:
+        case NotificationKind.EVENT_DELETED:
             return "", _which(event) + " was deleted by its host."
-        case Kind.MOVED_UP:
+        case NotificationKind.MOVED_UP:
             return "A place became free: you are going to ", "."
-        case Kind.NEW_ANSWER:
+        case NotificationKind.NEW_ANSWER:
             name = names.get(about.person_id) if about.person_id else None
             return f"{name or 'Somebody'} {_ANSWERS.get(about.answer, 'answered')} ", "."
-        case Kind.HOST_MESSAGE:
+        case NotificationKind.HOST_MESSAGE:
             name = names.get(about.person_id) if about.person_id else None
             return f"{name or 'The host'} writes about ", f": {about.said}"
-        case Kind.MENTION:
+        case NotificationKind.MENTION:
             name = names.get(about.person_id) if about.person_id else None
             return f"{name or 'Somebody'} mentions you in ", "."
-        case Kind.SEAT_OFFERED:
+        case NotificationKind.SEAT_OFFERED:
             return "A place became free, and it is held for you: say whether you come to ", "."
-        case Kind.SEAT_WITHDRAWN:
+        case NotificationKind.SEAT_WITHDRAWN:
             return "There are fewer places now, and the one held for you is gone; you wait as before for ", "."
-        case Kind.ANSWER_APPROVED if about.answer == AttendanceStatus.WAITLISTED:
+        case NotificationKind.ANSWER_APPROVED if about.answer == AttendanceStatus.WAITLISTED:
             return "The host said yes. It is full, and you are on the waitlist for ", "."
-        case Kind.ANSWER_APPROVED:
+        case NotificationKind.ANSWER_APPROVED:
             return "The host said yes: you are going to ", "."
-        case Kind.ANSWER_DECLINED:
+        case NotificationKind.ANSWER_DECLINED:
             return "The host has no place for you at ", "."
-        case Kind.INVITED:
+        case NotificationKind.INVITED:
             return "You are invited to ", f" and {about.more} more of its dates." if about.more else "."
-        case Kind.FOREIGN_ANSWERS:
+        case NotificationKind.FOREIGN_ANSWERS:
             return "People who were never here answered by other apps, and wait for you to confirm them: ", "."
-        case Kind.RECORD_DELETED:
+        case NotificationKind.RECORD_DELETED:
             return (
                 "Another app deleted ",
                 ". It stays here, and guests haven’t been told. Its page says what can be done.",
             )
-        case Kind.MODERATED if about.answer == "hidden":
+        case NotificationKind.MODERATED if about.answer == "hidden":
             return "", f" was hidden by a moderator: {about.said}"
-        case Kind.MODERATED:
+        case NotificationKind.MODERATED:
             return "", " is shown to others now, as a moderator has decided."
-        case Kind.REMINDER:
+        case NotificationKind.REMINDER:
             return "Coming up: ", f", {_start(event)}." if event.starts_at else "."
-        case Kind.SERIES_PAUSED:
+        case NotificationKind.SERIES_PAUSED:
             return "The series of ", f" is paused{': ' + about.said if about.said else '.'}"
-        case Kind.SERIES_RESUMED:
+        case NotificationKind.SERIES_RESUMED:
             return "The series of ", " goes on."
-        case Kind.SERIES_OFFERED if about.answer in {ownership.EVENT_TAKEN, ownership.SERIES_TAKEN}:
+        case NotificationKind.SERIES_OFFERED if about.answer in {ownership.EVENT_TAKEN, ownership.SERIES_TAKEN}:
             name = names.get(about.person_id) if about.person_id else None
             what = "" if about.answer == ownership.EVENT_TAKEN else "the series of "
             return f"{name or 'Somebody'} has taken over {what}", "."
-        case Kind.SERIES_OFFERED if about.answer in {ownership.EVENT_DECLINED, ownership.SERIES_DECLINED}:
+        case NotificationKind.SERIES_OFFERED if about.answer in {ownership.EVENT_DECLINED, ownership.SERIES_DECLINED}:
             name = names.get(about.person_id) if about.person_id else None
             what = "" if about.answer == ownership.EVENT_DECLINED else "the series of "
             return f"{name or 'Somebody'} does not take over {what}", ". It stays yours."
-        case Kind.SERIES_OFFERED:
+        case NotificationKind.SERIES_OFFERED:
             name = names.get(about.person_id) if about.person_id else None
             what = "" if about.answer == ownership.EVENT else "the series of "
             return f"{name or 'Somebody'} would like to hand over to you {what}", "."
-        case Kind.NEW_DATE:
+        case NotificationKind.NEW_DATE:
             more = f" and {about.more} more" if about.more else ""
             whose = "to which you go" if about.answer else "that you follow"
             return f"New in a series {whose}: ", f"{', ' + _moment(about.starts) if about.starts else ''}{more}."
-        case Kind.SEARCH_FIND:
+        case NotificationKind.SEARCH_FIND:
             return "You look for this: ", f"{', ' + _start(event) if event.starts_at else ''} ({about.said})."
-        case Kind.HOST_EVENT:
+        case NotificationKind.HOST_EVENT:
             return "New by somebody you follow: ", f"{', ' + _start(event) if event.starts_at else ''}."
-        case Kind.GROUP_EVENT:
+        case NotificationKind.GROUP_EVENT:
             return "New in a group of yours: ", f", {_start(event)}." if event.starts_at else "."
         case _:
             raise ValueError(f"not about an event: {one.kind}")

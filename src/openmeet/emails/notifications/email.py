@@ -17,8 +17,15 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.of_event import geo_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import emails, links, preferences
-from openmeet.domain.notifications.links import Link, Purpose
-from openmeet.domain.notifications.model import OF_GROUPS, TOPICS, Channel, Kind, Notification, Topic
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.model import (
+    OF_GROUPS,
+    TOPICS,
+    Channel,
+    Notification,
+    NotificationKind,
+    NotificationTopic,
+)
 from openmeet.domain.saved_searches import queries as alerts
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users import guests
@@ -32,28 +39,28 @@ from openmeet.emails.render import TEMPLATES, Letterhead
 from openmeet.emails.unsubscribe import DIGEST, TOPIC_WORDS, search_subject
 from openmeet.i18n import formatting
 from openmeet.outbox import emails as outbox_emails
-from openmeet.outbox.emails import Composer, Due, Letter
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence import wall_time
 
 # Events in one digest; the page has them all.
 _MOST_EVENTS = 50
 
 # What changes a calendar, or is why somebody would put the event there.
-_FOR_CALENDARS = frozenset(Kind) - {
-    Kind.NEW_ANSWER,
-    Kind.NEW_DATE,
-    Kind.FOREIGN_ANSWERS,
-    Kind.ANSWER_DECLINED,
-    Kind.SERIES_PAUSED,
-    Kind.SERIES_RESUMED,
-    Kind.SERIES_OFFERED,
-    Kind.HOST_MESSAGE,
-    Kind.GROUP_EVENT,
-    Kind.MENTION,
-    Kind.RECORD_DELETED,
-    Kind.MODERATED,
-    Kind.SEARCH_FIND,
-    Kind.HOST_EVENT,
+_FOR_CALENDARS = frozenset(NotificationKind) - {
+    NotificationKind.NEW_ANSWER,
+    NotificationKind.NEW_DATE,
+    NotificationKind.FOREIGN_ANSWERS,
+    NotificationKind.ANSWER_DECLINED,
+    NotificationKind.SERIES_PAUSED,
+    NotificationKind.SERIES_RESUMED,
+    NotificationKind.SERIES_OFFERED,
+    NotificationKind.HOST_MESSAGE,
+    NotificationKind.GROUP_EVENT,
+    NotificationKind.MENTION,
+    NotificationKind.RECORD_DELETED,
+    NotificationKind.MODERATED,
+    NotificationKind.SEARCH_FIND,
+    NotificationKind.HOST_EVENT,
     *OF_GROUPS,
 }
 
@@ -82,7 +89,7 @@ class Story:
 def news_composer(head: Letterhead) -> Composer:
     """The composer of ``NEWS_MAIL``: one event, or one change of a series, for one person."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close(tx, due.subject_id)
             return await _letter(tx, head, due, news)
@@ -93,7 +100,7 @@ def news_composer(head: Letterhead) -> Composer:
 def digest_composer(head: Letterhead) -> Composer:
     """The composer of ``DIGEST_MAIL``: what happened in a day."""
 
-    async def compose(db: Database, due: Due) -> Letter | None:
+    async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close_digest(tx, UserId(due.person), due.subject_id, due.revision)
             return await _letter(tx, head, due, news, is_digest=True)
@@ -103,7 +110,7 @@ def digest_composer(head: Letterhead) -> Composer:
 
 async def _letter(
     tx: Transaction, head: Letterhead, due: Due, news: list[Notification], *, is_digest: bool = False
-) -> Letter | None:
+) -> OutgoingEmail | None:
     user_id = UserId(due.person)
     user = await users.by_id(tx, user_id)
     guest = await guests.find(tx, user_id)
@@ -115,7 +122,7 @@ async def _letter(
     wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
     never = "" if guest is None else outbox_emails.url_of(head.key, head.public_url, address)
     if never and await outbox_emails.is_left_alone(tx, outbox_emails.hash_of(address)):
-        wanted = [one for one in wanted if one.kind is not Kind.INVITED]
+        wanted = [one for one in wanted if one.kind is not NotificationKind.INVITED]
     searches = await alerts.those_on(
         tx, user_id, {one.particulars.search_id for one in wanted if one.particulars.search_id}
     )
@@ -127,7 +134,7 @@ async def _letter(
     first = stories[0]
     topics = list(dict.fromkeys(point.topic for story in stories for point in story.points))
     stops = [(f"Stop mail about {TOPIC_WORDS[topic]}", await _stop_url(tx, head, user_id, topic)) for topic in topics]
-    if never and any(point.kind is Kind.INVITED for story in stories for point in story.points):
+    if never and any(point.kind is NotificationKind.INVITED for story in stories for point in story.points):
         # A stranger to this site, as far as it knows: what they want to stop is more than one kind of it.
         stops.insert(0, ("Never get letters from this site that others send you", never))
     if is_digest:
@@ -149,10 +156,10 @@ async def _letter(
         "has_account": guest is None,
     }
     # To whom new dates belong into the calendar because they go to all of them.
-    goes_to_all = any(one.kind is Kind.NEW_DATE and one.particulars.answer for one in wanted)
+    goes_to_all = any(one.kind is NotificationKind.NEW_DATE and one.particulars.answer for one in wanted)
     about = [first.event.id] if first.event else []
     mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
-    return Letter(
+    return OutgoingEmail(
         address,
         subject,
         TEMPLATES.get_template("news.txt").render(context),
@@ -239,7 +246,7 @@ async def _story(
     is_going = mine is not None and mine.status in SEATED
     answer_url = ""
     if takes_place and with_answer and event.author_id != user.id:
-        token = await links.token_for(tx, head.key, Link(user.id, Purpose.ANSWER, event.id))
+        token = await links.token_for(tx, head.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
         answer_url = f"{head.public_url}/mail/answer/{token}"
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
     return Story(
@@ -261,20 +268,20 @@ def _story_of_removal(event: Event, now: Instant) -> list[Story]:
     """``event``: as they knew it; nothing once it is over."""
     if event.is_over(now):
         return []
-    point = Point(Kind.ANSWER_DECLINED, *REMOVED)
+    point = Point(NotificationKind.ANSWER_DECLINED, *REMOVED)
     title, when = one_line(event.title), when_words(event)
     return [Story(event, title, [point], when, (), None, "", "", "", "", is_shut_out=True)]
 
 
 def _answer_words(said: list[Point], mine: Attendance | None) -> str:
     """What the link to answer is for: a place that is held wants to be taken."""
-    if mine is None or all(point.kind is not Kind.SEAT_OFFERED for point in said):
+    if mine is None or all(point.kind is not NotificationKind.SEAT_OFFERED for point in said):
         return "Change your answer"
     return "Take the place" if mine.party == 1 else f"Take the {mine.party} places"
 
 
-async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: Topic | str) -> str:
-    token = await links.token_for(tx, head.key, Link(user_id, Purpose.UNSUBSCRIBE, str(topic)))
+async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: NotificationTopic | str) -> str:
+    token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, str(topic)))
     return f"{head.public_url}/mail/stop/{token}"
 
 

@@ -8,19 +8,19 @@ from urllib.parse import quote
 from groundwork.database.transaction import Reader
 from openmeet.domain.groups import announcements, rules
 from openmeet.domain.groups.membership_queries import members_by_ids
-from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, MemberId, Membership, Role
+from openmeet.domain.groups.model import Announcement, AnnouncementId, Group, GroupId, GroupRole, MemberId, Membership
 from openmeet.domain.groups.queries import by_ids, roles_in
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.notifications.model import OF_GROUPS, Kind, Notification
+from openmeet.domain.notifications.model import OF_GROUPS, Notification, NotificationKind
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import summary_of
 
-ROLE_WORDS: Final[Mapping[Role, str]] = {
-    Role.OWNER: "the owner",
-    Role.ADMIN: "an admin",
-    Role.MODERATOR: "a moderator",
-    Role.MEMBER: "a member",
+ROLE_WORDS: Final[Mapping[GroupRole, str]] = {
+    GroupRole.OWNER: "the owner",
+    GroupRole.ADMIN: "an admin",
+    GroupRole.MODERATOR: "a moderator",
+    GroupRole.MEMBER: "a member",
 }
 
 # What stands before and behind the group's name; {who} is somebody's name.
@@ -39,11 +39,11 @@ _OWNERSHIP: Final[Mapping[str, tuple[str, str]]] = {
 
 
 # Their subject is an announcement.
-_ANNOUNCED = frozenset({Kind.ANNOUNCEMENT, Kind.GROUP_MENTION})
+_ANNOUNCED = frozenset({NotificationKind.ANNOUNCEMENT, NotificationKind.GROUP_MENTION})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class GroupSentence:
     """``before`` and ``after`` stand around the group's name; ``heading`` before it in the subject of a mail; ``text`` was written by
     a person.
     """
@@ -57,32 +57,32 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class GroupNewsContext:
     """What the present says about some news of groups, to one person."""
 
     viewer: UserId
     groups: Mapping[GroupId, Group]
-    roles: Mapping[GroupId, Role]
+    roles: Mapping[GroupId, GroupRole]
     standings: Mapping[MemberId, Membership]
     announced: Mapping[AnnouncementId, Announcement]
     names: Mapping[UserId, str]
 
 
-async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> Facts:
+async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> GroupNewsContext:
     """For those of the news that are about groups, in a handful of statements."""
     ours = [one for one in news if one.kind in OF_GROUPS]
     ids = [GroupId(one.particulars.group_id) for one in ours if one.particulars.group_id]
-    return Facts(
+    return GroupNewsContext(
         viewer,
         await by_ids(reader, ids),
         await roles_in(reader, ids, viewer),
-        await members_by_ids(reader, [one.subject_id for one in ours if one.kind is Kind.JOIN_REQUEST]),
+        await members_by_ids(reader, [one.subject_id for one in ours if one.kind is NotificationKind.JOIN_REQUEST]),
         await announcements.by_ids(reader, [one.subject_id for one in ours if one.kind in _ANNOUNCED]),
         await shown_names(reader, [one.particulars.person_id for one in ours if one.particulars.person_id]),
     )
 
 
-def said(one: Notification, facts: Facts) -> Said | None:
+def said(one: Notification, facts: GroupNewsContext) -> GroupSentence | None:
     """What a person reads of it; None where the group, or what is told of it, is not theirs to see any more."""
     group = facts.groups.get(GroupId(one.particulars.group_id or ""))
     role = facts.roles.get(group.id) if group else None
@@ -92,57 +92,59 @@ def said(one: Notification, facts: Facts) -> Said | None:
     who = facts.names.get(about.person_id, "Somebody") if about.person_id else "Somebody"
     path = f"/groups/{quote(group.slug)}"
     match one.kind:
-        case Kind.JOIN_REQUEST:
-            if not rules.may(role, Action.APPROVE):
+        case NotificationKind.JOIN_REQUEST:
+            if not rules.may(role, GroupPermission.APPROVE):
                 return None
-            return Said("Request", f"{who} asks to get into ", ".", f"{path}/requests", group)
-        case Kind.JOIN_DECIDED if about.answer == Role.MEMBER:
-            return Said("You are in", "Your request was approved: you are in ", ".", path, group)
-        case Kind.JOIN_DECIDED:
-            return Said("Request declined", "Your request to get into ", " was declined.", path, group)
-        case Kind.ROLE_CHANGED:
-            words = ROLE_WORDS[Role(about.answer)]
-            return Said("Another role", f"{who} made you {words} of ", ".", path, group)
-        case Kind.OWNERSHIP:
+            return GroupSentence("Request", f"{who} asks to get into ", ".", f"{path}/requests", group)
+        case NotificationKind.JOIN_DECIDED if about.answer == GroupRole.MEMBER:
+            return GroupSentence("You are in", "Your request was approved: you are in ", ".", path, group)
+        case NotificationKind.JOIN_DECIDED:
+            return GroupSentence("Request declined", "Your request to get into ", " was declined.", path, group)
+        case NotificationKind.ROLE_CHANGED:
+            words = ROLE_WORDS[GroupRole(about.answer)]
+            return GroupSentence("Another role", f"{who} made you {words} of ", ".", path, group)
+        case NotificationKind.OWNERSHIP:
             before, after = _OWNERSHIP[about.answer]
-            return Said("Who owns it", before.format(who=who), after, f"{path}/ownership", group)
-        case Kind.GROUP_MODERATED if about.answer == "hidden":
+            return GroupSentence("Who owns it", before.format(who=who), after, f"{path}/ownership", group)
+        case NotificationKind.GROUP_MODERATED if about.answer == "hidden":
             after = ": nobody sees it but those who run it. Answer to a mail of this site if that is a mistake."
-            return Said("Hidden", "A moderator of this site has hidden ", after, path, group, about.said)
-        case Kind.GROUP_MODERATED:
-            return Said("Shown to others", "A moderator has decided to show to others ", ".", path, group)
-        case Kind.ANNOUNCEMENT | Kind.GROUP_MENTION:
+            return GroupSentence("Hidden", "A moderator of this site has hidden ", after, path, group, about.said)
+        case NotificationKind.GROUP_MODERATED:
+            return GroupSentence("Shown to others", "A moderator has decided to show to others ", ".", path, group)
+        case NotificationKind.ANNOUNCEMENT | NotificationKind.GROUP_MENTION:
             announced = facts.announced.get(AnnouncementId(one.subject_id))
-            if announced is None or not rules.may(role, Action.VIEW):
+            if announced is None or not rules.may(role, GroupPermission.VIEW):
                 return None
             text = announced.text
-            if one.kind is Kind.GROUP_MENTION:
-                return Said("You are mentioned", f"{who} mentions you in ", f": {summary_of(text)}", path, group, text)
-            return Said("Announcement", f"{who} writes in ", f": {summary_of(text)}", path, group, text)
+            if one.kind is NotificationKind.GROUP_MENTION:
+                return GroupSentence(
+                    "You are mentioned", f"{who} mentions you in ", f": {summary_of(text)}", path, group, text
+                )
+            return GroupSentence("Announcement", f"{who} writes in ", f": {summary_of(text)}", path, group, text)
         case _:
             raise ValueError(f"not about a group: {one.kind}")
 
 
-def still_holds(one: Notification, facts: Facts) -> bool:
+def still_holds(one: Notification, facts: GroupNewsContext) -> bool:
     """Whether it is worth a mail now: a request that is decided, an offer that is over, a role that changed again are not."""
     group = facts.groups.get(GroupId(one.particulars.group_id or ""))
     if group is None:
         return False
     role = facts.roles.get(group.id)
     match one.kind:
-        case Kind.JOIN_REQUEST:
+        case NotificationKind.JOIN_REQUEST:
             asking = facts.standings.get(MemberId(one.subject_id))
-            return asking is not None and asking.role is Role.PENDING
-        case Kind.JOIN_DECIDED | Kind.ROLE_CHANGED:
+            return asking is not None and asking.role is GroupRole.PENDING
+        case NotificationKind.JOIN_DECIDED | NotificationKind.ROLE_CHANGED:
             return role is not None and role.value == one.particulars.answer
-        case Kind.OWNERSHIP if one.particulars.answer == "offered":
+        case NotificationKind.OWNERSHIP if one.particulars.answer == "offered":
             return group.offer is not None and group.offer.heir_id == facts.viewer
-        case Kind.OWNERSHIP if one.particulars.answer == "asked":
+        case NotificationKind.OWNERSHIP if one.particulars.answer == "asked":
             # The owner gets a letter of its own about this, which no preference stops.
             return False
-        case Kind.OWNERSHIP if one.particulars.answer in {"yours", "passed_on"}:
-            return role is Role.OWNER
-        case Kind.GROUP_MODERATED:
+        case NotificationKind.OWNERSHIP if one.particulars.answer in {"yours", "passed_on"}:
+            return role is GroupRole.OWNER
+        case NotificationKind.GROUP_MODERATED:
             return group.is_hidden is (one.particulars.answer == "hidden")
         case _:
             return True

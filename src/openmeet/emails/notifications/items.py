@@ -7,7 +7,7 @@ from groundwork.clock import Instant
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.events import ownership, time_words
 from openmeet.domain.events.model import Event
-from openmeet.domain.notifications.model import TOPICS, Kind, Notification, Topic
+from openmeet.domain.notifications.model import TOPICS, Notification, NotificationKind, NotificationTopic
 from openmeet.domain.users.model import UNNAMED, UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
@@ -29,13 +29,13 @@ _ANSWERS: Mapping[str, str] = {
 class Point:
     """One thing to say. ``heading`` stands before the event's title in the subject of the mail."""
 
-    kind: Kind
+    kind: NotificationKind
     heading: str
     sentences: tuple[str, ...]
     text: str = ""  # what a person wrote, with its line breaks
 
     @property
-    def topic(self) -> Topic:
+    def topic(self) -> NotificationTopic:
         return TOPICS[self.kind]
 
 
@@ -48,43 +48,51 @@ def points(
         # A host who tidies up afterwards keeps nobody away; of other dates it may be true.
         kinds -= {kind for kind in _NOT_TAKING_PLACE if not _others(news, kind, "")}
     if event.is_gone:
-        others = _others(news, Kind.EVENT_DELETED, "Other dates are removed, too")
+        others = _others(news, NotificationKind.EVENT_DELETED, "Other dates are removed, too")
         what = "The host removed this event." if event.deleted_at else "This event was removed where it was kept."
-        words = (f"{what} It does not take place.", *others, *_rule(news, Kind.EVENT_DELETED))
-        gone = Point(Kind.EVENT_DELETED, "Removed", words)
-        return [gone] if Kind.EVENT_DELETED in kinds else []
+        words = (f"{what} It does not take place.", *others, *_rule(news, NotificationKind.EVENT_DELETED))
+        gone = Point(NotificationKind.EVENT_DELETED, "Removed", words)
+        return [gone] if NotificationKind.EVENT_DELETED in kinds else []
     if event.is_cancelled:
-        said = [_cancelled(event, news)] if Kind.EVENT_CANCELLED in kinds else _of_series(news, names)
+        said = [_cancelled(event, news)] if NotificationKind.EVENT_CANCELLED in kinds else _of_series(news, names)
         return said + _messages(news, names)
     found = [*_moderated(event, news), *_of_series(news, names)]
-    if Kind.RECORD_DELETED in kinds and event.record_deleted_at is not None:
+    if NotificationKind.RECORD_DELETED in kinds and event.record_deleted_at is not None:
         found.append(_RECORD_DELETED)
-    if Kind.EVENT_REINSTATED in kinds:
-        others = _others(news, Kind.EVENT_REINSTATED, "Other dates take place after all, too")
-        found.append(Point(Kind.EVENT_REINSTATED, "Back on", ("It takes place after all.", *others)))
+    if NotificationKind.EVENT_REINSTATED in kinds:
+        others = _others(news, NotificationKind.EVENT_REINSTATED, "Other dates take place after all, too")
+        found.append(Point(NotificationKind.EVENT_REINSTATED, "Back on", ("It takes place after all.", *others)))
     if not event.is_over(now):
         found += _moves(event, news)
-        if Kind.MOVED_UP in kinds and mine is not None and mine.status in SEATED:
+        if NotificationKind.MOVED_UP in kinds and mine is not None and mine.status in SEATED:
             found.append(
-                Point(Kind.MOVED_UP, "You have a place", ("A place became free, and it is yours: you are going.",))
+                Point(
+                    NotificationKind.MOVED_UP,
+                    "You have a place",
+                    ("A place became free, and it is yours: you are going.",),
+                )
             )
         found += _decisions(
             event,
             kinds,
             mine,
             now,
-            more=max((one.particulars.more for one in news if one.kind is Kind.INVITED), default=0),
+            more=max((one.particulars.more for one in news if one.kind is NotificationKind.INVITED), default=0),
         )
-        if Kind.REMINDER in kinds and mine is not None and mine.status in SEATED:
-            found.append(Point(Kind.REMINDER, "Coming up", ("You said that you are going. It is almost time.",)))
-        found += [_mention(one, names) for one in news if one.kind is Kind.MENTION][-1:]
-        if Kind.GROUP_EVENT in kinds:
-            found.append(Point(Kind.GROUP_EVENT, "New event", ("A group of yours has a new event.",)))
-        if Kind.HOST_EVENT in kinds:
-            found.append(Point(Kind.HOST_EVENT, "New event", ("Somebody whom you follow has a new event.",)))
-        found += [_find(one) for one in news if one.kind is Kind.SEARCH_FIND][-1:]
-        found += [_new_date(one, mine) for one in news if one.kind is Kind.NEW_DATE][-1:]
-        if Kind.FOREIGN_ANSWERS in kinds:
+        if NotificationKind.REMINDER in kinds and mine is not None and mine.status in SEATED:
+            found.append(
+                Point(NotificationKind.REMINDER, "Coming up", ("You said that you are going. It is almost time.",))
+            )
+        found += [_mention(one, names) for one in news if one.kind is NotificationKind.MENTION][-1:]
+        if NotificationKind.GROUP_EVENT in kinds:
+            found.append(Point(NotificationKind.GROUP_EVENT, "New event", ("A group of yours has a new event.",)))
+        if NotificationKind.HOST_EVENT in kinds:
+            found.append(
+                Point(NotificationKind.HOST_EVENT, "New event", ("Somebody whom you follow has a new event.",))
+            )
+        found += [_find(one) for one in news if one.kind is NotificationKind.SEARCH_FIND][-1:]
+        found += [_new_date(one, mine) for one in news if one.kind is NotificationKind.NEW_DATE][-1:]
+        if NotificationKind.FOREIGN_ANSWERS in kinds:
             found.append(_FOREIGN)
     return found + _messages(news, names) + _answers(news, names)
 
@@ -98,10 +106,12 @@ REMOVED = (
 )
 
 # What is only of use before.
-_NOT_TAKING_PLACE = frozenset({Kind.EVENT_CANCELLED, Kind.EVENT_REINSTATED, Kind.EVENT_DELETED})
+_NOT_TAKING_PLACE = frozenset(
+    {NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED, NotificationKind.EVENT_DELETED}
+)
 
 _RECORD_DELETED = Point(
-    Kind.RECORD_DELETED,
+    NotificationKind.RECORD_DELETED,
     "Deleted in another app",
     (
         "Another app deleted this event. It stays here, and guests haven’t been told.",
@@ -110,7 +120,7 @@ _RECORD_DELETED = Point(
 )
 
 _FOREIGN = Point(
-    Kind.FOREIGN_ANSWERS,
+    NotificationKind.FOREIGN_ANSWERS,
     "Answers from elsewhere",
     ("People who were never here answered by other apps. They take no place before you confirm them.",),
 )
@@ -118,7 +128,7 @@ _FOREIGN = Point(
 
 def _moderated(event: Event, news: Sequence[Notification]) -> list[Point]:
     """What a moderator decided last, as far as it still stands so."""
-    decided = [one.particulars for one in news if one.kind is Kind.MODERATED][-1:]
+    decided = [one.particulars for one in news if one.kind is NotificationKind.MODERATED][-1:]
     is_hidden = bool(decided) and decided[0].answer == "hidden"
     if not decided or is_hidden is not event.is_hidden:
         return []
@@ -127,8 +137,10 @@ def _moderated(event: Event, news: Sequence[Notification]) -> list[Point]:
             "A moderator of this site has hidden it: nobody but you sees it.",
             "Answer to this mail if that is a mistake.",
         )
-        return [Point(Kind.MODERATED, "Hidden", words, decided[0].said)]
-    return [Point(Kind.MODERATED, "Shown to others", ("A moderator has decided that it is shown to others.",))]
+        return [Point(NotificationKind.MODERATED, "Hidden", words, decided[0].said)]
+    return [
+        Point(NotificationKind.MODERATED, "Shown to others", ("A moderator has decided that it is shown to others.",))
+    ]
 
 
 def when_words(event: Event) -> str:
@@ -138,7 +150,9 @@ def when_words(event: Event) -> str:
     return ", ".join(filter(None, (time_words.span_words(event), time_words.zone_words(event))))
 
 
-def _decisions(event: Event, kinds: set[Kind], mine: Attendance | None, now: Instant, *, more: int) -> list[Point]:
+def _decisions(
+    event: Event, kinds: set[NotificationKind], mine: Attendance | None, now: Instant, *, more: int
+) -> list[Point]:
     """What the host, or somebody's leaving, decided about one's own place, as far as it still stands so.
 
     ``more``: to how many further dates of its series they are invited.
@@ -148,24 +162,30 @@ def _decisions(event: Event, kinds: set[Kind], mine: Attendance | None, now: Ins
     found = []
     is_waiting = mine.status is AttendanceStatus.WAITLISTED and not mine.has_offer(now)
     # Offered and withdrawn before the mail left: they were never told of that place.
-    if Kind.SEAT_WITHDRAWN in kinds and Kind.SEAT_OFFERED not in kinds and is_waiting:
-        found.append(Point(Kind.SEAT_WITHDRAWN, "No place after all", _WITHDRAWN))
-    if Kind.SEAT_OFFERED in kinds and mine.offered_until is not None and mine.has_offer(now):
+    if NotificationKind.SEAT_WITHDRAWN in kinds and NotificationKind.SEAT_OFFERED not in kinds and is_waiting:
+        found.append(Point(NotificationKind.SEAT_WITHDRAWN, "No place after all", _WITHDRAWN))
+    if NotificationKind.SEAT_OFFERED in kinds and mine.offered_until is not None and mine.has_offer(now):
         until = wall_time.local_of(mine.offered_until, event.time_zone)
         seats = "A place is" if mine.party == 1 else f"{mine.party} places are"
         when = f"{formatting.span(until, None)}, {formatting.zone_words(until, event.time_zone)}"
         words = f"{seats} yours if you say so until {when}. After that the next in the line is asked."
-        found.append(Point(Kind.SEAT_OFFERED, "A place for you", (words,)))
-    if Kind.ANSWER_APPROVED in kinds and Kind.MOVED_UP not in kinds and mine.is_seated:
-        found.append(Point(Kind.ANSWER_APPROVED, "You are in", ("The host said yes: you are going.",)))
-    elif Kind.ANSWER_APPROVED in kinds and is_waiting:
+        found.append(Point(NotificationKind.SEAT_OFFERED, "A place for you", (words,)))
+    if NotificationKind.ANSWER_APPROVED in kinds and NotificationKind.MOVED_UP not in kinds and mine.is_seated:
+        found.append(Point(NotificationKind.ANSWER_APPROVED, "You are in", ("The host said yes: you are going.",)))
+    elif NotificationKind.ANSWER_APPROVED in kinds and is_waiting:
         words = "The host said yes. It is full at the moment, and you are on the waitlist."
-        found.append(Point(Kind.ANSWER_APPROVED, "On the waitlist", (words,)))
-    if Kind.ANSWER_DECLINED in kinds and mine.status is AttendanceStatus.REJECTED:
-        found.append(Point(Kind.ANSWER_DECLINED, "No place", ("The host has no place for you at this event.",)))
-    if Kind.INVITED in kinds and mine.status is AttendanceStatus.INVITED:
+        found.append(Point(NotificationKind.ANSWER_APPROVED, "On the waitlist", (words,)))
+    if NotificationKind.ANSWER_DECLINED in kinds and mine.status is AttendanceStatus.REJECTED:
         found.append(
-            Point(Kind.INVITED, "Invitation", ("The host invites you. Say whether you come.", *_of_series_too(more)))
+            Point(NotificationKind.ANSWER_DECLINED, "No place", ("The host has no place for you at this event.",))
+        )
+    if NotificationKind.INVITED in kinds and mine.status is AttendanceStatus.INVITED:
+        found.append(
+            Point(
+                NotificationKind.INVITED,
+                "Invitation",
+                ("The host invites you. Say whether you come.", *_of_series_too(more)),
+            )
         )
     return found
 
@@ -185,11 +205,11 @@ def _of_series_too(more: int) -> tuple[str, ...]:
 
 def _cancelled(event: Event, news: Sequence[Notification]) -> Point:
     why = (f"The host writes: {event.status_reason}",) if event.status_reason else ()
-    others = _others(news, Kind.EVENT_CANCELLED, "Other dates are cancelled, too")
-    return Point(Kind.EVENT_CANCELLED, "Cancelled", ("It does not take place.", *others, *why))
+    others = _others(news, NotificationKind.EVENT_CANCELLED, "Other dates are cancelled, too")
+    return Point(NotificationKind.EVENT_CANCELLED, "Cancelled", ("It does not take place.", *others, *why))
 
 
-def _others(news: Sequence[Notification], kind: Kind, words: str = "") -> tuple[str, ...]:
+def _others(news: Sequence[Notification], kind: NotificationKind, words: str = "") -> tuple[str, ...]:
     """When the further dates are that the newest of these news are about; nothing where there are none."""
     newest = next((one.particulars for one in reversed(news) if one.kind is kind), None)
     if newest is None or not newest.others:
@@ -197,7 +217,7 @@ def _others(news: Sequence[Notification], kind: Kind, words: str = "") -> tuple[
     return (f"{words or time_words.changed_too(newest)}: {time_words.others_words(newest)}.",)
 
 
-def _rule(news: Sequence[Notification], kind: Kind) -> tuple[str, ...]:
+def _rule(news: Sequence[Notification], kind: NotificationKind) -> tuple[str, ...]:
     """How their series comes again, as the newest of these news say; nothing where none is about that."""
     said = [time_words.rule_words(one.particulars) for one in news if one.kind is kind and one.particulars.rule]
     return tuple(said[-1:])
@@ -205,7 +225,7 @@ def _rule(news: Sequence[Notification], kind: Kind) -> tuple[str, ...]:
 
 def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
     """From where people last heard of it to where it is now; moved there and back is no move."""
-    changes = [one.particulars for one in news if one.kind is Kind.EVENT_CHANGED]
+    changes = [one.particulars for one in news if one.kind is NotificationKind.EVENT_CHANGED]
     before = next((one.started for one in changes if one.started is not None), None)
     was_at = next((one.was_at for one in changes if one.was_at is not None), None)
     is_at = ", ".join(event.place.lines)
@@ -224,9 +244,9 @@ def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
     elif any(one.is_near for one in changes):
         sentences.append("The exact place has changed.")
     if sentences:
-        sentences.extend(_others(news, Kind.EVENT_CHANGED))
-        sentences.extend(_rule(news, Kind.EVENT_CHANGED))
-    return [Point(Kind.EVENT_CHANGED, heading, tuple(sentences))] if sentences else []
+        sentences.extend(_others(news, NotificationKind.EVENT_CHANGED))
+        sentences.extend(_rule(news, NotificationKind.EVENT_CHANGED))
+    return [Point(NotificationKind.EVENT_CHANGED, heading, tuple(sentences))] if sentences else []
 
 
 def _mention(one: Notification, names: Mapping[UserId, str]) -> Point:
@@ -235,7 +255,9 @@ def _mention(one: Notification, names: Mapping[UserId, str]) -> Point:
 
 
 def _find(one: Notification) -> Point:
-    return Point(Kind.SEARCH_FIND, "You look for this", (f"It fits a search that you keep: {one.particulars.said}.",))
+    return Point(
+        NotificationKind.SEARCH_FIND, "You look for this", (f"It fits a search that you keep: {one.particulars.said}.",)
+    )
 
 
 def _new_date(one: Notification, mine: Attendance | None) -> Point:
@@ -243,23 +265,23 @@ def _new_date(one: Notification, mine: Attendance | None) -> Point:
     further = f" There {'is one more new date' if more == 1 else f'are {more} more new dates'}." if more else ""
     whose = "A series to which you go" if one.particulars.answer else "A series that you follow"
     goes = " You are going." if one.particulars.answer and mine is not None and mine.is_seated else ""
-    words = (f"{whose} has a new date.{goes}{further}", *_rule([one], Kind.NEW_DATE))
-    return Point(Kind.NEW_DATE, "New date", words)
+    words = (f"{whose} has a new date.{goes}{further}", *_rule([one], NotificationKind.NEW_DATE))
+    return Point(NotificationKind.NEW_DATE, "New date", words)
 
 
 def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
     """What became of the series that the event is a date of; paused and let go on again is no news."""
     found = []
-    status = [one for one in news if one.kind in {Kind.SERIES_PAUSED, Kind.SERIES_RESUMED}]
+    status = [one for one in news if one.kind in {NotificationKind.SERIES_PAUSED, NotificationKind.SERIES_RESUMED}]
     if status and (len(status) == 1 or status[0].kind is status[-1].kind):
         last = status[-1]
-        if last.kind is Kind.SERIES_PAUSED:
+        if last.kind is NotificationKind.SERIES_PAUSED:
             why = (f"The host writes: {last.particulars.said}",) if last.particulars.said else ()
             words = "The series is paused: there are no new dates for now. Dates that stand already stay."
             found.append(Point(last.kind, "Series paused", (words, *why)))
         else:
             found.append(Point(last.kind, "The series goes on", ("The series makes new dates again.",)))
-    for one in [one for one in news if one.kind is Kind.SERIES_OFFERED][-1:]:
+    for one in [one for one in news if one.kind is NotificationKind.SERIES_OFFERED][-1:]:
         person = one.particulars.person_id
         name = (names.get(person) if person else None) or UNNAMED
         if one.particulars.answer in _TAKEN:
@@ -288,13 +310,13 @@ def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list
     return [
         host_message(names.get(one.particulars.person_id or UserId("")) or UNNAMED, one.particulars.said)
         for one in news
-        if one.kind is Kind.HOST_MESSAGE
+        if one.kind is NotificationKind.HOST_MESSAGE
     ]
 
 
 def host_message(name: str, text: str) -> Point:
     """What a host of that name wrote."""
-    return Point(Kind.HOST_MESSAGE, "Message from the host", (f"{name} writes:",), text)
+    return Point(NotificationKind.HOST_MESSAGE, "Message from the host", (f"{name} writes:",), text)
 
 
 def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
@@ -302,7 +324,7 @@ def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[
     said: dict[UserId, str] = {}
     for one in news:
         about = one.particulars
-        if one.kind is Kind.NEW_ANSWER and about.person_id is not None:
+        if one.kind is NotificationKind.NEW_ANSWER and about.person_id is not None:
             said.pop(about.person_id, None)
             said[about.person_id] = f"{names.get(about.person_id) or UNNAMED} {_ANSWERS.get(about.answer, 'answered')}."
     if not said:
@@ -311,4 +333,4 @@ def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[
     if len(sentences) > _MOST_NAMES:
         sentences = [*sentences[:_MOST_NAMES], f"And {len(sentences) - _MOST_NAMES} more."]
     heading = "New answer" if len(said) == 1 else f"{len(said)} new answers"
-    return [Point(Kind.NEW_ANSWER, heading, tuple(sentences))]
+    return [Point(NotificationKind.NEW_ANSWER, heading, tuple(sentences))]

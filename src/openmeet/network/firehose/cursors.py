@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from at_protocol.data.cid import Cid
 from at_protocol.sync.account_state import AccountState, SyncState
-from at_protocol.sync.verify import Known
+from at_protocol.sync.verify import RepoHead
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
@@ -89,7 +89,7 @@ class SourceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class StreamCursor:
     """A stream and how far it has been read."""
 
     url: str
@@ -187,7 +187,7 @@ async def known_of(reader: Reader, did: str) -> AccountState:
         active=bool(row["is_active"]),
         status=row["status"] or None,
         sync=SyncState.SYNCHRONIZED,
-        known=Known(row["rev"], Cid.parse(row["data"])),
+        known=RepoHead(row["rev"], Cid.parse(row["data"])),
     )
 
 
@@ -204,10 +204,10 @@ async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) 
     await tx.execute(SET_STATE, url=url, state=state.value, reason=reason, now=tx.now)
 
 
-async def sources(reader: Reader) -> list[Source]:
+async def sources(reader: Reader) -> list[StreamCursor]:
     """Those that the settings name, by address."""
     return [
-        Source(
+        StreamCursor(
             row["url"],
             row["cursor"],
             SourceState(row["state"]),

@@ -18,10 +18,10 @@ from groundwork.outbox import jobs
 from groundwork.queue.contract import Message, Queue
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import sources
-from openmeet.network.firehose.metrics import Counting
+from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.message import Hint, RecordMessage, encode
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import Tenant
 
 # Sources are seconds apart, and calendars few: a day of all of the network's is far less.
@@ -35,7 +35,7 @@ class Delivering:
     """The queues by tenant, and what was put into them lately. ``sleep`` is the loop's, or a test's."""
 
     queues: Mapping[str, Queue]
-    counting: Counting
+    counting: FirehoseMetrics
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     # Message to whether it was signed for.
@@ -137,5 +137,5 @@ async def _owe_reading(tenant: Tenant, dids: Sequence[str]) -> None:
     for start in range(0, len(dids), BATCH):
         async with tenant.database.transaction() as tx:
             owed = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
-            await jobs.owe_many(tx, Debt.BACKFILL, owed)
+            await jobs.owe_many(tx, JobKind.BACKFILL, owed)
     log.info("tenant.seated", tenant=tenant.name, repositories=len(dids))

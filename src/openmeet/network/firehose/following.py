@@ -11,7 +11,7 @@ from groundwork.clock import Clock
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from openmeet.network.firehose.delivery import Delivering
-from openmeet.network.firehose.metrics import Counting
+from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.firehose.unresolved import Unresolved
 from openmeet.network.firehose.verification import Verifier
@@ -33,13 +33,13 @@ class Consumer:
     verifier: Verifier
     interests: Interests
     delivering: Delivering
-    counting: Counting
+    counting: FirehoseMetrics
     unresolved: Unresolved = field(default_factory=Unresolved)
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-class Source(Protocol):
+class FollowedStream(Protocol):
     """A source being followed. ``read`` takes from it what comes, ``drain`` moves its cursor behind what was delivered."""
 
     async def read(self) -> None: ...
@@ -47,7 +47,7 @@ class Source(Protocol):
     async def drain(self) -> None: ...
 
 
-async def follow_until(stop: asyncio.Event, source: Source, url: str) -> None:
+async def follow_until(stop: asyncio.Event, source: FollowedStream, url: str) -> None:
     """Until ``stop`` is set, or one of the two ends; what ended it with a failure is raised, and neither outlives this."""
     tasks = [
         asyncio.create_task(source.read(), name=f"read {url}"),

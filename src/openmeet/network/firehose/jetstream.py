@@ -22,7 +22,7 @@ from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.sync import jetstream
-from at_protocol.sync.events import Action
+from at_protocol.sync.events import RecordAction
 from at_protocol.sync.jetstream import FIRST_TIME_CURSOR, JetstreamAccount, JetstreamCommit, JetstreamIdentity
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import parse_tid
@@ -34,7 +34,7 @@ from openmeet.network.firehose.cursors import Rejected, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, follow_until
 from openmeet.network.records.collections import CONCERNING
-from openmeet.network.records.message import Hint, HintKind, Operation, RecordMessage
+from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
 
 # How far a cursor that is a time goes back, in microseconds.
 REWIND = 5 * SECOND
@@ -45,7 +45,7 @@ MEMORY = 36 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ParsedLine:
     """What one line means: ``message`` for the queue, or why it was refused, or neither."""
 
     cursor: int
@@ -54,7 +54,7 @@ class Line:
     raw: bytes = b""
 
 
-def read_line(text: str | bytes) -> Line | None:
+def read_line(text: str | bytes) -> ParsedLine | None:
     """Understand a line; None where it is of a kind to be skipped. What is wrong with it ends in ``refusal``."""
     raw = text.encode() if isinstance(text, str) else text
     try:
@@ -63,18 +63,20 @@ def read_line(text: str | bytes) -> Line | None:
             case None:
                 return None
             case JetstreamCommit():
-                return Line(event.cursor, _record(event), raw=raw)
+                return ParsedLine(event.cursor, _record(event), raw=raw)
             case JetstreamIdentity():
-                return Line(event.cursor, Hint(event.did, HintKind.IDENTITY, event.handle or "", event.cursor), raw=raw)
+                return ParsedLine(
+                    event.cursor, Hint(event.did, HintKind.IDENTITY, event.handle or "", event.cursor), raw=raw
+                )
             case JetstreamAccount():
                 said = "active" if event.active else event.status or "inactive"
-                return Line(event.cursor, Hint(event.did, HintKind.ACCOUNT, said, event.cursor), raw=raw)
+                return ParsedLine(event.cursor, Hint(event.did, HintKind.ACCOUNT, said, event.cursor), raw=raw)
     except Malformed as wrong:
-        return Line(0, refusal=str(wrong), raw=raw)
+        return ParsedLine(0, refusal=str(wrong), raw=raw)
 
 
 def _record(event: JetstreamCommit) -> RecordMessage:
-    is_delete = event.action is Action.DELETE
+    is_delete = event.action is RecordAction.DELETE
     body = None if is_delete or event.record is None else cbor.encode(event.record)
     if body is not None and Cid.for_cbor(body) != event.cid:
         raise Malformed("jetstream", str(event.cid), "the CID is not the record’s")
@@ -83,7 +85,7 @@ def _record(event: JetstreamCommit) -> RecordMessage:
         collection=event.collection,
         rkey=event.rkey,
         rev=parse_tid(event.rev),
-        operation=Operation(event.action.value),
+        operation=RecordOperation(event.action.value),
         cid=None if event.cid is None else str(event.cid),
         body=body,
         is_verified=False,
@@ -111,7 +113,7 @@ class _Lines:
         self._heard_at = heard_at  # when a line came last, before this process or in it; None: never
         self._unpack = unpack
         # Full means that the queue is away, or slow: then reading stops.
-        self._pending: asyncio.Queue[Line] = asyncio.Queue(MAX_PENDING)
+        self._pending: asyncio.Queue[ParsedLine] = asyncio.Queue(MAX_PENDING)
         self._lost: str | None = None
 
     async def _hear(self) -> None:
@@ -146,7 +148,7 @@ class _Lines:
         query = jetstream.subscribe_query(collections=sorted(CONCERNING), cursor=cursor)
         return read_lines(self._consumer.http, subscribe_url(self._url, query), self._unpack)
 
-    def _is_wanted(self, line: Line) -> bool:
+    def _is_wanted(self, line: ParsedLine) -> bool:
         match line.message:
             case RecordMessage(collection=collection):
                 return collection in CONCERNING
@@ -159,7 +161,7 @@ class _Lines:
     async def drain(self) -> None:
         """Publish what was read, in its order, and move the cursor behind it."""
         while True:
-            batch: list[Line] = []
+            batch: list[ParsedLine] = []
             with contextlib.suppress(TimeoutError):
                 batch.append(await asyncio.wait_for(self._pending.get(), SAVE_SECONDS))
             while len(batch) < BATCH and not self._pending.empty():

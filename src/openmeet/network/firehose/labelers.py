@@ -34,7 +34,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.changes import tell_listeners
 from openmeet.domain.moderation import labels
-from openmeet.domain.moderation.labels import Label
+from openmeet.domain.moderation.labels import NetworkLabel
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.following import follow_until
 from openmeet.network.records.collections import EVENTS
@@ -188,7 +188,7 @@ class _Labeller:
             cursor, found = await self._read(batch)
             await self._keep(cursor, found)
 
-    async def _read(self, batch: Sequence[bytes]) -> tuple[int, list[Label]]:
+    async def _read(self, batch: Sequence[bytes]) -> tuple[int, list[NetworkLabel]]:
         cursor, found = self._cursor, []
         may_have_new_key = True
         for frame in batch:
@@ -250,7 +250,7 @@ class _Labeller:
             await own.sleep(wait)
             wait = min(wait * 2, own.backoff.longest_seconds)
 
-    async def _keep(self, cursor: int, found: Sequence[Label]) -> None:
+    async def _keep(self, cursor: int, found: Sequence[NetworkLabel]) -> None:
         """Until the database has them: meanwhile the buffer fills, and reading stops."""
         own = self._labelling
         while True:
@@ -304,8 +304,8 @@ def _concerns(subject: str) -> bool:
         return False
 
 
-def _kept(label: SignedLabel) -> Label:
-    return Label(
+def _kept(label: SignedLabel) -> NetworkLabel:
+    return NetworkLabel(
         label.source,
         label.subject,
         label.value,

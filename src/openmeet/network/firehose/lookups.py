@@ -15,7 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.sync.events import Sequenced
 from at_protocol.syntax.did import Did, DidMethod, supported_method
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
-from openmeet.network.firehose.verification import Ask, Identity, Read
+from openmeet.network.firehose.verification import AuthorIdentity, IdentityLookup, Read
 
 SLOTS = 50
 LOOKUP_SECONDS = 10.0
@@ -25,7 +25,7 @@ MAX_BYTES = 32_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PendingCommit:
     """A commit that waits for its author's identity."""
 
     seq: int
@@ -41,15 +41,15 @@ class _Lane:
     frames: int = 0
     size: int = 0
 
-    def has_room(self, held: Held) -> bool:
+    def has_room(self, held: PendingCommit) -> bool:
         return self.frames < MAX_FRAMES and self.size + len(held.frame) <= MAX_BYTES
 
 
 @dataclass(slots=True)
 class _Author:
     lane: _Lane
-    ask: Ask
-    frames: deque[Held] = field(default_factory=deque)
+    ask: IdentityLookup
+    frames: deque[PendingCommit] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
 
 
@@ -63,8 +63,8 @@ class Lookups:
         self,
         dids: DidResolver,
         *,
-        read: Callable[[Held, Did, Identity], Awaitable[Read | Ask]],
-        done: Callable[[Held, Did, Read], None],
+        read: Callable[[PendingCommit, Did, AuthorIdentity], Awaitable[Read | IdentityLookup]],
+        done: Callable[[PendingCommit, Did, Read], None],
         failed: Callable[[Did, int, str], None],
         crashed: Callable[[BaseException], None],
     ) -> None:
@@ -85,7 +85,7 @@ class Lookups:
         """The number of the oldest frame that waits here; a cursor must stay below it."""
         return min((author.frames[0].seq for author in self._authors.values() if author.frames), default=None)
 
-    def hold(self, did: Did, held: Held, ask: Ask = Ask.RESOLVE) -> None:
+    def hold(self, did: Did, held: PendingCommit, ask: IdentityLookup = IdentityLookup.RESOLVE) -> None:
         """Let a frame wait for its author's identity."""
         author = self._authors.get(did)
         lane = self._lane_of(did) if author is None else author.lane
@@ -107,7 +107,7 @@ class Lookups:
                 author.task.cancel()
 
     async def _work(self, did: Did, author: _Author) -> None:
-        ask, identity = author.ask, Identity(None)
+        ask, identity = author.ask, AuthorIdentity(None)
         while author.frames:
             try:
                 async with asyncio.timeout(LOOKUP_SECONDS), author.lane.slots:
@@ -120,7 +120,7 @@ class Lookups:
                 return
             while author.frames:
                 read = await self._read(author.frames[0], did, identity)
-                if isinstance(read, Ask):
+                if isinstance(read, IdentityLookup):
                     ask = read
                     break
                 if self._authors.get(did) is not author:
@@ -131,13 +131,13 @@ class Lookups:
                 self._done(held, did, read)
         del self._authors[did]
 
-    async def _identity(self, did: Did, ask: Ask) -> Identity:
+    async def _identity(self, did: Did, ask: IdentityLookup) -> AuthorIdentity:
         try:
-            if ask is Ask.RESOLVE:
-                return Identity(await self._dids.resolve(did))
-            return Identity(await self._dids.refresh(did), is_final=True)
+            if ask is IdentityLookup.RESOLVE:
+                return AuthorIdentity(await self._dids.resolve(did))
+            return AuthorIdentity(await self._dids.refresh(did), is_final=True)
         except (NotFound, InvalidInput):
-            return Identity(None, is_final=True)
+            return AuthorIdentity(None, is_final=True)
 
     def _drop(self, did: Did, dropped: int, why: str) -> None:
         author = self._authors.pop(did, None)

@@ -8,7 +8,7 @@ from groundwork.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class FirehoseMetrics:
     """Counters of one program."""
 
     frames_looked_at: Counter
@@ -21,9 +21,9 @@ class Counting:
     cursor: Gauge
 
 
-def counting(metrics: Metrics) -> Counting:
+def counting(metrics: Metrics) -> FirehoseMetrics:
     """Registered once per program."""
-    return Counting(
+    return FirehoseMetrics(
         metrics.counter("firehose_frames", "Frames looked at"),
         metrics.counter("firehose_frames_rejected", "Frames that were wrong; kept for inspection"),
         metrics.counter("firehose_frames_dropped", "Frames dropped, because their repository will be read later"),

@@ -36,8 +36,8 @@ from openmeet.network.firehose import cursors, gaps
 from openmeet.network.firehose.cursors import Rejected, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
-from openmeet.network.firehose.lookups import Held, Lookups
-from openmeet.network.firehose.verification import NOTHING, Ask, Identity, Read, decode, read_message
+from openmeet.network.firehose.lookups import Lookups, PendingCommit
+from openmeet.network.firehose.verification import NOTHING, AuthorIdentity, IdentityLookup, Read, decode, read_message
 from openmeet.network.records.message import Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000
@@ -67,7 +67,7 @@ class RepoStream:
         self._position = StreamPosition(last_seq=cursor or 0)
         self._pending: deque[_Item] = deque()
         self._last_of_did: dict[str, asyncio.Task[Read]] = {}
-        self._looked_up: deque[tuple[Held, Did, Read]] = deque()  # to be delivered beside the order
+        self._looked_up: deque[tuple[PendingCommit, Did, Read]] = deque()  # to be delivered beside the order
         self._lookups = Lookups(
             consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._set_aside, crashed=self._on_crash
         )
@@ -218,19 +218,19 @@ class RepoStream:
             return Read(refusal=str(wrong))
         if message is None or isinstance(message, InfoMessage | ErrorFrame):
             return NOTHING
-        did, held = Did(seen.did), Held(seen.seq, frame, message)
+        did, held = Did(seen.did), PendingCommit(seen.seq, frame, message)
         if isinstance(message, CommitMessage | SyncMessage) and self._lookups.holds(did):
             self._lookups.hold(did, held)
             return NOTHING
         if self._is_dropped(did):
             return NOTHING
-        read = await self._judge(held, did, Identity(self._consumer.verifier.dids.known(did)))
-        if isinstance(read, Ask):
+        read = await self._judge(held, did, AuthorIdentity(self._consumer.verifier.dids.known(did)))
+        if isinstance(read, IdentityLookup):
             self._lookups.hold(did, held, read)
             return NOTHING
         return read
 
-    async def _judge(self, held: Held, did: Did, identity: Identity) -> Read | Ask:
+    async def _judge(self, held: PendingCommit, did: Did, identity: AuthorIdentity) -> Read | IdentityLookup:
         read = await read_message(
             self._consumer.verifier, held.message, lambda: self._state_of(did), identity, sender=self._sender
         )
@@ -238,7 +238,7 @@ class RepoStream:
             self._known[did] = read.state
         return read
 
-    def _on_read(self, held: Held, did: Did, read: Read) -> None:
+    def _on_read(self, held: PendingCommit, did: Did, read: Read) -> None:
         self._looked_up.append((held, did, read))
         self._something.set()
 
@@ -280,7 +280,7 @@ class RepoStream:
             batch.append(item)
         return batch
 
-    async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[Held, Did, Read]]) -> None:
+    async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[PendingCommit, Did, Read]]) -> None:
         reads = [(held.seq, did, held.frame, read) for held, did, read in beside]
         reads += [(item.seq, Did(item.did), item.frame, item.reading.result()) for item in batch]
         known: dict[str, AccountState] = {}

@@ -17,7 +17,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose.delivery import Delivering, deliver
-from openmeet.network.firehose.metrics import Counting
+from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.message import Hint, HintKind
 
@@ -156,7 +156,7 @@ class Retrying:
     dids: DidResolver
     interests: Interests
     delivering: Delivering
-    counting: Counting
+    counting: FirehoseMetrics
     unresolved: Unresolved
 
 

@@ -14,7 +14,7 @@ from at_protocol.crypto.did_key import PublicKey
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
 from at_protocol.sync import events
-from at_protocol.sync.account_state import AccountState, SyncState, Verdict, receive
+from at_protocol.sync.account_state import AccountState, SyncState, SyncVerdict, receive
 from at_protocol.sync.events import (
     AccountMessage,
     CommitMessage,
@@ -27,9 +27,9 @@ from at_protocol.sync.frames import ErrorFrame
 from at_protocol.sync.verify import (
     FULL,
     Care,
-    Known,
-    Reason,
-    Refused,
+    MessageRejected,
+    RejectionReason,
+    RepoHead,
     Verified,
     verify_commit_message,
     verify_sync_message,
@@ -40,7 +40,7 @@ from groundwork.clock import Clock
 from openmeet.domain.identities.model import PROFILE
 from openmeet.network.firehose.sources import authority
 from openmeet.network.records.collections import CONCERNING
-from openmeet.network.records.message import Hint, HintKind, Operation, RecordMessage
+from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Read:
 NOTHING = Read()
 
 
-class Ask(StrEnum):
+class IdentityLookup(StrEnum):
     """What must be asked about an author's identity before a commit can be judged."""
 
     RESOLVE = "resolve"
@@ -63,7 +63,7 @@ class Ask(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class AuthorIdentity:
     """An author's DID document; None where it is not known, or with ``is_final`` where there is none.
 
     ``is_final``: it was asked for a moment ago, so asking once more would bring nothing new.
@@ -94,10 +94,10 @@ async def read_message(
     verifier: Verifier,
     message: Sequenced,
     state: Callable[[], Awaitable[AccountState]],
-    identity: Identity,
+    identity: AuthorIdentity,
     *,
     sender: str | None = None,
-) -> Read | Ask:
+) -> Read | IdentityLookup:
     """Check a message against what is known of its account; everything a sender may do ends in a ``Read``.
 
     ``sender`` is the PDS whose own stream this is (``upstreams.authority``): commits of accounts that are not on it are
@@ -114,7 +114,7 @@ async def read_message(
             return Read((Hint(message.did, HintKind.ACCOUNT, said, message.seq),), known)
         case CommitMessage() | SyncMessage():
             key = _key(identity, sender)
-            if isinstance(key, Ask):
+            if isinstance(key, IdentityLookup):
                 return key
             if isinstance(key, str):
                 return Read(refusal=key)
@@ -126,51 +126,51 @@ async def read_message(
 
 
 def _commit(
-    verifier: Verifier, message: CommitMessage, present: AccountState, key: PublicKey, identity: Identity
-) -> Read | Ask:
+    verifier: Verifier, message: CommitMessage, present: AccountState, key: PublicKey, identity: AuthorIdentity
+) -> Read | IdentityLookup:
     outcome = receive(present, message, key, now_us=verifier.clock.now(), care=verifier.care)
     match outcome.verdict:
-        case Verdict.APPLY:
+        case SyncVerdict.APPLY:
             if outcome.verified is None:
                 return NOTHING
             is_unknown_past = present.known is None and message.since is not None
             return _applied(message, outcome.verified, outcome.state, was_missed=is_unknown_past)
-        case Verdict.RESYNC:
+        case SyncVerdict.RESYNC:
             try:
                 verified = verify_commit_message(message, key, now_us=verifier.clock.now(), care=verifier.care)
-            except Refused as refusal:
+            except MessageRejected as refusal:
                 return Read(refusal=str(refusal))
             known = replace(present, known=verified.known)
             return _applied(message, verified, known, was_missed=True)
-        case Verdict.DROP | Verdict.HOLD:
+        case SyncVerdict.DROP | SyncVerdict.HOLD:
             return NOTHING
-        case Verdict.REJECT:
+        case SyncVerdict.REJECT:
             return _rejected(outcome.refusal, identity)
 
 
 def _sync(
-    verifier: Verifier, message: SyncMessage, present: AccountState, key: PublicKey, identity: Identity
-) -> Read | Ask:
+    verifier: Verifier, message: SyncMessage, present: AccountState, key: PublicKey, identity: AuthorIdentity
+) -> Read | IdentityLookup:
     outcome = receive(present, message, key, now_us=verifier.clock.now())
     match outcome.verdict:
-        case Verdict.APPLY:
+        case SyncVerdict.APPLY:
             # Another tree or not, this commit is one of which nothing was heard. What came before it may have done and
             # undone something, or done what we know by another way; and of whom nothing is known, nothing was read.
             return Read((_missed(message.did, message.rev, message.seq),), outcome.state)
-        case Verdict.RESYNC:
+        case SyncVerdict.RESYNC:
             commit = verify_sync_message(message, key, now_us=verifier.clock.now())
             hint = _missed(message.did, message.rev, message.seq)
-            return Read((hint,), replace(present, known=Known(message.rev, commit.data)))
-        case Verdict.DROP | Verdict.HOLD:
+            return Read((hint,), replace(present, known=RepoHead(message.rev, commit.data)))
+        case SyncVerdict.DROP | SyncVerdict.HOLD:
             return NOTHING
-        case Verdict.REJECT:
+        case SyncVerdict.REJECT:
             return _rejected(outcome.refusal, identity)
 
 
-def _rejected(refusal: Refused | None, identity: Identity) -> Read | Ask:
+def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> Read | IdentityLookup:
     """Keys rotate: the identity is asked for once more before a signature is called wrong."""
-    if refusal is not None and refusal.reason is Reason.BAD_SIGNATURE and not identity.is_final:
-        return Ask.REFRESH
+    if refusal is not None and refusal.reason is RejectionReason.BAD_SIGNATURE and not identity.is_final:
+        return IdentityLookup.REFRESH
     return Read(refusal=str(refusal))
 
 
@@ -181,7 +181,7 @@ def _applied(message: CommitMessage, verified: Verified, state: AccountState, *,
             collection=operation.collection,
             rkey=operation.rkey,
             rev=verified.rev,
-            operation=Operation(operation.action.value),
+            operation=RecordOperation(operation.action.value),
             cid=None if operation.cid is None else str(operation.cid),
             body=operation.record,
             is_verified=True,
@@ -201,15 +201,15 @@ def _missed(did: Did, rev: str, seq: int) -> Hint:
     return Hint(did, HintKind.REPOSITORY, rev, seq, parse_tid(rev))
 
 
-def _key(identity: Identity, sender: str | None) -> PublicKey | str | Ask:
+def _key(identity: AuthorIdentity, sender: str | None) -> PublicKey | str | IdentityLookup:
     """The key that the account's commits are signed with; a sentence where nothing from this sender can be believed."""
     document = identity.document
     if document is None:
-        return _NO_KEY if identity.is_final else Ask.RESOLVE
+        return _NO_KEY if identity.is_final else IdentityLookup.RESOLVE
     if sender is not None and not _is_on(document, sender):
         # It may have moved here a moment ago; asked for anew, but not for each of its frames.
         if not identity.is_final:
-            return Ask.REFRESH
+            return IdentityLookup.REFRESH
         return f"the account is not on {sender}, whose stream this is, but on {document.pds or 'no PDS'}"
     return document.signing_key or _NO_KEY
 

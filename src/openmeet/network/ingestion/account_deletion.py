@@ -34,7 +34,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import dead_letters, discrepancies, merge_decisions, remote_groups
 from openmeet.network.records import links, repository_state, seen
 from openmeet.outbox import publication_echoes
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 AUTHOR_IS_GONE = "The account of the event’s author was deleted."
 
@@ -89,10 +89,10 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
 
 async def _forget_debts(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
     """What was to be asked about the repository, paid or not. The question that led here is settled by whoever asks it."""
-    await jobs.forget(tx, Debt.BACKFILL, did)
+    await jobs.forget(tx, JobKind.BACKFILL, did)
     for uri in uris:
-        await jobs.forget(tx, Debt.FETCH_SUBJECT, uri)
-        await jobs.forget(tx, Debt.PROVE_RECORD, uri)
+        await jobs.forget(tx, JobKind.FETCH_SUBJECT, uri)
+        await jobs.forget(tx, JobKind.PROVE_RECORD, uri)
 
 
 async def _is_out_of_reach(tx: Transaction, user_id: UserId) -> bool:

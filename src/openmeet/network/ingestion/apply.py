@@ -16,20 +16,20 @@ from openmeet.network.ingestion import apply_bulk, intake, ownership_transfer, r
 from openmeet.network.ingestion.apply_one import apply_alone
 from openmeet.network.ingestion.batch import Batch, begin
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.parsed_messages import Outcome, Reading, read
+from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage, read
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.seen import Seen, Standing
-from openmeet.outbox.kinds import Debt
+from openmeet.network.records.seen import RecordState, SeenRecord
+from openmeet.outbox.kinds import JobKind
 
 # Of what is refused, every copy is refused alike.
-_REFUSED = {Outcome.IGNORED, Outcome.SWITCHED_OFF, Outcome.FROM_THE_FUTURE}
+_REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_THE_FUTURE}
 
 
 async def apply(
     tx: Transaction, here: Here, messages: Sequence[RecordMessage], *, counts_waiting: bool = True
-) -> list[Outcome]:
+) -> list[IngestResult]:
     """Apply messages; one outcome each. Raises what the database raises, and then nothing is applied.
 
     ``counts_waiting``: answers that wait for events among these count with them. Whoever leaves them waiting has them looked at again.
@@ -40,7 +40,7 @@ async def apply(
     if not counts_waiting:
         batch.waited_for.clear()
     readings = batch.following(readings)
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, IngestResult] = {}
     try:
         for number, wave in enumerate(_waves(batch, readings)):
             if number:
@@ -59,13 +59,13 @@ async def apply(
     for place, reading in enumerate(readings):
         if place not in outcomes:
             first = of_version[_version(reading.message)]
-            outcomes[place] = first if first in _REFUSED else Outcome.KNOWN
+            outcomes[place] = first if first in _REFUSED else IngestResult.KNOWN
     found = [outcomes[place] for place in range(len(readings))]
     await _receive(tx, here, batch, readings, found)
     return found
 
 
-async def _following_now(tx: Transaction, batch: Batch, readings: list[Reading]) -> list[Reading]:
+async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMessage]) -> list[ParsedMessage]:
     """A record of ours in the wave before may be the new one of an event that was handed over: what follows is to that one."""
     if not any(reading.event is not None and reading.message.uri in batch.owned for reading in readings):
         return readings
@@ -73,14 +73,16 @@ async def _following_now(tx: Transaction, batch: Batch, readings: list[Reading])
     return replace(batch, leads=await by_record.current(tx, subjects)).following(readings)
 
 
-async def _go_on(tx: Transaction, here: Here, readings: Sequence[Reading], outcomes: Mapping[int, Outcome]) -> None:
+async def _go_on(
+    tx: Transaction, here: Here, readings: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]
+) -> None:
     """Events that changed hands by this batch go on, when everything else in it is said: answers in it named the uris of before."""
     for place, reading in enumerate(readings):
-        if outcomes.get(place) is Outcome.APPLIED and reading.event is not None:
+        if outcomes.get(place) is IngestResult.APPLIED and reading.event is not None:
             await ownership_transfer.follow(tx, here, reading.message.uri, reading.record)
 
 
-def _waves(batch: Batch, readings: Sequence[Reading]) -> Iterator[list[int]]:
+def _waves(batch: Batch, readings: Sequence[ParsedMessage]) -> Iterator[list[int]]:
     """The messages by their places, in waves: no two of one are about one record, or one person's answer to one event.
 
     A copy of a message that came already, as several sources bring it, is in none; what is ours is looked at every time.
@@ -115,16 +117,16 @@ async def _apply_wave(
     tx: Transaction,
     here: Here,
     batch: Batch,
-    wave: dict[int, Reading],
-    known: dict[str, Seen],
-    outcomes: dict[int, Outcome],
+    wave: dict[int, ParsedMessage],
+    known: dict[str, SeenRecord],
+    outcomes: dict[int, IngestResult],
 ) -> None:
     doubted: list[str] = []
-    events: dict[int, apply_bulk.Put] = {}
+    events: dict[int, apply_bulk.EventUpdate] = {}
     replies: dict[int, apply_bulk.PutRsvp] = {}
     gone: dict[int, RecordMessage] = {}
-    unknown: dict[int, Reading] = {}
-    rest: dict[int, Reading] = {}
+    unknown: dict[int, ParsedMessage] = {}
+    rest: dict[int, ParsedMessage] = {}
     for place, reading in wave.items():
         message, before = reading.message, known.get(reading.message.uri)
         refusal = batch.refusal(message, tx.now)
@@ -139,24 +141,24 @@ async def _apply_wave(
         if message.uri in batch.owned or message.uri in batch.former:
             rest[place] = reading
         elif message.body is None:
-            if before is None or before.standing is Standing.TOMBSTONE:
+            if before is None or before.standing is RecordState.TOMBSTONE:
                 unknown[place] = reading
             elif message.collection in EVENTS or message.collection in RSVPS:
                 gone[place] = message
             else:
                 rest[place] = reading
         elif message.collection in EVENTS:
-            events[place] = apply_bulk.Put(reading, before)
+            events[place] = apply_bulk.EventUpdate(reading, before)
         elif message.collection in RSVPS:
             replies[place] = apply_bulk.PutRsvp(reading, before)
         else:
             rest[place] = reading
     # The instant is a revision that grows: whatever is said after a proof asks for the next one.
-    await owe_many(tx, Debt.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
+    await owe_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, here, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
     await _note_gone(tx, list(unknown.values()), known)
-    outcomes.update(dict.fromkeys(unknown, Outcome.KNOWN))
+    outcomes.update(dict.fromkeys(unknown, IngestResult.KNOWN))
     outcomes.update(await _delete_each(tx, here, batch, gone))
     for place, reading in rest.items():
         before = known.get(reading.message.uri)
@@ -168,11 +170,11 @@ async def _apply_wave(
 
 async def _delete_each(
     tx: Transaction, here: Here, batch: Batch, gone: Mapping[int, RecordMessage]
-) -> dict[int, Outcome]:
+) -> dict[int, IngestResult]:
     # Their events may have got other records just now.
     known = await seen.find_many(tx, [message.uri for message in gone.values()])
-    outcomes: dict[int, Outcome] = {}
-    of_kind = {place: apply_bulk.Gone(message, known[message.uri]) for place, message in gone.items()}
+    outcomes: dict[int, IngestResult] = {}
+    of_kind = {place: apply_bulk.DeletedRecord(message, known[message.uri]) for place, message in gone.items()}
     events = {place: one for place, one in of_kind.items() if one.message.collection in EVENTS}
     replies = {place: one for place, one in of_kind.items() if one.message.collection in RSVPS}
     outcomes.update(zip(events, await apply_bulk.of_events(tx, here, batch, list(events.values())), strict=True))
@@ -180,12 +182,12 @@ async def _delete_each(
     return outcomes
 
 
-async def _note_gone(tx: Transaction, readings: Sequence[Reading], known: dict[str, Seen]) -> None:
+async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: dict[str, SeenRecord]) -> None:
     """Deletions of records of which nothing is here: they stay away from now on."""
     gone = [
-        seen.Put(
+        seen.RecordUpdate(
             reading.message,
-            Standing.TOMBSTONE,
+            RecordState.TOMBSTONE,
             subject_uri=known[reading.message.uri].subject_uri if reading.message.uri in known else None,
         )
         for reading in readings
@@ -196,7 +198,7 @@ async def _note_gone(tx: Transaction, readings: Sequence[Reading], known: dict[s
             await reevaluate.reconsider_with(tx, one.message, known.get(one.message.uri))
 
 
-def _is_in_doubt(message: RecordMessage, known: Seen) -> bool:
+def _is_in_doubt(message: RecordMessage, known: SeenRecord) -> bool:
     """Signed and unsigned disagree, and the unsigned claims to be newer: the repository itself is asked."""
     if message.is_verified == known.is_verified or message.cid == known.cid:
         return False
@@ -204,14 +206,14 @@ def _is_in_doubt(message: RecordMessage, known: Seen) -> bool:
 
 
 async def _receive(
-    tx: Transaction, here: Here, batch: Batch, readings: Sequence[Reading], outcomes: Sequence[Outcome]
+    tx: Transaction, here: Here, batch: Batch, readings: Sequence[ParsedMessage], outcomes: Sequence[IngestResult]
 ) -> None:
     """Events that were not here before are looked at by whoever they are of."""
     fresh: dict[str, list[str]] = {}
-    here_before = {uri for uri, known in batch.before.items() if known.standing is Standing.MAPPED}
+    here_before = {uri for uri, known in batch.before.items() if known.standing is RecordState.MAPPED}
     for reading, outcome in zip(readings, outcomes, strict=True):
         uri = reading.message.uri
-        if outcome not in {Outcome.APPLIED, Outcome.RAW} or uri in batch.owned:
+        if outcome not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.owned:
             continue
         if reading.event is None:
             here_before.discard(uri)

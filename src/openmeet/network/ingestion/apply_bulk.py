@@ -28,68 +28,70 @@ from openmeet.network.ingestion import (
 )
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.parsed_messages import Outcome, Reading
+from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.ingestion.rsvps import Answering
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import has_durable_subject
-from openmeet.network.records.seen import Seen, Standing
+from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class EventUpdate:
     """A record and what was known of it."""
 
-    reading: Reading
-    known: Seen | None
+    reading: ParsedMessage
+    known: SeenRecord | None
 
 
-async def put_each(tx: Transaction, here: Here, batch: Batch, puts: Sequence[Put]) -> list[Outcome]:
+async def put_each(tx: Transaction, here: Here, batch: Batch, puts: Sequence[EventUpdate]) -> list[IngestResult]:
     """Take over versions of different records, none of which is ours to write; one outcome each."""
     if not puts:
         return []
     versions = [
-        seen.Put(
+        seen.RecordUpdate(
             one.reading.message,
-            Standing.RAW if one.reading.event is None else Standing.MAPPED,
+            RecordState.RAW if one.reading.event is None else RecordState.MAPPED,
             one.reading.reason,
             one.reading.subject_uri,
         )
         for one in puts
     ]
     newest = await seen.put_each(tx, versions)
-    outcomes: list[Outcome] = []
-    applied: list[tuple[Put, NetworkEvent]] = []
+    outcomes: list[IngestResult] = []
+    applied: list[tuple[EventUpdate, NetworkEvent]] = []
     waited_for: list[str] = []
     for one, version in zip(puts, versions, strict=True):
         is_same = one.known is not None and one.known.cid == one.reading.message.cid
         if one.reading.message.uri not in newest:
             # Perhaps a version that overtook answers to it.
             waited_for += [one.reading.message.uri] if is_same else []
-            outcomes.append(Outcome.KNOWN)
+            outcomes.append(IngestResult.KNOWN)
         elif is_same and one.known is not None and one.known.standing is version.standing:
-            outcomes.append(Outcome.KNOWN)
+            outcomes.append(IngestResult.KNOWN)
         elif one.reading.event is None:
-            outcomes.append(Outcome.RAW)
+            outcomes.append(IngestResult.RAW)
         else:
             applied.append((one, one.reading.event.event))
             waited_for.append(one.reading.message.uri)
-            outcomes.append(Outcome.APPLIED)
+            outcomes.append(IngestResult.APPLIED)
     await _take_over(tx, here, batch, applied)
     await pending.release(tx, batch.waited_for, waited_for)
     return outcomes
 
 
-async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequence[tuple[Put, NetworkEvent]]) -> None:
+async def _take_over(
+    tx: Transaction, here: Here, batch: Batch, applied: Sequence[tuple[EventUpdate, NetworkEvent]]
+) -> None:
     if not applied:
         return
     uris = [one.reading.message.uri for one, _ in applied]
     await hold_each(tx, "events", "record_uri", uris)
     known = await by_record.events_with(tx, uris)
-    edited = await publications.promised_among(tx, Kind.EVENT, [event.id for event in known.values()])
+    edited = await publications.promised_among(tx, PublicationKind.EVENT, [event.id for event in known.values()])
     authors = await identities.who_wrote_each(tx, {one.reading.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
     for one, said in applied:
@@ -123,7 +125,9 @@ async def _take_over(tx: Transaction, here: Here, batch: Batch, applied: Sequenc
             await remote_series.place(tx, version, said, after.id, batch.switches, batch.freed_dates)
 
 
-async def _tell(tx: Transaction, puts: Sequence[Put], of_uri: Mapping[str | None, tuple[Event | None, Event]]) -> None:
+async def _tell(
+    tx: Transaction, puts: Sequence[EventUpdate], of_uri: Mapping[str | None, tuple[Event | None, Event]]
+) -> None:
     """Who is new has a room to talk in; whom a change concerns hears of it."""
     names: dict[str, str] = {}
     for one in puts:
@@ -135,7 +139,7 @@ async def _tell(tx: Transaction, puts: Sequence[Put], of_uri: Mapping[str | None
     await chat.open_for_events(tx, names)
 
 
-async def _join(tx: Transaction, here: Here, batch: Batch, one: Put, said: NetworkEvent, event: Event) -> None:
+async def _join(tx: Transaction, here: Here, batch: Batch, one: EventUpdate, said: NetworkEvent, event: Event) -> None:
     """Something was promised about the event, which is locked: what was edited here is merged."""
     message = one.reading.message
     version = events.version_of(message)
@@ -155,12 +159,12 @@ TOO_MANY = "Too many answers of this author wait for events that nobody has seen
 class PutRsvp:
     """A record and what was known of it. ``is_echo``: it is our own write that came back, and settled what was sent."""
 
-    reading: Reading
-    known: Seen | None
+    reading: ParsedMessage
+    known: SeenRecord | None
     is_echo: bool = False
 
 
-async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) -> list[Outcome]:
+async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) -> list[IngestResult]:
     """Take over versions of different records, no two of them one person's about one event; one outcome each."""
     if not puts:
         return []
@@ -171,7 +175,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) 
     event_ids = [_event_of(one, found) for one in puts]
     versions = await _versions(tx, puts, event_ids)
     newest = await seen.put_each(tx, versions)
-    outcomes: list[Outcome] = []
+    outcomes: list[IngestResult] = []
     wanted: list[Answering] = []
     parked: list[str] = []
     for one, version, event_id in zip(puts, versions, event_ids, strict=True):
@@ -179,10 +183,10 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) 
         is_known = known is not None and known.cid == message.cid and known.standing is version.standing
         if message.uri not in newest:
             await reevaluate.reconsider_with(tx, message, known)
-            outcomes.append(Outcome.ECHO if one.is_echo else Outcome.KNOWN)
+            outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
             continue
         if one.is_echo or is_known:
-            outcomes.append(Outcome.ECHO if one.is_echo else Outcome.KNOWN)
+            outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
             continue
         if known is not None and known.subject_uri is not None and known.subject_uri != version.subject_uri:
             # The record was about another event before: there the answer is gone.
@@ -196,13 +200,13 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) 
                 after_rev=known.rev if message.is_read else message.rev,
             )
         if read is None:
-            outcomes.append(Outcome.RAW)
+            outcomes.append(IngestResult.RAW)
         elif event_id is None:
             parked.append(str(read.subject))
-            outcomes.append(Outcome.PARKED if version.standing is Standing.PARKED else Outcome.RAW)
+            outcomes.append(IngestResult.PARKED if version.standing is RecordState.PARKED else IngestResult.RAW)
         else:
             wanted.append(Answering(message.did, str(read.subject), event_id, (message.cid or "", read)))
-            outcomes.append(Outcome.APPLIED)
+            outcomes.append(IngestResult.APPLIED)
     await pending.park(tx, batch.waited_for, parked)
     await rsvps.derive_each(tx, wanted)
     return outcomes
@@ -213,7 +217,9 @@ def _event_of(put: PutRsvp, found: Mapping[str, EventId]) -> EventId | None:
     return None if put.reading.rsvp is None else found.get(str(put.reading.rsvp.subject))
 
 
-async def _versions(tx: Transaction, puts: Sequence[PutRsvp], event_ids: Sequence[EventId | None]) -> list[seen.Put]:
+async def _versions(
+    tx: Transaction, puts: Sequence[PutRsvp], event_ids: Sequence[EventId | None]
+) -> list[seen.RecordUpdate]:
     """How each of them stands, as far as it is the newest."""
     early = [
         one.reading.message.did
@@ -221,41 +227,43 @@ async def _versions(tx: Transaction, puts: Sequence[PutRsvp], event_ids: Sequenc
         if one.reading.rsvp is not None and event_id is None
     ]
     waiting = await seen.parked_of(tx, early)
-    versions: list[seen.Put] = []
+    versions: list[seen.RecordUpdate] = []
     for one, event_id in zip(puts, event_ids, strict=True):
         message, read = one.reading.message, one.reading.rsvp
-        standing, reason = Standing.RAW, one.reading.reason
+        standing, reason = RecordState.RAW, one.reading.reason
         if read is not None:
             if event_id is not None:
-                standing = Standing.MAPPED
-            elif one.known is not None and one.known.standing is Standing.PARKED:
-                standing = Standing.PARKED
+                standing = RecordState.MAPPED
+            elif one.known is not None and one.known.standing is RecordState.PARKED:
+                standing = RecordState.PARKED
             elif waiting.get(message.did, 0) < seen.PARKED_PER_AUTHOR:
                 waiting[message.did] = waiting.get(message.did, 0) + 1
-                standing = Standing.PARKED
+                standing = RecordState.PARKED
             else:
                 reason = TOO_MANY
         precedence = "" if read is None else read.precedence
-        versions.append(seen.Put(message, standing, reason, one.reading.subject_uri, precedence))
+        versions.append(seen.RecordUpdate(message, standing, reason, one.reading.subject_uri, precedence))
     return versions
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class DeletedRecord:
     """The deletion of a record, and how it stood."""
 
     message: RecordMessage
-    known: Seen
+    known: SeenRecord
 
 
-async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[Gone]) -> list[Outcome]:
+async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
     """Records of events, none of which is or was ours to write; one outcome each."""
     newest = await _bury(tx, gone)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
     there = await by_record.events_with(tx, uris)
     # What was typed here about such an event is kept for the case that its record comes back.
-    promised = await publications.promised_among(tx, Kind.EVENT, sorted(event.id for event in there.values()))
+    promised = await publications.promised_among(
+        tx, PublicationKind.EVENT, sorted(event.id for event in there.values())
+    )
     together: dict[str, Event] = {}
     for one in gone:
         event = there.get(one.message.uri)
@@ -277,7 +285,7 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[Go
     return _outcomes(gone, newest)
 
 
-async def of_answers(tx: Transaction, gone: Sequence[Gone]) -> list[Outcome]:
+async def of_answers(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
     """Records of answers, none of which is ours to write; one outcome each."""
     newest = await _bury(tx, gone)
     applied = [one for one in gone if one.message.uri in newest]
@@ -296,18 +304,20 @@ async def of_answers(tx: Transaction, gone: Sequence[Gone]) -> list[Outcome]:
     return _outcomes(gone, newest)
 
 
-async def _bury(tx: Transaction, gone: Sequence[Gone]) -> set[str]:
+async def _bury(tx: Transaction, gone: Sequence[DeletedRecord]) -> set[str]:
     """The uris of those that this is the newest word on."""
     return await seen.put_each(
-        tx, [seen.Put(one.message, Standing.TOMBSTONE, subject_uri=one.known.subject_uri) for one in gone]
+        tx, [seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.known.subject_uri) for one in gone]
     )
 
 
-def _outcomes(gone: Sequence[Gone], newest: set[str]) -> list[Outcome]:
-    return [Outcome.APPLIED if one.message.uri in newest else Outcome.KNOWN for one in gone]
+def _outcomes(gone: Sequence[DeletedRecord], newest: set[str]) -> list[IngestResult]:
+    return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in gone]
 
 
-async def _not_of_strangers(tx: Transaction, gone: Sequence[Gone], event_ids: Mapping[str, EventId]) -> set[str]:
+async def _not_of_strangers(
+    tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
+) -> set[str]:
     """The uris of those whose authors have signed in, have several DIDs, or are yet to be met."""
     people = await identity_queries.of_people_with(tx, {one.message.did for one in gone})
     return {
@@ -322,7 +332,7 @@ async def _not_of_strangers(tx: Transaction, gone: Sequence[Gone], event_ids: Ma
 
 
 async def _uncovered(
-    tx: Transaction, gone: Sequence[Gone], event_ids: Mapping[str, EventId]
+    tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> dict[tuple[str, str], Answering]:
     """Who has said something else to the same event that counts from now on; by the record of the event and the DID."""
     asked = {_pair(one): event_ids[uri] for one in gone if (uri := one.known.subject_uri) and uri in event_ids}
@@ -334,5 +344,5 @@ async def _uncovered(
     }
 
 
-def _pair(one: Gone) -> tuple[str, str]:
+def _pair(one: DeletedRecord) -> tuple[str, str]:
     return one.known.subject_uri or "", one.message.did

@@ -31,7 +31,7 @@ from openmeet.network.ingestion import (
 )
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.parsed_messages import Outcome, Reading
+from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
@@ -39,13 +39,15 @@ from openmeet.network.records.group_statements import OF_STATEMENTS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import subject_of
-from openmeet.network.records.seen import Seen, Standing
+from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_echoes, publication_leases
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
-async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Reading, known: Seen | None) -> Outcome:
+async def apply_alone(
+    tx: Transaction, here: Here, batch: Batch, reading: ParsedMessage, known: SeenRecord | None
+) -> IngestResult:
     """Apply a message that ``Batch.refusal`` lets through; ``known``: its record as last seen, which is locked."""
     message = reading.message
     if batch.is_late(message):
@@ -84,39 +86,39 @@ async def apply_alone(tx: Transaction, here: Here, batch: Batch, reading: Readin
     return outcome
 
 
-async def _is_over(tx: Transaction, message: RecordMessage, known: Seen | None) -> bool:
+async def _is_over(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> bool:
     """Whether the record is known to have gone since: an old message that comes again agrees on nothing (invariant 10)."""
     if known is None:
         return await seen.is_history(tx, message.did, message.rev)
-    return known.standing is Standing.TOMBSTONE and known.rev >= message.rev
+    return known.standing is RecordState.TOMBSTONE and known.rev >= message.rev
 
 
-async def _take_away(tx: Transaction, reading: Reading) -> Outcome:
+async def _take_away(tx: Transaction, reading: ParsedMessage) -> IngestResult:
     """It was taken back before it arrived: nothing comes of it here, and there it is deleted again (invariant 3)."""
     message = reading.message
     reason = "It was taken back from here before it arrived."
-    if not await seen.put(tx, message, standing=Standing.RAW, reason=reason, subject_uri=reading.subject_uri):
-        return Outcome.KNOWN
+    if not await seen.put(tx, message, standing=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
+        return IngestResult.KNOWN
     await in_flight.look_now(tx, message.uri)
     log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
-    return Outcome.LATE
+    return IngestResult.LATE
 
 
-def _tell_of_return(owned: Publication, message: RecordMessage) -> None:
+def _tell_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
     """The last line of a record that was followed by its subject (``debts.publications.owing``)."""
     tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
 
 
-async def _note_record(tx: Transaction, message: RecordMessage) -> Publication | None:
+async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublication | None:
     """The echo came, perhaps before the PDS's answer: the subject learns where its record is."""
     owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is None or message.cid is None:
         return owned
-    if owned.kind is Kind.EVENT:
+    if owned.kind is PublicationKind.EVENT:
         await links.note_event(tx, EventId(owned.subject_id), uri=message.uri, cid=message.cid, did=message.did)
-    elif owned.kind is Kind.SERIES:
+    elif owned.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(owned.subject_id), message.uri)
-    elif owned.kind is Kind.RSVP:
+    elif owned.kind is PublicationKind.RSVP:
         about = subject_of(cbor.decode(message.body or b""))
         await attendance.note_record(
             tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, is_about=seen.is_about
@@ -130,15 +132,15 @@ async def _put_event(
     tx: Transaction,
     here: Here,
     batch: Batch,
-    reading: Reading,
-    known: Seen | None,
-    owned: Publication | None,
+    reading: ParsedMessage,
+    known: SeenRecord | None,
+    owned: LeasedPublication | None,
     *,
     is_echo: bool,
-) -> Outcome:
+) -> IngestResult:
     """An event's record that we write, too."""
     message, read = reading.message, reading.event
-    standing = Standing.RAW if read is None else Standing.MAPPED
+    standing = RecordState.RAW if read is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri)
     if not is_newest and not is_echo:
         if known is not None and known.cid == message.cid:
@@ -146,21 +148,21 @@ async def _put_event(
             await pending.release(tx, batch.waited_for, [message.uri])
             if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
                 await _rejoin(tx, here, message, owned)
-        return Outcome.KNOWN
+        return IngestResult.KNOWN
     if not is_newest:
         # The echo was overtaken by somebody else's edit: with the base settled, their version is joined anew.
         await _rejoin(tx, here, message, owned)
-        return Outcome.ECHO
+        return IngestResult.ECHO
     if is_echo:
         await pending.release(tx, batch.waited_for, [message.uri])
-        return Outcome.ECHO
+        return IngestResult.ECHO
     if known is not None and known.cid == message.cid and known.standing is standing:
-        return Outcome.KNOWN
+        return IngestResult.KNOWN
     if read is None:
-        return Outcome.RAW
+        return IngestResult.RAW
     before = None if known is None and owned is None else await by_record.find(tx, message.uri)
     event_id = await events.take_over(tx, here, events.version_of(message), read.event, owned)
-    if owned is not None and owned.kind is Kind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
+    if owned is not None and owned.kind is PublicationKind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
         await local_series.take_over(tx, here, events.version_of(message), read.event, owned, event_id)
     await origins.count_on(tx, here.instance, read.origin, event_id)
     if before is None:
@@ -168,42 +170,48 @@ async def _put_event(
     else:
         await notify.of_change(tx, before, event_id, message.rev)
     await pending.release(tx, batch.waited_for, [message.uri])
-    return Outcome.APPLIED
+    return IngestResult.APPLIED
 
 
 async def _put_series(
-    tx: Transaction, batch: Batch, reading: Reading, known: Seen | None, owned: Publication | None, *, is_echo: bool
-) -> Outcome:
+    tx: Transaction,
+    batch: Batch,
+    reading: ParsedMessage,
+    known: SeenRecord | None,
+    owned: LeasedPublication | None,
+    *,
+    is_echo: bool,
+) -> IngestResult:
     """A series' own record, of somebody else, or one that a series of ours had before."""
     message, read = reading.message, reading.series
-    standing = Standing.RAW if read is None else Standing.MAPPED
+    standing = RecordState.RAW if read is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=message.uri)
     if is_echo:
-        return Outcome.ECHO
+        return IngestResult.ECHO
     if not is_newest or (known is not None and known.cid == message.cid and known.standing is standing):
-        return Outcome.KNOWN
+        return IngestResult.KNOWN
     if owned is not None:
         if not owned.is_pending and message.cid is not None and message.body is not None:
             await publication_echoes.adopt(tx, uri=message.uri, cid=message.cid, body=message.body, rev=message.rev)
-        return Outcome.APPLIED
+        return IngestResult.APPLIED
     if read is None:
-        return Outcome.RAW
+        return IngestResult.RAW
     if message.uri in batch.former:
-        return Outcome.APPLIED
+        return IngestResult.APPLIED
     await remote_series.take_over(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
-    return Outcome.APPLIED
+    return IngestResult.APPLIED
 
 
 async def _put_of_group(
-    tx: Transaction, reading: Reading, known: Seen | None, owned: Publication | None, *, is_echo: bool
-) -> Outcome:
+    tx: Transaction, reading: ParsedMessage, known: SeenRecord | None, owned: LeasedPublication | None, *, is_echo: bool
+) -> IngestResult:
     """A group of others, or what is said of belonging to one: statements count whoever wrote them."""
     message = reading.message
-    standing = Standing.RAW if reading.reason else Standing.MAPPED
+    standing = RecordState.RAW if reading.reason else RecordState.MAPPED
     subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid
     is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=subject_uri)
     if not is_newest and not is_same:
-        return Outcome.ECHO if is_echo else Outcome.KNOWN
+        return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if owned is not None and not is_same and not is_echo and not owned.is_pending and message.body is not None:
         await publication_echoes.adopt(tx, uri=message.uri, cid=message.cid or "", body=message.body, rev=message.rev)
     if reading.statement is not None:
@@ -213,13 +221,13 @@ async def _put_of_group(
     elif reading.group is not None and owned is None and not is_same:
         await remote_groups.take_over(tx, message.did, message.uri, message.cid or "", reading.group)
     if is_echo:
-        return Outcome.ECHO
+        return IngestResult.ECHO
     if is_same:
-        return Outcome.KNOWN
-    return Outcome.RAW if reading.reason else Outcome.APPLIED
+        return IngestResult.KNOWN
+    return IngestResult.RAW if reading.reason else IngestResult.APPLIED
 
 
-async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: Publication | None) -> None:
+async def _rejoin(tx: Transaction, here: Here, message: RecordMessage, owned: LeasedPublication | None) -> None:
     newest = await seen.find(tx, message.uri)
     version = None if newest is None else events.version_seen(newest)
     if newest is None or version is None or owned is None or newest.cid == owned.base_cid:
@@ -233,26 +241,26 @@ async def _delete(
     here: Here,
     batch: Batch,
     message: RecordMessage,
-    known: Seen | None,
-    owned: Publication | None,
-) -> Outcome:
+    known: SeenRecord | None,
+    owned: LeasedPublication | None,
+) -> IngestResult:
     subject_uri = None if known is None else known.subject_uri
-    if not await seen.put(tx, message, standing=Standing.TOMBSTONE, subject_uri=subject_uri):
+    if not await seen.put(tx, message, standing=RecordState.TOMBSTONE, subject_uri=subject_uri):
         if message.collection in RSVPS:
             await reevaluate.reconsider_with(tx, message, known)
-        if message.collection in OF_STATEMENTS and known is not None and known.standing is Standing.TOMBSTONE:
+        if message.collection in OF_STATEMENTS and known is not None and known.standing is RecordState.TOMBSTONE:
             # We have taken it back, and noted that before this came.
             await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
-        return Outcome.KNOWN
-    if owned is None and (known is None or known.standing is Standing.TOMBSTONE):
-        return Outcome.KNOWN
+        return IngestResult.KNOWN
+    if owned is None and (known is None or known.standing is RecordState.TOMBSTONE):
+        return IngestResult.KNOWN
     if owned is not None and owned.kind in local_records.KINDS:
         await local_records.delete(tx, message, owned)
     elif message.collection in SERIES_COLLECTIONS:
         await links.note_former_gone(tx, message.uri)
         if owned is None:
             await series_records.remove_from_network(tx, message.uri)
-        elif owned.state is not State.RETRACTING:
+        elif owned.state is not PublicationState.RETRACTING:
             reason = "The record of the series was deleted in the repository."
             await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
@@ -261,11 +269,11 @@ async def _delete(
         await deletions.of_event(tx, here, batch, message, known, owned)
     else:
         await deletions.of_answer(tx, message, known)
-    return Outcome.APPLIED
+    return IngestResult.APPLIED
 
 
-async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: Publication | None) -> None:
-    if owned is not None and owned.state is not State.RETRACTING:
+async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: LeasedPublication | None) -> None:
+    if owned is not None and owned.state is not PublicationState.RETRACTING:
         reason = "The record was deleted in the repository."
         await publication_echoes.lose(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:

@@ -30,12 +30,12 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow, TooMany
 from groundwork.http.client import AnswerTooLarge
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt, owe
+from groundwork.outbox.jobs import Job, owe
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import dead_letters
-from openmeet.network.ingestion.dead_letters import Failed, Step
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing, list_records
@@ -43,12 +43,12 @@ from openmeet.network.ingestion.proving import prove_each
 from openmeet.network.ingestion.retry import BATCH, MOST_ASIDE, Taken, take_each
 from openmeet.network.records import floors, repository_state, seen
 from openmeet.network.records.collections import CONCERNING, READ_IN_ORDER
-from openmeet.network.records.message import Operation, RecordMessage
-from openmeet.network.repositories.clients import Network
+from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import account_status, download_repository
-from openmeet.outbox.kinds import Debt as DebtKind
+from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_echoes import wake_waiting_of
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 T = TypeVar("T")
 
@@ -61,10 +61,10 @@ _OUTDATED: Final = "Older messages about this repository arrived while it was co
 _WHOLE: Final = "*"
 
 
-def backfill_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+def backfill_payer(db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
     """The payer of ``Debt.BACKFILL``; the subject is what ``subject_of`` made."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         text, _, chosen = debt.subject.partition(" ")
         did = parse_did(text)
         if chosen and chosen != _WHOLE:
@@ -82,7 +82,7 @@ def backfill_payer(db: Database, network: Network, here: Here, spend_on_host: Sp
             async with db.transaction() as tx:
                 await backfill_progress.delayed(tx, did, busy.why)
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
-                await owe(tx, DebtKind.BACKFILL, debt.subject, max(int(tx.now), debt.revision + 1), due_at=due_at)
+                await owe(tx, JobKind.BACKFILL, debt.subject, max(int(tx.now), debt.revision + 1), due_at=due_at)
         except Failure as away:
             async with db.transaction() as tx:
                 await backfill_progress.delayed(tx, did, away.why)
@@ -124,7 +124,9 @@ class RepositoryRead:
     proven: frozenset[str]
 
 
-async def backfill(db: Database, network: Network, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited) -> int:
+async def backfill(
+    db: Database, network: NetworkClients, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
+) -> int:
     """Make what is known of a DID's calendar agree with its repository; how many records it holds.
 
     A repository that is not served (gone, deactivated) changes nothing: absence must be proven. Raises RemoteFailed,
@@ -145,7 +147,7 @@ async def backfill(db: Database, network: Network, here: Here, did: Did, spend_o
 
 
 async def backfill_whole(
-    db: Database, network: Network, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
     """The same by the export of the whole repository; one that is too large, or on a server too slow for that, is listed."""
     is_waited_for = await _begin(db, did)
@@ -193,7 +195,7 @@ async def take_whole(db: Database, here: Here, did: Did, rev: Tid, messages: Seq
 
 async def backfill_chosen(
     db: Database,
-    network: Network,
+    network: NetworkClients,
     here: Here,
     did: Did,
     collections: Collection[Nsid],
@@ -209,7 +211,7 @@ async def backfill_chosen(
     found = await take_listed(db, network, here, did, listing, collections, spend_on_host)
     await _noticed(db, did)
     async with db.transaction() as tx:
-        await dead_letters.settle(tx, did, Step.TAKING, collections, found.taken.failed)
+        await dead_letters.settle(tx, did, FailedStep.TAKING, collections, found.taken.failed)
     log.info(
         "repository.read_in_part",
         did=did,
@@ -221,7 +223,7 @@ async def backfill_chosen(
 
 
 async def list_repository(
-    network: Network, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost
+    network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost
 ) -> Listing | None:
     """What a repository holds of these collections; None where it is not served. Raises as ``list_records`` does, and
     RemoteFailed where its rev is too far ahead to be believed.
@@ -234,7 +236,7 @@ async def list_repository(
 
 async def take_listed(
     db: Database,
-    network: Network,
+    network: NetworkClients,
     here: Here,
     did: Did,
     listing: Listing,
@@ -280,7 +282,7 @@ async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         await floors.lock(tx, did)
         if await _is_outdated(tx, did, found.listing, found.proven):
             return False
-        await dead_letters.settle(tx, did, Step.TAKING, CONCERNING, found.taken.failed)
+        await dead_letters.settle(tx, did, FailedStep.TAKING, CONCERNING, found.taken.failed)
         if found.taken.is_whole and not found.taken.failed:
             await seen.raise_floor(tx, did, found.rev)
         else:
@@ -316,7 +318,7 @@ async def _not_served(db: Database, did: Did) -> None:
         await _done(tx, did)
 
 
-async def _expect_reached(db: Database, network: Network, did: Did) -> None:
+async def _expect_reached(db: Database, network: NetworkClients, did: Did) -> None:
     """Raises RemoteFailed where the read was of an older state than is known to exist, or found nobody at home who should be.
 
     An account that rests keeps its mark: it is read when its server says that it is back (``refreshing``). The mark is set
@@ -331,7 +333,7 @@ async def _expect_reached(db: Database, network: Network, did: Did) -> None:
         raise RemoteFailed(f"The repository of {did} was not served as it is.")
 
 
-async def _is_active(network: Network, did: Did) -> bool:
+async def _is_active(network: NetworkClients, did: Did) -> bool:
     try:
         document = await network.dids.resolve(did)
     except (NotFound, InvalidInput):
@@ -344,7 +346,7 @@ async def _done(tx: Transaction, did: Did) -> None:
     await backfill_progress.done(tx, did)
     owner = await identity_queries.find(tx, did)
     if owner is not None and owner.can_write:
-        await wake_waiting_of(tx, owner.user_id, Kind.RSVP)
+        await wake_waiting_of(tx, owner.user_id, PublicationKind.RSVP)
 
 
 async def _noticed(db: Database, did: Did) -> None:
@@ -353,7 +355,7 @@ async def _noticed(db: Database, did: Did) -> None:
         author = await identity_queries.find(tx, did)
         if author is not None and author.can_write:
             # What was noted event by event waits for more; here there is no more.
-            await owe(tx, DebtKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
+            await owe(tx, JobKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
 
 
 async def _expected_but(
@@ -375,7 +377,7 @@ def _deleted(uri: str, rev: Tid) -> RecordMessage:
         collection=parts.collection,
         rkey=parts.rkey,
         rev=rev,
-        operation=Operation.DELETE,
+        operation=RecordOperation.DELETE,
         cid=None,
         body=None,
         is_verified=True,
@@ -394,10 +396,10 @@ async def _served(did: Did, reading: Awaitable[T]) -> T | None:
         return None
 
 
-def _check_rev(network: Network, rev: Tid) -> None:
+def _check_rev(network: NetworkClients, rev: Tid) -> None:
     try:
         verify.check_rev(rev, network.clock.now())
-    except verify.Refused as ahead:
+    except verify.MessageRejected as ahead:
         raise RemoteFailed(
             "The clock of the repository’s server is more than five minutes ahead. Nothing is taken until its time has come."
         ) from ahead
@@ -416,7 +418,7 @@ def messages_of(snapshot: Snapshot, rev: Tid, collections: Collection[Nsid] = CO
                 collection=collection,
                 rkey=rkey,
                 rev=rev,
-                operation=Operation.UPDATE,
+                operation=RecordOperation.UPDATE,
                 cid=str(cid),
                 body=snapshot.records[cid],
                 is_verified=True,

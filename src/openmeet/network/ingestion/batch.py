@@ -10,13 +10,13 @@ from groundwork.database.transaction import Transaction
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import origins, ownership_transfer, remote_groups, remote_series
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.parsed_messages import Outcome, Reading
+from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import floors, links, seen
 from openmeet.network.records import repository_state as erased
 from openmeet.network.records.collections import CONCERNING, EVENTS, OF_GROUPS, OF_MEMBERS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.links import lock_current
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.seen import Seen, Standing
+from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_leases, publication_moves
 
 # A rev further ahead than this is refused from every source: it would block what follows.
@@ -34,7 +34,7 @@ class Batch:
     ``erased``: up to which rev what a DID, or under a uri, was written stays away.
     """
 
-    before: dict[str, Seen]
+    before: dict[str, SeenRecord]
     owned: set[str]
     waited_for: set[str]
     in_doubt: frozenset[tuple[str, str]]
@@ -45,25 +45,25 @@ class Batch:
     freed_dates: remote_series.Freed = field(default_factory=dict)
     appeared: set[str] = field(default_factory=set)
 
-    def following(self, readings: Sequence[Reading]) -> list[Reading]:
+    def following(self, readings: Sequence[ParsedMessage]) -> list[ParsedMessage]:
         """The messages, with answers to the record that their event has now."""
         return [self._following(reading) for reading in readings]
 
-    def _following(self, reading: Reading) -> Reading:
+    def _following(self, reading: ParsedMessage) -> ParsedMessage:
         current = None if reading.rsvp is None else self.leads.get(str(reading.rsvp.subject))
         if reading.rsvp is None or current is None:
             return reading
         return replace(reading, rsvp=replace(reading.rsvp, subject=parse_at_uri(current)))
 
-    def refusal(self, message: RecordMessage, now: Instant) -> Outcome | None:
+    def refusal(self, message: RecordMessage, now: Instant) -> IngestResult | None:
         """What becomes of a message of which nothing is taken; None where it is looked at."""
         if message.collection not in CONCERNING:
-            return Outcome.IGNORED
+            return IngestResult.IGNORED
         if to_microseconds(message.rev) > now + MAX_AHEAD:
-            return Outcome.FROM_THE_FUTURE
+            return IngestResult.FROM_THE_FUTURE
         if message.rev <= max(self.erased.get(message.did, ""), self.erased.get(message.uri, "")):
-            return Outcome.KNOWN
-        return None if self.is_late(message) or self._is_taken(message) else Outcome.SWITCHED_OFF
+            return IngestResult.KNOWN
+        return None if self.is_late(message) or self._is_taken(message) else IngestResult.SWITCHED_OFF
 
     def is_late(self, message: RecordMessage) -> bool:
         """Whether it shows a create of ours under a key that we have given up."""
@@ -75,10 +75,10 @@ class Batch:
         What stands meanwhile under an address that was taken back is no event, and hides none that comes back there.
         """
         known = self.before.get(message.uri)
-        is_free = known is None or known.standing is Standing.TOMBSTONE or message.uri in self.former
+        is_free = known is None or known.standing is RecordState.TOMBSTONE or message.uri in self.former
         is_new = known is None or (is_free and known.rev < message.rev)
         is_new = is_new and message.uri not in self.owned and not self.is_late(message)
-        return is_new and self.refusal(message, now) in {None, Outcome.SWITCHED_OFF}
+        return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
     def _is_taken(self, message: RecordMessage) -> bool:
         """Whether records like this one are taken at present. Ours are, and what is gone is gone."""
@@ -95,7 +95,7 @@ def _flag_of(collection: str) -> Flag:
     return Flag.EVENTS_IN if collection in EVENTS else Flag.RSVPS_IN
 
 
-async def begin(tx: Transaction, here: Here, readings: Sequence[Reading]) -> Batch:
+async def begin(tx: Transaction, here: Here, readings: Sequence[ParsedMessage]) -> Batch:
     """Lock what the messages are about, and read what is known of it.
 
     The floors of the repositories first. Then two locks, each in uri order, answers before events: what is known is read only

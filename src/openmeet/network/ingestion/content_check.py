@@ -19,14 +19,14 @@ from openmeet.domain.attendance import rules as attendance_rules
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import queries as event_queries
 from openmeet.network.ingestion import dead_letters, local_groups, local_records, local_series, repair, rsvps
-from openmeet.network.ingestion.discrepancies import Discrepancy, Found
+from openmeet.network.ingestion.discrepancies import Discrepancy, RecordDiscrepancy
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.rsvps import UNTOLD
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS
 from openmeet.outbox import publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 _ROWS: Mapping[str, str] = {
     "event": "select * from events where record_uri = :uri and deleted_at is null",
@@ -44,7 +44,9 @@ class _UndoneError(Exception):
     """Ends a transaction of which nothing is to be kept."""
 
 
-async def differing(db: Database, here: Here, did: Did, uris: Sequence[str], *, is_dry_run: bool) -> list[Found]:
+async def differing(
+    db: Database, here: Here, did: Did, uris: Sequence[str], *, is_dry_run: bool
+) -> list[RecordDiscrepancy]:
     """Rows of these records that say something else than the record as last seen; mended unless this is a dry run.
 
     A record that cannot be derived for a reason of its own says nothing here: ``reconciling`` puts it aside where it is to be mended.
@@ -59,7 +61,7 @@ async def differing(db: Database, here: Here, did: Did, uris: Sequence[str], *, 
             log.warning("record.not_compared", uri=uri, reason=str(failure))
             continue
         if fields:
-            found.append(Found(uri, Discrepancy.ROW_DIFFERS, fields))
+            found.append(RecordDiscrepancy(uri, Discrepancy.ROW_DIFFERS, fields))
     return found
 
 
@@ -68,9 +70,9 @@ async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run
         owned = await publication_leases.find_by_uri(reader, uri)
         if owned is None and await _is_edited_here(reader, uri):
             return ()
-    if owned is not None and (owned.state is not State.PUBLISHED or owned.is_pending):
+    if owned is not None and (owned.state is not PublicationState.PUBLISHED or owned.is_pending):
         return ()
-    if owned is not None and owned.kind is Kind.RSVP:
+    if owned is not None and owned.kind is PublicationKind.RSVP:
         fields = await _differing_answer(db, owned, uri)
     elif owned is not None and owned.kind in local_records.KINDS:
         fields = await _differing_from_ours(db, here, owned, uri)
@@ -85,10 +87,10 @@ async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run
 async def _is_edited_here(reader: Reader, uri: str) -> bool:
     """Whether this is another app's record of an event that was edited here and has not been sent, or may not be."""
     event = await event_queries.by_record_uri(reader, uri)
-    return event is not None and await publication_leases.find(reader, Kind.EVENT, event.id) is not None
+    return event is not None and await publication_leases.find(reader, PublicationKind.EVENT, event.id) is not None
 
 
-async def _differing_answer(db: Database, owned: Publication, uri: str) -> tuple[str, ...]:
+async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) -> tuple[str, ...]:
     """An answer that we published: what it says now, not where it stands in line."""
     async with db.reader() as reader:
         mine = await attendance_queries.by_id(reader, AttendanceId(owned.subject_id))
@@ -98,16 +100,16 @@ async def _differing_answer(db: Database, owned: Publication, uri: str) -> tuple
     return () if rsvps.read_of(known).answer is attendance_rules.said_by(mine.status) else ("status",)
 
 
-async def _differing_from_ours(db: Database, here: Here, owned: Publication, uri: str) -> tuple[str, ...]:
+async def _differing_from_ours(db: Database, here: Here, owned: LeasedPublication, uri: str) -> tuple[str, ...]:
     """A group, a series or a member of a group made here: against what we would write now. Deriving it anew would keep what is ours."""
     async with db.reader() as reader:
         known = await seen.find(reader, uri)
         if known is None or known.body is None:
             return ()
         match owned.kind:
-            case Kind.GROUP:
+            case PublicationKind.GROUP:
                 return await local_groups.differing(reader, here, owned, known.body)
-            case Kind.SERIES:
+            case PublicationKind.SERIES:
                 return await local_series.differing(reader, here, owned, known.body)
             case _:
                 return await local_groups.differing_members(reader, owned, known.body)

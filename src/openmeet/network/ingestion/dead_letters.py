@@ -16,13 +16,13 @@ from groundwork.outbox.retry import is_worth_retrying
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.network.records.reader import shortened
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DeadLetterView:
     """A dead letter in words. ``about`` is the record's uri or the DID, ``""`` where nobody can read it."""
 
     letter_id: str
@@ -34,14 +34,14 @@ class Shown:
     buried_at: Instant
 
 
-async def show(queue: Queue, *, limit: int = 100, after: str = "") -> list[Shown]:
+async def show(queue: Queue, *, limit: int = 100, after: str = "") -> list[DeadLetterView]:
     """Dead letters in the order of burial."""
     return [shown(letter) for letter in await queue.dead_letters(limit, after)]
 
 
-def shown(letter: DeadLetter) -> Shown:
+def shown(letter: DeadLetter) -> DeadLetterView:
     """One of them in words."""
-    return Shown(
+    return DeadLetterView(
         letter.letter_id,
         letter.message.routing_key,
         letter.message.partition,
@@ -83,7 +83,7 @@ def _about(body: bytes) -> str:
 _MOST_REASON: Final = 500
 
 
-class Step(StrEnum):
+class FailedStep(StrEnum):
     """What failed: taking the record over, mending a row that lost touch with it (``reconciling``), or counting an answer that waited
     for its event (``fetching``).
     """
@@ -94,7 +94,11 @@ class Step(StrEnum):
 
 
 # What is read again to try a step again: the repository of the record; to count an answer, the event that it is to.
-READING: Final = {Step.TAKING: Debt.BACKFILL, Step.MENDING: Debt.RECONCILE, Step.COUNTING: Debt.FETCH_SUBJECT}
+READING: Final = {
+    FailedStep.TAKING: JobKind.BACKFILL,
+    FailedStep.MENDING: JobKind.RECONCILE,
+    FailedStep.COUNTING: JobKind.FETCH_SUBJECT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class PutAside:
     uri: str
     did: str
     rev: str
-    step: Step
+    step: FailedStep
     reason: str
     found_at: Instant
     tried_at: Instant
@@ -178,7 +182,9 @@ def is_of_record(failure: Exception) -> bool:
     return not (isinstance(failure, Failure) and is_worth_retrying(failure))
 
 
-async def settle(tx: Transaction, did: str, step: Step, collections: Collection[str], failed: Sequence[Failed]) -> None:
+async def settle(
+    tx: Transaction, did: str, step: FailedStep, collections: Collection[str], failed: Sequence[Failed]
+) -> None:
     """What of these collections of a repository failed in this step of a reading just now; what failed before has healed."""
     found = {one.uri: one for one in failed}
     before = await tx.fetch(_OF, did=did, step=step.value, collections=sorted(collections))
@@ -186,7 +192,7 @@ async def settle(tx: Transaction, did: str, step: Step, collections: Collection[
     await put(tx, step, list(found.values()))
 
 
-async def put(tx: Transaction, step: Step, failed: Sequence[Failed]) -> None:
+async def put(tx: Transaction, step: FailedStep, failed: Sequence[Failed]) -> None:
     """These failed in this step just now; nothing is said of others."""
     rows: list[Mapping[str, object]] = []
     for one in sorted(failed, key=lambda some: some.uri):
@@ -196,7 +202,7 @@ async def put(tx: Transaction, step: Step, failed: Sequence[Failed]) -> None:
     await write_each(tx, _PUT, rows, step=step.value, now=tx.now)
 
 
-async def healed(tx: Transaction, step: Step, uris: Sequence[str]) -> None:
+async def healed(tx: Transaction, step: FailedStep, uris: Sequence[str]) -> None:
     """The step has succeeded for these."""
     if uris:
         await tx.execute(_HEALED, uris=list(uris), step=step.value)
@@ -215,7 +221,7 @@ async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[Put
             row["uri"],
             row["did"],
             row["rev"],
-            Step(row["step"]),
+            FailedStep(row["step"]),
             row["reason"],
             Instant(row["found_at"]),
             Instant(row["tried_at"]),
@@ -231,7 +237,7 @@ async def read_again(tx: Transaction, uris: Sequence[str]) -> None:
         return
     named = await tx.fetch(_NAMED, uris=list(uris))
     for step, debt in READING.items():
-        about = "subject_uri" if step is Step.COUNTING else "did"
+        about = "subject_uri" if step is FailedStep.COUNTING else "did"
         await owe_again(tx, debt, {row[about] for row in named if row["step"] == step.value and row[about]})
 
 

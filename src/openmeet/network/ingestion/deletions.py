@@ -9,13 +9,18 @@ from openmeet.network.ingestion import events, notify, remote_series, rsvps
 from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import Here
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.seen import Seen
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind
+from openmeet.network.records.seen import SeenRecord
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind
 
 
 async def of_event(
-    tx: Transaction, here: Here, batch: Batch, message: RecordMessage, known: Seen | None, owned: Publication | None
+    tx: Transaction,
+    here: Here,
+    batch: Batch,
+    message: RecordMessage,
+    known: SeenRecord | None,
+    owned: LeasedPublication | None,
 ) -> None:
     """The event is removed, or lets go of its record; whom that concerns hears of it."""
     before = await event_queries.by_record_uri(tx, message.uri)
@@ -25,11 +30,11 @@ async def of_event(
         await notify.of_removal(tx, before, message.rev)
         await notify.of_deleted_record(tx, before, message.rev)
         await remote_series.leave(tx, before, batch.freed_dates)
-    if owned is not None and owned.kind is Kind.EVENT:
+    if owned is not None and owned.kind is PublicationKind.EVENT:
         await attendance.decide_records_anew(tx, EventId(owned.subject_id))
 
 
-async def of_answer(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
+async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
     """The answer is taken back, and the next one of the person counts if there is one."""
     subject_uri = None if known is None else known.subject_uri
     await rsvps.withdraw(
@@ -43,7 +48,7 @@ async def of_answer(tx: Transaction, message: RecordMessage, known: Seen | None)
     )
 
 
-def _known_before(message: RecordMessage, known: Seen | None) -> str:
+def _known_before(message: RecordMessage, known: SeenRecord | None) -> str:
     """As of when the record was known to be there; the deletion itself, where the commit that made it is heard of."""
     if not message.is_read:
         return message.rev

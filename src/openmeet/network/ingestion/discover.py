@@ -15,7 +15,7 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed, TooMany
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 HOST_PAGE = 1000
 # Listing them is one call per thousand; asking each is one call each. A host with more is for a relay to tell.
@@ -27,12 +27,12 @@ _ALL = "com.atproto.sync.listRepos"
 _LACKS_METHOD = (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed)
 
 
-class Host:
+class DiscoveredHost:
     """A server that is asked, by its origin. ``pause`` waits so many seconds; ``looked_at`` hears of each repository asked for its collections."""
 
     def __init__(
         self,
-        network: Network,
+        network: NetworkClients,
         origin: str,
         spend_on_host: SpendOnHost,
         pause: Callable[[float], Awaitable[object]],

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.seen import RecordState
 
 
 class Discrepancy(StrEnum):
@@ -23,7 +23,7 @@ class Discrepancy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecordDiscrepancy:
     """One disagreement about one record. ``fields``: which columns of the row say something else."""
 
     uri: str
@@ -32,12 +32,12 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRecord:
     """A record as last seen."""
 
     cid: str | None
     rev: str
-    standing: Standing
+    standing: RecordState
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,53 +49,53 @@ class Promised:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RepositoryFacts:
     """Everything kept about one repository, by uri. ``rowless`` are understood records without a row, ``recordless`` rows
     without a record.
     """
 
-    kept: Mapping[str, Kept]
+    kept: Mapping[str, KeptRecord]
     promised: Mapping[str, Promised]
     rowless: Sequence[str]
     recordless: Sequence[str]
 
 
-def compare(there: Mapping[str, str], rev: str, facts: Facts) -> list[Found]:
+def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
     """``there``: uri to CID as of ``rev``. In the order of uris."""
     found = [
         *_records(there, rev, facts.kept),
         *_promises(there, rev, facts.promised),
-        *(Found(uri, Discrepancy.ROW_MISSING) for uri in facts.rowless),
-        *(Found(uri, Discrepancy.ROW_WITHOUT_RECORD) for uri in facts.recordless),
+        *(RecordDiscrepancy(uri, Discrepancy.ROW_MISSING) for uri in facts.rowless),
+        *(RecordDiscrepancy(uri, Discrepancy.ROW_WITHOUT_RECORD) for uri in facts.recordless),
     ]
     return in_order(found)
 
 
-def in_order(found: Iterable[Found]) -> list[Found]:
+def in_order(found: Iterable[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
     """By uri, and by kind."""
     return sorted(found, key=lambda one: (one.uri, one.kind))
 
 
-def _records(there: Mapping[str, str], rev: str, kept: Mapping[str, Kept]) -> Iterator[Found]:
+def _records(there: Mapping[str, str], rev: str, kept: Mapping[str, KeptRecord]) -> Iterator[RecordDiscrepancy]:
     for uri, cid in there.items():
         known = kept.get(uri)
         if known is None or (known.cid is None and known.rev <= rev):
-            yield Found(uri, Discrepancy.RECORD_MISSING)
+            yield RecordDiscrepancy(uri, Discrepancy.RECORD_MISSING)
         elif known.cid != cid and known.rev <= rev:
-            yield Found(uri, Discrepancy.RECORD_DIFFERS)
+            yield RecordDiscrepancy(uri, Discrepancy.RECORD_DIFFERS)
     for uri, known in kept.items():
         if uri not in there and known.cid is not None and known.rev <= rev:
-            yield Found(uri, Discrepancy.RECORD_GONE)
+            yield RecordDiscrepancy(uri, Discrepancy.RECORD_GONE)
 
 
-def _promises(there: Mapping[str, str], rev: str, promised: Mapping[str, Promised]) -> Iterator[Found]:
+def _promises(there: Mapping[str, str], rev: str, promised: Mapping[str, Promised]) -> Iterator[RecordDiscrepancy]:
     for uri, promise in promised.items():
         if promise.base_rev > rev:
             continue
         if uri not in there:
-            yield Found(uri, Discrepancy.PUBLICATION_LOST)
+            yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_LOST)
         elif there[uri] != promise.base_cid:
-            yield Found(uri, Discrepancy.PUBLICATION_DIFFERS)
+            yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_DIFFERS)
 
 
 KEPT_FOR = 30 * DAY
@@ -123,7 +123,9 @@ class Noted:
     times: int
 
 
-async def note(tx: Transaction, did: str, repaired: Sequence[Found], standing: Sequence[Found]) -> None:
+async def note(
+    tx: Transaction, did: str, repaired: Sequence[RecordDiscrepancy], standing: Sequence[RecordDiscrepancy]
+) -> None:
     """Write down one comparison of a repository."""
     for found, repaired_at in ((repaired, tx.now), (standing, None)):
         for one in found:

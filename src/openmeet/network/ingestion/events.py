@@ -14,14 +14,14 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import deleted_records
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.model import Event, EventId, NetworkEvent, Origin
-from openmeet.domain.events.publication import Reach, reach_of
+from openmeet.domain.events.model import Event, EventId, NetworkEvent, RecordOrigin
+from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series.detection_actions import enqueue_detection
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.three_way_merge import WAY, Facts, encode_edits, saying_as, with_local_values
+from openmeet.network.ingestion.three_way_merge import WAY, MergeInput, encode_edits, saying_as, with_local_values
 from openmeet.network.records import links as going_on
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
@@ -31,13 +31,13 @@ from openmeet.network.records.group import group_part
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.own_entries import Earlier
 from openmeet.network.records.preserve import sentence_in, without
-from openmeet.network.records.seen import Seen
+from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
 from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications
 from openmeet.outbox.publication_echoes import Unsent
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publication_moves import Former
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def version_of(message: RecordMessage) -> Version:
     )
 
 
-def version_seen(known: Seen) -> Version | None:
+def version_seen(known: SeenRecord) -> Version | None:
     """A record as last seen; None where that was its deletion."""
     if known.cid is None or known.body is None:
         return None
@@ -90,7 +90,7 @@ class Here:
 
 
 async def take_over(
-    tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: Publication | None
+    tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: LeasedPublication | None
 ) -> EventId:
     """Make the event agree with the newest version of its record; edits made here since are merged, not lost.
 
@@ -129,7 +129,7 @@ async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event:
 
 
 async def remove(
-    tx: Transaction, here: Here, *, uri: str, rev: str, owned: Publication | None, last: Version | None
+    tx: Transaction, here: Here, *, uri: str, rev: str, owned: LeasedPublication | None, last: Version | None
 ) -> None:
     """The record is gone. Where we took it back ourselves, the event only forgets it; where another app deleted that of an event made here,
     its host is asked; else the event is removed here too. ``last``: what it said until now, where that is known.
@@ -139,7 +139,7 @@ async def remove(
     """
     former = await _former_of(tx, uri, owned)
     if former is not None:
-        if owned is not None and owned.state is not State.RETRACTING:
+        if owned is not None and owned.state is not PublicationState.RETRACTING:
             await publication_echoes.lose(tx, uri=uri, rev=rev, reason="The record was deleted in the repository.")
         await going_on.note_former_gone(tx, uri)
         event = await event_queries.by_record_uri(tx, uri)
@@ -147,7 +147,7 @@ async def remove(
             await events.forget_record(tx, event.id)
             await attendance.decide_records_anew(tx, event.id)
         return
-    if owned is not None and owned.state is State.RETRACTING:
+    if owned is not None and owned.state is PublicationState.RETRACTING:
         await events.forget_record(tx, EventId(owned.subject_id), uri)
         return
     if owned is not None:
@@ -171,7 +171,7 @@ async def remove(
 async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
     """The same of a record that another app wrote: what was typed here about its event was never sent, and is kept with the promise."""
     event = await event_queries.by_record_uri(tx, last.uri)
-    owned = None if event is None else await publication_leases.find(tx, Kind.EVENT, event.id)
+    owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if owned is None or owned.uri is not None:
         return
     agreed = replace(owned, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
@@ -180,9 +180,9 @@ async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
         await publication_echoes.keep_edits(tx, owned, unsent)
 
 
-async def _unsent(tx: Transaction, here: Here, uri: str, owned: Publication) -> Unsent | None:
+async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublication) -> Unsent | None:
     """What was typed here and is in no record, as it is kept with the promise; None where that is nothing."""
-    event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is Kind.EVENT else None
+    event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is PublicationKind.EVENT else None
     if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
         return None
     rkey = uri.rpartition("/")[2]
@@ -195,23 +195,23 @@ async def _unsent(tx: Transaction, here: Here, uri: str, owned: Publication) -> 
     return Unsent(encode_edits(edits), WAY.encode(ours)) if edits else None
 
 
-def _typed(owned: Publication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
+def _typed(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
     """What was typed here since ``base``: what the last merge, or the loss of the record, kept, and everything since then."""
     edits = {} if owned.edits is None else WAY.decode_edits(owned.edits)
     since = base if owned.merged is None else WAY.decode(owned.merged)
     return edits | WAY.edits_between(since, ours)
 
 
-async def _former_of(tx: Transaction, uri: str, owned: Publication | None) -> Former | None:
+async def _former_of(tx: Transaction, uri: str, owned: LeasedPublication | None) -> Former | None:
     """What had its record here before, and keeps the address: it may have come back to it since."""
-    if owned is not None and owned.kind is not Kind.FORMER_EVENT:
+    if owned is not None and owned.kind is not PublicationKind.FORMER_EVENT:
         return None
     if owned is None and not await publication_moves.held_among(tx, [uri]):
         return None
     return await publication_moves.find(tx, uri)
 
 
-async def _stay(tx: Transaction, version: Version, former: Former, owned: Publication | None) -> None:
+async def _stay(tx: Transaction, version: Version, former: Former, owned: LeasedPublication | None) -> None:
     """Their version is what we start from, if we are yet to say in it where the event went on; once said, it is theirs."""
     if owned is None:
         return
@@ -222,7 +222,7 @@ async def _stay(tx: Transaction, version: Version, former: Former, owned: Public
 
 async def owned_by_event(
     tx: Transaction, here: Here, uri: str, before: Version | None, now: Version, said: NetworkEvent
-) -> Publication | None:
+) -> LeasedPublication | None:
     """The promise about an event that came from this record, edited here and never sent: it is attached now.
 
     ``before`` is the version that the edit was made on; it is the base of the merge. Where there is none any more, the record was
@@ -230,7 +230,7 @@ async def owned_by_event(
     is what was typed since.
     """
     event = await event_queries.by_record_uri(tx, uri)
-    owned = None if event is None else await publication_leases.find(tx, Kind.EVENT, event.id)
+    owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if event is None or owned is None or owned.uri is not None:
         return None
     if before is None and owned.edits is None:
@@ -238,7 +238,7 @@ async def owned_by_event(
     base = now if before is None else before
     await publication_echoes.attach(
         tx,
-        kind=Kind.EVENT,
+        kind=PublicationKind.EVENT,
         subject_id=event.id,
         did=base.did,
         uri=uri,
@@ -246,8 +246,8 @@ async def owned_by_event(
         body=base.body,
         rev=base.rev,
     )
-    found = await publication_leases.find(tx, Kind.EVENT, event.id)
-    if found is not None and owned.state is State.RETRACTED:
+    found = await publication_leases.find(tx, PublicationKind.EVENT, event.id)
+    if found is not None and owned.state is PublicationState.RETRACTED:
         found = replace(found, state=owned.state)  # what was typed here before is in no record
     if found is None or before is not None or found.merged is not None:
         return found
@@ -256,11 +256,13 @@ async def owned_by_event(
     return replace(found, merged=WAY.encode(ours))
 
 
-async def _owned_again(tx: Transaction, now: Version, event: Event, owned: Publication) -> Publication | None:
+async def _owned_again(
+    tx: Transaction, now: Version, event: Event, owned: LeasedPublication
+) -> LeasedPublication | None:
     """The record of an event made here was deleted by somebody else, and is back. It is ours to write, and to take away, as before:
     only what was typed here meanwhile stands against what it says.
     """
-    if event.origin is not Origin.HERE:
+    if event.origin is not RecordOrigin.HERE:
         return None
     is_found = await publication_moves.find_lost(
         tx,
@@ -278,7 +280,7 @@ async def _owned_again(tx: Transaction, now: Version, event: Event, owned: Publi
 
 
 async def _catch_up(
-    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, former: Former
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, former: Former
 ) -> None:
     """The event has changed hands since its owner wrote this: it is joined with what was edited here since the last version agreed
     on, and goes out with the event's next record.
@@ -287,8 +289,8 @@ async def _catch_up(
     if event is None or event.is_gone or owned.base_body is None:
         return
     base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
-    facts = Facts(
-        origin=Origin.HERE,
+    facts = MergeInput(
+        origin=RecordOrigin.HERE,
         ours_at=former.created_at,
         theirs_at=moment_of_rev(version.rev, tx.now),
         ours_cid=owned.chosen_cid or "",
@@ -307,7 +309,7 @@ async def _catch_up(
 
 
 async def _sides(
-    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, event: Event
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, event: Event
 ) -> tuple[NetworkEvent, NetworkEvent, NetworkEvent]:
     """What was agreed on, what is said here, and what they say, without what we have added to it."""
     base_record = _record(owned.base_body if owned.base_body is not None else version.body)
@@ -325,7 +327,7 @@ async def _sides(
 
 
 async def _join(
-    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: Publication, event: Event
+    tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, event: Event
 ) -> None:
     base, ours, theirs = await _sides(tx, here, version, theirs, owned, event)
     edits: dict[str, Any] = {}
@@ -333,13 +335,13 @@ async def _join(
     if owned.is_pending:
         edits = _typed(owned, base, ours)
     elif owned.base_body is not None and (
-        _stays_here(event) or owned.state is State.RETRACTED or owned.edits is not None
+        _stays_here(event) or owned.state is PublicationState.RETRACTED or owned.edits is not None
     ):
         # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
         edits = _typed(owned, base, ours)
         # What was void with a record that somebody deleted, and that is there again, is owed again.
         is_owed = bool(edits) and await publication_echoes.owe_again(tx, version.uri)
-    facts = Facts(
+    facts = MergeInput(
         origin=event.origin,
         ours_at=owned.edited_at,
         theirs_at=moment_of_rev(version.rev, tx.now),
@@ -372,13 +374,13 @@ async def _join(
 
 def _stays_here(event: Event) -> bool:
     """Whether what is edited here is not written into the record that is there (``publication.eligibility``, ``Leave``)."""
-    is_narrower = event.is_record_of_author and reach_of(event) is Reach.NOTHING
+    is_narrower = event.is_record_of_author and reach_of(event) is PublishLevel.NOTHING
     return is_narrower or event.awaits_author or event.is_hidden
 
 
 def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
     """What a record says in place of what its group does not let out cannot change what is kept here."""
-    if reach_of(event) is not Reach.MINIMAL:
+    if reach_of(event) is not PublishLevel.MINIMAL:
         return merged
     return replace(
         merged,

@@ -7,14 +7,14 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from at_protocol.failures import Malformed
-from at_protocol.repo.proof import Proven
+from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import pending
@@ -25,7 +25,7 @@ from openmeet.network.ingestion.proving import message_of
 from openmeet.network.ingestion.release_pending import count_waiting
 from openmeet.network.ingestion.retry import take_fetched
 from openmeet.network.records.links import lock_current
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import prove_record
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class UnknownAuthor(NotFound):
 
 def subject_payer(
     db: Database,
-    network: Network,
+    network: NetworkClients,
     here: Here,
     count_unknown: CountUnknown = uncounted,
     spend_on_host: SpendOnHost = unlimited,
@@ -47,7 +47,7 @@ def subject_payer(
     ``count_unknown``: whoever answered named an author whom nobody can find (``unknown_identities``).
     """
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         subject = _uri_of(debt)
         try:
             await fetch_subject(db, network, here, subject, spend_on_host)
@@ -59,7 +59,7 @@ def subject_payer(
 
 
 async def fetch_subject(
-    db: Database, network: Network, here: Here, subject: AtUri, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, here: Here, subject: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> bool:
     """Bring an event in, and let answers that wait for it count; False when its author's repository has none under this key, or is not served.
 
@@ -93,17 +93,17 @@ async def fetch_subject(
     return True
 
 
-def record_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+def record_payer(db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
     """The payer of ``Debt.PROVE_RECORD``; the subject of the debt is the record's at-uri, its authority a DID."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         await settle_doubt(db, network, here, _uri_of(debt), spend_on_host)
 
     return pay
 
 
 async def settle_doubt(
-    db: Database, network: Network, here: Here, uri: AtUri, spend_on_host: SpendOnHost = unlimited
+    db: Database, network: NetworkClients, here: Here, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
     """Ask the repository for the record and believe its proof, of absence as well. One that is not served says nothing.
 
@@ -121,7 +121,7 @@ async def settle_doubt(
     await _apply_proven(db, here, uri, proven)
 
 
-def _uri_of(debt: Debt) -> AtUri:
+def _uri_of(debt: Job) -> AtUri:
     """Raises InvalidInput: such a debt is given up, and a person sees why."""
     try:
         return parse_at_uri(debt.subject)
@@ -129,7 +129,7 @@ def _uri_of(debt: Debt) -> AtUri:
         raise InvalidInput("uri", wrong.why) from wrong
 
 
-async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: Proven) -> None:
+async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: RecordProof) -> None:
     """What is there, or that nothing is, as of the commit of the proof."""
     message = message_of(uri, proven)
     if message is not None:
@@ -143,7 +143,7 @@ async def _resolved(resolving: Awaitable[T]) -> T:
         raise UnknownAuthor(unknown.why, name=unknown.name) from unknown
 
 
-async def _did_of(network: Network, subject: AtUri) -> Did:
+async def _did_of(network: NetworkClients, subject: AtUri) -> Did:
     if subject.authority.startswith("did:"):
         return parse_did(subject.authority)
     return await network.handles.resolve(parse_handle(subject.authority))

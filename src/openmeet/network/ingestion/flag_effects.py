@@ -9,8 +9,8 @@ from openmeet.domain.series.detection_actions import ALL_STRANGERS
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publication_echoes, publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.publications_chosen import owe_chosen
 
 # Each names its subjects in order, so that two who owe do not block each other; what is owed about them is one statement.
@@ -27,22 +27,22 @@ AUTHORS: Final = """
      where i.kind <> 'shadow' and e.origin = 'network' and e.deleted_at is null order by subject
 """
 
-_OUT = {Flag.EVENTS_OUT: Kind.EVENT, Flag.RSVPS_OUT: Kind.RSVP}
+_OUT = {Flag.EVENTS_OUT: PublicationKind.EVENT, Flag.RSVPS_OUT: PublicationKind.RSVP}
 _IN = frozenset(
     {Flag.EVENTS_IN, Flag.RSVPS_IN, Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE, Flag.GROUPS, Flag.MEMBERSHIPS}
 )
 # Records that wait for these flags are looked at again when they are on.
-_WAITING: dict[Flag, tuple[Kind, ...]] = {
-    Flag.GROUPS: (Kind.GROUP, Kind.FORMER_GROUP, Kind.GROUP_EVENT),
-    Flag.MEMBERSHIPS: (Kind.MEMBERSHIP, Kind.ACCEPTANCE),
+_WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
+    Flag.GROUPS: (PublicationKind.GROUP, PublicationKind.FORMER_GROUP, PublicationKind.GROUP_EVENT),
+    Flag.MEMBERSHIPS: (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE),
 }
 
 
 async def owe_series(tx: Transaction) -> int:
     """Every series made here owes its record a look, also those from before there were such records; how many."""
-    await owe_chosen(tx, kind=Kind.SERIES, chosen=OWN_SERIES)
-    await publications.look_again_at_all(tx, Kind.SERIES)
-    await publications.look_again_at_all(tx, Kind.FORMER_SERIES)
+    await owe_chosen(tx, kind=PublicationKind.SERIES, chosen=OWN_SERIES)
+    await publications.look_again_at_all(tx, PublicationKind.SERIES)
+    await publications.look_again_at_all(tx, PublicationKind.FORMER_SERIES)
     row = await tx.fetch_one(COUNT_OWN_SERIES)
     return int(row["n"]) if row else 0
 
@@ -61,16 +61,16 @@ async def switch(
         await publication_echoes.wake_switched_off(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
         # The dates that stand for their series carry the rule, or carry it no longer.
-        await publications.look_again_at_all(tx, Kind.EVENT)
+        await publications.look_again_at_all(tx, PublicationKind.EVENT)
     if is_on and flag is Flag.SERIES_LEXICON:
         await owe_series(tx)
     if is_on and flag is Flag.DETECTION:
-        await jobs.owe_chosen(tx, Debt.DETECT_SERIES, AUTHORS, int(tx.now))
-        await jobs.owe_chosen(tx, Debt.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
+        await jobs.owe_chosen(tx, JobKind.DETECT_SERIES, AUTHORS, int(tx.now))
+        await jobs.owe_chosen(tx, JobKind.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
     for kind in _WAITING.get(flag, ()) if is_on else ():
         await publications.look_again_at_all(tx, kind)
     if is_on and flag in _IN:
-        await jobs.owe_chosen(tx, Debt.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
+        await jobs.owe_chosen(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
         # Those that are known, too, are owed once.
-        await jobs.owe_many(tx, Debt.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
+        await jobs.owe_many(tx, JobKind.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
     return True

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from at_protocol.syntax.did import Did
 from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters, Limit, spend
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 # Half of what the reference PDS serves to one address (3000 in five minutes); the rest is for whole reads and for writing.
 PER_HOST: Final = Limit("records_asked_of_host", 300, 60)
@@ -33,7 +33,7 @@ def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> Spend
     return spend_on
 
 
-async def spend_on_home(network: Network, spend_on_host: SpendOnHost, did: Did) -> None:
+async def spend_on_home(network: NetworkClients, spend_on_host: SpendOnHost, did: Did) -> None:
     """Count one request to the PDS of this account, where it has one.
 
     Raises TooMany, what resolving raises (NotFound, InvalidInput, RemoteFailed, RemoteSlow), and nothing for who names no PDS:

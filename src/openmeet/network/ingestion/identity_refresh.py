@@ -11,7 +11,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox import jobs
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import ACTIVE
@@ -20,15 +20,15 @@ from openmeet.network.ingestion.account_deletion import Erasing, erase
 from openmeet.network.ingestion.origins import CountUnknown, uncounted
 from openmeet.network.records import repository_state, seen
 from openmeet.network.repositories import credentials_cache
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import DELETED, account_status, profile_name
 from openmeet.network.repositories.session_tasks import follow
-from openmeet.outbox.kinds import Debt as OwedKind
+from openmeet.outbox.kinds import JobKind
 
 
 def identity_payer(
     db: Database,
-    network: Network,
+    network: NetworkClients,
     erasing: Erasing | None = None,
     believed: frozenset[str] = frozenset(),
     count_unknown: CountUnknown = uncounted,
@@ -39,7 +39,7 @@ def identity_payer(
     person to look at.
     """
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         did = parse_did(debt.subject)
         try:
             status = await refresh(db, network, did, believed)
@@ -57,10 +57,10 @@ def identity_payer(
             is_gone = (await _ask(network, did)).status == DELETED
             async with db.transaction() as tx:
                 # Its name is the DID. What was asked about it meanwhile is another debt, and stays.
-                await jobs.forget(tx, OwedKind.REFRESH_IDENTITY, did, revision=debt.revision)
+                await jobs.forget(tx, JobKind.REFRESH_IDENTITY, did, revision=debt.revision)
                 if not is_gone:
                     # Begun anew meanwhile: what was heard of it since then went with the rest.
-                    await jobs.owe_again(tx, OwedKind.BACKFILL, [did])
+                    await jobs.owe_again(tx, JobKind.BACKFILL, [did])
 
     return pay
 
@@ -78,7 +78,7 @@ class _Present:
     name: str | None = None
 
 
-async def refresh(db: Database, network: Network, did: Did, believed: frozenset[str] = frozenset()) -> str:
+async def refresh(db: Database, network: NetworkClients, did: Did, believed: frozenset[str] = frozenset()) -> str:
     """Ask and note; the status. An unreachable PDS says nothing about an account.
 
     Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
@@ -97,14 +97,14 @@ async def refresh(db: Database, network: Network, did: Did, believed: frozenset[
         await intake.note_host(tx, did, pds, believed)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
             # It was not to be read when it should have been.
-            await jobs.owe_again(tx, OwedKind.BACKFILL, [did])
+            await jobs.owe_again(tx, JobKind.BACKFILL, [did])
     if before is not None and before.can_write:
         await credentials_cache.drop(network, before.user_id)
     log.info("identity.refreshed", did=did, handle=handle, status=status)
     return status
 
 
-async def _ask(network: Network, did: Did) -> _Present:
+async def _ask(network: NetworkClients, did: Did) -> _Present:
     try:
         document = await network.dids.resolve(did)
     except NotFound as absent:

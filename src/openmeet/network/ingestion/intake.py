@@ -17,8 +17,8 @@ from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.telemetry.logs import log
 from openmeet.domain.moderation import model, newcomers, policy, visibility
-from openmeet.domain.moderation.model import Policy, State, Subject, Thing
-from openmeet.domain.moderation.newcomers import Author, Came
+from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing
+from openmeet.domain.moderation.newcomers import Came, Newcomer
 
 # So many newcomers are decided about in one transaction.
 _AT_ONCE = 200
@@ -56,7 +56,7 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: 
     met = await newcomers.meet(tx, [Came(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()])
     named = {did for did, pds in unknown.items() if origin_of(pds) in believed}
     arriving = [Subject(Thing.DID, one.did) for one in met if one.is_new and one.did not in named]
-    await visibility.hold(tx, arriving, State.ARRIVAL)
+    await visibility.hold(tx, arriving, SubjectVisibility.ARRIVAL)
     new_since = tx.now - current.new_account_days * DAY
     too_fast = [
         one
@@ -75,7 +75,7 @@ async def _hold_events(tx: Transaction, uris: Sequence[str]) -> None:
     if not uris:
         return
     rows = await tx.fetch("select id from events where record_uri in :uris order by id", uris=list(uris))
-    await visibility.hold(tx, [Subject(Thing.EVENT, row["id"]) for row in rows], State.BURST)
+    await visibility.hold(tx, [Subject(Thing.EVENT, row["id"]) for row in rows], SubjectVisibility.BURST)
 
 
 async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset[str]) -> None:
@@ -88,7 +88,7 @@ async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset
         current = await policy.current(tx)
         if await newcomers.counted_of(tx, did) > current.most_events_of_author:
             await visibility.keep_waiting(tx, [did])
-        await visibility.release(tx, [did], State.ARRIVAL)
+        await visibility.release(tx, [did], SubjectVisibility.ARRIVAL)
 
 
 async def decide_due(db: Database) -> Counter[str]:
@@ -105,12 +105,14 @@ async def decide_due(db: Database) -> Counter[str]:
                 for one in due
                 if one.did in unknown
                 and await _is_burst(
-                    tx, current, Author(one.did, one.host, one.first_seen_at, one.counted, is_new=False)
+                    tx, current, Newcomer(one.did, one.host, one.first_seen_at, one.counted, is_new=False)
                 )
             ]
             await visibility.keep_waiting(tx, bursts)
             done["burst"] += len(bursts)
-            done["shown"] += await visibility.release(tx, sorted({one.did for one in due} - set(bursts)), State.ARRIVAL)
+            done["shown"] += await visibility.release(
+                tx, sorted({one.did for one in due} - set(bursts)), SubjectVisibility.ARRIVAL
+            )
         if len(due) < _AT_ONCE:
             break
     if done.total():
@@ -118,7 +120,7 @@ async def decide_due(db: Database) -> Counter[str]:
     return done
 
 
-async def _is_burst(reader: Reader, current: Policy, one: Author) -> bool:
+async def _is_burst(reader: Reader, current: ModerationPolicy, one: Newcomer) -> bool:
     authors, events = await newcomers.met_around(reader, one.host, one.first_seen_at, current.most_authors_of_host + 1)
     hosts = await newcomers.new_hosts_around(reader, one.host, one.first_seen_at, current.most_new_hosts + 1)
     return model.is_burst(current, counted=one.counted, authors=authors, events=events, new_hosts=hosts)

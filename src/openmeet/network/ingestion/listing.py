@@ -19,7 +19,7 @@ from groundwork.errors import InvalidInput, NotFound, Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home, unlimited
 from openmeet.network.records.collections import READ_IN_ORDER
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import not_served
 
 PAGE = 100
@@ -38,7 +38,7 @@ class Listing:
 
 
 async def list_records(
-    network: Network, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost = unlimited
+    network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost = unlimited
 ) -> Listing:
     """What these collections of a repository hold.
 
@@ -77,7 +77,7 @@ async def _held_collections(client: XrpcClient, did: Did) -> set[str] | None:
 
 
 async def _of_collection(
-    client: XrpcClient, did: Did, collection: Nsid, network: Network, spend_on_host: SpendOnHost
+    client: XrpcClient, did: Did, collection: Nsid, network: NetworkClients, spend_on_host: SpendOnHost
 ) -> AsyncIterator[tuple[str, str]]:
     cursor: str | None = None
     for _ in range(MAX_PAGES):

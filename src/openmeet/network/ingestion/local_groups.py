@@ -15,25 +15,34 @@ from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
-from openmeet.domain.groups.model import INSIDE, Act, Group, GroupDetails, GroupId, Membership, PromotionLevel, Role
+from openmeet.domain.groups.model import (
+    INSIDE,
+    Group,
+    GroupDetails,
+    GroupId,
+    GroupLogAction,
+    GroupRole,
+    Membership,
+    PromotionLevel,
+)
 from openmeet.domain.groups.ownership import named_backups
 from openmeet.domain.groups.publication import Share, share_of, speaker_of
-from openmeet.domain.groups.record_queries import Said
+from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import merge_local
 from openmeet.network.ingestion.events import Here, Version
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way_merge import Facts, Policy, Side, Way, by_most_recent
+from openmeet.network.ingestion.three_way_merge import MergeInput, MergeReason, MergeRule, MergeSide, by_most_recent
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import GroupOut, GroupRead, read_group, role_of, write_group
-from openmeet.network.records.group_statements import Saying, Statement
+from openmeet.network.records.group_statements import GroupStatement, StatementKind
 from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reader import Unmappable
 from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind
 
 # What of a record is a detail of the group, and what that is called here.
 DETAILS: Final[Mapping[str, str]] = {
@@ -52,17 +61,17 @@ _SILENT: Final = {"timezone": "time_zone", "joining": "join_policy", "promotion"
 _LEAST: Final = frozenset({"name", "level"})
 
 
-def _decide(field: str, _was: Any, ours: Any, theirs: Any, facts: Facts) -> tuple[Policy, Side, Any]:
+def _decide(field: str, _was: Any, ours: Any, theirs: Any, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
     match field:
         case "name" | "description" | "join_question":
-            return Policy.MANUAL_EDIT_IS_KEPT, Side.OURS, ours
+            return MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS, ours
         case "level":
-            side = Side.THEIRS if theirs is PromotionLevel.MEMBERS else Side.OURS
-            return Policy.MORE_RESTRICTIVE, side, ours if side is Side.OURS else theirs
+            side = MergeSide.THEIRS if theirs is PromotionLevel.MEMBERS else MergeSide.OURS
+            return MergeReason.MORE_RESTRICTIVE, side, ours if side is MergeSide.OURS else theirs
         case "backup_admins":
             both = tuple(one for one in ours if one in theirs)
-            side = Side.OURS if both == ours else Side.THEIRS if both == theirs else Side.BOTH
-            return Policy.MORE_RESTRICTIVE, side, both
+            side = MergeSide.OURS if both == ours else MergeSide.THEIRS if both == theirs else MergeSide.BOTH
+            return MergeReason.MORE_RESTRICTIVE, side, both
         case _:
             return by_most_recent(ours, theirs, facts)
 
@@ -71,17 +80,17 @@ def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-WAY: Final = Way(
+WAY: Final = MergeRule(
     GroupRead, (*((name,) for name in DETAILS), ("backup_admins",), ("avatar",)), frozenset(DETAILS), _decide, _shown
 )
 
 
-async def take_over(tx: Transaction, here: Here, version: Version, theirs: GroupRead, owned: Publication) -> None:
+async def take_over(tx: Transaction, here: Here, version: Version, theirs: GroupRead, owned: LeasedPublication) -> None:
     """Make the group agree with the newest version of its record."""
     group = await queries.lock(tx, GroupId(owned.subject_id))
     if group is None:
         raise LookupError(f"publication of a group that is not here: {owned.subject_id}")
-    await links.note(tx, Kind.GROUP, group.id, uri=version.uri, cid=version.cid)
+    await links.note(tx, PublicationKind.GROUP, group.id, uri=version.uri, cid=version.cid)
     share = share_of(group)
     if share is Share.NOTHING:
         return  # whatever it says: it is being taken back
@@ -100,7 +109,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, theirs: Group
     await merge_local.keep(tx, WAY, owned, version, joined)
 
 
-async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:
+async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the record: whoever speaks for the group wants it off the network. Here it stays as it is."""
     reason = "The record was deleted in the repository."
     if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
@@ -110,10 +119,10 @@ async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> No
         wanted = replace(group, details=replace(group.details, sync_enabled=False))
         after = await actions.change(tx, group, wanted, by=speaker_of(group), is_read=True)
         await group_hosting.follow_up(tx, group, after)
-    await links.note(tx, Kind.GROUP, owned.subject_id, uri=None, cid=None)
+    await links.note(tx, PublicationKind.GROUP, owned.subject_id, uri=None, cid=None)
 
 
-async def differing(reader: Reader, here: Here, owned: Publication, body: bytes) -> tuple[str, ...]:
+async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
     """Details of the group that its record says otherwise than we would write them, as they are called here."""
     group = await queries.by_id(reader, GroupId(owned.subject_id))
     share = Share.NOTHING if group is None else share_of(group)
@@ -134,7 +143,7 @@ async def _base_and_ours(
     tx: Transaction,
     here: Here,
     group: Group,
-    owned: Publication,
+    owned: LeasedPublication,
     base_record: dict[str, Value],
     share: Share,
     theirs: GroupRead,
@@ -157,7 +166,7 @@ async def _said_here(
     return read_group(GROUP, write_group(out, previous))
 
 
-def _our_avatar(group: Group, owned: Publication, agreed: str) -> str:
+def _our_avatar(group: Group, owned: LeasedPublication, agreed: str) -> str:
     """The CID of the picture that we say, or a name for one that was chosen here and has none yet."""
     known = group.network
     if known.avatar_cid is not None:
@@ -184,29 +193,31 @@ async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRe
     await group_hosting.follow_up(tx, group, after)
     if share_of(after) is not share_of(group):
         # What is more than it lets out now, is taken back.
-        await publications.look_again(tx, kind=Kind.GROUP, subject_ids=[group.id])
+        await publications.look_again(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class AcceptedRole:
     """What an acceptance says of its member."""
 
-    role: Role
+    role: GroupRole
 
 
-def _later(_field: str, _was: Any, ours: Any, theirs: Any, facts: Facts) -> tuple[Policy, Side, Any]:
+def _later(_field: str, _was: Any, ours: Any, theirs: Any, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
     return by_most_recent(ours, theirs, facts)
 
 
-def _here(_field: str, _was: Any, ours: Any, _theirs: Any, _facts: Facts) -> tuple[Policy, Side, Any]:
-    return Policy.ORIGIN_WINS, Side.OURS, ours
+def _here(_field: str, _was: Any, ours: Any, _theirs: Any, _facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
+    return MergeReason.ORIGIN_WINS, MergeSide.OURS, ours
 
 
-_GIVEN_ANYWHERE: Final = Way(Word, (("role",),), frozenset(), _later)
-_GIVEN_HERE: Final = Way(Word, (("role",),), frozenset(), _here)
+_GIVEN_ANYWHERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _later)
+_GIVEN_HERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _here)
 
 
-async def take_over_membership(tx: Transaction, version: Version, said: Statement, owned: Publication) -> None:
+async def take_over_membership(
+    tx: Transaction, version: Version, said: GroupStatement, owned: LeasedPublication
+) -> None:
     """Another app has changed the group's acceptance of a member."""
     found = await _standing(tx, owned)
     if found is None:
@@ -215,18 +226,18 @@ async def take_over_membership(tx: Transaction, version: Version, said: Statemen
     if not await _is_about(tx, group, standing, said):
         await merge_local.keep_ours(tx, owned, version, why="It is no word of the group about the member any more.")
         return
-    base = Word(said.role if owned.base_body is None else role_of(record_of(owned.base_body).get("role")))
-    ours, theirs = Word(standing.role), Word(said.role)
+    base = AcceptedRole(said.role if owned.base_body is None else role_of(record_of(owned.base_body).get("role")))
+    ours, theirs = AcceptedRole(standing.role), AcceptedRole(said.role)
     _, is_here = await identities.who_wrote(tx, parse_did(said.about))
-    is_fixed = Role.OWNER in {standing.role, said.role} or not is_here
+    is_fixed = GroupRole.OWNER in {standing.role, said.role} or not is_here
     way, held = (_GIVEN_HERE, {"role": standing.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
     joined = merge_local.join(way, owned, version, tx.now, (base, ours, theirs), held)
     if joined.merged.value != ours:
-        await _put(tx, group, standing, joined.merged.value.role, Act.ROLE_CHANGED, before=standing.role)
+        await _put(tx, group, standing, joined.merged.value.role, GroupLogAction.ROLE_CHANGED, before=standing.role)
     await merge_local.keep(tx, way, owned, version, joined)
 
 
-async def differing_members(reader: Reader, owned: Publication, body: bytes) -> tuple[str, ...]:
+async def differing_members(reader: Reader, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
     """Whether the acceptance gives its member another role than they have here."""
     standing = next(iter((await members_by_ids(reader, [owned.subject_id])).values()), None)
     if standing is None or standing.role not in INSIDE:
@@ -234,7 +245,7 @@ async def differing_members(reader: Reader, owned: Publication, body: bytes) -> 
     return () if role_of(record_of(body).get("role")) is standing.role else ("role",)
 
 
-async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:
+async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the acceptance: the member is removed. An owner stays, and is only named no more."""
     reason = "The record was deleted in the repository."
     if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
@@ -244,8 +255,8 @@ async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: Publica
         return
     group, standing = found
     # Where the group's own record is gone with it, the group is off the network: nobody was removed.
-    if standing.role is not Role.OWNER and group.network.record_uri is not None:
-        await _put(tx, group, standing, Role.LEFT, Act.REMOVED, before=standing.role)
+    if standing.role is not GroupRole.OWNER and group.network.record_uri is not None:
+        await _put(tx, group, standing, GroupRole.LEFT, GroupLogAction.REMOVED, before=standing.role)
 
 
 async def meet(tx: Transaction, group: Group, did: str) -> None:
@@ -257,10 +268,10 @@ async def meet(tx: Transaction, group: Group, did: str) -> None:
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
     own = [uri, *await record_queries.former_records(tx, locked.id)]
-    said = {one.uri: one for one in await record_queries.about(tx, Saying.MEMBERSHIP.value, own, dids)}
+    said = {one.uri: one for one in await record_queries.about(tx, StatementKind.MEMBERSHIP.value, own, dids)}
     accepted = [
         one
-        for one in await record_queries.about(tx, Saying.ACCEPTANCE.value, [uri], dids)
+        for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in said and said[one.refers_to].about == one.about
     ]
     ours = await publication_leases.owned_among(tx, [one.uri for one in accepted])
@@ -269,17 +280,17 @@ async def meet(tx: Transaction, group: Group, did: str) -> None:
         await _let_in(tx, locked, theirs)
 
 
-async def _let_in(tx: Transaction, group: Group, by: Said) -> None:
+async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> None:
     user_id, is_here = await identities.who_wrote(tx, parse_did(by.about))
     mine = await queries.find_member(tx, group.id, user_id)
     before = mine.role if mine else None
-    promised = None if mine is None else await publication_leases.find(tx, Kind.ACCEPTANCE, mine.id)
-    if before in {Role.BANNED, Role.OWNER} or (promised is not None and promised.uri is not None):
+    promised = None if mine is None else await publication_leases.find(tx, PublicationKind.ACCEPTANCE, mine.id)
+    if before in {GroupRole.BANNED, GroupRole.OWNER} or (promised is not None and promised.uri is not None):
         return
-    role = by.role if is_here and by.role is not Role.OWNER else Role.MEMBER
+    role = by.role if is_here and by.role is not GroupRole.OWNER else GroupRole.MEMBER
     standing = mine or queries.new_membership(tx.now, group.id, user_id, role)
     standing = replace(standing, statement_uri=by.refers_to, joined_at=standing.joined_at or tx.now)
-    act = Act.ROLE_CHANGED if before in INSIDE else Act.APPROVED
+    act = GroupLogAction.ROLE_CHANGED if before in INSIDE else GroupLogAction.APPROVED
     if before is role:
         await queries.put_member(tx, replace(standing, revision=standing.revision + 1))
     else:
@@ -289,11 +300,11 @@ async def _let_in(tx: Transaction, group: Group, by: Said) -> None:
         return
     # From now on it is the one to change: never a second one.
     record: dict[str, Any] = {"uri": by.uri, "cid": known.cid, "body": known.body, "rev": known.rev}
-    await publication_echoes.attach(tx, kind=Kind.ACCEPTANCE, subject_id=standing.id, did=by.did, **record)
+    await publication_echoes.attach(tx, kind=PublicationKind.ACCEPTANCE, subject_id=standing.id, did=by.did, **record)
     await publication_echoes.adopt(tx, **record)
 
 
-async def _standing(tx: Transaction, owned: Publication) -> tuple[Group, Membership] | None:
+async def _standing(tx: Transaction, owned: LeasedPublication) -> tuple[Group, Membership] | None:
     """The group, locked, and the member; None where one is not, or not in."""
     standing = next(iter((await members_by_ids(tx, [owned.subject_id])).values()), None)
     group = None if standing is None else await queries.lock(tx, standing.group_id)
@@ -302,22 +313,28 @@ async def _standing(tx: Transaction, owned: Publication) -> tuple[Group, Members
     return group, standing
 
 
-async def _is_about(tx: Transaction, group: Group, standing: Membership, said: Statement) -> bool:
+async def _is_about(tx: Transaction, group: Group, standing: Membership, said: GroupStatement) -> bool:
     """Whether the group says it, from where it speaks now, and of this member."""
-    if said.saying is not Saying.ACCEPTANCE or said.group_uri != group.network.record_uri:
+    if said.saying is not StatementKind.ACCEPTANCE or said.group_uri != group.network.record_uri:
         return False
     known = await identity_queries.find(tx, said.about)
     return known is not None and known.user_id == standing.user_id
 
 
 async def _put(
-    tx: Transaction, group: Group, standing: Membership, role: Role, act: Act, *, before: Role | None
+    tx: Transaction,
+    group: Group,
+    standing: Membership,
+    role: GroupRole,
+    act: GroupLogAction,
+    *,
+    before: GroupRole | None,
 ) -> Membership:
     by = speaker_of(group)
     decided = replace(standing, decided_by=by, decided_at=tx.now)
     saved = await actions.put(tx, decided, role, act, by=by, before=before, note=invitation_queries.IN_ANOTHER_APP)
-    if act is Act.ROLE_CHANGED and before is not None:
+    if act is GroupLogAction.ROLE_CHANGED and before is not None:
         await notify.of_role(tx, group, saved, before)
-    elif act is Act.APPROVED:
+    elif act is GroupLogAction.APPROVED:
         await notify.of_decision(tx, group, saved)
     return saved

@@ -15,17 +15,24 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, Mode, NetworkEvent, Venue
-from openmeet.domain.events.publication import Reach, reach
+from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.series import actions, agenda, date_queries, queries
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.model import Policy as Publishing
-from openmeet.domain.series.model import Series, SeriesId, Template, Timing
-from openmeet.domain.series.plan import Plan, plan_all, plan_following
+from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Template, Timing
+from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
 from openmeet.network.ingestion import merge_decisions, merge_local
 from openmeet.network.ingestion.events import Here, Version
 from openmeet.network.ingestion.merge_local import record_of
-from openmeet.network.ingestion.three_way_merge import Decision, Facts, Policy, Side, Way, both_venues, by_most_recent
+from openmeet.network.ingestion.three_way_merge import (
+    FieldDecision,
+    MergeInput,
+    MergeReason,
+    MergeRule,
+    MergeSide,
+    both_venues,
+    by_most_recent,
+)
 from openmeet.network.records import links
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_reader import read_event
@@ -43,8 +50,8 @@ from openmeet.network.records.series import (
     write_series,
 )
 from openmeet.outbox import publication_echoes, publication_moves
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
@@ -54,7 +61,7 @@ _FIELD: Final = "rrule"
 
 
 async def take_over(
-    tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: Publication, event_id: EventId
+    tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: LeasedPublication, event_id: EventId
 ) -> None:
     """Make the series agree with the rule in a version of its next date's record; the event itself has been joined with it.
 
@@ -74,8 +81,8 @@ async def take_over(
     if not why and said is not None:
         why = await _revise(tx, series, event.place_in_series.original_date, was, said)
     if why:
-        decision = Decision(
-            _FIELD, _text(base), _text(base), f"{why} {_text(record)}", Policy.MANUAL_EDIT_IS_KEPT, Side.OURS
+        decision = FieldDecision(
+            _FIELD, _text(base), _text(base), f"{why} {_text(record)}", MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS
         )
         await merge_decisions.keep(
             tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
@@ -122,7 +129,7 @@ async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, said: 
     return ""
 
 
-async def _plan(tx: Transaction, series: Series, at: str, was: Pattern, said: Pattern) -> Plan:
+async def _plan(tx: Transaction, series: Series, at: str, was: Pattern, said: Pattern) -> EditPlan:
     """Dates of before stay as they were: another rule makes a series of its own from this date on, where it is not the first."""
     now, original, stored = series.timing.pattern, original_of(at), await date_queries.stored(tx, series.id)
     has_other_rule = said.rule != was.rule
@@ -167,7 +174,7 @@ def _text(record: Mapping[str, Value]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SeriesRecordFields:
     """What a record says of a series, field by field. ``start`` is wall-clock time; ``minutes`` None where dates have no end.
 
     ``left_out`` and ``added``: dates at the hour of the start by their day alone, so that another hour moves them along.
@@ -189,10 +196,10 @@ _TEMPLATE: Final[Mapping[str, str]] = {"name": "title", "description": "descript
 _TIMING: Final = frozenset({"time_zone", "start", "minutes", "rule", "left_out", "added"})
 
 
-def said_of(read: SeriesRead) -> Said:
+def said_of(read: SeriesRead) -> SeriesRecordFields:
     """A record as read, field by field."""
     shape, length = read.timing.pattern, read.timing.length
-    return Said(
+    return SeriesRecordFields(
         name=read.template.title,
         description=read.template.description,
         time_zone=shape.zone_name or "UTC",
@@ -206,7 +213,7 @@ def said_of(read: SeriesRead) -> Said:
     )
 
 
-def timing_of(said: Said, *, is_all_day: bool) -> Timing:
+def timing_of(said: SeriesRecordFields, *, is_all_day: bool) -> Timing:
     """When it meets. Raises RuleRefused."""
     start = original_of(said.start)
     shape = pattern(
@@ -228,19 +235,19 @@ def _at(text: str, start: datetime) -> datetime:
     return original_of(text) if "T" in text else datetime.combine(date.fromisoformat(text), start.time())
 
 
-def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: Facts) -> tuple[Policy, Side, Any]:
+def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
     match field:
         case "name" | "description":
-            return Policy.MANUAL_EDIT_IS_KEPT, Side.OURS, ours
+            return MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS, ours
         case "start" | "time_zone" | "minutes" | "rule":
-            return Policy.ORIGIN_WINS, Side.OURS, ours
+            return MergeReason.ORIGIN_WINS, MergeSide.OURS, ours
         case "left_out" | "added":
             gone = (set(was) - set(ours)) | (set(was) - set(theirs))
-            return Policy.PARTS_ADD_UP, Side.BOTH, tuple(sorted((set(ours) | set(theirs)) - gone))
+            return MergeReason.PARTS_ADD_UP, MergeSide.BOTH, tuple(sorted((set(ours) | set(theirs)) - gone))
         case "venue":
             both = both_venues((was,), (ours,), (theirs,))
             if both is not None:
-                return Policy.PARTS_ADD_UP, Side.BOTH, both[0]
+                return MergeReason.PARTS_ADD_UP, MergeSide.BOTH, both[0]
         case _:
             pass
     return by_most_recent(ours, theirs, facts)
@@ -258,16 +265,18 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-WAY: Final = Way(
-    Said,
-    tuple((name,) for name in Said.__dataclass_fields__),
-    frozenset(Said.__dataclass_fields__),
+WAY: Final = MergeRule(
+    SeriesRecordFields,
+    tuple((name,) for name in SeriesRecordFields.__dataclass_fields__),
+    frozenset(SeriesRecordFields.__dataclass_fields__),
     _decide,
     _shown,
 )
 
 
-async def take_over_series(tx: Transaction, here: Here, version: Version, read: SeriesRead, owned: Publication) -> None:
+async def take_over_series(
+    tx: Transaction, here: Here, version: Version, read: SeriesRead, owned: LeasedPublication
+) -> None:
     """Make the series agree with the newest version of its record."""
     series = await queries.lock(tx, SeriesId(owned.subject_id))
     if series is None:
@@ -304,7 +313,7 @@ async def take_over_series(tx: Transaction, here: Here, version: Version, read: 
     await merge_local.keep(tx, WAY, owned, version, joined)
 
 
-async def differing(reader: Reader, here: Here, owned: Publication, body: bytes) -> tuple[str, ...]:
+async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
     """Fields of the series that its record says otherwise than we would write them."""
     series = await queries.by_id(reader, SeriesId(owned.subject_id))
     if series is None or _is_on_its_way_back(series):
@@ -312,10 +321,12 @@ async def differing(reader: Reader, here: Here, owned: Publication, body: bytes)
     record = record_of(body)
     theirs = said_of(read_series(SERIES, record))
     ours = said_of(read_series(SERIES, write_series(series, series_page(here.instance, series), record)))
-    return tuple(name for name in Said.__dataclass_fields__ if getattr(ours, name) != getattr(theirs, name))
+    return tuple(
+        name for name in SeriesRecordFields.__dataclass_fields__ if getattr(ours, name) != getattr(theirs, name)
+    )
 
 
-async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) -> Plan | None:
+async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) -> EditPlan | None:
     """What it takes that a locked series, and all its coming dates, say this. ``values``: fields of ``Said``.
 
     None where they say so. Raises RuleRefused.
@@ -334,20 +345,20 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     return plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
 
 
-async def lose(tx: Transaction, *, uri: str, rev: str, owned: Publication) -> None:
+async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
     """Another app has deleted the record: it does not come again until its owner says so. The series stays, and its dates."""
     reason = "The record of the series was deleted in the repository."
     if await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
-        await publication_moves.recall(tx, kind=Kind.SERIES, subject_id=owned.subject_id)
+        await publication_moves.recall(tx, kind=PublicationKind.SERIES, subject_id=owned.subject_id)
         await links.note_series(tx, SeriesId(owned.subject_id), None)
 
 
 def _is_on_its_way_back(series: Series) -> bool:
-    is_full = reach(series.template.visibility, series.group, series.record) is Reach.FULL
-    return series.deleted_at is not None or series.is_read_only or series.policy is Publishing.NONE or not is_full
+    is_full = reach(series.template.visibility, series.group, series.record) is PublishLevel.FULL
+    return series.deleted_at is not None or series.is_read_only or series.policy is PublishPolicy.NONE or not is_full
 
 
-def _read(record: dict[str, Value]) -> Said | None:
+def _read(record: dict[str, Value]) -> SeriesRecordFields | None:
     try:
         return said_of(read_series(SERIES, record))
     except Unmappable:

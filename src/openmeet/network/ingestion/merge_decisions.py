@@ -8,7 +8,7 @@ from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.errors import NotFound
 from openmeet.domain.paging import Page
-from openmeet.network.ingestion.three_way_merge import Decision, Policy, Side
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 
 PUT = """
     insert into conflicts (uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at,
@@ -72,16 +72,16 @@ ERASE: Mapping[Engine, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class KeptDecision:
     """One decision as kept. ``choice``: what a person decided about it afterwards, ours or theirs."""
 
     uri: str
     theirs_rev: str
     ours_revision: int
-    decision: Decision
+    decision: FieldDecision
     decided_at: Instant
     reviewed_at: Instant | None
-    choice: Side | None
+    choice: MergeSide | None
 
     @property
     def mark(self) -> tuple[int, str]:
@@ -90,7 +90,7 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class EarlierDecision:
     """A decision about a version that was read as of ``theirs_rev``, and was made before."""
 
     uri: str
@@ -98,7 +98,7 @@ class Brought:
     ours: str
     ours_revision: int
     theirs: str
-    result: Side
+    result: MergeSide
 
 
 async def keep(
@@ -107,7 +107,7 @@ async def keep(
     uri: str,
     theirs_rev: str,
     ours_revision: int,
-    decisions: tuple[Decision, ...],
+    decisions: tuple[FieldDecision, ...],
     after_rev: str = "",
 ) -> None:
     """Write down each decision; the same message again writes nothing. ``after_rev``: see ``seen.Seen``."""
@@ -130,12 +130,12 @@ async def keep(
         )
 
 
-async def of_record(reader: Reader, uri: str) -> list[Conflict]:
+async def of_record(reader: Reader, uri: str) -> list[KeptDecision]:
     """Decisions about one record, newest first."""
     return [_conflict(row) for row in await reader.fetch(LIST, uri=uri)]
 
 
-async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[Conflict]:
+async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[KeptDecision]:
     """Decisions about these records, newest first."""
     if not uris:
         return []
@@ -143,7 +143,7 @@ async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[Co
     return [_conflict(row) for row in await reader.fetch(statement, uris=list(uris), **page.values)]
 
 
-async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> Conflict:
+async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str) -> KeptDecision:
     """The decision about this field of one of these records. Raises NotFound."""
     rows = await reader.fetch(FIND, uris=list(uris), field=field, theirs_rev=theirs_rev) if uris else []
     if not rows:
@@ -163,19 +163,21 @@ async def count(reader: Reader, uri: str) -> int:
     return 0 if row is None else int(row["n"])
 
 
-async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> Brought | None:
+async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
     """The decision about a version that was in fact made by the commit ``rev``, where it was known only later. Once."""
     row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
     return None if row is None else _brought(row)
 
 
-async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[Brought]:
+async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[EarlierDecision]:
     """Decisions for versions of this repository that may have been made by ``rev`` or before, and were known only later."""
     rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
     return [_brought(row) for row in rows]
 
 
-async def turn(tx: Transaction, decision: Brought, *, field: str, result: Side, ours_revision: int) -> None:
+async def turn(
+    tx: Transaction, decision: EarlierDecision, *, field: str, result: MergeSide, ours_revision: int
+) -> None:
     """The decision was made on a time that was not true: it is this one. ``ours_revision``: of ours, as it is from now on."""
     await tx.execute(
         TURN,
@@ -187,7 +189,7 @@ async def turn(tx: Transaction, decision: Brought, *, field: str, result: Side, 
     )
 
 
-async def mark_reviewed(tx: Transaction, conflict: Conflict, choice: Side) -> None:
+async def mark_reviewed(tx: Transaction, conflict: KeptDecision, choice: MergeSide) -> None:
     """The host has decided it: ours or theirs."""
     await tx.execute(
         REVIEWED,
@@ -204,30 +206,32 @@ async def erase_of(tx: Transaction, did: str) -> None:
     await tx.execute(ERASE[tx.engine], did=did)
 
 
-def _brought(row: Row) -> Brought:
-    return Brought(row["uri"], row["theirs_rev"], row["ours"], row["ours_revision"], row["theirs"], Side(row["result"]))
+def _brought(row: Row) -> EarlierDecision:
+    return EarlierDecision(
+        row["uri"], row["theirs_rev"], row["ours"], row["ours_revision"], row["theirs"], MergeSide(row["result"])
+    )
 
 
 def _bytes(value: bytes | memoryview | None) -> bytes | None:
     return None if value is None else bytes(value)
 
 
-def _conflict(row: Row) -> Conflict:
-    return Conflict(
+def _conflict(row: Row) -> KeptDecision:
+    return KeptDecision(
         row["uri"],
         row["theirs_rev"],
         row["ours_revision"],
-        Decision(
+        FieldDecision(
             row["field"],
             row["base"],
             row["ours"],
             row["theirs"],
-            Policy(row["policy"]),
-            Side(row["result"]),
+            MergeReason(row["policy"]),
+            MergeSide(row["result"]),
             _bytes(row["ours_values"]),
             _bytes(row["theirs_values"]),
         ),
         Instant(row["decided_at"]),
         None if row["reviewed_at"] is None else Instant(row["reviewed_at"]),
-        None if row["choice"] is None else Side(row["choice"]),
+        None if row["choice"] is None else MergeSide(row["choice"]),
     )

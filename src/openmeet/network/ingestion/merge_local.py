@@ -9,34 +9,48 @@ from at_protocol.data import cbor, json_form
 from at_protocol.data.model import Value
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from openmeet.domain.events.model import Origin
+from openmeet.domain.events.model import RecordOrigin
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import Version, moment_of_rev
-from openmeet.network.ingestion.three_way_merge import Decision, Facts, Merged, Policy, Side, T, Way, encode_edits
+from openmeet.network.ingestion.three_way_merge import (
+    FieldDecision,
+    MergeInput,
+    MergeReason,
+    MergeResult,
+    MergeRule,
+    MergeSide,
+    T,
+    encode_edits,
+)
 from openmeet.network.records.reader import shortened
 from openmeet.outbox import publication_echoes
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_leases import LeasedPublication
 
 # Characters of a version that is not understood: enough to type what it said anew.
 _MOST_SHOWN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Joined(Generic[T]):
+class MergedEdits(Generic[T]):
     """``edits``: what was edited here since the base, and ``merged`` what follows from that and theirs."""
 
     edits: Mapping[str, Any]
-    merged: Merged[T]
+    merged: MergeResult[T]
 
 
-def since(way: Way[T], owned: Publication, base: T) -> T:
+def since(way: MergeRule[T], owned: LeasedPublication, base: T) -> T:
     """What was said here when nothing had been edited: what the last merge gave, or the version agreed on."""
     return base if owned.merged is None else way.decode(owned.merged)
 
 
 def join(
-    way: Way[T], owned: Publication, version: Version, now: Instant, values: tuple[T, T, T], held: Mapping[str, Any]
-) -> Joined[T]:
+    way: MergeRule[T],
+    owned: LeasedPublication,
+    version: Version,
+    now: Instant,
+    values: tuple[T, T, T],
+    held: Mapping[str, Any],
+) -> MergedEdits[T]:
     """``values``: what was agreed on, what is said here, what they say. ``held``: fields that count as edited here where they
 
     are otherwise there, though nobody has touched them.
@@ -45,17 +59,19 @@ def join(
     edits = {} if owned.edits is None else way.decode_edits(owned.edits)
     edits.update(way.edits_between(since(way, owned, base), ours))
     edits.update((name, value) for name, value in held.items() if value != getattr(theirs, name))
-    facts = Facts(
-        origin=Origin.HERE,
+    facts = MergeInput(
+        origin=RecordOrigin.HERE,
         ours_at=owned.edited_at,
         theirs_at=moment_of_rev(version.rev, now),
         ours_cid=owned.chosen_cid or "",
         theirs_cid=version.cid,
     )
-    return Joined(edits, way.merge(base, edits, theirs, facts))
+    return MergedEdits(edits, way.merge(base, edits, theirs, facts))
 
 
-async def keep(tx: Transaction, way: Way[T], owned: Publication, version: Version, joined: Joined[T]) -> None:
+async def keep(
+    tx: Transaction, way: MergeRule[T], owned: LeasedPublication, version: Version, joined: MergedEdits[T]
+) -> None:
     """What of ours is still owed is due again, each decision is on record; where nothing is, theirs is the new base."""
     await merge_decisions.keep(
         tx,
@@ -71,13 +87,13 @@ async def keep(tx: Transaction, way: Way[T], owned: Publication, version: Versio
         await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
 
 
-async def keep_ours(tx: Transaction, owned: Publication, version: Version, *, why: str) -> None:
+async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: str) -> None:
     """Their version cannot be taken over: it stays there, what is here stays so, and the host reads why, and what they changed."""
     before, after = record_of(owned.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     said = json.dumps(json_form.to_json(changed), ensure_ascii=False)
     shown = f"{why} {shortened(said, _MOST_SHOWN)}" if changed else why
-    decision = Decision("record", "", "", shown, Policy.MANUAL_EDIT_IS_KEPT, Side.OURS)
+    decision = FieldDecision("record", "", "", shown, MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS)
     await merge_decisions.keep(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
     )

@@ -11,18 +11,20 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import rules
 from openmeet.domain.groups.model import Group, GroupSlug
-from openmeet.domain.groups.rules import Action
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.series import actions, agenda, queries, visibility
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import local_groups, local_series, merge_decisions
-from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way_merge import WAY, Side
+from openmeet.network.ingestion.merge_decisions import KeptDecision
+from openmeet.network.ingestion.three_way_merge import WAY, MergeSide
 
 
-async def merged(reader: Reader, caller: Caller, slug: EventSlug, page: Page = WHOLE) -> tuple[Event, list[Conflict]]:
+async def merged(
+    reader: Reader, caller: Caller, slug: EventSlug, page: Page = WHOLE
+) -> tuple[Event, list[KeptDecision]]:
     """What was decided about the caller's event, newest first. Raises NotFound, Forbidden."""
     event = await _editable(reader, caller, slug)
     return event, await merge_decisions.of_records(reader, _uris(event), page)
@@ -41,7 +43,7 @@ def _uris(event: Event) -> list[str]:
 
 
 async def choose(
-    tx: Transaction, caller: Caller, slug: EventSlug, *, field: str, theirs_rev: str, choice: Side
+    tx: Transaction, caller: Caller, slug: EventSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Event:
     """Have this side of a decision, whatever the rule said: an edit of the host's, published like any other.
 
@@ -50,8 +52,8 @@ async def choose(
     """
     before = await _editable(tx, caller, slug)
     conflict = await merge_decisions.named(tx, _uris(before), field, theirs_rev)
-    values = conflict.decision.ours_values if choice is Side.OURS else conflict.decision.theirs_values
-    if values is None or choice is Side.BOTH:
+    values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
+    if values is None or choice is MergeSide.BOTH:
         raise Refused("This cannot be put the other way here. Edit the event instead.", name="NotReversible")
     after = await events.take_values(tx, caller, slug, WAY.decode_edits(values))
     await merge_decisions.mark_reviewed(tx, conflict, choice)
@@ -60,12 +62,12 @@ async def choose(
     return after
 
 
-def _kind(before: Event, after: Event) -> Kind:
+def _kind(before: Event, after: Event) -> NotificationKind:
     if after.is_cancelled and not before.is_cancelled:
-        return Kind.EVENT_CANCELLED
+        return NotificationKind.EVENT_CANCELLED
     if before.is_cancelled and not after.is_cancelled:
-        return Kind.EVENT_REINSTATED
-    return Kind.EVENT_CHANGED
+        return NotificationKind.EVENT_REINSTATED
+    return NotificationKind.EVENT_CHANGED
 
 
 # What the group's own repository said of its members, too.
@@ -79,7 +81,7 @@ _OF_MEMBERS = """
 
 async def merged_into_group(
     reader: Reader, caller: Caller, slug: GroupSlug, page: Page = WHOLE
-) -> tuple[Group, list[Conflict]]:
+) -> tuple[Group, list[KeptDecision]]:
     """What was decided about a group that the caller may change, newest first. Raises NotFound, Forbidden."""
     group, uris = await _group_to_change(reader, caller, slug)
     return group, await merge_decisions.of_records(reader, uris, page)
@@ -87,7 +89,7 @@ async def merged_into_group(
 
 async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[str]]:
     group, mine = await groups.visible(reader, slug, caller.user_id)
-    rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
+    rules.must_be_allowed(mine.role if mine else None, GroupPermission.EDIT_GROUP)
     uris = [row["uri"] for row in await reader.fetch(_OF_MEMBERS, group_id=group.id)]
     if group.network.record_uri is not None:
         uris.append(group.network.record_uri)
@@ -95,7 +97,7 @@ async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> t
 
 
 async def choose_for_group(
-    tx: Transaction, caller: Caller, slug: GroupSlug, *, field: str, theirs_rev: str, choice: Side
+    tx: Transaction, caller: Caller, slug: GroupSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Group:
     """Have this side of a decision: an edit by the caller, published like any other. Raises as ``reviewing.choose``."""
     group, uris = await _group_to_change(tx, caller, slug)
@@ -108,7 +110,7 @@ async def choose_for_group(
 
 async def merged_into_series(
     reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = WHOLE
-) -> tuple[Series, list[Conflict]]:
+) -> tuple[Series, list[KeptDecision]]:
     """The same of a series. Raises NotFound, Forbidden."""
     series, uris = await _series_to_change(reader, caller, slug)
     return series, await merge_decisions.of_records(reader, uris, page)
@@ -124,7 +126,7 @@ async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) ->
 
 
 async def choose_for_series(
-    tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: Side
+    tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Series:
     """The same of a series: an edit of all its coming dates. Raises RuleRefused, too."""
     _, uris = await _series_to_change(tx, caller, slug)
@@ -138,8 +140,8 @@ async def choose_for_series(
     return series
 
 
-def _values(conflict: Conflict, choice: Side) -> bytes:
-    values = conflict.decision.ours_values if choice is Side.OURS else conflict.decision.theirs_values
-    if values is None or choice is Side.BOTH:
+def _values(conflict: KeptDecision, choice: MergeSide) -> bytes:
+    values = conflict.decision.ours_values if choice is MergeSide.OURS else conflict.decision.theirs_values
+    if values is None or choice is MergeSide.BOTH:
         raise Refused("This cannot be put the other way here. Change it by hand instead.", name="NotReversible")
     return values

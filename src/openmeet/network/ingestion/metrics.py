@@ -8,7 +8,7 @@ from prometheus_client import Counter, Histogram
 from at_protocol.syntax.tid import to_microseconds
 from groundwork.clock import SECOND, Instant
 from groundwork.telemetry.metrics import Metrics
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, RecordMessage, noun_of
 
@@ -18,11 +18,11 @@ AGE_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 90
 SHARE_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
 
 # What this processor has taken, or what the repository already says, is no success and no failure.
-_UNCOUNTED: Final = frozenset({Outcome.IGNORED, Outcome.SWITCHED_OFF})
+_UNCOUNTED: Final = frozenset({IngestResult.IGNORED, IngestResult.SWITCHED_OFF})
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class IngestionMetrics:
     """Counters of one program, for one tenant."""
 
     tenant: str
@@ -32,7 +32,7 @@ class Counting:
     processing: Histogram
     age: Histogram
 
-    def settled(self, message: RecordMessage | Hint, outcome: Outcome, seconds: float, now: Instant) -> None:
+    def settled(self, message: RecordMessage | Hint, outcome: IngestResult, seconds: float, now: Instant) -> None:
         """One message was applied in so many seconds, its share of a batch."""
         self.messages.labels(outcome.value).inc()
         if isinstance(message, Hint):
@@ -40,11 +40,11 @@ class Counting:
             return
         source = "signed" if message.is_verified else "unsigned"
         self.processing.labels(self.tenant, source, message.operation.value).observe(seconds)
-        if outcome is Outcome.FROM_THE_FUTURE:
+        if outcome is IngestResult.FROM_THE_FUTURE:
             return  # given up, and counted as that
         if outcome not in _UNCOUNTED:
             self.results.labels("ingest", noun_of(message.collection), Result.SUCCESS.value).inc()
-        if outcome is Outcome.APPLIED:
+        if outcome is IngestResult.APPLIED:
             self.age.observe(max(0.0, (now - to_microseconds(message.rev)) / SECOND))
 
     def result(self, routing_key: str, result: Result) -> None:
@@ -57,9 +57,9 @@ class Counting:
         self.result(routing_key, Result.FAILED)
 
 
-def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> Counting:
+def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> IngestionMetrics:
     """Registered once per program; ``results``: of the program (``records.results``)."""
-    return Counting(
+    return IngestionMetrics(
         tenant,
         metrics.counter("ingested_messages", "Messages applied, by what became of them", ["outcome"]),
         metrics.histogram("ingest_batch_seconds", "From lease to acknowledgement of a batch"),

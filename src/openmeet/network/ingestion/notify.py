@@ -14,7 +14,7 @@ from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Kind, Particulars
+from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 
 
 def is_news(before: Event, after: Event, now: Instant) -> bool:
@@ -37,7 +37,9 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
         return
     after = await events.by_id(tx, before.id)
     if after is not None and after.is_gone:
-        await attendance.event_changed(tx, _named(after, rev), Kind.EVENT_DELETED, by=after.author_id, before=before)
+        await attendance.event_changed(
+            tx, _named(after, rev), NotificationKind.EVENT_DELETED, by=after.author_id, before=before
+        )
 
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
@@ -46,22 +48,24 @@ async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
     if after is None or after.record_deleted_at is None or before.record_deleted_at is not None:
         return
     hosts = await hosts_of(tx, after)
-    about, named = Particulars(), _named(after, rev)
-    await notifications.tell(tx, hosts, Kind.RECORD_DELETED, after.id, named.revision, about, starts_at=after.starts_at)
+    about, named = NotificationDetails(), _named(after, rev)
+    await notifications.tell(
+        tx, hosts, NotificationKind.RECORD_DELETED, after.id, named.revision, about, starts_at=after.starts_at
+    )
 
 
-def _kind(before: Event, after: Event) -> Kind | None:
+def _kind(before: Event, after: Event) -> NotificationKind | None:
     if before.is_gone or after.is_gone:
         return None
     if after.is_cancelled != before.is_cancelled:
-        return Kind.EVENT_CANCELLED if after.is_cancelled else Kind.EVENT_REINSTATED
+        return NotificationKind.EVENT_CANCELLED if after.is_cancelled else NotificationKind.EVENT_REINSTATED
     if after.is_cancelled:
         return None
     differs = any(
         getattr(before, name) != getattr(after, name)
         for name in ("starts_at", "ends_at", "exact_place", "mode", "online_url")
     )
-    return Kind.EVENT_CHANGED if differs else None
+    return NotificationKind.EVENT_CHANGED if differs else None
 
 
 def _named(event: Event, rev: str) -> Event:

@@ -19,22 +19,22 @@ from groundwork.database.transaction import Transaction
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.publication import Reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.identities import queries as identities
-from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import OriginMark
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 # No event is edited so often: a greater counter is nobody's that counts.
 _MOST_EDITS: Final = 1_000_000
 
 
-async def recognise(tx: Transaction, instance: str, readings: Sequence[Reading]) -> set[str]:
+async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMessage]) -> set[str]:
     """Of records that nobody knows to be there, the uris of those that turn out to be ours; their rows know them from now on."""
     found: set[str] = set()
     for reading in readings:
@@ -68,14 +68,16 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
     if former is not None and former.subject_id != event.id:
         return False  # a copied mark: the address is that of another event
     is_back = former is not None and not former.is_there
-    if reach_of(event) is Reach.NOTHING and not is_back:
+    if reach_of(event) is PublishLevel.NOTHING and not is_back:
         return False
     # Counting goes on where the record is: a smaller number would say that it is older.
     revision = max(event.revision, version)
-    await publications.owe(tx, kind=Kind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision)
+    await publications.owe(
+        tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision
+    )
     if not await publication_moves.find_again(
         tx,
-        kind=Kind.EVENT,
+        kind=PublicationKind.EVENT,
         subject_id=event.id,
         did=message.did,
         uri=message.uri,

@@ -17,22 +17,22 @@ from openmeet.domain.attendance import merge
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.model import Event, Origin
+from openmeet.domain.events.model import Event, RecordOrigin
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import notify, pending, rsvps
 from openmeet.network.ingestion.events import Here, without_own_links
-from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.ingestion.rsvps import Answering
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.seen import Seen, Standing
-from openmeet.network.records.succession import Succession, read_succession
+from openmeet.network.records.seen import RecordState, SeenRecord
+from openmeet.network.records.succession import RecordSuccession, read_succession
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind
 
 _ANSWERED_TWICE: Final = """
     select did from records where subject_uri = :uri and collection in :collections and standing in ('mapped', 'parked')
@@ -40,7 +40,7 @@ _ANSWERED_TWICE: Final = """
 """
 
 
-def named_by(readings: Sequence[Reading]) -> set[str]:
+def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
     """The other records that versions of events name: what is locked with them."""
     said = [read_succession(one.record) for one in readings if one.event is not None and _says_any(one.record)]
     return {uri for one in said for uri in (one.successor, *one.predecessors) if uri}
@@ -52,7 +52,7 @@ async def follow(tx: Transaction, here: Here, uri: str, record: Mapping[str, obj
         return
     said = read_succession(record)
     if said.successor and await seen.find(tx, said.successor) is None:
-        await owe_many(tx, Debt.FETCH_SUBJECT, [(said.successor, 1, tx.now)])
+        await owe_many(tx, JobKind.FETCH_SUBJECT, [(said.successor, 1, tx.now)])
     for old, new in [*((before, uri) for before in said.predecessors), (uri, said.successor)]:
         await _step(tx, here, old, new)
 
@@ -71,28 +71,30 @@ async def _step(tx: Transaction, here: Here, old: str, new: str) -> None:
 
 
 async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
-    is_from_there = {kept.origin, gone.origin} == {Origin.NETWORK} and not (kept.is_gone or gone.is_gone)
+    is_from_there = {kept.origin, gone.origin} == {RecordOrigin.NETWORK} and not (kept.is_gone or gone.is_gone)
     return (
         is_from_there
-        and not await publications.promised_among(tx, Kind.EVENT, [kept.id, gone.id])
+        and not await publications.promised_among(tx, PublicationKind.EVENT, [kept.id, gone.id])
         and await merge.may_take_all(tx, kept)
     )
 
 
-async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: Seen) -> None:
+async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: SeenRecord) -> None:
     """The event that was known first goes on with the new record; what was made of that alone is gone."""
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
     await ownership.give_up_record(tx, gone.id)
-    await publication_moves.note(tx, Kind.EVENT, kept.id, old, is_authors=True)
-    await publication_moves.hand_on(tx, Kind.EVENT, gone.id, kept.id)
+    await publication_moves.note(tx, PublicationKind.EVENT, kept.id, old, is_authors=True)
+    await publication_moves.hand_on(tx, PublicationKind.EVENT, gone.id, kept.id)
     await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, kept.id, author_id)
     read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
     said = without_own_links(read.event, here)
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=said)
     await notify.of_change(tx, kept, kept.id, newest.rev)
-    await seen.move_answers(tx, [one.uri for one in await publication_moves.of(tx, Kind.EVENT, kept.id)], new)
+    await seen.move_answers(
+        tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, kept.id)], new
+    )
     both = await merge.join(tx, gone.id, kept.id)
     # What waited for either of the two waits for nothing any more.
     await pending.count_in(tx, {new: kept.id})
@@ -106,11 +108,11 @@ async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:
     return {one.did for some in found.values() for one in some}
 
 
-def _said_in(known: Seen) -> Succession:
-    if known.standing is not Standing.MAPPED or known.body is None:
-        return Succession()
+def _said_in(known: SeenRecord) -> RecordSuccession:
+    if known.standing is not RecordState.MAPPED or known.body is None:
+        return RecordSuccession()
     record = cbor.decode(known.body)
-    return read_succession(record) if isinstance(record, dict) else Succession()
+    return read_succession(record) if isinstance(record, dict) else RecordSuccession()
 
 
 def _says_any(record: Mapping[str, object]) -> bool:

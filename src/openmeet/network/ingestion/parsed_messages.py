@@ -10,14 +10,14 @@ from groundwork.clock import Instant
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES, EventRead, read_event
 from openmeet.network.records.group import GroupRead, read_group
-from openmeet.network.records.group_statements import Statement, read_statement
+from openmeet.network.records.group_statements import GroupStatement, read_statement
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.rsvp import RsvpRead, read_rsvp
 from openmeet.network.records.series import SeriesRead, read_series
 
 
-class Outcome(StrEnum):
+class IngestResult(StrEnum):
     """What became of one message; the label of a metric."""
 
     APPLIED = "applied"
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedMessage:
     """One of those between ``message`` and ``record`` is set for a put, no more; ``record`` is what was decoded, if it is a map."""
 
     message: RecordMessage
@@ -40,7 +40,7 @@ class Reading:
     rsvp: RsvpRead | None = None
     series: SeriesRead | None = None
     group: GroupRead | None = None
-    statement: Statement | None = None
+    statement: GroupStatement | None = None
     reason: str = ""
     record: Mapping[str, object] = field(default_factory=dict)
 
@@ -54,28 +54,30 @@ class Reading:
         return None if self.message.collection in RSVPS else self.message.uri
 
 
-def read(message: RecordMessage, now: Instant) -> Reading:
+def read(message: RecordMessage, now: Instant) -> ParsedMessage:
     """What a message says; why it says nothing, where its record cannot be understood."""
     if message.body is None:
-        return Reading(message)
+        return ParsedMessage(message)
     if len(message.body) > MAX_RECORD_BYTES:
-        return Reading(message, reason=f"The record has more than {MAX_RECORD_BYTES} bytes.")
+        return ParsedMessage(message, reason=f"The record has more than {MAX_RECORD_BYTES} bytes.")
     try:
         value = cbor.decode(message.body)
         record = value if isinstance(value, dict) else {}
         if message.collection in EVENTS:
             event = read_event(message.collection, value, rkey=message.rkey, indexed_at=now)
-            return Reading(message, event=event, record=record)
+            return ParsedMessage(message, event=event, record=record)
         if message.collection in RSVPS:
-            return Reading(message, rsvp=read_rsvp(message.collection, value, rkey=message.rkey), record=record)
+            return ParsedMessage(message, rsvp=read_rsvp(message.collection, value, rkey=message.rkey), record=record)
         if message.collection in SERIES_COLLECTIONS:
-            return Reading(message, series=read_series(message.collection, value), record=record)
+            return ParsedMessage(message, series=read_series(message.collection, value), record=record)
         if message.collection in GROUP_COLLECTIONS:
-            return Reading(message, group=read_group(message.collection, value), record=record)
+            return ParsedMessage(message, group=read_group(message.collection, value), record=record)
         if message.collection in OF_GROUPS:
-            return Reading(message, statement=read_statement(message.collection, message.did, value), record=record)
+            return ParsedMessage(
+                message, statement=read_statement(message.collection, message.did, value), record=record
+            )
     except Unmappable as wrong:
-        return Reading(message, reason=wrong.why)
+        return ParsedMessage(message, reason=wrong.why)
     except Malformed as wrong:
-        return Reading(message, reason=f"The record is not valid data: {wrong.why}.")
-    return Reading(message, reason="Records of this collection are not understood here.")
+        return ParsedMessage(message, reason=f"The record is not valid data: {wrong.why}.")
+    return ParsedMessage(message, reason="Records of this collection are not understood here.")

@@ -13,21 +13,21 @@ from groundwork.outbox.jobs import owe_many, settle_given_up
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion import dead_letters, rsvps
-from openmeet.network.ingestion.dead_letters import Step
+from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.rsvps import Answering
 from openmeet.network.records import seen
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 
 async def park(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
     """The events of these answers are not here: each is asked for once, however many answers wait. ``waited_for``: as in a batch."""
     waited_for.update(subjects)
-    await owe_many(tx, Debt.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
+    await owe_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
 async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
     """The events with these records are here: answers that waited for them count. If fetching one was given up, it has come otherwise."""
-    await settle_given_up(tx, Debt.FETCH_SUBJECT, uris)
+    await settle_given_up(tx, JobKind.FETCH_SUBJECT, uris)
     wanted = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(wanted)
     await count_in(tx, await by_record.ids_with(tx, wanted))
@@ -45,7 +45,7 @@ async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: s
     waiting = await seen.parked_for(tx, sorted(event_ids))
     waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
-    await dead_letters.healed(tx, Step.COUNTING, [answer.uri for answer in waiting])
+    await dead_letters.healed(tx, FailedStep.COUNTING, [answer.uri for answer in waiting])
     pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
     await rsvps.derive_each(tx, [Answering(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 

@@ -16,20 +16,20 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from groundwork.outbox import retry
 from groundwork.outbox.jobs import owe_again
-from groundwork.outbox.retry import Policy
+from groundwork.outbox.retry import RetryPolicy
 from groundwork.queue.contract import Delivery, Queue
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import stopwatch
 from openmeet.network.ingestion import reevaluate
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.metrics import Counting
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.metrics import IngestionMetrics
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.retry import take_without_waiting
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 # A transaction may last two seconds; a record takes about half a millisecond, where the machine is not busy with something else.
 BATCH = 400
@@ -37,7 +37,7 @@ BATCH = 400
 _FIRST_BATCH = 50
 _BATCH_SECONDS = 0.5
 LEASE_SECONDS = 60.0
-POLICY = Policy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
+POLICY = RetryPolicy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
 # Failures that may pass (a store that is away) are tried for about two hours, then a person must look.
 PASSING_TRIES = 30
 
@@ -49,7 +49,7 @@ class Processor:
     db: Database
     queue: Queue
     here: Here
-    counting: Counting
+    counting: IngestionMetrics
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -114,14 +114,16 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
     for (_, message), outcome in zip(batch, outcomes, strict=True):
         processor.counting.settled(message, outcome, seconds, now)
     refused = [
-        delivery for (delivery, _), outcome in zip(batch, outcomes, strict=True) if outcome is Outcome.FROM_THE_FUTURE
+        delivery
+        for (delivery, _), outcome in zip(batch, outcomes, strict=True)
+        if outcome is IngestResult.FROM_THE_FUTURE
     ]
     for delivery in refused:
         await _bury(processor, delivery, "The rev lies more than five minutes in the future.")
     await processor.queue.ack([delivery for delivery, _ in batch if delivery not in refused])
 
 
-async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
+async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
     try:
         return await _apply(processor, messages)
     except Exception as failure:
@@ -131,7 +133,7 @@ async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage 
         return await take_without_waiting(processor.db, processor.here, first, failure)
 
 
-async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[Outcome]:
+async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
     records = [message for message in messages if isinstance(message, RecordMessage)]
     hints = [message for message in messages if isinstance(message, Hint)]
     # A batch is some forty statements, on SQLite more; each would be a hop between threads of its own. Hints lock answers and events
@@ -139,7 +141,7 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
     applied = iter(await in_one_hop(processor.db, lambda tx: apply(tx, processor.here, records)) if records else [])
     if hints:
         await in_one_hop(processor.db, lambda tx: _ask(tx, hints))
-    return [next(applied) if isinstance(message, RecordMessage) else Outcome.APPLIED for message in messages]
+    return [next(applied) if isinstance(message, RecordMessage) else IngestResult.APPLIED for message in messages]
 
 
 async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
@@ -151,8 +153,8 @@ async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
     # A read may have brought what was missed before the stream told of it.
     await reevaluate.reconsider_missed(tx, revs, locked)
-    await owe_again(tx, Debt.BACKFILL, {hint.did for hint in unread})
-    await owe_again(tx, Debt.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY})
+    await owe_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})
+    await owe_again(tx, JobKind.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY})
 
 
 async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from at_protocol.repo.proof import Proven
+from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import Failure, InvalidInput
@@ -12,9 +12,9 @@ from groundwork.http.client import AnswerTooLarge
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.host_budgets import SpendOnHost, spend_on_home
-from openmeet.network.records.message import Operation, RecordMessage
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.read import BadProof, prove_record
+from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.read import BadRecordProof, prove_record
 
 # Proofs of one repository that are asked for side by side.
 SIDE_BY_SIDE = 4
@@ -29,7 +29,7 @@ class Proofs:
     ended_by: Failure | None
 
 
-async def prove(network: Network, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
+async def prove(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
     """The record, or its absence, as of the repository's present commit; None where the proof leaves the record out.
 
     Raises TooMany where the host was asked often enough for now, InvalidInput where this is not the uri of one record, and what
@@ -42,7 +42,7 @@ async def prove(network: Network, uri: AtUri, spend_on_host: SpendOnHost) -> Rec
     return message_of(uri, await prove_record(network, did, uri.collection, uri.rkey))
 
 
-async def prove_each(network: Network, uris: Sequence[str], spend_on_host: SpendOnHost) -> Proofs:
+async def prove_each(network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost) -> Proofs:
     """Prove records of one repository; what concerns one record alone stops none of the others."""
     slots = asyncio.Semaphore(SIDE_BY_SIDE)
     ended_by: Failure | None = None
@@ -54,13 +54,13 @@ async def prove_each(network: Network, uris: Sequence[str], spend_on_host: Spend
                 return None
             try:
                 message = await prove(network, parse_at_uri(uri), spend_on_host)
-            except (BadProof, AnswerTooLarge) as bad:
+            except (BadRecordProof, AnswerTooLarge) as bad:
                 log.warning("record.not_proven", uri=uri, reason=bad.why)
                 return Failed(uri, "", bad)
             except Failure as failure:
                 ended_by = failure
                 return None
-            return message or Failed(uri, "", BadProof("The proof leaves the record out."))
+            return message or Failed(uri, "", BadRecordProof("The proof leaves the record out."))
 
     found = await asyncio.gather(*(one(uri) for uri in uris))
     return Proofs(
@@ -70,7 +70,7 @@ async def prove_each(network: Network, uris: Sequence[str], spend_on_host: Spend
     )
 
 
-def message_of(uri: AtUri, proven: Proven) -> RecordMessage | None:
+def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage | None:
     """What a proof says, as a message of its commit; None where it leaves the record out."""
     is_cut = proven.cid is not None and proven.record is None
     if is_cut or proven.commit.rev is None or uri.collection is None or uri.rkey is None:
@@ -80,7 +80,7 @@ def message_of(uri: AtUri, proven: Proven) -> RecordMessage | None:
         collection=uri.collection,
         rkey=uri.rkey,
         rev=proven.commit.rev,
-        operation=Operation.DELETE if proven.cid is None else Operation.UPDATE,
+        operation=RecordOperation.DELETE if proven.cid is None else RecordOperation.UPDATE,
         cid=None if proven.cid is None else str(proven.cid),
         body=proven.record,
         is_verified=True,

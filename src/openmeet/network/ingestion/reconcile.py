@@ -21,13 +21,21 @@ from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Database, Engine, Reader
 from groundwork.errors import Failure, TooMany
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import dead_letters, discrepancies, repair
 from openmeet.network.ingestion.backfill import list_repository, note_read, take_listed
 from openmeet.network.ingestion.content_check import differing
-from openmeet.network.ingestion.dead_letters import Failed, Step
-from openmeet.network.ingestion.discrepancies import Discrepancy, Facts, Found, Kept, Promised, compare, in_order
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep
+from openmeet.network.ingestion.discrepancies import (
+    Discrepancy,
+    KeptRecord,
+    Promised,
+    RecordDiscrepancy,
+    RepositoryFacts,
+    compare,
+    in_order,
+)
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.host_budgets import SpendOnHost, unlimited
 from openmeet.network.ingestion.listing import Listing
@@ -43,8 +51,8 @@ from openmeet.network.records.collections import (
     SERIES_COLLECTIONS,
 )
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.seen import Standing
-from openmeet.network.repositories.clients import Network
+from openmeet.network.records.seen import RecordState
+from openmeet.network.repositories.clients import NetworkClients
 
 T = TypeVar("T")
 
@@ -113,8 +121,8 @@ class Reconciled:
 
     did: Did
     records: int | None
-    repaired: Sequence[Found]
-    standing: Sequence[Found]
+    repaired: Sequence[RecordDiscrepancy]
+    standing: Sequence[RecordDiscrepancy]
     failed: Sequence[Failed] = ()
 
     @property
@@ -124,7 +132,7 @@ class Reconciled:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class ReconcileOptions:
     """How repositories are asked. ``proves_each``: each record is proven again, and not only those that seem to have changed.
 
     ``pause`` waits so many seconds where a host was asked often enough for now; None: the comparison ends with TooMany instead.
@@ -137,23 +145,23 @@ class Asking:
     progress: Callable[[int, int], object] = lambda _done, _all: None
 
 
-def reconcile_payer(db: Database, network: Network, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+def reconcile_payer(db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
     """The payer of ``Debt.RECONCILE``; the subject is the DID."""
 
-    async def pay(debt: Debt) -> None:
-        await reconcile(db, network, here, parse_did(debt.subject), asking=Asking(spend_on_host))
+    async def pay(debt: Job) -> None:
+        await reconcile(db, network, here, parse_did(debt.subject), asking=ReconcileOptions(spend_on_host))
 
     return pay
 
 
 async def reconcile(
     db: Database,
-    network: Network,
+    network: NetworkClients,
     here: Here,
     did: Did,
     *,
     is_dry_run: bool = False,
-    asking: Asking = Asking(),
+    asking: ReconcileOptions = ReconcileOptions(),
 ) -> Reconciled:
     """Compare, repair, count. A dry run changes and counts nothing; all that it found then still stands.
 
@@ -188,7 +196,7 @@ async def reconcile(
     standing = [one for one in counted if (one.uri, one.kind) in left]
     async with db.transaction() as tx:
         await discrepancies.note(tx, did, repaired, standing)
-        await dead_letters.settle(tx, did, Step.MENDING, CONCERNING, unmended)
+        await dead_letters.settle(tx, did, FailedStep.MENDING, CONCERNING, unmended)
     for one in counted:
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
@@ -196,17 +204,19 @@ async def reconcile(
     return Reconciled(did, len(there), repaired, standing, [*taken.failed, *unmended])
 
 
-async def _compare(db: Database, here: Here, did: Did, there: Mapping[str, str], rev: Tid) -> list[Found]:
+async def _compare(db: Database, here: Here, did: Did, there: Mapping[str, str], rev: Tid) -> list[RecordDiscrepancy]:
     """What disagrees, in the order of uris; nothing is changed."""
     facts = await _facts(db, did)
     found = compare(there, rev, facts)
     disagreeing = {one.uri for one in found}
-    mapped = [uri for uri, one in facts.kept.items() if one.standing is Standing.MAPPED and one.rev <= rev]
+    mapped = [uri for uri, one in facts.kept.items() if one.standing is RecordState.MAPPED and one.rev <= rev]
     contents = [uri for uri in sorted(mapped) if uri in there and uri not in disagreeing]
     return in_order([*found, *await differing(db, here, did, contents, is_dry_run=True)])
 
 
-async def _proven(db: Database, network: Network, did: Did, listing: Listing, asking: Asking) -> list[RecordMessage]:
+async def _proven(
+    db: Database, network: NetworkClients, did: Did, listing: Listing, asking: ReconcileOptions
+) -> list[RecordMessage]:
     """Every record that is listed, or that should be, with its proof. Those that cannot be proven are left out."""
     async with db.reader() as reader:
         expected = await repository_state.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
@@ -224,7 +234,7 @@ async def _proven(db: Database, network: Network, did: Did, listing: Listing, as
     return messages
 
 
-async def _patiently(asking: Asking, work: Callable[[], Awaitable[T]]) -> T:
+async def _patiently(asking: ReconcileOptions, work: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await work()
@@ -232,7 +242,7 @@ async def _patiently(asking: Asking, work: Callable[[], Awaitable[T]]) -> T:
             await _wait_or_raise(asking, busy)
 
 
-async def _wait_or_raise(asking: Asking, failure: Failure | None) -> None:
+async def _wait_or_raise(asking: ReconcileOptions, failure: Failure | None) -> None:
     if failure is None:
         return
     if not isinstance(failure, TooMany) or asking.pause is None:
@@ -246,7 +256,7 @@ async def written_to(reader: Reader) -> list[Did]:
     return [parse_did(row["did"]) for row in rows]
 
 
-async def _facts(db: Database, did: Did) -> Facts:
+async def _facts(db: Database, did: Did) -> RepositoryFacts:
     async with db.reader() as reader:
         kept = await reader.fetch(KEPT, did=did)
         promised = await reader.fetch(PROMISED, did=did)
@@ -260,8 +270,8 @@ async def _facts(db: Database, did: Did) -> Facts:
             statements=sorted(GROUP_STATEMENTS),
         )
         recordless = await reader.fetch(RECORDLESS[reader.engine], did=did)
-    return Facts(
-        {row["uri"]: Kept(row["cid"], row["rev"], Standing(row["standing"])) for row in kept},
+    return RepositoryFacts(
+        {row["uri"]: KeptRecord(row["cid"], row["rev"], RecordState(row["standing"])) for row in kept},
         {row["uri"]: Promised(row["base_cid"], row["base_rev"] or "") for row in promised},
         [row["uri"] for row in rowless],
         [row["uri"] for row in recordless],
@@ -275,17 +285,22 @@ async def _is_first(db: Database, did: Did) -> bool:
     return row is None or row["synced_at"] is None
 
 
-async def _worth_counting(db: Database, found: Sequence[Found]) -> list[Found]:
+async def _worth_counting(db: Database, found: Sequence[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
     """Answers to events that nobody has seen are forgotten and met again: that is their life, and no disagreement."""
     missing = [one.uri for one in found if one.kind is Discrepancy.RECORD_MISSING]
     async with db.reader() as reader:
         known = await seen.find_many(reader, missing)
-    parked = {uri for uri, one in known.items() if one.standing is Standing.PARKED}
+    parked = {uri for uri, one in known.items() if one.standing is RecordState.PARKED}
     return [one for one in found if one.uri not in parked]
 
 
 async def _repair(
-    db: Database, network: Network, here: Here, did: Did, found: Sequence[Found], asking: Asking
+    db: Database,
+    network: NetworkClients,
+    here: Here,
+    did: Did,
+    found: Sequence[RecordDiscrepancy],
+    asking: ReconcileOptions,
 ) -> list[Failed]:
     """Rows of this site that the read alone does not mend: it brings nothing new about them. What failed for a reason of its own."""
     failed: dict[str, Failed] = {}
@@ -302,7 +317,9 @@ async def _repair(
     return list(failed.values())
 
 
-async def _mend(db: Database, network: Network, here: Here, did: Did, one: Found, asking: Asking) -> None:
+async def _mend(
+    db: Database, network: NetworkClients, here: Here, did: Did, one: RecordDiscrepancy, asking: ReconcileOptions
+) -> None:
     """Absence must be proven."""
     match one.kind:
         case Discrepancy.ROW_MISSING | Discrepancy.PUBLICATION_DIFFERS:

@@ -19,14 +19,14 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, NotFound
 from groundwork.telemetry.logs import log
 from groundwork.workers.pool import WorkerPool
-from groundwork.workers.quota import Payer
+from groundwork.workers.quota import QuotaHolder
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Size, prepare
 from openmeet.network.records import seen
 from openmeet.network.records.group import read_avatar
 from openmeet.network.records.places import MediaIn, read_media
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 # After a failure nobody is asked again for so long, however often the page is opened.
 ABSENT_FOR: Final = 10 * MINUTE
@@ -62,7 +62,7 @@ async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
 class RecordPictures:
     """Fetches each picture once; what failed is not asked for again for a while."""
 
-    def __init__(self, network: Network, store: BlobStore, workers: WorkerPool) -> None:
+    def __init__(self, network: NetworkClients, store: BlobStore, workers: WorkerPool) -> None:
         self.store = store
         self._workers = workers
         self._network = network
@@ -109,6 +109,6 @@ class RecordPictures:
             if str(Cid.for_raw(answer.body)) != cid:
                 raise NotFound("The PDS sent other bytes than the record names.")
             # At the expense of its author: whoever looks at the page has not sent it.
-            made = await self._workers.run(partial(prepare, answer.body), payers=[Payer(f"did:{did}")])
+            made = await self._workers.run(partial(prepare, answer.body), payers=[QuotaHolder(f"did:{did}")])
         for size, body in made.bodies.items():
             await put(self.store, stored_as(cid, size), body)

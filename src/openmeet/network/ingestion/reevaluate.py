@@ -18,19 +18,19 @@ from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion import merge_decisions, rsvps
 from openmeet.network.ingestion.events import moment_of_rev
-from openmeet.network.ingestion.merge_decisions import Brought
+from openmeet.network.ingestion.merge_decisions import EarlierDecision
 from openmeet.network.ingestion.rsvps import DELETED, FIELD, facts_of
-from openmeet.network.ingestion.three_way_merge import Side, most_recent
+from openmeet.network.ingestion.three_way_merge import MergeSide, most_recent
 from openmeet.network.records import seen
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import written_at
-from openmeet.network.records.seen import Seen
+from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox import publication_echoes, publication_leases
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
-async def reconsider_with(tx: Transaction, message: RecordMessage, known: Seen | None) -> None:
+async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
     """A read has brought this very version before, or its deletion: now it is known when that was made."""
     if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
         return
@@ -39,7 +39,7 @@ async def reconsider_with(tx: Transaction, message: RecordMessage, known: Seen |
         await _reconsider(tx, message.did, decision, known, message.rev)
 
 
-async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dict[str, Seen]:
+async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dict[str, SeenRecord]:
     """The answers that ``reconsider_missed`` may decide anew, by uri: all of them locked before all of their events, as batches do, so
     at the beginning of a transaction that has locked nothing yet.
     """
@@ -53,7 +53,9 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
     return known
 
 
-async def reconsider_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]], locked: Mapping[str, Seen]) -> None:
+async def reconsider_missed(
+    tx: Transaction, missed: Iterable[tuple[Did, Tid]], locked: Mapping[str, SeenRecord]
+) -> None:
     """Before each of these revs something in its repository was changed, and nobody announces what: so was what reads have
     brought since. The first of them that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
     """
@@ -67,19 +69,19 @@ async def reconsider_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]], 
                 await _reconsider(tx, did, decision, known, rev)
 
 
-async def _reconsider(tx: Transaction, did: Did, decision: Brought, known: Seen, rev: str) -> None:
+async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, known: SeenRecord, rev: str) -> None:
     event_id = None if known.subject_uri is None else await by_record.id_with(tx, known.subject_uri)
     if event_id is None or known.subject_uri is None:
         return
     person, _ = await rsvps.answers_of(tx, did, known.subject_uri)
     mine = await attendance_queries.find(tx, event_id, person.user_id)
-    owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
+    owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if mine is None or owned is None or owned.revision != decision.ours_revision:
         return  # something else has been said here since
     side = most_recent(facts_of(owned, owned.edited_at, moment_of_rev(rev, tx.now)))
     if side is decision.result:
         return
-    if side is Side.OURS:
+    if side is MergeSide.OURS:
         revision = await attendance.stand_again(
             tx, mine.id, AttendanceStatus(decision.ours), answered_at=owned.edited_at
         )
@@ -91,15 +93,15 @@ async def _reconsider(tx: Transaction, did: Did, decision: Brought, known: Seen,
 async def _give_way(
     tx: Transaction,
     did: Did,
-    decision: Brought,
+    decision: EarlierDecision,
     subject_uri: str,
     event_id: EventId,
     mine: Attendance,
-    owned: Publication,
+    owned: LeasedPublication,
 ) -> bool:
     """It stood again by a commit that was not the one; False where it is on its way to the repository by now."""
     is_deleted = decision.theirs == DELETED
-    if owned.state is State.SENDING or (is_deleted and owned.uri is not None):
+    if owned.state is PublicationState.SENDING or (is_deleted and owned.uri is not None):
         return False
     await publication_echoes.give_up_revision(tx, owned)
     if is_deleted:

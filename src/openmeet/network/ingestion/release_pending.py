@@ -6,17 +6,17 @@ from typing import Final
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import reevaluation
 from openmeet.domain.events import by_record
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import dead_letters, pending
-from openmeet.network.ingestion.dead_letters import Failed, Step, is_of_record
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep, is_of_record
 from openmeet.network.ingestion.retry import MOST_ASIDE
 from openmeet.network.records import seen
 from openmeet.network.records.links import current_subject
-from openmeet.network.records.seen import Seen
+from openmeet.network.records.seen import SeenRecord
 
 # What is parked is capped per author (``records.seen``), so this is little. An event that is not here is fetched for whoever waits.
 _PARKED_HERE: Final = """
@@ -32,7 +32,7 @@ _PARKED_HERE: Final = """
 def waiting_payer(db: Database) -> Payer:
     """The payer of ``Debt.WAITING_ANSWERS``; the subject is a person."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         await look_again(db, UserId(debt.subject))
 
     return pay
@@ -61,7 +61,7 @@ async def count_waiting(db: Database, uri: str) -> bool:
             raise
     async with db.transaction() as tx:
         current = await current_subject(tx, uri)
-        waiting: dict[str, list[Seen]] = {}
+        waiting: dict[str, list[SeenRecord]] = {}
         for one in await seen.parked_for(tx, sorted({current, uri})):
             waiting.setdefault(one.did, []).append(one)
     failed: list[Failed] = []
@@ -76,7 +76,7 @@ async def count_waiting(db: Database, uri: str) -> bool:
         if len(failed) > MOST_ASIDE:
             raise failed[-1].failure
     async with db.transaction() as tx:
-        await dead_letters.put(tx, Step.COUNTING, failed)
+        await dead_letters.put(tx, FailedStep.COUNTING, failed)
     return True
 
 

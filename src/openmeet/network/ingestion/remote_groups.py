@@ -17,22 +17,22 @@ from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import leave_network_group, set_network_group
-from openmeet.domain.events.model import Event, EventId, Origin
+from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.groups import actions, invitation_queries, notify, queries, record_queries, rules
 from openmeet.domain.groups.model import (
     INSIDE,
-    Act,
     Group,
     GroupDetails,
     GroupId,
+    GroupLogAction,
+    GroupRole,
     GroupSlug,
     JoinPolicy,
     Keeping,
     Membership,
     OnNetwork,
-    Role,
 )
-from openmeet.domain.groups.record_queries import Said
+from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.moderation.blocks import must_be_welcome
@@ -40,15 +40,15 @@ from openmeet.domain.slugs import new_slug
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion import local_groups
-from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.group import GroupRead, read_group
-from openmeet.network.records.group_statements import Saying, Statement, read_link
+from openmeet.network.records.group_statements import GroupStatement, StatementKind, read_link
 from openmeet.network.records.reader import Unmappable
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.seen import RecordState
 from openmeet.outbox import publication_leases, publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 # What is looked through when a group comes after what is said of it; whoever says more is read with their next record.
 MOST: Final = 500
@@ -115,10 +115,10 @@ async def remove(tx: Transaction, uri: str) -> None:
         await _look_at_all(tx, later)
 
 
-async def take_in(tx: Transaction, did: Did, uri: str, statement: Statement) -> None:
+async def take_in(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
     """A repository says something about a group: what follows from it together with what others say."""
     before = await record_queries.find(tx, uri)
-    said = Said(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
+    said = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
     if before == said:
         return
     await record_queries.put(tx, statement.saying.value, said)
@@ -127,7 +127,7 @@ async def take_in(tx: Transaction, did: Did, uri: str, statement: Statement) -> 
     await _follow_up(tx, statement.saying, said, is_new=True)
 
 
-async def take_out(tx: Transaction, saying: Saying, uri: str) -> None:
+async def take_out(tx: Transaction, saying: StatementKind, uri: str) -> None:
     """A repository says it no more."""
     before = await record_queries.forget(tx, uri)
     if before is not None:
@@ -136,7 +136,7 @@ async def take_out(tx: Transaction, saying: Saying, uri: str) -> None:
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """The account behind a DID is gone: what it said of groups and members, and the groups that it held."""
-    for saying in Saying:
+    for saying in StatementKind:
         for said in await record_queries.erase_of(tx, did, saying.value):
             await _follow_up(tx, saying, said, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
@@ -154,7 +154,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
         await leave_network_group(tx, group_id)
 
 
-def named_by(readings: Iterable[Reading]) -> set[str]:
+def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
     """Groups that events among these name: of the two, whoever comes second sees the other."""
     return {read_link(one.record) for one in readings if one.event is not None} - {""}
 
@@ -168,14 +168,14 @@ async def attribute(tx: Transaction, event_id: EventId) -> None:
     """An event from the network is a group's where both say so; else it is nobody's."""
     event = await events.by_id(tx, event_id)
     known = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
-    if event is None or known is None or event.origin is not Origin.NETWORK:
+    if event is None or known is None or event.origin is not RecordOrigin.NETWORK:
         return
     named = read_link(_record(known.body))
     group = await record_queries.by_record(tx, named) if named else None
     is_theirs = group is not None and group.is_read_only and group.deleted_at is None
     if group is not None and is_theirs:
         is_same = parse_at_uri(named).authority == known.did
-        listed = await record_queries.about(tx, Saying.EVENT.value, [named], [known.uri])
+        listed = await record_queries.about(tx, StatementKind.EVENT.value, [named], [known.uri])
         is_theirs = is_same or bool(listed)
     await set_network_group(tx, event_id, group.id if group is not None and is_theirs else None)
 
@@ -196,15 +196,15 @@ async def continues(reader: Reader, uri: str) -> list[str]:
     return found
 
 
-async def _follow_up(tx: Transaction, saying: Saying, said: Said, *, is_new: bool) -> None:
-    if saying is Saying.EVENT:
+async def _follow_up(tx: Transaction, saying: StatementKind, said: MembershipStatement, *, is_new: bool) -> None:
+    if saying is StatementKind.EVENT:
         event = await events.by_record_uri(tx, said.about)
         if event is not None:
             await attribute(tx, event.id)
         return
     group = await record_queries.by_any_record(tx, said.group_uri)
     if group is not None and not group.is_read_only:
-        if saying is Saying.MEMBERSHIP:
+        if saying is StatementKind.MEMBERSHIP:
             await (_ask if is_new else _withdraw)(tx, group, said)
         if is_new:
             await local_groups.meet(tx, group, said.about)
@@ -222,7 +222,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
         return
     behind = await identity_queries.of_person_with(tx, did)
     dids = [str(one.did) for one in behind] or [did]
-    said = await record_queries.about(tx, Saying.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
+    said = await record_queries.about(tx, StatementKind.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
     user_id = behind[0].user_id if behind else None
     mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
     # What was written from here counts as long as its member wants it, also while it is being taken back.
@@ -231,7 +231,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     answered = {one.uri: one for one in said}
     accepted = [
         one
-        for one in await record_queries.about(tx, Saying.ACCEPTANCE.value, [uri], dids)
+        for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in answered and answered[one.refers_to].about == one.about
     ]
     if accepted and locked.deleted_at is None:
@@ -243,11 +243,13 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
         await _put_outside(tx, mine, has_said=bool(said))
 
 
-async def _put_inside(tx: Transaction, group: Group, user_id: UserId, mine: Membership | None, by: Said) -> None:
-    standing = mine or queries.new_membership(tx.now, group.id, user_id, Role.MEMBER)
+async def _put_inside(
+    tx: Transaction, group: Group, user_id: UserId, mine: Membership | None, by: MembershipStatement
+) -> None:
+    standing = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.MEMBER)
     after = replace(
         standing,
-        role=Role.MEMBER,
+        role=GroupRole.MEMBER,
         network_role=by.role,
         statement_uri=by.refers_to,
         joined_at=standing.joined_at or tx.now,
@@ -256,7 +258,7 @@ async def _put_inside(tx: Transaction, group: Group, user_id: UserId, mine: Memb
         return
     before = None if mine is None else mine.network_role if mine.role in INSIDE else mine.role
     await queries.put_member(tx, replace(after, revision=after.revision + (0 if mine is None else 1)))
-    act = Act.ACCEPTED if before not in INSIDE else Act.ROLE_CHANGED
+    act = GroupLogAction.ACCEPTED if before not in INSIDE else GroupLogAction.ROLE_CHANGED
     await invitation_queries.log(
         tx, group.id, user_id, act, by=group.owner_id, before=before, after=by.role, note=by.uri
     )
@@ -264,15 +266,15 @@ async def _put_inside(tx: Transaction, group: Group, user_id: UserId, mine: Memb
 
 async def _put_outside(tx: Transaction, mine: Membership, *, has_said: bool) -> None:
     """Whoever said so from here, and still says so, asks again."""
-    role = Role.PENDING if has_said and mine.sync_enabled else Role.LEFT
+    role = GroupRole.PENDING if has_said and mine.sync_enabled else GroupRole.LEFT
     after = replace(mine, role=role, network_role=None, revision=mine.revision + 1)
     await queries.put_member(tx, after if has_said else replace(after, statement_uri=None))
-    act = Act.LEFT if not has_said else Act.REMOVED
+    act = GroupLogAction.LEFT if not has_said else GroupLogAction.REMOVED
     before = mine.network_role or mine.role
     await invitation_queries.log(tx, mine.group_id, mine.user_id, act, by=mine.user_id, before=before, after=role)
 
 
-async def _ask(tx: Transaction, group: Group, said: Said) -> None:
+async def _ask(tx: Transaction, group: Group, said: MembershipStatement) -> None:
     """Somebody says that they belong to a group of ours, or want to: its policy decides, and strangers wait for a yes.
 
     Who was banned stays out, and nobody's role changes.
@@ -283,9 +285,9 @@ async def _ask(tx: Transaction, group: Group, said: Said) -> None:
     user_id, is_here = await identities.who_wrote(tx, parse_did(said.did))
     mine = await queries.find_member(tx, locked.id, user_id)
     before = mine.role if mine else None
-    if before is Role.BANNED:
+    if before is GroupRole.BANNED:
         return
-    if before in INSIDE or before is Role.PENDING:
+    if before in INSIDE or before is GroupRole.PENDING:
         assert mine is not None  # noqa: S101  # who stands so has a standing
         await _note(tx, mine, said)
         return
@@ -296,40 +298,46 @@ async def _ask(tx: Transaction, group: Group, said: Said) -> None:
         return
     if not is_here and await record_queries.strangers_asking(tx, locked.id) >= MOST_ASKING:
         return
-    after = after if is_here else Role.PENDING
+    after = after if is_here else GroupRole.PENDING
     standing = replace(
         mine or queries.new_membership(tx.now, locked.id, user_id, after),
         answer="",
-        requested_at=tx.now if after is Role.PENDING else None,
+        requested_at=tx.now if after is GroupRole.PENDING else None,
         joined_at=tx.now if after in INSIDE else None,
         decided_by=None,
         decided_at=None,
         statement_uri=said.uri,
     )
-    act = Act.ASKED if after is Role.PENDING else Act.JOINED
+    act = GroupLogAction.ASKED if after is GroupRole.PENDING else GroupLogAction.JOINED
     saved = await actions.put(tx, standing, after, act, by=user_id, before=before)
-    if after is Role.PENDING and is_here:
+    if after is GroupRole.PENDING and is_here:
         await notify.of_request(tx, locked, saved)
 
 
-async def _withdraw(tx: Transaction, group: Group, said: Said) -> None:
+async def _withdraw(tx: Transaction, group: Group, said: MembershipStatement) -> None:
     """Deleting the statement is leaving; who owns the group stays, and is only named no more."""
     locked = await queries.lock(tx, group.id)
     mine = await record_queries.by_statement(tx, said.uri)
     if locked is None or mine is None:
         return
     without = replace(mine, statement_uri=None, sync_enabled=False, revision=mine.revision + 1)
-    if (mine.role in INSIDE and mine.role is not Role.OWNER) or mine.role is Role.PENDING:
-        await queries.put_member(tx, replace(without, role=Role.LEFT))
+    if (mine.role in INSIDE and mine.role is not GroupRole.OWNER) or mine.role is GroupRole.PENDING:
+        await queries.put_member(tx, replace(without, role=GroupRole.LEFT))
         await invitation_queries.log(
-            tx, mine.group_id, mine.user_id, Act.LEFT, by=mine.user_id, before=mine.role, after=Role.LEFT
+            tx,
+            mine.group_id,
+            mine.user_id,
+            GroupLogAction.LEFT,
+            by=mine.user_id,
+            before=mine.role,
+            after=GroupRole.LEFT,
         )
     else:
         await queries.put_member(tx, without)
-    await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
+    await publications.look_again(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
 
 
-async def _note(tx: Transaction, mine: Membership, said: Said) -> None:
+async def _note(tx: Transaction, mine: Membership, said: MembershipStatement) -> None:
     if mine.statement_uri is None:
         await queries.put_member(tx, replace(mine, statement_uri=said.uri, revision=mine.revision + 1))
 
@@ -338,9 +346,9 @@ async def _look_at_all(tx: Transaction, group: Group) -> None:
     """The group came after what is said of it, or says otherwise whom it continues."""
     uri = group.network.record_uri or ""
     named = [uri, *await continues(tx, uri)]
-    for did in await record_queries.subjects_in(tx, Saying.ACCEPTANCE.value, [uri], limit=MOST):
+    for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
-    listed = await record_queries.subjects_in(tx, Saying.EVENT.value, named[:1], limit=MOST)
+    listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, named[:1], limit=MOST)
     own = await repository_state.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await events.by_record_uri(tx, event_uri)
@@ -356,7 +364,7 @@ async def _that_continue(tx: Transaction, uri: str) -> Sequence[Group]:
 
 async def _group_at(reader: Reader, uri: str) -> GroupRead | None:
     known = await seen.find(reader, uri)
-    if known is None or known.body is None or known.standing is not Standing.MAPPED:
+    if known is None or known.body is None or known.standing is not RecordState.MAPPED:
         return None
     try:
         return read_group(known.collection, cbor.decode(known.body))

@@ -24,10 +24,10 @@ from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.series.record_settings import normal_name
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion.events import Version
-from openmeet.network.ingestion.parsed_messages import Reading
+from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records.collections import EVENT, SERIES_COLLECTIONS
 from openmeet.network.records.series import LinkRead, SeriesRead, read_link, read_native
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 # Records that one transaction reads: each is decoded.
 PIECE: Final = 500
@@ -52,7 +52,7 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
     """
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
     if len(rows) == PIECE:
-        await jobs.owe_many(tx, Debt.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
+        await jobs.owe_many(tx, JobKind.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
     found: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
     for row in rows:
         link = _link_in(bytes(row["body"]))
@@ -64,7 +64,7 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
 def claimed_dates_payer(db: Database) -> Payer:
     """The payer of ``Debt.CLAIMED_DATES``; the subject is the record of a series. Every piece is a transaction of its own."""
 
-    async def pay(debt: jobs.Debt) -> None:
+    async def pay(debt: jobs.Job) -> None:
         after: str | None = ""
         while after is not None:
             async with db.transaction() as tx:
@@ -115,7 +115,7 @@ async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, ap
         appeared.add(uri)
 
 
-def named_by(readings: Iterable[Reading]) -> set[str]:
+def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
     """Records of series that events among these name: of the two, whoever comes second sees the other."""
     links = (read_link(one.record) for one in readings if one.event is not None)
     return {link.uri for link in links if link is not None and _is_series(link.uri)}

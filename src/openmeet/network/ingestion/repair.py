@@ -19,11 +19,11 @@ from openmeet.network.records.group import read_group
 from openmeet.network.records.group_statements import OF_STATEMENTS, read_statement
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.row_lock import lock_row_of
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.seen import RecordState
 from openmeet.network.records.series import read_series
 from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationState
 
 
 async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forgets_base: bool = False) -> None:
@@ -33,7 +33,7 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forget
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
-    if known is None or known.standing is not Standing.MAPPED or known.cid is None or known.body is None:
+    if known is None or known.standing is not RecordState.MAPPED or known.cid is None or known.body is None:
         return
     version = Version(uri, did, known.collection, known.rkey, known.rev, known.cid, known.body)
     if known.collection in RSVPS:
@@ -47,7 +47,7 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forget
     if owned is not None and forgets_base:
         owned = replace(owned, base_body=None)
     record = cbor.decode(known.body)
-    if known.collection in EVENTS and (owned is None or owned.kind is publications.Kind.EVENT):
+    if known.collection in EVENTS and (owned is None or owned.kind is publications.PublicationKind.EVENT):
         read = read_event(known.collection, record, rkey=known.rkey, indexed_at=tx.now)
         await events.take_over(tx, here, version, read.event, owned)
         return
@@ -72,7 +72,7 @@ async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> N
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
-    if known is not None and known.standing is not Standing.TOMBSTONE:
+    if known is not None and known.standing is not RecordState.TOMBSTONE:
         return
     collection = parse_at_uri(uri).collection
     if collection in RSVPS:
@@ -92,7 +92,7 @@ async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> N
         if group is not None and group.is_read_only:
             await remote_groups.remove(tx, uri)
         elif group is not None:
-            await links.note(tx, publications.Kind.GROUP, group.id, uri=None, cid=None)
+            await links.note(tx, publications.PublicationKind.GROUP, group.id, uri=None, cid=None)
     else:
         series = await series_queries.by_record_uri(tx, uri)
         if series is not None and series.is_read_only:
@@ -107,7 +107,7 @@ async def give_up(tx: Transaction, uri: str, rev: str) -> None:
     Where the read has said so already, nothing is published any more and this changes nothing.
     """
     owned = await _owned(tx, uri)
-    if owned is None or owned.state is not State.PUBLISHED or (owned.base_rev or "") > rev:
+    if owned is None or owned.state is not PublicationState.PUBLISHED or (owned.base_rev or "") > rev:
         return
     if owned.kind in local_records.KINDS:
         await local_records.lose(tx, uri=uri, rev=rev, owned=owned)
@@ -116,7 +116,7 @@ async def give_up(tx: Transaction, uri: str, rev: str) -> None:
         await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason)
 
 
-async def _owned(tx: Transaction, uri: str) -> Publication | None:
+async def _owned(tx: Transaction, uri: str) -> LeasedPublication | None:
     """The promise whose record this is, its row locked before it."""
     owned = await publication_leases.find_by_uri(tx, uri)
     if owned is None:

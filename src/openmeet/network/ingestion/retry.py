@@ -19,12 +19,12 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.ingestion.dead_letters import Failed, Step, is_of_record
+from openmeet.network.ingestion.dead_letters import Failed, FailedStep, is_of_record
 from openmeet.network.ingestion.events import Here
-from openmeet.network.ingestion.parsed_messages import Outcome
+from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.collections import EVENTS
-from openmeet.network.records.message import Operation, RecordMessage
-from openmeet.outbox.kinds import Debt
+from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.outbox.kinds import JobKind
 
 # Records per transaction: well below the two seconds that one may last.
 BATCH = 100
@@ -52,7 +52,7 @@ async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage],
     is_whole, failed = True, list[Failed]()
     for start in range(0, len(messages), BATCH):
         became = await _take(db, here, messages[start : start + BATCH], _count_read)
-        is_whole = is_whole and Outcome.SWITCHED_OFF not in became
+        is_whole = is_whole and IngestResult.SWITCHED_OFF not in became
         failed += _failed_of(became)
         if len(failed) > room:
             raise failed[-1].failure
@@ -64,7 +64,7 @@ async def take_fetched(db: Database, here: Here, message: RecordMessage) -> None
     await _put_aside(db, _failed_of(await _take(db, here, [message], _heal)))
 
 
-async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMessage]) -> list[Outcome | Failed]:
+async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMessage]) -> list[IngestResult | Failed]:
     """Apply what was handed in together, in its order, or put it aside; what became of each.
 
     Raises what the database raises where it is no record's fault, and where more than ``MOST_ASIDE`` fail.
@@ -77,7 +77,9 @@ async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMess
     return became
 
 
-async def take_without_waiting(db: Database, here: Here, message: RecordMessage, failure: Exception) -> list[Outcome]:
+async def take_without_waiting(
+    db: Database, here: Here, message: RecordMessage, failure: Exception
+) -> list[IngestResult]:
     """Apply an event that has failed, without the answers that wait for it: it may have failed on one of those. They count one by one.
 
     Raises ``failure`` where that does not concern it, and what it fails with without them.
@@ -87,7 +89,9 @@ async def take_without_waiting(db: Database, here: Here, message: RecordMessage,
     return await in_one_hop(db, partial(_apply_without_waiting, here, message, _no_more))
 
 
-async def _take(db: Database, here: Here, messages: Sequence[RecordMessage], along: Along) -> list[Outcome | Failed]:
+async def _take(
+    db: Database, here: Here, messages: Sequence[RecordMessage], along: Along
+) -> list[IngestResult | Failed]:
     try:
         return [*await in_one_hop(db, partial(_apply, here, messages, along))]
     except Exception as failure:
@@ -103,7 +107,7 @@ async def _take(db: Database, here: Here, messages: Sequence[RecordMessage], alo
 
 async def _take_alone(
     db: Database, here: Here, message: RecordMessage, along: Along, failure: Exception
-) -> Sequence[Outcome | Failed]:
+) -> Sequence[IngestResult | Failed]:
     """What becomes of one record that failed by itself, or with those that waited for it."""
     if message.collection in EVENTS and message.body is not None:
         try:
@@ -117,35 +121,39 @@ async def _take_alone(
     return [one]
 
 
-def _failed_of(became: Sequence[Outcome | Failed]) -> list[Failed]:
+def _failed_of(became: Sequence[IngestResult | Failed]) -> list[Failed]:
     return [one for one in became if isinstance(one, Failed)]
 
 
 async def _put_aside(db: Database, failed: Sequence[Failed]) -> None:
     if failed:
         async with db.transaction() as tx:
-            await dead_letters.put(tx, Step.TAKING, failed)
+            await dead_letters.put(tx, FailedStep.TAKING, failed)
 
 
-async def _apply_without_waiting(here: Here, message: RecordMessage, along: Along, tx: Transaction) -> list[Outcome]:
+async def _apply_without_waiting(
+    here: Here, message: RecordMessage, along: Along, tx: Transaction
+) -> list[IngestResult]:
     outcomes = await apply(tx, here, [message], counts_waiting=False)
     await along(tx, [message])
-    await owe_many(tx, Debt.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
+    await owe_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
     return outcomes
 
 
-async def _apply(here: Here, messages: Sequence[RecordMessage], along: Along, tx: Transaction) -> list[Outcome]:
+async def _apply(here: Here, messages: Sequence[RecordMessage], along: Along, tx: Transaction) -> list[IngestResult]:
     outcomes = await apply(tx, here, messages)
     await along(tx, messages)
     return outcomes
 
 
 async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
-    await backfill_progress.step(tx, messages[0].did, sum(one.operation is not Operation.DELETE for one in messages))
+    await backfill_progress.step(
+        tx, messages[0].did, sum(one.operation is not RecordOperation.DELETE for one in messages)
+    )
 
 
 async def _heal(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
-    await dead_letters.healed(tx, Step.TAKING, [one.uri for one in messages])
+    await dead_letters.healed(tx, FailedStep.TAKING, [one.uri for one in messages])
 
 
 async def _no_more(_tx: Transaction, _messages: Sequence[RecordMessage]) -> None:

@@ -17,23 +17,23 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import network_rsvps
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
-from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, Source
-from openmeet.domain.attendance.network_rsvps import Word
-from openmeet.domain.events.model import EventId, Origin
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, NetworkAnswer, RsvpSource
+from openmeet.domain.attendance.network_rsvps import RecordedRsvp
+from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity, IdentityKind
 from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.events import moment_of_rev
-from openmeet.network.ingestion.three_way_merge import Decision, Facts, Policy, Side, most_recent
+from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeInput, MergeReason, MergeSide, most_recent
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.rsvp import RsvpRead, read_rsvp, written_at
-from openmeet.network.records.seen import Seen
+from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 NOT_THEIRS_TO_SEE = "The event is private, and was not opened to the author of this answer."
 
@@ -57,11 +57,11 @@ async def derive(
     if not person.is_shadow:
         # Somebody who never signed in here is owed no record, so nothing here can stand against theirs.
         mine = await attendance_queries.find(tx, event_id, user_id)
-        owned = None if mine is None else await publication_leases.find(tx, Kind.RSVP, mine.id)
+        owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         if owned is not None and mine is not None and not await gives_way(tx, owned, mine, effective):
             return
     answer = _answer_of(effective, read)
-    await _apply(tx, did, subject_uri, Word(event_id, user_id, effective.uri, answer, effective.first_seen_at))
+    await _apply(tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, answer, effective.first_seen_at))
 
 
 async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
@@ -69,7 +69,7 @@ async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: Ev
     person, answers = await answers_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]
-        word = Word(event_id, person.user_id, counts.uri, read_of(counts).answer, counts.first_seen_at)
+        word = RecordedRsvp(event_id, person.user_id, counts.uri, read_of(counts).answer, counts.first_seen_at)
         await _apply(tx, did, subject_uri, word)
 
 
@@ -95,12 +95,12 @@ async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
     }
     pairs = [(one.subject_uri, one.did) for one in wanted if one.did in strangers]
     effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
-    words: dict[int, Word] = {}
+    words: dict[int, RecordedRsvp] = {}
     for place, one in enumerate(wanted):
         counts = effective.get((one.subject_uri, one.did))
         if one.did in strangers and counts is not None:
             answer = _answer_of(counts, one.read)
-            words[place] = Word(one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at)
+            words[place] = RecordedRsvp(one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at)
     left = await network_rsvps.apply_each(tx, list(words.values()))
     for place, one in enumerate(wanted):
         if one.did not in strangers:
@@ -120,7 +120,7 @@ def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
     return len(identities_of_one) == 1 and identities_of_one[0].kind is IdentityKind.SHADOW
 
 
-async def _apply(tx: Transaction, did: Did, subject_uri: str, word: Word) -> None:
+async def _apply(tx: Transaction, did: Did, subject_uri: str, word: RecordedRsvp) -> None:
     """What counts of a person's records becomes their answer, or waits until the event exists for them."""
     saved = await attendance.apply_from_network(
         tx,
@@ -149,7 +149,7 @@ async def withdraw(
 ) -> None:
     """One record was deleted: that very answer goes, and the next older one of the person counts if there is one."""
     owned = await publication_leases.find_by_uri(tx, uri)
-    if owned is not None and owned.state is State.RETRACTING:
+    if owned is not None and owned.state is PublicationState.RETRACTING:
         known = await attendance_queries.by_record_uri(tx, uri)
         if known is not None:
             await attendance.forget_record(tx, known.id)
@@ -159,7 +159,7 @@ async def withdraw(
         deleted_by = await made_by(tx, did, rev, after_rev)
         stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not stands or deleted_by != rev):
-            await keep_deletion(tx, owned, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+            await keep_deletion(tx, owned, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
         reason = "The answer was deleted in the repository."
         await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason, is_owed=stands)
         if stands:
@@ -180,34 +180,34 @@ async def withdraw(
 async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
     """Whether something was answered here after the deletion of a record that nothing here is to be written to: that stands."""
     mine = await attendance_queries.by_record_uri(tx, uri)
-    if mine is None or mine.source is not Source.HERE:
+    if mine is None or mine.source is not RsvpSource.HERE:
         return False
     deleted_by = await made_by(tx, did, rev, after_rev)
     stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
-    promised = await publication_leases.find(tx, Kind.RSVP, mine.id)
+    promised = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if promised is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
         # A read knows only a later time: when the record was deleted is told by the commit itself, if that comes.
-        await keep_deletion(tx, promised, uri, rev, after_rev, Side.OURS if stands else Side.THEIRS)
+        await keep_deletion(tx, promised, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
     if stands:
         await attendance.forget_record(tx, mine.id)
     return stands
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class RecordAuthor:
     user_id: UserId
     is_shadow: bool
 
 
-def _answer_of(effective: Seen, read: tuple[str, RsvpRead] | None) -> NetworkAnswer:
+def _answer_of(effective: SeenRecord, read: tuple[str, RsvpRead] | None) -> NetworkAnswer:
     return read[1].answer if read is not None and read[0] == effective.cid else read_of(effective).answer
 
 
-async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Person, list[Seen]]:
+async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
     """The person, and their answers under all their DIDs, the effective one first."""
     theirs = await identity_queries.of_person_with(tx, did)
     user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
-    person = Person(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
+    person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
     dids = [identity.did for identity in theirs] or [did]
     return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
@@ -219,18 +219,18 @@ DELETED: Final = "deleted"
 UNTOLD: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
-def read_of(answer: Seen) -> RsvpRead:
+def read_of(answer: SeenRecord) -> RsvpRead:
     """What a record that counts says."""
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
 
-async def gives_way(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen) -> bool:
+async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord) -> bool:
     """Whether what was answered here gives way to the record; the decision is kept where both changed."""
     is_own_record = effective.uri == owned.uri
     if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
         # Our own bytes: the local status may say more than they do. Where it is the word of another record, which does
         # not count any more, ours is uncovered.
-        is_anothers = mine.source is Source.NETWORK and mine.record_uri != effective.uri
+        is_anothers = mine.source is RsvpSource.NETWORK and mine.record_uri != effective.uri
         return is_anothers and not owned.is_pending
     if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
         # An invitation is the host's word, however new: what the person says is nowhere but in the record.
@@ -238,7 +238,7 @@ async def gives_way(tx: Transaction, owned: Publication, mine: Attendance, effec
             await publication_echoes.give_up_revision(tx, owned)
         return True
     read = read_of(effective)
-    differs = mine.source is Source.HERE and read.answer is not attendance_rules.said_by(mine.status)
+    differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.said_by(mine.status)
     if owned.is_pending or (differs and mine.status in UNTOLD):
         return await _gives_way_unsent(tx, owned, mine, effective, read)
     if is_own_record:
@@ -248,20 +248,22 @@ async def gives_way(tx: Transaction, owned: Publication, mine: Attendance, effec
 
 
 async def _gives_way_unsent(
-    tx: Transaction, owned: Publication, mine: Attendance, effective: Seen, read: RsvpRead
+    tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
     """The same of what no repository has been told of."""
     said_at = await _said_at(tx, effective)
     side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
     await _keep(tx, owned, mine, effective, read, side)
-    if effective.uri == owned.uri and (side is Side.THEIRS or not owned.is_pending):
+    if effective.uri == owned.uri and (side is MergeSide.THEIRS or not owned.is_pending):
         await _adopt(tx, effective)
-    elif side is Side.THEIRS:
+    elif side is MergeSide.THEIRS:
         await publication_echoes.give_up_revision(tx, owned)
-    return side is Side.THEIRS
+    return side is MergeSide.THEIRS
 
 
-async def _outlasts(tx: Transaction, owned: Publication, mine: Attendance, effective: Seen, read: RsvpRead) -> bool:
+async def _outlasts(
+    tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
+) -> bool:
     """Whether what was answered here, and is told by now, was said after another app's record that is heard only now.
 
     By when the person said it: what a host did with their answer since is no word of theirs. What stands is told in that record
@@ -269,24 +271,24 @@ async def _outlasts(tx: Transaction, owned: Publication, mine: Attendance, effec
     """
     ours_at = mine.answered_at
     side = most_recent(facts_of(owned, ours_at, await _said_at(tx, effective), effective.cid or ""))
-    if side is Side.OURS or _earliest(tx, effective) < ours_at:
+    if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # What only a read has told of may turn out to have been said before.
         await _keep(tx, owned, mine, effective, read, side)
-    if side is Side.OURS:
-        await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[mine.id])
-    return side is Side.OURS
+    if side is MergeSide.OURS:
+        await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
+    return side is MergeSide.OURS
 
 
-async def _adopt(tx: Transaction, effective: Seen) -> None:
+async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
     """Our own record says what somebody else has written into it."""
     if effective.cid is not None and effective.body is not None:
         await publication_echoes.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
 
 
-def facts_of(owned: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> Facts:
+def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
     """What is weighed."""
-    return Facts(
-        origin=Origin.HERE,
+    return MergeInput(
+        origin=RecordOrigin.HERE,
         ours_at=ours_at,
         theirs_at=theirs_at,
         ours_cid=owned.chosen_cid or "",
@@ -294,7 +296,7 @@ def facts_of(owned: Publication, ours_at: Instant, theirs_at: Instant, theirs_ci
     )
 
 
-async def _said_at(tx: Transaction, answer: Seen) -> Instant:
+async def _said_at(tx: Transaction, answer: SeenRecord) -> Instant:
     """When it was said, and not when it was last found: a reading gives what it finds unchanged no newer time."""
     written = written_at(answer.precedence)
     rev = await made_by(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
@@ -302,7 +304,7 @@ async def _said_at(tx: Transaction, answer: Seen) -> Instant:
     return written if _earliest(tx, answer) < written <= latest else latest
 
 
-def _earliest(tx: Transaction, answer: Seen) -> Instant:
+def _earliest(tx: Transaction, answer: SeenRecord) -> Instant:
     """After which moment this version was made: its own where its commit was heard of."""
     return moment_of_rev(answer.after_rev, tx.now) if answer.after_rev else Instant(0)
 
@@ -318,19 +320,21 @@ async def made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, writte
 
 
 async def _keep(
-    tx: Transaction, owned: Publication, mine: Attendance, effective: Seen, read: RsvpRead, side: Side
+    tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead, side: MergeSide
 ) -> None:
     await merge_decisions.keep(
         tx,
         uri=effective.uri,
         theirs_rev=effective.said_rev,
         ours_revision=owned.revision,
-        decisions=(Decision(FIELD, "", mine.status.value, read.answer.value, Policy.LATEST_ANSWER, side),),
+        decisions=(FieldDecision(FIELD, "", mine.status.value, read.answer.value, MergeReason.LATEST_ANSWER, side),),
         after_rev=effective.after_rev,
     )
 
 
-async def keep_deletion(tx: Transaction, owned: Publication, uri: str, rev: str, after_rev: str, side: Side) -> None:
+async def keep_deletion(
+    tx: Transaction, owned: LeasedPublication, uri: str, rev: str, after_rev: str, side: MergeSide
+) -> None:
     """What was answered here gives way to the deletion of its record, or does not."""
     mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
     if mine is None:
@@ -340,6 +344,6 @@ async def keep_deletion(tx: Transaction, owned: Publication, uri: str, rev: str,
         uri=uri,
         theirs_rev=rev,
         ours_revision=owned.revision,
-        decisions=(Decision(FIELD, "", mine.status.value, DELETED, Policy.LATEST_ANSWER, side),),
+        decisions=(FieldDecision(FIELD, "", mine.status.value, DELETED, MergeReason.LATEST_ANSWER, side),),
         after_rev=after_rev,
     )

@@ -24,8 +24,8 @@ from openmeet.network.ingestion.dead_letters import Failed
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.retry import take_handed_in
 from openmeet.network.records import message, seen
-from openmeet.network.records.message import Operation, RecordMessage
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.message import RecordMessage, RecordOperation
+from openmeet.network.records.seen import RecordState
 
 # A transaction may last two seconds; a record takes about a millisecond.
 MAX_BATCH: Final = 200
@@ -42,7 +42,7 @@ OutcomeName = Literal[
 class HandedIn:
     """One record as a service says it; ``record`` is JSON, None for a delete."""
 
-    operation: Operation
+    operation: RecordOperation
     did: str
     collection: str
     rkey: str
@@ -83,7 +83,7 @@ async def process(
             found.append(Settled(reading.uri, "refused", _PUT_ASIDE))
             continue
         kept = known.get(reading.uri)
-        is_raw = kept is not None and kept.standing is Standing.RAW and kept.rev == reading.rev
+        is_raw = kept is not None and kept.standing is RecordState.RAW and kept.rev == reading.rev
         found.append(Settled(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else ""))
     return found
 
@@ -107,7 +107,7 @@ async def take_back(
     async with db.transaction() as tx:
         await seen.lock_answers(tx, [str(uri)])
         known = await seen.find(tx, str(uri))
-        is_here = known is not None and known.standing is not Standing.TOMBSTONE
+        is_here = known is not None and known.standing is not RecordState.TOMBSTONE
         if known is not None and is_here and known.rev >= message.rev:
             # The clock that made its rev is ahead of ours. This is the later word all the same: it is about what is here.
             message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
@@ -141,7 +141,7 @@ def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> 
     if one.uri is not None and one.uri != f"at://{did}/{collection}/{rkey}":
         return "The uri is not that of did, collection and rkey."
     body, cid = None, None
-    if one.operation is not Operation.DELETE:
+    if one.operation is not RecordOperation.DELETE:
         try:
             value = message.exact(one.record)
             is_exact = value is not None

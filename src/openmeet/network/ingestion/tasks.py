@@ -8,7 +8,7 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
 from openmeet.network.ingestion import dead_letters, discrepancies
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 UNREAD = """
     select i.did from identities i left join repositories r on r.did = i.did
@@ -24,9 +24,9 @@ async def reconcile(db: Database) -> int:
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
         for did in unread:
-            await jobs.owe(tx, Debt.RECONCILE, did, int(tx.now))
+            await jobs.owe(tx, JobKind.RECONCILE, did, int(tx.now))
         for row in await tx.fetch(AWAY, before=tx.now - DAY):
-            await jobs.owe(tx, Debt.REFRESH_IDENTITY, row["did"], int(tx.now))
+            await jobs.owe(tx, JobKind.REFRESH_IDENTITY, row["did"], int(tx.now))
     return len(unread)
 
 

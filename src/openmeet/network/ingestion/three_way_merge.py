@@ -12,10 +12,10 @@ from openmeet.domain.events.model import (
     NOWHERE,
     Accessibility,
     Event,
-    Link,
+    EventLink,
+    EventStatus,
     NetworkEvent,
-    Origin,
-    Status,
+    RecordOrigin,
     Tickets,
     Venue,
 )
@@ -30,7 +30,7 @@ class _Dataclass(Protocol):
 T = TypeVar("T", bound=_Dataclass)
 
 
-class Side(StrEnum):
+class MergeSide(StrEnum):
     """Whose value stands."""
 
     OURS = "ours"
@@ -38,7 +38,7 @@ class Side(StrEnum):
     BOTH = "both"
 
 
-class Policy(StrEnum):
+class MergeReason(StrEnum):
     """Why."""
 
     MANUAL_EDIT_IS_KEPT = "manual edit is kept"
@@ -50,7 +50,7 @@ class Policy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class FieldDecision:
     """One field that both sides changed, and what was chosen; values as text for people.
 
     ``ours_values``, ``theirs_values``: the same as kept by ``encode_edits``, so that a person can reverse the decision;
@@ -61,19 +61,19 @@ class Decision:
     base: str
     ours: str
     theirs: str
-    policy: Policy
-    result: Side
+    policy: MergeReason
+    result: MergeSide
     ours_values: bytes | None = None
     theirs_values: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MergeInput:
     """What the policies look at. ``ours_at``: the instant of the local change; ``theirs_at``: the time in the rev of
     the remote commit, capped at now; ``ours_cid``, ``theirs_cid`` break ties.
     """
 
-    origin: Origin
+    origin: RecordOrigin
     ours_at: Instant
     theirs_at: Instant
     ours_cid: str
@@ -81,15 +81,15 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged(Generic[T]):
+class MergeResult(Generic[T]):
     """The result, and every decision that it took."""
 
     value: T
-    decisions: tuple[Decision, ...]
+    decisions: tuple[FieldDecision, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Way(Generic[T]):
+class MergeRule(Generic[T]):
     """How values of one kind are merged.
 
     ``groups``: fields that change together; the first of each gives it its name and says whether it changed. ``reversible``: those
@@ -101,7 +101,7 @@ class Way(Generic[T]):
     kind: type[T]
     groups: tuple[tuple[str, ...], ...]
     reversible: frozenset[str]
-    decide: Callable[[str, Any, Any, Any, Facts], tuple[Policy, Side, Any]]
+    decide: Callable[[str, Any, Any, Any, MergeInput], tuple[MergeReason, MergeSide, Any]]
     shown: Callable[[object], str] = str
     contradicting: Callable[[T], tuple[tuple[str, ...], ...]] = lambda _: ()
 
@@ -113,10 +113,10 @@ class Way(Generic[T]):
                 changed.update({name: getattr(ours, name) for name in group})
         return changed
 
-    def merge(self, base: T, edits: Mapping[str, Any], theirs: T, facts: Facts) -> Merged[T]:
+    def merge(self, base: T, edits: Mapping[str, Any], theirs: T, facts: MergeInput) -> MergeResult[T]:
         """What it says now. ``edits`` empty gives ``theirs``; fields of one side alone are taken without a word."""
         result = theirs
-        decisions: list[Decision] = []
+        decisions: list[FieldDecision] = []
         for group in self.groups:
             field = group[0]
             if field not in edits:
@@ -128,16 +128,16 @@ class Way(Generic[T]):
                 result = replace(result, **{name: edits[name] for name in group})
                 continue
             policy, side, value = self.decide(field, was, ours, their, facts)
-            if side is Side.OURS:
+            if side is MergeSide.OURS:
                 result = replace(result, **{name: edits[name] for name in group})
-            elif side is Side.BOTH:
+            elif side is MergeSide.BOTH:
                 result = replace(result, **{field: value})
             decisions.append(self.decision(group, was, edits, theirs, policy, side))
-        return self._without_contradiction(base, edits, theirs, facts, Merged(result, tuple(decisions)))
+        return self._without_contradiction(base, edits, theirs, facts, MergeResult(result, tuple(decisions)))
 
     def _without_contradiction(
-        self, base: T, edits: Mapping[str, Any], theirs: T, facts: Facts, mixed: Merged[T]
-    ) -> Merged[T]:
+        self, base: T, edits: Mapping[str, Any], theirs: T, facts: MergeInput, mixed: MergeResult[T]
+    ) -> MergeResult[T]:
         groups = self.contradicting(mixed.value)
         if not groups or self.contradicting(theirs) or self.contradicting(replace(base, **edits)):
             return mixed
@@ -145,7 +145,7 @@ class Way(Generic[T]):
         ours = {name: getattr(base, name) for name in names} | {name: edits[name] for name in names if name in edits}
         field = groups[0][0]
         policy, side, _ = self.decide(field, getattr(base, field), ours[field], getattr(theirs, field), facts)
-        one_side = ours if side is Side.OURS else {name: getattr(theirs, name) for name in names}
+        one_side = ours if side is MergeSide.OURS else {name: getattr(theirs, name) for name in names}
         kept = [one for one in mixed.decisions if one.field not in names]
         # Whichever of them a person puts the other way round, all of them follow.
         kept += [
@@ -153,11 +153,17 @@ class Way(Generic[T]):
             for group in groups
             if ours[group[0]] != getattr(theirs, group[0])
         ]
-        return Merged(replace(mixed.value, **one_side), tuple(kept))
+        return MergeResult(replace(mixed.value, **one_side), tuple(kept))
 
     def decision(
-        self, group: tuple[str, ...], was: object, ours: Mapping[str, Any], theirs: T, policy: Policy, side: Side
-    ) -> Decision:
+        self,
+        group: tuple[str, ...],
+        was: object,
+        ours: Mapping[str, Any],
+        theirs: T,
+        policy: MergeReason,
+        side: MergeSide,
+    ) -> FieldDecision:
         """A decision about one group of fields, as it is kept. ``was``: what its first field said before."""
         field = group[0]
         kept: tuple[bytes | None, bytes | None] = (None, None)
@@ -165,7 +171,7 @@ class Way(Generic[T]):
             ours_values = encode_edits({name: ours[name] for name in group})
             kept = ours_values, encode_edits({name: getattr(theirs, name) for name in group})
         their = getattr(theirs, field)
-        return Decision(field, self.shown(was), self.shown(ours[field]), self.shown(their), policy, side, *kept)
+        return FieldDecision(field, self.shown(was), self.shown(ours[field]), self.shown(their), policy, side, *kept)
 
     def encode(self, value: T) -> bytes:
         """For keeping beside a publication."""
@@ -186,16 +192,16 @@ def encode_edits(edits: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(dict(edits))
 
 
-def most_recent(facts: Facts) -> Side:
+def most_recent(facts: MergeInput) -> MergeSide:
     """Which change is later; the greater CID where the clocks agree."""
     ours_later = (facts.ours_at, facts.ours_cid) > (facts.theirs_at, facts.theirs_cid)
-    return Side.OURS if ours_later else Side.THEIRS
+    return MergeSide.OURS if ours_later else MergeSide.THEIRS
 
 
-def by_most_recent(ours: object, theirs: object, facts: Facts) -> tuple[Policy, Side, Any]:
+def by_most_recent(ours: object, theirs: object, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
     """The choice of every field that has no rule of its own."""
     side = most_recent(facts)
-    return Policy.MOST_RECENT, side, ours if side is Side.OURS else theirs
+    return MergeReason.MOST_RECENT, side, ours if side is MergeSide.OURS else theirs
 
 
 # What installations of ours say of an event beyond the calendar Lexicon, in an object of their own.
@@ -225,30 +231,30 @@ REVERSIBLE = frozenset(
 )
 
 _RESTRICTION = {
-    Status.SCHEDULED: 0,
-    Status.RESCHEDULED: 1,
-    Status.PLANNED: 2,
-    Status.POSTPONED: 3,
-    Status.CANCELLED: 4,
+    EventStatus.SCHEDULED: 0,
+    EventStatus.RESCHEDULED: 1,
+    EventStatus.PLANNED: 2,
+    EventStatus.POSTPONED: 3,
+    EventStatus.CANCELLED: 4,
 }
 
 _VENUE_PARTS = tuple(part.name for part in fields(Venue))
 
 
-def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: Facts) -> tuple[Policy, Side, Any]:
+def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
     match field:
         case "name" | "description":
-            return Policy.MANUAL_EDIT_IS_KEPT, Side.OURS, ours
+            return MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS, ours
         case "starts_at" | "ends_at" | "time_zone":
-            side = Side.OURS if facts.origin is Origin.HERE else Side.THEIRS
-            return Policy.ORIGIN_WINS, side, ours if side is Side.OURS else theirs
+            side = MergeSide.OURS if facts.origin is RecordOrigin.HERE else MergeSide.THEIRS
+            return MergeReason.ORIGIN_WINS, side, ours if side is MergeSide.OURS else theirs
         case "status":
-            side = Side.OURS if _RESTRICTION[ours] > _RESTRICTION[theirs] else Side.THEIRS
-            return Policy.MORE_RESTRICTIVE, side, ours if side is Side.OURS else theirs
+            side = MergeSide.OURS if _RESTRICTION[ours] > _RESTRICTION[theirs] else MergeSide.THEIRS
+            return MergeReason.MORE_RESTRICTIVE, side, ours if side is MergeSide.OURS else theirs
         case "venues":
             both = both_venues(was, ours, theirs) or union_of_venues(was, ours, theirs)
             if both is not None:
-                return Policy.PARTS_ADD_UP, Side.BOTH, both
+                return MergeReason.PARTS_ADD_UP, MergeSide.BOTH, both
         case _:
             pass
     return by_most_recent(ours, theirs, facts)
@@ -344,7 +350,7 @@ def _shown(value: object) -> str:
             return "; ".join(map(_shown, value))
         case Venue():
             return ", ".join(value.lines)
-        case Link():
+        case EventLink():
             return value.uri
         case Tickets():
             return _shown(tuple(filter(None, (value.price, value.url))))
@@ -358,4 +364,4 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-WAY: Final = Way(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown, _contradicting)
+WAY: Final = MergeRule(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown, _contradicting)

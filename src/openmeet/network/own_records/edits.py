@@ -11,7 +11,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput, Refused
-from openmeet.domain.events.model import Status
+from openmeet.domain.events.model import EventStatus
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.preserve import ends_in, sentence_in, with_sentence, without
@@ -24,11 +24,11 @@ MAX_DESCRIPTION: Final = 10_000
 # The words of the lexicon, as people say them.
 MODES: Final = {"inperson": "In person", "virtual": "Online", "hybrid": "In person and online"}
 STATUSES: Final[Mapping[str, str]] = {
-    Status.PLANNED: "Planned",
-    Status.SCHEDULED: "It takes place",
-    Status.RESCHEDULED: "It was moved",
-    Status.POSTPONED: "Postponed",
-    Status.CANCELLED: "Cancelled",
+    EventStatus.PLANNED: "Planned",
+    EventStatus.SCHEDULED: "It takes place",
+    EventStatus.RESCHEDULED: "It was moved",
+    EventStatus.POSTPONED: "Postponed",
+    EventStatus.CANCELLED: "Cancelled",
 }
 
 

@@ -33,7 +33,7 @@ from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.repositories.agents import agent_for
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 # The most that servers give at once.
 PAGE = 100
@@ -79,14 +79,16 @@ class OwnPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RecordVersion:
     """An event's record as it stands there: the version, and what the form shows of it."""
 
     cid: str
     form: Form
 
 
-async def list_page(db: Database, network: Network, identity: Identity, collection: Nsid, after: str = "") -> OwnPage:
+async def list_page(
+    db: Database, network: NetworkClients, identity: Identity, collection: Nsid, after: str = ""
+) -> OwnPage:
     """A page of what a repository has in a collection, newest keys first, and what has left it there and is here still.
 
     ``after``: ``OwnPage.older`` of the page before; what is no such thing begins with the newest. Of what has left so much is shown as
@@ -115,7 +117,7 @@ async def list_page(db: Database, network: Network, identity: Identity, collecti
     return OwnPage(tuple(found), f"{keys[-1]}{_BEHIND_THE_KEY}{following}" if goes_on else "")
 
 
-async def read_own(network: Network, identity: Identity, rkey: str, zone: str) -> Standing:
+async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone: str) -> RecordVersion:
     """An event's record as it stands there. Raises NotFound, and Refused where it cannot be changed without loss."""
     current = await get_record(
         XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits),
@@ -123,11 +125,11 @@ async def read_own(network: Network, identity: Identity, rkey: str, zone: str) -
     )
     if current is None:
         raise NotFound("There is no such record in your repository.")
-    return Standing(current.cid, form_of(current.record, rkey, zone))
+    return RecordVersion(current.cid, form_of(current.record, rkey, zone))
 
 
 async def create(
-    db: Database, network: Network, tids: TidClock, identity: Identity, wanted: Form, zone: str, key: str = ""
+    db: Database, network: NetworkClients, tids: TidClock, identity: Identity, wanted: Form, zone: str, key: str = ""
 ) -> AtUri:
     """Write a new event there. ``key``: from the form, so that sending it twice writes one record.
 
@@ -149,7 +151,7 @@ async def create(
 
 
 async def edit(
-    db: Database, network: Network, identity: Identity, rkey: str, wanted: Form, zone: str, version: str
+    db: Database, network: NetworkClients, identity: Identity, rkey: str, wanted: Form, zone: str, version: str
 ) -> None:
     """Change in an event there what differs from what the form showed; everything else stays.
 
@@ -171,7 +173,7 @@ async def edit(
     )
 
 
-async def delete(db: Database, network: Network, identity: Identity, rkey: str) -> None:
+async def delete(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> None:
     """Take an event out of the repository."""
     await delete_record(await agent_for(db, network, identity), own_uri(identity, EVENT, rkey), expected=None)
 

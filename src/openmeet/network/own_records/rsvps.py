@@ -25,14 +25,14 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, record_key_for, write_rsvp
 from openmeet.network.repositories.agents import agent_for
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import prove_record
 
 # As they are chosen on the page, and the tokens that are written.
 CHOICES = {"going": GOING, "interested": INTERESTED, "notgoing": NOT_GOING}
 
 
-async def subject_at(db: Database, network: Network, address: str, public_url: str) -> AtUri:
+async def subject_at(db: Database, network: NetworkClients, address: str, public_url: str) -> AtUri:
     """The event's record that was named: by its at-uri, of a DID or a handle, or by the event's page on this site.
 
     Raises InvalidInput for what names none, and where answers are not for everybody.
@@ -45,7 +45,7 @@ async def subject_at(db: Database, network: Network, address: str, public_url: s
     return uri
 
 
-async def create(db: Database, network: Network, identity: Identity, subject: AtUri, choice: str) -> AtUri:
+async def create(db: Database, network: NetworkClients, identity: Identity, subject: AtUri, choice: str) -> AtUri:
     """Write a first answer to an event. Raises InvalidInput where there is one already that says otherwise.
 
     The same form sent twice writes one record.
@@ -70,7 +70,7 @@ async def create(db: Database, network: Network, identity: Identity, subject: At
     return uri
 
 
-async def read_own(db: Database, network: Network, identity: Identity, rkey: str) -> tuple[str, str]:
+async def read_own(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> tuple[str, str]:
     """What an answer's record there says: (the event's uri, which of ``CHOICES``, or the word that it has). Raises NotFound."""
     current = await get_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey))
     if current is None:
@@ -78,7 +78,7 @@ async def read_own(db: Database, network: Network, identity: Identity, rkey: str
     return _said(current.record)
 
 
-async def edit(db: Database, network: Network, identity: Identity, rkey: str, choice: str) -> None:
+async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: str, choice: str) -> None:
     """Answer otherwise there; fields of other apps stay.
 
     Raises Conflict when it changed meanwhile, InvalidInput where answers are not for everybody (any more).
@@ -101,7 +101,7 @@ async def edit(db: Database, network: Network, identity: Identity, rkey: str, ch
         await put_record(agent, uri, checked(RSVP, record, "event"), swap=current.cid)
 
 
-async def delete(db: Database, network: Network, identity: Identity, rkey: str) -> None:
+async def delete(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> None:
     """Take an answer out of the repository."""
     await delete_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey), expected=None)
 
@@ -122,7 +122,7 @@ async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | Non
     return parse_at_uri(event.record_uri)
 
 
-async def _by_uri(network: Network, text: str) -> AtUri:
+async def _by_uri(network: NetworkClients, text: str) -> AtUri:
     try:
         uri = normal_uri(parse_at_uri(text))
         if uri.collection != EVENT or uri.rkey is None:
@@ -143,7 +143,7 @@ async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
         raise InvalidInput("event", "Answers to this event are not for everybody: answer it on its page.")
 
 
-async def _cid_of(db: Database, network: Network, subject: AtUri) -> str:
+async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
     """The CID of the event's record: from our verified index, else proven by its author's server. Raises InvalidInput."""
     async with db.reader() as reader:
         known = await seen.find(reader, str(subject))

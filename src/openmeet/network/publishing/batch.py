@@ -27,14 +27,14 @@ from openmeet.network.publishing.draft import Draft
 from openmeet.network.publishing.eligibility import decide
 from openmeet.network.publishing.in_flight import until_answered
 from openmeet.network.publishing.publisher import MAX_WRITES_PER_HOUR, WRITE_COST, Publisher
-from openmeet.network.publishing.send import Stored, apply_creates
-from openmeet.network.records.event_writer import Written, seal_in_cbor
+from openmeet.network.publishing.send import WriteReceipt, apply_creates
+from openmeet.network.records.event_writer import WrittenRecord, seal_in_cbor
 from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight
 from openmeet.outbox import publication_leases as leases
-from openmeet.outbox.in_flight import Sent
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import State
+from openmeet.outbox.in_flight import InFlightWrite
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationState
 
 # The protocol's limit on one commit.
 MAX_WRITES = 200
@@ -46,23 +46,23 @@ MAX_BODY_BYTES = 100_000
 class _Create:
     """A first send: the row, and what it says."""
 
-    held: Publication
+    held: LeasedPublication
     draft: Draft
-    written: Written
+    written: WrittenRecord
 
     @property
-    def sent(self) -> Sent:
-        return Sent(str(self.draft.uri), str(self.written.cid), None)
+    def sent(self) -> InFlightWrite:
+        return InFlightWrite(str(self.draft.uri), str(self.written.cid), None)
 
     @property
     def size(self) -> int:
         return len(msgspec.json.encode(json_form.to_json(self.draft.record))) + 300
 
 
-async def pay_together(publisher: Publisher, held: Sequence[Publication]) -> list[Publication]:
+async def pay_together(publisher: Publisher, held: Sequence[LeasedPublication]) -> list[LeasedPublication]:
     """Pay what can go out together; the rows that must be paid singly, as they stand now. Raises nothing of the network."""
     by_did: dict[str, list[_Create]] = defaultdict(list)
-    alone: list[Publication] = []
+    alone: list[LeasedPublication] = []
     for one in held:
         try:
             create = await _create_of(publisher, one)
@@ -78,9 +78,9 @@ async def pay_together(publisher: Publisher, held: Sequence[Publication]) -> lis
     return alone + [one for some in left for one in some]
 
 
-async def _create_of(publisher: Publisher, held: Publication) -> _Create | None:
+async def _create_of(publisher: Publisher, held: LeasedPublication) -> _Create | None:
     """What the row comes to, if that is a first send; None for everything else."""
-    if held.attempts > 0 or held.state is State.RETRACTING:
+    if held.attempts > 0 or held.state is PublicationState.RETRACTING:
         return None
     async with publisher.db.reader() as reader:
         decision = await decide(reader, held, publisher.flags)
@@ -106,7 +106,7 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
     return found
 
 
-async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[Publication]:
+async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[LeasedPublication]:
     """Pay one call's worth; the rows that are to be paid singly."""
     uris = {str(one.draft.uri) for one in batch}
     if len(batch) < 2 or len(uris) < len(batch):
@@ -124,7 +124,7 @@ async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_
         async with until_answered(publisher, [one.sent for one in fixed]):
             applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
         for made, cid in zip(fixed, applied.cids, strict=True):
-            stored = Stored(cid or "", applied.rev)
+            stored = WriteReceipt(cid or "", applied.rev)
             await write.settle_stored(publisher, made.held, made.sent, made.written.body, stored)
         log.info("records.published_together", did=identity.did, created=len(fixed))
     except NotSignedIn:
@@ -162,12 +162,16 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
     return fixed
 
 
-async def _as_they_stand(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publication]:
+async def _as_they_stand(publisher: Publisher, fixed: Sequence[_Create]) -> list[LeasedPublication]:
     """The rows read anew, with the key that was fixed for them: a second one must never be chosen."""
-    found: list[Publication] = []
+    found: list[LeasedPublication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:
             now = await leases.find(reader, one.held.kind, one.held.subject_id)
-            if now is not None and now.lease == one.held.lease and now.state in {State.SENDING, State.RETRACTING}:
+            if (
+                now is not None
+                and now.lease == one.held.lease
+                and now.state in {PublicationState.SENDING, PublicationState.RETRACTING}
+            ):
                 found.append(now)
     return found

@@ -25,7 +25,7 @@ from groundwork.errors import (
 from groundwork.telemetry.logs import log
 from openmeet.domain.media.pictures import CONTENT_TYPE, Picture, Size, blob_key, shrunk
 from openmeet.network.records.places import MediaOut
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.publications import WITHOUT_PICTURE
 
 
@@ -46,17 +46,17 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class PictureToPublish:
     """The picture that goes, if any does. ``without``: why it does not, in words; empty where it does, or there is none."""
 
     blob: Blob | None
     without: str = ""
 
 
-NO_PICTURE = Outgoing(None)
+NO_PICTURE = PictureToPublish(None)
 
 
-async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int | None) -> Outgoing:
+async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int | None) -> PictureToPublish:
     """A picture that may go out, as a blob of at most ``limit`` bytes."""
     if store is None or picture is None:
         return NO_PICTURE
@@ -70,9 +70,11 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
     if limit is not None and len(body) > limit:
         smaller = await asyncio.to_thread(shrunk, body, limit)
         if smaller is None:
-            return Outgoing(None, f"{WITHOUT_PICTURE}your server takes files of at most {limit:,} bytes")
+            return PictureToPublish(None, f"{WITHOUT_PICTURE}your server takes files of at most {limit:,} bytes")
         body, width, height = smaller
-    return Outgoing(Blob(MediaOut(Cid.for_raw(body), CONTENT_TYPE, len(body), picture.alt, width, height), body))
+    return PictureToPublish(
+        Blob(MediaOut(Cid.for_raw(body), CONTENT_TYPE, len(body), picture.alt, width, height), body)
+    )
 
 
 async def upload(client: XrpcClient, blob: Blob) -> None:
@@ -96,7 +98,7 @@ LEARNED_SECONDS: Final = 24 * 3600.0
 _UNSTATED: Final = b"-"
 
 
-async def limit_for(network: Network, pds_url: str, picture: Picture | None) -> int | None:
+async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
     """How many bytes a picture has at most; None where nothing is known, or there is none, for which nobody is asked.
 
     Raises RemoteFailed and RemoteSlow where the server is away.
@@ -112,13 +114,13 @@ async def limit_for(network: Network, pds_url: str, picture: Picture | None) -> 
     return None if kept == _UNSTATED else int(kept)
 
 
-async def learn_limit(network: Network, pds_url: str, limit: int) -> None:
+async def learn_limit(network: NetworkClients, pds_url: str, limit: int) -> None:
     """It refused what is larger, whatever it states."""
     log.info("blob_limit.learned", pds=pds_url, limit=limit)
     await _put(network.cache, _key(pds_url), str(limit).encode(), LEARNED_SECONDS)
 
 
-async def _stated(network: Network, pds_url: str) -> int | None:
+async def _stated(network: NetworkClients, pds_url: str) -> int | None:
     client = XrpcClient(network.http, network.clock, pds_url, circuits=network.circuits)
     try:
         said = (await client.query("com.atproto.server.describeServer")).get("blobUploadLimit")

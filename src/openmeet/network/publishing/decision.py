@@ -19,7 +19,7 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.group import Reference
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import NO_REPOSITORY
 
 # (address of this installation, now, what the PDS holds) -> the record. Raises Refused where there must be something already.
@@ -154,7 +154,7 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
     return mine[0] if mine else None
 
 
-async def home_of(reader: Reader, user_id: UserId, owed: Publication) -> Identity | Hold | Stay:
+async def home_of(reader: Reader, user_id: UserId, owed: LeasedPublication) -> Identity | Hold | Stay:
     """The same for a promise: what was taken back out of a repository that they let go of begins anew in another."""
     identity = await repository_for(reader, user_id, owed.did)
     if identity is None and owed.may_be_out_there:

@@ -53,9 +53,9 @@ from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed
 from openmeet.network.repositories.sessions import note_refused
 from openmeet.outbox import publication_leases
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import NOT_ALLOWED, SWITCHED_OFF, Kind, State, look_again
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import NOT_ALLOWED, SWITCHED_OFF, PublicationKind, PublicationState, look_again
 
 # How servers refuse writes to an account that they do not serve (any more): that is not about the record.
 _ACCOUNT_IS_AWAY = frozenset(
@@ -66,7 +66,7 @@ _ACCOUNT_IS_AWAY = frozenset(
 _MOST_HEARINGS = 8
 
 
-async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline_seconds: float) -> bool:
+async def pay_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
     """A request pays its own debt after its commit; False when that did not succeed in time (it stays owed)."""
     async with publisher.db.transaction() as tx:
         before = await _named_by(tx, kind, subject_id)
@@ -81,21 +81,25 @@ async def pay_now(publisher: Publisher, kind: Kind, subject_id: str, *, deadline
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
         after = await publication_leases.find(reader, kind, subject_id)
-    return after is not None and after.state is State.PUBLISHED
+    return after is not None and after.state is PublicationState.PUBLISHED
 
 
-async def _named_by(reader: Reader, kind: Kind, subject_id: str) -> list[tuple[Kind, str]]:
+async def _named_by(reader: Reader, kind: PublicationKind, subject_id: str) -> list[tuple[PublicationKind, str]]:
     """Whose record goes first, because this one's names it: of a date its series'."""
-    event = await event_queries.by_id(reader, EventId(subject_id)) if kind is Kind.EVENT else None
-    return [] if event is None or event.place_in_series is None else [(Kind.SERIES, event.place_in_series.series_id)]
+    event = await event_queries.by_id(reader, EventId(subject_id)) if kind is PublicationKind.EVENT else None
+    return (
+        []
+        if event is None or event.place_in_series is None
+        else [(PublicationKind.SERIES, event.place_in_series.series_id)]
+    )
 
 
-async def _pay_each(publisher: Publisher, due: Sequence[Publication]) -> None:
+async def _pay_each(publisher: Publisher, due: Sequence[LeasedPublication]) -> None:
     for one in due:
         await pay(publisher, one)
 
 
-async def pay(publisher: Publisher, held: Publication) -> None:
+async def pay(publisher: Publisher, held: LeasedPublication) -> None:
     """Pay one leased debt; every outcome is a state of its row, nothing is raised."""
     try:
         with tracing.step("record.paid", held.subject_id, kind=held.kind.value):
@@ -107,22 +111,22 @@ async def pay(publisher: Publisher, held: Publication) -> None:
         await settle.try_later(publisher, held, type(failure).__name__, None)
 
 
-async def _pay(publisher: Publisher, held: Publication) -> None:
+async def _pay(publisher: Publisher, held: LeasedPublication) -> None:
     async with publisher.db.reader() as reader:
         decision = await decide(reader, held, publisher.flags)
-    is_retracting = held.state is State.RETRACTING
+    is_retracting = held.state is PublicationState.RETRACTING
     match decision:
         case Hold(why) | GiveWay(why):
             await _hold(publisher, held, why)
         case Leave() | KeepHere() if is_retracting:
             await _stop_taking_back(publisher, held)
         case KeepHere(why):
-            await settle.give_back(publisher, held, State.WITHHELD, reason=why)
+            await settle.give_back(publisher, held, PublicationState.WITHHELD, reason=why)
         case Leave():
             async with publisher.db.transaction() as tx:
                 await publication_leases.leave(tx, held)
         case Stay(why):
-            await settle.give_back(publisher, held, State.BLOCKED, reason=why)
+            await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=why)
         case LetGo():
             await settle.forget(publisher, held)
         case Return(uri):
@@ -131,15 +135,15 @@ async def _pay(publisher: Publisher, held: Publication) -> None:
             await _start_over(publisher, held)
         case Pause():
             due_at = Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
-            await settle.give_back(publisher, held, State.RETRYING, reason=SWITCHED_OFF, due_at=due_at)
+            await settle.give_back(publisher, held, PublicationState.RETRYING, reason=SWITCHED_OFF, due_at=due_at)
         case Wait(why, until):
             due_at = until or Instant(publisher.network.clock.now() + LOOK_AGAIN_AFTER)
-            await settle.give_back(publisher, held, State.WAITING, reason=why, due_at=due_at)
+            await settle.give_back(publisher, held, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
             await _publish(publisher, held, decision)
 
 
-async def _publish(publisher: Publisher, held: Publication, decision: Publish) -> None:
+async def _publish(publisher: Publisher, held: LeasedPublication, decision: Publish) -> None:
     if await write.settle_earlier_send(publisher, held):
         return
     client = await agent_for(publisher.db, publisher.network, decision.identity)
@@ -149,7 +153,7 @@ async def _publish(publisher: Publisher, held: Publication, decision: Publish) -
         await _session_refused(publisher, decision.identity, refused)
 
 
-async def _start_over(publisher: Publisher, held: Publication) -> None:
+async def _start_over(publisher: Publisher, held: LeasedPublication) -> None:
     """It may be public again. What stands there decides from where; the echo of the delete must find the answer here."""
     there = None if held.uri is None else await in_flight.what_is_there(publisher, parse_at_uri(held.uri))
     if there is not None and there.cid is None:
@@ -158,34 +162,36 @@ async def _start_over(publisher: Publisher, held: Publication) -> None:
         # A delete that nobody answered may still be on its way, and would look like somebody else's.
         await _take_back(publisher, held)
     else:
-        await settle.give_back(publisher, held, State.DUE, reason="")
+        await settle.give_back(publisher, held, PublicationState.DUE, reason="")
         return
     async with publisher.db.transaction() as tx:
         await look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
 
 
-async def _stop_taking_back(publisher: Publisher, held: Publication) -> None:
+async def _stop_taking_back(publisher: Publisher, held: LeasedPublication) -> None:
     """Nothing is owed any more, whatever the repository says. But a delete may be on its way, and what is left there must be somebody's:
     what we wrote goes first, what its author wrote in another app stays with its promise.
     """
-    if held.uri is None or held.kind not in {Kind.EVENT, Kind.RSVP}:
+    if held.uri is None or held.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
         await settle.forget(publisher, held)
         return
     async with publisher.db.reader() as reader:
-        event = await event_queries.by_id(reader, EventId(held.subject_id)) if held.kind is Kind.EVENT else None
+        event = (
+            await event_queries.by_id(reader, EventId(held.subject_id)) if held.kind is PublicationKind.EVENT else None
+        )
     if event is not None and event.is_record_of_author:
-        await settle.give_back(publisher, held, State.DUE, reason="")
+        await settle.give_back(publisher, held, PublicationState.DUE, reason="")
     else:
         await _start_over(publisher, held)
 
 
-async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
+async def _hold(publisher: Publisher, held: LeasedPublication, why: str) -> None:
     """Nothing of it may be public: what may be out there is taken back."""
     if held.uri is None or held.did is None:
-        if held.state is State.RETRACTING:
+        if held.state is PublicationState.RETRACTING:
             await settle.forget(publisher, held)
         else:
-            await settle.give_back(publisher, held, State.WITHHELD, reason=why)
+            await settle.give_back(publisher, held, PublicationState.WITHHELD, reason=why)
         return
     async with publisher.db.transaction() as tx:
         if not await publication_leases.start_retracting(tx, held):
@@ -193,7 +199,7 @@ async def _hold(publisher: Publisher, held: Publication, why: str) -> None:
     await _take_back(publisher, publication_leases.as_retracting(held))
 
 
-async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
+async def _take_back(publisher: Publisher, taking_back: LeasedPublication) -> None:
     """Delete the record of a row that says it is being taken back."""
     if taking_back.uri is None or taking_back.did is None:
         return
@@ -201,7 +207,7 @@ async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
     async with publisher.db.reader() as reader:
         identity = await repository_to_clear(reader, taking_back)
     if identity is None:
-        await settle.give_back(publisher, taking_back, State.BLOCKED, reason=ELSEWHERE)
+        await settle.give_back(publisher, taking_back, PublicationState.BLOCKED, reason=ELSEWHERE)
         return
     try:
         client = await agent_for(publisher.db, publisher.network, identity)
@@ -218,14 +224,14 @@ async def _take_back(publisher: Publisher, taking_back: Publication) -> None:
         await settle.forget(publisher, taking_back, gone)
 
 
-async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back: Publication, uri: AtUri) -> bool:
+async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back: LeasedPublication, uri: AtUri) -> bool:
     """Whether the record of an answer says what another app of theirs has written, and nobody here has heard yet.
 
     That is their word, and counts, although its record goes: ingestion gets it first, and two hours to hear it, as long as it
     tries a message itself. Each round waits twice as long as the one before. What an event's record says is not waited for: it
     may be what must not be public.
     """
-    if taking_back.kind is not Kind.RSVP or taking_back.rounds >= _MOST_HEARINGS:
+    if taking_back.kind is not PublicationKind.RSVP or taking_back.rounds >= _MOST_HEARINGS:
         return False
     current = await get_record(client, uri)
     async with publisher.db.reader() as reader:
@@ -236,23 +242,23 @@ async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back:
     await publisher.enqueue([await in_flight.what_is_there(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << taking_back.rounds))
     await settle.give_back(
-        publisher, taking_back, State.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True
+        publisher, taking_back, PublicationState.RETRACTING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=True
     )
     return True
 
 
-async def _settle_failure(publisher: Publisher, held: Publication, failure: Failure) -> None:
+async def _settle_failure(publisher: Publisher, held: LeasedPublication, failure: Failure) -> None:
     """It waits for the person, for a better moment, or for nothing any more."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         why = failure.why if isinstance(failure, NotSignedIn) else NOT_ALLOWED
-        await settle.give_back(publisher, held, State.BLOCKED, reason=why)
+        await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=why)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # It has moved, or rests: who it is now is asked, and its person signs in where it is.
-        await settle.give_back(publisher, held, State.BLOCKED, reason=failure.why)
+        await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=failure.why)
         async with publisher.db.transaction() as tx:
             fixed = await publication_leases.find(tx, held.kind, held.subject_id)  # of a first send it was chosen since
             if fixed is not None and fixed.did is not None:
-                await owe(tx, Debt.REFRESH_IDENTITY, fixed.did, int(tx.now))
+                await owe(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
         await settle.try_later(publisher, held, failure.why, retry.asked_seconds(failure))
     else:

@@ -15,12 +15,12 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
 from groundwork.errors import Refused, RemoteFailed
-from openmeet.domain.attendance.model import Source
+from openmeet.domain.attendance.model import RsvpSource
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.publication import Reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.network.publishing.blobs import NO_PICTURE, Blob, Outgoing, blob_of, limit_for
+from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, limit_for
 from openmeet.network.publishing.decision import (
     Publish,
     PublishEvent,
@@ -46,8 +46,8 @@ from openmeet.network.records.series import series_page, series_part, write_seri
 from openmeet.network.records.succession import put_lineage
 from openmeet.outbox import in_flight, publication_moves
 from openmeet.outbox import publication_leases as leases
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind
 
 _MILLISECOND = 1_000
 
@@ -64,7 +64,7 @@ class Draft:
     current: Current | None
     record: dict[str, Value]
     owes_nothing: bool
-    picture: Outgoing = NO_PICTURE
+    picture: PictureToPublish = NO_PICTURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Occupied:
     is_ours: bool
 
 
-async def first_draft(publisher: Publisher, held: Publication, decision: Publish) -> Draft | None:
+async def first_draft(publisher: Publisher, held: LeasedPublication, decision: Publish) -> Draft | None:
     """The record of something that was never sent, checked; None where one may be there already.
 
     Nobody is asked for it: a create fails where something is under its key. Raises Refused, as ``check`` does, and the
@@ -127,7 +127,7 @@ async def first_draft(publisher: Publisher, held: Publication, decision: Publish
 
 
 async def drafted(
-    publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish, picture_bytes: int | None
+    publisher: Publisher, client: XrpcClient, held: LeasedPublication, decision: Publish, picture_bytes: int | None
 ) -> Draft | ChangedElsewhere | Occupied:
     """The record to write, or where something is that must be ingested first, or stands in its place. Raises the failures of the calls.
 
@@ -188,13 +188,13 @@ def check(publisher: Publisher, draft: Draft, body: bytes) -> None:
         raise Refused(f"The record would not be valid: {wrong.why}.") from wrong
 
 
-async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, Outgoing]:
+async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, PictureToPublish]:
     """What the record is to say, and the picture that it names."""
     async with publisher.db.reader() as reader:
         series = await series_part(reader, event, publisher.instance)
         group_uri = await group_part(reader, event)
-        lineage = await lineage_of(reader, Kind.EVENT, event.id)
-    picture = await blob_of(publisher.pictures, event.picture if reach_of(event) is Reach.FULL else None, limit)
+        lineage = await lineage_of(reader, PublicationKind.EVENT, event.id)
+    picture = await blob_of(publisher.pictures, event.picture if reach_of(event) is PublishLevel.FULL else None, limit)
     page = page_of(publisher.instance, event)
     ours = publishable(event, instance=publisher.instance, page_url=page, series=series, group_uri=group_uri)
     return replace(ours, media=None if picture.blob is None else picture.blob.media, lineage=lineage), picture
@@ -208,21 +208,21 @@ def _group_out(publisher: Publisher, decision: PublishGroup, blob: Blob | None) 
 
 async def _series_record(
     publisher: Publisher,
-    held: Publication,
+    held: LeasedPublication,
     decision: PublishSeries,
     previous: dict[str, Value] | None,
     written: dict[str, Value] | None,
     agreed: dict[str, Value] | None = None,
 ) -> dict[str, Value]:
     async with publisher.db.reader() as reader:
-        lineage = await lineage_of(reader, Kind.SERIES, decision.series.id)
+        lineage = await lineage_of(reader, PublicationKind.SERIES, decision.series.id)
     record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
     record = _of_this_try(held, record) if previous is None else record
     put_lineage(record, lineage, written)
     return record
 
 
-def _of_this_try(held: Publication, record: dict[str, Value]) -> dict[str, Value]:
+def _of_this_try(held: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
     """A new record whose bytes no earlier one under its key has, so that no delete that comes late takes it away (decision 0090).
 
     The milliseconds of ``createdAt`` count the leases.
@@ -234,12 +234,12 @@ def _of_this_try(held: Publication, record: dict[str, Value]) -> dict[str, Value
 
 
 async def _rsvp_record(
-    publisher: Publisher, held: Publication, decision: PublishRsvp, previous: dict[str, Value] | None
+    publisher: Publisher, held: LeasedPublication, decision: PublishRsvp, previous: dict[str, Value] | None
 ) -> dict[str, Value]:
     answer, now = decision.attendance, publisher.network.clock.now()
     # A record that is made anew, after consent was withdrawn and given again, makes nothing that was said before any newer. The
     # milliseconds, which count the leases, keep two writes under one key from having the same bytes (decision 0090).
-    said_at = min(answer.answered_at + held.lease * _MILLISECOND, now) if answer.source is Source.HERE else now
+    said_at = min(answer.answered_at + held.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
     return write_rsvp(
         decision.token,
         subject_uri=decision.event.record_uri or "",
@@ -267,7 +267,7 @@ def _decoded(body: bytes | None) -> dict[str, Value] | None:
     return value if isinstance(value, dict) else None
 
 
-async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
+async def _uri_for(publisher: Publisher, held: LeasedPublication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
     """Where the record is or will be, and whether nothing can be there yet."""
     if held.uri is not None:
         return parse_at_uri(held.uri), False
@@ -275,11 +275,11 @@ async def _uri_for(publisher: Publisher, held: Publication, decision: Publish, d
         if decision.event.record_uri is not None and decision.event.record_did == did:
             return parse_at_uri(decision.event.record_uri), False
         async with publisher.db.reader() as reader:
-            before = await publication_moves.in_repository(reader, Kind.EVENT, decision.event.id, did)
+            before = await publication_moves.in_repository(reader, PublicationKind.EVENT, decision.event.id, did)
         return _kept_or_new(publisher, did, EVENT, before)
     if isinstance(decision, PublishSeries):
         async with publisher.db.reader() as reader:
-            before = await publication_moves.in_repository(reader, Kind.SERIES, decision.series.id, did)
+            before = await publication_moves.in_repository(reader, PublicationKind.SERIES, decision.series.id, did)
         return _kept_or_new(publisher, did, SERIES, before)
     if isinstance(decision, PublishGroup):
         async with publisher.db.reader() as reader:

@@ -14,17 +14,17 @@ from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event, EventId
-from openmeet.domain.events.publication import Circle, Reach, circle_of, reach, reach_of
+from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach, reach_of
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.domain.identities.publication_consent import Preferences
+from openmeet.domain.identities.publication_consent import PublicationConsent
 from openmeet.domain.moderation import visibility
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series.model import Policy, SeriesId
+from openmeet.domain.series.model import PublishPolicy, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, Switchboard
 from openmeet.network.publishing import group_eligibility
@@ -56,20 +56,20 @@ from openmeet.network.records.event_writer import says_little
 from openmeet.network.records.rsvp import Silence, told
 from openmeet.network.records.succession import write_former
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import NO_REPOSITORY, NOT_AGREED, SPEAKER_NOT_AGREED, Kind
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import NO_REPOSITORY, NOT_AGREED, SPEAKER_NOT_AGREED, PublicationKind
 
 FLAG_OF = {
-    Kind.EVENT: Flag.EVENTS_OUT,
-    Kind.RSVP: Flag.RSVPS_OUT,
-    Kind.SERIES: Flag.SERIES_LEXICON,
-    Kind.GROUP: Flag.GROUPS,
-    Kind.FORMER_GROUP: Flag.GROUPS,
-    Kind.FORMER_EVENT: Flag.EVENTS_OUT,
-    Kind.FORMER_SERIES: Flag.SERIES_LEXICON,
-    Kind.MEMBERSHIP: Flag.MEMBERSHIPS,
-    Kind.ACCEPTANCE: Flag.MEMBERSHIPS,
-    Kind.GROUP_EVENT: Flag.GROUPS,
+    PublicationKind.EVENT: Flag.EVENTS_OUT,
+    PublicationKind.RSVP: Flag.RSVPS_OUT,
+    PublicationKind.SERIES: Flag.SERIES_LEXICON,
+    PublicationKind.GROUP: Flag.GROUPS,
+    PublicationKind.FORMER_GROUP: Flag.GROUPS,
+    PublicationKind.FORMER_EVENT: Flag.EVENTS_OUT,
+    PublicationKind.FORMER_SERIES: Flag.SERIES_LEXICON,
+    PublicationKind.MEMBERSHIP: Flag.MEMBERSHIPS,
+    PublicationKind.ACCEPTANCE: Flag.MEMBERSHIPS,
+    PublicationKind.GROUP_EVENT: Flag.GROUPS,
 }
 # Nothing is written until its host says what they want; looking again finds what nobody told of.
 DELETED_ELSEWHERE = "Another app deleted it: its host is asked."
@@ -77,7 +77,7 @@ DELETED_ELSEWHERE = "Another app deleted it: its host is asked."
 _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 
-async def decide(reader: Reader, owed: Publication, flags: Switchboard) -> Decision:
+async def decide(reader: Reader, owed: LeasedPublication, flags: Switchboard) -> Decision:
     """What the present says about a promise."""
     wanted = await _wanted(reader, owed)
     if wanted in (Hold(NOT_AGREED), Hold(SPEAKER_NOT_AGREED)) and owed.may_be_out_there and not owed.is_recalled:
@@ -92,12 +92,12 @@ async def decide(reader: Reader, owed: Publication, flags: Switchboard) -> Decis
     return Leave("Records of this kind are switched off.") if flag in _RARELY_ON else Pause()
 
 
-async def _wanted(reader: Reader, owed: Publication) -> Decision:
+async def _wanted(reader: Reader, owed: LeasedPublication) -> Decision:
     """The same where everything is switched on."""
     consent = await identity_queries.consent(reader, UserId(owed.user_id))
     wishes = await publication_consent.of_user(reader, UserId(owed.user_id))
     match owed.kind:
-        case Kind.EVENT:
+        case PublicationKind.EVENT:
             event = await queries.by_id(reader, EventId(owed.subject_id))
             if event is None or event.deleted_at is not None:
                 return Hold("The event was deleted.")
@@ -115,7 +115,7 @@ async def _wanted(reader: Reader, owed: Publication) -> Decision:
             if not event.record.is_wanted:
                 why = "Its host keeps it off the network."
                 return KeepHere(why) if _is_anothers(event, owed) and not owed.is_recalled else Hold(why)
-            if reach_of(event) is Reach.NOTHING:
+            if reach_of(event) is PublishLevel.NOTHING:
                 if event.is_record_of_author and not owed.is_recalled:
                     return Leave("It is for fewer people here. Its record stays until its author deletes that, too.")
                 return Hold(_kept_here(event))
@@ -130,34 +130,34 @@ async def _wanted(reader: Reader, owed: Publication) -> Decision:
             if not event.owes_record:
                 return Hold("Of this series another date is published.")
             if event.awaits_author:
-                if reach_of(event) is Reach.MINIMAL and await _says_too_much(reader, event):
+                if reach_of(event) is PublishLevel.MINIMAL and await _says_too_much(reader, event):
                     return Hold("It is for fewer people now; its author has not said yes to what may be said of it.")
                 return Leave("Somebody who hosts it, too, changed it; its author has not said yes to that yet.")
             return await _to_its_home(reader, event, owed)
-        case Kind.SERIES:
+        case PublicationKind.SERIES:
             return await _decide_series(reader, owed, agreed=consent.is_given and wishes.writes_events)
-        case Kind.RSVP:
+        case PublicationKind.RSVP:
             return await _decide_rsvp(reader, owed, wishes, agreed=consent.is_given)
-        case Kind.GROUP:
+        case PublicationKind.GROUP:
             return await group_eligibility.decide_group(reader, owed)
-        case Kind.FORMER_GROUP:
+        case PublicationKind.FORMER_GROUP:
             return await group_eligibility.decide_former(reader, owed, agreed=consent.is_given)
-        case Kind.FORMER_EVENT | Kind.FORMER_SERIES:
+        case PublicationKind.FORMER_EVENT | PublicationKind.FORMER_SERIES:
             return await decide_former(reader, owed, agreed=consent.is_given)
-        case Kind.MEMBERSHIP:
+        case PublicationKind.MEMBERSHIP:
             return await group_eligibility.decide_membership(reader, owed, agreed=consent.is_given)
-        case Kind.ACCEPTANCE:
+        case PublicationKind.ACCEPTANCE:
             return await group_eligibility.decide_acceptance(reader, owed)
-        case Kind.GROUP_EVENT:
+        case PublicationKind.GROUP_EVENT:
             return await group_eligibility.decide_group_event(reader, owed)
 
 
-def _is_anothers(event: Event, owed: Publication) -> bool:
+def _is_anothers(event: Event, owed: LeasedPublication) -> bool:
     """Whether another app wrote the record, and nothing of ours was ever written into it: it is its author's to delete."""
     return event.is_record_of_author and not owed.was_sent
 
 
-async def _to_its_home(reader: Reader, event: Event, owed: Publication) -> Decision:
+async def _to_its_home(reader: Reader, event: Event, owed: LeasedPublication) -> Decision:
     """Where the record is already, it stays; a new one of a group goes into the group's own repository, where that has one.
 
     What the event had before it changed hands is no record of this promise: it stays in the other repository.
@@ -204,7 +204,7 @@ async def _is_withheld(reader: Reader, event: Event) -> bool:
         event.record_did,
     )
     found = await visibility.of_each(reader, [one for one in named if one is not None])
-    return any(one.state is not State.TRUSTED for one in found.values())
+    return any(one.state is not SubjectVisibility.TRUSTED for one in found.values())
 
 
 def _kept_here(event: Event) -> str:
@@ -219,7 +219,9 @@ def _kept_here(event: Event) -> str:
             return "It is for those who are invited."
 
 
-async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *, agreed: bool) -> Decision:
+async def _decide_rsvp(
+    reader: Reader, owed: LeasedPublication, wishes: PublicationConsent, *, agreed: bool
+) -> Decision:
     attendance = await attendance_queries.by_id(reader, AttendanceId(owed.subject_id))
     if attendance is None:
         return Hold("The answer was deleted.")
@@ -256,7 +258,7 @@ async def _decide_rsvp(reader: Reader, owed: Publication, wishes: Preferences, *
     return PublishRsvp(attendance, event, place, token) if isinstance(place, Identity) else place
 
 
-async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+async def _decide_series(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
     series = await series_queries.by_id(reader, SeriesId(owed.subject_id))
     if series is None or series.deleted_at is not None:
         return Hold("The series was deleted.")
@@ -264,9 +266,9 @@ async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> 
         return Hold("It was found among single events, and its author took back that it is a series.")
     if series.is_read_only:
         return Leave("The series is kept elsewhere; nothing is written there.")
-    if reach(series.template.visibility, series.group, series.record) is not Reach.FULL:
+    if reach(series.template.visibility, series.group, series.record) is not PublishLevel.FULL:
         return Hold("Only what is public in full has a series on the network.")
-    if series.policy is Policy.NONE:
+    if series.policy is PublishPolicy.NONE:
         return Hold("No date of this series is published.")
     if not agreed:
         return Hold(NOT_AGREED)
@@ -278,12 +280,12 @@ async def _decide_series(reader: Reader, owed: Publication, *, agreed: bool) -> 
     return PublishSeries(series, home) if isinstance(home, Identity) else home
 
 
-async def decide_former(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+async def decide_former(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
     """``owed.subject_id``: the uri of the record, ``owed.user_id``: who had it then, ``agreed``: their yes to publishing."""
     former = await publication_moves.find(reader, owed.subject_id)
     if former is None:
         return Leave("Nothing is known of what went on from it.")
-    is_event = former.kind is Kind.EVENT
+    is_event = former.kind is PublicationKind.EVENT
     goes_on_at, why_not = await (_event if is_event else _series)(reader, former.subject_id, owed.subject_id)
     if why_not or not agreed or owed.is_recalled:
         if former.is_authors:
@@ -311,9 +313,9 @@ async def _event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, s
     if not event.record.is_wanted:
         return None, "Its host keeps it off the network."
     match reach_of(event):
-        case Reach.NOTHING:
+        case PublishLevel.NOTHING:
             return None, "It is not for everybody any more."
-        case Reach.MINIMAL if not await _says_little(reader, uri):
+        case PublishLevel.MINIMAL if not await _says_little(reader, uri):
             return None, "It says more than everybody may know by now."
         case _:
             return event.record_uri, ""
@@ -323,7 +325,7 @@ async def _series(reader: Reader, series_id: str, _uri: str) -> tuple[str | None
     series = await series_queries.by_id(reader, SeriesId(series_id))
     if series is None or series.deleted_at is not None:
         return None, "The series was deleted."
-    if reach(series.template.visibility, series.group, series.record) is not Reach.FULL:
+    if reach(series.template.visibility, series.group, series.record) is not PublishLevel.FULL:
         return None, "Only what is public in full has a series on the network."
     return series.record_uri, ""
 
@@ -334,5 +336,5 @@ async def _says_little(reader: Reader, uri: str) -> bool:
     return not isinstance(record, dict) or says_little(record)
 
 
-def _collection(kind: Kind) -> Nsid:
-    return EVENT if kind is Kind.EVENT else SERIES
+def _collection(kind: PublicationKind) -> Nsid:
+    return EVENT if kind is PublicationKind.EVENT else SERIES

@@ -16,10 +16,10 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Refused
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.publication import Reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import queries, record_queries
 from openmeet.domain.groups.membership_queries import members_by_ids
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, Membership, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, Membership
 from openmeet.domain.groups.ownership import named_backups
 from openmeet.domain.groups.publication import Share, share_of, speaker_of
 from openmeet.domain.identities import queries as identity_queries
@@ -49,11 +49,11 @@ from openmeet.network.records.group_statements import (
     write_membership,
 )
 from openmeet.network.records.rsvp import record_key_for
-from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import NO_REPOSITORY, NO_REPOSITORY_OF_GROUP, NOT_AGREED, SPEAKER_NOT_AGREED
 
 
-async def decide_group(reader: Reader, owed: Publication) -> Decision:
+async def decide_group(reader: Reader, owed: LeasedPublication) -> Decision:
     """The group's own record."""
     group = await queries.by_id(reader, GroupId(owed.subject_id))
     if group is None or group.deleted_at is not None:
@@ -82,7 +82,7 @@ async def decide_group(reader: Reader, owed: Publication) -> Decision:
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
-async def decide_former(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+async def decide_former(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
     """The record that a group had before, in another repository: it leads to the one that goes on."""
     group_id = await record_queries.group_of_former(reader, owed.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
@@ -107,7 +107,7 @@ async def decide_former(reader: Reader, owed: Publication, *, agreed: bool) -> D
     return PublishPlain(identity, GROUP, None, write)
 
 
-async def decide_group_event(reader: Reader, owed: Publication) -> Decision:
+async def decide_group_event(reader: Reader, owed: LeasedPublication) -> Decision:
     """The group's word that an event is its own."""
     event = await event_queries.by_id(reader, EventId(owed.subject_id))
     group = None
@@ -119,7 +119,7 @@ async def decide_group_event(reader: Reader, owed: Publication) -> Decision:
         return Leave("It is kept elsewhere; nothing is written there.")
     if event.record_deleted_at is not None:
         return Leave("Another app deleted the event’s record: its host is asked.")
-    if share_of(group) is not Share.ALL or reach_of(event) is not Reach.FULL:
+    if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
         return Hold("The network does not learn whose event it is.")
     where = await where_the_group_speaks(reader, group, owed)
     if not isinstance(where, Identity):
@@ -135,7 +135,7 @@ async def decide_group_event(reader: Reader, owed: Publication) -> Decision:
     return PublishPlain(where, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
 
 
-async def where_the_group_speaks(reader: Reader, group: Group, owed: Publication) -> Identity | Decision:
+async def where_the_group_speaks(reader: Reader, group: Group, owed: LeasedPublication) -> Identity | Decision:
     """The repository that holds the group's record, and where nothing can be written there: what is to be done."""
     uri = group.network.record_uri
     if uri is None:
@@ -152,7 +152,7 @@ async def where_the_group_speaks(reader: Reader, group: Group, owed: Publication
     return Wait("The group’s record is about to move.") if identity is None else identity
 
 
-async def decide_membership(reader: Reader, owed: Publication, *, agreed: bool) -> Decision:
+async def decide_membership(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
     """What a member says of themselves."""
     found = await _standing(reader, owed)
     if found is None:
@@ -161,7 +161,7 @@ async def decide_membership(reader: Reader, owed: Publication, *, agreed: bool) 
     if not standing.sync_enabled:
         return Hold("You keep it to yourself that you are in this group.")
     # Of a group that is kept elsewhere the statement is the question, too.
-    asks = standing.role is Role.PENDING and group.is_read_only
+    asks = standing.role is GroupRole.PENDING and group.is_read_only
     if standing.role not in INSIDE and not asks:
         return Hold("You are not in this group.")
     if not agreed:
@@ -192,7 +192,7 @@ async def decide_membership(reader: Reader, owed: Publication, *, agreed: bool) 
     return PublishPlain(identity, MEMBERSHIP, RecordKey(record_key_for(parse_at_uri(uri))), write)
 
 
-async def decide_acceptance(reader: Reader, owed: Publication) -> Decision:
+async def decide_acceptance(reader: Reader, owed: LeasedPublication) -> Decision:
     """What the group says of a member: never before they have said it, and never after they took it back."""
     found = await _standing(reader, owed)
     if found is None:
@@ -219,7 +219,7 @@ async def decide_acceptance(reader: Reader, owed: Publication) -> Decision:
     return PublishPlain(where, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(said.uri))), write)
 
 
-async def _standing(reader: Reader, owed: Publication) -> tuple[Membership, Group] | None:
+async def _standing(reader: Reader, owed: LeasedPublication) -> tuple[Membership, Group] | None:
     """The standing, and its group; None where either is gone, or a moderator hides the group."""
     standing = next(iter((await members_by_ids(reader, [owed.subject_id])).values()), None)
     group = None if standing is None else await queries.by_id(reader, standing.group_id)
@@ -231,7 +231,7 @@ async def _standing(reader: Reader, owed: Publication) -> tuple[Membership, Grou
 async def _said(reader: Reader, group: Group, standing: Membership) -> Reference | None:
     """The member's own statement about this group, or about one that it continues, as it stands in their repository."""
     known = None if standing.statement_uri is None else await seen.find(reader, standing.statement_uri)
-    if known is None or known.cid is None or known.body is None or known.standing is not seen.Standing.MAPPED:
+    if known is None or known.cid is None or known.body is None or known.standing is not seen.RecordState.MAPPED:
         return None
     statement = read_statement(known.collection, parse_did(known.did), cbor.decode(known.body))
     ours = {group.network.record_uri, *await record_queries.former_records(reader, group.id)}

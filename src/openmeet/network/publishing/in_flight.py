@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from at_network.circuits import NotAsked
 from at_protocol.failures import Malformed
-from at_protocol.repo.proof import Proven
+from at_protocol.repo.proof import RecordProof
 from at_protocol.sync import verify
 from at_protocol.sync.verify import check_rev
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
@@ -16,25 +16,25 @@ from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.network.publishing import settle
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.publishing.send import delete_version
-from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.read import prove_record
 from openmeet.outbox import in_flight, publication_leases
-from openmeet.outbox.in_flight import Doubts, Sent
+from openmeet.outbox.in_flight import Doubts, InFlightWrite
 
 # After these nobody knows whether it was done: no answer came, or that of something on the way.
 _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
 
 
 @asynccontextmanager
-async def until_answered(publisher: Publisher, writes: Sequence[Sent]) -> AsyncIterator[None]:
+async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
     """Around the request that sends these writes: where it is refused they are in doubt no more.
 
     What was done is in doubt until the row says so (``settling.settle``): another payer may have given the key up meanwhile.
@@ -51,7 +51,7 @@ async def until_answered(publisher: Publisher, writes: Sequence[Sent]) -> AsyncI
         raise
 
 
-async def note_answered(publisher: Publisher, writes: Sequence[Sent]) -> None:
+async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
     """They were answered, or never left."""
     if not writes:
         return
@@ -63,7 +63,7 @@ async def note_answered(publisher: Publisher, writes: Sequence[Sent]) -> None:
 def late_create_payer(publisher: Publisher) -> Payer:
     """The payer of ``Debt.LATE_CREATE``; the subject of the debt is the record's at-uri, its authority a DID."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         try:
             uri = parse_at_uri(debt.subject)
         except Malformed as wrong:
@@ -125,7 +125,7 @@ async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> R
     if rev is not None and is_believed and uri.collection is not None and uri.rkey is not None:
         did = parse_did(uri.authority)
         return RecordMessage(
-            did, uri.collection, uri.rkey, parse_tid(rev), Operation.DELETE, None, None, is_verified=True
+            did, uri.collection, uri.rkey, parse_tid(rev), RecordOperation.DELETE, None, None, is_verified=True
         )
     message = await what_is_there(publisher, uri)
     return message if message.cid is None else None
@@ -136,7 +136,7 @@ async def what_is_there(publisher: Publisher, uri: AtUri) -> RecordMessage:
     return message_of(uri, await prove(uri, publisher))
 
 
-async def prove(uri: AtUri, publisher: Publisher) -> Proven:
+async def prove(uri: AtUri, publisher: Publisher) -> RecordProof:
     """What the repository holds. Raises also RemoteFailed where its rev is of a time to come: believed, it would overrule all until then."""
     proven = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
     if proven.commit.rev is not None and not is_rev(proven.commit.rev, publisher.network.clock.now()):
@@ -144,7 +144,7 @@ async def prove(uri: AtUri, publisher: Publisher) -> Proven:
     return proven
 
 
-def message_of(uri: AtUri, proven: Proven) -> RecordMessage:
+def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
     """What was proven as a message of its commit's rev. Raises RemoteFailed where the commit has none."""
     if proven.commit.rev is None or uri.collection is None or uri.rkey is None:
         raise RemoteFailed("The repository is of an older version, without a rev.")
@@ -154,7 +154,7 @@ def message_of(uri: AtUri, proven: Proven) -> RecordMessage:
         collection=uri.collection,
         rkey=uri.rkey,
         rev=proven.commit.rev,
-        operation=Operation.DELETE if is_gone else Operation.UPDATE,
+        operation=RecordOperation.DELETE if is_gone else RecordOperation.UPDATE,
         cid=None if is_gone else str(proven.cid),
         body=None if is_gone else proven.record,
         is_verified=True,
@@ -162,7 +162,7 @@ def message_of(uri: AtUri, proven: Proven) -> RecordMessage:
     )
 
 
-def rev_of(proven: Proven) -> str:
+def rev_of(proven: RecordProof) -> str:
     """Of the commit that it was proven by. Raises RemoteFailed where it has none."""
     if proven.commit.rev is None:
         raise RemoteFailed("The repository is of an older version, without a rev.")
@@ -173,6 +173,6 @@ def is_rev(text: str, now: Instant) -> bool:
     """Whether a server may have said this of a commit: a TID, and of no time to come."""
     try:
         check_rev(text, now)
-    except verify.Refused:
+    except verify.MessageRejected:
         return False
     return True

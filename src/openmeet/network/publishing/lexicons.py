@@ -24,7 +24,7 @@ from openmeet.network.publishing.send import get_record, put_record
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedLexicon:
     """One Lexicon in the repository. ``is_changed``: it was not there, or said something else."""
 
     nsid: Nsid
@@ -47,7 +47,7 @@ def own_documents(authority: str) -> list[tuple[Nsid, dict[str, Value]]]:
     return found
 
 
-async def publish(client: XrpcClient, did: Did, authority: str) -> list[Published]:
+async def publish(client: XrpcClient, did: Did, authority: str) -> list[PublishedLexicon]:
     """Write what is not there yet, or says something else. Raises what the calls raise."""
     done = []
     for nsid, record in own_documents(authority):
@@ -56,7 +56,7 @@ async def publish(client: XrpcClient, did: Did, authority: str) -> list[Publishe
         is_changed = current is None or current.record != record
         if is_changed:
             await put_record(client, uri, record, swap=None if current is None else current.cid)
-        done.append(Published(nsid, str(uri), is_changed))
+        done.append(PublishedLexicon(nsid, str(uri), is_changed))
     return done
 
 

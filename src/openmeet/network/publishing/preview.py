@@ -7,10 +7,10 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events import queries as event_queries
-from openmeet.domain.events.model import Mode, Status, Venue
+from openmeet.domain.events.model import EventStatus, Mode, Venue
 from openmeet.domain.events.publication import is_cut_down, may_be_published
 from openmeet.domain.events.visibility import is_public
-from openmeet.domain.identities.model import Preview
+from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.users.model import UserId
 from openmeet.network.publishing.publisher import page_of
 from openmeet.network.records.event_writer import Publishable, publishable, write_event
@@ -46,13 +46,13 @@ COUNTS = f"""
 _TOLD = [status.value for status in AttendanceStatus if not isinstance(told(status), Silence)]
 
 
-async def preview(reader: Reader, user_id: UserId, *, instance: str) -> Preview:
+async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentPreview:
     """A record to look at, and how many there are or would be."""
     counted = await reader.fetch_one(COUNTS, user_id=user_id, told=_TOLD)
     if counted is None:
         raise RuntimeError("a select without from or where answers one row")
     record = await _record(reader, user_id, instance)
-    return Preview(record, int(counted["events"]), int(counted["answers"]), int(counted["published"]))
+    return ConsentPreview(record, int(counted["events"]), int(counted["answers"]), int(counted["published"]))
 
 
 async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
@@ -75,7 +75,7 @@ def _example(now: Instant, instance: str) -> Publishable:
         ends_at=Instant(starts_at + 2 * HOUR),
         time_zone="UTC",
         mode=Mode.IN_PERSON,
-        status=Status.SCHEDULED,
+        status=EventStatus.SCHEDULED,
         venue=Venue(name="The park", locality="Your town", country="AT"),
         online_url="",
         created_at=now,

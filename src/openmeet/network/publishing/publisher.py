@@ -14,9 +14,9 @@ from openmeet.domain.events.model import Event
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.repositories.clients import Network
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind, State
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 LEASE_SECONDS = 60.0
 MAX_ROUNDS = 3
@@ -42,7 +42,7 @@ class Publisher:
     """``pictures``: where those of events are kept. ``enqueue`` hands messages to ingestion and returns when they are durable; ``instance`` is our public address."""
 
     db: Database
-    network: Network
+    network: NetworkClients
     catalog: Catalog
     tids: TidClock
     enqueue: Enqueue
@@ -60,20 +60,20 @@ def page_of(instance: str, event: Event) -> str:
 
 # A record that waits, is withheld or is due again for its next revision is none of these.
 RESULTS = {
-    State.PUBLISHED: Result.SUCCESS,
-    State.RETRACTED: Result.SUCCESS,
-    State.RETRYING: Result.RETRIED,
-    State.REFUSED: Result.FAILED,
-    State.CONFLICTED: Result.FAILED,
-    State.BLOCKED: Result.FAILED,
+    PublicationState.PUBLISHED: Result.SUCCESS,
+    PublicationState.RETRACTED: Result.SUCCESS,
+    PublicationState.RETRYING: Result.RETRIED,
+    PublicationState.REFUSED: Result.FAILED,
+    PublicationState.CONFLICTED: Result.FAILED,
+    PublicationState.BLOCKED: Result.FAILED,
 }
 
 _AFTER: Final = "select subject_id, state, uri, base_cid from publications where kind = :kind and subject_id in :ids"
 
 
-async def count(publisher: Publisher, taken: Sequence[Publication]) -> None:
+async def count(publisher: Publisher, taken: Sequence[LeasedPublication]) -> None:
     """Count each of these once."""
-    for kind in Kind:
+    for kind in PublicationKind:
         ids = [one.subject_id for one in taken if one.kind is kind]
         if not ids:
             continue
@@ -81,7 +81,7 @@ async def count(publisher: Publisher, taken: Sequence[Publication]) -> None:
         async with publisher.db.reader() as reader:
             rows = await reader.fetch(_AFTER, kind=kind.value, ids=ids)
         for row in rows:
-            result = RESULTS.get(State(row["state"]))
+            result = RESULTS.get(PublicationState(row["state"]))
             is_as_before = before[row["subject_id"]] == (row["uri"], row["base_cid"])
             if result is not None and not (result is Result.SUCCESS and is_as_before):
                 publisher.count_result(kind.value, result)

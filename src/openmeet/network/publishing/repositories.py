@@ -8,7 +8,7 @@ from typing import Final
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance.model import Source
+from openmeet.domain.attendance.model import RsvpSource
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities import backfill_progress, session_queries
 from openmeet.domain.identities import queries as identity_queries
@@ -18,8 +18,8 @@ from openmeet.network.publishing.decision import GiveWay, Hold, Stay, Wait, home
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import BEING_READ, Kind
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import BEING_READ, PublicationKind
 
 # Longer than almost any repository takes to be read, shorter than anybody waits: a server that is away keeps no answer back for good.
 READ_WITHIN: Final = 10 * MINUTE
@@ -28,7 +28,7 @@ OVERTAKEN: Final = "Another app of yours has written a later answer; that one is
 
 
 async def place_of(
-    reader: Reader, owed: Publication, subject_uri: str, source: Source
+    reader: Reader, owed: LeasedPublication, subject_uri: str, source: RsvpSource
 ) -> Identity | Hold | Stay | Wait | GiveWay:
     """Where the answer to the event with this record goes. ``source``: where the person gave it last."""
     theirs = [one for one in await identity_queries.of_user(reader, UserId(owed.user_id)) if one.can_write]
@@ -41,7 +41,7 @@ async def place_of(
         answered = next((one for one in theirs if known and one.did == known[0].did), None)
         return answered or await home_of(reader, UserId(owed.user_id), owed)
     home = await home_of(reader, UserId(owed.user_id), owed)
-    if not known or known[0].uri == owed.uri or source is not Source.HERE or not isinstance(home, Identity):
+    if not known or known[0].uri == owed.uri or source is not RsvpSource.HERE or not isinstance(home, Identity):
         return home
     later = next(one for one in theirs if one.did == known[0].did)
     return GiveWay(OVERTAKEN) if await _is_signed_in(reader, later) else home
@@ -72,10 +72,10 @@ async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
 
 
 # What groups say stands in the repository of who speaks for them, and is taken from there when somebody else does.
-_SAID_BY_GROUPS = frozenset({Kind.ACCEPTANCE, Kind.GROUP_EVENT})
+_SAID_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 
 
-async def repository_to_clear(reader: Reader, owed: Publication) -> Identity | None:
+async def repository_to_clear(reader: Reader, owed: LeasedPublication) -> Identity | None:
     """The repository that holds the record, where we may delete it; None where it is not their repository (any more)."""
     identity = None if owed.did is None else await identity_queries.find(reader, owed.did)
     if identity is None or not identity.can_write:
@@ -83,6 +83,6 @@ async def repository_to_clear(reader: Reader, owed: Publication) -> Identity | N
     if identity.user_id == owed.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
         return identity
     if owed.kind in _SAID_BY_GROUPS:
-        spoke = await publication_moves.holders_in(reader, Kind.FORMER_GROUP, identity.did)
+        spoke = await publication_moves.holders_in(reader, PublicationKind.FORMER_GROUP, identity.did)
         return identity if identity.user_id in spoke else None
     return None

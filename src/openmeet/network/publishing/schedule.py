@@ -19,8 +19,8 @@ from openmeet.network.publishing.deliver import pay
 from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_leases
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import Kind, State
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationKind, PublicationState
 
 # How long a round may take before the next is begun beside it, without its server.
 _PATIENCE_SECONDS = 0.5
@@ -72,13 +72,13 @@ async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> di
         held = await publication_leases.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
         held += await publication_leases.take_alike(tx, held, limit=MAX_WRITES, seconds=LEASE_SECONDS, shut=shut)
         servers = await publication_leases.servers_of(tx, held)
-    by_server: dict[str, list[Publication]] = defaultdict(list)
+    by_server: dict[str, list[LeasedPublication]] = defaultdict(list)
     for one in held:
         by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)
     return {server: asyncio.create_task(_round(publisher, server, some, limit)) for server, some in by_server.items()}
 
 
-async def _round(publisher: Publisher, server: str, held: Sequence[Publication], limit: int) -> int:
+async def _round(publisher: Publisher, server: str, held: Sequence[LeasedPublication], limit: int) -> int:
     """Everything that was taken of one server. What is not asked of it any more is given back."""
     known = publisher.network.circuits
     left = _in_order(held)
@@ -88,7 +88,9 @@ async def _round(publisher: Publisher, server: str, held: Sequence[Publication],
             await pay(publisher, left.pop(0))
         if known.state_of(server) is CircuitState.CLOSED:
             last_of = [
-                at for at, one in enumerate(left) if one.kind is Kind.SERIES and one.state is not State.RETRACTING
+                at
+                for at, one in enumerate(left)
+                if one.kind is PublicationKind.SERIES and one.state is not PublicationState.RETRACTING
             ]
             first = max(last_of, default=-1) + 1
             for some in (left[:first], left[first:]):
@@ -102,18 +104,20 @@ async def _round(publisher: Publisher, server: str, held: Sequence[Publication],
     return len(held)
 
 
-def _in_order(held: Sequence[Publication]) -> list[Publication]:
+def _in_order(held: Sequence[LeasedPublication]) -> list[LeasedPublication]:
     """What must vanish goes first, and a series before its dates: their records name its."""
-    return sorted(held, key=lambda one: (one.state is not State.RETRACTING, one.kind is not Kind.SERIES))
+    return sorted(
+        held, key=lambda one: (one.state is not PublicationState.RETRACTING, one.kind is not PublicationKind.SERIES)
+    )
 
 
-async def _pay_all(publisher: Publisher, server: str, held: Sequence[Publication], limit: int) -> None:
+async def _pay_all(publisher: Publisher, server: str, held: Sequence[LeasedPublication], limit: int) -> None:
     alone = await pay_together(publisher, held)
     has_failed = publisher.network.circuits.of(server).failures > 0
     at_once = asyncio.Semaphore(_WHERE_IT_FAILED if has_failed else limit)
-    unasked: list[Publication] = []
+    unasked: list[LeasedPublication] = []
 
-    async def pay_alone(one: Publication) -> None:
+    async def pay_alone(one: LeasedPublication) -> None:
         async with at_once:
             if publisher.network.circuits.state_of(server) is CircuitState.CLOSED:
                 await pay(publisher, one)
@@ -124,7 +128,7 @@ async def _pay_all(publisher: Publisher, server: str, held: Sequence[Publication
     await _give_back(publisher, server, unasked)
 
 
-async def _give_back(publisher: Publisher, server: str, held: Sequence[Publication]) -> None:
+async def _give_back(publisher: Publisher, server: str, held: Sequence[LeasedPublication]) -> None:
     """They were not tried: no attempt is counted, and they are due when the server is."""
     if not held:
         return
@@ -132,5 +136,5 @@ async def _give_back(publisher: Publisher, server: str, held: Sequence[Publicati
     soon = Instant(publisher.network.clock.now() + _TRIED_AGAIN_AFTER)
     due_at = max(circuit.open_until or soon, soon)
     for one in held:
-        state = State.RETRACTING if one.state is State.RETRACTING else State.RETRYING
+        state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
         await settle.give_back(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))

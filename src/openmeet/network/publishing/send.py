@@ -35,7 +35,7 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class WriteReceipt:
     """The PDS's answer to a write. ``rev`` is None when the write made no commit, because nothing changed."""
 
     cid: str
@@ -65,7 +65,7 @@ async def get_record(client: XrpcClient, uri: AtUri) -> Current | None:
     return Current(record, cid, body)
 
 
-async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> Stored:
+async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
     """Write a record in place of the one with CID ``swap``; None: there must be none.
 
     Raises Conflict (``InvalidSwap``) when something else is there.
@@ -139,11 +139,11 @@ async def _delete(client: XrpcClient, uri: AtUri, swap: str | None) -> str | Non
     return _rev(answer)
 
 
-def _stored(answer: dict[str, object]) -> Stored:
+def _stored(answer: dict[str, object]) -> WriteReceipt:
     cid = answer.get("cid")
     if not isinstance(cid, str):
         raise RemoteFailed("The PDS did not say what it stored.")
-    return Stored(cid, _rev(answer))
+    return WriteReceipt(cid, _rev(answer))
 
 
 def _rev(answer: dict[str, object]) -> str | None:
@@ -158,7 +158,7 @@ MOST_ANSWERS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RemoteRsvp:
     """An answer in a repository. ``subject`` is the event that it names, None where it names none."""
 
     uri: AtUri
@@ -172,12 +172,12 @@ async def get_event(client: XrpcClient, uri: AtUri) -> Current | None:
     return await get_record(client, uri)
 
 
-async def create_event(client: XrpcClient, uri: AtUri, record: dict[str, Value]) -> Stored:
+async def create_event(client: XrpcClient, uri: AtUri, record: dict[str, Value]) -> WriteReceipt:
     """Write an event under a key that was chosen before, so that a lost answer makes no second one."""
     return await put_record(client, uri, record, swap=None)
 
 
-async def update_event(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str) -> Stored:
+async def update_event(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str) -> WriteReceipt:
     """Write an event in place of the version ``swap``."""
     return await put_record(client, uri, record, swap=swap)
 
@@ -187,19 +187,19 @@ async def delete_event(client: XrpcClient, uri: AtUri, *, expected: str | None) 
     return await delete_record(client, uri, expected=expected)
 
 
-async def create_event_series(client: XrpcClient, uri: AtUri, record: dict[str, Value]) -> Stored:
+async def create_event_series(client: XrpcClient, uri: AtUri, record: dict[str, Value]) -> WriteReceipt:
     """Write the record of a series."""
     return await put_record(client, uri, record, swap=None)
 
 
-async def update_event_series(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str) -> Stored:
+async def update_event_series(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str) -> WriteReceipt:
     """Write the record of a series in place of the version ``swap``."""
     return await put_record(client, uri, record, swap=swap)
 
 
 async def create_or_update_rsvp(
     client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None
-) -> Stored:
+) -> WriteReceipt:
     """Write an answer; its key follows from the event's uri, so there is one of it however often it is sent."""
     return await put_record(client, uri, record, swap=swap)
 
@@ -209,7 +209,7 @@ async def delete_rsvp(client: XrpcClient, uri: AtUri, *, expected: str | None) -
     return await delete_record(client, uri, expected=expected)
 
 
-async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[Answer]:
+async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
     """The answers in a repository, the newest keys first, at most ``MOST_ANSWERS``; what cannot be read whole is left out."""
     cursor: str | None = None
     for _ in range(MOST_ANSWERS // _PAGE):
@@ -229,7 +229,7 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[Answer]:
         cursor = following
 
 
-async def store(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> Stored:
+async def store(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
     """Write whichever record this is."""
     if uri.collection in RSVPS:
         return await create_or_update_rsvp(client, uri, record, swap=swap)
@@ -253,7 +253,7 @@ async def take_away(client: XrpcClient, uri: AtUri, *, expected: str | None) -> 
     return await delete_record(client, uri, expected=expected)
 
 
-def _answer(entry: object) -> Answer | None:
+def _answer(entry: object) -> RemoteRsvp | None:
     if not isinstance(entry, dict) or not isinstance(entry.get("uri"), str) or not isinstance(entry.get("cid"), str):
         return None
     try:
@@ -263,4 +263,4 @@ def _answer(entry: object) -> Answer | None:
         subject = None if said is None else normal_uri(parse_at_uri(said))
     except Malformed:
         return None
-    return Answer(uri, entry["cid"], record, subject) if isinstance(record, dict) else None
+    return RemoteRsvp(uri, entry["cid"], record, subject) if isinstance(record, dict) else None

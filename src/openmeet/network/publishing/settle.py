@@ -23,27 +23,27 @@ from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records import floors, links, seen
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.links import current_subject
-from openmeet.network.records.message import Operation, RecordMessage
+from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import GOING, INTERESTED, NOT_GOING, read_rsvp, subject_of
-from openmeet.network.records.seen import Standing
+from openmeet.network.records.seen import RecordState
 from openmeet.outbox import in_flight, publication_moves, publications
 from openmeet.outbox import publication_leases as leases
-from openmeet.outbox.in_flight import Sent
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import FORMER_OF, Kind, State
+from openmeet.outbox.in_flight import InFlightWrite
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import FORMER_OF, PublicationKind, PublicationState
 
 
 async def confirm(
     publisher: Publisher,
-    held: Publication,
+    held: LeasedPublication,
     *,
     revision: int,
     uri: str,
     cid: str,
     body: bytes,
     rev: str,
-    answered: Sent | None = None,
+    answered: InFlightWrite | None = None,
     lacks: str = "",
 ) -> None:
     """The PDS holds these bytes as of ``rev``: a version like any other, and the new base of the promise.
@@ -59,7 +59,7 @@ async def confirm(
         collection=at.collection,
         rkey=at.rkey,
         rev=parse_tid(rev),
-        operation=Operation.UPDATE,
+        operation=RecordOperation.UPDATE,
         cid=cid,
         body=body,
         is_verified=True,
@@ -71,7 +71,7 @@ async def confirm(
         is_settled = await settle(tx, held, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks)
         if is_settled and answered is not None:
             await in_flight.answered(tx, answered)
-    if held.kind is Kind.RSVP and cid != held.base_cid:
+    if held.kind is PublicationKind.RSVP and cid != held.base_cid:
         publisher.count_rsvp("create" if held.base_cid is None else "update", _status_in(body))
     if overtaken_by is not None:
         # Somebody edited right after us and their version was faster here: with ours settled it is joined anew.
@@ -79,17 +79,25 @@ async def confirm(
 
 
 async def settle(
-    tx: Transaction, held: Publication, *, revision: int, uri: str, cid: str, body: bytes, rev: str, lacks: str = ""
+    tx: Transaction,
+    held: LeasedPublication,
+    *,
+    revision: int,
+    uri: str,
+    cid: str,
+    body: bytes,
+    rev: str,
+    lacks: str = "",
 ) -> bool:
     """The promise is kept, and the room concerned knows where its record is. False where the lease had passed to somebody else."""
     await lock_row_of(tx, held.kind, held.subject_id)
     if not await leases.confirm(tx, held, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
         return False
-    if held.kind is Kind.EVENT:
+    if held.kind is PublicationKind.EVENT:
         await links.note_event(tx, EventId(held.subject_id), uri=uri, cid=cid, did=parse_at_uri(uri).authority)
-    elif held.kind is Kind.SERIES:
+    elif held.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(held.subject_id), uri)
-    elif held.kind is Kind.RSVP:
+    elif held.kind is PublicationKind.RSVP:
         await attendance_actions.note_record(
             tx,
             AttendanceId(held.subject_id),
@@ -104,7 +112,7 @@ async def settle(
     return True
 
 
-async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | None = None) -> None:
+async def forget(publisher: Publisher, held: LeasedPublication, gone: RecordMessage | None = None) -> None:
     """The record is gone from the repository, by us; the room concerned forgets where it was.
 
     ``gone`` says as of which rev: what is older and still on its way would else look like somebody's new record.
@@ -115,12 +123,12 @@ async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | 
         await lock_row_of(tx, held.kind, held.subject_id)
         if not await leases.retracted(tx, held, is_gone=gone is not None):
             return
-        if held.kind is Kind.EVENT:
+        if held.kind is PublicationKind.EVENT:
             await event_actions.forget_record(tx, EventId(held.subject_id), held.uri)
             await attendance_actions.decide_records_anew(tx, EventId(held.subject_id))
-        elif held.kind is Kind.SERIES:
+        elif held.kind is PublicationKind.SERIES:
             await links.note_series(tx, SeriesId(held.subject_id), None)
-        elif held.kind is Kind.RSVP:
+        elif held.kind is PublicationKind.RSVP:
             await attendance_actions.forget_record(tx, AttendanceId(held.subject_id))
         elif held.kind in FORMER_OF.values():
             if gone is not None:
@@ -134,12 +142,12 @@ async def forget(publisher: Publisher, held: Publication, gone: RecordMessage | 
         if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | Pause | Wait):
             # It may be public again, or stand in another repository from now on.
             await publications.look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
-    if held.kind is Kind.RSVP and held.uri is not None:
+    if held.kind is PublicationKind.RSVP and held.uri is not None:
         publisher.count_rsvp("delete", "")
     log.info("record.retracted", uri=held.uri)
 
 
-async def come_back(publisher: Publisher, held: Publication, uri: str) -> None:
+async def come_back(publisher: Publisher, held: LeasedPublication, uri: str) -> None:
     """What had left its repository stays there after all: the promise about that record is the one of its subject again."""
     async with publisher.db.transaction() as tx:
         await lock_row_of(tx, held.kind, held.subject_id)
@@ -156,8 +164,8 @@ async def come_back(publisher: Publisher, held: Publication, uri: str) -> None:
 
 async def give_back(
     publisher: Publisher,
-    held: Publication,
-    state: State,
+    held: LeasedPublication,
+    state: PublicationState,
     *,
     reason: str,
     due_at: Instant | None = None,
@@ -169,39 +177,39 @@ async def give_back(
         await leases.move(tx, held, state, reason=reason, due_at=due_at, failed=failed, round_=is_round)
 
 
-async def try_later(publisher: Publisher, held: Publication, reason: str, asked_seconds: float | None) -> None:
+async def try_later(publisher: Publisher, held: LeasedPublication, reason: str, asked_seconds: float | None) -> None:
     """With back-off, never sooner than the PDS asked for."""
     seconds = retry.wait_seconds(
         held.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries, guards nothing
         asked_seconds=asked_seconds,
     )
-    state = State.RETRACTING if held.state is State.RETRACTING else State.RETRYING
+    state = PublicationState.RETRACTING if held.state is PublicationState.RETRACTING else PublicationState.RETRYING
     due_at = Instant(publisher.network.clock.now() + int(seconds * SECOND))
     log.warning("publication.postponed", kind=held.kind.value, subject=held.subject_id, reason=reason)
     await give_back(publisher, held, state, reason=reason, due_at=due_at, failed=True)
 
 
-async def refuse(publisher: Publisher, held: Publication, reason: str) -> None:
+async def refuse(publisher: Publisher, held: LeasedPublication, reason: str) -> None:
     """The PDS will not take it, however often it is asked; a retraction is tried again all the same, later."""
     log.error("publication.refused", kind=held.kind.value, subject=held.subject_id, reason=reason)
-    if held.state is State.RETRACTING:
+    if held.state is PublicationState.RETRACTING:
         due_at = Instant(publisher.network.clock.now() + HOUR)
-        await give_back(publisher, held, State.RETRACTING, reason=reason, due_at=due_at, failed=True)
+        await give_back(publisher, held, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
     else:
-        await give_back(publisher, held, State.REFUSED, reason=reason)
+        await give_back(publisher, held, PublicationState.REFUSED, reason=reason)
 
 
-async def _note_seen(tx: Transaction, held: Publication, message: RecordMessage) -> bool:
+async def _note_seen(tx: Transaction, held: LeasedPublication, message: RecordMessage) -> bool:
     """The same join as for messages of the network; the echo will find this version known."""
     await floors.hold(tx, [message.did])
-    if held.kind is not Kind.RSVP:
+    if held.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
-        return await seen.put(tx, message, standing=Standing.MAPPED, subject_uri=message.uri)
+        return await seen.put(tx, message, standing=RecordState.MAPPED, subject_uri=message.uri)
     read = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
     await seen.lock_answers(tx, [message.uri])
     subject = await current_subject(tx, str(read.subject))
-    return await seen.put(tx, message, standing=Standing.MAPPED, subject_uri=subject, precedence=read.precedence)
+    return await seen.put(tx, message, standing=RecordState.MAPPED, subject_uri=subject, precedence=read.precedence)
 
 
 async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
@@ -211,7 +219,7 @@ async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
     known = await seen.find(tx, gone.uri)
     subject = gone.uri if known is None or known.subject_uri is None else known.subject_uri
     await seen.lock_subjects(tx, [subject])
-    await seen.put(tx, gone, standing=Standing.TOMBSTONE, subject_uri=subject)
+    await seen.put(tx, gone, standing=RecordState.TOMBSTONE, subject_uri=subject)
 
 
 def _status_in(body: bytes) -> str:
@@ -231,7 +239,7 @@ async def _newer(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:
         collection=ours.collection,
         rkey=ours.rkey,
         rev=parse_tid(newest.rev),
-        operation=Operation.DELETE if newest.cid is None else Operation.UPDATE,
+        operation=RecordOperation.DELETE if newest.cid is None else RecordOperation.UPDATE,
         cid=newest.cid,
         body=newest.body,
         is_verified=newest.is_verified,

@@ -6,7 +6,7 @@ or more than five writes in an hour that nobody asked for, a person must look.
 
 from at_network.pacing import pause_seconds
 from at_network.xrpc_client import XrpcClient
-from at_protocol.repo.proof import Proven
+from at_protocol.repo.proof import RecordProof
 from at_protocol.syntax.at_uri import AtUri, parse_at_uri
 from groundwork.clock import Instant
 from groundwork.errors import Conflict, RemoteFailed, Unavailable
@@ -24,16 +24,16 @@ from openmeet.network.publishing.publisher import (
     WRITE_COST,
     Publisher,
 )
-from openmeet.network.publishing.send import Current, Stored, store
+from openmeet.network.publishing.send import Current, WriteReceipt, store
 from openmeet.network.records import seen
 from openmeet.network.records.event_writer import seal_in_cbor
 from openmeet.outbox import publication_leases as leases
-from openmeet.outbox.in_flight import Sent
-from openmeet.outbox.publication_leases import Publication
-from openmeet.outbox.publications import State
+from openmeet.outbox.in_flight import InFlightWrite
+from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publications import PublicationState
 
 
-async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
+async def settle_earlier_send(publisher: Publisher, held: LeasedPublication) -> bool:
     """Something may have been sent without an answer being noted: if it arrived, it is settled here."""
     if held.uri is None or held.chosen_cid is None or held.chosen_body is None or held.chosen_revision is None:
         return False
@@ -55,7 +55,11 @@ async def settle_earlier_send(publisher: Publisher, held: Publication) -> bool:
 
 
 async def write(
-    publisher: Publisher, client: XrpcClient, held: Publication, decision: Publish, picture_bytes: int | None = None
+    publisher: Publisher,
+    client: XrpcClient,
+    held: LeasedPublication,
+    decision: Publish,
+    picture_bytes: int | None = None,
 ) -> None:
     """Make the repository agree with the present. Raises the failures of the calls; nothing is half done.
 
@@ -69,7 +73,7 @@ async def write(
         if draft.is_ours:
             raise Unavailable("An earlier request of ours has arrived late, and is taken away first.")
         reason = "Another app has written something else under this address."
-        await settle.give_back(publisher, held, State.CONFLICTED, reason=reason)
+        await settle.give_back(publisher, held, PublicationState.CONFLICTED, reason=reason)
         return
     if draft.owes_nothing and draft.current is not None:
         await _agree(publisher, held, draft, draft.current)
@@ -82,7 +86,7 @@ async def write(
         await write(publisher, client, held, decision, refused.size // 2)
 
 
-async def _send(publisher: Publisher, client: XrpcClient, held: Publication, draft: Draft) -> None:
+async def _send(publisher: Publisher, client: XrpcClient, held: LeasedPublication, draft: Draft) -> None:
     written = seal_in_cbor(draft.record)
     cid, uri = str(written.cid), str(draft.uri)
     check(publisher, draft, written.body)
@@ -92,7 +96,7 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
         return
     if draft.picture.blob is not None:
         await upload(client, draft.picture.blob)
-    sent = Sent(uri, cid, None if draft.current is None else draft.current.cid)
+    sent = InFlightWrite(uri, cid, None if draft.current is None else draft.current.cid)
     async with publisher.db.transaction() as tx:
         writes = await leases.fix(tx, held, sent, did=draft.identity.did, body=written.body)
     if writes is None:
@@ -110,15 +114,20 @@ async def _send(publisher: Publisher, client: XrpcClient, held: Publication, dra
     await settle_stored(publisher, held, sent, written.body, stored, lacks=draft.picture.without)
 
 
-async def written_too_often(publisher: Publisher, held: Publication, uri: str, writes: int) -> None:
+async def written_too_often(publisher: Publisher, held: LeasedPublication, uri: str, writes: int) -> None:
     """Nothing more is sent of a row that was written so many times within an hour: its owner looks at it."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = "Another program keeps changing this record back."
-    await settle.give_back(publisher, held, State.CONFLICTED, reason=reason)
+    await settle.give_back(publisher, held, PublicationState.CONFLICTED, reason=reason)
 
 
 async def settle_stored(
-    publisher: Publisher, held: Publication, sent: Sent, body: bytes, stored: Stored, lacks: str = ""
+    publisher: Publisher,
+    held: LeasedPublication,
+    sent: InFlightWrite,
+    body: bytes,
+    stored: WriteReceipt,
+    lacks: str = "",
 ) -> None:
     """The PDS has answered a write of these bytes: its answer is noted, or what it really holds is read back."""
     if stored.cid == sent.cid and stored.rev is not None and is_rev(stored.rev, publisher.network.clock.now()):
@@ -152,7 +161,7 @@ async def settle_stored(
     )
 
 
-async def _agree(publisher: Publisher, held: Publication, draft: Draft, current: Current) -> None:
+async def _agree(publisher: Publisher, held: LeasedPublication, draft: Draft, current: Current) -> None:
     """The record says all of ours already: no write, and what is there is the base."""
     async with publisher.db.transaction() as tx:
         known = await seen.find(tx, str(draft.uri))
@@ -171,7 +180,7 @@ async def _agree(publisher: Publisher, held: Publication, draft: Draft, current:
         )
 
 
-async def _after_conflict(publisher: Publisher, held: Publication, uri: AtUri, cid: str, body: bytes) -> None:
+async def _after_conflict(publisher: Publisher, held: LeasedPublication, uri: AtUri, cid: str, body: bytes) -> None:
     """Something else is there than we thought: perhaps our own bytes, from a send whose answer was lost."""
     proven = await prove(uri, publisher)
     if str(proven.cid) == cid:
@@ -182,14 +191,18 @@ async def _after_conflict(publisher: Publisher, held: Publication, uri: AtUri, c
         await _hand_to_ingestion(publisher, held, uri, proven)
 
 
-async def _hand_to_ingestion(publisher: Publisher, held: Publication, uri: AtUri, proven: Proven | None = None) -> None:
+async def _hand_to_ingestion(
+    publisher: Publisher, held: LeasedPublication, uri: AtUri, proven: RecordProof | None = None
+) -> None:
     """Enqueue what the repository holds, with its proof, as a message of that rev; the debt is due after it."""
     # A round is one version merged. Coming back before ingestion has applied it is none: the row still says so.
     is_round = held.reason != CHANGED_ELSEWHERE
     if is_round and held.rounds + 1 > MAX_ROUNDS:
         reason = "The record changed again and again while we wrote."
-        await settle.give_back(publisher, held, State.CONFLICTED, reason=reason)
+        await settle.give_back(publisher, held, PublicationState.CONFLICTED, reason=reason)
         return
     await publisher.enqueue([message_of(uri, proven or await prove(uri, publisher))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
-    await settle.give_back(publisher, held, State.RETRYING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=is_round)
+    await settle.give_back(
+        publisher, held, PublicationState.RETRYING, reason=CHANGED_ELSEWHERE, due_at=due_at, is_round=is_round
+    )

@@ -16,7 +16,15 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import DAY, Instant
 from openmeet.domain.events import all_day
-from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Link, Mode, NetworkEvent, Status
+from openmeet.domain.events.model import (
+    MAX_DESCRIPTION,
+    MAX_PLACE_PART,
+    MAX_TITLE,
+    EventLink,
+    EventStatus,
+    Mode,
+    NetworkEvent,
+)
 from openmeet.i18n.markdown import is_visible, one_line
 from openmeet.network.records.collections import (
     DETAILS_KEY,
@@ -27,7 +35,7 @@ from openmeet.network.records.collections import (
     SUCCESSION_KEYS,
 )
 from openmeet.network.records.extension import RecordDetails, note_older_meta, read_details
-from openmeet.network.records.places import Places, is_followable, read_places
+from openmeet.network.records.places import RecordLocations, is_followable, read_places
 from openmeet.network.records.preserve import sentence_in, without
 from openmeet.network.records.reader import Notes, Unmappable, line_of, shortened, text_of, token_of
 from openmeet.recurrence import wall_time
@@ -38,7 +46,7 @@ UNTITLED: Final = "(untitled)"
 TITLE_GRAPHEMES: Final = 80
 
 _MODES = {"inperson": Mode.IN_PERSON, "virtual": Mode.ONLINE, "hybrid": Mode.HYBRID}
-_STATUSES = {status.value: status for status in Status}
+_STATUSES = {status.value: status for status in EventStatus}
 # Instants of 1900-01-01 and of the day after 2200-12-31, in UTC.
 _EARLIEST = parse_datetime(f"{FIRST_YEAR}-01-01T00:00:00Z")
 _TOO_LATE = parse_datetime(f"{LAST_YEAR + 1}-01-01T00:00:00Z")
@@ -79,7 +87,7 @@ class EventRead:
 
     event: NetworkEvent
     origin: OriginMark | None
-    places: Places
+    places: RecordLocations
     notes: Notes
 
 
@@ -276,7 +284,7 @@ def _said_mode(record: Mapping[str, object], notes: Notes) -> Mode | None:
     return mode
 
 
-def _mode_by_places(places: Places, notes: Notes) -> Mode:
+def _mode_by_places(places: RecordLocations, notes: Notes) -> Mode:
     mode = Mode.IN_PERSON
     if places.online:
         mode = Mode.HYBRID if places.venues else Mode.ONLINE
@@ -284,26 +292,26 @@ def _mode_by_places(places: Places, notes: Notes) -> Mode:
     return mode
 
 
-def _status(record: Mapping[str, object], notes: Notes) -> Status:
+def _status(record: Mapping[str, object], notes: Notes) -> EventStatus:
     raw = record.get("status")
     if raw is None:
-        return Status.SCHEDULED
+        return EventStatus.SCHEDULED
     status = _STATUSES.get(token_of(raw)) if isinstance(raw, str) else None
     if status is None:
         notes.keep("status", f"is not a status that is known here, counts as scheduled: {raw!r}")
-        return Status.SCHEDULED
+        return EventStatus.SCHEDULED
     notes.read("status", "status", status.value)
     return status
 
 
-def _links(record: Mapping[str, object], notes: Notes) -> tuple[Link, ...]:
+def _links(record: Mapping[str, object], notes: Notes) -> tuple[EventLink, ...]:
     listed = record.get("uris")
     if listed is None:
         return ()
     if not isinstance(listed, list):
         notes.keep("uris", "is not a list")
         return ()
-    links: list[Link] = []
+    links: list[EventLink] = []
     for index, entry in enumerate(listed):
         path = f"uris/{index}"
         uri = text_of(entry.get("uri")) if isinstance(entry, Mapping) else text_of(entry)
@@ -312,13 +320,13 @@ def _links(record: Mapping[str, object], notes: Notes) -> tuple[Link, ...]:
             notes.keep(path, "is not a link that may be followed (https, http and at only)")
             continue
         notes.read("link", path, uri)
-        links.append(Link(uri, name))
+        links.append(EventLink(uri, name))
     return tuple(links)
 
 
 def _online(
-    places: Places, links: tuple[Link, ...], said_mode: Mode | None, notes: Notes
-) -> tuple[str, tuple[Link, ...]]:
+    places: RecordLocations, links: tuple[EventLink, ...], said_mode: Mode | None, notes: Notes
+) -> tuple[str, tuple[EventLink, ...]]:
     """The address to join at, and the links, to which online locations of an in-person event belong (tickets)."""
     if said_mode is Mode.IN_PERSON:
         tickets = tuple(link for _, link in places.online if all(link.uri != known.uri for known in links))

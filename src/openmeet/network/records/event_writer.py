@@ -13,8 +13,18 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import Instant
-from openmeet.domain.events.model import NOWHERE, Audience, Event, Link, Mode, NetworkEvent, Status, Venue, public_place
-from openmeet.domain.events.publication import Circle, Reach, circle_of, reach_of
+from openmeet.domain.events.model import (
+    NOWHERE,
+    Audience,
+    Event,
+    EventLink,
+    EventStatus,
+    Mode,
+    NetworkEvent,
+    Venue,
+    public_place,
+)
+from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach_of
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
 from openmeet.network.records.event_reader import EventRead, read_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, details_in_record, put_details
@@ -24,7 +34,7 @@ from openmeet.network.records.own_entries import (
     LINK,
     VENUE,
     Earlier,
-    Whose,
+    EntryOwner,
     first_place,
     link_note,
     list_of,
@@ -68,7 +78,7 @@ _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: 
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenRecord:
     """A record with its bytes and the CID that they have anywhere."""
 
     record: dict[str, Value]
@@ -86,7 +96,7 @@ class Publishable:
     ends_at: Instant | None
     time_zone: str
     mode: Mode
-    status: Status
+    status: EventStatus
     venue: Venue
     online_url: str
     created_at: Instant
@@ -108,7 +118,7 @@ def publishable(
 
     ``series``: of ``series_part``, ``group_uri``: of ``group_part``, which know what may be said of either.
     """
-    is_minimal = reach_of(event) is Reach.MINIMAL
+    is_minimal = reach_of(event) is PublishLevel.MINIMAL
     note = NOTES[circle_of(event.own_visibility, event.group)]
     is_shown = (
         event.online_url_audience is Audience.EVERYONE
@@ -203,7 +213,7 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
         return NOWHERE
     read = _read(previous, ours)
     modes = {read.event.mode, read.event.mode if earlier.agreed is None else _read(earlier.agreed, ours).event.mode}
-    there = our_place(previous, read, Whose(ours.instance, ours.event_id), earlier)
+    there = our_place(previous, read, EntryOwner(ours.instance, ours.event_id), earlier)
     return ours.venue if modes == {Mode.ONLINE} and is_same_place(there.venue, ours.venue) else NOWHERE
 
 
@@ -222,10 +232,10 @@ def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str, ear
     return read_event(EVENT, {**written, "$type": EVENT}, rkey=rkey, indexed_at=ours.created_at).event
 
 
-def seal_in_cbor(record: dict[str, Value]) -> Written:
+def seal_in_cbor(record: dict[str, Value]) -> WrittenRecord:
     """Fix the bytes of a record before anything is sent."""
     body = cbor.encode(record)
-    return Written(record, body, Cid.for_cbor(body))
+    return WrittenRecord(record, body, Cid.for_cbor(body))
 
 
 def _new(ours: Publishable) -> dict[str, Value]:
@@ -381,7 +391,7 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     first = first_place(read)
     # Where the first is as ours it is ours, whatever was agreed before; unless the mark says that it is another's.
     known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
-    mine = our_place(record, read, Whose(ours.instance, ours.event_id), known)
+    mine = our_place(record, read, EntryOwner(ours.instance, ours.event_id), known)
     if is_same_place(mine.venue, ours.venue):
         return [listed[index] for index in mine.entries]
     entries = entries_of(ours.venue)
@@ -434,7 +444,7 @@ def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, ea
         return url
     agreed = earlier.agreed
     agreed_link = "" if agreed is None else read_link(_read(agreed, ours), ours.instance, ours.page_url)
-    was = our_link(record, link, Whose(ours.instance, ours.event_id), earlier, agreed_link)
+    was = our_link(record, link, EntryOwner(ours.instance, ours.event_id), earlier, agreed_link)
     key, listed = list_of(record)
     uris = record.get("uris")
     is_list = isinstance(uris, list)
@@ -461,7 +471,7 @@ def _with_first_link(listed: list[Value], entry: Value) -> list[Value]:
     return [*listed[:position], entry, *listed[position:]]
 
 
-def own_links(links: tuple[Link, ...], instance: str) -> tuple[Link, ...]:
+def own_links(links: tuple[EventLink, ...], instance: str) -> tuple[EventLink, ...]:
     """Links of a record without those to this installation's own pages, which every reader here has anyway."""
     root = instance.rstrip("/") + "/"
     return tuple(link for link in links if not link.uri.startswith(root))

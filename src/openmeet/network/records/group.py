@@ -14,7 +14,7 @@ from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event, Venue
-from openmeet.domain.events.publication import Reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import queries
 from openmeet.domain.groups.model import (
     INSIDE,
@@ -22,9 +22,9 @@ from openmeet.domain.groups.model import (
     MAX_NAME,
     MAX_QUESTION,
     Group,
+    GroupRole,
     JoinPolicy,
     PromotionLevel,
-    Role,
 )
 from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.groups.rules import ALLOWED
@@ -246,28 +246,28 @@ def _roles(before: Value) -> Value:
     return ours + list(known.values())
 
 
-VALUE_OF: Final[Mapping[Role, str | None]] = {
-    Role.OWNER: f"{GROUP}#owner",
-    Role.ADMIN: f"{GROUP}#admin",
-    Role.MODERATOR: f"{GROUP}#moderator",
-    Role.MEMBER: f"{GROUP}#member",
-    Role.PENDING: None,
-    Role.DECLINED: None,
-    Role.LEFT: None,
-    Role.BANNED: None,
+VALUE_OF: Final[Mapping[GroupRole, str | None]] = {
+    GroupRole.OWNER: f"{GROUP}#owner",
+    GroupRole.ADMIN: f"{GROUP}#admin",
+    GroupRole.MODERATOR: f"{GROUP}#moderator",
+    GroupRole.MEMBER: f"{GROUP}#member",
+    GroupRole.PENDING: None,
+    GroupRole.DECLINED: None,
+    GroupRole.LEFT: None,
+    GroupRole.BANNED: None,
 }
 
 _BY_WORD: Final = {role.value: role for role in INSIDE}
 
 
-def role_of(value: object) -> Role:
+def role_of(value: object) -> GroupRole:
     """The role that a record names. What is not known gives no more than belonging to the group."""
-    return _BY_WORD.get(token_of(value), Role.MEMBER) if isinstance(value, str) else Role.MEMBER
+    return _BY_WORD.get(token_of(value), GroupRole.MEMBER) if isinstance(value, str) else GroupRole.MEMBER
 
 
 async def group_part(reader: Reader, event: Event) -> str | None:
     """The group to name; None where the event goes out with the least only, or the network knows little of the group."""
-    if event.group is None or reach_of(event) is not Reach.FULL:
+    if event.group is None or reach_of(event) is not PublishLevel.FULL:
         return None
     group = await queries.by_id(reader, event.group.id)
     return None if group is None or group.is_hidden or share_of(group) is not Share.ALL else group.network.record_uri

@@ -17,7 +17,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Instant
-from openmeet.domain.groups.model import Role
+from openmeet.domain.groups.model import GroupRole
 from openmeet.network.records.collections import (
     ACCEPTANCE,
     ACCEPTANCE_COLLECTIONS,
@@ -33,7 +33,7 @@ from openmeet.network.records.group import Reference, role_of, uri_of_group
 from openmeet.network.records.reader import Unmappable
 
 
-class Saying(StrEnum):
+class StatementKind(StrEnum):
     """What kind of statement it is."""
 
     MEMBERSHIP = "membership"
@@ -41,24 +41,24 @@ class Saying(StrEnum):
     EVENT = "event"
 
 
-OF_STATEMENTS: Final[Mapping[str, Saying]] = {
-    **dict.fromkeys(MEMBERSHIP_COLLECTIONS, Saying.MEMBERSHIP),
-    **dict.fromkeys(ACCEPTANCE_COLLECTIONS, Saying.ACCEPTANCE),
-    **dict.fromkeys(GROUP_EVENT_COLLECTIONS, Saying.EVENT),
+OF_STATEMENTS: Final[Mapping[str, StatementKind]] = {
+    **dict.fromkeys(MEMBERSHIP_COLLECTIONS, StatementKind.MEMBERSHIP),
+    **dict.fromkeys(ACCEPTANCE_COLLECTIONS, StatementKind.ACCEPTANCE),
+    **dict.fromkeys(GROUP_EVENT_COLLECTIONS, StatementKind.EVENT),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class GroupStatement:
     """``about``: the member's DID, or the event's uri. ``refers_to``: the member's statement that an acceptance answers.
 
     ``role`` counts in an acceptance only; elsewhere it is that of a member.
     """
 
-    saying: Saying
+    saying: StatementKind
     group_uri: str
     about: str
-    role: Role = Role.MEMBER
+    role: GroupRole = GroupRole.MEMBER
     refers_to: str = ""
 
 
@@ -84,7 +84,7 @@ def write_group_event(
     return _written(GROUP_EVENT, {"group": group_uri, "event": listed}, now, previous)
 
 
-def read_statement(collection: str, did: Did, record: object) -> Statement:
+def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
     """What the repository ``did`` says by this record. Raises Unmappable with the sentence to keep beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable("The record is not a map.")
@@ -100,7 +100,7 @@ def read_statement(collection: str, did: Did, record: object) -> Statement:
     if not group_uri:
         raise Unmappable("The record names no group.")
     if of_kind is MEMBERSHIP_COLLECTIONS:
-        return Statement(Saying.MEMBERSHIP, group_uri, did)
+        return GroupStatement(StatementKind.MEMBERSHIP, group_uri, did)
     if parse_at_uri(group_uri).authority != did:
         raise Unmappable("Only the repository that holds a group’s record speaks for the group.")
     if of_kind is ACCEPTANCE_COLLECTIONS:
@@ -110,11 +110,11 @@ def read_statement(collection: str, did: Did, record: object) -> Statement:
             or parse_at_uri(answered).collection not in MEMBERSHIP_COLLECTIONS
         ):
             raise Unmappable("The acceptance answers no statement of the member whom it names.")
-        return Statement(Saying.ACCEPTANCE, group_uri, member, role_of(record.get("role")), answered)
+        return GroupStatement(StatementKind.ACCEPTANCE, group_uri, member, role_of(record.get("role")), answered)
     event = _record_uri(record.get("event"))
     if parse_at_uri(event).collection not in EVENTS:
         raise Unmappable("What the group lists is no event.")
-    return Statement(Saying.EVENT, group_uri, event)
+    return GroupStatement(StatementKind.EVENT, group_uri, event)
 
 
 def put_link(record: dict[str, Value], group_uri: str | None) -> None:

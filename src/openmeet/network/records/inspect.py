@@ -35,7 +35,7 @@ from openmeet.recurrence.describe import describe
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class InspectedRecord:
     """One record: ``understood_as`` is ``event``, ``rsvp``, ``series``, ``group``, what is said of a group (``group membership``,
 
     ``group acceptance``, ``group event``), or empty with ``problem`` saying why.
@@ -56,7 +56,7 @@ class Understood:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LocatedRecord:
     """A record somewhere in the file: ``path`` says where."""
 
     path: str
@@ -67,7 +67,7 @@ class Found:
     value: object
 
 
-def inspect_file(content: bytes, *, now: Instant) -> list[Understood]:
+def inspect_file(content: bytes, *, now: Instant) -> list[InspectedRecord]:
     """Understand every record in a JSON document. Raises InvalidInput when it is no JSON."""
     try:
         document = msgspec.json.decode(content)
@@ -76,13 +76,13 @@ def inspect_file(content: bytes, *, now: Instant) -> list[Understood]:
     return [inspect_record(found, now=now) for found in find_records(document)]
 
 
-def find_records(document: object) -> list[Found]:
+def find_records(document: object) -> list[LocatedRecord]:
     """The records in a document, in its order; the whole document where nothing in it looks like one."""
     found = list(_records_in(document, "", collection=""))
-    return found or [Found("", "", None, "", "", document)]
+    return found or [LocatedRecord("", "", None, "", "", document)]
 
 
-def inspect_record(found: Found, *, now: Instant) -> Understood:
+def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
     """Understand one record as ingestion would."""
     notes = Notes()
     understood_as, problem = "", ""
@@ -110,7 +110,7 @@ def inspect_record(found: Found, *, now: Instant) -> Understood:
         cid = str(Cid.for_cbor(cbor.encode(json_form.from_json(found.value))))
     except Malformed as wrong:
         unrepresentable = str(wrong)
-    return Understood(
+    return InspectedRecord(
         uri=found.uri or found.path,
         collection=found.collection,
         understood_as=understood_as,
@@ -123,7 +123,7 @@ def inspect_record(found: Found, *, now: Instant) -> Understood:
     )
 
 
-def lines_of(understood: Understood) -> Iterator[str]:
+def lines_of(understood: InspectedRecord) -> Iterator[str]:
     """The same for a person at a terminal."""
     yield f"{understood.uri or '(the document)'}"
     yield f"  understood as   {understood.understood_as or 'nothing: ' + understood.problem}"
@@ -141,7 +141,7 @@ def lines_of(understood: Understood) -> Iterator[str]:
         yield f"  in a repository {understood.cid}{agrees}"
 
 
-def _of_series(found: Found) -> Notes:
+def _of_series(found: LocatedRecord) -> Notes:
     read = read_series(found.collection, found.value)
     shape, length = read.timing.pattern, read.timing.length
     said = {
@@ -158,7 +158,7 @@ def _of_series(found: Found) -> Notes:
     return _noted(found, said)
 
 
-def _of_group(found: Found) -> Notes:
+def _of_group(found: LocatedRecord) -> Notes:
     read = read_group(found.collection, found.value)
     said = {
         "name": ("name", read.name),
@@ -178,7 +178,7 @@ def _of_group(found: Found) -> Notes:
     return _noted(found, said)
 
 
-def _of_statement(found: Found) -> Notes:
+def _of_statement(found: LocatedRecord) -> Notes:
     named = _value(found, "group")
     try:
         did = parse_did(parse_at_uri(found.uri or (named if isinstance(named, str) else "")).authority)
@@ -195,16 +195,16 @@ def _of_statement(found: Found) -> Notes:
     return _noted(found, said)
 
 
-def _value(found: Found, key: str) -> object:
+def _value(found: LocatedRecord, key: str) -> object:
     return found.value.get(key, "") if isinstance(found.value, Mapping) else ""
 
 
-def _listed(found: Found, key: str) -> list[Mapping[str, object]]:
+def _listed(found: LocatedRecord, key: str) -> list[Mapping[str, object]]:
     value = _value(found, key)
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
-def _noted(found: Found, said: Mapping[str, tuple[str, object]]) -> Notes:
+def _noted(found: LocatedRecord, said: Mapping[str, tuple[str, object]]) -> Notes:
     """What each key of the record was read as; keys that are not ours are kept."""
     notes = Notes()
     for key in found.value if isinstance(found.value, Mapping) else ():
@@ -220,7 +220,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 100 else line[:97] + "…"
 
 
-def _records_in(document: object, path: str, *, collection: str) -> Iterator[Found]:
+def _records_in(document: object, path: str, *, collection: str) -> Iterator[LocatedRecord]:
     if isinstance(document, list):
         for index, entry in enumerate(document):
             yield from _records_in(entry, f"{path}/{index}", collection=collection)
@@ -233,7 +233,7 @@ def _records_in(document: object, path: str, *, collection: str) -> Iterator[Fou
         return
     declared = document.get("$type")
     if isinstance(declared, str) and declared in CONCERNING:
-        yield Found(path, "", None, declared, "", document)
+        yield LocatedRecord(path, "", None, declared, "", document)
         return
     within = document.get("collection")
     for key, entry in document.items():
@@ -243,7 +243,7 @@ def _records_in(document: object, path: str, *, collection: str) -> Iterator[Fou
 
 def _wrapped(
     document: Mapping[str, object], value: Mapping[str, object], uri: str, path: str, collection: str
-) -> Found:
+) -> LocatedRecord:
     rkey = document.get("rkey")
     key = rkey if isinstance(rkey, str) else ""
     cid = document.get("cid")
@@ -259,4 +259,4 @@ def _wrapped(
         named = declared
     if not named:
         named = str(RSVP) if "subject" in value else str(EVENT) if "name" in value else ""
-    return Found(path, uri, cid if isinstance(cid, str) else None, named, key, value)
+    return LocatedRecord(path, uri, cid if isinstance(cid, str) else None, named, key, value)

@@ -22,15 +22,17 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
 from openmeet.network.records.succession import Lineage
 from openmeet.outbox import publication_moves, publications
-from openmeet.outbox.publications import FORMER_OF, Kind
+from openmeet.outbox.publications import FORMER_OF, PublicationKind
 
 
 async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
     """The event's record is at ``uri``. Where it was not before, answers are kept under that, and what names its records is decided anew."""
     if not await events.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
-    await _note_current(tx, Kind.EVENT, event_id, uri)
-    await seen.move_answers(tx, [one.uri for one in await publication_moves.of(tx, Kind.EVENT, event_id)], uri)
+    await _note_current(tx, PublicationKind.EVENT, event_id, uri)
+    await seen.move_answers(
+        tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, event_id)], uri
+    )
     await attendance.decide_records_anew(tx, event_id)
 
 
@@ -38,17 +40,19 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
     """The same of a series, which may have no record (any more): then it keeps the address of the one that it had."""
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
-        await publication_moves.note(tx, Kind.SERIES, series_id, before.record_uri, is_authors=False, is_there=False)
+        await publication_moves.note(
+            tx, PublicationKind.SERIES, series_id, before.record_uri, is_authors=False, is_there=False
+        )
     await series_records.note_record(tx, series_id, uri)
     if uri is not None:
-        await _note_current(tx, Kind.SERIES, series_id, uri)
+        await _note_current(tx, PublicationKind.SERIES, series_id, uri)
 
 
 async def note_former_gone(tx: Transaction, uri: str) -> None:
     """A record of before was deleted, or taken back: what goes on no longer names it, and its address stays."""
     gone = await publication_moves.note_gone(tx, uri)
     if gone is not None:
-        if gone.kind is Kind.EVENT:
+        if gone.kind is PublicationKind.EVENT:
             await events.count_retraction(tx, EventId(gone.subject_id))
         await publications.look_again(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
 
@@ -73,7 +77,7 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
     return {*uris, *(row["uri"] for row in rows)}
 
 
-async def _note_current(tx: Transaction, kind: Kind, subject_id: str, uri: str) -> None:
+async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
     await publication_moves.drop(tx, uri)
     # Of what stood there before nothing is left: the record under this key is the one of its subject again.
     await publications.forget_unsent(tx, kind=FORMER_OF[kind], subject_ids=[uri])
@@ -81,7 +85,7 @@ async def _note_current(tx: Transaction, kind: Kind, subject_id: str, uri: str) 
     await publications.look_again(tx, kind=FORMER_OF[kind], subject_ids=former, is_edit=True)
 
 
-async def lineage_of(reader: Reader, kind: Kind, subject_id: str) -> Lineage:
+async def lineage_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Lineage:
     """What its record is to say of those before."""
     former = await publication_moves.of(reader, kind, subject_id)
     return Lineage(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
@@ -104,19 +108,19 @@ async def current_subject(tx: Transaction, named: str) -> str:
     return (await lock_current(tx, [named])).get(named, named)
 
 
-async def note(tx: Transaction, kind: Kind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
+async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
     """A record of this kind stands at ``uri``, or nowhere any more."""
-    if kind is Kind.GROUP:
+    if kind is PublicationKind.GROUP:
         group_id = GroupId(subject_id)
         await _keep_address(tx, group_id, uri)
         if await record_queries.set_record(tx, group_id, uri, cid):
             await look_at_what_names(tx, group_id)
         elif cid is not None:
             await record_queries.set_cid(tx, group_id, cid)
-    elif kind is Kind.MEMBERSHIP:
+    elif kind is PublicationKind.MEMBERSHIP:
         did = None if uri is None else parse_at_uri(uri).authority
         await record_queries.set_statement(tx, MemberId(subject_id), uri, did)
-        await publications.look_again(tx, kind=Kind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
+        await publications.look_again(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[subject_id], is_edit=True)
 
 
 async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
@@ -135,7 +139,7 @@ async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:
     """Every record that names the group is decided anew: what members say, what is said of them, its events."""
     await publication.look_at_members(tx, group_id)
     former = await record_queries.former_records(tx, group_id)
-    await publications.look_again(tx, kind=Kind.FORMER_GROUP, subject_ids=former, is_edit=True)
+    await publications.look_again(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
     events_of = await queries.ids_in_group(tx, group_id)
-    await publications.look_again(tx, kind=Kind.EVENT, subject_ids=events_of, is_edit=True)
+    await publications.look_again(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
     await owe_attributions(tx, group_id)

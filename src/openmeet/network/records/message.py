@@ -26,7 +26,7 @@ from openmeet.network.records.collections import (
 )
 
 
-class Operation(StrEnum):
+class RecordOperation(StrEnum):
     """What happened to the record. A read of the repository counts as an update."""
 
     CREATE = "create"
@@ -47,7 +47,7 @@ class RecordMessage:
     collection: Nsid
     rkey: RecordKey
     rev: Tid
-    operation: Operation
+    operation: RecordOperation
     cid: str | None
     body: bytes | None
     is_verified: bool
@@ -159,8 +159,8 @@ def decode(data: bytes) -> RecordMessage | Hint:
                 None if value.get("rev") is None else parse_tid(_text(value, "rev")),
             )
         body, cid = value["body"], value["cid"]
-        operation = Operation(_text(value, "operation"))
-        is_delete = operation is Operation.DELETE
+        operation = RecordOperation(_text(value, "operation"))
+        is_delete = operation is RecordOperation.DELETE
         if isinstance(body, bytes) is is_delete or isinstance(cid, str) is is_delete:
             raise Malformed("message", operation.value, "only a delete has neither record nor CID")
         return RecordMessage(

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
-from openmeet.domain.events.model import Link, Mode, Venue
+from openmeet.domain.events.model import EventLink, Mode, Venue
 from openmeet.network.records.collections import ORIGIN_KEYS
 from openmeet.network.records.event_reader import EventRead
-from openmeet.network.records.places import Place, is_same_place, read_places, share_a_part
+from openmeet.network.records.places import ListedVenue, is_same_place, read_places, share_a_part
 from openmeet.network.records.reader import Notes, text_of
 
 VENUE = "venue"
@@ -28,7 +28,7 @@ LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class OwnEntryNote:
     """What a mark of ours says about the places, or about the join link."""
 
     read: str
@@ -40,7 +40,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
+class EntryOwner:
     """Whose notes are believed: another installation that shares the DID wrote about its own event."""
 
     instance: str
@@ -77,17 +77,17 @@ def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
     return key, list(listed) if isinstance(listed, list) else [listed]
 
 
-def first_place(read: EventRead) -> Place:
+def first_place(read: EventRead) -> ListedVenue:
     """What reads as the event's venue; nowhere without entries where nothing does."""
-    return read.places.venues[0] if read.places.venues else Place(Venue(), ())
+    return read.places.venues[0] if read.places.venues else ListedVenue(Venue(), ())
 
 
-def read_digest(listed: Sequence[Value], place: Place) -> str:
+def read_digest(listed: Sequence[Value], place: ListedVenue) -> str:
     """The digest of all entries that a place was read from."""
     return digest([listed[index] for index in place.entries])
 
 
-def our_place(record: Mapping[str, Value], read: EventRead, whose: Whose, earlier: Earlier) -> Place:
+def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, earlier: Earlier) -> ListedVenue:
     """Our venue in the record and its entries, of which there may be none."""
     first = first_place(read)
     if not first.entries:
@@ -109,18 +109,20 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: Whose, earlie
         before = next((was.venue for was in read_places(agreed, Notes()).venues), Venue())
         if not share_a_part(before, first.venue):
             # Not what was agreed, changed by somebody: a place of theirs, beside which ours stands.
-            return Place(Venue(), ())
+            return ListedVenue(Venue(), ())
     return first
 
 
-def venue_note(record: Mapping[str, Value], read: EventRead, ours: Venue, entries: Sequence[Value]) -> Note | None:
+def venue_note(
+    record: Mapping[str, Value], read: EventRead, ours: Venue, entries: Sequence[Value]
+) -> OwnEntryNote | None:
     """What the mark must say about the places of a finished record, ``entries`` being ours; None where nothing."""
     first = first_place(read)
     # Alike is not ours where nothing of ours is listed: it is another's, of the same name.
     if not first.entries or (entries and is_same_place(first.venue, ours)):
         return None
     _, listed = list_of(record)
-    return Note(read_digest(listed, first), tuple(digest(entry) for entry in entries))
+    return OwnEntryNote(read_digest(listed, first), tuple(digest(entry) for entry in entries))
 
 
 def read_link(read: EventRead, instance: str, page_url: str) -> str:
@@ -130,7 +132,7 @@ def read_link(read: EventRead, instance: str, page_url: str) -> str:
     return "" if is_page and not read.places.online else url
 
 
-def our_link(record: Mapping[str, Value], link: str, whose: Whose, earlier: Earlier, agreed_link: str) -> str:
+def our_link(record: Mapping[str, Value], link: str, whose: EntryOwner, earlier: Earlier, agreed_link: str) -> str:
     """Our join link among those of the record, of which ``link`` reads first; empty where ours is not among them.
 
     ``agreed_link`` is the one that reads first in the agreed version.
@@ -146,16 +148,16 @@ def our_link(record: Mapping[str, Value], link: str, whose: Whose, earlier: Earl
     return link
 
 
-def online_entries(listed: Sequence[Value]) -> tuple[tuple[int, Link], ...]:
+def online_entries(listed: Sequence[Value]) -> tuple[tuple[int, EventLink], ...]:
     """The join links in a list of places, with the index of each."""
     return read_places({"locations": list(listed)}, Notes()).online
 
 
-def link_note(read: EventRead, link: str, ours: str) -> Note | None:
+def link_note(read: EventRead, link: str, ours: str) -> OwnEntryNote | None:
     """What the mark must say about the join link of a finished record, of which ``link`` reads first."""
     if not link or link == ours or read.event.mode is Mode.IN_PERSON:
         return None
-    return Note(digest(link), (digest(ours),) if ours else ())
+    return OwnEntryNote(digest(link), (digest(ours),) if ours else ())
 
 
 def uri_of(entry: Value) -> str | None:
@@ -171,9 +173,9 @@ def _urls(record: Mapping[str, Value]) -> list[str]:
     return [url for url in map(uri_of, entries) if url]
 
 
-def _place_at(listed: Sequence[Value], indexes: tuple[int, ...]) -> Place:
+def _place_at(listed: Sequence[Value], indexes: tuple[int, ...]) -> ListedVenue:
     venues = read_places({"locations": [listed[index] for index in indexes]}, Notes()).venues
-    return Place(venues[0].venue if venues else Venue(), indexes)
+    return ListedVenue(venues[0].venue if venues else Venue(), indexes)
 
 
 def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]:
@@ -187,7 +189,7 @@ def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]
     return tuple(sorted(found))
 
 
-def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: Whose) -> Note | None:
+def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: EntryOwner) -> OwnEntryNote | None:
     """What our mark notes, where it is ours."""
     mark = _mark(record)
     if mark is None and earlier.written is not None:
@@ -200,7 +202,7 @@ def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: Whose
     read, ours = note.get("read"), note.get("ours")
     if not isinstance(read, str) or not isinstance(ours, list):
         return None
-    return Note(read, tuple(one for one in ours if isinstance(one, str)))
+    return OwnEntryNote(read, tuple(one for one in ours if isinstance(one, str)))
 
 
 def _mark(record: Mapping[str, Value]) -> dict[str, Value] | None:

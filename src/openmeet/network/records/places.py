@@ -12,7 +12,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.failures import Malformed
 from openmeet.domain.events.map_points import coordinate_of
-from openmeet.domain.events.model import MAX_PLACE_PART, Link, Venue
+from openmeet.domain.events.model import MAX_PLACE_PART, EventLink, Venue
 from openmeet.domain.events.rules import is_web_address
 from openmeet.i18n.names import known_code
 from openmeet.network.records.preserve import mark_of
@@ -37,7 +37,7 @@ _ADDRESS_PARTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListedVenue:
     """A venue and where in the list it stands: ``entries`` are the indexes of the entries it was read from."""
 
     venue: Venue
@@ -45,22 +45,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class RecordLocations:
     """What a list of locations says. ``online`` are the links among them, with the index of each."""
 
-    venues: tuple[Place, ...] = ()
-    online: tuple[tuple[int, Link], ...] = ()
+    venues: tuple[ListedVenue, ...] = ()
+    online: tuple[tuple[int, EventLink], ...] = ()
 
 
-def read_places(record: Mapping[str, object], notes: Notes) -> Places:
+def read_places(record: Mapping[str, object], notes: Notes) -> RecordLocations:
     """Read ``locations`` (or the older ``location``, a list or a single entry)."""
     key = "locations" if "locations" in record else "location"
     listed = record.get(key)
     if listed is None:
-        return Places()
+        return RecordLocations()
     entries = listed if isinstance(listed, list) else [listed]
-    venues: list[Place] = []
-    online: list[tuple[int, Link]] = []
+    venues: list[ListedVenue] = []
+    online: list[tuple[int, EventLink]] = []
     for index, entry in enumerate(entries):
         path = f"{key}/{index}" if isinstance(listed, list) else key
         if not isinstance(entry, Mapping):
@@ -72,7 +72,7 @@ def read_places(record: Mapping[str, object], notes: Notes) -> Places:
                 if venue.is_empty:
                     notes.keep(path, "is an address without any part")
                 else:
-                    venues.append(Place(venue, (index,)))
+                    venues.append(ListedVenue(venue, (index,)))
                     notes.read("venue", path, ", ".join(venue.lines))
             case "point":
                 _read_point(entry, path, index, venues, notes)
@@ -82,7 +82,7 @@ def read_places(record: Mapping[str, object], notes: Notes) -> Places:
                 notes.keep(path, "is an H3 cell, which has no place on a map here")
             case _:
                 notes.keep(path, f"is of a type that is not known here: {entry.get('$type')}")
-    return Places(tuple(venues), tuple(online))
+    return RecordLocations(tuple(venues), tuple(online))
 
 
 def entries_of(venue: Venue) -> list[Value]:
@@ -165,12 +165,12 @@ def _address(entry: Mapping[str, object]) -> Venue:
     return Venue(**parts)
 
 
-def _read_point(entry: Mapping[str, object], path: str, index: int, venues: list[Place], notes: Notes) -> None:
+def _read_point(entry: Mapping[str, object], path: str, index: int, venues: list[ListedVenue], notes: Notes) -> None:
     latitude, longitude = coordinate_of(entry.get("latitude"), 90), coordinate_of(entry.get("longitude"), 180)
     name = line_of(entry.get("name"), MAX_PLACE_PART)
     if latitude is None or longitude is None:
         if entry.get("$type") == FSQ and name:
-            venues.append(Place(Venue(name=name), (index,)))
+            venues.append(ListedVenue(Venue(name=name), (index,)))
             notes.read("venue", path, name)
         elif entry.get("$type") == FSQ:
             notes.keep(path, "is a Foursquare place without name and coordinates")
@@ -179,20 +179,22 @@ def _read_point(entry: Mapping[str, object], path: str, index: int, venues: list
         return
     before = venues[-1] if venues else None
     if not name and before is not None and before.entries == (index - 1,) and not before.venue.latitude:
-        venues[-1] = Place(replace(before.venue, latitude=latitude, longitude=longitude), (*before.entries, index))
+        venues[-1] = ListedVenue(
+            replace(before.venue, latitude=latitude, longitude=longitude), (*before.entries, index)
+        )
     else:
-        venues.append(Place(Venue(name=name, latitude=latitude, longitude=longitude), (index,)))
+        venues.append(ListedVenue(Venue(name=name, latitude=latitude, longitude=longitude), (index,)))
     notes.read("coordinates", path, f"{latitude}, {longitude}")
 
 
 def _read_online(
-    entry: Mapping[str, object], path: str, index: int, online: list[tuple[int, Link]], notes: Notes
+    entry: Mapping[str, object], path: str, index: int, online: list[tuple[int, EventLink]], notes: Notes
 ) -> None:
     uri = text_of(entry.get("uri") if "uri" in entry else entry.get("url")) or ""
     if not is_followable(uri):
         notes.keep(path, "is not a link that may be followed (https, http and at only)")
         return
-    online.append((index, Link(uri, line_of(entry.get("name"), MAX_PLACE_PART))))
+    online.append((index, EventLink(uri, line_of(entry.get("name"), MAX_PLACE_PART))))
 
 
 def is_followable(uri: str) -> bool:

@@ -16,28 +16,33 @@ from openmeet.domain.groups.record_queries import group_of_former
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesId
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 
 
-async def lock_row_of(tx: Transaction, kind: Kind, subject_id: str) -> None:
+async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> None:
     """Lock the event, series or group that a publication is of, or the event that its answer is to."""
-    if kind is Kind.EVENT:
+    if kind is PublicationKind.EVENT:
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
-    if kind in {Kind.FORMER_EVENT, Kind.FORMER_SERIES}:
+    if kind in {PublicationKind.FORMER_EVENT, PublicationKind.FORMER_SERIES}:
         former = await publication_moves.find(tx, subject_id)
         if former is not None:
             await lock_row_of(tx, former.kind, former.subject_id)
         return
-    if kind is Kind.SERIES:
+    if kind is PublicationKind.SERIES:
         await series_queries.lock(tx, SeriesId(subject_id))
         return
-    if kind in {Kind.GROUP, Kind.FORMER_GROUP, Kind.MEMBERSHIP, Kind.ACCEPTANCE}:
+    if kind in {
+        PublicationKind.GROUP,
+        PublicationKind.FORMER_GROUP,
+        PublicationKind.MEMBERSHIP,
+        PublicationKind.ACCEPTANCE,
+    }:
         group_id = await _group_of(tx, kind, subject_id)
         if group_id is not None:
             await group_queries.lock(tx, group_id)
         return
-    if kind is Kind.GROUP_EVENT:
+    if kind is PublicationKind.GROUP_EVENT:
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
     answer = await attendance_queries.by_id(tx, AttendanceId(subject_id))
@@ -45,10 +50,10 @@ async def lock_row_of(tx: Transaction, kind: Kind, subject_id: str) -> None:
         await event_queries.lock_for_update(tx, answer.event_id)
 
 
-async def _group_of(tx: Transaction, kind: Kind, subject_id: str) -> GroupId | None:
-    if kind is Kind.GROUP:
+async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> GroupId | None:
+    if kind is PublicationKind.GROUP:
         return GroupId(subject_id)
-    if kind is Kind.FORMER_GROUP:
+    if kind is PublicationKind.FORMER_GROUP:
         return await group_of_former(tx, subject_id)
     standing = (await members_by_ids(tx, [subject_id])).get(MemberId(subject_id))
     return None if standing is None else standing.group_id

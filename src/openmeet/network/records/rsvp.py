@@ -13,7 +13,7 @@ from at_protocol.syntax.datetime import format_datetime, parse_datetime
 from at_protocol.syntax.tid import ALPHABET, Tid, parse_tid
 from groundwork.clock import Instant
 from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer
-from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, Preferences, WaitingAs
+from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.network.records.collections import EVENTS, RSVP
 from openmeet.network.records.event_reader import moment_of_key
 from openmeet.network.records.reader import Notes, Unmappable, text_of, token_of
@@ -151,7 +151,7 @@ class Silence(StrEnum):
     UNSAID = "unsaid"  # nothing may stand there
 
 
-def told(status: AttendanceStatus, wanted: Preferences = USUAL) -> str | Silence:
+def told(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | Silence:
     """What the repository of somebody who wants it so is told about a status: the token of a record, or nothing."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:

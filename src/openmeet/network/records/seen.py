@@ -25,7 +25,7 @@ PARKED_PER_AUTHOR = 500
 COUNT_BY_STANDING = "select standing, count(*) as n from records group by standing order by standing"
 
 
-class Standing(StrEnum):
+class RecordState(StrEnum):
     """What became of a record here."""
 
     MAPPED = "mapped"
@@ -35,7 +35,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenRecord:
     """A record as last seen. ``subject_uri``: for an event itself, for an answer the event it is about.
 
     ``said_rev``: as of which rev this very version was first heard; ``rev`` moves on with every reading that finds it again.
@@ -51,7 +51,7 @@ class Seen:
     cid: str | None
     body: bytes | None
     is_verified: bool
-    standing: Standing
+    standing: RecordState
     reason: str
     subject_uri: str | None
     precedence: str
@@ -213,11 +213,11 @@ LIST_RAW = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class RecordUpdate:
     """A version to take over, and what it means."""
 
     message: RecordMessage
-    standing: Standing
+    standing: RecordState
     reason: str = ""
     subject_uri: str | None = None
     precedence: str = ""
@@ -227,16 +227,16 @@ async def put(
     tx: Transaction,
     message: RecordMessage,
     *,
-    standing: Standing,
+    standing: RecordState,
     reason: str = "",
     subject_uri: str | None = None,
     precedence: str = "",
 ) -> bool:
     """Take over a version if it is the newest; False when it is not, and then nothing else of it may be derived."""
-    return bool(await put_each(tx, [Put(message, standing, reason, subject_uri, precedence)]))
+    return bool(await put_each(tx, [RecordUpdate(message, standing, reason, subject_uri, precedence)]))
 
 
-async def put_each(tx: Transaction, versions: Sequence[Put]) -> set[str]:
+async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str]:
     """``put`` for versions of different records; the uris of those that are the newest."""
     rows = [
         {
@@ -259,13 +259,13 @@ async def put_each(tx: Transaction, versions: Sequence[Put]) -> set[str]:
     return {row["uri"] for row in await for_each(tx, PUT, rows, now=tx.now)}
 
 
-async def find(reader: Reader, uri: str) -> Seen | None:
+async def find(reader: Reader, uri: str) -> SeenRecord | None:
     """A record as last seen, tombstones included."""
     row = await reader.fetch_one(FIND, uri=uri)
     return None if row is None else _seen(row)
 
 
-async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, Seen]:
+async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord]:
     """The same for several; those never seen are missing from the answer."""
     if not uris:
         return {}
@@ -299,7 +299,7 @@ async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
 
 async def answers_of(
     reader: Reader, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str]
-) -> list[Seen]:
+) -> list[SeenRecord]:
     """The answers of one person (all their DIDs) to one event, the effective one first."""
     rows = await reader.fetch(ANSWERS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
     return sorted(map(_seen, rows), key=_precedence, reverse=True)
@@ -307,18 +307,20 @@ async def answers_of(
 
 async def effective_answers(
     reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
-) -> dict[tuple[str, str], Seen]:
+) -> dict[tuple[str, str], SeenRecord]:
     """The effective answer for each (uri of an event, DID of a person who has no other); none where there is none."""
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
     found = [_seen(row) for row in await for_each(reader, OF_PAIRS, rows)]
     counting = [
-        one for one in found if one.standing in {Standing.MAPPED, Standing.PARKED} and one.collection in collections
+        one
+        for one in found
+        if one.standing in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
     ]
     # The last one of each pair stands.
     return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
 
 
-async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[Seen]:
+async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
     """Answers that wait for these events, in order of first arrival."""
     if not subject_uris:
         return []
@@ -330,7 +332,7 @@ async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
     return sorted(row["uri"] for row in await for_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
 
 
-async def counted_for(reader: Reader, subject_uri: str) -> list[Seen]:
+async def counted_for(reader: Reader, subject_uri: str) -> list[SeenRecord]:
     """Answers that count and name this record, in order of first arrival."""
     return [_seen(row) for row in await reader.fetch(COUNTED_FOR, subject_uri=subject_uri)]
 
@@ -400,7 +402,7 @@ async def set_status(tx: Transaction, did: str, status: str) -> None:
 async def is_about(reader: Reader, uri: str, subject_uri: str | None) -> bool:
     """Whether this is the record of an answer that counts, to the event with that record."""
     known = await find(reader, uri)
-    return known is not None and known.standing is Standing.MAPPED and known.subject_uri == subject_uri
+    return known is not None and known.standing is RecordState.MAPPED and known.subject_uri == subject_uri
 
 
 async def is_history(reader: Reader, did: str, rev: str) -> bool:
@@ -445,24 +447,24 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
     return revs
 
 
-async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[Seen]:
+async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[SeenRecord]:
     """Records kept raw, for the operator, in uri order."""
     return [_seen(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
 
 
-async def counts(reader: Reader) -> dict[Standing, int]:
+async def counts(reader: Reader) -> dict[RecordState, int]:
     """How many records stand how."""
-    return {Standing(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STANDING)}
+    return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STANDING)}
 
 
-def _precedence(answer: Seen) -> tuple[str, str]:
+def _precedence(answer: SeenRecord) -> tuple[str, str]:
     """Which of a person's answers to one event counts: the greatest, byte by byte, whatever the database's collation."""
     return answer.precedence, answer.uri
 
 
-def _seen(row: Row) -> Seen:
+def _seen(row: Row) -> SeenRecord:
     body = row["body"]
-    return Seen(
+    return SeenRecord(
         row["uri"],
         row["did"],
         row["collection"],
@@ -471,7 +473,7 @@ def _seen(row: Row) -> Seen:
         row["cid"],
         None if body is None else bytes(body),
         bool(row["is_verified"]),
-        Standing(row["standing"]),
+        RecordState(row["standing"]),
         row["reason"],
         row["subject_uri"],
         row["precedence"],

@@ -16,10 +16,10 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import MAX_DESCRIPTION, MAX_TITLE, NOWHERE, Event, Mode, Visibility, public_place
-from openmeet.domain.events.publication import Reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.series import queries
 from openmeet.domain.series.dates import original_of, original_text
-from openmeet.domain.series.model import Policy, Series, SeriesId, SeriesStatus, Template, Timing
+from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, SeriesStatus, Template, Timing
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.network.records.collections import SERIES, SERIES_COLLECTIONS, SERIES_LINK_KEY, SERIES_LINK_KEYS
 from openmeet.network.records.places import entries_of, is_same_place, read_places
@@ -268,7 +268,7 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
     ``native``: the rule in fields of the record itself, of the date that stands for the series, where that is switched on. It
     leaves out what is called off, moved, or has a record of its own.
     """
-    if event.place_in_series is None or reach_of(event) is not Reach.FULL:
+    if event.place_in_series is None or reach_of(event) is not PublishLevel.FULL:
         return None
     series = await queries.by_id(reader, SeriesId(event.place_in_series.series_id))
     if series is None or series.deleted_at is not None or series.is_read_only or series.is_hidden:
@@ -290,7 +290,7 @@ async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
     Where a window of dates is published each has a record, and none a rule: whoever reads rules would find them twice. Nor has
     one from whose start the rule would make other dates: one that was moved, or added.
     """
-    if series.policy is not Policy.NEXT or series.status is not SeriesStatus.ACTIVE:
+    if series.policy is not PublishPolicy.NEXT or series.status is not SeriesStatus.ACTIVE:
         return False
     if (
         event.place_in_series is None

@@ -18,7 +18,7 @@ MOST_PREDECESSORS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
+class RecordSuccession:
     """Uris of records of events; ``successor`` is empty where none is named."""
 
     successor: str = ""
@@ -63,14 +63,14 @@ def write_former(successor: str, previous: Mapping[str, Value]) -> dict[str, Val
     return {**previous, key: {"$type": key, **said, "successor": successor}}
 
 
-def read_succession(record: Mapping[str, object]) -> Succession:
+def read_succession(record: Mapping[str, object]) -> RecordSuccession:
     """What the record of an event says, as far as it can be understood."""
     found = next((record[key] for key in SUCCESSION_KEYS if isinstance(record.get(key), Mapping)), None)
     if not isinstance(found, Mapping):
-        return Succession()
+        return RecordSuccession()
     listed = found.get("predecessors")
     named = [_event_uri(one) for one in listed[:MOST_PREDECESSORS]] if isinstance(listed, list) else []
-    return Succession(_event_uri(found.get("successor")), tuple(dict.fromkeys(uri for uri in named if uri)))
+    return RecordSuccession(_event_uri(found.get("successor")), tuple(dict.fromkeys(uri for uri in named if uri)))
 
 
 def _said(record: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:

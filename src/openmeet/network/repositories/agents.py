@@ -21,8 +21,8 @@ from openmeet.domain.identities import queries
 from openmeet.domain.identities.model import ACTIVE, Identity
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import sessions
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.session_sealing import Session
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.session_sealing import PdsSession
 
 # What says "this access token no longer counts": OAuth's name, current servers' 400 ExpiredToken, others' 401.
 _WORTH_REFRESHING = frozenset({"invalid_token", "ExpiredToken", "InvalidToken"})
@@ -35,7 +35,7 @@ _JITTER_SECONDS = 30
 _YOUNG_SECONDS = 60
 
 
-async def agent_for_user(db: Database, network: Network, user_id: UserId, did: Did | None = None) -> XrpcClient:
+async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId, did: Did | None = None) -> XrpcClient:
     """A client that acts for a person on their PDS: for this DID of theirs, or the one that new records go to.
 
     Raises NotSignedIn where the person has no such DID or has to sign in (again). Calls with it raise what ``XrpcClient``
@@ -48,7 +48,7 @@ async def agent_for_user(db: Database, network: Network, user_id: UserId, did: D
     return await agent_for(db, network, mine[0])
 
 
-async def agent_for(db: Database, network: Network, identity: Identity) -> XrpcClient:
+async def agent_for(db: Database, network: NetworkClients, identity: Identity) -> XrpcClient:
     """The same for an identity at hand."""
     if identity.status != ACTIVE:
         raise NotSignedIn(f"This account is {identity.status} at its server.", name="AccountInactive")
@@ -72,7 +72,7 @@ def is_not_allowed(failure: Failure) -> bool:
 class _Acting:
     """Credentials of one session of one agent."""
 
-    def __init__(self, db: Database, network: Network, identity: Identity, session: Session) -> None:
+    def __init__(self, db: Database, network: NetworkClients, identity: Identity, session: PdsSession) -> None:
         self._db = db
         self._network = network
         self._identity = identity

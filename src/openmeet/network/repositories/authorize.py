@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from at_network.oauth_client import Client, Tokens
+from at_network.oauth_client import OAuthClientIdentity, Tokens
 from at_protocol.crypto import p256
 from at_protocol.crypto.scalar import RECOMMENDED_ENTROPY_BYTES
 from at_protocol.oauth import pkce
@@ -29,7 +29,7 @@ from groundwork.http.reach import AddressRefused
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import authorization_queries, session_queries
-from openmeet.domain.identities.model import NewSession, SealedSession, SessionKind
+from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedSession
 from openmeet.domain.identities.permissions import (
     SCOPES,
     Feature,
@@ -40,14 +40,14 @@ from openmeet.domain.identities.permissions import (
 )
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import oauth_client_keys, session_sealing, sessions
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.sign_in import FIELD, Named, Server, text_of
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.sign_in import FIELD, Named, ServerOrigin, text_of
 
 LIFE = 10 * MINUTE
 _SECRET_BYTES = 32
 
 
-class Purpose(StrEnum):
+class AuthorizationPurpose(StrEnum):
     """What somebody goes to their server for."""
 
     SIGN_IN = "sign_in"
@@ -79,10 +79,10 @@ class NotLetIn(Forbidden):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AuthorizationOptions:
     """What is begun: for whom (``user_id`` of who is signed in, when linking), whence, and with which features."""
 
-    purpose: Purpose
+    purpose: AuthorizationPurpose
     named: Named
     next_path: str
     browser: str
@@ -102,7 +102,7 @@ class ComingBack:
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class AuthorizedAccount:
     """Somebody holds this DID: their verified handle (or ``""``), their PDS, and the session, ready to be stored.
 
     ``session``: None where the one that is kept lives, and lets us do more.
@@ -112,7 +112,7 @@ class Proven:
     handle: str
     pds_url: str
     session: NewSession | None
-    purpose: Purpose
+    purpose: AuthorizationPurpose
     user_id: UserId | None
     next_path: str
 
@@ -120,7 +120,7 @@ class Proven:
 class Pending(msgspec.Struct, frozen=True):
     """What is remembered between the way there and the way back."""
 
-    purpose: Purpose
+    purpose: AuthorizationPurpose
     issuer: str
     did: str
     typed: str
@@ -135,7 +135,7 @@ class Pending(msgspec.Struct, frozen=True):
     user_id: str
 
 
-async def begin(db: Database, network: Network, wish: Wish) -> str:
+async def begin(db: Database, network: NetworkClients, wish: AuthorizationOptions) -> str:
     """The address to send the browser to.
 
     Raises InvalidInput and NotFound (``identifier``: nobody goes by that name; the server lets no apps in), RemoteFailed and
@@ -145,10 +145,10 @@ async def begin(db: Database, network: Network, wish: Wish) -> str:
         raise Refused("This site has no address that other servers can trust; sign in another way.", name="NoOAuth")
     did, hint, server = await _find(network, wish.named)
     known = await _known(db, did)
-    features = [*(granted_features(known) if known is not None and known.kind is SessionKind.OAUTH else ())]
+    features = [*(granted_features(known) if known is not None and known.kind is PdsSessionKind.OAUTH else ())]
     scope = scope_for(*features, *([wish.feature] if wish.feature is not None else []))
     client = await oauth_client_keys.client_for_new_session(db, network)
-    key = p256.PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
+    key = p256.P256PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
     state, verifier = secrets.token_urlsafe(_SECRET_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     parameters = {
         "response_type": "code",
@@ -184,7 +184,7 @@ async def begin(db: Database, network: Network, wish: Wish) -> str:
     return f"{there}{'&' if '?' in there else '?'}{query}"
 
 
-async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
+async def finish(db: Database, network: NetworkClients, back: ComingBack) -> AuthorizedAccount:
     """Who came back, proven. Raises NotLetIn, and RemoteFailed and RemoteSlow where their server does not answer."""
     pending = await _take(db, network, back)
     if back.issuer != pending.issuer:
@@ -199,7 +199,7 @@ async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
     client = await oauth_client_keys.client_of_session(
         db, network, client_id=pending.client_id, key_id=pending.client_key_id
     )
-    key = p256.PrivateKey(pending.key)
+    key = p256.P256PrivateKey(pending.key)
     try:
         tokens = await network.oauth.exchange(
             server, client, key, code=back.code, verifier=pending.verifier, redirect_uri=pending.redirect_uri
@@ -217,7 +217,7 @@ async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
     said_no_to = [scope for feature in (refused_features(known) if known else ()) for scope in SCOPES[feature]]
     session = NewSession(
         tokens.did,
-        SessionKind.OAUTH,
+        PdsSessionKind.OAUTH,
         pds,
         session_sealing.seal(network, tokens.did, tokens.access, tokens.refresh, key),
         issuer=pending.issuer,
@@ -232,7 +232,7 @@ async def finish(db: Database, network: Network, back: ComingBack) -> Proven:
     keeps = keeps and await _is_alive(db, network, tokens.did)
     if keeps:
         await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
-    return Proven(
+    return AuthorizedAccount(
         tokens.did,
         handle,
         pds,
@@ -248,13 +248,13 @@ def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
 
     Who names a server alone is known only when they come back: they were asked for no more than everybody is at first.
     """
-    if known.kind is not SessionKind.OAUTH or known.needs_login or known.issuer != new.issuer:
+    if known.kind is not PdsSessionKind.OAUTH or known.needs_login or known.issuer != new.issuer:
         return False
     before, after = set(granted_features(known)), set(features_in(new.scope))
     return after <= before and not before <= set(features_in(new.asked_scope))
 
 
-async def _is_alive(db: Database, network: Network, did: Did) -> bool:
+async def _is_alive(db: Database, network: NetworkClients, did: Did) -> bool:
     """Whether the session that we have for a DID still lives at its server: it is refreshed."""
     try:
         await sessions.refresh(db, network, did)
@@ -265,7 +265,7 @@ async def _is_alive(db: Database, network: Network, did: Did) -> bool:
 
 
 async def revoke_tokens(
-    network: Network, server: ServerMetadata, client: Client, key: p256.PrivateKey, token: str
+    network: NetworkClients, server: ServerMetadata, client: OAuthClientIdentity, key: p256.P256PrivateKey, token: str
 ) -> None:
     """Give tokens back. A server that does not take them lets them run out by themselves."""
     try:
@@ -274,9 +274,9 @@ async def revoke_tokens(
         log.warning("session.not_revoked", issuer=server.issuer, reason=failure.name, why=failure.why)
 
 
-async def _find(network: Network, named: Named) -> tuple[Did | None, str, ServerMetadata]:
+async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str, ServerMetadata]:
     """The DID that is expected (None where only a server was named), what to tell the server of it, and the server."""
-    if isinstance(named, Server):
+    if isinstance(named, ServerOrigin):
         try:
             return None, "", await network.servers.at_address(named.origin)
         except AddressRefused:
@@ -306,7 +306,7 @@ def _unknown(named: Named, absent: NotFound) -> str:
     return f"Nobody goes by {text_of(named)}. Is it spelled right? A server’s address begins with https://."
 
 
-async def _take(db: Database, network: Network, back: ComingBack) -> Pending:
+async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pending:
     """What was remembered; used up by this, if it is this browser's."""
     state_hash = _hash(back.state)
     async with db.transaction() as tx:
@@ -327,7 +327,7 @@ async def _take(db: Database, network: Network, back: ComingBack) -> Pending:
     return pending
 
 
-async def _check_subject(network: Network, pending: Pending, tokens: Tokens) -> tuple[str, str]:
+async def _check_subject(network: NetworkClients, pending: Pending, tokens: Tokens) -> tuple[str, str]:
     """The handle and PDS of the account that the server speaks for, asked afresh and not of that server."""
     if pending.did and tokens.did != pending.did:
         raise _not_let_in(
@@ -369,5 +369,5 @@ def _hash(secret: str) -> bytes:
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def _purpose(network: Network, state_hash: bytes) -> str:
+def _purpose(network: NetworkClients, state_hash: bytes) -> str:
     return f"openmeet/authorization/{network.tenant}/{state_hash.hex()}"

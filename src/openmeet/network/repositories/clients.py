@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from at_network.circuits import Circuits
 from at_network.did_resolver import DidResolver
 from at_network.handle_resolver import HandleResolver
-from at_network.oauth_client import Nonces, OAuthCalls
+from at_network.oauth_client import OAuthCalls, ServerNonces
 from at_network.oauth_servers import OAuthServers
 from at_network.pacing import Paces
 from at_protocol.oauth.client_metadata import AUTHORIZATION_CODE, PRIVATE_KEY_JWT, REFRESH_TOKEN
@@ -76,7 +76,7 @@ _OURSELVES = "openmeet"
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkClients:
     """Client, resolvers, and the sealer of tokens and passwords.
 
     ``app`` is who we are to authorization servers; None where nobody can be let in by OAuth. ``cache`` is opened for the
@@ -94,7 +94,7 @@ class Network:
     cache: Cache
     app: OAuthApp | None = None
     tenant: str = DEFAULT_TENANT
-    nonces: Nonces = field(default_factory=Nonces)
+    nonces: ServerNonces = field(default_factory=ServerNonces)
     paces: Paces = field(default_factory=Paces)
     circuits: Circuits = field(init=False)
     refreshing: set[asyncio.Task[object]] = field(default_factory=set)

@@ -7,22 +7,21 @@ from at_network.xrpc_client import XrpcClient
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.outbox.jobs import Debt as OwedDebt
-from groundwork.outbox.jobs import DebtState, find
+from groundwork.outbox.jobs import DebtState, Job, find
 from openmeet.domain.identities import publication_consent, queries
 from openmeet.domain.identities.model import Consent, Identity
-from openmeet.domain.identities.publication_consent import Preferences, UseShown
+from openmeet.domain.identities.publication_consent import PublicationConsent, UseShown
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.custodial import Keeper, check_handle
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
     """What publishing runs on: what reaches the network, and the PDS that keeps repositories for people."""
 
-    network: Network
+    network: NetworkClients
     keeper: Keeper
 
 
@@ -32,8 +31,8 @@ class ConsentState:
 
     consent: Consent
     identity: Identity | None
-    owed: OwedDebt | None
-    wishes: Preferences
+    owed: Job | None
+    wishes: PublicationConsent
     uses: Sequence[UseShown]
     now: Instant
 
@@ -61,14 +60,14 @@ async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
     return ConsentState(
         await queries.consent(reader, user_id),
         mine[0] if mine else None,
-        await find(reader, Debt.CUSTODIAL_ACCOUNT, user_id),
+        await find(reader, JobKind.CUSTODIAL_ACCOUNT, user_id),
         await publication_consent.of_user(reader, user_id),
         await publication_consent.uses_shown(reader, user_id),
         reader.now,
     )
 
 
-async def handle_for(network: Network, keeper: Keeper, state: ConsentState, typed: str) -> str:
+async def handle_for(network: NetworkClients, keeper: Keeper, state: ConsentState, typed: str) -> str:
     """The handle they agree to: their own, or a free one on the keeper's domain. Raises InvalidInput, Refused (somebody has it)."""
     if state.identity is not None:
         return state.identity.handle or state.identity.did

@@ -12,12 +12,12 @@ from groundwork.errors import Unavailable
 from groundwork.sealing import CannotUnseal
 from groundwork.telemetry.logs import log
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 TTL_SECONDS = 3600.0
 
 
-class Credentials(msgspec.Struct, frozen=True, rename="camel"):
+class CachedCredentials(msgspec.Struct, frozen=True, rename="camel"):
     """Whose they are, and the tokens. ``key`` is the secret half of the key that they are bound to, empty without one."""
 
     did: str
@@ -28,7 +28,7 @@ class Credentials(msgspec.Struct, frozen=True, rename="camel"):
     key: bytes = b""
 
 
-async def get(network: Network, user_id: UserId, did: Did, version: int) -> Credentials | None:
+async def get(network: NetworkClients, user_id: UserId, did: Did, version: int) -> CachedCredentials | None:
     """The credentials of this version, if they are at hand."""
     try:
         kept = await network.cache.get(_name(user_id))
@@ -38,13 +38,13 @@ async def get(network: Network, user_id: UserId, did: Did, version: int) -> Cred
     if kept is None:
         return None
     try:
-        found = msgspec.json.decode(network.sealer.unseal(kept, _purpose(network, user_id)), type=Credentials)
+        found = msgspec.json.decode(network.sealer.unseal(kept, _purpose(network, user_id)), type=CachedCredentials)
     except (CannotUnseal, msgspec.DecodeError):
         return None  # sealed with a key that has been dropped since, or put there by somebody else
     return found if found.did == did and found.version == version else None
 
 
-async def put(network: Network, user_id: UserId, credentials: Credentials) -> None:
+async def put(network: NetworkClients, user_id: UserId, credentials: CachedCredentials) -> None:
     """Keep them at hand. A cache that cannot be reached costs an unsealing, nothing else."""
     sealed = network.sealer.seal(msgspec.json.encode(credentials), _purpose(network, user_id))
     try:
@@ -53,7 +53,7 @@ async def put(network: Network, user_id: UserId, credentials: Credentials) -> No
         log.warning("credentials_cache.unreachable", why=away.why)
 
 
-async def drop(network: Network, user_id: UserId) -> None:
+async def drop(network: NetworkClients, user_id: UserId) -> None:
     """They are signed out."""
     try:
         await network.cache.delete(_name(user_id))
@@ -65,5 +65,5 @@ def _name(user_id: UserId) -> str:
     return f"bluesky:credentials:{user_id}"  # the cache puts the tenant in front
 
 
-def _purpose(network: Network, user_id: UserId) -> str:
+def _purpose(network: NetworkClients, user_id: UserId) -> str:
     return f"{network.tenant}:{_name(user_id)}"

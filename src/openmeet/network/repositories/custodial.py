@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import regex
 
-from at_network.bearer_session import SessionTokens, create_session
+from at_network.bearer_session import BearerTokens, create_session
 from at_network.xrpc_client import XrpcClient
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
@@ -20,7 +20,7 @@ from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
 from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Debt
+from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import CustodialAccount, Identity
@@ -28,7 +28,7 @@ from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import by_id, kinds
 from openmeet.i18n.markdown import folded
 from openmeet.network.repositories import credentials_cache, recovery_keys
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.session_sealing import new_password_session, seal_password, unseal_password
 
 # Names of the PDS for "somebody has this handle".
@@ -72,16 +72,16 @@ def check_handle(text: str, domain: str) -> str:
     return handle
 
 
-def account_payer(db: Database, network: Network, keeper: Keeper) -> Payer:
+def account_payer(db: Database, network: NetworkClients, keeper: Keeper) -> Payer:
     """The payer of ``Debt.CUSTODIAL_ACCOUNT``; the subject is the user."""
 
-    async def pay(debt: Debt) -> None:
+    async def pay(debt: Job) -> None:
         await make_account(db, network, keeper, UserId(debt.subject))
 
     return pay
 
 
-async def make_account(db: Database, network: Network, keeper: Keeper, user_id: UserId) -> None:
+async def make_account(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> None:
     """Make the account if it is still wanted and not made. Raises Refused when somebody else has the handle."""
     account = await _fix(db, network, keeper, user_id)
     if account is None:
@@ -94,7 +94,7 @@ async def make_account(db: Database, network: Network, keeper: Keeper, user_id: 
         await actions.account_made(tx, user_id, tokens.did, handle=handle, session=session)
 
 
-async def _fix(db: Database, network: Network, keeper: Keeper, user_id: UserId) -> CustodialAccount | None:
+async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> CustodialAccount | None:
     """Store what will be asked for; None when there is nothing to make."""
     async with db.transaction() as tx:
         consent = await queries.consent(tx, user_id)
@@ -118,8 +118,8 @@ async def _fix(db: Database, network: Network, keeper: Keeper, user_id: UserId) 
 
 
 async def _ask(
-    network: Network, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
-) -> tuple[SessionTokens, str]:
+    network: NetworkClients, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
+) -> tuple[BearerTokens, str]:
     password = unseal_password(network, account)
     # A request of before may have arrived although its answer did not: then these credentials work already.
     found = await _session_if_made(network, keeper, account, password)
@@ -143,8 +143,8 @@ async def _ask(
 
 
 async def _session_if_made(
-    network: Network, keeper: Keeper, account: CustodialAccount, password: str
-) -> SessionTokens | None:
+    network: NetworkClients, keeper: Keeper, account: CustodialAccount, password: str
+) -> BearerTokens | None:
     try:
         headers = network.sent_for_ourselves(keeper.pds_url)
         return await create_session(
@@ -154,7 +154,7 @@ async def _session_if_made(
         return None
 
 
-async def _invite(network: Network, keeper: Keeper) -> str:
+async def _invite(network: NetworkClients, keeper: Keeper) -> str:
     client = as_administration(network, keeper)
     answer = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     code = answer.get("code")
@@ -163,7 +163,7 @@ async def _invite(network: Network, keeper: Keeper) -> str:
     return code
 
 
-async def offered_domain(network: Network, pds_url: str) -> str:
+async def offered_domain(network: NetworkClients, pds_url: str) -> str:
     """The first domain on which a PDS gives handles, like ``.town.example``."""
     answer = await XrpcClient(network.http, network.clock, pds_url).query("com.atproto.server.describeServer")
     domains = answer.get("availableUserDomains")
@@ -184,7 +184,7 @@ def admin_authorization(password: str) -> str:
     return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode() if password else ""
 
 
-def as_administration(network: Network, keeper: Keeper) -> XrpcClient:
+def as_administration(network: NetworkClients, keeper: Keeper) -> XrpcClient:
     """Calls of the PDS with its administration's password."""
     credentials = Admin(keeper.admin_authorization, network.sent_for_ourselves(keeper.pds_url))
     return XrpcClient(network.http, network.clock, keeper.pds_url, credentials=credentials)
@@ -206,11 +206,11 @@ class Admin:
         return False
 
 
-def _tokens(answer: dict[str, object]) -> SessionTokens:
+def _tokens(answer: dict[str, object]) -> BearerTokens:
     did, access, refresh = answer.get("did"), answer.get("accessJwt"), answer.get("refreshJwt")
     if not isinstance(did, str) or not isinstance(access, str) or not isinstance(refresh, str):
         raise RemoteFailed("The PDS did not answer with an account.")
-    return SessionTokens(parse_did(did), access, refresh)
+    return BearerTokens(parse_did(did), access, refresh)
 
 
 MIN_PASSWORD = 10
@@ -232,7 +232,7 @@ def check_password(typed: str, again: str) -> str:
     return typed
 
 
-async def take_over(db: Database, network: Network, keeper: Keeper, user_id: UserId, password: str) -> Did:
+async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId, password: str) -> Did:
     """Hand the kept account over to the person. The address is the one that they sign in with here: it is proven.
 
     Raises Refused (nothing is kept for them, no address, the PDS takes no orders from us), and what the PDS fails with.

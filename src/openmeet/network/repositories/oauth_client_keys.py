@@ -7,7 +7,7 @@ before anything is signed with it, and an old one stays for as long as a session
 import secrets
 from dataclasses import dataclass
 
-from at_network.oauth_client import Client
+from at_network.oauth_client import OAuthClientIdentity
 from at_protocol.crypto import p256
 from at_protocol.crypto.jwk import thumbprint, to_jwk
 from at_protocol.crypto.scalar import RECOMMENDED_ENTROPY_BYTES
@@ -15,7 +15,7 @@ from groundwork.clock import DAY, HOUR, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotSignedIn, Unavailable
 from groundwork.sealing import CannotUnseal
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 # Servers may keep a key set for 10 minutes and their proxies for as long again.
 SERVED_BEFORE_USE = HOUR
@@ -34,7 +34,7 @@ FORGET_UNUSED = """
 
 
 @dataclass(frozen=True, slots=True)
-class ClientKey:
+class SealedClientKey:
     """One key with its name, which follows from its public half."""
 
     key_id: str
@@ -42,12 +42,12 @@ class ClientKey:
     created_at: Instant
 
 
-async def client_for_new_session(db: Database, network: Network) -> Client:
+async def client_for_new_session(db: Database, network: NetworkClients) -> OAuthClientIdentity:
     """Who we are in a sign-in that begins now. Raises Unavailable where we are nobody to servers."""
     if network.app is None:
         raise Unavailable("This site cannot be let in by other servers: it has no secure address.")
     if not network.app.is_confidential:
-        return Client(network.app.client_id)
+        return OAuthClientIdentity(network.app.client_id)
     async with db.reader() as reader:
         keys = await _all(reader, network)
         now = reader.now
@@ -58,10 +58,12 @@ async def client_for_new_session(db: Database, network: Network) -> Client:
     return _client(network, network.app.client_id, served[0] if served else keys[-1])
 
 
-async def client_of_session(db: Database, network: Network, *, client_id: str, key_id: str) -> Client:
+async def client_of_session(
+    db: Database, network: NetworkClients, *, client_id: str, key_id: str
+) -> OAuthClientIdentity:
     """Who we were when a session began: a server lets nobody else refresh it. NotSignedIn where that key is gone."""
     if not key_id:
-        return Client(client_id)
+        return OAuthClientIdentity(client_id)
     async with db.reader() as reader:
         found = next((key for key in await _all(reader, network) if key.key_id == key_id), None)
     if found is None:
@@ -69,7 +71,7 @@ async def client_of_session(db: Database, network: Network, *, client_id: str, k
     return _client(network, client_id, found)
 
 
-async def key_set(db: Database, network: Network) -> dict[str, object]:
+async def key_set(db: Database, network: NetworkClients) -> dict[str, object]:
     """The public keys as a JWKS document (RFC 7517); never empty, or servers would keep that nobody is known."""
     async with db.reader() as reader:
         keys = await _all(reader, network)
@@ -78,17 +80,19 @@ async def key_set(db: Database, network: Network) -> dict[str, object]:
     return {"keys": [_public(network, key) for key in keys]}
 
 
-async def add(db: Database, network: Network) -> ClientKey:
+async def add(db: Database, network: NetworkClients) -> SealedClientKey:
     """Make a key: from now on it is served, and after a while new sessions begin with it."""
-    private = p256.PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
+    private = p256.P256PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
     key_id = thumbprint(private.public)
     async with db.transaction() as tx:
-        made = ClientKey(key_id, network.sealer.seal(private.to_bytes(), purpose_of(network.tenant, key_id)), tx.now)
+        made = SealedClientKey(
+            key_id, network.sealer.seal(private.to_bytes(), purpose_of(network.tenant, key_id)), tx.now
+        )
         await tx.execute(INSERT, key_id=key_id, sealed=made.sealed, now=tx.now)
     return made
 
 
-async def rotate_when_due(db: Database, network: Network) -> bool:
+async def rotate_when_due(db: Database, network: NetworkClients) -> bool:
     """Make a new key when the newest is old, drop old ones that no session needs; whether one was made."""
     if network.app is None or not network.app.is_confidential:
         return False
@@ -111,14 +115,14 @@ def purpose_of(tenant: str, key_id: str) -> str:
     return f"openmeet/client_key/{tenant}/{key_id}"
 
 
-async def _all(reader: Reader, network: Network) -> list[ClientKey]:
+async def _all(reader: Reader, network: NetworkClients) -> list[SealedClientKey]:
     """Newest first; without those that no sealing key of ours opens any more, which are as good as gone."""
     rows = await reader.fetch(LIST)
-    keys = [ClientKey(row["key_id"], bytes(row["sealed"]), row["created_at"]) for row in rows]
+    keys = [SealedClientKey(row["key_id"], bytes(row["sealed"]), row["created_at"]) for row in rows]
     return [key for key in keys if _opens(network, key)]
 
 
-def _opens(network: Network, key: ClientKey) -> bool:
+def _opens(network: NetworkClients, key: SealedClientKey) -> bool:
     try:
         _private(network, key)
     except CannotUnseal:
@@ -126,14 +130,14 @@ def _opens(network: Network, key: ClientKey) -> bool:
     return True
 
 
-def _private(network: Network, key: ClientKey) -> p256.PrivateKey:
-    return p256.PrivateKey(network.sealer.unseal(key.sealed, purpose_of(network.tenant, key.key_id)))
+def _private(network: NetworkClients, key: SealedClientKey) -> p256.P256PrivateKey:
+    return p256.P256PrivateKey(network.sealer.unseal(key.sealed, purpose_of(network.tenant, key.key_id)))
 
 
-def _client(network: Network, client_id: str, key: ClientKey) -> Client:
-    return Client(client_id, key.key_id, _private(network, key))
+def _client(network: NetworkClients, client_id: str, key: SealedClientKey) -> OAuthClientIdentity:
+    return OAuthClientIdentity(client_id, key.key_id, _private(network, key))
 
 
-def _public(network: Network, key: ClientKey) -> dict[str, str]:
+def _public(network: NetworkClients, key: SealedClientKey) -> dict[str, str]:
     public = _private(network, key).public
     return {**to_jwk(public), "kid": key.key_id, "use": "sig", "alg": public.algorithm}

@@ -10,7 +10,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
 from at_protocol.repo import car
 from at_protocol.repo.commit import verify_commit
-from at_protocol.repo.proof import Proven, verify_record_proof
+from at_protocol.repo.proof import RecordProof, verify_record_proof
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from at_protocol.syntax.did import Did
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed
@@ -19,7 +19,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities.model import PROFILE
 from openmeet.domain.users.model import MAX_NAME
 from openmeet.i18n.markdown import is_visible, one_line
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 # A record of 1 MB and the nodes on the way to it.
 MAX_PROOF_BYTES = 3_000_000
@@ -41,11 +41,11 @@ class AccountStatus:
     rev: str | None
 
 
-class BadProof(RemoteFailed):
+class BadRecordProof(RemoteFailed):
     """A server's proof of a record does not hold, or leaves the record out."""
 
 
-async def prove_record(network: Network, did: Did, collection: str, rkey: str) -> Proven:
+async def prove_record(network: NetworkClients, did: Did, collection: str, rkey: str) -> RecordProof:
     """The record, or proof of its absence, as of the repository's present commit.
 
     A signature that does not fit is checked once more against a fresh DID document: keys rotate. Raises NotFound
@@ -69,10 +69,10 @@ async def prove_record(network: Network, did: Did, collection: str, rkey: str) -
     try:
         return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
     except Malformed as wrong:
-        raise BadProof(f"The proof of {path} in {did} does not hold: {wrong.why}.") from wrong
+        raise BadRecordProof(f"The proof of {path} in {did} does not hold: {wrong.why}.") from wrong
 
 
-async def download_repository(network: Network, did: Did) -> Snapshot:
+async def download_repository(network: NetworkClients, did: Did) -> Snapshot:
     """The whole repository, verified. Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge.
 
     Several are read side by side, but of large ones one at a time: they stand in memory whole.
@@ -84,12 +84,12 @@ async def download_repository(network: Network, did: Did) -> Snapshot:
             return await _download(network, did, MAX_REPOSITORY_BYTES)
 
 
-async def _download(network: Network, did: Did, max_bytes: int) -> Snapshot:
+async def _download(network: NetworkClients, did: Did, max_bytes: int) -> Snapshot:
     document = await network.dids.resolve(did)
     client = XrpcClient(
         network.http, network.clock, _pds_of(document), timeout_seconds=120.0, circuits=network.circuits
     )
-    reader = car.Reader()
+    reader = car.CarReader()
     blocks: dict[Cid, bytes] = {}
     try:
         async with client.stream("com.atproto.sync.getRepo", {"did": did}, max_bytes=max_bytes) as answer:
@@ -112,7 +112,7 @@ async def _download(network: Network, did: Did, max_bytes: int) -> Snapshot:
     return snapshot
 
 
-async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
+async def account_status(network: NetworkClients, did: Did, pds: str) -> AccountStatus:
     """What the PDS that the DID document names says now; that it has no such repository counts as deleted.
 
     Raises RemoteFailed and RemoteSlow. A 404 without the protocol's name for it is a proxy's or a wrong host's, and says
@@ -133,7 +133,7 @@ async def account_status(network: Network, did: Did, pds: str) -> AccountStatus:
     )
 
 
-async def profile_name(network: Network, did: Did, pds: str) -> str | None:
+async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | None:
     """What somebody calls themselves in their profile (``app.bsky.actor.profile``); empty where nothing, None where nobody says.
 
     Their PDS is believed: a name proves nothing, and is shown as nothing more.

@@ -17,7 +17,7 @@ from openmeet.domain.identities import recovery_key_queries as queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.recovery_key_queries import WaitingKey
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 
 # Whoever took an account over and never came back for the key: it is better nobody's than ours.
 KEPT_FOR = 30 * DAY
@@ -44,18 +44,18 @@ With it the account moves to another server although the one that it is on is go
 """
 
 
-async def make(tx: Transaction, network: Network, user_id: UserId) -> None:
+async def make(tx: Transaction, network: NetworkClients, user_id: UserId) -> None:
     """A fresh pair for an account that is about to be asked for."""
-    key = p256.PrivateKey.from_random(secrets.token_bytes(48))
+    key = p256.P256PrivateKey.from_random(secrets.token_bytes(48))
     public = format_did_key(key.public)
     sealed = network.sealer.seal(key.to_bytes(), purpose_of(public))
     await queries.replace_unused(tx, user_id, public, sealed)
 
 
-def unseal(network: Network, waiting: WaitingKey) -> str:
+def unseal(network: NetworkClients, waiting: WaitingKey) -> str:
     """The private part as text, a secret. Raises CannotUnseal where the sealing key is gone."""
     number = network.sealer.unseal(waiting.sealed, purpose_of(waiting.public_key))
-    return format_private_multikey(p256.PrivateKey.from_bytes(number))
+    return format_private_multikey(p256.P256PrivateKey.from_bytes(number))
 
 
 def file_of(waiting: WaitingKey, private: str, identity: Identity | None, *, site: str, account_page: str) -> str:

@@ -5,45 +5,45 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from at_network.bearer_session import SessionTokens
+from at_network.bearer_session import BearerTokens
 from at_protocol.crypto import p256
 from groundwork.sealing import CannotUnseal
-from openmeet.domain.identities.model import CustodialAccount, NewSession, SealedSession, SessionKind
-from openmeet.network.repositories.clients import Network
+from openmeet.domain.identities.model import CustodialAccount, NewSession, PdsSessionKind, SealedSession
+from openmeet.network.repositories.clients import NetworkClients
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class PdsSession:
     """An unsealed session. ``key`` is what OAuth tokens are bound to."""
 
     stored: SealedSession
     access: str = field(repr=False)
     refresh: str = field(repr=False)
-    key: p256.PrivateKey | None = field(repr=False)
+    key: p256.P256PrivateKey | None = field(repr=False)
 
 
-def seal(network: Network, did: str, access: str, refresh: str, key: p256.PrivateKey | None = None) -> bytes:
+def seal(network: NetworkClients, did: str, access: str, refresh: str, key: p256.P256PrivateKey | None = None) -> bytes:
     """Tokens as they are stored, bound to tenant and DID."""
     parts = [access, refresh, base64.b64encode(key.to_bytes()).decode() if key is not None else ""]
     return network.sealer.seal(msgspec.json.encode(parts), purpose_of(network.tenant, did))
 
 
-def new_password_session(network: Network, pds_url: str, tokens: SessionTokens) -> NewSession:
+def new_password_session(network: NetworkClients, pds_url: str, tokens: BearerTokens) -> NewSession:
     """A session that a password opened, ready to be stored."""
     sealed = seal(network, tokens.did, tokens.access, tokens.refresh)
-    return NewSession(tokens.did, SessionKind.PASSWORD, pds_url, sealed)
+    return NewSession(tokens.did, PdsSessionKind.PASSWORD, pds_url, sealed)
 
 
-def unseal(network: Network, stored: SealedSession) -> Session:
+def unseal(network: NetworkClients, stored: SealedSession) -> PdsSession:
     """The tokens of a stored session; raises CannotUnseal when they were sealed with a key that is gone."""
     parts = msgspec.json.decode(
         network.sealer.unseal(stored.sealed, purpose_of(network.tenant, stored.did)), type=list[str]
     )
     access, refresh, key = parts
-    return Session(stored, access, refresh, p256.PrivateKey(base64.b64decode(key)) if key else None)
+    return PdsSession(stored, access, refresh, p256.P256PrivateKey(base64.b64decode(key)) if key else None)
 
 
-def opens(network: Network, stored: SealedSession) -> bool:
+def opens(network: NetworkClients, stored: SealedSession) -> bool:
     """Whether the tokens of a stored session can be read; not where they were sealed with a key that is gone."""
     try:
         unseal(network, stored)
@@ -52,12 +52,12 @@ def opens(network: Network, stored: SealedSession) -> bool:
     return True
 
 
-def seal_password(network: Network, address: str, password: str) -> bytes:
+def seal_password(network: NetworkClients, address: str, password: str) -> bytes:
     """The password of the custodial account with this address as it is stored."""
     return network.sealer.seal(password.encode(), password_purpose_of(address))
 
 
-def unseal_password(network: Network, account: CustodialAccount) -> str:
+def unseal_password(network: NetworkClients, account: CustodialAccount) -> str:
     return network.sealer.unseal(account.sealed_password, password_purpose_of(account.email)).decode()
 
 

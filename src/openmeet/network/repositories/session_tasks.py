@@ -9,7 +9,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import authorization_queries, queries, session_queries
 from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind
 from openmeet.network.repositories import sessions
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox import publications
 
 
@@ -43,7 +43,7 @@ _AT_ONCE = 4
 _BATCH = 150
 
 
-async def keep_alive(db: Database, network: Network) -> int:
+async def keep_alive(db: Database, network: NetworkClients) -> int:
     """Refresh sessions that will be needed: of people who publish, and of records that are still owed. How many were."""
     async with db.transaction() as tx:
         dids = await session_queries.take_to_keep_alive(tx, before=Instant(tx.now - REFRESHED_EVERY), limit=_BATCH)
@@ -65,7 +65,7 @@ async def forget_over(db: Database) -> int:
         return gone + await authorization_queries.forget_old(tx, Instant(tx.now - DAY))
 
 
-async def _refresh(db: Database, network: Network, did: str) -> bool:
+async def _refresh(db: Database, network: NetworkClients, did: str) -> bool:
     try:
         await sessions.refresh(db, network, did)
     except NotSignedIn:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from at_network.bearer_session import SessionTokens, create_session, delete_session, refresh_session
+from at_network.bearer_session import BearerTokens, create_session, delete_session, refresh_session
 from at_network.oauth_client import INVALID_GRANT
 from at_protocol.crypto import p256
 from groundwork.clock import SECOND, Instant
@@ -28,9 +28,15 @@ from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import CustodialAccount, Identity, IdentityKind, SealedSession
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import credentials_cache, oauth_client_keys, session_sealing
-from openmeet.network.repositories.clients import Network
-from openmeet.network.repositories.credentials_cache import Credentials
-from openmeet.network.repositories.session_sealing import Session, new_password_session, seal, unseal, unseal_password
+from openmeet.network.repositories.clients import NetworkClients
+from openmeet.network.repositories.credentials_cache import CachedCredentials
+from openmeet.network.repositories.session_sealing import (
+    PdsSession,
+    new_password_session,
+    seal,
+    unseal,
+    unseal_password,
+)
 
 SIGN_IN_AGAIN = "Sign in again with this account, so that we may publish for you."
 
@@ -46,7 +52,7 @@ _LOOK_SECONDS = 0.05
 _SEND_WITHIN_SECONDS = 30.0
 
 
-async def open_session(db: Database, network: Network, identity: Identity) -> Session:
+async def open_session(db: Database, network: NetworkClients, identity: Identity) -> PdsSession:
     """The session in which we act for a DID. Raises NotSignedIn where its person has to sign in (again)."""
     async with db.reader() as reader:
         stored = await session_queries.find_of(reader, identity.did, identity.user_id)
@@ -54,8 +60,8 @@ async def open_session(db: Database, network: Network, identity: Identity) -> Se
     if stored is not None and not stored.needs_login:
         kept = await credentials_cache.get(network, identity.user_id, identity.did, stored.version)
         if kept is not None:
-            key = p256.PrivateKey(kept.key) if kept.key else None
-            return Session(stored, kept.access_jwt, kept.refresh_jwt, key)
+            key = p256.P256PrivateKey(kept.key) if kept.key else None
+            return PdsSession(stored, kept.access_jwt, kept.refresh_jwt, key)
         try:
             session = unseal(network, stored)
         except CannotUnseal:
@@ -68,7 +74,7 @@ async def open_session(db: Database, network: Network, identity: Identity) -> Se
     return await _sign_in_custodial(db, network, identity, account)
 
 
-async def refresh(db: Database, network: Network, did: str) -> None:
+async def refresh(db: Database, network: NetworkClients, did: str) -> None:
     """Fresh tokens for the session that we have for a DID. Raises NotSignedIn also where nobody has that DID here, else as ``renew``."""
     async with db.reader() as reader:
         identity = await queries.find(reader, did)
@@ -77,7 +83,7 @@ async def refresh(db: Database, network: Network, did: str) -> None:
     await renew(db, network, identity, await open_session(db, network, identity))
 
 
-async def renew(db: Database, network: Network, identity: Identity, session: Session) -> Session:
+async def renew(db: Database, network: NetworkClients, identity: Identity, session: PdsSession) -> PdsSession:
     """The session with fresh tokens: those that somebody else has got since, or new ones.
 
     Raises NotSignedIn (it is over), Unavailable (somebody is at it and does not end), and what the server fails with.
@@ -104,14 +110,14 @@ async def renew(db: Database, network: Network, identity: Identity, session: Ses
     return await asyncio.shield(task)
 
 
-def _part_with(network: Network, done: "asyncio.Task[Session]") -> None:
+def _part_with(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> None:
     network.refreshing.discard(done)
     # Where nobody waits any more nobody else looks at what it failed with, and the loop would call that a defect.
     if not done.cancelled():
         done.exception()
 
 
-async def note_refused(db: Database, network: Network, identity: Identity, refused: NotSignedIn) -> None:
+async def note_refused(db: Database, network: NetworkClients, identity: Identity, refused: NotSignedIn) -> None:
     """The PDS no longer knows the session: the next use needs a login (a custodial account's is made by itself).
 
     A refusal that is about something else (a proof, say) ends no session.
@@ -124,14 +130,16 @@ async def note_refused(db: Database, network: Network, identity: Identity, refus
         await end(db, network, identity, stored)
 
 
-async def end(db: Database, network: Network, identity: Identity, session: SealedSession) -> None:
+async def end(db: Database, network: NetworkClients, identity: Identity, session: SealedSession) -> None:
     """The server no longer knows this session: the next use needs a login."""
     async with db.transaction() as tx:
         await session_queries.set_needs_login(tx, session)
     await credentials_cache.drop(network, identity.user_id)
 
 
-async def _spend(db: Database, network: Network, identity: Identity, session: Session, lease: str) -> Session:
+async def _spend(
+    db: Database, network: NetworkClients, identity: Identity, session: PdsSession, lease: str
+) -> PdsSession:
     """Ask for new tokens under the lease, and store them."""
     started = time.monotonic()
     try:
@@ -161,7 +169,7 @@ async def _spend(db: Database, network: Network, identity: Identity, session: Se
         raise NotSignedIn(SIGN_IN_AGAIN)
     if not is_stored:
         raise Unavailable("This session was replaced while it was refreshed; the newer one counts.")
-    renewed = Session(stored, fresh.access, fresh.refresh, session.key)
+    renewed = PdsSession(stored, fresh.access, fresh.refresh, session.key)
     await _keep_at_hand(network, identity, renewed)
     return renewed
 
@@ -174,11 +182,11 @@ class _Fresh:
     access_ends_at: Instant | None
 
 
-async def _ask(db: Database, network: Network, session: Session, *, before: float) -> _Fresh:
+async def _ask(db: Database, network: NetworkClients, session: PdsSession, *, before: float) -> _Fresh:
     stored = session.stored
     if session.key is None:
         _still_in_time(before)
-        old = SessionTokens(stored.did, session.access, session.refresh)
+        old = BearerTokens(stored.did, session.access, session.refresh)
         tokens = await refresh_session(network.http, network.clock, stored.pds_url, old, circuits=network.circuits)
         return _Fresh(tokens.access, tokens.refresh, "", None)
     if not session.refresh:
@@ -197,7 +205,7 @@ async def _ask(db: Database, network: Network, session: Session, *, before: floa
     return _Fresh(granted.access, refresh, granted.scope, access_end(network, granted.expires_in_seconds))
 
 
-async def _check_residence(network: Network, stored: SealedSession) -> None:
+async def _check_residence(network: NetworkClients, stored: SealedSession) -> None:
     """An account that has moved is let in by another server: no token of the old one is sent anywhere then.
 
     The document is asked for anew; one that is kept counts only while nobody answers.
@@ -211,7 +219,7 @@ async def _check_residence(network: Network, stored: SealedSession) -> None:
         raise NotSignedIn("This account has moved.", name="AccountMoved")
 
 
-def access_end(network: Network, seconds: int | None) -> Instant | None:
+def access_end(network: NetworkClients, seconds: int | None) -> Instant | None:
     """When an access token ends that lives so long from now."""
     return None if seconds is None else Instant(network.clock.now() + seconds * SECOND)
 
@@ -221,7 +229,9 @@ def _still_in_time(before: float) -> None:
         raise Unavailable("Refreshing this session took too long to begin.")
 
 
-async def _sign_in_custodial(db: Database, network: Network, identity: Identity, account: CustodialAccount) -> Session:
+async def _sign_in_custodial(
+    db: Database, network: NetworkClients, identity: Identity, account: CustodialAccount
+) -> PdsSession:
     tokens = await create_session(
         network.http,
         network.clock,
@@ -236,16 +246,18 @@ async def _sign_in_custodial(db: Database, network: Network, identity: Identity,
         stored = await session_queries.find(tx, identity.did)
     if stored is None:
         raise Unavailable("The session could not be stored.")
-    return Session(stored, tokens.access, tokens.refresh, None)
+    return PdsSession(stored, tokens.access, tokens.refresh, None)
 
 
-async def _keep_at_hand(network: Network, identity: Identity, session: Session) -> None:
+async def _keep_at_hand(network: NetworkClients, identity: Identity, session: PdsSession) -> None:
     key = session.key.to_bytes() if session.key is not None else b""
-    kept = Credentials(identity.did, identity.handle, session.access, session.refresh, session.stored.version, key)
+    kept = CachedCredentials(
+        identity.did, identity.handle, session.access, session.refresh, session.stored.version, key
+    )
     await credentials_cache.put(network, identity.user_id, kept)
 
 
-def _unsealed(network: Network, stored: SealedSession) -> Session:
+def _unsealed(network: NetworkClients, stored: SealedSession) -> PdsSession:
     try:
         return unseal(network, stored)
     except CannotUnseal:
@@ -264,13 +276,13 @@ async def forget_all(tx: Transaction, user_id: UserId) -> list[SealedSession]:
     return ended
 
 
-async def give_back_all(db: Database, network: Network, user_id: UserId, ended: Sequence[SealedSession]) -> None:
+async def give_back_all(db: Database, network: NetworkClients, user_id: UserId, ended: Sequence[SealedSession]) -> None:
     """Have their servers end what was forgotten here, side by side."""
     await credentials_cache.drop(network, user_id)
     await asyncio.gather(*(give_back(db, network, session) for session in ended))
 
 
-async def give_back(db: Database, network: Network, ended: SealedSession) -> None:
+async def give_back(db: Database, network: NetworkClients, ended: SealedSession) -> None:
     """Have a session's server end it. Failing is noted; nothing here depends on it."""
     try:
         async with asyncio.timeout(REVOKE_SECONDS):
@@ -281,13 +293,13 @@ async def give_back(db: Database, network: Network, ended: SealedSession) -> Non
         log.warning("session.not_revoked", did=ended.did, reason=failure.name, why=failure.why)
 
 
-async def _revoke(db: Database, network: Network, ended: SealedSession) -> None:
+async def _revoke(db: Database, network: NetworkClients, ended: SealedSession) -> None:
     try:
         session = session_sealing.unseal(network, ended)
     except CannotUnseal:
         return  # nobody can use what nobody can read
     if session.key is None:
-        tokens = SessionTokens(ended.did, session.access, session.refresh)
+        tokens = BearerTokens(ended.did, session.access, session.refresh)
         await delete_session(network.http, network.clock, ended.pds_url, tokens)
         return
     client = await oauth_client_keys.client_of_session(

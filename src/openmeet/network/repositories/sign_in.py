@@ -17,11 +17,11 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn
 from groundwork.outbox.jobs import owe
 from openmeet.domain.identities import actions, session_queries
-from openmeet.domain.identities.model import SessionKind
+from openmeet.domain.identities.model import PdsSessionKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.session_sealing import new_password_session
-from openmeet.outbox.kinds import Debt
+from openmeet.outbox.kinds import JobKind
 
 # What becomes of somebody who proved that they hold a DID: (transaction, DID, handle, PDS). Bound by ``programs/``: claiming, above
 # every room, knows whose rows there are.
@@ -35,7 +35,7 @@ async def arrive_alone(tx: Transaction, did: Did, handle: str, pds_url: str) -> 
 
 async def sign_in_with_password(
     db: Database,
-    network: Network,
+    network: NetworkClients,
     *,
     identifier: str,
     password: str,
@@ -70,10 +70,10 @@ async def sign_in_with_password(
     async with db.transaction() as tx:
         user_id = await arrive(tx, account.did, account.handle, pds)
         before = await session_queries.find(tx, account.did)
-        is_granted = before is not None and before.kind is SessionKind.OAUTH and not before.needs_login
+        is_granted = before is not None and before.kind is PdsSessionKind.OAUTH and not before.needs_login
         if before is None or not is_granted or before.pds_url != pds:
             await session_queries.put(tx, new_password_session(network, pds, tokens))
-        await owe(tx, Debt.BACKFILL, account.did, int(tx.now))
+        await owe(tx, JobKind.BACKFILL, account.did, int(tx.now))
     return user_id
 
 
@@ -82,13 +82,13 @@ _HINT = "Write your handle, like ana.example.org, or the address of your server,
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerOrigin:
     """An origin: that of a PDS, or of an authorization server."""
 
     origin: str
 
 
-Named = Did | Handle | Server
+Named = Did | Handle | ServerOrigin
 
 
 def read_name(typed: str) -> Named:
@@ -112,10 +112,10 @@ def read_name(typed: str) -> Named:
 
 def text_of(named: Named) -> str:
     """The same as somebody would type it."""
-    return named.origin if isinstance(named, Server) else str(named)
+    return named.origin if isinstance(named, ServerOrigin) else str(named)
 
 
-def _server(text: str) -> Server:
+def _server(text: str) -> ServerOrigin:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -125,4 +125,4 @@ def _server(text: str) -> Server:
         raise InvalidInput(FIELD, _HINT)
     default = 443 if parts.scheme == "https" else 80
     shown = f"[{host}]" if ":" in host else host
-    return Server(f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, default} else ""))
+    return ServerOrigin(f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, default} else ""))

@@ -14,14 +14,14 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, PreconditionFailed, Refused, Unavailable
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.identities import actions
-from openmeet.domain.identities.model import Preview
+from openmeet.domain.identities.model import ConsentPreview
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
 from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import ConsentState, Publishing, handle_for, state_of
 from openmeet.network.repositories.custodial import suggest_handle
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -123,7 +123,7 @@ async def _shown(reader: Reader, publishing: Publishing, caller: Caller, public_
     return json_response(_as_json(state, would, suggested, domain), headers=etag_of(state.consent.revision))
 
 
-def _as_json(state: ConsentState, would: Preview, suggested: str, domain: str) -> ConsentShown:
+def _as_json(state: ConsentState, would: ConsentPreview, suggested: str, domain: str) -> ConsentShown:
     consent, identity = state.consent, state.identity
     return ConsentShown(
         is_given=consent.is_given,
@@ -143,7 +143,7 @@ def _as_json(state: ConsentState, would: Preview, suggested: str, domain: str) -
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         PATH,
         "showPublishingConsent",
@@ -152,7 +152,7 @@ OPERATIONS = (
         {200: ConsentShown},
         failures=(503,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         PATH,
         "answerPublishingConsent",

@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.identities import actions, publication_consent
-from openmeet.domain.identities.model import Preview
-from openmeet.domain.identities.publication_consent import DeclinedAs, Preferences, WaitingAs
+from openmeet.domain.identities.model import ConsentPreview
+from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.domain.users.model import Caller
 from openmeet.i18n import formatting
 from openmeet.network.publishing.preview import preview
@@ -68,7 +68,7 @@ async def save_records(request: Request) -> Response:
     return go("/settings/publishing", said="record_preferences_saved")
 
 
-async def _state(request: Request, caller: Caller) -> tuple[ConsentState, Preview]:
+async def _state(request: Request, caller: Caller) -> tuple[ConsentState, ConsentPreview]:
     """How publishing stands for the caller, and what of theirs a yes would publish."""
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
@@ -76,11 +76,11 @@ async def _state(request: Request, caller: Caller) -> tuple[ConsentState, Previe
     return state, would
 
 
-def _wanted(typed: Mapping[str, str]) -> Preferences:
+def _wanted(typed: Mapping[str, str]) -> PublicationConsent:
     """What the form of preferences says; whatever it does not know is as usual."""
     is_unsaid = typed.get("declined_as") == DeclinedAs.NOTHING.value
     shows_waiting = typed.get("waiting_as") == WaitingAs.INTERESTED.value
-    return Preferences(
+    return PublicationConsent(
         writes_events=typed.get("writes_events") == "yes",
         writes_answers=typed.get("writes_answers") == "yes",
         declined_as=DeclinedAs.NOTHING if is_unsaid else DeclinedAs.NOT_GOING,
@@ -89,7 +89,7 @@ def _wanted(typed: Mapping[str, str]) -> Preferences:
     )
 
 
-def _records_typed(wanted: Preferences) -> dict[str, str]:
+def _records_typed(wanted: PublicationConsent) -> dict[str, str]:
     return {
         "writes_events": "yes" if wanted.writes_events else "",
         "writes_answers": "yes" if wanted.writes_answers else "",
@@ -100,7 +100,7 @@ def _records_typed(wanted: Preferences) -> dict[str, str]:
 
 
 def _show(
-    request: Request, keeper: Keeper, state: ConsentState, would: Preview, typed: Typed, *, status: int = 200
+    request: Request, keeper: Keeper, state: ConsentState, would: ConsentPreview, typed: Typed, *, status: int = 200
 ) -> Response:
     context = {
         "typed": typed,

@@ -13,7 +13,7 @@ from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries, recovery_key_queries
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.recovery_key_queries import WaitingKey
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
 from openmeet.web.site.caller import caller_of
@@ -29,7 +29,7 @@ FILE = f"{PATH}/file"
 _NONE = "No recovery key waits for you here."
 
 
-class Standing(StrEnum):
+class RecoveryKeyCheck(StrEnum):
     """Whether the key is worth keeping. Unchecked: the directory did not say. Gone: the identity lists it no more."""
 
     GOOD = "good"
@@ -39,11 +39,11 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
+class _CustodialView:
     waiting: WaitingKey
     identity: Identity | None
     private: str = field(repr=False)
-    standing: Standing
+    standing: RecoveryKeyCheck
 
 
 def routes() -> list[Route]:
@@ -95,7 +95,7 @@ def _account_page(publishing: Publishing) -> str:
     return f"{publishing.keeper.pds_url}/account"
 
 
-async def _shown(request: Request, network: Network) -> _Shown:
+async def _shown(request: Request, network: NetworkClients) -> _CustodialView:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         waiting = await recovery_key_queries.waiting(reader, caller.user_id)
@@ -106,14 +106,14 @@ async def _shown(request: Request, network: Network) -> _Shown:
         private = unseal(network, waiting)
     except CannotUnseal:
         log.warning("recovery_key.sealed_with_lost_key", did=waiting.did)
-        return _Shown(waiting, identity, "", Standing.LOST)
+        return _CustodialView(waiting, identity, "", RecoveryKeyCheck.LOST)
     try:
         listed = await network.dids.rotation_keys(waiting.did)
     except Failure as failure:
         log.warning("recovery_key.not_checked", did=waiting.did, why=failure.why)
-        return _Shown(waiting, identity, private, Standing.UNCHECKED)
-    standing = Standing.GOOD if waiting.public_key in listed else Standing.GONE
-    return _Shown(waiting, identity, private if standing is Standing.GOOD else "", standing)
+        return _CustodialView(waiting, identity, private, RecoveryKeyCheck.UNCHECKED)
+    standing = RecoveryKeyCheck.GOOD if waiting.public_key in listed else RecoveryKeyCheck.GONE
+    return _CustodialView(waiting, identity, private if standing is RecoveryKeyCheck.GOOD else "", standing)
 
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:

@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from openmeet.domain.data_export.person import document
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
@@ -44,7 +44,7 @@ async def export(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/takeout",
         "exportMyData",

@@ -11,11 +11,11 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
-from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, SealedSession, SessionKind
-from openmeet.domain.identities.permissions import Feature, Standing, standing
+from openmeet.domain.identities.model import ACTIVE, Identity, IdentityKind, PdsSessionKind, SealedSession
+from openmeet.domain.identities.permissions import Feature, GrantState, standing
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import credentials_cache, session_sealing, sessions
-from openmeet.network.repositories.authorize import Purpose, Wish
+from openmeet.network.repositories.authorize import AuthorizationOptions, AuthorizationPurpose
 from openmeet.network.repositories.sign_in import read_name
 from openmeet.web.sign_in import sign_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered
@@ -44,11 +44,11 @@ class Allowed:
 
     feature: Feature
     words: str
-    standing: Standing
+    standing: GrantState
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class IdentityView:
     """One identity as the page shows it."""
 
     identity: Identity
@@ -91,7 +91,10 @@ async def link(request: Request) -> Response:
     typed = await read_form(request)
     try:
         named = read_name(typed.get("identifier", ""))
-        return await depart(request, Wish(Purpose.LINK, named, HERE, browser_secret(request), caller.user_id))
+        return await depart(
+            request,
+            AuthorizationOptions(AuthorizationPurpose.LINK, named, HERE, browser_secret(request), caller.user_id),
+        )
     except Failure as wrong:
         status, problem = problem_of(wrong)
         shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
@@ -107,7 +110,9 @@ async def permit(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await _mine(reader, caller.user_id, did)
     next_path = local_path(typed.get("next", ""), HERE)
-    wish = Wish(Purpose.PERMIT, did, next_path, browser_secret(request), caller.user_id, feature)
+    wish = AuthorizationOptions(
+        AuthorizationPurpose.PERMIT, did, next_path, browser_secret(request), caller.user_id, feature
+    )
     try:
         return await depart(request, wish)
     except Failure as wrong:
@@ -175,15 +180,15 @@ def _opens(request: Request, session: SealedSession) -> bool:
     return network is None or session_sealing.opens(network, session)
 
 
-def _shown(identity: Identity, session: SealedSession | None) -> Shown:
-    by_password = session is not None and session.kind is SessionKind.PASSWORD
+def _shown(identity: Identity, session: SealedSession | None) -> IdentityView:
+    by_password = session is not None and session.kind is PdsSessionKind.PASSWORD
     allowed = (
         ()
         if session is None or session.needs_login or by_password
         else tuple(Allowed(feature, FEATURE_WORDS[feature], standing(session, feature)) for feature in Feature)
     )
     is_over = session is None or session.needs_login
-    return Shown(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)
+    return IdentityView(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)
 
 
 async def _mine(reader: Reader, user_id: UserId, did: Did) -> Identity:

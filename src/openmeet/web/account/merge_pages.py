@@ -10,7 +10,7 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Refused, TooMany
 from openmeet.domain.account_merge import actions
-from openmeet.domain.account_merge.model import Claim, ClaimId
+from openmeet.domain.account_merge.model import AccountClaim, ClaimId
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.sign_in import actions as sign_in
@@ -122,13 +122,13 @@ async def _claim(request: Request, *, problem: str = "", status: int = 200) -> R
     return page(request, "account/claim.html", context, status=status)
 
 
-async def _name(reader: Reader, claim: Claim) -> str:
+async def _name(reader: Reader, claim: AccountClaim) -> str:
     if claim.other_id is None:
         return ""
     return (await shown_names(reader, [claim.other_id]))[claim.other_id]
 
 
-async def _ways_in(reader: Reader, claim: Claim) -> dict[str, object]:
+async def _ways_in(reader: Reader, claim: AccountClaim) -> dict[str, object]:
     """What one signs in with before and after: addresses and handles; of two addresses the other one opens nothing any more."""
     other: UserId | None = claim.other_id
     them = await by_id(reader, other) if other else None

@@ -10,7 +10,7 @@ from openmeet.domain.users import actions, queries
 from openmeet.domain.users.model import User
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -72,8 +72,8 @@ def _shown(user: User) -> ProfileShown:
 
 
 OPERATIONS = (
-    Operation("GET", "/api/me", "showMe", "One’s own profile", show_me, {200: ProfileShown}),
-    Operation(
+    ApiOperation("GET", "/api/me", "showMe", "One’s own profile", show_me, {200: ProfileShown}),
+    ApiOperation(
         "PUT",
         "/api/me",
         "saveMe",

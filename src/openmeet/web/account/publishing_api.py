@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.identities import publication_consent
-from openmeet.domain.identities.publication_consent import DeclinedAs, Preferences, WaitingAs
+from openmeet.domain.identities.publication_consent import DeclinedAs, PublicationConsent, WaitingAs
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -41,7 +41,7 @@ async def save(request: Request) -> Response:
         saved = await publication_consent.change(
             tx,
             caller_of(request).user_id,
-            Preferences(
+            PublicationConsent(
                 wanted.writes_events,
                 wanted.writes_answers,
                 DeclinedAs(wanted.declined_as),
@@ -53,7 +53,7 @@ async def save(request: Request) -> Response:
     return _shown(saved)
 
 
-def _shown(one: Preferences) -> Response:
+def _shown(one: PublicationConsent) -> Response:
     shown = RecordPreferences(
         one.writes_events,
         one.writes_answers,
@@ -65,7 +65,7 @@ def _shown(one: Preferences) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         PATH,
         "showRecordPreferences",
@@ -73,7 +73,7 @@ OPERATIONS = (
         show,
         {200: RecordPreferences},
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         PATH,
         "saveRecordPreferences",

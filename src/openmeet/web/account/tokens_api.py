@@ -7,21 +7,21 @@ from starlette.responses import Response
 from groundwork.clock import Instant
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.api_tokens import tokens
-from openmeet.domain.api_tokens.scopes import Scope
+from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import MAX_TOKENS, SHOWN_AFTER_END, ApiToken, TokenId
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 MAX_LISTED = 200
 
 
-class TokenWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class TokenRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What a token is for and may do. ``expiresInDays``: 1 to 366; null: it works until it is revoked."""
 
     name: str
-    scopes: list[Scope]
+    scopes: list[TokenScope]
     expires_in_days: int | None = 90
 
 
@@ -30,7 +30,7 @@ class TokenShown(msgspec.Struct, rename="camel"):
 
     id: str
     name: str
-    scopes: list[Scope]
+    scopes: list[TokenScope]
     created_at: str
     expires_at: str | None
     last_used_at: str | None
@@ -59,7 +59,7 @@ async def list_tokens(request: Request) -> Response:
 
 async def make(request: Request) -> Response:
     caller = caller_of(request)
-    body = await read_json(request, TokenWanted)
+    body = await read_json(request, TokenRequest)
     days = "" if body.expires_in_days is None else str(body.expires_in_days)
     wanted = tokens.check(name=body.name, scopes=body.scopes, days=days)
     async with database_of(request).transaction() as tx:
@@ -78,7 +78,7 @@ def _shown(one: ApiToken) -> TokenShown:
     return TokenShown(
         id=one.id,
         name=one.name,
-        scopes=[scope for scope in Scope if scope in one.scopes],
+        scopes=[scope for scope in TokenScope if scope in one.scopes],
         created_at=iso(one.created_at),
         expires_at=None if one.expires_at is None else iso(one.expires_at),
         last_used_at=None if one.last_used_at is None else iso(one.last_used_at),
@@ -87,7 +87,7 @@ def _shown(one: ApiToken) -> TokenShown:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/tokens",
         "listTokens",
@@ -95,17 +95,17 @@ OPERATIONS = (
         list_tokens,
         {200: TokenList},
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/tokens",
         "createToken",
         "Make a token for a program; it is shown this once",
         make,
         {201: TokenMade},
-        TokenWanted,
+        TokenRequest,
         failures=(422,),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/tokens/{id}",
         "revokeToken",

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.api_tokens import tokens
-from openmeet.domain.api_tokens.scopes import SCOPE_WORDS, Scope
+from openmeet.domain.api_tokens.scopes import SCOPE_WORDS, TokenScope
 from openmeet.domain.api_tokens.tokens import SHOWN_AFTER_END, TokenId
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -42,7 +42,7 @@ async def change(request: Request) -> Response:
             await tokens.revoke(tx, caller, TokenId(typed["revoke"]))
         return go(PATH, said="token_revoked")
     try:
-        scopes = [scope for scope in Scope if _field(scope) in typed]
+        scopes = [scope for scope in TokenScope if _field(scope) in typed]
         wanted = tokens.check(name=typed.get("name", ""), scopes=scopes, days=typed.get("expires_in_days", ""))
         async with database_of(request).transaction() as tx:
             made, token = await tokens.make(tx, caller, wanted)
@@ -73,5 +73,5 @@ async def _show(request: Request, typed: Typed, *, made: str = "", token: str = 
     return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})
 
 
-def _field(scope: Scope) -> str:
+def _field(scope: TokenScope) -> str:
     return f"scope_{scope.replace(':', '_')}"

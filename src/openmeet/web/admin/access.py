@@ -14,7 +14,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class SiteOperator:
     """``named``: what the setting calls them, which they cannot change."""
 
     caller: Caller
@@ -24,7 +24,7 @@ class Operator:
         return f"{self.caller.display_name} ({self.named})"
 
 
-async def operator_of(request: Request) -> Operator:
+async def operator_of(request: Request) -> SiteOperator:
     """The operator who asks. Raises NotSignedIn, and NotFound for everybody else."""
     caller = caller_of(request)
     named = services(request).settings.operators
@@ -32,7 +32,7 @@ async def operator_of(request: Request) -> Operator:
         found = await named_as(reader, caller.user_id, named)
     if found is None:
         raise NotFound("There is nothing at this address.")
-    return Operator(caller, found)
+    return SiteOperator(caller, found)
 
 
 async def must_be_of_the_site(request: Request) -> None:

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from at_network.circuits import CircuitState
 from groundwork.clock import Instant, to_datetime
 from groundwork.http.json_bodies import json_response
-from openmeet.network.status import Owed, standing
+from openmeet.network.status import JobCount, standing
 from openmeet.web.admin.access import must_be_of_the_site
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto.ingest_api import engines_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -135,7 +135,7 @@ async def show_status(request: Request) -> Response:
     return json_response(shown)
 
 
-def _owed(one: Owed) -> OwedShown:
+def _owed(one: JobCount) -> OwedShown:
     return OwedShown(one.kind, one.state, one.number, _moment(one.oldest_at))
 
 
@@ -144,7 +144,7 @@ def _moment(instant: Instant) -> str:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/sync/status",
         "showSyncStatus",

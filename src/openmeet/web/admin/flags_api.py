@@ -13,7 +13,7 @@ from openmeet.i18n.formatting import iso
 from openmeet.network.flag_changes import flag_named, switch_flag
 from openmeet.web.admin.access import must_be_of_the_site
 from openmeet.web.api.authentication import service_of
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.atproto.ingest_api import engines_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -117,7 +117,7 @@ async def switch(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/sync/flags",
         "listFlags",
@@ -125,7 +125,7 @@ OPERATIONS = (
         list_flags,
         {200: FlagList},
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/sync/flags/changes",
         "listFlagChanges",
@@ -133,7 +133,7 @@ OPERATIONS = (
         list_changes,
         {200: FlagChangeList},
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/sync/flags/{flag}",
         "switchFlag",

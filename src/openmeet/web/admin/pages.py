@@ -9,11 +9,11 @@ from starlette.routing import Route
 from groundwork.telemetry.health import OK, look
 from openmeet.network import problems
 from openmeet.network.ingestion import dead_letters, discrepancies
-from openmeet.network.ingestion.dead_letters import Step
+from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.discrepancies import Discrepancy
-from openmeet.network.records.seen import Standing as Seen
+from openmeet.network.records.seen import RecordState
 from openmeet.network.status import standing
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.web.admin.access import operator_of
 from openmeet.web.atproto.ingest_api import engines_of
 from openmeet.web.site.forms import read_form
@@ -35,29 +35,29 @@ DISAGREEMENT_WORDS: Final = {
 }
 
 STEP_WORDS: Final = {
-    Step.TAKING: "Taking it over failed",
-    Step.MENDING: "Mending what is here of it failed",
-    Step.COUNTING: "Counting it failed",
+    FailedStep.TAKING: "Taking it over failed",
+    FailedStep.MENDING: "Mending what is here of it failed",
+    FailedStep.COUNTING: "Counting it failed",
 }
 
 SEEN_WORDS: Final = {
-    Seen.MAPPED: "Understood",
-    Seen.RAW: "Kept as they are, because they make no event and no answer",
-    Seen.PARKED: "Answers that wait for their event",
-    Seen.TOMBSTONE: "Deleted",
+    RecordState.MAPPED: "Understood",
+    RecordState.RAW: "Kept as they are, because they make no event and no answer",
+    RecordState.PARKED: "Answers that wait for their event",
+    RecordState.TOMBSTONE: "Deleted",
 }
 
 RECORD_WORDS: Final = {
-    Kind.EVENT: "Records of events",
-    Kind.RSVP: "Records of answers",
-    Kind.SERIES: "Records of series",
-    Kind.GROUP: "Records of groups",
-    Kind.FORMER_GROUP: "Records that groups had before",
-    Kind.FORMER_EVENT: "Records that events had before",
-    Kind.FORMER_SERIES: "Records that series had before",
-    Kind.MEMBERSHIP: "Records of members, that they are in a group",
-    Kind.ACCEPTANCE: "Records of groups, that somebody is a member",
-    Kind.GROUP_EVENT: "Records of groups, that an event is theirs",
+    PublicationKind.EVENT: "Records of events",
+    PublicationKind.RSVP: "Records of answers",
+    PublicationKind.SERIES: "Records of series",
+    PublicationKind.GROUP: "Records of groups",
+    PublicationKind.FORMER_GROUP: "Records that groups had before",
+    PublicationKind.FORMER_EVENT: "Records that events had before",
+    PublicationKind.FORMER_SERIES: "Records that series had before",
+    PublicationKind.MEMBERSHIP: "Records of members, that they are in a group",
+    PublicationKind.ACCEPTANCE: "Records of groups, that somebody is a member",
+    PublicationKind.GROUP_EVENT: "Records of groups, that an event is theirs",
 }
 
 

@@ -17,10 +17,10 @@ from groundwork.rate_limit.contract import Limit, headers_of, spend
 from openmeet.domain.api_tokens import service_tokens, tokens
 from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES
 from openmeet.domain.api_tokens.service_tokens import PREFIX as SERVICE_PREFIX
-from openmeet.domain.api_tokens.service_tokens import Service
+from openmeet.domain.api_tokens.service_tokens import ServiceTokenInfo
 from openmeet.domain.api_tokens.tokens import NOTED_EVERY, PREFIX, ApiToken
 from openmeet.domain.users.model import Caller
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.session import bearer_of, identify_by_token, unknown_credential
@@ -32,7 +32,7 @@ ADDRESS_FACTOR: Final = 4
 _FOR_SERVICES: Final = "This is for services, with a credential that the operator made."
 
 
-async def admit(request: Request, operation: Operation) -> None:
+async def admit(request: Request, operation: ApiOperation) -> None:
     """Count the request, note its caller, check its token. Raises TooMany, NotSignedIn and Forbidden."""
     token = bearer_of(request)
     await _count(request, token)
@@ -64,7 +64,7 @@ async def _holder(request: Request, token: str) -> tuple[Caller, ApiToken, Insta
     return *found, now
 
 
-def _check_scope(operation: Operation, token: ApiToken) -> None:
+def _check_scope(operation: ApiOperation, token: ApiToken) -> None:
     needed = operation.scope
     if needed is None:
         raise Forbidden("No token may do this; open a session instead.", name="SessionNeeded")
@@ -76,7 +76,7 @@ def _check_scope(operation: Operation, token: ApiToken) -> None:
         )
 
 
-async def _service(request: Request, operation: Operation, token: str) -> Service:
+async def _service(request: Request, operation: ApiOperation, token: str) -> ServiceTokenInfo:
     if not token:
         raise NotSignedIn(_FOR_SERVICES)
     if not token.startswith(SERVICE_PREFIX):
@@ -98,7 +98,7 @@ async def _service(request: Request, operation: Operation, token: str) -> Servic
     return found
 
 
-async def _known_service(request: Request, token: str) -> tuple[Service, Instant]:
+async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo, Instant]:
     """Whose credential this is, as of now. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
         found = await service_tokens.find(reader, token)
@@ -108,9 +108,9 @@ async def _known_service(request: Request, token: str) -> tuple[Service, Instant
     return found, now
 
 
-def service_of(request: Request) -> Service:
+def service_of(request: Request) -> ServiceTokenInfo:
     """The service whose credential came with a request to one of its operations."""
-    found: Service = request.state.service
+    found: ServiceTokenInfo = request.state.service
     return found
 
 

@@ -47,7 +47,7 @@ _END = """
 """
 
 
-class _Kept(msgspec.Struct):
+class _KeptResponse(msgspec.Struct):
     """An answer as it is kept."""
 
     headers: dict[str, str]
@@ -142,7 +142,9 @@ async def _again(tx: Transaction, request: Request, user_id: UserId, key: str, d
     if not hmac.compare_digest(bytes(row["digest"]), digest):
         raise Refused("This key came with another request before. Take a new key for each request.", name="KeyReused")
     try:
-        kept = msgspec.msgpack.decode(_sealer(request).unseal(bytes(row["answer"]), _purpose(user_id, key)), type=_Kept)
+        kept = msgspec.msgpack.decode(
+            _sealer(request).unseal(bytes(row["answer"]), _purpose(user_id, key)), type=_KeptResponse
+        )
     except CannotUnseal:
         raise Conflict("This request was carried out already; its answer is not kept any more.") from None
     return Response(kept.body, row["status"], {**kept.headers, "idempotency-replayed": "true"})
@@ -150,7 +152,7 @@ async def _again(tx: Transaction, request: Request, user_id: UserId, key: str, d
 
 def _seal(request: Request, user_id: UserId, key: str, answer: Response) -> bytes:
     headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-    plain = msgspec.msgpack.encode(_Kept(headers, bytes(answer.body)))
+    plain = msgspec.msgpack.encode(_KeptResponse(headers, bytes(answer.body)))
     return _sealer(request).seal(plain, _purpose(user_id, key))
 
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from openmeet.domain.api_tokens.scopes import FOR_OPERATORS, FOR_SERVICES, SCOPE_WORDS, SERVICE_WORDS
 from openmeet.web.api.etags import IF_NONE_MATCH
 from openmeet.web.api.examples import NoExample, example_of
-from openmeet.web.api.operations import FORM, Operation, Parameter
+from openmeet.web.api.operations import FORM, ApiOperation, Parameter
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _REFERENCES = "#/components/schemas/{name}"
@@ -74,7 +74,7 @@ _PROBLEMS: Final = {
 }
 
 
-class Problem(msgspec.Struct, rename="camel"):
+class ProblemBody(msgspec.Struct, rename="camel"):
     """RFC 9457. ``title`` names the kind of failure, ``fields`` maps the fields that are wrong to sentences."""
 
     type: str
@@ -89,9 +89,9 @@ class Problem(msgspec.Struct, rename="camel"):
 _FILES = {"text/calendar": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"}
 
 
-def document(site_name: str, public_url: str, operations: Sequence[Operation]) -> dict[str, Any]:
+def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]) -> dict[str, Any]:
     """The document as a JSON value."""
-    shapes = [Problem, str, *(shape for one in operations for shape in _shapes(one))]
+    shapes = [ProblemBody, str, *(shape for one in operations for shape in _shapes(one))]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCES)
     schema_of = dict(zip(map(_key, shapes), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -124,7 +124,9 @@ def document(site_name: str, public_url: str, operations: Sequence[Operation]) -
     }
 
 
-def serve(site_name: str, public_url: str, operations: Sequence[Operation]) -> Callable[[Request], Awaitable[Response]]:
+def serve(
+    site_name: str, public_url: str, operations: Sequence[ApiOperation]
+) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint; the document is made once, for whoever asks first: a start does not wait for what few ask for."""
     body = functools.cache(lambda: msgspec.json.encode(document(site_name, public_url, operations)))
 
@@ -134,7 +136,7 @@ def serve(site_name: str, public_url: str, operations: Sequence[Operation]) -> C
     return answer
 
 
-def _shapes(one: Operation) -> list[Any]:
+def _shapes(one: ApiOperation) -> list[Any]:
     found = [shape for shape in (one.body, *one.answers.values()) if shape is not None]
     return [*found, *(parameter.shape for parameter in one.parameters)]
 
@@ -143,12 +145,12 @@ def _key(shape: Any) -> str:
     return repr(shape)
 
 
-def _can_be_gone(one: Operation) -> bool:
+def _can_be_gone(one: ApiOperation) -> bool:
     """Whatever lies below an event, a series or a group says of a deleted one that it was there, where it says of another that it is not."""
     return 404 in one.failures and "/{slug}" in one.path
 
 
-def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, shape in one.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
@@ -173,7 +175,9 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     for status in sorted(failures):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {"application/problem+json": {"schema": schema_of[_key(Problem)], "example": _problem(status)}},
+            "content": {
+                "application/problem+json": {"schema": schema_of[_key(ProblemBody)], "example": _problem(status)}
+            },
         }
     found: dict[str, Any] = {
         "operationId": one.name,
@@ -195,11 +199,11 @@ def _operation(one: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _media(one: Operation) -> tuple[str, ...]:
+def _media(one: ApiOperation) -> tuple[str, ...]:
     return ("application/json", FORM) if one.takes_forms else ("application/json",)
 
 
-def _security(one: Operation) -> list[dict[str, list[str]]]:
+def _security(one: ApiOperation) -> list[dict[str, list[str]]]:
     """An empty requirement beside the others says that nobody needs one; a token's names its scope (OpenAPI 3.1, section 4.8.30)."""
     services = [{"service": [FOR_SERVICES[one.name].value]}] if one.name in FOR_SERVICES else []
     if services and one.name not in FOR_OPERATORS:
@@ -213,7 +217,7 @@ def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
     return {"schema": schema_of[_key(shape)], "example": example_of(shape)}
 
 
-def _headers(one: Operation) -> list[Parameter]:
+def _headers(one: ApiOperation) -> list[Parameter]:
     """What every operation of its kind takes."""
     if one.method == "GET":
         return [IF_NONE_MATCH]

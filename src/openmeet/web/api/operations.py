@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from openmeet.domain.api_tokens.scopes import Scope, area_of, scope_of
+from openmeet.domain.api_tokens.scopes import TokenScope, area_of, scope_of
 
 # How a browser sends a form without files.
 FORM = "application/x-www-form-urlencoded"
@@ -25,7 +25,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class ApiOperation:
     """``body`` and the values of ``answers`` are msgspec types; None means that there is no body."""
 
     method: str
@@ -63,6 +63,6 @@ class Operation:
         return area_of(self.path)
 
     @property
-    def scope(self) -> Scope | None:
+    def scope(self) -> TokenScope | None:
         """What a token needs for it; None: no token may."""
         return scope_of(self.name, self.method, self.path)

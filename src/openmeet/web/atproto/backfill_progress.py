@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.series import detection_queries
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
@@ -52,7 +52,7 @@ async def show_reading(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/reading",
         "showReading",

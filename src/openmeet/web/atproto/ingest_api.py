@@ -18,10 +18,9 @@ from openmeet.network.engines import Engines
 from openmeet.network.ingestion import submitted
 from openmeet.network.ingestion.submitted import MAX_BATCH, HandedIn, OperationName, OutcomeName
 from openmeet.network.records.collections import EVENTS, RSVPS
-from openmeet.network.records.message import Operation as Change
-from openmeet.network.records.message import RecordMessage, encode
+from openmeet.network.records.message import RecordMessage, RecordOperation, encode
 from openmeet.web.api.authentication import service_of
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -143,7 +142,9 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
         why = f"This credential may not vouch for signatures: it lacks the scope {ServiceScope.VOUCH}."
         raise Forbidden(why, name="InsufficientScope")
     batch = [
-        HandedIn(Change(one.operation), one.did, one.collection, one.rkey, one.rev, one.uri, one.cid, one.record)
+        HandedIn(
+            RecordOperation(one.operation), one.did, one.collection, one.rkey, one.rev, one.uri, one.cid, one.record
+        )
         for one in sent.messages
     ]
     settled = await submitted.process(
@@ -154,7 +155,7 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
 
 async def _integrate(request: Request, collections: Collection[Nsid]) -> Response:
     sent = await read_json(request, SourceSent)
-    message = _message(request, sent.source_id, collections, Change.UPDATE, sent)
+    message = _message(request, sent.source_id, collections, RecordOperation.UPDATE, sent)
     envelope = Message(message.routing_key, message.did, encode(message), message.message_id)
     await engines_of(request).queue.publish([envelope])
     return json_response(SourceTaken(message.message_id), 202)
@@ -165,7 +166,7 @@ async def _take_back(request: Request, collections: Collection[Nsid]) -> Respons
     if kind != "bluesky":
         raise InvalidInput("sourceType", "The only kind of source is bluesky.")
     source_id = request.query_params.get("sourceId", "")
-    message = _message(request, source_id, collections, Change.DELETE, None)
+    message = _message(request, source_id, collections, RecordOperation.DELETE, None)
     done = await submitted.take_back(database_of(request), engines_of(request).here, message.at_uri, message)
     words = {
         "gone": "It is gone.",
@@ -176,7 +177,7 @@ async def _take_back(request: Request, collections: Collection[Nsid]) -> Respons
 
 
 def _message(
-    request: Request, source_id: str, collections: Collection[Nsid], change: Change, sent: SourceSent | None
+    request: Request, source_id: str, collections: Collection[Nsid], change: RecordOperation, sent: SourceSent | None
 ) -> RecordMessage:
     uri = submitted.source_of(source_id, collections)
     clock = services(request).clock
@@ -208,18 +209,20 @@ _SOURCE: Final = (
 )
 
 
-def _processing(path: str, name: str, summary: str, answer: Any) -> Operation:
-    return Operation(
+def _processing(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
+    return ApiOperation(
         "POST", path, name, summary, answer, {200: BatchSettled}, BatchSent, is_idempotent=True, failures=(403,)
     )
 
 
-def _integrating(path: str, name: str, summary: str, answer: Any) -> Operation:
-    return Operation("POST", path, name, summary, answer, {202: SourceTaken}, SourceSent, is_idempotent=True)
+def _integrating(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
+    return ApiOperation("POST", path, name, summary, answer, {202: SourceTaken}, SourceSent, is_idempotent=True)
 
 
-def _taking_back(path: str, name: str, summary: str, answer: Any) -> Operation:
-    return Operation("DELETE", path, name, summary, answer, {200: SourceGone}, parameters=_SOURCE, is_idempotent=True)
+def _taking_back(path: str, name: str, summary: str, answer: Any) -> ApiOperation:
+    return ApiOperation(
+        "DELETE", path, name, summary, answer, {200: SourceGone}, parameters=_SOURCE, is_idempotent=True
+    )
 
 
 OPERATIONS = (

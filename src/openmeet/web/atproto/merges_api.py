@@ -17,20 +17,27 @@ from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
 from openmeet.network.ingestion import merge_review
-from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way_merge import Side
-from openmeet.web.api.operations import Operation
+from openmeet.network.ingestion.merge_decisions import KeptDecision
+from openmeet.network.ingestion.three_way_merge import MergeSide
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.atproto.merges_pages import CHOICES, FIELD_WORDS, Choice, Choose, choose_for_group, choose_for_series
+from openmeet.web.atproto.merges_pages import (
+    CHOICES,
+    FIELD_WORDS,
+    Choose,
+    MergeChoice,
+    choose_for_group,
+    choose_for_series,
+)
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
-_NAMES: dict[Side, Literal["yours", "theirs", "both"]] = {
-    Side.OURS: "yours",
-    Side.THEIRS: "theirs",
-    Side.BOTH: "both",
+_NAMES: dict[MergeSide, Literal["yours", "theirs", "both"]] = {
+    MergeSide.OURS: "yours",
+    MergeSide.THEIRS: "theirs",
+    MergeSide.BOTH: "both",
 }
 
 Answering = Callable[[Request], Awaitable[Response]]
@@ -71,7 +78,7 @@ class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     keep: Literal["yours", "theirs"]
 
 
-DecisionsOf = Callable[[Reader, Caller, str, Page], Awaitable[list[Conflict]]]
+DecisionsOf = Callable[[Reader, Caller, str, Page], Awaitable[list[KeptDecision]]]
 
 
 def _lister(decisions_of: DecisionsOf) -> Answering:
@@ -88,7 +95,7 @@ def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
     async def choose_one(request: Request) -> Response:
         wanted = await read_json(request, ChoiceWanted)
         caller = caller_of(request)
-        choice = Choice(_FIELDS.get(wanted.field, ""), wanted.theirs_rev, CHOICES[wanted.keep])
+        choice = MergeChoice(_FIELDS.get(wanted.field, ""), wanted.theirs_rev, CHOICES[wanted.keep])
         async with database_of(request).transaction() as tx:
             slug = await choose(tx, caller, request.path_params["slug"], choice)
             found = await decisions_of(tx, caller, slug, Page(MAX_LIMIT))
@@ -97,12 +104,12 @@ def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
     return choose_one
 
 
-def _listed(found: list[Conflict], page: Page) -> DecisionList:
+def _listed(found: list[KeptDecision], page: Page) -> DecisionList:
     some, cursor = page.cut(found, lambda one: one.mark)
     return DecisionList([_decision(one) for one in some], cursor)
 
 
-def _decision(one: Conflict) -> DecisionShown:
+def _decision(one: KeptDecision) -> DecisionShown:
     return DecisionShown(
         json_name(one.decision.field),
         one.theirs_rev,
@@ -117,15 +124,15 @@ def _decision(one: Conflict) -> DecisionShown:
     )
 
 
-async def _of_event(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+async def _of_event(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
     return (await merge_review.merged(reader, caller, EventSlug(slug), page))[1]
 
 
-async def _of_group(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+async def _of_group(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
     return (await merge_review.merged_into_group(reader, caller, GroupSlug(slug), page))[1]
 
 
-async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> list[Conflict]:
+async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
     return (await merge_review.merged_into_series(reader, caller, SeriesSlug(slug), page))[1]
 
 
@@ -144,7 +151,7 @@ async def choose(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}/decisions",
         "listDecisions",
@@ -154,7 +161,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/decisions",
         "chooseSide",
@@ -164,7 +171,7 @@ OPERATIONS = (
         ChoiceWanted,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/groups/{slug}/merged",
         "listGroupDecisions",
@@ -174,7 +181,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/groups/{slug}/merged",
         "chooseSideOfGroup",
@@ -184,7 +191,7 @@ OPERATIONS = (
         ChoiceWanted,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/series/{slug}/merged",
         "listSeriesDecisions",
@@ -194,7 +201,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/merged",
         "chooseSideOfSeries",

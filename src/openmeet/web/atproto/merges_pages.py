@@ -18,8 +18,8 @@ from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import Caller
 from openmeet.i18n import formatting
 from openmeet.network.ingestion import merge_review
-from openmeet.network.ingestion.merge_decisions import Conflict
-from openmeet.network.ingestion.three_way_merge import Policy, Side
+from openmeet.network.ingestion.merge_decisions import KeptDecision
+from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
 from openmeet.recurrence import wall_time
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
@@ -68,19 +68,19 @@ FIELD_WORDS = {
 }
 
 _WHY = {
-    Policy.MANUAL_EDIT_IS_KEPT: "What was typed here is kept.",
-    Policy.ORIGIN_WINS: "It follows the place where it was made.",
-    Policy.PARTS_ADD_UP: "Both changed different parts, so both stand.",
-    Policy.MORE_RESTRICTIVE: "The more cautious of the two stands until you look at it.",
-    Policy.MOST_RECENT: "The later change stands.",
-    Policy.LATEST_ANSWER: "The later answer stands.",
+    MergeReason.MANUAL_EDIT_IS_KEPT: "What was typed here is kept.",
+    MergeReason.ORIGIN_WINS: "It follows the place where it was made.",
+    MergeReason.PARTS_ADD_UP: "Both changed different parts, so both stand.",
+    MergeReason.MORE_RESTRICTIVE: "The more cautious of the two stands until you look at it.",
+    MergeReason.MOST_RECENT: "The later change stands.",
+    MergeReason.LATEST_ANSWER: "The later answer stands.",
 }
 
-_STANDS = {Side.OURS: "yours", Side.THEIRS: "theirs", Side.BOTH: "both"}
+_STANDS = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: "both"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class MergeView:
     """One decision for the page. ``standing``: yours, theirs or both."""
 
     field: str
@@ -96,10 +96,10 @@ class Shown:
     may_choose: bool
 
 
-def shown(conflict: Conflict, zone: str, now: Instant, first: datetime | None = None) -> Shown:
+def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | None = None) -> MergeView:
     """What the host sees of one decision; ``zone``: on whose clock. ``first``: the start of a series."""
     decision = conflict.decision
-    return Shown(
+    return MergeView(
         field=decision.field,
         theirs_rev=conflict.theirs_rev,
         words=FIELD_WORDS.get(decision.field, decision.field),
@@ -144,31 +144,31 @@ def _rule(text: str, first: datetime | None) -> str:
         return text
 
 
-CHOICES = {"yours": Side.OURS, "theirs": Side.THEIRS}
+CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergedRecordView:
     """``thing``: what it is, in a word; ``path``: of its page, ``edit``: of the form that changes it."""
 
     thing: str
     title: str
     path: str
     edit: str
-    decisions: list[Shown]
+    decisions: list[MergeView]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MergeChoice:
     """Which decision, and whose value shall stand."""
 
     field: str
     theirs_rev: str
-    side: Side
+    side: MergeSide
 
 
-Look = Callable[[Reader, Caller, str], Awaitable[Merged]]
-Choose = Callable[[Transaction, Caller, str, Choice], Awaitable[str]]
+Look = Callable[[Reader, Caller, str], Awaitable[MergedRecordView]]
+Choose = Callable[[Transaction, Caller, str, MergeChoice], Awaitable[str]]
 
 
 def routes() -> list[Route]:
@@ -179,42 +179,42 @@ def routes() -> list[Route]:
     ]
 
 
-async def of_event(reader: Reader, caller: Caller, slug: str) -> Merged:
+async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """For who may change the event. Raises NotFound, Forbidden."""
     event, found = await merge_review.merged(reader, caller, EventSlug(slug))
     path = f"/events/{quote(event.slug)}"
-    return Merged("event", event.title, path, f"{path}/edit", _shown(reader, found, event.time_zone))
+    return MergedRecordView("event", event.title, path, f"{path}/edit", _shown(reader, found, event.time_zone))
 
 
-async def of_group(reader: Reader, caller: Caller, slug: str) -> Merged:
+async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """For who may change the group. Raises NotFound, Forbidden."""
     group, found = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = f"/groups/{quote(group.slug)}"
     decisions = _shown(reader, found, group.details.time_zone)
-    return Merged("group", group.details.name, path, f"{path}/settings", decisions)
+    return MergedRecordView("group", group.details.name, path, f"{path}/settings", decisions)
 
 
-async def of_series(reader: Reader, caller: Caller, slug: str) -> Merged:
+async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
     """For who may change the series. Raises NotFound, Forbidden."""
     series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
     decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
-    return Merged("series", series.template.title, path, f"{path}/edit", decisions)
+    return MergedRecordView("series", series.template.title, path, f"{path}/edit", decisions)
 
 
-async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
+async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
     """The slug of the event afterwards."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose(tx, caller, EventSlug(slug), **wanted, choice=choice.side)).slug
 
 
-async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
+async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
     """The slug of the group afterwards."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
 
 
-async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: Choice) -> str:
+async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
     """The slug of the series."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
@@ -229,7 +229,7 @@ def _routes(path: str, look: Look, choose: Choose) -> list[Route]:
         side = CHOICES.get(typed.get("keep", ""))
         if side is None:
             raise InvalidInput("keep", "Choose one of: yours, theirs.")
-        choice = Choice(typed.get("field", ""), typed.get("theirs_rev", ""), side)
+        choice = MergeChoice(typed.get("field", ""), typed.get("theirs_rev", ""), side)
         try:
             async with database_of(request).transaction() as tx:
                 slug = await choose(tx, caller_of(request), request.path_params["slug"], choice)
@@ -247,5 +247,5 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
     return page(request, "atproto/merged.html", context, status=200 if problem is None else 422)
 
 
-def _shown(reader: Reader, found: list[Conflict], zone: str, first: datetime | None = None) -> list[Shown]:
+def _shown(reader: Reader, found: list[KeptDecision], zone: str, first: datetime | None = None) -> list[MergeView]:
     return [shown(one, zone, reader.now, first) for one in found]

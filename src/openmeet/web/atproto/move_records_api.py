@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.series import move_records
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -76,8 +76,8 @@ async def move(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation("GET", PATH, "showMyRecords", "What stands in each of one’s repositories", show, {200: RecordsHeld}),
-    Operation(
+    ApiOperation("GET", PATH, "showMyRecords", "What stands in each of one’s repositories", show, {200: RecordsHeld}),
+    ApiOperation(
         "POST",
         f"{PATH}/move",
         "moveMyRecords",

@@ -15,18 +15,18 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.host_decisions import may_host
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import seeing
-from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Detail, Event, EventSlug, RecordSettings
-from openmeet.domain.events.publication import Reach, reach
+from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
-from openmeet.domain.series.model import Policy, Series
+from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.i18n.formatting import iso
 from openmeet.outbox import publications
-from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, Kind, Standing
+from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, PublicationKind, PublicationStatus
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -156,7 +156,7 @@ async def sync(request: Request) -> Response:
             series = await record_settings.series_of(tx, caller, wanted.slug)
             if wanted.force:
                 series = await record_settings.agree(tx, caller, series.slug)
-                await publications.try_again(tx, kind=Kind.SERIES, subject_id=series.id)
+                await publications.try_again(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             some = await record_settings.published_dates(tx, series)
         else:
             some = [event]
@@ -180,7 +180,7 @@ async def show_settings(request: Request) -> Response:
 async def save_settings(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, RecordSettingsWanted)
-    policy = None if wanted.series_policy is None else Policy(wanted.series_policy)
+    policy = None if wanted.series_policy is None else PublishPolicy(wanted.series_policy)
     expected = expected_revision(request)
     async with database_of(request).transaction() as tx:
         event = await record_settings.event_of(tx, caller, request.path_params["slug"])
@@ -210,7 +210,7 @@ async def decide_deleted_record(request: Request) -> Response:
     wanted = await read_json(request, DeletedRecordDecided)
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_record(tx, caller_of(request), slug, Decision(wanted.decision))
+        event = await event_hosting.decide_record(tx, caller_of(request), slug, DeletedRecordChoice(wanted.decision))
         return await _event_shown(tx, event, None)
 
 
@@ -225,14 +225,14 @@ async def sync_answers(request: Request) -> Response:
             raise NotFound("There is no such event.")
         hosts = await may_host(tx, event, caller)
         if mine is not None:
-            await publications.try_again(tx, kind=Kind.RSVP, subject_id=mine.id)
-            await publications.look_again(tx, kind=Kind.RSVP, subject_ids=[mine.id])
+            await publications.try_again(tx, kind=PublicationKind.RSVP, subject_id=mine.id)
+            await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
         asked = await network_rsvps.compare_answers(tx, event) if hosts else None
         standing = await network_rsvps.states(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
         own = None
         if mine is not None:
-            standings = await publications.states(tx, Kind.RSVP, [mine.id])
+            standings = await publications.states(tx, PublicationKind.RSVP, [mine.id])
             own = _shown(
                 "rsvp",
                 event,
@@ -247,7 +247,7 @@ async def sync_answers(request: Request) -> Response:
 
 def reach_of_answers(event: Event) -> bool:
     """Whether the event itself goes out at all."""
-    return reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING
+    return reach(event.own_visibility, event.group, event.record) is not PublishLevel.NOTHING
 
 
 def _merged(before: RecordSettings, wanted: RecordSettingsWanted) -> RecordSettings:
@@ -290,18 +290,18 @@ async def _series_shown(reader: Reader, series: Series) -> Response:
     return json_response(shown, headers=etag_of(series.revision))
 
 
-def _name(found: Reach) -> ReachName:
+def _name(found: PublishLevel) -> ReachName:
     match found:
-        case Reach.NOTHING:
+        case PublishLevel.NOTHING:
             return "nothing"
-        case Reach.MINIMAL:
+        case PublishLevel.MINIMAL:
             return "minimal"
-        case Reach.FULL:
+        case PublishLevel.FULL:
             return "full"
 
 
 async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
-    found = await publications.states(reader, Kind.EVENT, [event.id for event in some])
+    found = await publications.states(reader, PublicationKind.EVENT, [event.id for event in some])
     agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in some}}
     return [
         _shown(
@@ -310,7 +310,7 @@ async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
             found[event.id],
             reader,
             is_allowed=agreed[event.author_id]
-            and reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING,
+            and reach(event.own_visibility, event.group, event.record) is not PublishLevel.NOTHING,
             their_record=event.record_uri if event.is_record_of_author else None,
         )
         for event in some
@@ -330,7 +330,7 @@ async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
 def _shown(
     kind: Literal["event", "rsvp"],
     event: Event,
-    standing: Standing,
+    standing: PublicationStatus,
     reader: Reader,
     *,
     is_allowed: bool,
@@ -350,7 +350,7 @@ def _standing(
     kind: Literal["event", "rsvp", "series"],
     slug: str,
     original_date: str | None,
-    standing: Standing,
+    standing: PublicationStatus,
     words: str,
     their_record: str | None,
 ) -> RecordStanding:
@@ -370,7 +370,7 @@ def _standing(
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/sync-bluesky",
         "syncEvent",
@@ -381,7 +381,7 @@ OPERATIONS = (
         failures=(403, 404, 422),
         is_idempotent=True,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         SETTINGS_PATH,
         "showRecordSettings",
@@ -390,7 +390,7 @@ OPERATIONS = (
         {200: RecordSettingsShown},
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         SETTINGS_PATH,
         "saveRecordSettings",
@@ -401,7 +401,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(403, 404, 412, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/deleted-record",
         "decideDeletedRecord",
@@ -411,7 +411,7 @@ OPERATIONS = (
         DeletedRecordDecided,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/attendees/sync",
         "syncAnswers",

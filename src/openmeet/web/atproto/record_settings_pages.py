@@ -8,14 +8,14 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, NotFound, PreconditionFailed, Refused
 from openmeet.domain.events import time_words
 from openmeet.domain.events.model import Detail, Event, RecordSettings, Visibility
-from openmeet.domain.events.publication import Reach, reach
+from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.identities.queries import consent
 from openmeet.domain.series import record_settings
-from openmeet.domain.series.model import Policy, Series
+from openmeet.domain.series.model import PublishPolicy, Series
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publication_leases, publications
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -62,7 +62,7 @@ async def save(request: Request) -> Response:
                 for_all = record if typed.get("scope") == "series" else None
                 await record_settings.change_series(tx, caller, series.slug, for_all, _policy(typed))
                 if typed.get("rule_again") == "yes":
-                    await publications.try_again(tx, kind=Kind.SERIES, subject_id=series.id)
+                    await publications.try_again(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             event = await record_settings.change_event(tx, caller, event.slug, record)
     except (InvalidForm, Refused, PreconditionFailed) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"": wrong.why})
@@ -100,9 +100,9 @@ def _record(event: Event, typed: dict[str, str]) -> RecordSettings:
     )
 
 
-def _policy(typed: dict[str, str]) -> Policy:
+def _policy(typed: dict[str, str]) -> PublishPolicy:
     try:
-        return Policy(typed.get("policy", ""))
+        return PublishPolicy(typed.get("policy", ""))
     except ValueError:
         raise InvalidForm({"policy": "Choose which dates are published."}) from None
 
@@ -128,14 +128,14 @@ async def _page(
     request: Request, reader: Reader, event: Event, series: Series | None, typed: Typed, *, status: int = 200
 ) -> Response:
     some = [event] if series is None else await record_settings.published_dates(reader, series)
-    standings = await publications.states(reader, Kind.EVENT, [one.id for one in some])
+    standings = await publications.states(reader, PublicationKind.EVENT, [one.id for one in some])
     agreed = (await consent(reader, event.author_id)).is_given
     rows = [
         (
             one,
             standings[one.id].words(
                 reader.now,
-                is_allowed=agreed and reach(one.own_visibility, one.group, one.record) is not Reach.NOTHING,
+                is_allowed=agreed and reach(one.own_visibility, one.group, one.record) is not PublishLevel.NOTHING,
                 is_by_another_app=one.is_record_of_author,
             ),
             time_words.tagged(one),
@@ -159,14 +159,14 @@ async def _page(
         "is_by_another_app": event.is_record_of_author and not await _is_written_here(reader, event),
         "is_unlisted": event.own_visibility is Visibility.UNLISTED,
         "group_tells": event.group is not None and event.group.announces_events,
-        "group_narrows": event.group is not None and reach(event.own_visibility, event.group) is not Reach.FULL,
+        "group_narrows": event.group is not None and reach(event.own_visibility, event.group) is not PublishLevel.FULL,
     }
     return page(request, "atproto/publishing.html", context, status=status)
 
 
 async def _is_written_here(reader: Reader, event: Event) -> bool:
     """Whether something of ours was ever written into the event's record."""
-    owed = await publication_leases.find(reader, Kind.EVENT, event.id)
+    owed = await publication_leases.find(reader, PublicationKind.EVENT, event.id)
     return owed is not None and owed.was_sent
 
 
@@ -174,6 +174,9 @@ async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
     """The repository that the series' record goes to, and whether its server has to be asked before one can go there."""
     if Flag.SERIES_LEXICON not in await switches(reader):
         return "", False
-    if reach(series.template.visibility, series.group, series.record) is not Reach.FULL or series.policy is Policy.NONE:
+    if (
+        reach(series.template.visibility, series.group, series.record) is not PublishLevel.FULL
+        or series.policy is PublishPolicy.NONE
+    ):
         return "", False
     return await permission_for(reader, series.owner_id, Feature.SERIES)

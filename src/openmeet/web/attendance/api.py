@@ -12,7 +12,7 @@ from groundwork.database.turns import in_turn
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import actions, history, queries, waitlist
-from openmeet.domain.attendance.model import AnswerMode, Attendance, Change, Reply, Through, Wishes
+from openmeet.domain.attendance.model import AnswerMode, Attendance, HistoryEntry, RsvpReply, RsvpRequest, Through
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug, lock_by_slug
@@ -20,7 +20,7 @@ from openmeet.domain.paging import Page
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.events.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
@@ -33,14 +33,14 @@ ThroughName = Literal["page", "api", "mail", "network", "host", "clock", "group"
 ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]
 
 _REPLIES = {
-    "going": Reply.GOING,
-    "attending": Reply.GOING,
-    "confirmed": Reply.GOING,
-    "waitlist": Reply.GOING,
-    "interested": Reply.INTERESTED,
-    "maybe": Reply.INTERESTED,
-    "declined": Reply.DECLINED,
-    "cancelled": Reply.DECLINED,
+    "going": RsvpReply.GOING,
+    "attending": RsvpReply.GOING,
+    "confirmed": RsvpReply.GOING,
+    "waitlist": RsvpReply.GOING,
+    "interested": RsvpReply.INTERESTED,
+    "maybe": RsvpReply.INTERESTED,
+    "declined": RsvpReply.DECLINED,
+    "cancelled": RsvpReply.DECLINED,
 }
 
 
@@ -138,18 +138,18 @@ async def show_history(request: Request) -> Response:
     return json_response(history_page(page, changes))
 
 
-def history_page(page: Page, changes: Sequence[Change]) -> History:
+def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
     """What was read of a history, as a page of it."""
     found, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
     return History([change_shown(one) for one in found], cursor)
 
 
-def reply_of(name: ReplyName) -> Reply:
+def reply_of(name: ReplyName) -> RsvpReply:
     """What a word means."""
     return _REPLIES[name]
 
 
-def change_shown(one: Change) -> ChangeShown:
+def change_shown(one: HistoryEntry) -> ChangeShown:
     """A line of the history as JSON."""
     return ChangeShown(
         one.after.value,
@@ -172,8 +172,8 @@ async def _mine(reader: Reader, request: Request) -> Attendance:
     return mine
 
 
-def _wishes(wanted: AnswerWanted) -> Wishes:
-    return Wishes(
+def _wishes(wanted: AnswerWanted) -> RsvpRequest:
+    return RsvpRequest(
         party=wanted.party,
         mode=AnswerMode(wanted.mode) if wanted.mode else None,
         guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
@@ -214,7 +214,7 @@ def _shown(mine: Attendance, waiting: int | None, reader: Reader) -> AnswerShown
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/events/{slug}/answer",
         "putAnswer",
@@ -225,7 +225,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(404, 412, 422),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}/answer",
         "showAnswer",
@@ -234,7 +234,7 @@ OPERATIONS = (
         {200: AnswerShown},
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}/answer/history",
         "showAnswerHistory",

@@ -19,13 +19,13 @@ from openmeet.domain.attendance import (
     registration,
     response_details,
 )
-from openmeet.domain.attendance.lists import Attendee, Wanted
+from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.attendance import attendees_pages
 from openmeet.web.attendance.api import History, ModeName, history_page
@@ -132,7 +132,7 @@ async def list_managed(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
         rows = await lists.managed(
-            reader, event.id, Wanted(statuses, asked.get("q", "").strip()), after, int(limit) + 1
+            reader, event.id, AttendeeFilter(statuses, asked.get("q", "").strip()), after, int(limit) + 1
         )
         page = rows[: int(limit)]
         shown = await _shown(reader, event, page)
@@ -213,7 +213,7 @@ async def _shown(reader: Reader, event: Event, people: Sequence[Attendee]) -> li
     return [_line(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
 
 
-def _line(one: Attendee, words: lists.Line, more: response_details.Particulars) -> ManagedShown:
+def _line(one: Attendee, words: lists.AttendeeRow, more: response_details.AttendeeDetails) -> ManagedShown:
     return ManagedShown(
         one.attendance_id,
         None if words.is_named_by_address else one.user_id,
@@ -241,7 +241,7 @@ def _id(request: Request) -> AttendanceId:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         _BASE,
         "listAttendances",
@@ -256,7 +256,7 @@ OPERATIONS = (
         ),
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         _BASE,
         "addAttendance",
@@ -266,7 +266,7 @@ OPERATIONS = (
         AdditionWanted,
         failures=(403, 404, 422, 429),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_BASE}/decisions",
         "decideAttendances",
@@ -276,7 +276,7 @@ OPERATIONS = (
         DecisionWanted,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         f"{_BASE}/table",
         "exportAttendances",
@@ -285,7 +285,7 @@ OPERATIONS = (
         {200: TableShown},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_BASE}/{{attendanceId}}/restore",
         "restoreAttendance",
@@ -294,7 +294,7 @@ OPERATIONS = (
         {200: ManagedShown},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         f"{_BASE}/{{attendanceId}}/history",
         "showAttendanceHistory",

@@ -21,7 +21,7 @@ from openmeet.domain.attendance import (
     response_details,
 )
 from openmeet.domain.attendance.host_decisions import Sorted
-from openmeet.domain.attendance.lists import Wanted
+from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.rules import limits_of
 from openmeet.domain.events.model import Event, EventSlug
@@ -178,7 +178,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         if tab not in _TABS:
             tab = "asking" if numbers[_S.PENDING] else "going"
         statuses: Sequence[AttendanceStatus] = tuple(_S) if q else _TABS[tab][1]
-        rows = await lists.managed(reader, event.id, Wanted(statuses, q), after, PAGE_SIZE + 1)
+        rows = await lists.managed(reader, event.id, AttendeeFilter(statuses, q), after, PAGE_SIZE + 1)
         removed = asked.get("removed", "")
         undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
         names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
@@ -227,7 +227,7 @@ _HEAD = ("Name", "Answer", "People", "Who comes along", "Takes part", "Answered"
 async def written(reader: Reader, event: Event) -> str:
     """Every answer, one row each, with what was said to the host's questions. No addresses: those are not the host's."""
     joining = await registration.of_event(reader, event)
-    people = await lists.managed(reader, event.id, Wanted(tuple(AttendanceStatus)), None, _MOST)
+    people = await lists.managed(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
     more = await response_details.of_answers(reader, event.id, joining)
     asked = [(question.id, question.words) for question in joining.questions]

@@ -8,8 +8,8 @@ from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance.capacity_change import Lowered, words
-from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, Wishes
-from openmeet.domain.attendance.registration import Joining, Question
+from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, RsvpRequest
+from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.rules import limits_of, most_together
 from openmeet.domain.events.model import Event, Mode
 from openmeet.web.api.operations import Parameter
@@ -28,7 +28,7 @@ class AnswerFields:
     parties: tuple[tuple[str, str], ...]
     asks_names: bool
     modes: tuple[tuple[str, str, str], ...]
-    questions: tuple[Question, ...]
+    questions: tuple[RegistrationQuestion, ...]
     longest_name: int = MAX_GUEST_NAME
 
     @property
@@ -43,7 +43,7 @@ class AnswerFields:
         return named | {question.id: question.words for question in self.questions}
 
 
-def fields_of(event: Event, joining: Joining, mine: Attendance | None) -> AnswerFields:
+def fields_of(event: Event, joining: RegistrationSettings, mine: Attendance | None) -> AnswerFields:
     """The fields for an event and what was answered already."""
     limits = limits_of(event, joining)
     ways = tuple(AnswerMode) if event.mode is Mode.HYBRID else (None,)
@@ -71,7 +71,7 @@ def values_of(mine: Attendance | None) -> dict[str, str]:
     }
 
 
-def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> Wishes:
+def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> RsvpRequest:
     """What was typed; InvalidForm where it is no number or no way of taking part."""
     party, mode = typed.get("party", "").strip(), typed.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
@@ -80,7 +80,7 @@ def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> Wishes:
         raise InvalidForm({"mode": "Choose one of: in person, online."})
     replies = {one.id: typed[one.id] for one in fields.questions if one.id in typed}
     is_whole = WHOLE in typed
-    return Wishes(
+    return RsvpRequest(
         party=int(party) if party and fields.parties else None,
         mode=AnswerMode(mode) if mode and fields.modes else None,
         guest_names=tuple(typed["guest_names"].split("\n")) if "guest_names" in typed else None,

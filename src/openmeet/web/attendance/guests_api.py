@@ -5,13 +5,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance.model import AnswerMode, Wishes
+from openmeet.domain.attendance.model import AnswerMode, RsvpRequest
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.attendance.api import ModeName, QuestionAnswered, ReplyName, reply_of
 from openmeet.web.sign_in.limits import spend_on
 from openmeet.web.site.tenant_routing import database_of
@@ -39,7 +39,7 @@ async def ask(request: Request) -> Response:
     wanted = await read_json(request, GuestAnswerWanted)
     email, name = check_email(wanted.email), check_name(wanted.display_name)
     await spend_on(request, actions.LETTERS)
-    wishes = Wishes(
+    wishes = RsvpRequest(
         party=wanted.party,
         mode=AnswerMode(wanted.mode) if wanted.mode else None,
         guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
@@ -52,7 +52,7 @@ async def ask(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/guest-answers",
         "askToConfirmAnswer",

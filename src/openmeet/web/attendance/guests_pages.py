@@ -7,14 +7,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany
-from openmeet.domain.attendance.model import Reply
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.queries import GuestAnswerId
 from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import Link, Purpose
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.actions import check_name
 from openmeet.i18n import formatting
@@ -31,9 +31,9 @@ from openmeet.web.site.tenant_routing import database_of
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 _SAYS = {
-    Reply.GOING: "Yes, I am going",
-    Reply.INTERESTED: "Yes, I am interested",
-    Reply.DECLINED: "Yes, I am not going",
+    RsvpReply.GOING: "Yes, I am going",
+    RsvpReply.INTERESTED: "Yes, I am interested",
+    RsvpReply.DECLINED: "Yes, I am not going",
 }
 
 
@@ -70,14 +70,16 @@ async def ask(request: Request) -> Response:
         name = check_name(typed.get("display_name", ""))
     except InvalidForm as wrong:
         problems |= wrong.problems
-    if typed.get("reply", "") not in set(Reply):
+    if typed.get("reply", "") not in set(RsvpReply):
         raise InvalidInput("reply", "Choose one of: going, interested, declined.")
     try:
         wishes = forms.wishes_of(typed, forms.fields_of(event, joining, None))
         if not problems:
             await spend_on(request, actions.LETTERS)
             async with database_of(request).transaction() as tx:
-                await actions.ask(tx, slug, email=email, display_name=name, reply=Reply(typed["reply"]), wishes=wishes)
+                await actions.ask(
+                    tx, slug, email=email, display_name=name, reply=RsvpReply(typed["reply"]), wishes=wishes
+                )
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
@@ -103,7 +105,9 @@ async def confirm(request: Request) -> Response:
     """The answer counts; on goes its page, where it can be changed and taken back."""
     async with database_of(request).transaction() as tx:
         event, _, saved = await actions.confirm(tx, _answer_id(request))
-        token = await links.token_for(tx, services(request).code_key, Link(saved.user_id, Purpose.ANSWER, event.id))
+        token = await links.token_for(
+            tx, services(request).code_key, EmailLink(saved.user_id, LinkPurpose.ANSWER, event.id)
+        )
     return go(f"/mail/answer/{token}")
 
 
@@ -114,7 +118,9 @@ def _answer_id(request: Request) -> GuestAnswerId:
     return found
 
 
-def _form(request: Request, event: Event, joining: Joining, typed: Typed, *, status: int = 200) -> Response:
+def _form(
+    request: Request, event: Event, joining: RegistrationSettings, typed: Typed, *, status: int = 200
+) -> Response:
     fields = forms.fields_of(event, joining, None)
     labels = {"email": "E-mail address", "display_name": "Your name", **fields.labels}
     context = {"event": event, "typed": typed, "fields": fields, "labels": labels}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from openmeet.domain.attendance.model import Change, Through
+from openmeet.domain.attendance.model import HistoryEntry, Through
 from openmeet.domain.attendance.status_words import STATUS_WORDS
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -31,7 +31,7 @@ class HistoryLine:
 
 
 def lines_of(
-    changes: Sequence[Change], names: Mapping[UserId, str], viewer: UserId | None, zone: str
+    changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
 ) -> list[HistoryLine]:
     """The changes in the zone of their event; ``names`` has those who acted."""
     found = []
@@ -43,7 +43,7 @@ def lines_of(
     return found
 
 
-def _what(one: Change) -> str:
+def _what(one: HistoryEntry) -> str:
     words = "a place is held" if one.is_offered else STATUS_WORDS[one.after]
     if one.before is not None and (one.before is not one.after or one.is_offered):
         words = f"{STATUS_WORDS[one.before]} → {words}"

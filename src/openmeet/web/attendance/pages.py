@@ -13,8 +13,8 @@ from groundwork.database.transaction import Reader
 from groundwork.database.turns import in_turn
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import actions, history, queries, registration, waitlist
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, Reply
-from openmeet.domain.attendance.registration import Joining
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.attendance.transitions import OF_REPLY
 from openmeet.domain.events.model import Event, EventSlug
@@ -33,10 +33,10 @@ from openmeet.web.site.tenant_routing import database_of
 
 # What brings back an answer; who gave none before takes this one back.
 _UNDOES = {
-    AttendanceStatus.ATTENDING: Reply.GOING,
-    AttendanceStatus.WAITLISTED: Reply.GOING,
-    AttendanceStatus.PENDING: Reply.GOING,
-    AttendanceStatus.INTERESTED: Reply.INTERESTED,
+    AttendanceStatus.ATTENDING: RsvpReply.GOING,
+    AttendanceStatus.WAITLISTED: RsvpReply.GOING,
+    AttendanceStatus.PENDING: RsvpReply.GOING,
+    AttendanceStatus.INTERESTED: RsvpReply.INTERESTED,
 }
 
 
@@ -63,7 +63,7 @@ async def answer(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     typed = await read_form(request)
     try:
-        reply = Reply(typed.get("reply", ""))
+        reply = RsvpReply(typed.get("reply", ""))
     except ValueError:
         raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
     caller = caller_or_none(request)
@@ -76,7 +76,7 @@ async def answer(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             event, mine, joining = await _seen(reader, request)
     except NotFound:
-        if reply is not Reply.DECLINED:
+        if reply is not RsvpReply.DECLINED:
             raise
         # Their place at what they see no more is theirs to give back; without one it is as absent as before.
         await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply))
@@ -92,7 +92,7 @@ async def answer(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             again = typed_again(typed, wrong)
             return await _page(reader, request, event, mine, joining, again, reply=reply.value, status=400)
-    undo = _UNDOES.get(mine.status, Reply.DECLINED) if mine else Reply.DECLINED
+    undo = _UNDOES.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status
     # Sending the same again is no news, and there is nothing to undo.
     query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
@@ -104,7 +104,7 @@ async def publish(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
-        await publications.try_again(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
+        await publications.try_again(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
     return go(f"/events/{slug}", said="answer_tried")
 
 
@@ -113,7 +113,7 @@ async def take_back(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
-        await publication_moves.recall(tx, kind=publications.Kind.RSVP, subject_id=mine.id)
+        await publication_moves.recall(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
     return go(f"/events/{slug}", said="taken_back")
 
 
@@ -122,7 +122,7 @@ async def _page(
     request: Request,
     event: Event,
     mine: Attendance | None,
-    joining: Joining,
+    joining: RegistrationSettings,
     typed: Typed,
     *,
     reply: str,
@@ -136,7 +136,7 @@ async def _page(
         "mine": mine,
         "fields": forms.fields_of(event, joining, mine),
         "typed": typed,
-        "wanted": reply if reply in set(Reply) else "",
+        "wanted": reply if reply in set(RsvpReply) else "",
         "takes_answers": takes_answers,
         "stands": stands_words(event, joining, mine, await waitlist.before(reader, mine) if mine else 0, reader.now),
         "history": lines_of(changes, names, caller_of(request).user_id, event.time_zone),
@@ -145,7 +145,7 @@ async def _page(
     return page(request, "attendance/answer.html", context, status=status)
 
 
-async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, Joining]:
+async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, RegistrationSettings]:
     """The event that the caller sees, their answer, and what the host asks."""
     caller = caller_of(request)
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))

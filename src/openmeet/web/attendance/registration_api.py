@@ -9,13 +9,19 @@ from starlette.responses import Response
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, keeping, read_json
 from openmeet.domain.attendance import capacity_change, host_decisions, queries, registration
-from openmeet.domain.attendance.registration import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
+from openmeet.domain.attendance.registration import (
+    MAX_QUESTIONS,
+    JoiningSubmission,
+    RegistrationSettings,
+    check,
+    question_id,
+)
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.web.api.etags import etag_of, expected_revision
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
 from openmeet.web.events.schemas import QuestionAsked
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -115,7 +121,7 @@ def _submission(wanted: JoiningShown) -> JoiningSubmission:
     )
 
 
-def _shown(joining: Joining) -> JoiningShown:
+def _shown(joining: RegistrationSettings) -> JoiningShown:
     return JoiningShown(
         joining.limit_in_person,
         joining.limit_online,
@@ -131,7 +137,7 @@ def _shown(joining: Joining) -> JoiningShown:
     )
 
 
-def questions_shown(joining: Joining) -> list[QuestionAsked]:
+def questions_shown(joining: RegistrationSettings) -> list[QuestionAsked]:
     """What everybody who comes is asked."""
     return [QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in joining.questions]
 
@@ -145,7 +151,7 @@ def _slug(request: Request) -> EventSlug:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         PATH,
         "showJoining",
@@ -155,7 +161,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         PATH,
         "saveJoining",

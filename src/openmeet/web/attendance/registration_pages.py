@@ -7,7 +7,13 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, PreconditionFailed
 from openmeet.domain.attendance import capacity_change, host_decisions, registration
 from openmeet.domain.attendance.model import MOST_IN_PARTY
-from openmeet.domain.attendance.registration import MAX_QUESTIONS, Joining, JoiningSubmission, check, question_id
+from openmeet.domain.attendance.registration import (
+    MAX_QUESTIONS,
+    JoiningSubmission,
+    RegistrationSettings,
+    check,
+    question_id,
+)
 from openmeet.domain.events.model import Event, EventSlug, Mode
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, must_be_meant
@@ -117,7 +123,7 @@ def _typed_rows(typed: dict[str, str]) -> list[dict[str, str]]:
     ]
 
 
-def _rows_of(joining: Joining) -> list[dict[str, str]]:
+def _rows_of(joining: RegistrationSettings) -> list[dict[str, str]]:
     rows = [
         {
             "id": one.id,
@@ -131,7 +137,7 @@ def _rows_of(joining: Joining) -> list[dict[str, str]]:
     return rows + [{"id": "", "question": "", "choices": "", "required": ""} for _ in range(spare)]
 
 
-def _values(joining: Joining, revision: int) -> dict[str, str]:
+def _values(joining: RegistrationSettings, revision: int) -> dict[str, str]:
     return {
         "limit_in_person": "" if joining.limit_in_person is None else str(joining.limit_in_person),
         "limit_online": "" if joining.limit_online is None else str(joining.limit_online),

@@ -12,7 +12,7 @@ from groundwork.database.turns import in_turn
 from groundwork.errors import Failure, InvalidForm
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions, queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.users.model import Caller
@@ -45,7 +45,7 @@ class Finished:
     said: str = SIGNED_IN
 
 
-def path_of(slug: EventSlug, reply: Reply, typed: Mapping[str, str]) -> str:
+def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
     """The event's page with the answer that was wanted."""
     wanted = {"reply": reply.value, **{name: typed[name] for name in _BESIDE if typed.get(name)}}
     return f"/events/{quote(slug)}?{urlencode(wanted)}"
@@ -77,9 +77,9 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))
     wanted = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    if wanted.get("reply") not in set(Reply) or "/" in slug:
+    if wanted.get("reply") not in set(RsvpReply) or "/" in slug:
         return Finished(path)
-    reply = Reply(wanted["reply"])
+    reply = RsvpReply(wanted["reply"])
     page = f"/events/{quote(slug)}"
     async with db.reader() as reader:
         event = await by_slug(reader, slug)

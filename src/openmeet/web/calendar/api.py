@@ -17,11 +17,11 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.entries import MOST_SPANS, all_of, conflicts, order
 from openmeet.domain.calendars.fetch import checked_url
-from openmeet.domain.calendars.model import MOST_CALENDARS, WIDEST, CalendarId, Entry, Span, Subscribed
+from openmeet.domain.calendars.model import MOST_CALENDARS, WIDEST, CalendarEntry, CalendarId, Span, Subscribed
 from openmeet.i18n.formatting import iso
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 from openmeet.web.api.etags import IF_MATCH, must_match_shown
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.pages import outgoing_of, refresh_now, zone_of
 from openmeet.web.site.caller import caller_of
@@ -244,7 +244,7 @@ def _id(request: Request) -> CalendarId:
     return CalendarId(request.path_params["id"])
 
 
-def _entry(entry: Entry) -> EntryShown:
+def _entry(entry: CalendarEntry) -> EntryShown:
     return EntryShown(
         kind=entry.kind.value,
         title=entry.title,
@@ -310,7 +310,7 @@ def _limit(request: Request) -> int:
     return int(text)
 
 
-def _pack(entry: Entry) -> str:
+def _pack(entry: CalendarEntry) -> str:
     return base64url.encode("{} {}".format(*order(entry)).encode())
 
 
@@ -332,7 +332,7 @@ _WINDOW = (
 )
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/calendar",
         "showMyCalendar",
@@ -345,7 +345,7 @@ OPERATIONS = (
             Parameter("cursor", "From the page before"),
         ),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/me/calendar/conflicts",
         "checkConflicts",
@@ -355,7 +355,7 @@ OPERATIONS = (
         ConflictsWanted,
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/calendars",
         "listMyCalendars",
@@ -363,7 +363,7 @@ OPERATIONS = (
         show_subscribed,
         {200: SubscribedPage},
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/me/calendars",
         "subscribeToCalendar",
@@ -374,7 +374,7 @@ OPERATIONS = (
         failures=(413, 422, 502, 504),
         is_idempotent=True,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/calendars/{id}",
         "showMyCalendarSubscription",
@@ -383,7 +383,7 @@ OPERATIONS = (
         {200: SubscribedShown},
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/me/calendars/{id}",
         "saveMyCalendarSubscription",
@@ -394,7 +394,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(404, 412),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/me/calendars/{id}",
         "unsubscribeFromCalendar",
@@ -403,7 +403,7 @@ OPERATIONS = (
         {204: None},
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/me/calendars/{id}/refresh",
         "refreshMyCalendar",
@@ -413,10 +413,10 @@ OPERATIONS = (
         failures=(404,),
         is_idempotent=True,
     ),
-    Operation(
+    ApiOperation(
         "GET", "/api/calendar-feed", "showMyFeed", "The secret address of one’s own events", show_feed, {200: FeedShown}
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/calendar-feed",
         "renewMyFeed",
@@ -424,7 +424,7 @@ OPERATIONS = (
         renew_feed,
         {201: FeedShown},
     ),
-    Operation(
+    ApiOperation(
         "DELETE", "/api/calendar-feed", "closeMyFeed", "No address opens one’s events any more", close_feed, {204: None}
     ),
 )

@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.signing_key import SigningKey
 from openmeet.domain.calendars import queries
 from openmeet.domain.calendars.entries import own
-from openmeet.domain.calendars.model import Kind
+from openmeet.domain.calendars.model import EntryKind
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.icalendar.of_event import written
@@ -27,7 +27,7 @@ AHEAD = 366 * DAY
 MOST = 2_000
 
 # What somebody only thinks of is not in their calendar yet.
-_IN_FEED = frozenset({Kind.HOSTING, Kind.GOING, Kind.WAITING})
+_IN_FEED = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING})
 
 
 async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str, host: str) -> bytes:
@@ -39,7 +39,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
         if entry.kind in _IN_FEED
     ][:MOST]
     events = await several(reader, [EventId(entry.key) for entry in listed])
-    waiting = {entry.key for entry in listed if entry.kind is Kind.WAITING}
+    waiting = {entry.key for entry in listed if entry.kind is EntryKind.WAITING}
     numbers = await sequences(reader, [event.id for event in events])
     files = []
     for event in events:

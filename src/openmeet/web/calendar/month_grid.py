@@ -18,7 +18,7 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 
 
 @dataclass(frozen=True, slots=True)
-class Day(Generic[T]):
+class GridDay(Generic[T]):
     """``is_other``: of the month before or after."""
 
     iso: str
@@ -40,7 +40,7 @@ class Month(Generic[T]):
     name: str
     before: str
     after: str
-    weeks: tuple[tuple[Day[T], ...], ...]
+    weeks: tuple[tuple[GridDay[T], ...], ...]
 
     @property
     def is_bare(self) -> bool:
@@ -79,9 +79,9 @@ def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month
     )
 
 
-def _day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> Day[T]:
+def _day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> GridDay[T]:
     items = tuple(by_day.get(day, ()))
-    return Day(day.isoformat(), day.day, formatting.day(day), day.month != first.month, day == today, items)
+    return GridDay(day.isoformat(), day.day, formatting.day(day), day.month != first.month, day == today, items)
 
 
 def _monday(first: date) -> date:

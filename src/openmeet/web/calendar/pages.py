@@ -14,8 +14,8 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Unav
 from groundwork.http.faults import form_status_of, headers_of
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.entries import all_of
-from openmeet.domain.calendars.fetch import Outgoing, checked_url
-from openmeet.domain.calendars.model import COSTLY, MOST_CALENDARS, CalendarId, FailureReason, Health, Subscribed
+from openmeet.domain.calendars.fetch import CalendarFetcher, checked_url
+from openmeet.domain.calendars.model import COSTLY, MOST_CALENDARS, CalendarId, FailureReason, FeedHealth, Subscribed
 from openmeet.domain.calendars.tasks import refresh
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
@@ -34,10 +34,10 @@ SETTINGS = "/settings/calendars"
 # The address is the secret: no shared cache keeps the file, no search engine its address.
 _PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
 _HEALTH_WORDS = {
-    Health.FILE: "from a file; it does not change by itself",
-    Health.FRESH: "read again every few hours",
-    Health.FAILING: "could not be read the last time; we will try again",
-    Health.GIVEN_UP: "could not be read several times; we no longer try by ourselves",
+    FeedHealth.FILE: "from a file; it does not change by itself",
+    FeedHealth.FRESH: "read again every few hours",
+    FeedHealth.FAILING: "could not be read the last time; we will try again",
+    FeedHealth.GIVEN_UP: "could not be read several times; we no longer try by ourselves",
 }
 _ADVICE = {
     FailureReason.GONE: "The other side has taken it away. Ask whoever runs it for its new address, or choose “Take away”.",
@@ -91,7 +91,7 @@ async def show_calendar(request: Request) -> Response:
         "zone_words": formatting.zone_words(local_of(start, zone), zone),
         "week_days": [(day.words.split(" ")[0], day.words[:3]) for day in seen.days[:7]],
         "has_calendars": bool(calendars),
-        "failing": [one.name for one in calendars if one.health in {Health.FAILING, Health.GIVEN_UP}],
+        "failing": [one.name for one in calendars if one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP}],
     }
     return page(request, "calendar/calendar.html", context)
 
@@ -197,7 +197,7 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
     await refresh(database_of(request), outgoing_of(request), workers_of(request, user_id), address, zone)
 
 
-def outgoing_of(request: Request) -> Outgoing:
+def outgoing_of(request: Request) -> CalendarFetcher:
     """What fetches calendars; Unavailable on a site that was started without."""
     found = services(request).outgoing
     if found is None:
@@ -242,8 +242,8 @@ def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
         "id": one.id,
         "name": one.name,
         "host": one.host,
-        "is_file": one.health is Health.FILE,
-        "is_failing": one.reason is not None or one.health in {Health.FAILING, Health.GIVEN_UP},
+        "is_file": one.health is FeedHealth.FILE,
+        "is_failing": one.reason is not None or one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP},
         "health": _HEALTH_WORDS[one.health],
         "problem": _problem(one),
         "dates": one.dates,
@@ -256,7 +256,7 @@ def _problem(one: Subscribed) -> str:
     """What happened, and what its owner can do."""
     if one.reason is None:
         return one.problem
-    if one.health is Health.FILE:
+    if one.health is FeedHealth.FILE:
         return _FILE_ADVICE
     advice = _ADVICE[one.reason]
     # What is said to somebody who sends a file is not meant for who subscribes to one.

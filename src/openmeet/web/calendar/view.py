@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from groundwork.clock import Instant
-from openmeet.domain.calendars.model import Entry, Itself, Kind
+from openmeet.domain.calendars.model import CalendarEntry, EntryKind, Itself
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of
 
@@ -16,11 +16,11 @@ AGENDA_DAYS = 30
 MOST_DAYS_OF_ONE = 42
 
 WORDS = {
-    Kind.HOSTING: "You host",
-    Kind.GOING: "Going",
-    Kind.WAITING: "Waiting",
-    Kind.INTERESTED: "Interested",
-    Kind.INVITED: "Invited",
+    EntryKind.HOSTING: "You host",
+    EntryKind.GOING: "Going",
+    EntryKind.WAITING: "Waiting",
+    EntryKind.INTERESTED: "Interested",
+    EntryKind.INVITED: "Invited",
 }
 
 
@@ -33,7 +33,7 @@ class View(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CalendarItem:
     """One entry on one day. ``overlaps`` names what is on at the same time."""
 
     title: str
@@ -48,14 +48,14 @@ class Line:
 
 
 @dataclass(slots=True)
-class Day:
+class CalendarDay:
     """One day with its lines."""
 
     on: date
     words: str
     is_today: bool
     is_other_month: bool
-    lines: list[Line] = field(default_factory=list)
+    lines: list[CalendarItem] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -63,21 +63,21 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PeriodView:
     """The page's span of days, its heading, and where before and behind lead."""
 
     view: View
     heading: str
     before: date
     behind: date
-    days: tuple[Day, ...]
+    days: tuple[CalendarDay, ...]
 
     @property
-    def weeks(self) -> list[tuple[Day, ...]]:
+    def weeks(self) -> list[tuple[CalendarDay, ...]]:
         return [self.days[start : start + 7] for start in range(0, len(self.days), 7)]
 
     @property
-    def busy_days(self) -> list[Day]:
+    def busy_days(self) -> list[CalendarDay]:
         """Days of the span itself with something on them."""
         return [day for day in self.days if day.lines and not day.is_other_month]
 
@@ -109,11 +109,11 @@ def window_of(view: View, on: date, zone: str) -> tuple[date, date, Instant, Ins
     return start, end, _midnight(start, zone), _midnight(end, zone)
 
 
-def shown(view: View, on: date, today: date, zone: str, entries: Sequence[Entry]) -> Shown:
+def shown(view: View, on: date, today: date, zone: str, entries: Sequence[CalendarEntry]) -> PeriodView:
     """What the page shows of these entries, which are in order."""
     start, end, _, _ = window_of(view, on, zone)
     days = {
-        day: Day(day, formatting.day(day), day == today, view is View.MONTH and day.month != on.month)
+        day: CalendarDay(day, formatting.day(day), day == today, view is View.MONTH and day.month != on.month)
         for day in (start + timedelta(days=number) for number in range((end - start).days))
     }
     overlaps = _overlaps(entries)
@@ -134,14 +134,14 @@ def shown(view: View, on: date, today: date, zone: str, entries: Sequence[Entry]
             before, behind = start - timedelta(days=AGENDA_DAYS), end
         case _:
             assert_never(view)
-    return Shown(view, heading, before, behind, tuple(days.values()))
+    return PeriodView(view, heading, before, behind, tuple(days.values()))
 
 
 def _midnight(day: date, zone: str) -> Instant:
     return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
-def _days_of(entry: Entry, zone: str) -> list[date]:
+def _days_of(entry: CalendarEntry, zone: str) -> list[date]:
     # A whole day is that day wherever one reads it.
     named = entry.time_zone if entry.is_all_day else zone
     first = local_of(entry.starts_at, named).date()
@@ -149,8 +149,8 @@ def _days_of(entry: Entry, zone: str) -> list[date]:
     return [first + timedelta(days=number) for number in range(min((last - first).days + 1, MOST_DAYS_OF_ONE))]
 
 
-def _line(entry: Entry, day: date, zone: str, overlaps: str) -> Line:
-    return Line(
+def _line(entry: CalendarEntry, day: date, zone: str, overlaps: str) -> CalendarItem:
+    return CalendarItem(
         title=entry.title or "(no title)",
         path=f"/events/{entry.slug}" if entry.slug else "",
         when=_when(entry, day, zone),
@@ -163,7 +163,7 @@ def _line(entry: Entry, day: date, zone: str, overlaps: str) -> Line:
     )
 
 
-def _when(entry: Entry, day: date, zone: str) -> str:
+def _when(entry: CalendarEntry, day: date, zone: str) -> str:
     if entry.is_all_day:
         return "All day"
     starts, ends = local_of(entry.starts_at, zone), local_of(entry.ends_at, zone)
@@ -174,10 +174,10 @@ def _when(entry: Entry, day: date, zone: str) -> str:
     return f"{formatting.clock(starts)}–{formatting.clock(ends)}"
 
 
-def _overlaps(entries: Sequence[Entry]) -> Mapping[str, str]:
+def _overlaps(entries: Sequence[CalendarEntry]) -> Mapping[str, str]:
     """For each busy entry the title of the first other one that it overlaps."""
     found: dict[str, str] = {}
-    open_: list[Entry] = []
+    open_: list[CalendarEntry] = []
     for entry in entries:
         if not entry.is_busy:
             continue

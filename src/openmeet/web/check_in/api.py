@@ -15,7 +15,7 @@ from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.check_in import tickets
 from openmeet.web.events.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
@@ -114,7 +114,7 @@ def _slug(request: Request) -> EventSlug:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         _PATH,
         "checkIn",
@@ -124,7 +124,7 @@ OPERATIONS = (
         CheckInWanted,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         f"{_PATH}/{{attendanceId}}",
         "undoCheckIn",
@@ -133,7 +133,7 @@ OPERATIONS = (
         {200: CheckInShown},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}/ticket",
         "showTicket",

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance import host_decisions, lists, rules
-from openmeet.domain.attendance.lists import Wanted
+from openmeet.domain.attendance.lists import AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.check_in import tickets as actions
 from openmeet.domain.events.disclosure import PrivateDetails
@@ -120,7 +120,7 @@ async def _door(request: Request, typed: Typed, *, code: str = "", status: int =
         event = await host_decisions.hosted(reader, caller, _slug(request))
         counts, now = await actions.counts(reader, event.id), reader.now
         statuses = (*_EXPECTED, *_OTHERS) if q else _EXPECTED
-        rows = await lists.managed(reader, event.id, Wanted(statuses, q), None, _SHOWN)
+        rows = await lists.managed(reader, event.id, AttendeeFilter(statuses, q), None, _SHOWN)
         done = request.query_params.get("done", "")
         holder = ""
         if code:

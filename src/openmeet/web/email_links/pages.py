@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import Attendance, AttendanceStatus, Reply, Through
+from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply, Through
 from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.attendance.registration import of_event as joining_of
 from openmeet.domain.attendance.rules import is_invited
@@ -23,7 +23,7 @@ from openmeet.domain.events.seeing import may_see, private_details_for
 from openmeet.domain.events.time_words import join_from_words
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.notifications import links
-from openmeet.domain.notifications.links import Link, Purpose
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.items import when_words
@@ -36,11 +36,11 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.tenant_routing import database_of
 
 _MEANT = {
-    Reply.GOING: {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED},
-    Reply.INTERESTED: {AttendanceStatus.INTERESTED},
-    Reply.DECLINED: {AttendanceStatus.DECLINED},
+    RsvpReply.GOING: {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED},
+    RsvpReply.INTERESTED: {AttendanceStatus.INTERESTED},
+    RsvpReply.DECLINED: {AttendanceStatus.DECLINED},
 }
-_REPLIES = {Reply.GOING: "Going", Reply.INTERESTED: "Interested", Reply.DECLINED: "Not going"}
+_REPLIES = {RsvpReply.GOING: "Going", RsvpReply.INTERESTED: "Interested", RsvpReply.DECLINED: "Not going"}
 
 # The address is the secret: no cache keeps the page, no search engine its address.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
@@ -68,7 +68,7 @@ async def answer(request: Request) -> Response:
     """Answer as the person whose mail it was; the link is for this event alone. What the host asks beside is asked here, too."""
     typed = await read_form(request)
     try:
-        reply = Reply(typed.get("reply", ""))
+        reply = RsvpReply(typed.get("reply", ""))
     except ValueError:
         raise InvalidInput("reply", "Choose one of: going, interested, declined.") from None
     try:
@@ -104,14 +104,14 @@ async def show_ticket(request: Request) -> Response:
 
 async def show_stop(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        link = await _link(reader, request, Purpose.UNSUBSCRIBE)
+        link = await _link(reader, request, LinkPurpose.UNSUBSCRIBE)
     return _stop_page(request, link, is_stopped=False)
 
 
 async def stop_now(request: Request) -> Response:
     """The one click: what is in the body does not matter, the answer is no redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
-        link = await _link(tx, request, Purpose.UNSUBSCRIBE)
+        link = await _link(tx, request, LinkPurpose.UNSUBSCRIBE)
         await stop(tx, link)
     return _stop_page(request, link, is_stopped=True)
 
@@ -119,15 +119,15 @@ async def stop_now(request: Request) -> Response:
 _INVALID = "It is too old, or it was cut off on its way. Open it from the newest mail, or sign in and find the event under My events."
 
 
-async def _link(reader: Reader, request: Request, purpose: Purpose) -> Link:
+async def _link(reader: Reader, request: Request, purpose: LinkPurpose) -> EmailLink:
     found = await links.find(reader, request.path_params["token"], purpose)
     if found is None:
         raise NotFound(_INVALID, name=INVALID_LINK)
     return found
 
 
-async def _answerable(reader: Reader, request: Request) -> tuple[Link, Event]:
-    link = await _link(reader, request, Purpose.ANSWER)
+async def _answerable(reader: Reader, request: Request) -> tuple[EmailLink, Event]:
+    link = await _link(reader, request, LinkPurpose.ANSWER)
     event = await event_by_id(reader, EventId(link.subject))
     mine = None if event is None else await answer_of(reader, event.id, link.user_id)
     if event is None or event.is_gone or not await may_see(reader, event, link.user_id, is_invited=is_invited(mine)):
@@ -150,7 +150,7 @@ async def _answer_page(
     fields = fields_of(event, joining, mine)
     has_offer = mine is not None and mine.has_offer(reader.now)
     private = await _shown_to(reader, event, user_id, mine)
-    words = _REPLIES | ({Reply.GOING: "Take the place"} if has_offer else {})
+    words = _REPLIES | ({RsvpReply.GOING: "Take the place"} if has_offer else {})
     said = mine.status if mine is not None and not has_offer else None
     context = {
         "event": event,
@@ -173,6 +173,6 @@ async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attenda
     return await private_details_for(reader, event, user_id, is_going=mine is not None and mine.is_seated)
 
 
-def _stop_page(request: Request, link: Link, *, is_stopped: bool) -> Response:
+def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool) -> Response:
     context = {"what": stopped_words(link), "is_stopped": is_stopped}
     return page(request, "emails/stop.html", context, headers=_HEADERS)

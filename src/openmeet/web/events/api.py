@@ -26,14 +26,14 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.vocabulary import AccessFeature, Category
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.search import event_lists, query, search
-from openmeet.domain.search.event_lists import Mine, Position
+from openmeet.domain.search.event_lists import EventCursor, Mine
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserKind
 from openmeet.i18n.formatting import iso
 from openmeet.outbox import publications
-from openmeet.outbox.publications import Standing
+from openmeet.outbox.publications import PublicationStatus
 from openmeet.web.api.etags import etag_of
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.attendance.registration_api import questions_shown
 from openmeet.web.events import links, new_links, view
@@ -41,8 +41,8 @@ from openmeet.web.events.publication_view import event_words
 from openmeet.web.events.schemas import (
     AnswerStatusName,
     CountsShown,
+    EventCoHost,
     EventDetail,
-    HostShown,
     PublicationShown,
     event_fields,
 )
@@ -218,7 +218,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
     run = await seeing.run_among(reader, events, viewer)
     own = [event.id for event in events if event.author_id == viewer]
-    standings = await publications.states(reader, publications.Kind.EVENT, own)
+    standings = await publications.states(reader, publications.PublicationKind.EVENT, own)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
     found = []
     for event in events:
@@ -232,7 +232,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 **event_fields(event, private, services(request).settings.public_url),
                 **surroundings.fields(event),
                 host_name=names[event.author_id],
-                co_hosts=[HostShown(user_id, names[user_id]) for user_id in beside.get(event.id, ())],
+                co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in beside.get(event.id, ())],
                 counts=CountsShown(count.going, count.interested, count.waitlisted, count.unconfirmed),
                 my_status=answer.status.value if answer else None,
                 needs_approval=joinings[event.id].needs_approval,
@@ -243,7 +243,9 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     return found
 
 
-def _publication(event: Event, standing: Standing | None, now: Instant, *, has_agreed: bool) -> PublicationShown | None:
+def _publication(
+    event: Event, standing: PublicationStatus | None, now: Instant, *, has_agreed: bool
+) -> PublicationShown | None:
     if standing is None:
         return None
     their_record = event.record_uri if event.is_record_of_author else None
@@ -255,14 +257,14 @@ def _publication(event: Event, standing: Standing | None, now: Instant, *, has_a
     )
 
 
-def paging(request: Request) -> tuple[Position | None, int]:
+def paging(request: Request) -> tuple[EventCursor | None, int]:
     """Where the page begins and how long it is; InvalidInput names the parameter."""
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     return event_lists.unpack(request.query_params.get("cursor", "")), limit
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events",
         "listEvents",
@@ -288,7 +290,7 @@ OPERATIONS = (
         ),
         needs_session=False,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}",
         "showEvent",
@@ -298,7 +300,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}/attendees",
         "listAttendees",
@@ -312,7 +314,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/my/events",
         "listMyEvents",

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.model import Event, EventId, Origin
+from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupId, GroupVisibility
 from openmeet.domain.series.model import Series
@@ -44,7 +44,7 @@ async def in_a_list(
     reader: Reader, events: Sequence[Event], public_url: str, viewer: UserId | None, *, within: GroupId | None = None
 ) -> dict[EventId, tuple[Badge, ...]]:
     """The badges of each event of a list. Where all were made here, none says so. ``within``: the group whose list it is."""
-    is_mixed = any(event.origin is not Origin.HERE for event in events)
+    is_mixed = any(event.origin is not RecordOrigin.HERE for event in events)
     sources = await _badges_of(reader, [_source_of(event) for event in events], public_url) if is_mixed else []
     in_groups = await _groups_of(reader, events, within)
     found: dict[EventId, tuple[Badge, ...]] = {}
@@ -52,7 +52,7 @@ async def in_a_list(
         badges = [_YOU_HOST] if event.author_id == viewer else []
         if is_mixed:
             # What was made here is by a member.
-            badges += sources[number][:1] if event.origin is Origin.HERE else sources[number]
+            badges += sources[number][:1] if event.origin is RecordOrigin.HERE else sources[number]
         if event.place_in_series is not None:
             badges.append(_SERIES)
         if event.group is not None and event.group.id in in_groups:
@@ -79,7 +79,7 @@ async def of_each_group(reader: Reader, several: Sequence[Group], public_url: st
 
 
 def _source_of(event: Event) -> _Source:
-    return _Source(event.origin is Origin.HERE, event.record_uri, event.author_id)
+    return _Source(event.origin is RecordOrigin.HERE, event.record_uri, event.author_id)
 
 
 async def _badges_of(reader: Reader, sources: Sequence[_Source], public_url: str) -> list[tuple[Badge, ...]]:

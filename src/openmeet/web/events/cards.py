@@ -14,7 +14,7 @@ from openmeet.domain.identities.queries import consent
 from openmeet.domain.users.model import Caller
 from openmeet.outbox import publications
 from openmeet.web.events import badges
-from openmeet.web.events.listing import Day, Further, days
+from openmeet.web.events.listing import FurtherDates, ListedDay, days
 from openmeet.web.events.publication_view import event_words
 from openmeet.web.site.services import services
 
@@ -26,8 +26,8 @@ async def day_cards(
     events: list[Event],
     *,
     with_sync: bool = False,
-    further: Mapping[EventId, Further] = MappingProxyType({}),
-) -> list[Day]:
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
+) -> list[ListedDay]:
     """Cards of these events, in their order. ``with_sync``: of a list of the caller's own events, with how they are synced."""
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
@@ -35,7 +35,7 @@ async def day_cards(
     sync: dict[str, str] = {}
     if with_sync and caller:
         own = [event for event in events if event.author_id == caller.user_id]
-        standings = await publications.states(reader, publications.Kind.EVENT, [event.id for event in own])
+        standings = await publications.states(reader, publications.PublicationKind.EVENT, [event.id for event in own])
         has_agreed = (await consent(reader, caller.user_id)).is_given
         sync = {event.id: event_words(event, standings[event.id], reader.now, has_agreed=has_agreed) for event in own}
     hosted = await seeing.run_among(reader, events, caller.user_id) if with_sync and caller else set()

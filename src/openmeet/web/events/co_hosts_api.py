@@ -11,11 +11,11 @@ from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.permissions import Act, CoHost, CoHostId, CoHostState
+from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.events.co_hosts_pages import asked_of
 from openmeet.web.site.caller import caller_of
@@ -77,7 +77,7 @@ async def list_co_hosts(request: Request) -> Response:
         event = await queries.by_slug(reader, _slug(request))
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
-        await seeing.must_be_allowed(reader, event, caller.user_id, Act.SEE)
+        await seeing.must_be_allowed(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
         found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
         return json_response(CoHostList(await _shown(reader, found), cursor))
@@ -174,7 +174,7 @@ def _slug(request: Request) -> EventSlug:
 _FAILURES = (403, 404)
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}/co-hosts",
         "listCoHosts",
@@ -184,7 +184,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/co-hosts",
         "inviteCoHost",
@@ -194,7 +194,7 @@ OPERATIONS = (
         CoHostWanted,
         failures=(403, 404, 422, 429),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/events/{slug}/co-hosts/{id}",
         "removeCoHost",
@@ -203,7 +203,7 @@ OPERATIONS = (
         {204: None},
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/co-hosts/leave",
         "leaveCoHosts",
@@ -212,7 +212,7 @@ OPERATIONS = (
         {204: None},
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/co-hosts/{id}/offer",
         "offerEvent",
@@ -221,7 +221,7 @@ OPERATIONS = (
         {204: None},
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/owner",
         "takeEventOver",
@@ -230,7 +230,7 @@ OPERATIONS = (
         {204: None},
         failures=(404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/events/{slug}/owner/offer",
         "dropEventOffer",
@@ -239,7 +239,7 @@ OPERATIONS = (
         {204: None},
         failures=(404, 409),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/my/co-hosting",
         "listMyCoHosting",
@@ -248,7 +248,7 @@ OPERATIONS = (
         {200: AskedList},
         parameters=(CURSOR, LIMIT),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/co-hosting/{token}/accept",
         "acceptCoHosting",
@@ -257,7 +257,7 @@ OPERATIONS = (
         {204: None},
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/co-hosting/{token}/decline",
         "declineCoHosting",

@@ -14,7 +14,7 @@ from groundwork.errors import InvalidForm, NotFound, Refused
 from groundwork.signing_key import SigningKey
 from openmeet.domain.events import co_host_queries, co_hosts, ownership, permissions, queries, seeing, time_words
 from openmeet.domain.events.model import Event, EventId, EventSlug
-from openmeet.domain.events.permissions import Act, CoHost, CoHostId, CoHostState, token_of
+from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, EventPermission, token_of
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.blocks import apart
@@ -116,7 +116,7 @@ async def show_invitation(request: Request) -> Response:
         "by": names[one.invited_by],
         "is_signed_in": caller is not None,
         "is_for_series": one.is_for_series,
-        "allowed": [words for act, words in _MAY.items() if permissions.may(permissions.Standing.CO_HOST, act)],
+        "allowed": [words for act, words in _MAY.items() if permissions.may(permissions.EventRole.CO_HOST, act)],
     }
     return page(request, "events/co_hosting.html", context, headers=_HEADERS)
 
@@ -134,10 +134,10 @@ async def answer(request: Request) -> Response:
 
 
 _MAY = {
-    Act.EDIT: "change what it says, where and when it is",
-    Act.CANCEL: "cancel it and bring it back",
-    Act.DECIDE_ANSWERS: "decide about answers",
-    Act.MESSAGE: "write to those who answered",
+    EventPermission.EDIT: "change what it says, where and when it is",
+    EventPermission.CANCEL: "cancel it and bring it back",
+    EventPermission.DECIDE_ANSWERS: "decide about answers",
+    EventPermission.MESSAGE: "write to those who answered",
 }
 
 
@@ -148,7 +148,7 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
         standing = await seeing.standing_of(reader, event, caller.user_id)
-        permissions.must_be_allowed(standing, Act.SEE)
+        permissions.must_be_allowed(standing, EventPermission.SEE)
         found = await co_host_queries.of_event(reader, event.id, list(CoHostState))
         names = await shown_names(reader, [event.author_id, *(one.user_id for one in found if one.user_id is not None)])
         offered = await co_host_queries.offered(reader, event.id)
@@ -159,12 +159,12 @@ async def _list(request: Request, typed: Typed, *, status: int = 200) -> Respons
         "lines": lines,
         "public_url": services(request).settings.public_url,
         "typed": typed,
-        "may_choose": permissions.may(standing, Act.CHOOSE_HOSTS),
+        "may_choose": permissions.may(standing, EventPermission.CHOOSE_HOSTS),
         "is_date": event.place_in_series is not None,
         "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in found),
-        "may_hand_over": permissions.may(standing, Act.HAND_OVER) and event.place_in_series is None,
+        "may_hand_over": permissions.may(standing, EventPermission.HAND_OVER) and event.place_in_series is None,
         "is_offered_to_me": offered is not None and offered.user_id == caller.user_id,
-        "may_leave": permissions.may(standing, Act.LEAVE),
+        "may_leave": permissions.may(standing, EventPermission.LEAVE),
     }
     return page(request, "events/co_hosts.html", context, status=status)
 

@@ -15,7 +15,7 @@ from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.queries import by_id, by_slug
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.new_pages import publish_first
 from openmeet.web.events.schemas import API_FIELDS, EventDetail, EventWanted
@@ -70,7 +70,7 @@ def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> D
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events",
         "createEvent",

@@ -22,7 +22,7 @@ from openmeet.domain.events.queries import by_id, by_slug
 from openmeet.domain.events.submissions import beside, unpack, values_of_event
 from openmeet.domain.series.model import Timing
 from openmeet.web.api.etags import IF_MATCH, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events.create_api import in_api_names, publish_afterwards
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail
@@ -32,7 +32,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-class Publication(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class PublishTime(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """When: at once without ``publishAt``, else at that instant, by the clock."""
 
     publish_at: str | None = None
@@ -51,7 +51,7 @@ class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 async def publish(request: Request) -> Response:
     caller = caller_of(request)
-    at = _instant((await read_json(request, Publication)).publish_at)
+    at = _instant((await read_json(request, PublishTime)).publish_at)
     checked = await _timing_kept(request)
     async with database_of(request).transaction() as tx:
         before = await _visible(tx, request)
@@ -144,19 +144,19 @@ async def _visible(tx: Reader, request: Request) -> Event:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/publish",
         "publishEvent",
         "Publish a draft, now or by the clock; one that comes again becomes a series, and the answer is its first date",
         publish,
         {200: EventDetail},
-        Publication,
+        PublishTime,
         (IF_MATCH,),
         failures=(403, 404, 412, 422),
         afterwards=publish_afterwards,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/unpublish",
         "unpublishEvent",
@@ -167,7 +167,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(403, 404, 412, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/duplicate",
         "duplicateEvent",

@@ -11,7 +11,7 @@ from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.web.api.etags import IF_MATCH, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.attendance.forms import CONFIRM, must_be_confirmed
 from openmeet.web.events.create_api import checked
 from openmeet.web.events.detail import to_host
@@ -88,7 +88,7 @@ def _slug(request: Request) -> EventSlug:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/events/{slug}",
         "saveEvent",
@@ -99,7 +99,7 @@ OPERATIONS = (
         (IF_MATCH, CONFIRM),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/cancel",
         "cancelEvent",
@@ -110,7 +110,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/reinstate",
         "reinstateEvent",
@@ -121,7 +121,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/events/{slug}",
         "deleteEvent",

@@ -13,9 +13,9 @@ from openmeet.domain.attendance.event_hosting import unpublish
 from openmeet.domain.attendance.notify import CONCERNED, people_to_tell
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import rules, seeing
-from openmeet.domain.events.deleted_records import Decision
+from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Event, EventSlug, Visibility
-from openmeet.domain.events.permissions import Act
+from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.submissions import submission_of, values_of, values_of_event
 from openmeet.i18n import formatting
@@ -97,7 +97,7 @@ async def save(request: Request) -> Response:
 
 
 async def show_cancel(request: Request) -> Response:
-    event, told = await _own(request, Act.CANCEL)
+    event, told = await _own(request, EventPermission.CANCEL)
     return page(
         request,
         "events/cancel.html",
@@ -106,7 +106,7 @@ async def show_cancel(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    event, told = await _own(request, Act.CANCEL)
+    event, told = await _own(request, EventPermission.CANCEL)
     typed = await read_form(request)
     try:
         reason = rules.check_reason(typed.get("reason", ""))
@@ -126,7 +126,7 @@ async def reinstate(request: Request) -> Response:
 
 
 async def show_delete(request: Request) -> Response:
-    event, told = await _own(request, Act.DELETE)
+    event, told = await _own(request, EventPermission.DELETE)
     return page(request, "events/delete.html", {"event": event, "told": told, "typed": EMPTY})
 
 
@@ -152,16 +152,16 @@ async def confirm(request: Request) -> Response:
 
 async def publish_again(request: Request) -> Response:
     """The one button of a promise that waits: try now, and say what came of it."""
-    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     if event.is_draft:
         raise Refused("A draft is published from its form.", name="Draft")
     async with database_of(request).transaction() as tx:
         event = await events.agree_to_record(tx, caller_of(request), event.slug)
-        await publications.try_again(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+        await publications.try_again(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     is_published = await publish_first(request, event)
     async with database_of(request).transaction() as tx:
-        standing = (await publications.states(tx, publications.Kind.EVENT, [event.id]))[event.id]
-        if standing.state is publications.State.WITHHELD:
+        standing = (await publications.states(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
+        if standing.state is publications.PublicationState.WITHHELD:
             # It owes no record after all (consent taken back, for one): then nothing holds it.
             await events.release(tx, event.id)
             return go(f"/events/{event.slug}", said="event_here_only")
@@ -170,9 +170,9 @@ async def publish_again(request: Request) -> Response:
 
 async def take_back(request: Request) -> Response:
     """The event stays here as it is; its record is deleted, and stays so until the host wants it back."""
-    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await publication_moves.recall(tx, kind=publications.Kind.EVENT, subject_id=event.id)
+        await publication_moves.recall(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", said="taken_back")
 
 
@@ -180,11 +180,11 @@ async def decide_record(request: Request) -> Response:
     """Another app deleted the event's record, and its host says what follows; cancelling it has a page of its own."""
     typed = await read_form(request)
     wanted = typed.get("decision", "")
-    if wanted not in set(Decision):
+    if wanted not in set(DeletedRecordChoice):
         raise InvalidInput("decision", "Choose one of the answers on the event’s page.")
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_record(tx, caller_of(request), _slug(request), Decision(wanted))
-    if wanted == Decision.KEEP:
+        event = await event_hosting.decide_record(tx, caller_of(request), _slug(request), DeletedRecordChoice(wanted))
+    if wanted == DeletedRecordChoice.KEEP:
         return go(f"/events/{event.slug}", said="record_kept_here")
     is_published = await publish_first(request, event)
     return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
@@ -192,7 +192,7 @@ async def decide_record(request: Request) -> Response:
 
 async def ask_about_record(request: Request) -> Response:
     """A question of its own: here fewer people see the event; shall its record in the author's repository go, too?"""
-    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
         return go(f"/events/{event.slug}")
     return page(request, "events/delete_record.html", {"event": event})
@@ -200,7 +200,7 @@ async def ask_about_record(request: Request) -> Response:
 
 async def delete_record(request: Request) -> Response:
     """The event stays here, for those who may see it."""
-    event, _ = await _own(request, Act.PUBLISH_RECORD)
+    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await events.let_record_go(tx, caller_of(request), event.slug)
     return go(f"/events/{event.slug}", said="taken_back")
@@ -224,7 +224,7 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-async def _own(request: Request, act: Act = Act.EDIT) -> tuple[Event, int]:
+async def _own(request: Request, act: EventPermission = EventPermission.EDIT) -> tuple[Event, int]:
     """The event that the caller hosts, and how many people a change of it concerns."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:

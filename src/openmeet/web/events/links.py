@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from groundwork.http.json_names import json_name
-from openmeet.domain.events.model import Event, EventId, Origin
+from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group, GroupId
@@ -56,6 +56,6 @@ async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None,
     roles = {} if viewer is None or not group_ids else await groups.roles_in(reader, group_ids, viewer)
     # Whose event somebody is invited to may be a group that is not theirs to see.
     visible = {id_: one for id_, one in all_groups.items() if group_rules.may_see(one, roles.get(id_))}
-    said = [(event.origin is not Origin.NETWORK, event.record_uri) for event in events]
+    said = [(event.origin is not RecordOrigin.NETWORK, event.record_uri) for event in events]
     sources = dict(zip([event.id for event in events], await sources_of(reader, said), strict=True))
     return Surroundings(seen, visible, sources, public_url)

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from markupsafe import Markup
 
-from openmeet.domain.attendance.model import NOBODY, Attendance, AttendanceStatus, Counts
+from openmeet.domain.attendance.model import NOBODY, Attendance, AttendanceStatus, RsvpCounts
 from openmeet.domain.events import time_words
-from openmeet.domain.events.model import Event, EventId, Mode, Status, Venue
+from openmeet.domain.events.model import Event, EventId, EventStatus, Mode, Venue
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 from openmeet.web.events.badges import Badge
@@ -41,16 +41,16 @@ _MINE_PAST_WORDS = {
 }
 
 STATUS_WORDS = {
-    Status.PLANNED: "Not final yet",
-    Status.SCHEDULED: "",
-    Status.RESCHEDULED: "Moved",
-    Status.POSTPONED: "Postponed",
-    Status.CANCELLED: "Cancelled",
+    EventStatus.PLANNED: "Not final yet",
+    EventStatus.SCHEDULED: "",
+    EventStatus.RESCHEDULED: "Moved",
+    EventStatus.POSTPONED: "Postponed",
+    EventStatus.CANCELLED: "Cancelled",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Further:
+class FurtherDates:
     """Where the other dates of a series stand, and how many those are: ``and 11 more dates``."""
 
     path: str
@@ -58,7 +58,7 @@ class Further:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class EventCard:
     """What one line of a list shows. ``asking``: people who wait for the viewer's yes or no. ``further``: the line stands for a series."""
 
     slug: str
@@ -76,7 +76,7 @@ class Card:
     mine: str
     asking: int
     sync: str
-    further: Further | None
+    further: FurtherDates | None
     badges: Sequence[Badge] = ()
 
     @property
@@ -94,12 +94,12 @@ class Card:
 
 
 @dataclass(slots=True)
-class Day:
+class ListedDay:
     """The events of one day."""
 
     key: str
     words: str
-    items: list[Card] = field(default_factory=list)
+    items: list[EventCard] = field(default_factory=list)
 
 
 def tone_of(name: str) -> int:
@@ -136,22 +136,22 @@ def place_words(event: Event) -> str:
 
 def days(
     events: Sequence[Event],
-    counts: Mapping[EventId, Counts],
+    counts: Mapping[EventId, RsvpCounts],
     mine: Mapping[EventId, Attendance],
     sync: Mapping[str, str],
-    further: Mapping[EventId, Further] = MappingProxyType({}),
+    further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
     hosted: Collection[EventId] = (),
     badges: Mapping[EventId, Sequence[Badge]] = MappingProxyType({}),
-) -> list[Day]:
+) -> list[ListedDay]:
     """The events under headings of their days, in the order given. ``further``: of a list that shows series once.
 
     ``hosted``: those whose answers the viewer decides about. ``badges``: of ``badges.in_a_list``.
     """
-    found: list[Day] = []
+    found: list[ListedDay] = []
     for event in events:
         key, words = _heading(event)
         if not found or found[-1].key != key:
-            found.append(Day(key, words))
+            found.append(ListedDay(key, words))
         count = counts.get(event.id, NOBODY)
         asking = count.unconfirmed if event.id in hosted and not event.is_draft else 0
         found[-1].items.append(
@@ -182,18 +182,18 @@ def _heading(event: Event) -> tuple[str, str]:
 
 def _card(
     event: Event,
-    counts: Counts,
+    counts: RsvpCounts,
     mine: Attendance | None,
     asking: int,
     sync: str,
-    further: Further | None,
+    further: FurtherDates | None,
     badges: Sequence[Badge],
-) -> Card:
+) -> EventCard:
     month = day = ""
     if event.starts_at is not None:
         starts = wall_time.local_of(event.starts_at, event.time_zone)
         month, day = formatting.month(starts), str(starts.day)
-    return Card(
+    return EventCard(
         slug=event.slug,
         title=event.title or "Untitled draft",
         time_tag=time_words.tag_of_start(event, time_words.clock_words(event)),

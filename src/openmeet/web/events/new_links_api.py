@@ -12,7 +12,7 @@ from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.series import new_link as series_links
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.web.api.etags import IF_MATCH, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -49,7 +49,7 @@ async def make_for_group(request: Request) -> Response:
 
 _FAILURES = (403, 404, 412, 422)
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/new-link",
         "makeNewEventLink",
@@ -60,7 +60,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/new-link",
         "makeNewSeriesLink",
@@ -71,7 +71,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(*_FAILURES, 410),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/groups/{slug}/new-link",
         "makeNewGroupLink",

@@ -21,18 +21,18 @@ from openmeet.domain.events.publication import is_held_at_first
 from openmeet.domain.events.submissions import more_in, pack, submission_of, unpack, values_of, values_of_event
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
-from openmeet.domain.series.actions import AlreadyMade as SeriesMade
+from openmeet.domain.series.actions import SeriesAlreadyCreated
 from openmeet.domain.sign_in.model import hash_token
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.formatting import ZONES
 from openmeet.network.publishing.deliver import pay_now
-from openmeet.outbox.publications import Kind
+from openmeet.outbox.publications import PublicationKind
 from openmeet.web.events import flash, new_picture
 from openmeet.web.events.forms import LABELS, fold_words
 from openmeet.web.series import conflicts, recurrence_form, recurrence_preview
 from openmeet.web.series import create as series
-from openmeet.web.series.recurrence_form import Asked
+from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.site.asking import Asks, answered
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import Typed, typed_again
@@ -105,7 +105,7 @@ async def create(request: Request) -> Response:
     typed, body = await new_picture.read(request)
     submission = submission_of(typed)
     caller = caller_or_none(request)
-    sent = await new_picture.take(request, caller, typed, body) if caller is not None else new_picture.Sent()
+    sent = await new_picture.take(request, caller, typed, body) if caller is not None else new_picture.SentPicture()
     typed[new_picture.KEPT] = sent.kept
     if typed.get("preview"):
         shown = {**values_of(submission), **typed}
@@ -126,7 +126,7 @@ async def create(request: Request) -> Response:
     if timing is not None:
         try:
             return _forget_draft(await series.make(request, typed, details, timing))
-        except SeriesMade as made:
+        except SeriesAlreadyCreated as made:
             anew = {**typed, "submission": secrets.token_urlsafe(16)}
             problem = _SERIES_MADE_ALREADY.format(f"/series/{quote(made.slug)}")
             return _forget_draft(await new_page(request, Typed(anew, {"": problem}), status=422))
@@ -144,7 +144,7 @@ async def create(request: Request) -> Response:
                 is_held=await is_held_at_first(tx, caller.user_id, details, group),
                 group=group,
             )
-        except actions.AlreadyMade as made:
+        except actions.EventAlreadyCreated as made:
             anew = {**values_of(submission), "submission": secrets.token_urlsafe(16), "group": typed.get("group", "")}
             return await new_page(request, Typed(anew, {"": _MADE_ALREADY.format(made.slug)}), status=422)
         if original is not None:
@@ -157,7 +157,7 @@ async def create(request: Request) -> Response:
     return _forget_draft(go(f"/events/{event.slug}", said=said))
 
 
-def _checked(submission: rules.Submission, sent: new_picture.Sent) -> Details:
+def _checked(submission: rules.Submission, sent: new_picture.SentPicture) -> Details:
     """InvalidForm names what is wrong with the picture beside everything else."""
     try:
         details = rules.check(submission)
@@ -188,7 +188,7 @@ async def publish_first(request: Request, event: Event) -> bool:
     publisher = services(request).publisher
     if publisher is None:
         return False
-    return await pay_now(publisher, Kind.EVENT, event.id, deadline_seconds=_PUBLISH_FIRST_SECONDS)
+    return await pay_now(publisher, PublicationKind.EVENT, event.id, deadline_seconds=_PUBLISH_FIRST_SECONDS)
 
 
 async def _begin_draft(
@@ -259,7 +259,7 @@ async def new_page(
     *,
     was_draft: bool = False,
     status: int = 200,
-    repeats: Asked | None = None,
+    repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
 ) -> Response:
@@ -287,7 +287,7 @@ def form_page(
     was_draft: bool = False,
     status: int = 200,
     series_path: str = "",
-    repeats: Asked | None = None,
+    repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
 ) -> Response:

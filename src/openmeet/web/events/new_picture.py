@@ -25,7 +25,7 @@ LABELS: Final = {"picture": "Picture", "alt": "What is in the picture?"}
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentPicture:
     """``picture`` is None where none was sent, or where ``problems`` say what is wrong with it. ``kept``: what the form carries on."""
 
     picture: Picture | None = None
@@ -47,7 +47,7 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
     return found, body
 
 
-async def take(request: Request, caller: Caller, typed: dict[str, str], body: bytes) -> Sent:
+async def take(request: Request, caller: Caller, typed: dict[str, str], body: bytes) -> SentPicture:
     """Keep what was sent now, or find what was sent with the same form before."""
     key, size = PictureKey(typed.get(KEPT, "")), None
     if body:
@@ -56,9 +56,9 @@ async def take(request: Request, caller: Caller, typed: dict[str, str], body: by
                 database_of(request), store_of(request), workers_of(request, caller.user_id), caller.user_id, body
             )
         except InvalidForm as wrong:
-            return Sent(problems=wrong.problems)
+            return SentPicture(problems=wrong.problems)
         except (TooLarge, TooMany) as refused:
-            return Sent(problems={"picture": refused.why})
+            return SentPicture(problems={"picture": refused.why})
         size = (made.width, made.height)
     elif key:
         async with database_of(request).reader() as reader:
@@ -66,8 +66,12 @@ async def take(request: Request, caller: Caller, typed: dict[str, str], body: by
     words = typed.get("alt", "")
     if size is None:
         gone = key or words.strip()
-        return Sent(problems={"picture": "Choose the picture, or empty the words about it."}) if gone else Sent()
+        return (
+            SentPicture(problems={"picture": "Choose the picture, or empty the words about it."})
+            if gone
+            else SentPicture()
+        )
     try:
-        return Sent(Picture(key, check_alt(words), *size), kept=key)
+        return SentPicture(Picture(key, check_alt(words), *size), kept=key)
     except InvalidForm as wrong:
-        return Sent(problems=wrong.problems, kept=key)
+        return SentPicture(problems=wrong.problems, kept=key)

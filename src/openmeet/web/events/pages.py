@@ -12,14 +12,14 @@ from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.attendance import host_decisions, lists, registration, waitlist
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
-from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, Reply
+from openmeet.domain.attendance.model import SEATED, SHOWN, Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.rules import is_invited
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.model import Event, EventSlug, Visibility
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
-from openmeet.domain.events.trust import Choice
+from openmeet.domain.events.trust import FrontPageChoice
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS, AccessFeature, Category
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
@@ -27,7 +27,7 @@ from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities.model import NOT_ASKED
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
-from openmeet.domain.moderation.model import Standing, State
+from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.search import event_lists, front_page, query, search
 from openmeet.domain.search.event_lists import Mine
@@ -43,7 +43,7 @@ from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publications
 from openmeet.web.events import badges, co_hosts_pages, new_links, structured_data, view
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import Day
+from openmeet.web.events.listing import ListedDay
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import within
 from openmeet.web.events.view_conflicts import meanwhile
@@ -114,12 +114,12 @@ async def show_home(request: Request) -> Response:
     typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
     caller = caller_or_none(request)
     after = event_lists.unpack(request.query_params.get("after", ""))
-    groups: list[list[Day]] = []
+    groups: list[list[ListedDay]] = []
     more = ""
     shown = Typed(typed)
     async with database_of(request).reader() as reader:
         try:
-            wanted: search.Wanted | None = replace(
+            wanted: search.SearchQuery | None = replace(
                 query.wanted_of(typed, caller.user_id if caller else None), once_per_series=True
             )
         except InvalidForm as wrong:
@@ -150,7 +150,7 @@ async def show_home(request: Request) -> Response:
         "is_found": any(groups),
         "more": more,
         "is_search": any(typed.values()),
-        "is_everything": shown_of(request).choice is Choice.EVERYTHING,
+        "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
         "empty": query.empty_of(typed) if wanted is not None and not any(groups) else None,
         "categories": [(one.value, CATEGORY_WORDS[one]) for one in Category],
@@ -262,7 +262,7 @@ async def _event_context(
         counts=counts,
         attendees=attendees,
         names=names,
-        wanted=asked if asked in set(Reply) else "",
+        wanted=asked if asked in set(RsvpReply) else "",
         now=reader.now,
         # Whose event somebody is invited to may be a group that is not theirs to see.
         group=group if group is not None and group_rules.may_see(group, role) else None,
@@ -274,7 +274,7 @@ async def _event_context(
         joining=joining,
         is_hosting=is_hosting,
         is_full=await waitlist.would_wait(reader, event, joining),
-        undo=undo if (undo := request.query_params.get("undo", "")) in set(Reply) else "",
+        undo=undo if (undo := request.query_params.get("undo", "")) in set(RsvpReply) else "",
     )
     public_url = services(request).settings.public_url
     # The viewer's own row is the one answer that is known already.
@@ -320,14 +320,16 @@ async def _suggests_following(reader: Reader, event: Event, mine: Attendance | N
     return await follower_queries.suggests(reader, SeriesId(place.series_id), mine.user_id)
 
 
-async def _kept_back(reader: Reader, event: Event) -> Standing | None:
+async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
     """How it stands with moderators, where they are why nobody else sees it; its host reads that."""
     if not event.is_hidden:
         return None
     place, group = event.place_in_series, event.group
     named = (event.id, place.series_id if place else None, group.id if group else None, event.author_id)
     found = await visibility.of_each(reader, [one for one in named if one is not None])
-    return next((found[one] for one in named if one in found and found[one].state is not State.TRUSTED), None)
+    return next(
+        (found[one] for one in named if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
+    )
 
 
 async def _sync_context(
@@ -340,13 +342,13 @@ async def _sync_context(
     agreement = NOT_ASKED if caller is None else await consent(reader, caller.user_id)
     has_agreed = agreement.is_given
     if caller is not None and caller.user_id == event.author_id:
-        standings = await publications.states(reader, publications.Kind.EVENT, [event.id])
+        standings = await publications.states(reader, publications.PublicationKind.EVENT, [event.id])
         hosts = event_sync(event, standings[event.id], reader.now, has_agreed=has_agreed)
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
         has_public_record = is_narrower and not standings[event.id].is_recalled
     if mine is not None and mine.status is not AttendanceStatus.DECLINED:
-        standings = await publications.states(reader, publications.Kind.RSVP, [mine.id])
+        standings = await publications.states(reader, publications.PublicationKind.RSVP, [mine.id])
         mines = answer_sync(mine, event, standings[mine.id], reader.now, has_agreed=has_agreed)
     return {
         "event_sync": hosts,

@@ -10,7 +10,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail
 from openmeet.web.media.schemas import PictureWanted, check_alt
@@ -54,7 +54,7 @@ async def remove_picture(request: Request) -> Response:
 _FAILURES = (403, 404, 412, 422)
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/events/{slug}/picture",
         "putEventPicture",
@@ -66,7 +66,7 @@ OPERATIONS = (
         failures=_FAILURES,
         is_idempotent=True,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/events/{slug}/picture",
         "removeEventPicture",

@@ -6,20 +6,22 @@ from groundwork.clock import Instant
 from openmeet.domain.attendance.model import Attendance
 from openmeet.domain.attendance.rules import may_answers_be_public
 from openmeet.domain.events.model import Event
-from openmeet.domain.events.publication import Reach, reach
+from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.i18n import formatting
 from openmeet.network.records.rsvp import Silence, told
-from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, ON_THE_NETWORK, Standing, State
+from openmeet.outbox.publications import DELETED_IN_ANOTHER_APP, ON_THE_NETWORK, PublicationState, PublicationStatus
 
 _TONES = {
-    State.PUBLISHED: "good",
-    State.BLOCKED: "warn",
-    State.REFUSED: "warn",
-    State.CONFLICTED: "warn",
+    PublicationState.PUBLISHED: "good",
+    PublicationState.BLOCKED: "warn",
+    PublicationState.REFUSED: "warn",
+    PublicationState.CONFLICTED: "warn",
 }
 
 # What the PDS has, or may have.
-_OUT_THERE = frozenset({State.PUBLISHED, State.RETRYING, State.REFUSED, State.CONFLICTED})
+_OUT_THERE = frozenset(
+    {PublicationState.PUBLISHED, PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Sync:
     must_sign_in: bool
 
 
-def event_words(event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> str:
+def event_words(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> str:
     """The chip of an event in a list. ``has_agreed``: its owner's consent to publishing."""
     if event.record_deleted_at is not None:
         return DELETED_IN_ANOTHER_APP
@@ -45,7 +47,7 @@ def event_words(event: Event, standing: Standing, now: Instant, *, has_agreed: b
     return standing.words(now, is_allowed=has_agreed and _is_public(event), is_by_another_app=event.is_record_of_author)
 
 
-def event_sync(event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
+def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
     """How an event's record stands; what owes nothing is "only here"."""
     is_public, is_by_another_app = _is_public(event), event.is_record_of_author
     found = _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
@@ -57,7 +59,7 @@ def event_sync(event: Event, standing: Standing, now: Instant, *, has_agreed: bo
     return found
 
 
-def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant, *, has_agreed: bool) -> Sync:
+def answer_sync(mine: Attendance, event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
     """How an answer's record stands; one that waits for the host's decision, or for a place, has none yet."""
     has_words = not isinstance(told(mine.status), Silence) or standing.uri is not None
     is_public = may_answers_be_public(event) and has_words
@@ -68,16 +70,18 @@ def answer_sync(mine: Attendance, event: Event, standing: Standing, now: Instant
 _CHANGED_BY_OTHERS = "changed by a co-host: waiting for you to publish it"
 
 
-def _waits_for_its_author(event: Event, standing: Standing, *, has_agreed: bool) -> bool:
+def _waits_for_its_author(event: Event, standing: PublicationStatus, *, has_agreed: bool) -> bool:
     """Whether the repository has, or would have, an older version than the one that a co-host made."""
     return event.awaits_author and has_agreed and _is_public(event) and not standing.is_recalled
 
 
 def _is_public(event: Event) -> bool:
-    return reach(event.own_visibility, event.group, event.record) is not Reach.NOTHING
+    return reach(event.own_visibility, event.group, event.record) is not PublishLevel.NOTHING
 
 
-def _sync_of(standing: Standing, now: Instant, *, has_agreed: bool, is_public: bool, is_by_another_app: bool) -> Sync:
+def _sync_of(
+    standing: PublicationStatus, now: Instant, *, has_agreed: bool, is_public: bool, is_by_another_app: bool
+) -> Sync:
     is_allowed = has_agreed and is_public
     is_wanted = is_allowed and not standing.is_recalled
     is_there = standing.uri is not None
@@ -91,8 +95,11 @@ def _sync_of(standing: Standing, now: Instant, *, has_agreed: bool, is_public: b
         else "plain",
         since=formatting.ago(standing.changed_at, now) if standing.changed_at else "",
         may_ask=not has_agreed and not is_there and not is_by_another_app,
-        may_try=is_wanted and standing.state in {State.RETRYING, State.REFUSED, State.CONFLICTED},
-        may_publish=is_allowed and standing.is_recalled and standing.state in {State.WITHHELD, State.RETRACTED},
+        may_try=is_wanted
+        and standing.state in {PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED},
+        may_publish=is_allowed
+        and standing.is_recalled
+        and standing.state in {PublicationState.WITHHELD, PublicationState.RETRACTED},
         may_take_back=is_wanted and is_there and standing.state in _OUT_THERE,
-        must_sign_in=standing.state is State.BLOCKED and (is_wanted or is_there),
+        must_sign_in=standing.state is PublicationState.BLOCKED and (is_wanted or is_there),
     )

@@ -372,7 +372,7 @@ class PublicationShown(msgspec.Struct, rename="camel"):
     changed_at: str | None
 
 
-class HostShown(msgspec.Struct, rename="camel"):
+class EventCoHost(msgspec.Struct, rename="camel"):
     """Somebody who hosts the event beside its author."""
 
     person_id: str
@@ -386,7 +386,7 @@ class EventDetail(EventShown, kw_only=True, rename="camel"):
     """
 
     host_name: str
-    co_hosts: list[HostShown]
+    co_hosts: list[EventCoHost]
     counts: CountsShown
     my_status: AnswerStatusName | None
     needs_approval: bool

@@ -7,7 +7,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.events.model import Event, Visibility
 from openmeet.domain.series import agenda, visibility
-from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.materialize import with_series
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
@@ -61,18 +61,18 @@ async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within 
     )
 
 
-def _neighbour(series: Series, line: Line) -> Neighbour:
+def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:
     return Neighbour(address_of(series, line), when_words(line))
 
 
-def address_of(series: Series, line: Line) -> str:
+def address_of(series: Series, line: AgendaOccurrence) -> str:
     """Where a date has its page; for a computed one, where it gets one."""
     if line.event is not None:
         return f"/events/{quote(line.event.slug)}"
     return f"/series/{quote(series.slug)}/dates/{line.original_date}"
 
 
-def when_words(line: Line) -> str:
+def when_words(line: AgendaOccurrence) -> str:
     """``Tue 3 March, 18:00``; of a whole day the day alone."""
     starts = local_of(line.details.starts_at, line.details.time_zone)
     day = formatting.short_day(starts)

@@ -10,15 +10,15 @@ import msgspec
 from markupsafe import Markup
 
 from openmeet.domain.events import time_words
-from openmeet.domain.events.model import Event, Mode, Status, Venue, Visibility
+from openmeet.domain.events.model import Event, EventStatus, Mode, Venue, Visibility
 from openmeet.i18n.markdown import summary_of
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
 _STATUS = {
-    Status.CANCELLED: "EventCancelled",
-    Status.POSTPONED: "EventPostponed",
-    Status.RESCHEDULED: "EventRescheduled",
+    EventStatus.CANCELLED: "EventCancelled",
+    EventStatus.POSTPONED: "EventPostponed",
+    EventStatus.RESCHEDULED: "EventRescheduled",
 }
 _MODE = {
     Mode.IN_PERSON: "OfflineEventAttendanceMode",

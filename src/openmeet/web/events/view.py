@@ -7,12 +7,12 @@ from urllib.parse import urlencode, urlsplit
 from groundwork.clock import Instant
 from openmeet.domain.attendance import rules
 from openmeet.domain.attendance.lists import Attendee
-from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, Counts, Reply
-from openmeet.domain.attendance.registration import DEFAULT, Joining, ListAudience
+from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply
+from openmeet.domain.attendance.registration import DEFAULT, ListAudience, RegistrationSettings
 from openmeet.domain.events import permissions, time_words
 from openmeet.domain.events.disclosure import NOTHING_PRIVATE, PrivateDetails
-from openmeet.domain.events.model import Event, Link, Mode, Visibility
-from openmeet.domain.events.permissions import Act, Standing
+from openmeet.domain.events.model import Event, EventLink, Mode, Visibility
+from openmeet.domain.events.permissions import EventPermission, EventRole
 from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.events.vocabulary import ACCESS_WORDS, CATEGORY_WORDS
 from openmeet.domain.groups.model import Group
@@ -38,7 +38,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class TopicLink:
     """What the event is about, and where more of it is found."""
 
     words: str
@@ -57,7 +57,7 @@ class ReplyButton:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class AttendeeView:
     name: str
     initial: str
     tone: int
@@ -68,11 +68,11 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class AttendeeGroupView:
     """People with the same answer."""
 
     words: str
-    people: list[Person]
+    people: list[AttendeeView]
     more: int
     total: int
     can_confirm: bool = False
@@ -93,12 +93,12 @@ _GROUPS = (
 )
 
 _REPLY_OF = {
-    AttendanceStatus.ATTENDING: Reply.GOING,
-    AttendanceStatus.ATTENDED: Reply.GOING,
-    AttendanceStatus.WAITLISTED: Reply.GOING,
-    AttendanceStatus.PENDING: Reply.GOING,
-    AttendanceStatus.INTERESTED: Reply.INTERESTED,
-    AttendanceStatus.DECLINED: Reply.DECLINED,
+    AttendanceStatus.ATTENDING: RsvpReply.GOING,
+    AttendanceStatus.ATTENDED: RsvpReply.GOING,
+    AttendanceStatus.WAITLISTED: RsvpReply.GOING,
+    AttendanceStatus.PENDING: RsvpReply.GOING,
+    AttendanceStatus.INTERESTED: RsvpReply.INTERESTED,
+    AttendanceStatus.DECLINED: RsvpReply.DECLINED,
 }
 
 
@@ -109,7 +109,7 @@ def view_of(
     host: str,
     mine: Attendance | None,
     waiting_before: int,
-    counts: Counts,
+    counts: RsvpCounts,
     attendees: Sequence[Attendee],
     names: Mapping[UserId, str],
     wanted: str,
@@ -117,8 +117,8 @@ def view_of(
     group: Group | None = None,
     private: PrivateDetails = NOTHING_PRIVATE,
     co_hosts: Sequence[str] = (),
-    standing: Standing = Standing.NOBODY,
-    joining: Joining = DEFAULT,
+    standing: EventRole = EventRole.NOBODY,
+    joining: RegistrationSettings = DEFAULT,
     is_hosting: bool = False,
     undo: str = "",
     is_full: bool = False,
@@ -133,18 +133,18 @@ def view_of(
     # Who is invited, or whom the host let in before, takes a place without being asked about again.
     is_let_in = mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     asks_host = can_answer and joining.needs_approval and not is_hosting and not is_let_in
-    says_yes = mine is not None and _REPLY_OF.get(mine.status) is Reply.GOING
+    says_yes = mine is not None and _REPLY_OF.get(mine.status) is RsvpReply.GOING
     sees_list = is_hosting or sees_who_comes(joining, is_going=mine is not None and mine.is_seated)
     return {
         "event": event,
         "host": host,
         "is_host": is_host,
         "co_hosts": co_hosts,
-        "is_co_host": standing is Standing.CO_HOST,
-        "can_edit": permissions.may(standing, Act.EDIT) and not event.is_read_only,
-        "is_former": standing is Standing.FORMER,
-        "can_cancel": permissions.may(standing, Act.CANCEL) and not event.is_read_only,
-        "can_delete": permissions.may(standing, Act.DELETE) and not event.is_read_only,
+        "is_co_host": standing is EventRole.CO_HOST,
+        "can_edit": permissions.may(standing, EventPermission.EDIT) and not event.is_read_only,
+        "is_former": standing is EventRole.FORMER,
+        "can_cancel": permissions.may(standing, EventPermission.CANCEL) and not event.is_read_only,
+        "can_delete": permissions.may(standing, EventPermission.DELETE) and not event.is_read_only,
         "group": group,
         "publish_at_words": _publish_at_words(event),
         "summary": f"{time_words.start_words(event)} · {place_words(event)}. {summary_of(event.description)}".strip(),
@@ -217,16 +217,16 @@ def about_of(event: Event) -> dict[str, object]:
         "price": event.tickets.price,
         "ticket_url": event.tickets.url if is_web_address(event.tickets.url) else "",
         "categories": [
-            Topic(CATEGORY_WORDS[one], "/?" + urlencode({"category": one.value})) for one in event.categories
+            TopicLink(CATEGORY_WORDS[one], "/?" + urlencode({"category": one.value})) for one in event.categories
         ],
-        "tags": [Topic(one, "/?" + urlencode({"tag": one})) for one in event.tags],
+        "tags": [TopicLink(one, "/?" + urlencode({"tag": one})) for one in event.tags],
         "languages": [languages.name_of(code) for code in event.languages],
         "access": [ACCESS_WORDS[one] for one in event.accessibility.features],
         "access_note": event.accessibility.note,
     }
 
 
-def _shown(link: Link) -> ShownLink:
+def _shown(link: EventLink) -> ShownLink:
     # `at:` addresses mean nothing to a browser; anything but http and https is shown as text.
     return ShownLink(link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and is_web_address(link.uri))
 
@@ -249,7 +249,7 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
     return found
 
 
-def sees_who_comes(joining: Joining, *, is_going: bool) -> bool:
+def sees_who_comes(joining: RegistrationSettings, *, is_going: bool) -> bool:
     """Whether the names of those who come are shown to somebody who does not host the event."""
     match joining.list_audience:
         case ListAudience.EVERYONE:
@@ -260,7 +260,7 @@ def sees_who_comes(joining: Joining, *, is_going: bool) -> bool:
             return False
 
 
-def _closes(event: Event, joining: Joining, now: Instant) -> str:
+def _closes(event: Event, joining: RegistrationSettings, now: Instant) -> str:
     """Until when answers are taken, in words; empty where there is no deadline of its own."""
     at = rules.registration_closes_at(event, joining)
     if at is None or event.is_over(now):
@@ -277,7 +277,9 @@ def _mine_words(event: Event, mine: Attendance | None, now: Instant) -> str:
     return "A place is held for you" if mine.has_offer(now) else mine_words(mine.status, is_past=False)
 
 
-def _mine_hint(event: Event, joining: Joining, mine: Attendance | None, waiting_before: int, now: Instant) -> str:
+def _mine_hint(
+    event: Event, joining: RegistrationSettings, mine: Attendance | None, waiting_before: int, now: Instant
+) -> str:
     if mine is None or event.is_cancelled or event.is_over(now):
         return ""
     if mine.status is AttendanceStatus.WAITLISTED:
@@ -308,14 +310,14 @@ def _replies(
         going = "On the waitlist"
     elif mine is not None and mine.status is AttendanceStatus.PENDING:
         going = "Asked to join"
-    elif asks_host and said is not Reply.GOING:
+    elif asks_host and said is not RsvpReply.GOING:
         going = "Ask to join"
-    elif is_full and said is not Reply.GOING:
+    elif is_full and said is not RsvpReply.GOING:
         going = f"Join waitlist, {waiting} before you" if waiting else "Join waitlist"
-    buttons = ((Reply.GOING, going), (Reply.INTERESTED, "Interested"), (Reply.DECLINED, "Not going"))
+    buttons = ((RsvpReply.GOING, going), (RsvpReply.INTERESTED, "Interested"), (RsvpReply.DECLINED, "Not going"))
     if mine is not None and mine.offered_until is not None:
         said = None
-    main = said.value if said else wanted or Reply.GOING.value
+    main = said.value if said else wanted or RsvpReply.GOING.value
     return [
         ReplyButton(
             value=reply.value,
@@ -329,8 +331,13 @@ def _replies(
 
 
 def _people(
-    attendees: Sequence[Attendee], names: Mapping[UserId, str], counts: Counts, viewer: UserId | None, *, is_host: bool
-) -> list[People]:
+    attendees: Sequence[Attendee],
+    names: Mapping[UserId, str],
+    counts: RsvpCounts,
+    viewer: UserId | None,
+    *,
+    is_host: bool,
+) -> list[AttendeeGroupView]:
     totals = (counts.going, counts.interested, counts.waitlisted, counts.unconfirmed)
     found = []
     for (words, statuses), total in zip(_GROUPS, totals, strict=True):
@@ -338,13 +345,13 @@ def _people(
         more = max(0, total - sum(1 + person.guests for person in people))
         if people or more:
             is_pending = AttendanceStatus.PENDING in statuses
-            found.append(People(words, people, more, total, can_confirm=is_host and is_pending))
+            found.append(AttendeeGroupView(words, people, more, total, can_confirm=is_host and is_pending))
     return found
 
 
-def _person(one: Attendee, name: str, viewer: UserId | None) -> Person:
+def _person(one: Attendee, name: str, viewer: UserId | None) -> AttendeeView:
     initial = next((char for char in name if char.isalnum()), "·").upper()
-    return Person(
+    return AttendeeView(
         name,
         initial,
         tone_of(one.user_id),

@@ -6,7 +6,7 @@ from datetime import date
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.calendars.entries import conflicts
-from openmeet.domain.calendars.model import Entry, Itself, Span
+from openmeet.domain.calendars.model import CalendarEntry, Itself, Span
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
@@ -40,7 +40,7 @@ async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list
     ]
 
 
-def _when(entry: Entry, zone: str, day: date) -> str:
+def _when(entry: CalendarEntry, zone: str, day: date) -> str:
     """The clock alone on the day of the event, the days too where they are others."""
     if entry.is_all_day:
         return "all day"

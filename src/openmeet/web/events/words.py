@@ -12,7 +12,7 @@ from openmeet.domain.series.model import Series, SeriesId, SeriesStatus
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.recurrence import expansion
-from openmeet.web.events.listing import Further
+from openmeet.web.events.listing import FurtherDates
 
 
 def must_be_here(event: Event, *, concerns: bool = False) -> None:
@@ -35,7 +35,7 @@ def why_gone(event: Event) -> str:
     )
 
 
-async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, Further]:
+async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:
     """Of dates whose series has others that are coming."""
     place = {event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series}
     series = await queries.by_ids(reader, list(dict.fromkeys(place.values())))
@@ -47,7 +47,7 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
             continue
         words = _words(numbers.get(event_id, 0), goes_on=_goes_on(one))
         if words:
-            found[event_id] = Further(f"/series/{quote(one.slug)}", words)
+            found[event_id] = FurtherDates(f"/series/{quote(one.slug)}", words)
     return found
 
 

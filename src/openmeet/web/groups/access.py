@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.groups import actions, queries, rules
-from openmeet.domain.groups.model import INSIDE, Group, GroupSlug, Role
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole, GroupSlug
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_or_none
 
@@ -25,12 +25,12 @@ class Tab:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class GroupAccess:
     """A group, how the viewer stands in it, and how many people stand how."""
 
     group: Group
-    role: Role | None
-    counts: Mapping[Role, int]
+    role: GroupRole | None
+    counts: Mapping[GroupRole, int]
     viewer: UserId | None
 
     @property
@@ -44,29 +44,29 @@ class Seen:
     @property
     def member(self) -> UserId | None:
         """The viewer, where they are in the group."""
-        return self.viewer if self.may(Action.VIEW) else None
+        return self.viewer if self.may(GroupPermission.VIEW) else None
 
-    def may(self, action: Action) -> bool:
+    def may(self, action: GroupPermission) -> bool:
         return rules.may(self.role, action)
 
     @property
     def tabs(self) -> list[Tab]:
         """The pages of the group that the viewer may open."""
         found = [Tab(self.path, "Group"), Tab(f"{self.path}/events", "Events")]
-        if self.may(Action.SEE_MEMBERS):
+        if self.may(GroupPermission.SEE_MEMBERS):
             found.append(Tab(f"{self.path}/members", "Members"))
-        if self.viewer is not None and (self.group.is_read_only or self.may(Action.SEE_MEMBERS)):
+        if self.viewer is not None and (self.group.is_read_only or self.may(GroupPermission.SEE_MEMBERS)):
             found.append(Tab(f"{self.path}/network", "Network"))
-        if self.may(Action.APPROVE):
-            found.append(Tab(f"{self.path}/requests", "Requests", self.counts.get(Role.PENDING, 0)))
-        if self.may(Action.INVITE):
+        if self.may(GroupPermission.APPROVE):
+            found.append(Tab(f"{self.path}/requests", "Requests", self.counts.get(GroupRole.PENDING, 0)))
+        if self.may(GroupPermission.INVITE):
             found.append(Tab(f"{self.path}/invitations", "Invite"))
-        if self.may(Action.EDIT_GROUP):
+        if self.may(GroupPermission.EDIT_GROUP):
             found.append(Tab(f"{self.path}/settings", "Settings"))
         return found
 
 
-async def see(reader: Reader, request: Request, action: Action | None = None) -> Seen:
+async def see(reader: Reader, request: Request, action: GroupPermission | None = None) -> GroupAccess:
     """The group in the path, for who may see it and do this in it. Raises NotFound, Forbidden."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
@@ -74,7 +74,7 @@ async def see(reader: Reader, request: Request, action: Action | None = None) ->
     role = mine.role if mine else None
     if action is not None:
         rules.must_be_allowed(role, action)
-    return Seen(group, role, await queries.counts(reader, group.id), viewer)
+    return GroupAccess(group, role, await queries.counts(reader, group.id), viewer)
 
 
 async def see_as_stranger(reader: Reader, request: Request) -> Group:
@@ -103,7 +103,7 @@ def elsewhere(request: Request, group: Group) -> Response | None:
     return RedirectResponse(f"/groups/{quote(group.slug)}{rest}{query}", 301)
 
 
-def context_of(seen: Seen, here: str) -> dict[str, object]:
+def context_of(seen: GroupAccess, here: str) -> dict[str, object]:
     """What the frame of a group's pages shows. ``here``: the path of the tab that is open."""
     return {
         "group": seen.group,

@@ -7,11 +7,11 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, announcements, invitation_queries, rules
 from openmeet.domain.groups.model import Announcement, AnnouncementId
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search.group_events import followed_in_group
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.events.api import EventList, events_page, paging
 from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
 from openmeet.web.groups.schemas import MembershipShown, membership_shown
@@ -82,7 +82,7 @@ class AddressShown(msgspec.Struct, rename="camel"):
     slug: str
 
 
-class LogLine(msgspec.Struct, rename="camel"):
+class GroupLogLine(msgspec.Struct, rename="camel"):
     """One thing that was done. ``note``: what it was about where that is no person."""
 
     id: str
@@ -100,7 +100,7 @@ class LogLine(msgspec.Struct, rename="camel"):
 class LogPage(msgspec.Struct, rename="camel"):
     """The newest first; ``cursor`` is null on the last page."""
 
-    lines: list[LogLine]
+    lines: list[GroupLogLine]
     cursor: str | None
 
 
@@ -109,7 +109,7 @@ async def list_announcements(request: Request) -> Response:
     limit, cursor = limit_of(request), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+        rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
         found = await announcements.newest(
             reader, group.id, limit=limit + 1, before=AnnouncementId(cursor) if cursor else None
         )
@@ -195,11 +195,11 @@ async def show_log(request: Request) -> Response:
     limit, cursor = limit_of(request), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, Action.SEE_LOG)
+        rules.must_be_allowed(mine.role if mine else None, GroupPermission.SEE_LOG)
         found = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
         names = await shown_names(reader, [user_id for one in found for user_id in (one.user_id, one.acted_by)])
     lines = [
-        LogLine(
+        GroupLogLine(
             one.id,
             one.act.value,
             one.user_id,
@@ -233,7 +233,7 @@ _SAID = f"{_GROUP}/announcements"
 _DIDS = f"{_GROUP}/follows"
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         _SAID,
         "listAnnouncements",
@@ -243,7 +243,7 @@ OPERATIONS = (
         parameters=(_CURSOR, _LIMIT),
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         _SAID,
         "announce",
@@ -253,7 +253,7 @@ OPERATIONS = (
         AnnouncementWanted,
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         _SAID + "/{announcement}",
         "removeAnnouncement",
@@ -262,7 +262,7 @@ OPERATIONS = (
         {204: None},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         _DIDS,
         "listFollowedDids",
@@ -272,7 +272,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         _DIDS,
         "followDid",
@@ -282,7 +282,7 @@ OPERATIONS = (
         DidWanted,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         _DIDS + "/{did}",
         "unfollowDid",
@@ -291,7 +291,7 @@ OPERATIONS = (
         {204: None},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         f"{_GROUP}/followed-events",
         "listFollowedEvents",
@@ -302,7 +302,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         f"{_GROUP}/following",
         "followGroup",
@@ -312,7 +312,7 @@ OPERATIONS = (
         Switch,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         f"{_GROUP}/following",
         "unfollowGroup",
@@ -321,7 +321,7 @@ OPERATIONS = (
         {204: None},
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         f"{_GROUP}/membership/notifications",
         "switchGroupNotifications",
@@ -331,7 +331,7 @@ OPERATIONS = (
         Switch,
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         f"{_GROUP}/log",
         "showGroupLog",
@@ -341,7 +341,7 @@ OPERATIONS = (
         parameters=(_CURSOR, _LIMIT),
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         f"{_GROUP}/address",
         "chooseGroupAddress",

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, TooMany, kind_of
 from openmeet.domain.groups import actions, announcements
 from openmeet.domain.groups.invitation_queries import BY_CLOCK, IN_ANOTHER_APP
-from openmeet.domain.groups.model import MAX_KEY, Act, AnnouncementId, Group, Logged, Role
+from openmeet.domain.groups.model import MAX_KEY, AnnouncementId, Group, GroupLogAction, GroupRole, Logged
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
@@ -25,33 +25,33 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _BY_SELF = {
-    Act.CREATED: "made the group",
-    Act.JOINED: "joined",
-    Act.ASKED: "asked to get in",
-    Act.ACCEPTED: "accepted an invitation",
-    Act.LEFT: "left",
-    Act.EDITED: "changed the settings",
-    Act.LINK_MADE: "made a link that lets people in",
-    Act.INVITATION_REVOKED: "took back an invitation",
-    Act.ANNOUNCED: "announced something",
-    Act.DELETED: "deleted the group",
-    Act.SUCCESSION_ASKED: "asked to take the group over",
+    GroupLogAction.CREATED: "made the group",
+    GroupLogAction.JOINED: "joined",
+    GroupLogAction.ASKED: "asked to get in",
+    GroupLogAction.ACCEPTED: "accepted an invitation",
+    GroupLogAction.LEFT: "left",
+    GroupLogAction.EDITED: "changed the settings",
+    GroupLogAction.LINK_MADE: "made a link that lets people in",
+    GroupLogAction.INVITATION_REVOKED: "took back an invitation",
+    GroupLogAction.ANNOUNCED: "announced something",
+    GroupLogAction.DELETED: "deleted the group",
+    GroupLogAction.SUCCESSION_ASKED: "asked to take the group over",
 }
 _ABOUT = {
-    Act.APPROVED: "let in {who}",
-    Act.DECLINED: "declined {who}",
-    Act.REMOVED: "removed {who}",
-    Act.BANNED: "banned {who}",
-    Act.UNBANNED: "lifted the ban of {who}",
-    Act.OWNERSHIP_OFFERED: "offered the group to {who}",
-    Act.OFFER_ENDED: "ended the offer to {who}",
-    Act.SUCCESSION_STOPPED: "ended the taking over by {who}",
-    Act.ANNOUNCEMENT_REMOVED: "removed an announcement of {who}",
+    GroupLogAction.APPROVED: "let in {who}",
+    GroupLogAction.DECLINED: "declined {who}",
+    GroupLogAction.REMOVED: "removed {who}",
+    GroupLogAction.BANNED: "banned {who}",
+    GroupLogAction.UNBANNED: "lifted the ban of {who}",
+    GroupLogAction.OWNERSHIP_OFFERED: "offered the group to {who}",
+    GroupLogAction.OFFER_ENDED: "ended the offer to {who}",
+    GroupLogAction.SUCCESSION_STOPPED: "ended the taking over by {who}",
+    GroupLogAction.ANNOUNCEMENT_REMOVED: "removed an announcement of {who}",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class ActivityRow:
     """``what`` follows the name of ``who``."""
 
     when: Markup
@@ -59,11 +59,11 @@ class LogLine:
     what: str
 
 
-def line_of(one: Logged, names: Mapping[UserId, str], group: Group) -> LogLine:
+def line_of(one: Logged, names: Mapping[UserId, str], group: Group) -> ActivityRow:
     at = local_of(one.created_at, group.details.time_zone)
     when = formatting.time_tag(one.created_at, f"{formatting.short_day(at)} {at.year}, {formatting.clock(at)}")
     who = "By itself" if one.note == BY_CLOCK else names[one.acted_by]
-    return LogLine(when, who, _what(one, names))
+    return ActivityRow(when, who, _what(one, names))
 
 
 def _what(one: Logged, names: Mapping[UserId, str]) -> str:
@@ -74,30 +74,35 @@ def _did(one: Logged, names: Mapping[UserId, str]) -> str:
     them = names[one.user_id]
     if one.note == BY_CLOCK:
         return {
-            Act.SUCCESSION_ASKED: f"the time began after which {them} takes over",
-            Act.SUCCESSION_STOPPED: f"{them} does not take over",
+            GroupLogAction.SUCCESSION_ASKED: f"the time began after which {them} takes over",
+            GroupLogAction.SUCCESSION_STOPPED: f"{them} does not take over",
         }.get(one.act, _new_role(one, them))
     match one.act:
-        case Act.ROLE_CHANGED if one.after is not None:
+        case GroupLogAction.ROLE_CHANGED if one.after is not None:
             return f"made {them} {role_words(one.after)}"
-        case Act.HANDED_OVER | Act.TAKEN_OVER | Act.TAKEN_BACK | Act.PASSED_ON:
+        case (
+            GroupLogAction.HANDED_OVER
+            | GroupLogAction.TAKEN_OVER
+            | GroupLogAction.TAKEN_BACK
+            | GroupLogAction.PASSED_ON
+        ):
             return f"passed the group on: {_new_role(one, them)}"
-        case Act.SUCCESSION_ARRANGED:
+        case GroupLogAction.SUCCESSION_ARRANGED:
             return f"arranged that {them} is next" if one.user_id != one.acted_by else "changed who is next"
-        case Act.INVITED:
+        case GroupLogAction.INVITED:
             return f"invited {one.note} by mail"
-        case Act.ADDRESS_CHANGED:
+        case GroupLogAction.ADDRESS_CHANGED:
             return f"chose the address {one.note}"
-        case Act.DID_FOLLOWED:
+        case GroupLogAction.DID_FOLLOWED:
             return f"let the group follow {one.note}"
-        case Act.DID_UNFOLLOWED:
+        case GroupLogAction.DID_UNFOLLOWED:
             return f"let the group no longer follow {one.note}"
         case _:
             return _BY_SELF.get(one.act) or _ABOUT[one.act].format(who=them)
 
 
 def _new_role(one: Logged, them: str) -> str:
-    return f"{them} is {role_words(one.after)}" if one.after is not None and one.after in set(Role) else them
+    return f"{them} is {role_words(one.after)}" if one.after is not None and one.after in set(GroupRole) else them
 
 
 def routes() -> list[Route]:

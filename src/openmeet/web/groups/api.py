@@ -10,16 +10,16 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, keeping, read_json
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, membership_queries, queries, rules
-from openmeet.domain.groups.membership_queries import Listed
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug, Role
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.membership_queries import ListedGroup
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, GroupSlug
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.search import query
 from openmeet.domain.search.group_events import coming_in_group, effect_of_deleting
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.external_identity import sources_of
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.events import new_links
 from openmeet.web.events.api import EventList, SourceName, events_page, paging
 from openmeet.web.groups import forms
@@ -79,7 +79,7 @@ async def create(request: Request) -> Response:
     details = forms.check((await read_json(request, GroupWanted)).submission())
     async with database_of(request).transaction() as tx:
         group = await actions.create(tx, caller, details)
-        shown = await _shown(tx, request, group, Role.OWNER)
+        shown = await _shown(tx, request, group, GroupRole.OWNER)
     return json_response(shown, 201, {**etag_of(group.revision), "location": f"/api/groups/{quote(group.slug)}"})
 
 
@@ -129,12 +129,12 @@ async def plan_deletion(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         group, _ = await actions.lock_for(
-            tx, caller, slug_of(request), Action.DELETE, expected_revision=expected_revision(request)
+            tx, caller, slug_of(request), GroupPermission.DELETE, expected_revision=expected_revision(request)
         )
         counts = await queries.counts(tx, group.id)
         events, inner = await effect_of_deleting(tx, group.id)
     members = sum(number for role, number in counts.items() if role in INSIDE) - 1
-    shown = GroupDeletionPlanned(events, inner, members, counts.get(Role.PENDING, 0), group.revision)
+    shown = GroupDeletionPlanned(events, inner, members, counts.get(GroupRole.PENDING, 0), group.revision)
     return json_response(shown, headers=etag_of(group.revision))
 
 
@@ -143,7 +143,7 @@ async def list_events(request: Request) -> Response:
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
-        is_member = rules.may(mine.role if mine else None, Action.VIEW)
+        is_member = rules.may(mine.role if mine else None, GroupPermission.VIEW)
         member = caller.user_id if caller and is_member else None
         found = await coming_in_group(reader, group.id, after, limit + 1, member=member)
         return json_response(await events_page(reader, request, found, limit))
@@ -186,7 +186,7 @@ async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
     return queries.search_text(last.details), last.id
 
 
-async def _list(reader: Reader, request: Request, found: list[Listed], limit: int) -> GroupList:
+async def _list(reader: Reader, request: Request, found: list[ListedGroup], limit: int) -> GroupList:
     url = services(request).settings.public_url
     page = found[:limit]
     sources = await sources_of(reader, [(not one.group.is_read_only, one.group.network.record_uri) for one in page])
@@ -196,7 +196,7 @@ async def _list(reader: Reader, request: Request, found: list[Listed], limit: in
     return GroupList(shown, found[limit - 1].group.id if len(found) > limit else None)
 
 
-async def _shown(reader: Reader, request: Request, group: Group, role: Role | None) -> GroupShown:
+async def _shown(reader: Reader, request: Request, group: Group, role: GroupRole | None) -> GroupShown:
     counts = await queries.counts(reader, group.id)
     members = sum(counts.get(one, 0) for one in INSIDE)
     (source,) = await sources_of(reader, [(not group.is_read_only, group.network.record_uri)])
@@ -210,7 +210,7 @@ async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserI
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/groups",
         "listGroups",
@@ -229,7 +229,7 @@ OPERATIONS = (
         ),
         needs_session=False,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/groups",
         "createGroup",
@@ -239,7 +239,7 @@ OPERATIONS = (
         GroupWanted,
         failures=(422,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/groups/{slug}",
         "showGroup",
@@ -249,7 +249,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/groups/{slug}",
         "saveGroup",
@@ -260,7 +260,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(403, 404, 412),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/groups/{slug}/delete/plan",
         "planGroupDeletion",
@@ -272,7 +272,7 @@ OPERATIONS = (
         failures=(403, 404, 412),
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/groups/{slug}",
         "deleteGroup",
@@ -283,7 +283,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(403, 404, 412),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/groups/{slug}/events",
         "listGroupEvents",
@@ -294,7 +294,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/groups/{slug}/membership",
         "joinGroup",
@@ -304,7 +304,7 @@ OPERATIONS = (
         Knock,
         failures=(404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/groups/{slug}/membership",
         "leaveGroup",
@@ -313,7 +313,7 @@ OPERATIONS = (
         {204: None},
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/my/groups",
         "listMyGroups",

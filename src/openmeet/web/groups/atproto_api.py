@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import publication_settings
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.atproto_pages import on_the_network, see_network
 from openmeet.web.site.caller import caller_of
@@ -73,7 +73,7 @@ async def _shown(request: Request) -> GroupNetworkShown:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/groups/{slug}/network",
         "showGroupNetwork",
@@ -82,7 +82,7 @@ OPERATIONS = (
         {200: GroupNetworkShown},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/groups/{slug}/network/name",
         "showMembership",

@@ -11,10 +11,10 @@ from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.outbox.jobs import DebtState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
-from openmeet.domain.groups.model import INSIDE, Membership, Role
+from openmeet.domain.groups.model import INSIDE, GroupRole, Membership
 from openmeet.domain.groups.publication import Share, share_of, speaker_of
 from openmeet.domain.groups.queries import find_member
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.permissions import Feature, permission_for
 from openmeet.domain.users.model import UserId
@@ -22,9 +22,9 @@ from openmeet.feature_flags.flags import Flag, switches
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.repositories.custodial import Keeper, check_handle, suggest_handle
 from openmeet.outbox import publications
-from openmeet.outbox.kinds import Debt
-from openmeet.outbox.publications import Kind, State
-from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form
 from openmeet.web.site.layout import go, page
@@ -38,7 +38,7 @@ class OwnName:
 
     is_public: bool
     can_be_public: bool
-    state: State | None
+    state: PublicationState | None
     words: str
     uri: str | None
     asks: bool
@@ -62,19 +62,19 @@ class OnTheNetwork:
     merged: int
 
 
-async def on_the_network(reader: Reader, seen: Seen) -> OnTheNetwork:
+async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     """For whoever may see the group."""
     group, on = seen.group, await switches(reader)
     speaker = speaker_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)
-    held = (await publications.states(reader, Kind.GROUP, [group.id]))[group.id]
+    held = (await publications.states(reader, PublicationKind.GROUP, [group.id]))[group.id]
     agreed = (await identity_queries.consent(reader, speaker)).is_given
     handle: str | None = None
     problem = ""
     if group.network.account_id is not None:
         kept = await identity_queries.of_user(reader, group.network.account_id)
         handle = kept[0].handle if kept else ""
-        owed = None if kept else await find(reader, Debt.CUSTODIAL_ACCOUNT, group.network.account_id)
+        owed = None if kept else await find(reader, JobKind.CUSTODIAL_ACCOUNT, group.network.account_id)
         problem = (
             (owed.reason.partition(": ")[2] or owed.reason)
             if owed is not None and owed.state is DebtState.GIVEN_UP
@@ -98,9 +98,9 @@ async def on_the_network(reader: Reader, seen: Seen) -> OnTheNetwork:
 
 
 async def _own_name(
-    reader: Reader, seen: Seen, viewer: UserId, mine: Membership | None, share: Share
+    reader: Reader, seen: GroupAccess, viewer: UserId, mine: Membership | None, share: Share
 ) -> OwnName | None:
-    may_ask = seen.group.is_read_only and (mine is None or mine.role is not Role.BANNED)
+    may_ask = seen.group.is_read_only and (mine is None or mine.role is not GroupRole.BANNED)
     if not may_ask and (mine is None or mine.role not in INSIDE):
         return None
     is_public = mine is not None and mine.sync_enabled
@@ -109,7 +109,7 @@ async def _own_name(
     can_be = share is Share.ALL and agreed and Flag.MEMBERSHIPS in await switches(reader)
     if mine is None:
         return OwnName(is_public=False, can_be_public=can_be, state=None, words="", uri=None, asks=asks, did=did)
-    held = (await publications.states(reader, Kind.MEMBERSHIP, [mine.id]))[mine.id]
+    held = (await publications.states(reader, PublicationKind.MEMBERSHIP, [mine.id]))[mine.id]
     return OwnName(
         is_public=is_public,
         can_be_public=can_be,
@@ -176,16 +176,16 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
         if moved is not None and request.method == "GET":
             return moved
         context = context_of(seen, f"{seen.path}/network")
-        context |= {"typed": typed, "net": await on_the_network(reader, seen), "is_owner": seen.role is Role.OWNER}
+        context |= {"typed": typed, "net": await on_the_network(reader, seen), "is_owner": seen.role is GroupRole.OWNER}
     context["can_have_repository"] = services(request).asks_to_publish
     return page(request, "groups/group_network.html", context, status=status)
 
 
-async def see_network(reader: Reader, request: Request) -> Seen:
+async def see_network(reader: Reader, request: Request) -> GroupAccess:
     """The group, for who is in it; of one that is kept elsewhere, for everybody who is signed in. Raises NotFound, Forbidden."""
     caller_of(request)
     seen = await see(reader, request)
-    return seen if seen.group.is_read_only else await see(reader, request, Action.SEE_MEMBERS)
+    return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
 
 
 def _agreed(typed: dict[str, str], keeper: Keeper) -> str:
@@ -198,7 +198,7 @@ def _agreed(typed: dict[str, str], keeper: Keeper) -> str:
 async def _ask_repository(request: Request, keeper: Keeper, typed: Typed, *, status: int = 200) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.TRANSFER)
+        seen = await see(reader, request, GroupPermission.TRANSFER)
         if seen.group.is_read_only:
             raise NotFound("There is no such page.")
         moved = elsewhere(request, seen.group)

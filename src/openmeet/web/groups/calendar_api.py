@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.groups import actions, calendar_feeds, rules
-from openmeet.domain.groups.rules import Action
-from openmeet.web.api.operations import Operation
+from openmeet.domain.groups.rules import GroupPermission
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.access import slug_of
 from openmeet.web.groups.calendar_pages import shown, url_for
 from openmeet.web.site.caller import caller_of
@@ -25,7 +25,7 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, Action.VIEW)
+        rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
         url = await url_for(reader, request, group, caller.user_id)
     return json_response(GroupFeedShown(url or None))
 
@@ -48,7 +48,7 @@ async def close(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/groups/{slug}/calendar-feed",
         "showGroupFeed",
@@ -57,7 +57,7 @@ OPERATIONS = (
         {200: GroupFeedShown},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/groups/{slug}/calendar-feed",
         "renewGroupFeed",
@@ -66,7 +66,7 @@ OPERATIONS = (
         {201: GroupFeedShown},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/groups/{slug}/calendar-feed",
         "closeGroupFeed",

@@ -16,7 +16,7 @@ from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.events.model import Visibility
 from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.model import Group, GroupId
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import blockers_of
 from openmeet.domain.search.group_events import between_in_group, seen_in_group
 from openmeet.domain.series.calendar_uids import sequences
@@ -107,7 +107,7 @@ async def serve(request: Request) -> Response:
             group,
             settings.public_url,
             member=mine.user_id,
-            runs=rules.may(mine.role, Action.EDIT_ANY_EVENT),
+            runs=rules.may(mine.role, GroupPermission.EDIT_ANY_EVENT),
         )
     answer = feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
     answer.headers["x-robots-tag"] = "noindex, nofollow"

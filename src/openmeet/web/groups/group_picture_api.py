@@ -5,11 +5,11 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, pictures, rules
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.api import shown_to, slug_of
 from openmeet.web.groups.schemas import GroupShown
 from openmeet.web.media.schemas import PictureWanted, check_alt
@@ -24,8 +24,8 @@ async def put_picture(request: Request) -> Response:
     db = database_of(request)
     async with db.reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_kept_here(group, Action.EDIT_GROUP)
-        rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
+        rules.must_be_kept_here(group, GroupPermission.EDIT_GROUP)
+        rules.must_be_allowed(mine.role if mine else None, GroupPermission.EDIT_GROUP)
     alt = check_alt(wanted.alt)
     key, made = await media.keep(
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
@@ -53,7 +53,7 @@ async def remove_picture(request: Request) -> Response:
 _FAILURES = (403, 404, 412, 422)
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/groups/{slug}/picture",
         "putGroupPicture",
@@ -65,7 +65,7 @@ OPERATIONS = (
         failures=_FAILURES,
         is_idempotent=True,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/groups/{slug}/picture",
         "removeGroupPicture",

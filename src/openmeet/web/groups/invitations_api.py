@@ -9,10 +9,10 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, invitation_queries, rules
 from openmeet.domain.groups.administration import Mails
 from openmeet.domain.groups.model import INVITATION_DAYS, Invitation, InvitationId
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import MembershipShown, membership_shown
@@ -87,7 +87,7 @@ async def list_invitations(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, Action.INVITE)
+        rules.must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
         found, cursor = page.cut(
             await invitation_queries.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
         )
@@ -111,7 +111,7 @@ async def invite_by_mail(request: Request) -> Response:
     if wanted.is_preview:
         async with database_of(request).reader() as reader:
             group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-            rules.must_be_allowed(mine.role if mine else None, Action.INVITE)
+            rules.must_be_allowed(mine.role if mine else None, GroupPermission.INVITE)
             mails = await administration.check_mails(reader, group, text)
         return json_response(_mails(mails, is_sent=False))
     async with database_of(request).transaction() as tx:
@@ -178,7 +178,7 @@ _DOORS = "/api/groups/{slug}/invitations"
 _DOOR = "/api/group-invitations/{token}"
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         _DOORS,
         "listInvitations",
@@ -188,7 +188,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         _DOORS,
         "inviteByLink",
@@ -198,7 +198,7 @@ OPERATIONS = (
         LinkWanted,
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/groups/{slug}/mail-invitations",
         "inviteByMail",
@@ -208,7 +208,7 @@ OPERATIONS = (
         MailsWanted,
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         _DOORS + "/{invitation}",
         "revokeInvitation",
@@ -217,7 +217,7 @@ OPERATIONS = (
         {204: None},
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         _DOOR,
         "showInvitation",
@@ -227,7 +227,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         _DOOR,
         "acceptInvitation",
@@ -236,7 +236,7 @@ OPERATIONS = (
         {200: MembershipShown},
         failures=(404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         _DOOR,
         "declineInvitation",

@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, InvalidInput, TooMany
 from openmeet.domain.groups import actions, administration, invitation_queries, queries, rules
 from openmeet.domain.groups.administration import Mails
 from openmeet.domain.groups.model import INSIDE, INVITATION_DAYS, MAX_LINK_DAYS, MAX_MAILS_A_DAY, MAX_USES, InvitationId
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.web.events.listing import tone_of
 from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug_of
@@ -126,7 +126,7 @@ async def send_mails(request: Request) -> Response:
     try:
         if typed.get("step") != "send":
             async with database_of(request).reader() as reader:
-                seen = await see(reader, request, Action.INVITE)
+                seen = await see(reader, request, GroupPermission.INVITE)
                 mails = await administration.check_mails(reader, seen.group, text)
             return await _page(request, Typed({**_AT_FIRST, **typed}), preview=mails)
         async with database_of(request).transaction() as tx:
@@ -151,7 +151,7 @@ async def revoke(request: Request) -> Response:
 
 async def _page(request: Request, typed: Typed, *, preview: Mails | None = None, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.INVITE)
+        seen = await see(reader, request, GroupPermission.INVITE)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved

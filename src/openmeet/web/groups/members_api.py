@@ -9,14 +9,14 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, administration, queries, rules
-from openmeet.domain.groups.model import INSIDE, GroupSlug, MemberId, Membership, Role
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.model import INSIDE, GroupRole, GroupSlug, MemberId, Membership
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
 from openmeet.web.groups.schemas import (
     Decision,
@@ -36,21 +36,21 @@ Done = Callable[[Transaction, Caller, GroupSlug, UserId], Awaitable[Membership]]
 async def list_members(request: Request) -> Response:
     caller = caller_of(request)
     asked = request.query_params.get("role", "")
-    if asked and asked not in set(Role):
-        raise InvalidInput("role", "Choose one of: " + ", ".join(Role) + ".")
-    roles = (Role(asked),) if asked else INSIDE
+    if asked and asked not in set(GroupRole):
+        raise InvalidInput("role", "Choose one of: " + ", ".join(GroupRole) + ".")
+    roles = (GroupRole(asked),) if asked else INSIDE
     limit = limit_of(request)
     after = request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
         role = mine.role if mine else None
-        rules.must_be_allowed(role, Action.SEE_MEMBERS)
+        rules.must_be_allowed(role, GroupPermission.SEE_MEMBERS)
         if not set(roles) <= set(INSIDE):
-            rules.must_be_allowed(role, Action.APPROVE)
+            rules.must_be_allowed(role, GroupPermission.APPROVE)
         found = await queries.members(
             reader, group.id, roles, after=MemberId(after) if after else None, limit=limit + 1
         )
-        shown = await _shown(reader, found[:limit], with_answers=rules.may(role, Action.APPROVE))
+        shown = await _shown(reader, found[:limit], with_answers=rules.may(role, GroupPermission.APPROVE))
     return json_response(MemberList(shown, found[limit - 1].id if len(found) > limit else None))
 
 
@@ -68,7 +68,7 @@ async def decide(request: Request) -> Response:
 
 async def change_role(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = Role((await read_json(request, RoleWanted)).role)
+    wanted = GroupRole((await read_json(request, RoleWanted)).role)
     async with database_of(request).transaction() as tx:
         saved = await administration.change_role(tx, caller, slug_of(request), _person(request), wanted)
     return json_response(membership_shown(saved))
@@ -113,7 +113,7 @@ _BAN = "/api/groups/{slug}/bans/{userId}"
 _FAILURES = (403, 404, 422)
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/groups/{slug}/members",
         "listMembers",
@@ -127,7 +127,7 @@ OPERATIONS = (
         ),
         failures=(403, 404),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         _PERSON,
         "changeRole",
@@ -137,7 +137,7 @@ OPERATIONS = (
         RoleWanted,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         _PERSON,
         "removeMember",
@@ -146,7 +146,7 @@ OPERATIONS = (
         {204: None},
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         _BAN,
         "ban",
@@ -155,10 +155,10 @@ OPERATIONS = (
         {204: None},
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "DELETE", _BAN, "unban", "They may come again", _doing(administration.unban), {204: None}, failures=_FAILURES
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/groups/{slug}/decisions",
         "decideRequests",

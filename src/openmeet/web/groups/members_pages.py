@@ -9,11 +9,11 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.domain.groups import actions, administration, queries, rules
-from openmeet.domain.groups.model import INSIDE, MemberId, Membership, Role
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.model import INSIDE, GroupRole, MemberId, Membership
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
-from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.view import PersonShown, day_words, person_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -22,12 +22,12 @@ from openmeet.web.site.tenant_routing import database_of
 
 PAGE_SIZE = 50
 _ASK = "ask-"
-_GRANTED = (Role.ADMIN, Role.MODERATOR, Role.MEMBER)
+_GRANTED = (GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
 _SAID = {"remove": "member_removed", "ban": "member_banned", "lift": "ban_lifted"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MemberRow:
     """One person, and what the viewer may do about them. ``roles`` are (value, words) that may be given."""
 
     person: PersonShown
@@ -52,11 +52,11 @@ async def show_members(request: Request) -> Response:
     is_banned = request.query_params.get("which") == "banned"
     after = request.query_params.get("after", "")
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.BAN if is_banned else Action.SEE_MEMBERS)
+        seen = await see(reader, request, GroupPermission.BAN if is_banned else GroupPermission.SEE_MEMBERS)
         moved = elsewhere(request, seen.group)
         if moved is not None:
             return moved
-        roles = (Role.BANNED,) if is_banned else INSIDE
+        roles = (GroupRole.BANNED,) if is_banned else INSIDE
         found = await queries.members(
             reader, seen.group.id, roles, after=MemberId(after) if after else None, limit=PAGE_SIZE + 1
         )
@@ -69,15 +69,15 @@ async def show_members(request: Request) -> Response:
     context = context_of(seen, f"{seen.path}/members") | {
         "lines": lines,
         "members": seen.members,
-        "banned": seen.counts.get(Role.BANNED, 0),
-        "can_ban": seen.may(Action.BAN),
+        "banned": seen.counts.get(GroupRole.BANNED, 0),
+        "can_ban": seen.may(GroupPermission.BAN),
         "is_banned": is_banned,
         "more": more,
     }
     return page(request, "groups/group_members.html", context)
 
 
-def _line(seen: Seen, one: Membership, person: PersonShown) -> Line:
+def _line(seen: GroupAccess, one: Membership, person: PersonShown) -> MemberRow:
     is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, one.role)
     granted = [
         (role.value, role.value.capitalize())
@@ -86,14 +86,14 @@ def _line(seen: Seen, one: Membership, person: PersonShown) -> Line:
     ]
     is_inside = one.role in INSIDE
     since = one.joined_at if is_inside else one.decided_at
-    return Line(
+    return MemberRow(
         person,
         day_words(since, seen.group) if since is not None else "",
-        one.answer if seen.may(Action.APPROVE) else "",
-        granted if is_below and is_inside and seen.may(Action.CHANGE_ROLE) else [],
-        may_remove=is_below and is_inside and seen.may(Action.REMOVE),
-        may_ban=is_below and is_inside and seen.may(Action.BAN),
-        may_lift=one.role is Role.BANNED and seen.may(Action.BAN),
+        one.answer if seen.may(GroupPermission.APPROVE) else "",
+        granted if is_below and is_inside and seen.may(GroupPermission.CHANGE_ROLE) else [],
+        may_remove=is_below and is_inside and seen.may(GroupPermission.REMOVE),
+        may_ban=is_below and is_inside and seen.may(GroupPermission.BAN),
+        may_lift=one.role is GroupRole.BANNED and seen.may(GroupPermission.BAN),
     )
 
 
@@ -108,9 +108,9 @@ async def decide_about(request: Request) -> Response:
         match act:
             case "role":
                 wanted = typed.get("role", "")
-                if wanted not in set(Role):
+                if wanted not in set(GroupRole):
                     raise InvalidInput("role", "Choose one of the roles in the list.")
-                await administration.change_role(tx, caller, slug, user_id, Role(wanted))
+                await administration.change_role(tx, caller, slug, user_id, GroupRole(wanted))
             case "remove":
                 await administration.remove(tx, caller, slug, user_id)
             case "ban":
@@ -153,11 +153,11 @@ async def decide(request: Request) -> Response:
 
 async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.APPROVE)
+        seen = await see(reader, request, GroupPermission.APPROVE)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        found = await queries.members(reader, seen.group.id, (Role.PENDING,), after=None, limit=PAGE_SIZE)
+        found = await queries.members(reader, seen.group.id, (GroupRole.PENDING,), after=None, limit=PAGE_SIZE)
         names = await shown_names(reader, [one.user_id for one in found])
     asking = [
         {
@@ -171,7 +171,7 @@ async def _requests(request: Request, typed: Typed, *, status: int = 200) -> Res
     context = context_of(seen, f"{seen.path}/requests") | {
         "typed": typed,
         "asking": asking,
-        "waiting": seen.counts.get(Role.PENDING, 0),
+        "waiting": seen.counts.get(GroupRole.PENDING, 0),
         "question": seen.group.details.join_question,
         "policy": seen.group.details.join_policy.value,
     }

@@ -11,10 +11,10 @@ from groundwork.database.transaction import Transaction
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.groups import actions, ownership, rules
 from openmeet.domain.groups.model import Group, GroupSlug
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.api import slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -54,7 +54,7 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.must_be_allowed(mine.role if mine else None, Action.SEE_MEMBERS)
+        rules.must_be_allowed(mine.role if mine else None, GroupPermission.SEE_MEMBERS)
     return json_response(_shown(group, caller.user_id))
 
 
@@ -105,8 +105,10 @@ _FAILURES = (403, 404, 422)
 _ANSWERS = {200: OwnershipShown}
 
 OPERATIONS = (
-    Operation("GET", _PATH, "showOwnership", "Who owns a group, and who is next", show, _ANSWERS, failures=(403, 404)),
-    Operation(
+    ApiOperation(
+        "GET", _PATH, "showOwnership", "Who owns a group, and who is next", show, _ANSWERS, failures=(403, 404)
+    ),
+    ApiOperation(
         "PUT",
         f"{_PATH}/offer",
         "offerGroup",
@@ -116,7 +118,7 @@ OPERATIONS = (
         Heir,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         f"{_PATH}/offer",
         "endOffer",
@@ -125,7 +127,7 @@ OPERATIONS = (
         _ANSWERS,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_PATH}/acceptance",
         "acceptOffer",
@@ -134,7 +136,7 @@ OPERATIONS = (
         _ANSWERS,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         f"{_PATH}/arrangement",
         "arrangeSuccession",
@@ -144,7 +146,7 @@ OPERATIONS = (
         Arrangement,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         f"{_PATH}/succession",
         "askToTakeOver",
@@ -153,7 +155,7 @@ OPERATIONS = (
         _ANSWERS,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         f"{_PATH}/succession",
         "stopSuccession",
@@ -162,7 +164,7 @@ OPERATIONS = (
         _ANSWERS,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_PATH}/takeover",
         "takeOver",
@@ -171,7 +173,7 @@ OPERATIONS = (
         _ANSWERS,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_PATH}/return",
         "takeBack",

@@ -16,13 +16,13 @@ from openmeet.domain.groups.model import (
     SHORTEST_ABSENCE,
     SHORTEST_WAIT,
     Group,
+    GroupRole,
     GroupSlug,
-    Role,
 )
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.activity_pages import line_of
 from openmeet.web.groups.view import passes_on_words
 from openmeet.web.site.caller import caller_of
@@ -89,7 +89,7 @@ async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[st
 
 async def _page(request: Request, typed: Typed, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.SEE_MEMBERS)
+        seen = await see(reader, request, GroupPermission.SEE_MEMBERS)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
@@ -105,7 +105,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
     return page(request, "groups/group_ownership.html", context, status=status)
 
 
-async def _context(reader: Reader, seen: Seen) -> dict[str, object]:
+async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     group, viewer = seen.group, seen.viewer
     asked = group.succession
     others = await membership_queries.longest_inside(reader, group.id, besides=group.owner_id)
@@ -114,7 +114,7 @@ async def _context(reader: Reader, seen: Seen) -> dict[str, object]:
     named += [group.offer.heir_id] if group.offer else []
     named += [group.keeping.backup_admin_id] if group.keeping.backup_admin_id else []
     names = await shown_names(reader, named)
-    is_owner = seen.role is Role.OWNER
+    is_owner = seen.role is GroupRole.OWNER
     is_absent = rules.is_absent(
         await ownership.last_seen(reader, group.owner_id), reader.now, after=group.keeping.absence
     )
@@ -134,7 +134,7 @@ async def _context(reader: Reader, seen: Seen) -> dict[str, object]:
         "passes_on": passes_on_words(group),
         "is_time_over": asked is not None and reader.now - asked.asked_at >= group.keeping.wait,
         "is_absent": is_absent and not is_owner,
-        "may_ask": is_absent and asked is None and not is_owner and is_next and seen.may(Action.TAKE_OVER),
+        "may_ask": is_absent and asked is None and not is_owner and is_next and seen.may(GroupPermission.TAKE_OVER),
         "may_take_back": last is not None and last.user_id == viewer and not is_owner,
         "backup": names[backup] if backup else "",
         "bounds": (SHORTEST_ABSENCE, LONGEST_ABSENCE, SHORTEST_WAIT, LONGEST_WAIT),
@@ -151,7 +151,7 @@ def _days(typed: dict[str, str], name: str) -> int:
 async def show_log(request: Request) -> Response:
     before = request.query_params.get("before", "")
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.SEE_LOG)
+        seen = await see(reader, request, GroupPermission.SEE_LOG)
         moved = elsewhere(request, seen.group)
         if moved is not None:
             return moved

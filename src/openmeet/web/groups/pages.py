@@ -9,8 +9,8 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
 from openmeet.domain.groups import actions, membership_queries, queries
-from openmeet.domain.groups.model import GroupId, Role
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.model import GroupId, GroupRole
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.search import event_lists, group_events, query
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.group_events import between_in_group, past_in_group, shown_in_group
@@ -20,7 +20,7 @@ from openmeet.web.calendar import month_grid
 from openmeet.web.events import feeds, new_links
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view
-from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
 from openmeet.web.groups.calendar_pages import calendar_file, url_for
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -32,7 +32,7 @@ PAGE_SIZE = 30
 MOST_IN_A_MONTH = 500
 MAX_QUERY = 200
 
-_JOINED = {Role.PENDING: "group_asked"}
+_JOINED = {GroupRole.PENDING: "group_asked"}
 
 
 def routes() -> list[Route]:
@@ -123,7 +123,7 @@ async def show_events(request: Request) -> Response:
             return moved
         context = context_of(seen, f"{seen.path}/events") | {
             "view": "month" if is_month else "past" if is_past else "list",
-            "can_make": seen.may(Action.CREATE_EVENT),
+            "can_make": seen.may(GroupPermission.CREATE_EVENT),
             "days": [],
             "more": "",
             "month": None,
@@ -151,7 +151,7 @@ async def show_events(request: Request) -> Response:
     return page(request, "groups/group_events.html", context)
 
 
-async def _month(reader: Reader, request: Request, seen: Seen) -> object:
+async def _month(reader: Reader, request: Request, seen: GroupAccess) -> object:
     today = local_of(reader.now, seen.group.details.time_zone).date()
     first = month_grid.first_of(request.query_params.get("month", ""), today)
     start, end = month_grid.bounds_of(first)
@@ -159,7 +159,7 @@ async def _month(reader: Reader, request: Request, seen: Seen) -> object:
     return month_grid.month_of(first, today, view.entries_of(seen.group, found))
 
 
-def group_feed_is_open(seen: Seen) -> bool:
+def group_feed_is_open(seen: GroupAccess) -> bool:
     """Whether programs that do not sign in may read the group's feeds."""
     return seen.group.details.visibility.value != "private"
 
@@ -175,7 +175,7 @@ async def serve_calendar(request: Request) -> Response:
             seen.group,
             services(request).settings.public_url,
             member=seen.member,
-            runs=seen.may(Action.EDIT_ANY_EVENT),
+            runs=seen.may(GroupPermission.EDIT_ANY_EVENT),
         )
     return feeds.served(
         request,
@@ -235,7 +235,7 @@ async def leave(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group, before = await actions.visible(tx, slug_of(request), caller.user_id)
         await actions.leave(tx, caller, group.slug)
-    was_asking = before is not None and before.role is Role.PENDING
+    was_asking = before is not None and before.role is GroupRole.PENDING
     is_seen = group.details.visibility.value != "private"
     return go(path_of(group) if is_seen else "/groups?which=mine", said="group_unasked" if was_asking else "group_left")
 

@@ -5,8 +5,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from openmeet.domain.groups import pictures, rules
-from openmeet.domain.groups.rules import Action
-from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.domain.groups.rules import GroupPermission
+from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed
@@ -51,15 +51,15 @@ async def remove(request: Request) -> Response:
     return go(path_of(group), said="picture_removed")
 
 
-async def _editable(request: Request) -> Seen:
+async def _editable(request: Request) -> GroupAccess:
     caller_of(request)
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.EDIT_GROUP)
-    rules.must_be_kept_here(seen.group, Action.EDIT_GROUP)
+        seen = await see(reader, request, GroupPermission.EDIT_GROUP)
+    rules.must_be_kept_here(seen.group, GroupPermission.EDIT_GROUP)
     return seen
 
 
-def _form(request: Request, seen: Seen, typed: Typed, *, status: int = 200) -> Response:
+def _form(request: Request, seen: GroupAccess, typed: Typed, *, status: int = 200) -> Response:
     settings = f"{seen.path}/settings"
     theirs = seen.group.network.avatar_cid is not None
     form = form_of(seen.group.picture, seen.path, back=settings, typed=typed, theirs=theirs)

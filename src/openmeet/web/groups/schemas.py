@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from openmeet.domain.groups.model import INSIDE, Group, Membership, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole, Membership
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import RecordSource
 from openmeet.web.groups.forms import ON, TICKS, GroupSubmission
@@ -143,7 +143,9 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     lets_in: bool
 
 
-def group_shown(group: Group, role: Role | None, members: int, public_url: str, source: RecordSource) -> GroupShown:
+def group_shown(
+    group: Group, role: GroupRole | None, members: int, public_url: str, source: RecordSource
+) -> GroupShown:
     """The group as somebody with this standing sees it."""
     details = group.details
     return GroupShown(

@@ -10,8 +10,8 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, PreconditionFailed, Refused
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, administration, invitation_queries
-from openmeet.domain.groups.model import MAX_KEY, GroupVisibility, Role
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.model import MAX_KEY, GroupRole, GroupVisibility
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import by_handle, find, shown_names
 from openmeet.domain.search.group_events import effect_of_deleting
 from openmeet.domain.users.queries import by_id
@@ -19,7 +19,7 @@ from openmeet.i18n import names as countries
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
-from openmeet.web.groups.access import Seen, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
@@ -86,14 +86,14 @@ async def create(request: Request) -> Response:
             group = await actions.create(tx, caller, details, submission_key=key or None)
     except InvalidForm as wrong:
         return _form(request, typed_again({**values_of(submission), "submission": key}, wrong), None, status=400)
-    except actions.AlreadyMade as made:
+    except actions.GroupAlreadyCreated as made:
         again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
         return _form(request, Typed(again, {"": _MADE_ALREADY.format(made.slug)}), None, status=422)
     return go(path_of(group), said="group_created" if group.revision == 1 else "made_before")
 
 
 async def show_settings(request: Request) -> Response:
-    seen = await _seen(request, Action.EDIT_GROUP)
+    seen = await _seen(request, GroupPermission.EDIT_GROUP)
     moved = elsewhere(request, seen.group)
     if moved is not None:
         return moved
@@ -102,7 +102,7 @@ async def show_settings(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    seen = await _seen(request, Action.EDIT_GROUP)
+    seen = await _seen(request, GroupPermission.EDIT_GROUP)
     typed = await read_form(request)
     submission = submission_of(typed)
     revision = typed.get("revision", "")
@@ -116,7 +116,7 @@ async def save(request: Request) -> Response:
     except InvalidForm as wrong:
         return _form(request, typed_again(shown, wrong), seen, status=400)
     except PreconditionFailed:
-        newest = await _seen(request, Action.EDIT_GROUP)
+        newest = await _seen(request, GroupPermission.EDIT_GROUP)
         kept = values_of_group(newest.group)
         others = {name: text for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()}
         again = Typed({**shown, "revision": str(newest.group.revision)}, {"": _CHANGED_MEANWHILE}, others)
@@ -131,7 +131,7 @@ async def choose_address(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             group = await actions.choose_address(tx, caller, slug_of(request), typed.get("address", ""))
     except InvalidForm as wrong:
-        seen = await _seen(request, Action.EDIT_GROUP)
+        seen = await _seen(request, GroupPermission.EDIT_GROUP)
         return _form(request, typed_again(_values(seen) | typed, wrong), seen, status=400)
     return go(path_of(group, "settings"), said="address_chosen")
 
@@ -160,7 +160,7 @@ async def change_follows(request: Request) -> Response:
 
 async def _follows(request: Request, typed: Typed, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.FOLLOW)
+        seen = await see(reader, request, GroupPermission.FOLLOW)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
@@ -183,7 +183,7 @@ async def delete(request: Request) -> Response:
     """The name is typed, because nothing brings a group back."""
     caller = caller_of(request)
     typed = await read_form(request)
-    seen = await _seen(request, Action.DELETE)
+    seen = await _seen(request, GroupPermission.DELETE)
     if " ".join(typed.get("name", "").split()) != seen.group.details.name:
         wrong = InvalidForm({"name": f"Write {seen.group.details.name} here, exactly."})
         return await _ask_delete(request, typed_again(typed, wrong), status=400)
@@ -194,7 +194,7 @@ async def delete(request: Request) -> Response:
 
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        seen = await see(reader, request, Action.DELETE)
+        seen = await see(reader, request, GroupPermission.DELETE)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
@@ -204,22 +204,22 @@ async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> R
         "coming": coming,
         "inner": inner,
         "others": seen.members - 1,
-        "pending": seen.counts.get(Role.PENDING, 0),
+        "pending": seen.counts.get(GroupRole.PENDING, 0),
     }
     return page(request, "groups/group_delete.html", context, status=status)
 
 
-async def _seen(request: Request, action: Action) -> Seen:
+async def _seen(request: Request, action: GroupPermission) -> GroupAccess:
     caller_of(request)
     async with database_of(request).reader() as reader:
         return await see(reader, request, action)
 
 
-def _values(seen: Seen) -> dict[str, str]:
+def _values(seen: GroupAccess) -> dict[str, str]:
     return values_of_group(seen.group) | {"revision": str(seen.group.revision), "address": seen.group.slug}
 
 
-def _form(request: Request, typed: Typed, seen: Seen | None, *, status: int = 200) -> Response:
+def _form(request: Request, typed: Typed, seen: GroupAccess | None, *, status: int = 200) -> Response:
     context: dict[str, object] = {
         "typed": typed,
         "labels": LABELS,
@@ -227,7 +227,7 @@ def _form(request: Request, typed: Typed, seen: Seen | None, *, status: int = 20
         "countries": countries.offered(),
         "is_new": seen is None,
         "may_announce": seen is None or seen.group.owner_id == caller_of(request).user_id,
-        "can_delete": seen is not None and seen.may(Action.DELETE),
+        "can_delete": seen is not None and seen.may(GroupPermission.DELETE),
         "is_public": seen is not None and seen.group.details.visibility is GroupVisibility.PUBLIC,
         "public_url": services(request).settings.public_url,
         "group": None,

@@ -15,24 +15,24 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups import actions, announcements, queries
-from openmeet.domain.groups.membership_queries import Listed
+from openmeet.domain.groups.membership_queries import ListedGroup
 from openmeet.domain.groups.model import (
     INSIDE,
     Announcement,
     Group,
     GroupId,
+    GroupRole,
     GroupVisibility,
     JoinPolicy,
     Membership,
-    Role,
 )
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation import visibility as standing
-from openmeet.domain.moderation.labels import Label
-from openmeet.domain.moderation.model import State
+from openmeet.domain.moderation.labels import NetworkLabel
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.search.group_events import past_in_group, shown_in_group
 from openmeet.domain.users.model import UserId
 from openmeet.emails.notifications.group_content import ROLE_WORDS
@@ -41,9 +41,9 @@ from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.badges import Badge
-from openmeet.web.events.listing import Day, days, tone_of
+from openmeet.web.events.listing import ListedDay, days, tone_of
 from openmeet.web.events.words import further_dates
-from openmeet.web.groups.access import Seen, context_of
+from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture
 from openmeet.web.site.forms import Typed
@@ -58,15 +58,15 @@ VISIBILITY_WORDS: Final[Mapping[GroupVisibility, str]] = {
     GroupVisibility.UNLISTED: "Unlisted: only with this address",
     GroupVisibility.PRIVATE: "Private: only its members see it",
 }
-_MINE: Final[Mapping[Role, str]] = {
-    Role.OWNER: "You own this group",
-    Role.ADMIN: "You are an admin",
-    Role.MODERATOR: "You are a moderator",
-    Role.MEMBER: "You are in",
-    Role.PENDING: "You asked to get in",
-    Role.DECLINED: "Your request was declined",
-    Role.LEFT: "",
-    Role.BANNED: "You cannot join this group",
+_MINE: Final[Mapping[GroupRole, str]] = {
+    GroupRole.OWNER: "You own this group",
+    GroupRole.ADMIN: "You are an admin",
+    GroupRole.MODERATOR: "You are a moderator",
+    GroupRole.MEMBER: "You are in",
+    GroupRole.PENDING: "You asked to get in",
+    GroupRole.DECLINED: "Your request was declined",
+    GroupRole.LEFT: "",
+    GroupRole.BANNED: "You cannot join this group",
 }
 
 
@@ -88,7 +88,7 @@ class GroupCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MonthEntry:
     """An event in a day of the month."""
 
     path: str
@@ -99,7 +99,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class AnnouncementView:
     """One announcement."""
 
     id: str
@@ -116,15 +116,15 @@ class PersonShown:
     name: str
     initial: str
     tone: int
-    role: Role
+    role: GroupRole
     is_you: bool
 
     @property
     def role_words(self) -> str:
-        return "" if self.role is Role.MEMBER else self.role.value
+        return "" if self.role is GroupRole.MEMBER else self.role.value
 
 
-async def badges_of(reader: Reader, found: Sequence[Listed], public_url: str) -> dict[GroupId, Sequence[Badge]]:
+async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: str) -> dict[GroupId, Sequence[Badge]]:
     """The badges of groups in a list; where all were made here, none says so."""
     if not any(one.group.is_read_only for one in found):
         return {}
@@ -133,13 +133,13 @@ async def badges_of(reader: Reader, found: Sequence[Listed], public_url: str) ->
 
 
 def cards_of(
-    found: Sequence[Listed], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
+    found: Sequence[ListedGroup], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
 ) -> list[GroupCard]:
     """Groups in a list, in its order. ``shown``: of ``badges_of``."""
     return [_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in found]
 
 
-def _card(one: Listed, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
+def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
     details = one.group.details
     return GroupCard(
         path=f"/groups/{quote(one.group.slug)}",
@@ -149,24 +149,24 @@ def _card(one: Listed, next_at: Instant | None, shown: Sequence[Badge]) -> Group
         tone=tone_of(one.group.id),
         members=f"{one.members} member{'' if one.members == 1 else 's'}",
         next_words="" if next_at is None else f"Next: {formatting.short_day(local_of(next_at, details.time_zone))}",
-        mine=_MINE[one.role] if one.role in INSIDE or one.role is Role.PENDING else "",
+        mine=_MINE[one.role] if one.role in INSIDE or one.role is GroupRole.PENDING else "",
         visibility=details.visibility.value if details.visibility is not GroupVisibility.PUBLIC else "",
         picture=one.group.picture,
         badges=shown,
     )
 
 
-async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> dict[str, object]:
+async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: str) -> dict[str, object]:
     """The page of a group. ``typed``: the answer to its question, or what was to be announced."""
     group, viewer = seen.group, seen.viewer
-    is_member = seen.may(Action.VIEW)
+    is_member = seen.may(GroupPermission.VIEW)
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
     coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
     past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, member=seen.member)
     said = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
     people = (
         await queries.members(reader, group.id, INSIDE, after=None, limit=PEOPLE_SHOWN)
-        if seen.may(Action.SEE_MEMBERS)
+        if seen.may(GroupPermission.SEE_MEMBERS)
         else []
     )
     names = await shown_names(
@@ -191,10 +191,10 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> 
         "mine_words": _MINE[mine.role] if mine else "",
         "mine_hint": _mine_hint(mine, names, group),
         "door": _door(group, mine),
-        "can_leave": mine is not None and seen.may(Action.LEAVE),
-        "is_asking": mine is not None and mine.role is Role.PENDING,
+        "can_leave": mine is not None and seen.may(GroupPermission.LEAVE),
+        "is_asking": mine is not None and mine.role is GroupRole.PENDING,
         "is_member": is_member,
-        "is_owner": seen.role is Role.OWNER,
+        "is_owner": seen.role is GroupRole.OWNER,
         "is_following": viewer is not None and await actions.is_following(reader, group.id, viewer),
         "hears": mine is not None and mine.notifications_enabled,
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
@@ -202,11 +202,11 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> 
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
         "announcements": [_note(one, names, group) for one in said],
-        "can_announce": seen.may(Action.ANNOUNCE),
+        "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "announcement_key": typed.value("submission") or secrets.token_urlsafe(16),
-        "can_make": seen.may(Action.CREATE_EVENT),
-        "can_see_log": seen.may(Action.SEE_LOG),
-        "can_follow_dids": seen.may(Action.FOLLOW),
+        "can_make": seen.may(GroupPermission.CREATE_EVENT),
+        "can_see_log": seen.may(GroupPermission.SEE_LOG),
+        "can_follow_dids": seen.may(GroupPermission.FOLLOW),
         "people": [person_of(one, names, viewer) for one in people],
         "more_people": max(0, seen.members - len(people)) if people else 0,
         "is_offered": group.offer is not None and group.offer.heir_id == viewer,
@@ -216,7 +216,7 @@ async def view_of(reader: Reader, seen: Seen, typed: Typed, public_url: str) -> 
     }
 
 
-async def _picture_of(reader: Reader, seen: Seen) -> PictureView | None:
+async def _picture_of(reader: Reader, seen: GroupAccess) -> PictureView | None:
     """The group's own, or the one that its record names where it is kept elsewhere."""
     own = seen.group.picture
     if own is not None:
@@ -232,7 +232,7 @@ def _decider(mine: Membership | None) -> list[UserId]:
 def _door(group: Group, mine: Membership | None) -> str:
     """Which way in the page offers: ``join``, ``ask``, ``invited only``, ``elsewhere``, or none."""
     role = mine.role if mine else None
-    if role in INSIDE or role in {Role.PENDING, Role.BANNED}:
+    if role in INSIDE or role in {GroupRole.PENDING, GroupRole.BANNED}:
         return ""
     if group.is_read_only:
         return "elsewhere"
@@ -245,12 +245,12 @@ def _door(group: Group, mine: Membership | None) -> str:
             return "invited only"
 
 
-async def _labelled(reader: Reader, group: Group) -> list[Label]:
+async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
     """The labels for which those who run it alone see it; none where a moderator has decided that."""
     if not group.is_hidden:
         return []
     decided = await standing.of_each(reader, [group.id, group.owner_id])
-    if any(one.state is not State.TRUSTED for one in decided.values()):
+    if any(one.state is not SubjectVisibility.TRUSTED for one in decided.values()):
         return []
     return await labels.hiding(reader, None, group.owner_id)
 
@@ -259,9 +259,9 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
     """When one asked, and by whom it was decided."""
     if mine is None:
         return ""
-    if mine.role is Role.PENDING and mine.requested_at is not None:
+    if mine.role is GroupRole.PENDING and mine.requested_at is not None:
         return f"Asked on {day_words(mine.requested_at, group)}. Those who run the group decide, and you hear of it."
-    if mine.role is Role.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
+    if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
         return f"Decided on {day_words(mine.decided_at, group)} by {names[mine.decided_by]}. You may ask again."
     if mine.role in INSIDE and mine.joined_at is not None:
         return f"Since {day_words(mine.joined_at, group)}."
@@ -269,8 +269,8 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
 
 
 async def days_of(
-    reader: Reader, seen: Seen, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
-) -> list[Day]:
+    reader: Reader, seen: GroupAccess, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
+) -> list[ListedDay]:
     """Events under the headings of their days; those of others whom the group follows are marked.
 
     ``once_per_series``: each stands for its series, whose other dates are counted.
@@ -286,7 +286,7 @@ async def days_of(
     return days(events, counts, mine, marks, further, badges=shown)
 
 
-def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, Entry]]:
+def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthEntry]]:
     """Events with the day on which they start where they take place."""
     found = []
     for event in events:
@@ -294,7 +294,7 @@ def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, Entry]
             continue
         starts = local_of(event.starts_at, event.time_zone)
         path = f"/events/{quote(event.slug)}"
-        entry = Entry(path, formatting.clock(starts), event.title, event.is_cancelled, not is_own(group, event))
+        entry = MonthEntry(path, formatting.clock(starts), event.title, event.is_cancelled, not is_own(group, event))
         found.append((starts.date(), entry))
     return found
 
@@ -320,11 +320,11 @@ def passes_on_words(group: Group) -> str:
     return "" if asked is None else day_words(Instant(asked.asked_at + group.keeping.wait), group)
 
 
-def role_words(role: Role) -> str:
+def role_words(role: GroupRole) -> str:
     """``an admin``."""
     return ROLE_WORDS[role]
 
 
-def _note(one: Announcement, names: Mapping[UserId, str], group: Group) -> Note:
+def _note(one: Announcement, names: Mapping[UserId, str], group: Group) -> AnnouncementView:
     when = formatting.time_tag(one.created_at, day_words(one.created_at, group))
-    return Note(one.id, names[one.author_id], when, one.text)
+    return AnnouncementView(one.id, names[one.author_id], when, one.text)

@@ -14,9 +14,9 @@ from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
-from openmeet.domain.host_messages.queries import Message, MessageId
+from openmeet.domain.host_messages.queries import HostMessage, MessageId
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -92,7 +92,7 @@ async def call_off(request: Request) -> Response:
     return json_response(_shown(one))
 
 
-def _shown(one: Message) -> MessageShown:
+def _shown(one: HostMessage) -> MessageShown:
     return MessageShown(
         one.id,
         one.text,
@@ -121,7 +121,7 @@ def _slug(request: Request) -> EventSlug:
 _FAILURES = (403, 404)
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/events/{slug}/messages",
         "listMessages",
@@ -131,7 +131,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/messages/preview",
         "previewMessage",
@@ -142,7 +142,7 @@ OPERATIONS = (
         failures=_FAILURES,
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/messages",
         "writeMessage",
@@ -152,7 +152,7 @@ OPERATIONS = (
         MessageWanted,
         failures=(403, 404, 422, 429),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/messages/{id}/call-off",
         "callOffMessage",

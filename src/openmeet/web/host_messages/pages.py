@@ -12,7 +12,7 @@ from groundwork.errors import InvalidForm, InvalidInput, Refused, TooMany
 from openmeet.domain.events.model import MAX_KEY, Event, EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
-from openmeet.domain.host_messages.queries import Addressees, Message, MessageId, MessageState
+from openmeet.domain.host_messages.queries import Addressees, HostMessage, MessageId, MessageState
 from openmeet.emails.notifications.preview import message_mail
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
@@ -132,7 +132,7 @@ async def _form(
     return page(request, "host_messages/messages.html", context, status=status)
 
 
-def _line(one: Message, event: Event) -> dict[str, object]:
+def _line(one: HostMessage, event: Event) -> dict[str, object]:
     at = one.sent_at or one.send_at
     return {
         "id": one.id,

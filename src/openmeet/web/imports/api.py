@@ -12,11 +12,11 @@ from groundwork.http.json_names import json_name
 from openmeet.domain.imports import events, people, queries
 from openmeet.domain.imports.duplicates import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
-from openmeet.domain.imports.model import Import, ImportId, Reading, Standing, What
+from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportMatch, What
 from openmeet.domain.imports.updates import Update, updates_of
 from openmeet.domain.paging import WHOLE, Page
 from openmeet.domain.users.model import Caller
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.imports.intake import arrive, reading_of
 from openmeet.web.site.caller import caller_of
@@ -242,7 +242,7 @@ async def _answer(request: Request, caller: Caller, import_id: ImportId, status:
     return json_response(await _shown(request, caller, arrived, reading, wanted), status, headers)
 
 
-async def _shown(request: Request, caller: Caller, arrived: Import, reading: Reading, wanted: Page) -> ImportShown:
+async def _shown(request: Request, caller: Caller, arrived: Import, reading: FileReading, wanted: Page) -> ImportShown:
     made = ImportShown(arrived.id, arrived.what.value, [], None, [], None, None)
     # What arrived never changes, so that a number in it is a place.
     first = wanted.after[0] if wanted.after else 0
@@ -282,7 +282,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Rea
                 differing[event.uid].path if event.uid in differing else "",
             )
             for _, event in page
-            for one in [alike.get(event.uid, NOTHING) if known[event.uid] is Standing.NEW else NOTHING]
+            for one in [alike.get(event.uid, NOTHING) if known[event.uid] is ImportMatch.NEW else NOTHING]
         ]
         return made
     found = await people.understood_list(workers_of(request, caller.user_id), arrived)
@@ -313,7 +313,7 @@ def _id(request: Request) -> ImportId:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/imports",
         "createImport",
@@ -324,7 +324,7 @@ OPERATIONS = (
         failures=(403, 404, 413, 422, 502, 504),
         takes_files=(CALENDAR,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/imports/{id}",
         "showImport",
@@ -334,7 +334,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/imports/{id}/confirm",
         "confirmImport",
@@ -345,7 +345,7 @@ OPERATIONS = (
         body_is_optional=True,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/imports/{id}/invitations",
         "inviteImported",

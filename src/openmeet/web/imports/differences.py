@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from openmeet.domain.imports.model import Found
+from openmeet.domain.imports.model import ImportedEvent
 from openmeet.domain.imports.updates import FieldChange, Update
 from openmeet.i18n import formatting
 from openmeet.recurrence.describe import describe
@@ -19,7 +19,7 @@ _NAMED: Final = 6
 _LETTERS: Final = 200
 
 
-class Difference(NamedTuple):
+class ImportDifference(NamedTuple):
     """One line: the field's label, how it is here and in the file. ``is_edited_here``: it was changed here, too."""
 
     label: str
@@ -28,12 +28,12 @@ class Difference(NamedTuple):
     is_edited_here: bool
 
 
-def differences(event: Found, update: Update) -> list[Difference]:
+def differences(event: ImportedEvent, update: Update) -> list[ImportDifference]:
     """The fields of an event that differ, in words."""
     starts = next((one for one in update.fields if one.field == "starts"), None)
     first = (starts.before, starts.after) if starts else (event.typed.starts, event.typed.starts)
     return [
-        Difference(_LABELS[one.field], *_words(one, first, event.typed.time_zone), one.is_edited_here)
+        ImportDifference(_LABELS[one.field], *_words(one, first, event.typed.time_zone), one.is_edited_here)
         for one in update.fields
     ]
 

@@ -11,8 +11,8 @@ from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.imports import events, queries
 from openmeet.domain.imports.event_json_ld import MAX_PAGE
 from openmeet.domain.imports.guest_list import understand_list
-from openmeet.domain.imports.model import Import, ImportId, Medium, Reading, What
-from openmeet.domain.imports.people import Target
+from openmeet.domain.imports.model import FileReading, Import, ImportId, Medium, What
+from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.users.model import Caller
 from openmeet.web.calendar.pages import outgoing_of, zone_of
 from openmeet.web.site.services import services
@@ -22,7 +22,7 @@ _BEGINNING = b"BEGIN:VCALENDAR"
 
 
 async def arrive(
-    request: Request, caller: Caller, target: Target | None, *, url: str, content: bytes, name: str
+    request: Request, caller: Caller, target: InvitationTarget | None, *, url: str, content: bytes, name: str
 ) -> ImportId:
     """Keep it for a week. ``target``: whose people these are; None for events. Raises what reading and fetching raise."""
     workers = workers_of(request, caller.user_id)
@@ -47,10 +47,10 @@ async def arrive(
         return await queries.insert(tx, caller.user_id, what, medium, target=target_id, source=source, content=content)
 
 
-async def reading_of(request: Request, reader: Reader, caller: Caller) -> Reading:
+async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileReading:
     """How files of the caller are read."""
     hosts = tuple(host.lower() for host in services(request).settings.call_hosts)
-    return Reading(await zone_of(request, reader, caller.user_id), hosts)
+    return FileReading(await zone_of(request, reader, caller.user_id), hosts)
 
 
 async def _fetched(request: Request, url: str) -> tuple[bytes, Medium]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.imports import people
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -64,7 +64,7 @@ async def decline(request: Request) -> Response:
 _ARRIVAL = "/api/arrivals/{token}"
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         _ARRIVAL,
         "showArrival",
@@ -74,7 +74,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         _ARRIVAL,
         "acceptArrival",
@@ -83,7 +83,7 @@ OPERATIONS = (
         {200: ArrivalAccepted},
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         _ARRIVAL,
         "declineArrival",

@@ -20,8 +20,8 @@ from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.imports import events, people, queries
 from openmeet.domain.imports.duplicates import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
-from openmeet.domain.imports.model import ZONE, Column, Import, ImportId, Reading, Stage, Standing, What
-from openmeet.domain.imports.people import Target
+from openmeet.domain.imports.model import ZONE, Column, ContactStage, FileReading, Import, ImportId, ImportMatch, What
+from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
 from openmeet.emails.import_invitation import subject_of, text_of
@@ -40,9 +40,9 @@ SHOWN_ROWS = 50
 TICKED_ROWS = 500
 
 _STANDINGS = {
-    Standing.NEW: "",
-    Standing.KNOWN: "You imported this before",
-    Standing.OWN: "This is yours already",
+    ImportMatch.NEW: "",
+    ImportMatch.KNOWN: "You imported this before",
+    ImportMatch.OWN: "This is yours already",
 }
 _COLUMNS = {
     Column.EMAIL: "E-mail address",
@@ -218,7 +218,7 @@ async def _import(reader: Reader, request: Request, caller: Caller) -> Import:
 
 
 async def _uids(
-    workers: ChargedPool, arrived: Import, reading: Reading, *several: frozenset[str]
+    workers: ChargedPool, arrived: Import, reading: FileReading, *several: frozenset[str]
 ) -> tuple[frozenset[str], ...]:
     """UIDs of the events with these numbers in the list, of each set of numbers; read once."""
     if arrived.outcome is not None:
@@ -231,7 +231,7 @@ async def _uids(
 
 
 async def _show_events(
-    request: Request, caller: Caller, arrived: Import, reading: Reading, typed: Typed = EMPTY, *, status: int = 200
+    request: Request, caller: Caller, arrived: Import, reading: FileReading, typed: Typed = EMPTY, *, status: int = 200
 ) -> Response:
     context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome}
     if arrived.outcome is not None:
@@ -266,8 +266,8 @@ async def _show_events(
                     "changes": len(event.changes),
                     "is_cancelled": event.is_cancelled,
                     "standing": _STANDINGS[known[event.uid]],
-                    "is_new": known[event.uid] is Standing.NEW,
-                    "looks_like": alike.get(event.uid, NOTHING) if known[event.uid] is Standing.NEW else NOTHING,
+                    "is_new": known[event.uid] is ImportMatch.NEW,
+                    "looks_like": alike.get(event.uid, NOTHING) if known[event.uid] is ImportMatch.NEW else NOTHING,
                     "warnings": event.warnings,
                     "difference": differing.get(event.uid),
                     "fields": differences(event, differing[event.uid]) if event.uid in differing else [],
@@ -275,7 +275,7 @@ async def _show_events(
                 for number, event in enumerate(whole.events)
             ],
             "differing": len(differing),
-            "new": sum(standing is Standing.NEW for standing in known.values()),
+            "new": sum(standing is ImportMatch.NEW for standing in known.values()),
         }
     return page(request, "imports/events.html", context, status=status)
 
@@ -321,8 +321,8 @@ async def _list(request: Request, caller: Caller, typed: Typed, *, status: int =
         "waiting": waiting,
         "names": names,
         "named": named,
-        "count": counts.get(Stage.KEPT, 0),
-        "counts": {stage.value: counts.get(stage, 0) for stage in Stage},
+        "count": counts.get(ContactStage.KEPT, 0),
+        "counts": {stage.value: counts.get(stage, 0) for stage in ContactStage},
         "subject": subject_of(caller.display_name, event, group),
         "letter": text_of(caller.display_name, event, group, typed.value("message"), settings.site_name, link),
     }
@@ -347,14 +347,14 @@ async def _invitation(request: Request) -> Response:
     return page(request, "imports/invitation.html", context, headers=_PRIVATE)
 
 
-async def _target(request: Request, caller: Caller, what: What, slug: str) -> Target:
+async def _target(request: Request, caller: Caller, what: What, slug: str) -> InvitationTarget:
     async with database_of(request).reader() as reader:
         return await people.find_target(reader, caller, what, slug)
 
 
 def _start(
     request: Request,
-    target: Target | None,
+    target: InvitationTarget | None,
     typed: Typed,
     *,
     status: int = 200,
@@ -380,7 +380,7 @@ def _what(request: Request) -> What:
     return what
 
 
-def _list_path(target: Target) -> str:
+def _list_path(target: InvitationTarget) -> str:
     return f"/import/lists/{target.what.value}/{quote(target.slug)}"
 
 

@@ -10,12 +10,20 @@ from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.moderation import actions as acts
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
-from openmeet.domain.moderation.model import Act, ActId, Entry, Policy, Reason, State, Thing
+from openmeet.domain.moderation.model import (
+    ActId,
+    LogEntry,
+    ModerationAction,
+    ModerationPolicy,
+    ReportReason,
+    SubjectVisibility,
+    Thing,
+)
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.safety import subjects
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
@@ -25,7 +33,7 @@ from openmeet.web.site.tenant_routing import database_of
 _PAGE = 50
 _MOST = 100
 _MOST_REPORTS = 500
-_AFTER = {"hide": State.HIDDEN, "show": State.SHOWN, "trust": State.TRUSTED}
+_AFTER = {"hide": SubjectVisibility.HIDDEN, "show": SubjectVisibility.SHOWN, "trust": SubjectVisibility.TRUSTED}
 _LIMIT = Parameter("limit", f"How many per page, 1 to {_MOST}", shape=int)
 
 
@@ -33,7 +41,7 @@ class SaidShown(msgspec.Struct, rename="camel"):
     """One report. Who made it is for moderators alone."""
 
     reporter_id: str
-    reason: Reason
+    reason: ReportReason
     words: str
     created_at: str
 
@@ -69,12 +77,12 @@ class ReportedThing(msgspec.Struct, rename="camel"):
     thing: Thing
     subject_id: str
     title: str
-    state: State
+    state: SubjectVisibility
     reports: list[SaidShown]
     labels: list[LabelSaid]
 
 
-class QueueShown(msgspec.Struct, rename="camel"):
+class ModerationQueue(msgspec.Struct, rename="camel"):
     """A page, what waits longest first; ``cursor`` is null on the last."""
 
     entries: list[ReportedThing]
@@ -87,7 +95,7 @@ class StandingShown(msgspec.Struct, rename="camel"):
     thing: Thing
     subject_id: str
     title: str
-    state: State
+    state: SubjectVisibility
     reason: str
     since: str
     labels: list[LabelSaid]
@@ -154,7 +162,7 @@ class ModerationLine(msgspec.Struct, rename="camel"):
     id: str
     at: str
     actor_id: str | None
-    act: Act
+    act: ModerationAction
     thing: Thing
     subject_id: str
     before: str
@@ -205,7 +213,7 @@ async def show_queue(request: Request) -> Response:
             subject.thing,
             subject.id,
             meant[subject.id].title,
-            stand[subject.id].state if subject.id in stand else State.SHOWN,
+            stand[subject.id].state if subject.id in stand else SubjectVisibility.SHOWN,
             [
                 SaidShown(one.reporter_id, one.reason, one.words, iso(one.created_at))
                 for one in said
@@ -216,18 +224,21 @@ async def show_queue(request: Request) -> Response:
         for subject in shown
     ]
     cursor = f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else None
-    return json_response(QueueShown(entries, cursor))
+    return json_response(ModerationQueue(entries, cursor))
 
 
 async def list_subjects(request: Request) -> Response:
-    asked = request.query_params.get("state", State.HIDDEN.value)
-    if asked not in set(State) - {State.SHOWN}:
-        raise InvalidInput("state", "One of: " + ", ".join(one.value for one in State if one is not State.SHOWN) + ".")
+    asked = request.query_params.get("state", SubjectVisibility.HIDDEN.value)
+    if asked not in set(SubjectVisibility) - {SubjectVisibility.SHOWN}:
+        raise InvalidInput(
+            "state",
+            "One of: " + ", ".join(one.value for one in SubjectVisibility if one is not SubjectVisibility.SHOWN) + ".",
+        )
     limit = limit_of(request, _PAGE, _MOST)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("cursor", ""))
-        found = await visibility.listed(reader, [State(asked)], after=after, limit=limit + 1)
+        found = await visibility.listed(reader, [SubjectVisibility(asked)], after=after, limit=limit + 1)
         meant = await subjects.described(reader, [one.subject for one in found])
         labels = await view.of_each(reader, [one.subject for one in found[:limit]])
     shown = [
@@ -282,7 +293,7 @@ async def undo(request: Request) -> Response:
 
 async def decide_waiting(request: Request) -> Response:
     wanted = await read_json(request, WaitingWanted)
-    after = State.TRUSTED if wanted.act == "accept" else State.HIDDEN
+    after = SubjectVisibility.TRUSTED if wanted.act == "accept" else SubjectVisibility.HIDDEN
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
         number = await actions.decide_waiting(tx, moderator, after, host=wanted.host, reason=wanted.reason)
@@ -308,7 +319,7 @@ async def show_policy(request: Request) -> Response:
 
 
 async def put_policy(request: Request) -> Response:
-    wanted = Policy(**msgspec.structs.asdict(await read_json(request, PolicyWanted)))
+    wanted = ModerationPolicy(**msgspec.structs.asdict(await read_json(request, PolicyWanted)))
     expected = expected_revision(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
@@ -316,7 +327,7 @@ async def put_policy(request: Request) -> Response:
     return json_response(_policy(saved), headers=etag_of(saved.revision))
 
 
-def _policy(one: Policy) -> PolicyShown:
+def _policy(one: ModerationPolicy) -> PolicyShown:
     return PolicyShown(
         holds_first_events=one.holds_first_events,
         new_account_days=one.new_account_days,
@@ -344,7 +355,7 @@ def _labels(found: Labelled | None) -> list[LabelSaid]:
     ]
 
 
-def _entry(one: Entry) -> ModerationLine:
+def _entry(one: LogEntry) -> ModerationLine:
     return ModerationLine(
         id=one.id,
         at=iso(one.at),
@@ -360,27 +371,31 @@ def _entry(one: Entry) -> ModerationLine:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/moderation/queue",
         "listReportedThings",
         "What people reported, bundled by thing; for moderators",
         show_queue,
-        {200: QueueShown},
+        {200: ModerationQueue},
         parameters=(CURSOR, _LIMIT),
         failures=(403,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/moderation/subjects",
         "listWithheld",
         "What is hidden, blocked or waits; for moderators",
         list_subjects,
         {200: StandingList},
-        parameters=(Parameter("state", "How it stands, ``hidden`` unless said", shape=State), CURSOR, _LIMIT),
+        parameters=(
+            Parameter("state", "How it stands, ``hidden`` unless said", shape=SubjectVisibility),
+            CURSOR,
+            _LIMIT,
+        ),
         failures=(403,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/moderation/labelled",
         "listLabelled",
@@ -390,7 +405,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
         failures=(403,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/moderation/acts",
         "moderate",
@@ -400,7 +415,7 @@ OPERATIONS = (
         ActWanted,
         failures=(403, 404, 409, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/moderation/acts/{id}",
         "undoModeration",
@@ -409,7 +424,7 @@ OPERATIONS = (
         {204: None},
         failures=(403, 404, 409, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/moderation/waiting",
         "decideWaiting",
@@ -419,7 +434,7 @@ OPERATIONS = (
         WaitingWanted,
         failures=(403,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/moderation/log",
         "listModerationLog",
@@ -429,7 +444,7 @@ OPERATIONS = (
         parameters=(Parameter("subject", "Only about this subject"), CURSOR, _LIMIT),
         failures=(403,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/moderation/policy",
         "getModerationPolicy",
@@ -438,7 +453,7 @@ OPERATIONS = (
         {200: PolicyShown},
         failures=(403,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/moderation/policy",
         "putModerationPolicy",

@@ -11,7 +11,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import Conflict, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.moderation import actions as acts
 from openmeet.domain.moderation import audit_log, policy, reports, visibility
-from openmeet.domain.moderation.model import ActId, Policy, State, Subject, Thing
+from openmeet.domain.moderation.model import ActId, ModerationPolicy, Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation_effects import actions
 from openmeet.domain.paging import Page
 from openmeet.web.moderation import view
@@ -23,8 +23,8 @@ from openmeet.web.site.tenant_routing import database_of
 PATH: Final = "/moderation"
 PAGE: Final = 25
 _LOG_PAGE: Final = 50
-_WAITING: Final = (State.FIRST_EVENT, State.BURST)
-_LATER: Final = (State.ARRIVAL,)
+_WAITING: Final = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.BURST)
+_LATER: Final = (SubjectVisibility.ARRIVAL,)
 _TABS: Final = (
     ("", "Reports"),
     ("waiting", "Waiting"),
@@ -32,7 +32,7 @@ _TABS: Final = (
     ("log", "Log"),
     ("rules", "Rules"),
 )
-_AFTER: Final = {"hide": State.HIDDEN, "show": State.SHOWN, "trust": State.TRUSTED}
+_AFTER: Final = {"hide": SubjectVisibility.HIDDEN, "show": SubjectVisibility.SHOWN, "trust": SubjectVisibility.TRUSTED}
 _LABELS: Final = {"reason": "Why", "subject": "Which one", "thing": "What"}
 
 
@@ -69,11 +69,11 @@ async def show_waiting(request: Request) -> Response:
 
 
 async def show_hidden(request: Request) -> Response:
-    return await _show_listed(request, "hidden", (State.HIDDEN,))
+    return await _show_listed(request, "hidden", (SubjectVisibility.HIDDEN,))
 
 
 async def _show_listed(
-    request: Request, tab: str, states: tuple[State, ...], typed: Typed | None = None, *, status: int = 200
+    request: Request, tab: str, states: tuple[SubjectVisibility, ...], typed: Typed | None = None, *, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
@@ -86,7 +86,7 @@ async def _show_listed(
         context["labelled"] = await view.cards(reader, newest)
         context["are_newest_labelled"] = others is not None
         context["later"] = await visibility.count(reader, _LATER)
-        context["bursts"] = await visibility.count(reader, (State.BURST,))
+        context["bursts"] = await visibility.count(reader, (SubjectVisibility.BURST,))
     cursor = view.next_after(found, PAGE)
     context["more"] = f"{PATH}/{tab}?after={cursor}" if cursor else ""
     context["typed"] = typed or Typed({})
@@ -103,7 +103,7 @@ async def find(request: Request) -> Response:
         wrong = InvalidForm(
             {"subject": "Write a DID, like did:plc:…, or the address of a PDS, like https://pds.example."}
         )
-        return await _show_listed(request, "hidden", (State.HIDDEN,), typed_again(typed, wrong), status=400)
+        return await _show_listed(request, "hidden", (SubjectVisibility.HIDDEN,), typed_again(typed, wrong), status=400)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
     return go(view.path_of(subject))
@@ -114,7 +114,7 @@ async def decide_waiting(request: Request) -> Response:
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        after = {"accept": State.TRUSTED, "block": State.HIDDEN}.get(typed.get("act", ""))
+        after = {"accept": SubjectVisibility.TRUSTED, "block": SubjectVisibility.HIDDEN}.get(typed.get("act", ""))
         if after is None:
             raise NotFound("There is nothing at this address.")
         await actions.decide_waiting(tx, moderator, after, host=typed.get("host", ""), reason=typed.get("reason", ""))
@@ -235,7 +235,11 @@ def _subject(request: Request) -> Subject:
 
 
 def _numbers() -> list[str]:
-    return [name for name in policy.NAMES if isinstance(getattr(Policy(), name), int) and name != "holds_first_events"]
+    return [
+        name
+        for name in policy.NAMES
+        if isinstance(getattr(ModerationPolicy(), name), int) and name != "holds_first_events"
+    ]
 
 
 def _number(text: str) -> int:

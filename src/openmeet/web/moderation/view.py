@@ -9,8 +9,17 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation import audit_log, labels, reports, visibility
-from openmeet.domain.moderation.labels import Label, hides_event, hides_person
-from openmeet.domain.moderation.model import REASON_WORDS, Act, Entry, Report, Standing, State, Subject, Thing
+from openmeet.domain.moderation.labels import NetworkLabel, hides_event, hides_person
+from openmeet.domain.moderation.model import (
+    REASON_WORDS,
+    AbuseReport,
+    LogEntry,
+    ModerationAction,
+    ModerationStatus,
+    Subject,
+    SubjectVisibility,
+    Thing,
+)
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import Meant
@@ -29,30 +38,30 @@ THING_WORDS: Final = {
     Thing.HOST: "Host of repositories",
 }
 STATE_WORDS: Final = {
-    State.SHOWN: "Shown",
-    State.HIDDEN: "Hidden",
-    State.FIRST_EVENT: "Waits: first public event",
-    State.ARRIVAL: "Waits: just met",
-    State.BURST: "Waits: too much at once",
-    State.TRUSTED: "Trusted",
+    SubjectVisibility.SHOWN: "Shown",
+    SubjectVisibility.HIDDEN: "Hidden",
+    SubjectVisibility.FIRST_EVENT: "Waits: first public event",
+    SubjectVisibility.ARRIVAL: "Waits: just met",
+    SubjectVisibility.BURST: "Waits: too much at once",
+    SubjectVisibility.TRUSTED: "Trusted",
 }
 ACT_WORDS: Final = {
-    Act.HIDE: "hid",
-    Act.SHOW: "showed again",
-    Act.BLOCK: "blocked",
-    Act.UNBLOCK: "unblocked",
-    Act.RELEASE: "released",
-    Act.HOLD: "let wait",
-    Act.DISMISS: "dismissed what was reported about",
-    Act.REOPEN: "opened again what was reported about",
-    Act.NAME: "named as moderator",
-    Act.UNNAME: "ended the moderating of",
-    Act.CHANGE_POLICY: "changed the rules of",
+    ModerationAction.HIDE: "hid",
+    ModerationAction.SHOW: "showed again",
+    ModerationAction.BLOCK: "blocked",
+    ModerationAction.UNBLOCK: "unblocked",
+    ModerationAction.RELEASE: "released",
+    ModerationAction.HOLD: "let wait",
+    ModerationAction.DISMISS: "dismissed what was reported about",
+    ModerationAction.REOPEN: "opened again what was reported about",
+    ModerationAction.NAME: "named as moderator",
+    ModerationAction.UNNAME: "ended the moderating of",
+    ModerationAction.CHANGE_POLICY: "changed the rules of",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ReportView:
     """One report, as moderators read it."""
 
     who: str
@@ -62,17 +71,17 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class SubjectCard:
     """One subject: what it is, how it stands, what was reported, what is theirs."""
 
     meant: Meant
     kind: str
-    state: State
+    state: SubjectVisibility
     state_words: str
     reason: str
     since: Instant | None
     path: str
-    said: list[Said] = field(default_factory=list)
+    said: list[ReportView] = field(default_factory=list)
     events: list[Meant] = field(default_factory=list)
     labels: list[tuple[str, Instant]] = field(default_factory=list)
     is_labelled_away: bool = False
@@ -83,11 +92,11 @@ class Card:
 
     @property
     def is_shown(self) -> bool:
-        return self.state in {State.SHOWN, State.TRUSTED} and not self.is_labelled_away
+        return self.state in {SubjectVisibility.SHOWN, SubjectVisibility.TRUSTED} and not self.is_labelled_away
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
+class ModerationLogRow:
     """A line of the log in words. ``undo_id`` is empty for what was taken back, and for what is not taken back here."""
 
     at: Instant
@@ -107,7 +116,7 @@ def path_of(subject: Subject) -> str:
     return f"/moderation/things/{subject.thing.value}/{quote(subject.id, safe='')}"
 
 
-async def cards(reader: Reader, listed: Sequence[Subject]) -> list[Card]:
+async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     """These subjects, in their order, with open reports, and with some events of those who wait."""
     meant = await subjects.described(reader, listed)
     stand = await visibility.of_each(reader, [subject.id for subject in listed])
@@ -116,16 +125,16 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[Card]:
     found = []
     for subject in listed:
         known = stand.get(subject.id)
-        state = known.state if known else State.SHOWN
+        state = known.state if known else SubjectVisibility.SHOWN
         told = labels.get(subject.id)
         is_held = told is not None and told.is_held
         own = await _events_of(reader, meant[subject.id]) if subject.thing in {Thing.PERSON, Thing.DID} else []
         found.append(
-            Card(
+            SubjectCard(
                 meant[subject.id],
                 THING_WORDS[subject.thing],
                 state,
-                "Waits: labelled" if is_held and state is State.SHOWN else STATE_WORDS[state],
+                "Waits: labelled" if is_held and state is SubjectVisibility.SHOWN else STATE_WORDS[state],
                 known.reason if known else "",
                 known.since if known else None,
                 path_of(subject),
@@ -138,11 +147,11 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[Card]:
     return found
 
 
-async def _said(reader: Reader, found: Sequence[Report]) -> dict[str, list[Said]]:
+async def _said(reader: Reader, found: Sequence[AbuseReport]) -> dict[str, list[ReportView]]:
     names = await shown_names(reader, [one.reporter_id for one in found])
-    said: dict[str, list[Said]] = {}
+    said: dict[str, list[ReportView]] = {}
     for one in found:
-        line = Said(names[one.reporter_id], REASON_WORDS[one.reason], one.words, one.created_at)
+        line = ReportView(names[one.reporter_id], REASON_WORDS[one.reason], one.words, one.created_at)
         said.setdefault(one.subject.id, []).append(line)
     return said
 
@@ -161,7 +170,7 @@ async def _events_of(reader: Reader, meant: Meant) -> list[Meant]:
     return [described[one.id] for one in own]
 
 
-async def lines(reader: Reader, entries: Sequence[Entry]) -> list[LogLine]:
+async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationLogRow]:
     """Lines of the log in words, in their order."""
     meant = await subjects.described(reader, [one.subject for one in entries])
     actors = await shown_names(reader, [one.actor_id for one in entries if one.actor_id is not None])
@@ -171,10 +180,10 @@ async def lines(reader: Reader, entries: Sequence[Entry]) -> list[LogLine]:
     ]
 
 
-def _line(one: Entry, meant: Mapping[str, Meant], actor: str, is_undone: bool) -> LogLine:
-    is_policy = one.act is Act.CHANGE_POLICY
-    is_taken_back_here = not is_undone and one.act not in {Act.NAME, Act.UNNAME}
-    return LogLine(
+def _line(one: LogEntry, meant: Mapping[str, Meant], actor: str, is_undone: bool) -> ModerationLogRow:
+    is_policy = one.act is ModerationAction.CHANGE_POLICY
+    is_taken_back_here = not is_undone and one.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
+    return ModerationLogRow(
         at=one.at,
         who=actor or "A rule of this site",
         what=ACT_WORDS[one.act],
@@ -188,16 +197,16 @@ def _line(one: Entry, meant: Mapping[str, Meant], actor: str, is_undone: bool) -
     )
 
 
-def _change(one: Entry) -> str:
-    if one.act is Act.CHANGE_POLICY:
+def _change(one: LogEntry) -> str:
+    if one.act is ModerationAction.CHANGE_POLICY:
         before, after = (set(words.split()) for words in (one.before, one.after))
         return ", ".join(sorted(after - before)).replace("_", " ").replace("=", ": ")
-    if one.before in set(State) and one.after in set(State):
-        return f"{STATE_WORDS[State(one.before)]} → {STATE_WORDS[State(one.after)]}"
+    if one.before in set(SubjectVisibility) and one.after in set(SubjectVisibility):
+        return f"{STATE_WORDS[SubjectVisibility(one.before)]} → {STATE_WORDS[SubjectVisibility(one.after)]}"
     return ""
 
 
-def next_after(found: Sequence[Standing], limit: int) -> str:
+def next_after(found: Sequence[ModerationStatus], limit: int) -> str:
     """Where the next page of what stands so begins; empty on the last."""
     return f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else ""
 
@@ -220,7 +229,7 @@ class Labelled:
 
     words: list[tuple[str, Instant]]
     is_held: bool
-    labels: list[Label]
+    labels: list[NetworkLabel]
 
 
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
@@ -296,7 +305,7 @@ async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
     return held
 
 
-def _words(subject: Subject, label: Label) -> str:
+def _words(subject: Subject, label: NetworkLabel) -> str:
     """Who says what of whom; of an event told apart from what is said of its host."""
     whom = " (its host)" if subject.thing is Thing.EVENT and label.subject.startswith("did:") else ""
     which = " (one version of it)" if label.cid else ""

@@ -11,7 +11,7 @@ from openmeet.domain.paging import MAX_LIMIT
 from openmeet.emails.notifications import content
 from openmeet.emails.notifications.content import NEWS_SHOWN
 from openmeet.i18n import formatting
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -70,7 +70,7 @@ async def mark_read(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/notifications",
         "listNotifications",
@@ -79,7 +79,7 @@ OPERATIONS = (
         {200: NewsPage},
         parameters=(CURSOR, LIMIT),
     ),
-    Operation(
+    ApiOperation(
         "POST", "/api/notifications/read", "readNotifications", "Note that one has read them", mark_read, {204: None}
     ),
 )

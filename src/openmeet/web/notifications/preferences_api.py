@@ -10,12 +10,12 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.notifications import notify, preferences, rules
-from openmeet.domain.notifications.model import Channel, Topic
+from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import IF_MATCH, must_match_shown
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -29,30 +29,30 @@ _CHANNELS: dict[Mail, frozenset[Channel]] = {
 }
 
 
-class Choice(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """About one topic: whether the list shows it, and how it is mailed."""
 
     in_app: bool
     mail: Mail
 
 
-class Preferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """All of it. ``ownAnswers`` are mailed at once or not at all, and stand in no list. Quiet hours are ``HH:MM`` on the clock of ``timeZone``, both or neither; ``digestHour`` is 0 to 23."""
 
-    changes: Choice
-    waitlist: Choice
-    reminders: Choice
-    new_dates: Choice
-    answers: Choice
-    group_events: Choice
-    announcements: Choice
-    requests: Choice
-    membership: Choice
-    messages: Choice
-    mentions: Choice
-    searches: Choice
-    hosts: Choice
-    own_answers: Choice
+    changes: TopicPreference
+    waitlist: TopicPreference
+    reminders: TopicPreference
+    new_dates: TopicPreference
+    answers: TopicPreference
+    group_events: TopicPreference
+    announcements: TopicPreference
+    requests: TopicPreference
+    membership: TopicPreference
+    messages: TopicPreference
+    mentions: TopicPreference
+    searches: TopicPreference
+    hosts: TopicPreference
+    own_answers: TopicPreference
     time_zone: str
     digest_hour: int
     quiet_from: str | None = None
@@ -67,7 +67,7 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, Preferences)
+    wanted = await read_json(request, NotificationPreferences)
     typed = {
         "time_zone": wanted.time_zone,
         "digest_hour": str(wanted.digest_hour),
@@ -75,7 +75,9 @@ async def save(request: Request) -> Response:
         "quiet_until": wanted.quiet_until or "",
     }
     hours = rules.check_hours(typed, frozenset(ZONES))
-    chosen: dict[Topic, Choice] = {topic: getattr(wanted, topic.value) for topic in Topic}
+    chosen: dict[NotificationTopic, TopicPreference] = {
+        topic: getattr(wanted, topic.value) for topic in NotificationTopic
+    }
     async with database_of(request).transaction() as tx:
         await users.lock(tx, caller.user_id)
         must_match_shown(request, await _shown(tx, caller.user_id))
@@ -91,13 +93,13 @@ async def save(request: Request) -> Response:
         return json_response(await _shown(tx, caller.user_id))
 
 
-async def _shown(reader: Reader, user_id: UserId) -> Preferences:
+async def _shown(reader: Reader, user_id: UserId) -> NotificationPreferences:
     chosen = await preferences.of_person(reader, user_id)
     hours = await preferences.hours(reader, user_id)
     if hours is None:
         raise NotFound("There is no such person.")
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
-    return Preferences(
+    return NotificationPreferences(
         **{topic.value: _choice(channels) for topic, channels in chosen.items()},
         time_zone=hours.time_zone,
         digest_hour=hours.digest_hour,
@@ -106,21 +108,23 @@ async def _shown(reader: Reader, user_id: UserId) -> Preferences:
     )
 
 
-def _choice(channels: frozenset[Channel]) -> Choice:
+def _choice(channels: frozenset[Channel]) -> TopicPreference:
     mail: Mail = "at_once" if Channel.EMAIL in channels else "digest" if Channel.DIGEST in channels else "none"
-    return Choice(Channel.IN_APP in channels, mail)
+    return TopicPreference(Channel.IN_APP in channels, mail)
 
 
 OPERATIONS = (
-    Operation("GET", PATH, "showNotificationPreferences", "What one hears of, and how", show, {200: Preferences}),
-    Operation(
+    ApiOperation(
+        "GET", PATH, "showNotificationPreferences", "What one hears of, and how", show, {200: NotificationPreferences}
+    ),
+    ApiOperation(
         "PUT",
         PATH,
         "saveNotificationPreferences",
         "Replace what one hears of",
         save,
-        {200: Preferences},
-        Preferences,
+        {200: NotificationPreferences},
+        NotificationPreferences,
         (IF_MATCH,),
         failures=(412,),
     ),

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, NotFound
 from openmeet.domain.notifications import links, notify, preferences, rules
-from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, Topic
+from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, NotificationTopic
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.site.caller import caller_of
@@ -22,32 +22,36 @@ _TOPICS = (
     (
         "Events you go to",
         (
-            (Topic.CHANGES, "Changes", "An event you answered is moved, cancelled, back on or removed."),
+            (NotificationTopic.CHANGES, "Changes", "An event you answered is moved, cancelled, back on or removed."),
             (
-                Topic.OWN_ANSWERS,
+                NotificationTopic.OWN_ANSWERS,
                 "Your answers",
                 "You say that you go: where and when, with an entry for your calendar.",
             ),
-            (Topic.REMINDERS, "Reminders", "The day before an event that you go to."),
-            (Topic.WAITLIST, "Waitlist", "A place becomes free for you."),
-            (Topic.MESSAGES, "Messages", "The host of an event that you answered writes to you."),
-            (Topic.MENTIONS, "Mentions", "Somebody writes your @handle in an event or a group of yours."),
+            (NotificationTopic.REMINDERS, "Reminders", "The day before an event that you go to."),
+            (NotificationTopic.WAITLIST, "Waitlist", "A place becomes free for you."),
+            (NotificationTopic.MESSAGES, "Messages", "The host of an event that you answered writes to you."),
+            (NotificationTopic.MENTIONS, "Mentions", "Somebody writes your @handle in an event or a group of yours."),
         ),
     ),
     (
         "What you host and run",
         (
-            (Topic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
-            (Topic.REQUESTS, "Requests", "Somebody asks to get into a group that you run."),
+            (NotificationTopic.ANSWERS, "Answers", "Somebody answers to an event that you host."),
+            (NotificationTopic.REQUESTS, "Requests", "Somebody asks to get into a group that you run."),
         ),
     ),
     (
         "Groups you are in",
         (
-            (Topic.GROUP_EVENTS, "Their events", "A group that you are in, or follow, has a new event."),
-            (Topic.ANNOUNCEMENTS, "Announcements", "Those who run a group that you are in write to everybody in it."),
+            (NotificationTopic.GROUP_EVENTS, "Their events", "A group that you are in, or follow, has a new event."),
             (
-                Topic.MEMBERSHIP,
+                NotificationTopic.ANNOUNCEMENTS,
+                "Announcements",
+                "Those who run a group that you are in write to everybody in it.",
+            ),
+            (
+                NotificationTopic.MEMBERSHIP,
                 "Your place",
                 "Your request is decided, you get another role, a group is offered to you.",
             ),
@@ -56,9 +60,13 @@ _TOPICS = (
     (
         "What you follow",
         (
-            (Topic.NEW_DATES, "New dates", "A series that you follow has a new date."),
-            (Topic.HOSTS, "People", "Somebody whom you follow has a new public event."),
-            (Topic.SEARCHES, "Searches", "An event is new, or changed, so that it fits a search that you keep."),
+            (NotificationTopic.NEW_DATES, "New dates", "A series that you follow has a new date."),
+            (NotificationTopic.HOSTS, "People", "Somebody whom you follow has a new public event."),
+            (
+                NotificationTopic.SEARCHES,
+                "Searches",
+                "An event is new, or changed, so that it fits a search that you keep.",
+            ),
         ),
     ),
 )
@@ -91,7 +99,7 @@ async def save(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _show(request, typed_again(typed, wrong), status=400)
     async with database_of(request).transaction() as tx:
-        await notify.choose(tx, caller.user_id, {topic: _channels(typed, topic) for topic in Topic})
+        await notify.choose(tx, caller.user_id, {topic: _channels(typed, topic) for topic in NotificationTopic})
         await notify.choose_hours(tx, caller.user_id, hours)
     return go(PATH, said="notifications_saved")
 
@@ -103,13 +111,13 @@ async def revoke_links(request: Request) -> Response:
     return go(PATH, said="links_revoked")
 
 
-def _channels(typed: dict[str, str], topic: Topic) -> frozenset[Channel]:
+def _channels(typed: dict[str, str], topic: NotificationTopic) -> frozenset[Channel]:
     mail = typed.get(f"{topic}_mail", "")
     found = {channel for channel in (Channel.EMAIL, Channel.DIGEST) if channel.value == mail}
     return frozenset(found | ({Channel.IN_APP} if f"{topic}_in_app" in typed else set()))
 
 
-def _choice_values(chosen: dict[Topic, frozenset[Channel]]) -> dict[str, str]:
+def _choice_values(chosen: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:
     found = {}
     for topic, channels in chosen.items():
         found[f"{topic}_mail"] = next((one.value for one in (Channel.EMAIL, Channel.DIGEST) if one in channels), "")

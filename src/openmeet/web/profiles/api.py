@@ -8,13 +8,13 @@ from groundwork.http.json_bodies import json_response
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.profiles import queries
 from openmeet.domain.users.model import UserId
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.profiles.pages import COMING, GROUPS
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
 
 
-class HostShown(msgspec.Struct, rename="camel"):
+class HostProfile(msgspec.Struct, rename="camel"):
     """Somebody who hosts for everybody.
 
     ``about`` and ``groups`` (slugs of public ones) are empty unless they want them shown; ``events``: slugs of coming public ones.
@@ -43,7 +43,7 @@ async def show_person(request: Request) -> Response:
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
         follows = caller is not None and await queries.is_following(reader, caller.user_id, person.id)
     return json_response(
-        HostShown(
+        HostProfile(
             person.id,
             name,
             person.bio if person.shows_about else "",
@@ -77,20 +77,20 @@ def _id(request: Request) -> UserId:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/people/{userId}",
         "showPerson",
         "Somebody who hosts for everybody, as everybody sees them",
         show_person,
-        {200: HostShown},
+        {200: HostProfile},
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "GET", "/api/my/people", "listFollowedPeople", "Whom the caller follows", list_followed, {200: FollowedPeople}
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/people/{userId}/follow",
         "followPerson",
@@ -99,7 +99,7 @@ OPERATIONS = (
         {204: None},
         failures=(404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/people/{userId}/follow",
         "unfollowPerson",

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.moderation import blocks as distance
 from openmeet.domain.moderation import model, reports
-from openmeet.domain.moderation.model import Outcome, Reason, Report, Subject, Thing
+from openmeet.domain.moderation.model import AbuseReport, ReportOutcome, ReportReason, Subject, Thing
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -23,7 +23,7 @@ from openmeet.web.site.tenant_routing import database_of
 class ReportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What is wrong; ``words`` must say something where the reason is ``other``. At most 2,000 characters."""
 
-    reason: Reason
+    reason: ReportReason
     words: str = ""
 
 
@@ -33,9 +33,9 @@ class ReportShown(msgspec.Struct, rename="camel"):
     id: str
     thing: Thing
     subject_id: str
-    reason: Reason
+    reason: ReportReason
     words: str
-    outcome: Outcome | None
+    outcome: ReportOutcome | None
     created_at: str
 
 
@@ -144,14 +144,14 @@ def _mute(thing: Thing, change: Callable[..., Awaitable[object]]) -> Callable[[R
     return answer
 
 
-def _shown(one: Report) -> ReportShown:
+def _shown(one: AbuseReport) -> ReportShown:
     return ReportShown(
         one.id, one.subject.thing, one.subject.id, one.reason, one.words, one.outcome, iso(one.created_at)
     )
 
 
-def _reporting(path: str, name: str, thing: Thing, words: str) -> Operation:
-    return Operation(
+def _reporting(path: str, name: str, thing: Thing, words: str) -> ApiOperation:
+    return ApiOperation(
         "POST",
         path,
         name,
@@ -168,7 +168,7 @@ OPERATIONS = (
     _reporting("/api/series/{slug}/reports", "reportSeries", Thing.SERIES, "a series"),
     _reporting("/api/groups/{slug}/reports", "reportGroup", Thing.GROUP, "a group"),
     _reporting("/api/people/{userId}/reports", "reportPerson", Thing.PERSON, "a person"),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/reports",
         "listMyReports",
@@ -177,7 +177,7 @@ OPERATIONS = (
         {200: ReportList},
         parameters=(CURSOR, LIMIT),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/blocks",
         "listBlocks",
@@ -186,7 +186,7 @@ OPERATIONS = (
         {200: BlockList},
         parameters=(CURSOR, LIMIT),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/me/blocks/{userId}",
         "blockPerson",
@@ -195,7 +195,7 @@ OPERATIONS = (
         {204: None},
         failures=(404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/me/blocks/{userId}",
         "unblockPerson",
@@ -204,7 +204,7 @@ OPERATIONS = (
         {204: None},
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/mutes",
         "listMutes",
@@ -214,7 +214,7 @@ OPERATIONS = (
         parameters=(CURSOR, LIMIT),
     ),
     *(
-        Operation(
+        ApiOperation(
             method,
             f"/api/me/mutes/{'people' if thing is Thing.PERSON else 'groups'}/{{subjectId}}",
             f"{'mute' if method == 'PUT' else 'unmute'}{thing.value.title()}",

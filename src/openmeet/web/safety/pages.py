@@ -13,7 +13,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as by_group_id
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.moderation import blocks, model, reports
-from openmeet.domain.moderation.model import REASON_WORDS, Outcome, Subject, Thing
+from openmeet.domain.moderation.model import REASON_WORDS, ReportOutcome, Subject, Thing
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
 from openmeet.domain.safety.subjects import Meant
@@ -36,8 +36,8 @@ _WORDS: Final = {Thing.EVENT: "event", Thing.SERIES: "series", Thing.GROUP: "gro
 _SAID: Final = {"block": "blocked", "unblock": "unblocked", "mute": "muted", "unmute": "unmuted"}
 _OUTCOMES: Final = {
     None: "A moderator looks at it.",
-    Outcome.ACTED: "Something was done about it.",
-    Outcome.DISMISSED: "A moderator found nothing against the rules.",
+    ReportOutcome.ACTED: "Something was done about it.",
+    ReportOutcome.DISMISSED: "A moderator found nothing against the rules.",
 }
 
 

@@ -2,10 +2,10 @@
 
 from starlette.requests import HTTPConnection
 
-from openmeet.domain.events.trust import Shown, shown_in
+from openmeet.domain.events.trust import FrontPagePolicy, shown_in
 from openmeet.web.site.services import services
 
 
-def shown_of(connection: HTTPConnection) -> Shown:
+def shown_of(connection: HTTPConnection) -> FrontPagePolicy:
     settings = services(connection).settings
     return shown_in(settings.network_shown, settings.network_near)

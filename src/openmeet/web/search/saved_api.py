@@ -11,7 +11,7 @@ from openmeet.domain.saved_searches import actions, queries
 from openmeet.domain.saved_searches.queries import MAX_SEARCHES, SavedSearch, SearchId
 from openmeet.domain.search import query as searches
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -80,7 +80,7 @@ def _shown(one: SavedSearch) -> SearchShown:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/searches",
         "listSearches",
@@ -88,7 +88,7 @@ OPERATIONS = (
         list_searches,
         {200: SearchList},
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/searches",
         "keepSearch",
@@ -98,7 +98,7 @@ OPERATIONS = (
         SearchWanted,
         failures=(422,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/searches/{id}",
         "switchSearch",
@@ -108,7 +108,7 @@ OPERATIONS = (
         SearchSwitch,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/searches/{id}",
         "removeSearch",

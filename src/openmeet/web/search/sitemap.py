@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.events.trust import Shown, stands_by_itself
+from openmeet.domain.events.trust import FrontPagePolicy, stands_by_itself
 from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.i18n import formatting
@@ -63,7 +63,7 @@ async def robots(request: Request) -> Response:
     return Response(text, media_type="text/plain", headers=_HEADERS)
 
 
-async def _addresses(reader: Reader, shown: Shown) -> list[tuple[str, Instant]]:
+async def _addresses(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, Instant]]:
     """Paths with the instant of their last change: groups, then events, the next one first."""
     groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
     which = {"stands": stands_by_itself("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}

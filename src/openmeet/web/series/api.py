@@ -12,14 +12,14 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance.model import Reply, Through
+from openmeet.domain.attendance.model import RsvpReply, Through
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import actions, agenda, gather, queries, standing_rsvps
 from openmeet.domain.series.dates import checked_name, template_in
-from openmeet.domain.series.model import OPENED_AHEAD_WORDS, WINDOW, Policy, Series, SeriesSlug, Timing
+from openmeet.domain.series.model import OPENED_AHEAD_WORDS, WINDOW, PublishPolicy, Series, SeriesSlug, Timing
 from openmeet.domain.series.preview import meaning_of
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import UserId
@@ -28,7 +28,7 @@ from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.api.etags import etag_of
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.events import new_links
 from openmeet.web.series import limits, parse, present
@@ -40,7 +40,7 @@ from openmeet.web.series.schemas import (
     DateShown,
     FollowShown,
     FollowWanted,
-    Preview,
+    RulePreview,
     SeriesFromEvent,
     SeriesList,
     SeriesShown,
@@ -69,7 +69,9 @@ async def create(request: Request) -> Response:
     first, timing = parse.whole_of(body)
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group or "", caller.user_id)
-        series = await actions.create(tx, caller, template_in(first), timing, policy=Policy(body.publish), group=group)
+        series = await actions.create(
+            tx, caller, template_in(first), timing, policy=PublishPolicy(body.publish), group=group
+        )
         return await answer(request, tx, series, status=201)
 
 
@@ -82,7 +84,7 @@ async def create_from_event(request: Request) -> Response:
 
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
-        series = await gather.begin_with(tx, caller, slug, repeating, policy=Policy(body.publish))
+        series = await gather.begin_with(tx, caller, slug, repeating, policy=PublishPolicy(body.publish))
         return await answer(request, tx, series, status=201)
 
 
@@ -166,7 +168,7 @@ async def answer_all(request: Request) -> Response:
     body = await read_json(request, AnswerAll)
     async with database_of(request).transaction() as tx:
         outcomes = await standing_rsvps.answer_all(
-            tx, caller, slug_of(request), Reply(body.reply), skips_limited=body.skip_limited, through=Through.API
+            tx, caller, slug_of(request), RsvpReply(body.reply), skips_limited=body.skip_limited, through=Through.API
         )
     return json_response(
         AnswersShown(
@@ -221,7 +223,7 @@ def _instant(request: Request, name: str, series: Series, otherwise: Instant) ->
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/series",
         "listSeries",
@@ -230,7 +232,7 @@ OPERATIONS = (
         {200: SeriesList},
         parameters=(CURSOR, LIMIT),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series",
         "createSeries",
@@ -240,18 +242,18 @@ OPERATIONS = (
         SeriesWanted,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/preview",
         "previewSeries",
         "What a rule means: the next dates, a sentence, what does not exist; nothing is saved",
         preview,
-        {200: Preview},
+        {200: RulePreview},
         TimingWanted,
         needs_session=False,
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/series/{slug}",
         "getSeries",
@@ -261,7 +263,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/series/{slug}/dates",
         "listSeriesDates",
@@ -272,7 +274,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/dates/{originalDate}",
         "openSeriesDate",
@@ -282,7 +284,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/series/{slug}/follow",
         "followSeries",
@@ -292,10 +294,10 @@ OPERATIONS = (
         FollowWanted,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "DELETE", "/api/series/{slug}/follow", "unfollowSeries", "Follow a series no more", unfollow, {204: None}
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/series/{slug}/answer",
         "answerSeries",
@@ -305,7 +307,7 @@ OPERATIONS = (
         AnswerAll,
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/events/{slug}/series",
         "repeatEvent",

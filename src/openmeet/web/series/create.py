@@ -24,7 +24,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedSeries:
     """The series that a draft has become: its page, what that says once, and its first date."""
 
     path: str
@@ -47,7 +47,7 @@ async def make(request: Request, typed: Mapping[str, str], details: Details, tim
     return go(f"/series/{quote(series.slug)}", said=said)
 
 
-async def of_draft(tx: Transaction, caller: Caller, draft: Event, details: Details, timing: Timing) -> Begun:
+async def of_draft(tx: Transaction, caller: Caller, draft: Event, details: Details, timing: Timing) -> StartedSeries:
     """A locked draft becomes a series in its group, with its picture, its links and how one gets in. Raises RuleRefused."""
     template = template_in(copy.with_what_nobody_types(details, draft))
     series = await actions.create(tx, caller, template, timing, group=draft.group)
@@ -57,4 +57,4 @@ async def of_draft(tx: Transaction, caller: Caller, draft: Event, details: Detai
     if first is None:
         raise InvalidForm({"repeats": "No date of it can be stored yet. Choose an earlier start."})
     said = said_of_series(series.visibility, is_hidden=series.is_hidden)
-    return Begun(f"/series/{quote(series.slug)}", said, first)
+    return StartedSeries(f"/series/{quote(series.slug)}", said, first)

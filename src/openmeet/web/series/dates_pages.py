@@ -14,12 +14,12 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, Refused
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, record_settings
 from openmeet.domain.series import (
     undo as undoing,
 )
-from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.i18n import formatting
@@ -37,7 +37,7 @@ _LISTED = 12
 _DATE = "date_"
 
 
-class Act(StrEnum):
+class DateAction(StrEnum):
     """What can be done to chosen dates."""
 
     CANCEL = "cancel"
@@ -46,7 +46,7 @@ class Act(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Offered:
+class DateChoice:
     """One date to tick. ``answers``: who comes and who waits, in words; ``chips``: pairs of words and tone."""
 
     field: str
@@ -88,12 +88,12 @@ async def change(request: Request) -> Response:
             return await _confirm(request, tx, series, act, names, typed)
         tells = not typed.get("is_silent")
         match act:
-            case Act.CANCEL:
+            case DateAction.CANCEL:
                 await cancel_dates.cancel_dates(tx, series, names, reason, tells=tells)
-            case Act.REINSTATE:
+            case DateAction.REINSTATE:
                 await agenda.must_be_editable(tx, series, caller_of(request).user_id)
                 await cancel_dates.reinstate_dates(tx, series, names, tells=tells)
-            case Act.REMOVE:
+            case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, tells=tells)
     return go(f"{_path(series)}", said=_SAID[act])
 
@@ -128,22 +128,26 @@ async def publish(request: Request) -> Response:
     return go(_path(series), said="series_agreed")
 
 
-_SAID = {Act.CANCEL: "dates_cancelled", Act.REINSTATE: "dates_reinstated", Act.REMOVE: "dates_removed"}
+_SAID = {
+    DateAction.CANCEL: "dates_cancelled",
+    DateAction.REINSTATE: "dates_reinstated",
+    DateAction.REMOVE: "dates_removed",
+}
 
 _HEARD_AS = {
-    Act.CANCEL: Kind.EVENT_CANCELLED,
-    Act.REINSTATE: Kind.EVENT_REINSTATED,
-    Act.REMOVE: Kind.EVENT_DELETED,
+    DateAction.CANCEL: NotificationKind.EVENT_CANCELLED,
+    DateAction.REINSTATE: NotificationKind.EVENT_REINSTATED,
+    DateAction.REMOVE: NotificationKind.EVENT_DELETED,
 }
 
 _WORDS = {
-    Act.CANCEL: (
+    DateAction.CANCEL: (
         "Cancel these dates?",
         "They stay visible, struck through, and you can bring them back.",
         "Cancel them",
     ),
-    Act.REINSTATE: ("Bring these dates back?", "They take place as they were planned.", "Bring them back"),
-    Act.REMOVE: (
+    DateAction.REINSTATE: ("Bring these dates back?", "They take place as they were planned.", "Bring them back"),
+    DateAction.REMOVE: (
         "Remove these dates for good?",
         "Their pages are gone, and the rule leaves them out from now on. Answers to them are gone, too.",
         "Remove them",
@@ -151,10 +155,10 @@ _WORDS = {
 }
 
 
-async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[Act, list[str]]:
+async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[DateAction, list[str]]:
     """What shall be done, and to which dates: those that were ticked, and those from one to another. Raises InvalidForm."""
     wish = typed.get("act", "")
-    if wish not in set(Act):
+    if wish not in set(DateAction):
         raise InvalidForm({"dates": "Say what shall happen to the dates."})
     names = {checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)}
     first, last = typed.get("first", ""), typed.get("last", "")
@@ -170,11 +174,11 @@ async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> 
         raise InvalidForm({"last": why})
     if not names:
         raise InvalidForm({"dates": "Choose dates first."})
-    return Act(wish), sorted(names)
+    return DateAction(wish), sorted(names)
 
 
 async def _confirm(
-    request: Request, tx: Transaction, series: Series, act: Act, names: list[str], typed: Mapping[str, str]
+    request: Request, tx: Transaction, series: Series, act: DateAction, names: list[str], typed: Mapping[str, str]
 ) -> Response:
     heading, lead, button = _WORDS[act]
     effect = await impact.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
@@ -193,7 +197,7 @@ async def _confirm(
         "listed": _LISTED,
         "told": effect.told,
         "answers": effect.answers,
-        "asks_reason": act is Act.CANCEL,
+        "asks_reason": act is DateAction.CANCEL,
         "typed": Typed(dict(typed)),
     }
     return page(request, "series/confirm_dates.html", context)
@@ -216,11 +220,11 @@ async def _page(request: Request, reader: Reader, typed: Typed, *, status: int =
     return page(request, "series/manage.html", context, status=status)
 
 
-def _offered(series: Series, line: Line, now: Instant) -> Offered:
+def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice:
     starts = local_of(line.details.starts_at, line.details.time_zone)
     is_this_year = starts.year == local_of(now, line.details.time_zone).year
     words = f"{formatting.short_day(starts)}{'' if is_this_year else f' {starts.year}'}, {formatting.clock(starts)}"
-    return Offered(
+    return DateChoice(
         field=f"{_DATE}{line.original_date}",
         name=line.original_date,
         words=words,
@@ -231,7 +235,7 @@ def _offered(series: Series, line: Line, now: Instant) -> Offered:
     )
 
 
-def _answers(line: Line) -> str:
+def _answers(line: AgendaOccurrence) -> str:
     """``8 of 8 going, 2 waiting``; a date without answers says how many places it has."""
     counts, places = line.counts, line.details.capacity
     going = f"{counts.going} going" if places is None else f"{counts.going} of {places} going"
@@ -246,7 +250,7 @@ def _answers(line: Line) -> str:
     return ", ".join(found) or "No answers yet"
 
 
-def _chips(line: Line) -> list[tuple[str, str]]:
+def _chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
     """What sets a date apart from the others."""
     found = []
     if line.is_cancelled:

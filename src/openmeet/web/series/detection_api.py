@@ -14,7 +14,7 @@ from openmeet.domain.series.detection_queries import Detection, DetectionId
 from openmeet.domain.series.model import Series
 from openmeet.recurrence import describe as sentence
 from openmeet.recurrence.rule import format_rule
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
@@ -101,7 +101,7 @@ def _shown(one: Detection, title: str, series: Series | None) -> FoundShown:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/me/series-found",
         "listSeriesFound",
@@ -110,7 +110,7 @@ OPERATIONS = (
         {200: FoundList},
         parameters=(CURSOR, LIMIT),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/me/series-found/{id}",
         "answerSeriesFound",

@@ -19,16 +19,16 @@ from openmeet.domain.events.submissions import FIELDS, submission_of, values_of,
 from openmeet.domain.series import actions, agenda, date_queries, materialize
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import Edit, Rewritten, plan_of, usual_at
-from openmeet.domain.series.model import Held, Scope, Series, SeriesSlug
-from openmeet.domain.series.plan import Plan
+from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence
+from openmeet.domain.series.plan import EditPlan
 from openmeet.i18n import formatting
 from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events.forms import LABELS
 from openmeet.web.events.new_pages import PAST, form_page, must_mean_the_past
 from openmeet.web.series import conflicts, parse, present, recurrence_form, recurrence_preview
-from openmeet.web.series.recurrence_form import Asked
-from openmeet.web.series.schemas import Consequences
+from openmeet.web.series.recurrence_form import RecurrenceFormState
+from openmeet.web.series.schemas import EditConsequences
 from openmeet.web.site.asking import answered
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.forms import Typed, read_form, typed_again
@@ -45,7 +45,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ScopeOption:
     """One answer to "which dates?": counted, or why it cannot be given."""
 
     value: str
@@ -55,7 +55,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class EditDifference:
     label: str
     before: str
     after: str
@@ -115,7 +115,7 @@ async def save(request: Request) -> Response:
             return _form(request, series, Typed(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
             return go(_path(series), said="event_unchanged")
-        if typed.get("scope") not in set(Scope):
+        if typed.get("scope") not in set(EditScope):
             return await _ask_scope(request, tx, series, edit, before, typed)
         return await _apply(request, tx, series, edit, before, typed)
 
@@ -123,13 +123,13 @@ async def save(request: Request) -> Response:
 async def _apply(
     request: Request, tx: Transaction, series: Series, edit: Edit, before: Details, typed: Mapping[str, str]
 ) -> Response:
-    scope = Scope(typed["scope"])
+    scope = EditScope(typed["scope"])
     try:
         plan = await _plan(tx, series, edit, scope, drops=bool(typed.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, typed, problem=refused.why, status=422)
     after = await actions.apply(tx, series, plan, tells=not typed.get("is_silent"))
-    return go(_path(after), said="series_split" if scope is Scope.FOLLOWING else "series_saved")
+    return go(_path(after), said="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 
 async def _ask_scope(
@@ -144,18 +144,18 @@ async def _ask_scope(
     status: int = 200,
 ) -> Response:
     reaches, single_changes, told, mailed = [], 0, 0, 0
-    for scope in Scope:
-        if scope is Scope.THIS and edit.rewritten is not None:
+    for scope in EditScope:
+        if scope is EditScope.THIS and edit.rewritten is not None:
             continue
         try:
             plan = await _plan(tx, series, edit, scope, drops=False)
         except (Refused, InvalidInput) as refused:
-            reaches.append(Reach(scope.value, _WORDS[scope], "", refused.why))
+            reaches.append(ScopeOption(scope.value, _WORDS[scope], "", refused.why))
             continue
         counted = await present.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
         told, mailed = max(told, counted.people_told), max(mailed, counted.people_mailed)
-        reaches.append(Reach(scope.value, _WORDS[scope], _counted(counted)))
+        reaches.append(ScopeOption(scope.value, _WORDS[scope], _counted(counted)))
     possible = [one.value for one in reaches if not one.refused]
     carried = {
         name: value for name, value in typed.items() if name not in {"scope", "is_silent", "drop_single_changes"}
@@ -176,20 +176,24 @@ async def _ask_scope(
     return page(request, "series/scope.html", context, status=status)
 
 
-_WORDS = {Scope.THIS: "This date only", Scope.FOLLOWING: "This and all following dates", Scope.ALL: "All dates"}
+_WORDS = {
+    EditScope.THIS: "This date only",
+    EditScope.FOLLOWING: "This and all following dates",
+    EditScope.ALL: "All dates",
+}
 
 
-async def _plan(tx: Transaction, series: Series, edit: Edit, scope: Scope, *, drops: bool) -> Plan:
+async def _plan(tx: Transaction, series: Series, edit: Edit, scope: EditScope, *, drops: bool) -> EditPlan:
     assert edit.date is not None  # noqa: S101  # the form carries it
     stored = await date_queries.stored(tx, series.id)
-    if scope is Scope.THIS and not any(_is_named(held, edit.date) for held in stored):
+    if scope is EditScope.THIS and not any(_is_named(held, edit.date) for held in stored):
         await materialize.vivify(tx, series, edit.date)
         stored = await date_queries.stored(tx, series.id)
     reaching = Edit(scope, edit.date, edit.said, edit.changed, edit.rewritten, drops)
     return plan_of(series, reaching, stored, tx.now)
 
 
-def _is_named(held: Held, name: str) -> bool:
+def _is_named(held: StoredOccurrence, name: str) -> bool:
     place = held.event.place_in_series
     return place is not None and place.original_date == name
 
@@ -213,20 +217,20 @@ def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Even
         rewritten = Rewritten(recurrence_form.rule_typed(typed, start))
         if rewritten.rule is None:
             raise InvalidForm({"repeats": "A series comes again. To end it, give it a last day, cancel or delete it."})
-    return Edit(Scope.ALL, checked_name(typed.get("date", "")), said, changed, rewritten)
+    return Edit(EditScope.ALL, checked_name(typed.get("date", "")), said, changed, rewritten)
 
 
 def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
-def _differences(series: Series, edit: Edit, before: Details) -> list[Difference]:
+def _differences(series: Series, edit: Edit, before: Details) -> list[EditDifference]:
     """What was typed beside what was there, field by field."""
     found = []
     if edit.said is not None:
         old, new = values_of_event(before), values_of_event(edit.said)
         found += [
-            Difference(LABELS[name], _in_words(name, old[name]), _in_words(name, new[name]))
+            EditDifference(LABELS[name], _in_words(name, old[name]), _in_words(name, new[name]))
             for name in FIELDS
             if old[name] != new[name]
         ]
@@ -235,7 +239,7 @@ def _differences(series: Series, edit: Edit, before: Details) -> list[Difference
         # Dates that are left out or added are none of what was typed.
         plain = replace(pattern, left_out=(), added=())
         after = describe(replace(plain, rule=edit.rewritten.rule))
-        found.append(Difference("Repeats", describe(plain), after))
+        found.append(EditDifference("Repeats", describe(plain), after))
     return found
 
 
@@ -245,7 +249,7 @@ def _in_words(name: str, text: str) -> str:
     )
 
 
-def _counted(counted: Consequences) -> str:
+def _counted(counted: EditConsequences) -> str:
     """``8 dates change, 31 answers kept, 2 single changes kept``."""
     words = [_number(counted.dates_changed, "date") + (" changes" if counted.dates_changed == 1 else " change")]
     if counted.answers_kept:
@@ -272,12 +276,12 @@ def _counted(counted: Consequences) -> str:
     return " ".join(filter(None, said))
 
 
-def _mails(counted: Consequences) -> str:
+def _mails(counted: EditConsequences) -> str:
     """``2 by mail``: of those who are told."""
     return f"{counted.people_mailed or 'none'} by mail"
 
 
-def _first(counted: Consequences) -> str:
+def _first(counted: EditConsequences) -> str:
     """`` (Wed 4 March and 2 more)``."""
     named = [formatting.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
     return (
@@ -296,7 +300,7 @@ def _form(
     series: Series,
     typed: Typed,
     event: Event | None,
-    repeats: Asked,
+    repeats: RecurrenceFormState,
     *,
     status: int = 200,
     marks: Sequence[str] = (),

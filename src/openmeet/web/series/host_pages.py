@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import InvalidForm
-from openmeet.domain.attendance.model import Reply
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, impact, standing_rsvps
-from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import checked_name
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.i18n import formatting
@@ -64,7 +64,7 @@ async def answer_all(request: Request) -> Response:
             await standing_rsvps.stop(tx, caller, slug, withdraws=withdraws)
             return go(f"/series/{quote(slug)}", said="not_going_to_any" if withdraws else "not_going_to_later")
         with_limited = bool(typed.get("with_limited"))
-        await standing_rsvps.answer_all(tx, caller, slug, Reply.GOING, skips_limited=not with_limited)
+        await standing_rsvps.answer_all(tx, caller, slug, RsvpReply.GOING, skips_limited=not with_limited)
         series = await agenda.visible(tx, slug, caller.user_id)
         mine = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
     return go(f"/series/{quote(slug)}", said="dates_answered", numbers=(mine.going, mine.dates))
@@ -143,7 +143,7 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
-        effect = await impact.of(reader, series, planned, Kind.EVENT_CANCELLED)
+        effect = await impact.of(reader, series, planned, NotificationKind.EVENT_CANCELLED)
     offered = [
         (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
     ]
@@ -154,7 +154,9 @@ async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> R
 async def _ask_delete(request: Request, typed: Typed, *, status: int = 200) -> Response:
     series = await _own(request)
     async with database_of(request).reader() as reader:
-        effect = await impact.of(reader, series, await date_queries.coming(reader, series.id), Kind.EVENT_DELETED)
+        effect = await impact.of(
+            reader, series, await date_queries.coming(reader, series.id), NotificationKind.EVENT_DELETED
+        )
     context = {
         "series": series,
         "address": _path(series),
@@ -171,7 +173,7 @@ async def _own(request: Request) -> Series:
         return await agenda.hosted(reader, _slug(request), caller_of(request).user_id)
 
 
-def _when(line: Line) -> str:
+def _when(line: AgendaOccurrence) -> str:
     starts = local_of(line.details.starts_at, line.details.time_zone)
     return f"{formatting.short_day(starts)} {starts.year}, {formatting.clock(starts)}"
 

@@ -16,27 +16,27 @@ from openmeet.domain.series import actions, agenda, cancel_dates, date_queries, 
 from openmeet.domain.series import undo as undoing
 from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.edits import plan_of, usual_at
-from openmeet.domain.series.model import Scope, Series
-from openmeet.domain.series.plan import Plan
+from openmeet.domain.series.model import EditScope, Series
+from openmeet.domain.series.plan import EditPlan
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import instead_of
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.series import parse, present
 from openmeet.web.series.api import answer, slug_of
 from openmeet.web.series.schemas import (
     Cancellation,
-    Changed,
-    Consequences,
     DatesNamed,
+    EditConsequences,
     EditDone,
     EditWanted,
     EventAdded,
     ExtraDate,
-    Reason,
     Reinstatement,
     Resumption,
+    SeriesAfterEdit,
     SeriesShown,
+    StatusReason,
 )
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -93,7 +93,7 @@ async def reinstate(request: Request) -> Response:
 
 
 async def pause(request: Request) -> Response:
-    body = await read_json(request, Reason)
+    body = await read_json(request, StatusReason)
     reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
         series = await actions.pause(tx, await own(request, tx), reason, tells=not body.is_silent)
@@ -165,18 +165,18 @@ async def to_change(request: Request, tx: Transaction) -> Series:
     )
 
 
-async def _plan(tx: Transaction, series: Series, body: EditWanted) -> Plan:
+async def _plan(tx: Transaction, series: Series, body: EditWanted) -> EditPlan:
     """The plan for what was sent, made from what is stored now, under the series' lock."""
     event = before = None
     name = None if body.original_date is None else checked_name(body.original_date)
     if name is not None:
         body = msgspec.structs.replace(body, original_date=name)
         event = await date_queries.date_of(tx, series.id, name)
-        if event is None and Scope(body.scope) is Scope.THIS:
+        if event is None and EditScope(body.scope) is EditScope.THIS:
             event = await materialize.vivify(tx, series, name)
         before = usual_at(series, name) if event is None else details_in(event)
         _must_be_as_expected(body, None if event is None else event.revision)
-    elif Scope(body.scope) is Scope.ALL:
+    elif EditScope(body.scope) is EditScope.ALL:
         # What holds for all is said of the first date, unless another was edited.
         before = usual_at(series, original_text(series.timing.pattern.start))
     edit_wanted = parse.edit_of(body, before, event, series.timing.pattern)
@@ -217,23 +217,23 @@ def few(names: Sequence[str]) -> list[str]:
 async def _changed(request: Request, tx: Transaction, series: Series, count: int) -> Response:
     series = await actions.reread(tx, series.id)
     shown = await present.shown(tx, series, series.owner_id, services(request).settings.public_url)
-    return json_response(Changed(shown, count), headers=etag_of(series.revision))
+    return json_response(SeriesAfterEdit(shown, count), headers=etag_of(series.revision))
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/plan",
         "planSeriesEdit",
         "What an edit would do, counted; nothing is saved",
         plan,
-        {200: Consequences},
+        {200: EditConsequences},
         EditWanted,
         (IF_MATCH,),
         failures=_FAILURES,
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/edit",
         "editSeries",
@@ -244,40 +244,40 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/cancel",
         "cancelSeries",
         "Call off dates or the whole series; they stay visible as cancelled",
         cancel,
-        {200: Changed},
+        {200: SeriesAfterEdit},
         Cancellation,
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/reinstate",
         "reinstateSeries",
         "Bring cancelled dates or the whole series back",
         reinstate,
-        {200: Changed},
+        {200: SeriesAfterEdit},
         Reinstatement,
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/pause",
         "pauseSeries",
         "Make no new dates until it goes on",
         pause,
         {200: SeriesShown},
-        Reason,
+        StatusReason,
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/resume",
         "resumeSeries",
@@ -289,7 +289,7 @@ OPERATIONS = (
         failures=_FAILURES,
         body_is_optional=True,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/remove-dates",
         "removeSeriesDates",
@@ -300,7 +300,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/dates",
         "addSeriesDate",
@@ -311,7 +311,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/undo",
         "undoSeries",
@@ -322,7 +322,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/events",
         "addSeriesEvent",
@@ -333,7 +333,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/series/{slug}",
         "deleteSeries",

@@ -9,12 +9,12 @@ from starlette.responses import Response
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.events.rules import check_reason
-from openmeet.domain.notifications.model import Kind
+from openmeet.domain.notifications.model import NotificationKind
 from openmeet.domain.series import date_queries, impact
 from openmeet.domain.series.impact import Effect
 from openmeet.domain.series.model import Series
 from openmeet.web.api.etags import IF_MATCH, etag_of
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.series.hosting_api import KEEP_EVENTS, few, named, own
 from openmeet.web.series.schemas import Cancellation, DatesNamed
 from openmeet.web.site.tenant_routing import database_of
@@ -47,14 +47,17 @@ async def plan_cancellation(request: Request) -> Response:
         )
         going = [one for one in found if not one.event.is_cancelled]
         dates = None if names is None else len(names) - (len(found) - len(going))
-        return _shown(series, await impact.of(tx, series, going, Kind.EVENT_CANCELLED, dates=dates))
+        return _shown(series, await impact.of(tx, series, going, NotificationKind.EVENT_CANCELLED, dates=dates))
 
 
 async def plan_pause(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         return _shown(
-            series, await impact.of(tx, series, await date_queries.coming(tx, series.id), Kind.SERIES_PAUSED, dates=0)
+            series,
+            await impact.of(
+                tx, series, await date_queries.coming(tx, series.id), NotificationKind.SERIES_PAUSED, dates=0
+            ),
         )
 
 
@@ -64,7 +67,7 @@ async def plan_removal(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         held = await date_queries.named(tx, series.id, names)
-        return _shown(series, await impact.of(tx, series, held, Kind.EVENT_DELETED, dates=len(names)))
+        return _shown(series, await impact.of(tx, series, held, NotificationKind.EVENT_DELETED, dates=len(names)))
 
 
 async def plan_deletion(request: Request) -> Response:
@@ -76,7 +79,10 @@ async def plan_deletion(request: Request) -> Response:
         if wish == "true":
             # Nobody is told: what they answered takes place.
             return _shown(series, Effect(0, 0, 0, 0, 0))
-        return _shown(series, await impact.of(tx, series, await date_queries.coming(tx, series.id), Kind.EVENT_DELETED))
+        return _shown(
+            series,
+            await impact.of(tx, series, await date_queries.coming(tx, series.id), NotificationKind.EVENT_DELETED),
+        )
 
 
 def _shown(series: Series, effect: Effect) -> Response:
@@ -87,7 +93,7 @@ def _shown(series: Series, effect: Effect) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/cancel/plan",
         "planSeriesCancellation",
@@ -99,7 +105,7 @@ OPERATIONS = (
         failures=_FAILURES,
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/pause/plan",
         "planSeriesPause",
@@ -111,7 +117,7 @@ OPERATIONS = (
         failures=_FAILURES,
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/remove-dates/plan",
         "planSeriesRemoval",
@@ -123,7 +129,7 @@ OPERATIONS = (
         failures=_FAILURES,
         changes_nothing=True,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/delete/plan",
         "planSeriesDeletion",

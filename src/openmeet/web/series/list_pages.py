@@ -12,11 +12,11 @@ from groundwork.http.json_bodies import json_response
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import event_lists, front_page, query
 from openmeet.domain.search import search as finding
-from openmeet.domain.search.event_lists import Position
-from openmeet.domain.search.search import Wanted
+from openmeet.domain.search.event_lists import EventCursor
+from openmeet.domain.search.search import SearchQuery
 from openmeet.domain.series import queries
 from openmeet.domain.series.model import SeriesId
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT
 from openmeet.web.events.api import SourceName, paging
 from openmeet.web.events.cards import day_cards
@@ -83,14 +83,16 @@ async def search(request: Request) -> Response:
     return json_response(SeriesList(shown, cursor))
 
 
-def _wanted(request: Request, typed: dict[str, str]) -> Wanted:
+def _wanted(request: Request, typed: dict[str, str]) -> SearchQuery:
     caller = caller_or_none(request)
     found = query.wanted_of(typed, caller.user_id if caller else None)
-    return Wanted(words=found.words, source=found.source, viewer=found.viewer, once_per_series=True, only_series=True)
+    return SearchQuery(
+        words=found.words, source=found.source, viewer=found.viewer, once_per_series=True, only_series=True
+    )
 
 
 async def _dates(
-    reader: Reader, request: Request, wanted: Wanted, after: Position | None, limit: int, *, is_asked: bool
+    reader: Reader, request: Request, wanted: SearchQuery, after: EventCursor | None, limit: int, *, is_asked: bool
 ) -> list[Event]:
     """The next date of each series. Where nobody asked for anything, of the series that stand by themselves."""
     if is_asked:
@@ -101,7 +103,7 @@ async def _dates(
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/series/search",
         "searchSeries",

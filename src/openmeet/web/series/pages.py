@@ -10,15 +10,15 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import AttendanceStatus, Reply
+from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events.model import Visibility
-from openmeet.domain.events.publication import Reach, reach
+from openmeet.domain.events.publication import PublishLevel, reach
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import Group
 from openmeet.domain.identities.queries import consent, shown_names
 from openmeet.domain.moderation import labels, visibility
-from openmeet.domain.moderation.model import Standing, State
+from openmeet.domain.moderation.model import ModerationStatus, SubjectVisibility
 from openmeet.domain.series import actions, agenda, date_queries, follower_queries, ownership, queries, splits
 from openmeet.domain.series import (
     undo as undoing,
@@ -126,7 +126,7 @@ async def show_series(request: Request) -> Response:
         "soonest_when": when_words(soonest) if soonest else "",
         "soonest_path": address_of(series, soonest) if soonest else "",
         "is_going": mine is AttendanceStatus.ATTENDING,
-        "going": Reply.GOING.value,
+        "going": RsvpReply.GOING.value,
         "following": follows,
         "standing": going,
         "my_dates": answered,
@@ -157,13 +157,15 @@ async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group
     return group if group is not None and group_rules.may_see(group, role) else None
 
 
-async def _kept_back(reader: Reader, series: Series) -> Standing | None:
+async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
     """How it stands with moderators, where they are why nobody else sees it; those who host it read that."""
     if not series.is_hidden:
         return None
     named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
     found = await visibility.of_each(reader, named)
-    return next((found[one] for one in named if one in found and found[one].state is not State.TRUSTED), None)
+    return next(
+        (found[one] for one in named if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
+    )
 
 
 async def _asks_to_publish(reader: Reader, request: Request, series: Series, viewer: UserId | None) -> bool:
@@ -176,7 +178,7 @@ async def _asks_to_publish(reader: Reader, request: Request, series: Series, vie
 
 async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
     """Whether their repository has, or would have, an older version than the one that somebody else made."""
-    is_out = reach(series.template.visibility, series.group, series.record) is not Reach.NOTHING
+    is_out = reach(series.template.visibility, series.group, series.record) is not PublishLevel.NOTHING
     return series.awaits_owner and is_out and (await consent(reader, series.owner_id)).is_given
 
 

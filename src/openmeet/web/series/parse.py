@@ -18,8 +18,8 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import values_of_event
 from openmeet.domain.series.dates import length_in
 from openmeet.domain.series.edits import Edit, Rewritten
-from openmeet.domain.series.model import Scope, Timing
-from openmeet.recurrence.errors import FIELD, Code, RuleRefused
+from openmeet.domain.series.model import EditScope, Timing
+from openmeet.recurrence.errors import FIELD, RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import MAX_DATES, Pattern, parse_date, pattern
 from openmeet.recurrence.rule import Rule, parse_rule
 from openmeet.recurrence.structured import from_json
@@ -56,7 +56,7 @@ def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
     try:
         if len(set(texts)) > MAX_DATES:
             # Looked at before a date is read: a list of any length is refused in a moment.
-            raise RuleRefused(Code.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates.")  # noqa: TRY301  # named below
+            raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates.")  # noqa: TRY301  # named below
         return [parse_date(text, zone) for text in texts]
     except RuleRefused as wrong:
         raise _under(wrong, field) from None
@@ -68,7 +68,7 @@ def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], e
     added = dates_in(rdates, zone, "rdates")
     rule = rule_of(recurrence)
     if rule is None and not added:
-        raise RuleRefused(Code.MISSING_FREQ, "FREQ", "Say how it comes again: a rule, or dates to add.")
+        raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", "Say how it comes again: a rule, or dates to add.")
     made = pattern(
         datetime.fromisoformat(details.starts_local),
         zone,
@@ -160,7 +160,7 @@ def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, kno
     said, changed = None, frozenset[str]()
     if typed and before is not None:
         said, changed = said_by(typed, before, event)
-    return Edit(Scope(wanted.scope), wanted.original_date, said, changed, rewritten, wanted.drop_single_changes)
+    return Edit(EditScope(wanted.scope), wanted.original_date, said, changed, rewritten, wanted.drop_single_changes)
 
 
 def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
@@ -189,7 +189,7 @@ def check_moved(wanted: EditWanted, edit: Edit, before: Details | None, now: Ins
     """A date that is moved into the past must be meant: it, or those behind it, were to come until now. Raises InvalidForm."""
     if edit.said is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
         return
-    is_of_many = edit.scope is not Scope.THIS
+    is_of_many = edit.scope is not EditScope.THIS
     # Who tells all dates another hour may name one that is over.
     if rules.starts_in_the_past(edit.said, before, now) and not (is_of_many and before.starts_at < now):
         raise InvalidForm({"startsLocal": "This start is over. Send allowPast: true if that is right."})

@@ -13,7 +13,7 @@ from openmeet.domain.series import actions, agenda, follower_queries, ownership,
 from openmeet.domain.users.model import UNNAMED, UserId
 from openmeet.domain.users.queries import names as names_of
 from openmeet.i18n.formatting import iso
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.series.api import answer, slug_of
 from openmeet.web.series.schemas import (
@@ -125,7 +125,7 @@ async def accept(request: Request) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/series/{slug}/followers",
         "listSeriesFollowers",
@@ -135,7 +135,7 @@ OPERATIONS = (
         parameters=(_CURSOR, _LIMIT),
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/series/{slug}/answer",
         "stopGoingToSeries",
@@ -145,7 +145,7 @@ OPERATIONS = (
         parameters=(_WITHDRAW,),
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/series/{slug}/heirs",
         "listSeriesHeirs",
@@ -155,7 +155,7 @@ OPERATIONS = (
         parameters=(CURSOR, _LIMIT),
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         "/api/my/series-offers",
         "listMySeriesOffers",
@@ -164,7 +164,7 @@ OPERATIONS = (
         {200: OfferedList},
         parameters=(CURSOR, LIMIT),
     ),
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/series/{slug}/offer",
         "offerSeries",
@@ -174,7 +174,7 @@ OPERATIONS = (
         OfferWanted,
         failures=(403, 404, 422),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/series/{slug}/offer",
         "dropSeriesOffer",
@@ -183,7 +183,7 @@ OPERATIONS = (
         {204: None},
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/series/{slug}/accept",
         "acceptSeries",

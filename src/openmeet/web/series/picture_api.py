@@ -8,7 +8,7 @@ from openmeet.domain.media import pictures as media
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series import agenda, pictures
 from openmeet.web.api.etags import IF_MATCH, expected_revision
-from openmeet.web.api.operations import Operation
+from openmeet.web.api.operations import ApiOperation
 from openmeet.web.media.schemas import PictureWanted, check_alt
 from openmeet.web.media.uploads import store_of
 from openmeet.web.series.api import answer, slug_of
@@ -50,7 +50,7 @@ async def remove_picture(request: Request) -> Response:
 _FAILURES = (403, 404, 412, 422)
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "PUT",
         "/api/series/{slug}/picture",
         "putSeriesPicture",
@@ -62,7 +62,7 @@ OPERATIONS = (
         failures=_FAILURES,
         is_idempotent=True,
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         "/api/series/{slug}/picture",
         "removeSeriesPicture",

@@ -13,10 +13,10 @@ from openmeet.domain.series import agenda, date_queries, follower_queries, impac
 from openmeet.domain.series import (
     undo as undoing,
 )
-from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import original_text
-from openmeet.domain.series.model import Held, Scope, Series, SeriesSlug, Timing
-from openmeet.domain.series.plan import Change, Plan
+from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOccurrence, Timing
+from openmeet.domain.series.plan import EditPlan, OccurrenceChange
 from openmeet.domain.series.preview import Meaning
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
@@ -26,14 +26,14 @@ from openmeet.web.api.external_identity import sources_of
 from openmeet.web.events.schemas import venue_shown
 from openmeet.web.media.schemas import picture_shown
 from openmeet.web.series.schemas import (
-    Consequences,
     DateChange,
     DateMade,
     DatePreview,
     DateShown,
     DateTouched,
+    EditConsequences,
     MyDatesShown,
-    Preview,
+    RulePreview,
     SeriesShown,
     UndoShown,
 )
@@ -108,7 +108,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     )
 
 
-def date_shown(slug: SeriesSlug, line: Line, now: Instant, public_url: str) -> DateShown:
+def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_url: str) -> DateShown:
     """One date of the series with this address; the address of a computed one stores it."""
     event, details = line.event, line.details
     address = f"events/{quote(event.slug)}" if event else f"series/{quote(slug)}/dates/{line.original_date}"
@@ -133,11 +133,11 @@ def date_shown(slug: SeriesSlug, line: Line, now: Instant, public_url: str) -> D
     )
 
 
-def preview_of(timing: Timing, meaning: Meaning) -> Preview:
+def preview_of(timing: Timing, meaning: Meaning) -> RulePreview:
     """What a rule means, for programs."""
     pattern = timing.pattern
     length = 0 if timing.length is None else round(timing.length.total_seconds() * 1_000_000)
-    return Preview(
+    return RulePreview(
         sentence=meaning.sentence,
         rule=None if pattern.rule is None else str(pattern.rule),
         structured=None if pattern.rule is None else to_json(pattern.rule),
@@ -160,34 +160,34 @@ def preview_of(timing: Timing, meaning: Meaning) -> Preview:
     )
 
 
-async def consequences(reader: Reader, series: Series, plan: Plan) -> Consequences:
+async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditConsequences:
     """What the plan does, counted."""
     changed = plan.dates_changed
     made = await materialize.made_by(reader, series, plan)
     reached = await impact.reached(reader, series, plan, makes_dates=bool(made))
     lowered = await capacity_change.by_details(reader, [(one.event, one.details) for one in changed])
-    return Consequences(
+    return EditConsequences(
         scope=plan.scope.value,
         dates_changed=len(changed),
         dates_unchanged=len(plan.changes) - len(changed),
         answers_kept=plan.answers_kept,
-        single_changes_kept=0 if plan.scope is Scope.THIS else plan.single_changes_kept,
+        single_changes_kept=0 if plan.scope is EditScope.THIS else plan.single_changes_kept,
         people_told=reached.told,
         people_mailed=reached.mailed,
         changes=[_change(one) for one in changed],
         stranded=[_touched(held) for held in plan.stranded],
-        vanishing=[_touched(Held(event, 0)) for event in plan.vanishing],
+        vanishing=[_touched(StoredOccurrence(event, 0)) for event in plan.vanishing],
         made=[DateMade(original_text(one.original), iso(one.at)) for one in made],
         sentence_before=describe(series.timing.pattern),
         sentence_after=describe(plan.timing.pattern),
-        makes_new_series=plan.scope is Scope.FOLLOWING,
+        makes_new_series=plan.scope is EditScope.FOLLOWING,
         revision=series.revision,
         people_over_limit=lowered.over,
         parties_too_large=lowered.stuck,
     )
 
 
-def _change(one: Change) -> DateChange:
+def _change(one: OccurrenceChange) -> DateChange:
     before = details_in(one.event)
     place = one.event.place_in_series
     return DateChange(
@@ -202,7 +202,7 @@ def _change(one: Change) -> DateChange:
     )
 
 
-def _touched(held: Held) -> DateTouched:
+def _touched(held: StoredOccurrence) -> DateTouched:
     event = held.event
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
     place = event.place_in_series

@@ -48,7 +48,7 @@ _BEFORE_A_START = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecurrenceFormState:
     """What the form shows. ``notes`` are sentences about dates that do not exist and a start that does not fit."""
 
     options: list[tuple[str, str, str]]
@@ -96,7 +96,7 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> Asked:
+def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> RecurrenceFormState:
     """What to show for what was typed so far, right or wrong: whatever is wrong has its sentence elsewhere.
 
     ``instead``: what to say in place of the dates, which take long (``recurrence_preview.asked``).
@@ -104,7 +104,7 @@ def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> Asked
     start, zone = _start(typed), typed.get("time_zone", "")
     chosen = typed.get("repeats", "")
     if start is None or not is_zone(zone):
-        return Asked(
+        return RecurrenceFormState(
             [*_once(), *((value, words, "") for value, words in _BEFORE_A_START), _own()], chosen, None, [], []
         )
     plain = [(str(rule), _words(start, zone, rule), "") for rule in plain_choices(start)]
@@ -113,9 +113,9 @@ def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> Asked
     if chosen and chosen != CUSTOM and chosen not in values:
         plain += _kept(start, zone, chosen)
     if instead:
-        return Asked([*_once(), *plain, _own()], chosen, None, [], [instead])
+        return RecurrenceFormState([*_once(), *plain, _own()], chosen, None, [], [instead])
     meaning, dates, notes = _meaning({**typed, "repeats": chosen}, start, zone, now)
-    return Asked([*_once(), *plain, _own()], chosen, meaning, dates, notes)
+    return RecurrenceFormState([*_once(), *plain, _own()], chosen, meaning, dates, notes)
 
 
 def values_of(known: Pattern) -> dict[str, str]:

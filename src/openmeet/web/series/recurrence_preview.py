@@ -12,7 +12,7 @@ from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import meaning_of
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.web.series import recurrence_form
-from openmeet.web.series.recurrence_form import Asked
+from openmeet.web.series.recurrence_form import RecurrenceFormState
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import workers_of, workers_of_anybody
@@ -21,7 +21,7 @@ NOT_SHOWN = "We couldn't work out the dates just now. Try Preview again in a min
 NOT_CHECKED = "We couldn't check these dates just now. Try again in a minute."
 
 
-async def asked(request: Request, typed: Mapping[str, str]) -> Asked:
+async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormState:
     """``recurrence_form.asked``; where nobody has time for it, the form without its dates. Not to be called inside a transaction."""
     now = services(request).clock.now()
     if not typed.get("repeats"):

@@ -91,7 +91,7 @@ class DatePreview(msgspec.Struct, rename="camel"):
     instead_of: str | None
 
 
-class Preview(msgspec.Struct, rename="camel"):
+class RulePreview(msgspec.Struct, rename="camel"):
     """What a rule means. ``silentMonths`` are months (``2027-02``) in which the rule's day does not exist.
 
     ``startFits``: whether the rule names the start; where it does not, ``betterStart`` is the first date that it names, null if
@@ -284,7 +284,7 @@ class DateMade(msgspec.Struct, rename="camel"):
     starts_at: str
 
 
-class Consequences(msgspec.Struct, rename="camel"):
+class EditConsequences(msgspec.Struct, rename="camel"):
     """What an edit does. Numbers are of stored dates; computed ones follow the series in any case.
 
     ``stranded``: somebody answered them or they differ on purpose, so they stay as exceptions. ``vanishing``: nobody did, they
@@ -316,7 +316,7 @@ class EditDone(msgspec.Struct, rename="camel"):
     """The series that the edited dates belong to now (another one after ``following``), and what was done."""
 
     series: SeriesShown
-    consequences: Consequences
+    consequences: EditConsequences
 
 
 class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -356,7 +356,7 @@ class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     is_silent: bool = False
 
 
-class Reason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class StatusReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Why; shown to everybody."""
 
     reason: str = ""
@@ -369,7 +369,7 @@ class Resumption(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     is_silent: bool = False
 
 
-class Changed(msgspec.Struct, rename="camel"):
+class SeriesAfterEdit(msgspec.Struct, rename="camel"):
     """The series afterwards, and how many dates were changed."""
 
     series: SeriesShown

@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from openmeet.domain.events.edits import ENDS, STARTS
 from openmeet.domain.events.model import NOWHERE, EventId, Mode, public_place
 from openmeet.domain.events.time_words import clock_words
-from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.model import OPENED_AHEAD_WORDS, Going, Series, SeriesStatus
 from openmeet.domain.series.undo import Undo
 from openmeet.i18n import formatting
@@ -30,7 +30,7 @@ _DIFFERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class OccurrenceListItem:
     """One date in the list; ``path`` is empty while it is too far ahead for a page. ``chips`` are pairs of words and tone."""
 
     path: str
@@ -44,13 +44,20 @@ class Row:
     is_next: bool = False
 
 
-def rows_of(series: Series, lines: Sequence[Line], now: Instant, standing: Going | None = None) -> list[Row]:
+def rows_of(
+    series: Series, lines: Sequence[AgendaOccurrence], now: Instant, standing: Going | None = None
+) -> list[OccurrenceListItem]:
     """The list of dates, in its order. ``standing``: dates that are stored later are answered with "going" for the viewer."""
     return [_row(series, line, now, standing) for line in lines]
 
 
 def view_of(
-    series: Series, coming: Sequence[Line], *, is_host: bool, limited_ids: Collection[EventId], limits_new: bool
+    series: Series,
+    coming: Sequence[AgendaOccurrence],
+    *,
+    is_host: bool,
+    limited_ids: Collection[EventId],
+    limits_new: bool,
 ) -> dict[str, object]:
     """What the head of the page says. ``limited_ids``: stored dates with limited places; ``limits_new``: those that are made later have."""
     template = series.template
@@ -81,7 +88,7 @@ def view_of(
     }
 
 
-def _few(lines: Sequence[Line]) -> str:
+def _few(lines: Sequence[AgendaOccurrence]) -> str:
     """The first of them in words: ``Tue 3 March, Tue 10 March and 4 more``."""
     named = [formatting.short_day(local_of(line.details.starts_at, line.details.time_zone)) for line in lines[:3]]
     more = len(lines) - len(named)
@@ -103,12 +110,12 @@ def undo_of(undo: Undo, series: Series) -> Undoable:
     return Undoable(undo.act, formatting.time_tag(undo.expires_at, words))
 
 
-def next_of(coming: Sequence[Line]) -> Line | None:
+def next_of(coming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:
     """The next date that takes place."""
     return next((line for line in coming if not line.is_cancelled), None)
 
 
-def _row(series: Series, line: Line, now: Instant, standing: Going | None) -> Row:
+def _row(series: Series, line: AgendaOccurrence, now: Instant, standing: Going | None) -> OccurrenceListItem:
     details = line.details
     starts = local_of(details.starts_at, details.time_zone)
     clock = formatting.clock(starts)
@@ -119,7 +126,7 @@ def _row(series: Series, line: Line, now: Instant, standing: Going | None) -> Ro
     day = formatting.short_day(starts)
     if starts.year != local_of(now, details.time_zone).year:
         day += f" {starts.year}"
-    return Row(
+    return OccurrenceListItem(
         path="" if line.opens_at(now) else address_of(series, line),
         original_date=line.original_date,
         day=formatting.time_tag(details.starts_at, day),
@@ -131,7 +138,7 @@ def _row(series: Series, line: Line, now: Instant, standing: Going | None) -> Ro
     )
 
 
-def _chips(line: Line, standing: Going | None) -> list[tuple[str, str]]:
+def _chips(line: AgendaOccurrence, standing: Going | None) -> list[tuple[str, str]]:
     event = line.event
     found: list[tuple[str, str]] = []
     if event is None:

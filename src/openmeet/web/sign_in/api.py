@@ -8,12 +8,12 @@ from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.errors import InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.sign_in import actions, model
-from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionKind
+from openmeet.domain.sign_in.model import CODE_LIFE, ChallengeId, SessionTransport
 from openmeet.domain.users.actions import check_name
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.formatting import iso
 from openmeet.network.repositories import sessions
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.sign_in import limits, sign_out
 from openmeet.web.sign_in.password import sign_in
 from openmeet.web.site import session as edge
@@ -83,7 +83,7 @@ async def open_session(request: Request) -> Response:
         await limits.spend_on(request, limits.CODE_TRIES)
         async with db.transaction() as tx:
             answered = await actions.answer_code(
-                tx, services(request).code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionKind.API
+                tx, services(request).code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionTransport.API
             )
         if answered.is_used_up:
             raise TooMany(f"{actions.USED_UP} Try again tomorrow.", after_seconds=DAY / SECOND)
@@ -95,7 +95,7 @@ async def open_session(request: Request) -> Response:
             raise Refused("This site does not take passwords.", name="NoPasswordSignIn")
         user_id = await sign_in(request, wanted.handle.strip().removeprefix("@"), wanted.password)
         async with db.transaction() as tx:
-            session = await actions.open_session(tx, user_id, SessionKind.API)
+            session = await actions.open_session(tx, user_id, SessionTransport.API)
     else:
         raise InvalidInput("", "Send either challengeId and code, or handle and password.")
     async with db.reader() as reader:
@@ -128,7 +128,7 @@ async def _tell_servers(request: Request, response: Response) -> Response:
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "POST",
         "/api/session/code",
         "sendCode",
@@ -139,7 +139,7 @@ OPERATIONS = (
         needs_session=False,
         failures=(429,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/session",
         "openSession",
@@ -150,8 +150,8 @@ OPERATIONS = (
         needs_session=False,
         failures=(401, 404, 422, 429, 502, 504),
     ),
-    Operation("GET", "/api/session", "showSession", "Whose session this is", show_session, {200: SessionPerson}),
-    Operation(
+    ApiOperation("GET", "/api/session", "showSession", "Whose session this is", show_session, {200: SessionPerson}),
+    ApiOperation(
         "DELETE",
         "/api/session",
         "closeSession",

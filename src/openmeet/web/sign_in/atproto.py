@@ -10,14 +10,14 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from groundwork.errors import NotFound
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.web.site.cookies import read_cookie, set_cookie
 from openmeet.web.site.services import services
 
 _BROWSER = "openmeet_authorizing"
 
 
-def network_of(connection: HTTPConnection) -> Network:
+def network_of(connection: HTTPConnection) -> NetworkClients:
     """What reaches people's own servers. Raises NotFound where this site does not offer signing in by them."""
     found = services(connection).network
     if found is None:

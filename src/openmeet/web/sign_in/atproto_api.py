@@ -10,9 +10,9 @@ from starlette.responses import RedirectResponse, Response
 
 from groundwork.errors import InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.network.repositories.authorize import Purpose, Wish
+from openmeet.network.repositories.authorize import AuthorizationOptions, AuthorizationPurpose
 from openmeet.network.repositories.sign_in import read_name
-from openmeet.web.api.operations import FORM, Operation, Parameter
+from openmeet.web.api.operations import FORM, ApiOperation, Parameter
 from openmeet.web.sign_in.atproto import browser_secret, keep_browser_secret
 from openmeet.web.sign_in.atproto_pages import begin
 from openmeet.web.site.forms import local_path, must_be_ours, read_form
@@ -26,7 +26,7 @@ class Departure(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     next: str = "/"
 
 
-class Destination(msgspec.Struct, rename="camel"):
+class AuthorizationUrl(msgspec.Struct, rename="camel"):
     """Where to send the browser."""
 
     url: str
@@ -51,11 +51,13 @@ async def send(request: Request) -> Response:
 async def _answer(request: Request, typed: str, next_path: str) -> Response:
     secret = browser_secret(request)
     try:
-        url = await begin(request, Wish(Purpose.SIGN_IN, read_name(typed), local_path(next_path), secret))
+        url = await begin(
+            request, AuthorizationOptions(AuthorizationPurpose.SIGN_IN, read_name(typed), local_path(next_path), secret)
+        )
     except InvalidInput as wrong:
         raise InvalidInput("handle", wrong.why) from None
     is_browser = "text/html" in request.headers.get("accept", "")
-    response: Response = RedirectResponse(url, 303) if is_browser else json_response(Destination(url))
+    response: Response = RedirectResponse(url, 303) if is_browser else json_response(AuthorizationUrl(url))
     keep_browser_secret(request, response, secret)
     return response
 
@@ -63,13 +65,13 @@ async def _answer(request: Request, typed: str, next_path: str) -> Response:
 _FAILURES = (400, 404, 422, 429, 502, 504)
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/auth/login-bsky",
         "beginNetworkSignIn",
         "Where somebody signs in with an account of the AT Protocol; browsers are redirected there",
         ask,
-        {200: Destination, 303: None},
+        {200: AuthorizationUrl, 303: None},
         parameters=(
             Parameter("handle", "A handle, a DID, or the address of a PDS", is_required=True),
             Parameter("next", "The path on this site to go to afterwards"),
@@ -77,13 +79,13 @@ OPERATIONS = (
         needs_session=False,
         failures=_FAILURES,
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/auth/login-bsky",
         "sendToNetworkSignIn",
         "The same, with what was typed in the body, JSON or a form",
         send,
-        {200: Destination, 303: None},
+        {200: AuthorizationUrl, 303: None},
         Departure,
         takes_forms=True,
         needs_session=False,

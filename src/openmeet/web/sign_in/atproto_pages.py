@@ -17,12 +17,19 @@ from openmeet.domain.account_merge.actions import sign_in_with_did
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import SealedSession
 from openmeet.domain.sign_in import actions
-from openmeet.domain.sign_in.model import Session, SessionKind
+from openmeet.domain.sign_in.model import OpenedSession, SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.network.repositories import authorize, oauth_client_keys
-from openmeet.network.repositories.authorize import ComingBack, NotLetIn, Proven, Purpose, Trouble, Wish
-from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, Network, OAuthApp
+from openmeet.network.repositories.authorize import (
+    AuthorizationOptions,
+    AuthorizationPurpose,
+    AuthorizedAccount,
+    ComingBack,
+    NotLetIn,
+    Trouble,
+)
+from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, NetworkClients, OAuthApp
 from openmeet.network.repositories.sessions import give_back
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import Finished, finish_click, forget_click
@@ -70,7 +77,9 @@ async def begin_sign_in(request: Request) -> Response:
     next_path = local_path(typed.get("next", "/"))
     try:
         named = read_name(typed.get("identifier", ""))
-        return await depart(request, Wish(Purpose.SIGN_IN, named, next_path, browser_secret(request)))
+        return await depart(
+            request, AuthorizationOptions(AuthorizationPurpose.SIGN_IN, named, next_path, browser_secret(request))
+        )
     except Failure as wrong:
         status, problem = problem_of(wrong)
         shown = Typed({"identifier": typed.get("identifier", "").strip()}, problem)
@@ -95,7 +104,7 @@ def problem_of(wrong: Failure) -> tuple[int, dict[str, str]]:
             raise wrong
 
 
-async def depart(request: Request, wish: Wish) -> Response:
+async def depart(request: Request, wish: AuthorizationOptions) -> Response:
     """The page that takes the browser to its person's server. Raises what ``authorizing.begin`` raises, and TooMany."""
     where = await begin(request, wish)
     context = {"where": where, "host": urlsplit(where).netloc}
@@ -104,7 +113,7 @@ async def depart(request: Request, wish: Wish) -> Response:
     return response
 
 
-async def begin(request: Request, wish: Wish) -> str:
+async def begin(request: Request, wish: AuthorizationOptions) -> str:
     """The address to go to."""
     await limits.spend_on(request, limits.DEPARTURES)
     return await authorize.begin(database_of(request), network_of(request), wish)
@@ -144,7 +153,7 @@ async def show_keys(request: Request) -> Response:
     return JSONResponse(await oauth_client_keys.key_set(database_of(request), network), headers=_DOCUMENT_HEADERS)
 
 
-def _confidential(request: Request) -> tuple[Network, OAuthApp]:
+def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
     """The client of this site, where it is one that servers ask about. Raises NotFound elsewhere."""
     network = network_of(request) if is_offered(request) else None
     if network is None or network.app is None or not network.app.is_confidential:
@@ -165,14 +174,14 @@ def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, 
     return page(request, "sign_in/start.html", context, status=status)
 
 
-async def _finish_sign_in(request: Request, network: Network, proven: Proven) -> Response:
+async def _finish_sign_in(request: Request, network: NetworkClients, proven: AuthorizedAccount) -> Response:
     db = database_of(request)
     async with db.transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
         whose = await sign_in_with_did(tx, proven.did, handle=proven.handle, pds_url=proven.pds_url)
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
-        session = await actions.open_session(tx, whose.user_id, SessionKind.BROWSER)
+        session = await actions.open_session(tx, whose.user_id, SessionTransport.BROWSER)
         user = await by_id(tx, whose.user_id)
     _give_back_later(network, request, replaced)
     caller = Caller(whose.user_id, user.display_name if user else "")
@@ -180,7 +189,7 @@ async def _finish_sign_in(request: Request, network: Network, proven: Proven) ->
     return signed_in(request, session, Finished(_claim_page(whose.claim)) if whose.claim else finished)
 
 
-def signed_in(request: Request, session: Session, finished: Finished) -> Response:
+def signed_in(request: Request, session: OpenedSession, finished: Finished) -> Response:
     """Into the site with a new session; what was clicked before is done by now."""
     response = go(finished.path, said=finished.said)
     edge.set_cookie(request, response, session)
@@ -188,7 +197,9 @@ def signed_in(request: Request, session: Session, finished: Finished) -> Respons
     return response
 
 
-async def _finish_for(request: Request, network: Network, proven: Proven, caller: Caller | None) -> Response:
+async def _finish_for(
+    request: Request, network: NetworkClients, proven: AuthorizedAccount, caller: Caller | None
+) -> Response:
     """Somebody who was signed in when they left: they must be the same still."""
     if caller is None or caller.user_id != proven.user_id:
         raise NotLetIn(Trouble.OTHER_BROWSER, "You are signed in here as somebody else now.")
@@ -200,11 +211,11 @@ async def _finish_for(request: Request, network: Network, proven: Proven, caller
         )
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
-        if proven.purpose is Purpose.LINK and not whose.claim:
+        if proven.purpose is AuthorizationPurpose.LINK and not whose.claim:
             # From now on new records go there (whoever links an account of their own wants it used).
             await queries.make_default(tx, caller.user_id, proven.did)
     _give_back_later(network, request, replaced)
-    said = "identity_linked" if proven.purpose is Purpose.LINK else "identity_permitted"
+    said = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"
     return go(_claim_page(whose.claim)) if whose.claim else go(proven.next_path, said=said)
 
 
@@ -213,7 +224,7 @@ def _claim_page(claim: str) -> str:
     return f"/settings/join/{claim}"
 
 
-def _give_back_later(network: Network, request: Request, replaced: SealedSession | None) -> None:
+def _give_back_later(network: NetworkClients, request: Request, replaced: SealedSession | None) -> None:
     """The session that this one replaces is ended at its server; nobody waits for that."""
     if replaced is None or replaced.needs_login:
         return

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, TooMany
 from openmeet.domain.sign_in import actions, model
-from openmeet.domain.sign_in.actions import Answered
-from openmeet.domain.sign_in.model import ChallengeId, Session, SessionKind
+from openmeet.domain.sign_in.actions import CodeResult
+from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.actions import Profile, check_name
 from openmeet.domain.users.model import Caller, UserId
@@ -85,7 +85,7 @@ async def answer_code(request: Request) -> Response:
             services(request).code_key,
             challenge_id,
             typed.get("code", ""),
-            SessionKind.BROWSER,
+            SessionTransport.BROWSER,
             # Nobody typed it: one that is not known is no mistake of theirs.
             time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
         )
@@ -119,7 +119,7 @@ async def follow_link(request: Request) -> Response:
     return await _enter(request, answered, answered.session)
 
 
-async def _enter(request: Request, answered: Answered, session: Session) -> Response:
+async def _enter(request: Request, answered: CodeResult, session: OpenedSession) -> Response:
     """Into the site, with what was on its way; newcomers say their name first."""
     following = await _finished(request, session.user_id, answered.next_path)
     if answered.is_new:
@@ -152,7 +152,7 @@ async def sign_in_with_handle(request: Request) -> Response:
     except (RemoteFailed, RemoteSlow) as away:
         return start_page(request, Typed(shown, {"handle": away.why}), next_path, is_new=False, status=502)
     async with database_of(request).transaction() as tx:
-        session = await actions.open_session(tx, user_id, SessionKind.BROWSER)
+        session = await actions.open_session(tx, user_id, SessionTransport.BROWSER)
     return signed_in(request, session, await _finished(request, user_id, next_path))
 
 

@@ -16,11 +16,11 @@ from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.in_process import InProcessCounters
 from groundwork.signing_key import SigningKey
 from groundwork.workers.pool import WorkerPool
-from openmeet.domain.calendars.fetch import Outgoing
+from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.network.engines import Engines
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.publisher import Publisher
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.consent import Publishing
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
@@ -41,13 +41,13 @@ class Services:
     # The pictures that other people's records name. None: they are not shown.
     record_pictures: RecordPictures | None = None
     # What reaches other servers of the AT Protocol. None: nobody signs in with an account there.
-    network: Network | None = None
+    network: NetworkClients | None = None
     # The PDS that keeps repositories for people. None: nobody can agree to publish.
     publishing: Publishing | None = None
     # Writes records to people's repositories. None: an event that waits for its record stays its author's draft meanwhile.
     publisher: Publisher | None = None
     # What fetches addresses that people give: calendars, webhooks. None: nothing is fetched.
-    outgoing: Outgoing | None = None
+    outgoing: CalendarFetcher | None = None
     # What the synchronisation runs on. None: services and operators are told that it is away.
     engines: Engines | None = None
     # What reads the tokens of other apps' callers. None: no such token is accepted.

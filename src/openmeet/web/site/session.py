@@ -14,7 +14,7 @@ from openmeet.domain.identities.queries import named_as
 from openmeet.domain.moderation.policy import is_moderator
 from openmeet.domain.notifications.queries import count_unread
 from openmeet.domain.sign_in import model, queries
-from openmeet.domain.sign_in.model import SESSION_LIFE, Session, SessionKind
+from openmeet.domain.sign_in.model import SESSION_LIFE, OpenedSession, SessionTransport
 from openmeet.domain.users import queries as users
 from openmeet.settings import Settings
 from openmeet.web.site.caller import set_caller
@@ -36,7 +36,7 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.holder(reader, model.hash_token(token), SessionKind.BROWSER)
+        found = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER)
         if found is not None:
             caller = found.caller
             set_caller(connection, caller)
@@ -62,7 +62,7 @@ async def identify_by_token(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.holder(reader, model.hash_token(token), SessionKind.API)
+        found = await queries.holder(reader, model.hash_token(token), SessionTransport.API)
     await _note_presence(connection, found)
     if found is None:
         raise unknown_credential("This token is unknown or has expired. Open a new session.")
@@ -96,7 +96,7 @@ def cookie_token(connection: HTTPConnection) -> str:
     return connection.cookies.get(cookie_name(services(connection).settings), "")
 
 
-def set_cookie(connection: HTTPConnection, response: Response, session: Session) -> None:
+def set_cookie(connection: HTTPConnection, response: Response, session: OpenedSession) -> None:
     """Hand the browser its session. Lax: coming from a mail's link one is signed in, a foreign form is not sent it."""
     settings = services(connection).settings
     response.set_cookie(

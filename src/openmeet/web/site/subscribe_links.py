@@ -12,7 +12,7 @@ GOOGLE_HOURS = "updates in 8–24 hours"
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
+class FeedLinks:
     """One feed. ``address`` is the feed itself, to be copied; the others open it in a calendar."""
 
     address: str
@@ -22,12 +22,12 @@ class Subscription:
     office: str
 
 
-def subscription(address: str, name: str) -> Subscription:
+def subscription(address: str, name: str) -> FeedLinks:
     """``address``: the whole address of the feed (``http:`` or ``https:``), its query included. ``name``: what Outlook calls it."""
     _, _, rest = address.partition("://")
     webcal = f"webcal://{rest}"
     asked = urlencode({"url": address, "name": name}, quote_via=quote)
-    return Subscription(
+    return FeedLinks(
         address,
         webcal,
         f"https://calendar.google.com/calendar/r?cid={quote(webcal, safe='')}",

@@ -7,7 +7,7 @@ from groundwork.errors import Unavailable
 from groundwork.http.addresses import is_public, network_of
 from groundwork.http.application import client_address
 from groundwork.workers.pool import ChargedPool, WorkerPool
-from groundwork.workers.quota import Payer, person
+from groundwork.workers.quota import QuotaHolder, person
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import services
 
@@ -53,7 +53,7 @@ def _pool_of(connection: HTTPConnection) -> WorkerPool:
     return pool
 
 
-def _address_of(connection: HTTPConnection) -> tuple[Payer, ...]:
+def _address_of(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
     address = client_address(connection)
     # A proxy that nobody configured would make one payer of everybody.
-    return (Payer(f"address:{network_of(address)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()
+    return (QuotaHolder(f"address:{network_of(address)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()

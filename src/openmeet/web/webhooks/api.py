@@ -9,27 +9,27 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidInput, Unavailable
 from groundwork.http.json_bodies import json_response, read_json
-from groundwork.http.reach import DEVELOPMENT, PUBLIC, Reach
+from groundwork.http.reach import DEVELOPMENT, PUBLIC, AllowedTargets
 from groundwork.sealing import Sealer
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import GroupId, GroupSlug
 from openmeet.domain.groups.queries import by_id as group_by_id
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.users.model import Caller
 from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import (
     MAX_WEBHOOKS,
-    Delivery,
     DeliveryId,
     DeliveryState,
     Happening,
     Webhook,
+    WebhookDelivery,
     WebhookId,
 )
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.etags import IF_MATCH, etag_of, must_match
-from openmeet.web.api.operations import Operation, Parameter
+from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.groups.api import MAX_LIMIT, limit_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
@@ -195,7 +195,7 @@ def sealer_of(request: Request) -> Sealer:
     return outgoing.sealer
 
 
-def reach_of(request: Request) -> Reach:
+def reach_of(request: Request) -> AllowedTargets:
     """What may be called: the same as will be when it is."""
     return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
@@ -218,11 +218,11 @@ async def shown(reader: Reader, one: Webhook) -> WebhookShown:
 
 async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:
     group, mine = await groups.visible(tx, GroupSlug(slug), caller.user_id)
-    group_rules.must_be_allowed(mine.role if mine else None, Action.EDIT_GROUP)
+    group_rules.must_be_allowed(mine.role if mine else None, GroupPermission.EDIT_GROUP)
     return group.id
 
 
-def _delivery(one: Delivery) -> DeliveryShown:
+def _delivery(one: WebhookDelivery) -> DeliveryShown:
     return DeliveryShown(
         id=one.id,
         kind=one.kind,
@@ -238,7 +238,7 @@ def _delivery(one: Delivery) -> DeliveryShown:
 _ONE = "/api/webhooks/{id}"
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         "GET",
         "/api/webhooks",
         "listWebhooks",
@@ -246,7 +246,7 @@ OPERATIONS = (
         list_webhooks,
         {200: WebhookList},
     ),
-    Operation(
+    ApiOperation(
         "POST",
         "/api/webhooks",
         "registerWebhook",
@@ -256,8 +256,8 @@ OPERATIONS = (
         WebhookWanted,
         failures=(403, 404, 422),
     ),
-    Operation("GET", _ONE, "showWebhook", "One address", show, {200: WebhookShown}, failures=(404,)),
-    Operation(
+    ApiOperation("GET", _ONE, "showWebhook", "One address", show, {200: WebhookShown}, failures=(404,)),
+    ApiOperation(
         "PUT",
         _ONE,
         "saveWebhook",
@@ -268,7 +268,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(404, 412),
     ),
-    Operation(
+    ApiOperation(
         "DELETE",
         _ONE,
         "removeWebhook",
@@ -279,7 +279,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(404, 412),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_ONE}/secret",
         "renewWebhookSecret",
@@ -290,7 +290,7 @@ OPERATIONS = (
         (IF_MATCH,),
         failures=(404, 412),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_ONE}/ping",
         "pingWebhook",
@@ -299,7 +299,7 @@ OPERATIONS = (
         {202: DeliveryShown},
         failures=(404, 422),
     ),
-    Operation(
+    ApiOperation(
         "GET",
         f"{_ONE}/deliveries",
         "listDeliveries",
@@ -312,7 +312,7 @@ OPERATIONS = (
         ),
         failures=(404,),
     ),
-    Operation(
+    ApiOperation(
         "POST",
         f"{_ONE}/deliveries/{{deliveryId}}/resend",
         "resendDelivery",

@@ -11,7 +11,7 @@ from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.membership_queries import of_user as groups_of
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import by_id as group_by_id
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import HAPPENING_WORDS, DeliveryId
 from openmeet.web.site.caller import caller_of
@@ -119,7 +119,7 @@ async def _list(request: Request, typed: Typed, *, secret: str = "", made: str =
         "secret": secret,
         "made": made,
         "kinds": [(_field(kind.value), words, "") for kind, words in HAPPENING_WORDS.items()],
-        "groups": [one.group for one in groups if group_rules.may(one.role, Action.EDIT_GROUP)],
+        "groups": [one.group for one in groups if group_rules.may(one.role, GroupPermission.EDIT_GROUP)],
         "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "webhooks/webhooks.html", context, status=status, headers={"cache-control": "no-store"})

@@ -22,14 +22,14 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.groups.model import INSIDE, GroupId
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import queries as series
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks.deliver import View
-from openmeet.domain.webhooks.model import Delivery, Happening, Webhook
+from openmeet.domain.webhooks.model import Happening, Webhook, WebhookDelivery
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.events import links
@@ -41,7 +41,7 @@ from openmeet.web.series import present
 def webhook_view(public_url: str) -> View:
     """What fills messages."""
 
-    async def view(reader: Reader, webhook: Webhook, delivery: Delivery) -> Mapping[str, Any] | None:
+    async def view(reader: Reader, webhook: Webhook, delivery: WebhookDelivery) -> Mapping[str, Any] | None:
         if webhook.group_id is not None and not await _runs(reader, webhook):
             return None
         match delivery.kind:
@@ -64,7 +64,7 @@ def webhook_view(public_url: str) -> View:
 
 async def _runs(reader: Reader, webhook: Webhook) -> bool:
     group_id = GroupId(webhook.group_id) if webhook.group_id else None
-    return group_rules.may(await groups.role_in(reader, group_id, webhook.user_id), Action.EDIT_GROUP)
+    return group_rules.may(await groups.role_in(reader, group_id, webhook.user_id), GroupPermission.EDIT_GROUP)
 
 
 async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:

@@ -12,20 +12,20 @@ from at_protocol.xrpc.parameters import Parameter
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotSignedIn
 from groundwork.http.application import add_header, client_address
-from groundwork.rate_limit.contract import Limit, Standing, headers_of, spend
+from groundwork.rate_limit.contract import Limit, LimitState, headers_of, spend
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import UserId
-from openmeet.network.repositories.clients import Network
+from openmeet.network.repositories.clients import NetworkClients
 from openmeet.settings import Settings
 from openmeet.web.api.authentication import ADDRESS_FACTOR, WINDOW_SECONDS
 from openmeet.web.site.services import services
-from openmeet.web.xrpc.schemas import Shape
+from openmeet.web.xrpc.schemas import LexiconStruct
 from openmeet.web.xrpc.service import names_of
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class LexiconCall:
     """``parameters`` are checked by the Lexicon and have its defaults. ``viewer``: for whose eyes it is answered; None for a stranger's."""
 
     reader: Reader
@@ -55,7 +55,7 @@ class Query:
     """``name`` is the last part of its NSID; what comes before is the operator's choice (``OPENMEET_LEXICON_AUTHORITY``)."""
 
     name: str
-    answer: Callable[[Call], Awaitable[Shape]]
+    answer: Callable[[LexiconCall], Awaitable[LexiconStruct]]
 
 
 # A server that passes on what its people ask has one address for all of them.
@@ -63,13 +63,13 @@ _SERVER_FACTOR: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class XrpcCaller:
     """Who asks; ``did`` is None for anonymous callers."""
 
     did: Did | None = None
 
 
-def service_callers(settings: Settings, network: Network) -> ServiceCallers:
+def service_callers(settings: Settings, network: NetworkClients) -> ServiceCallers:
     """What reads the tokens made out to this site; used ones are remembered where other processes see them."""
     return ServiceCallers(
         audiences=names_of(settings.public_url, bare=settings.accept_bare_audience),
@@ -80,7 +80,7 @@ def service_callers(settings: Settings, network: Network) -> ServiceCallers:
     )
 
 
-async def asking(request: Request, method: str) -> Asking:
+async def asking(request: Request, method: str) -> XrpcCaller:
     """Count the request, then read its token, if there is one. Raises TooMany, NotSignedIn; RemoteFailed, RemoteSlow."""
     header = request.headers.get("authorization")
     address = client_address(request)
@@ -89,7 +89,7 @@ async def asking(request: Request, method: str) -> Asking:
             request,
             await _spend(request, Limit("api_address", _points(request, ADDRESS_FACTOR), WINDOW_SECONDS), address),
         )
-        return Asking()
+        return XrpcCaller()
     # Before anybody is asked for a key: guessing tokens is as limited as everything else.
     await _spend(request, Limit("xrpc_server", _points(request, _SERVER_FACTOR), WINDOW_SECONDS), address)
     scheme, _, token = header.partition(" ")
@@ -98,10 +98,10 @@ async def asking(request: Request, method: str) -> Asking:
         raise NotSignedIn("Ask without a token, or through your server (atproto-proxy).", name="AuthenticationRequired")
     did = await callers.read(token.strip(), method)
     _show(request, await _spend(request, Limit("xrpc_caller", _points(request, 1), WINDOW_SECONDS), did))
-    return Asking(did)
+    return XrpcCaller(did)
 
 
-async def viewer_of(reader: Reader, asking: Asking) -> UserId | None:
+async def viewer_of(reader: Reader, asking: XrpcCaller) -> UserId | None:
     """The person of this site who asks; None for everybody who has never signed in here with that DID."""
     if asking.did is None:
         return None
@@ -113,7 +113,7 @@ def _points(request: Request, factor: int) -> int:
     return services(request).settings.api_requests_per_minute * factor
 
 
-async def _spend(request: Request, limit: Limit, key: str) -> Standing | None:
+async def _spend(request: Request, limit: Limit, key: str) -> LimitState | None:
     """None where nothing is counted: as with the JSON API, in development everybody comes from the same machine."""
     site = services(request)
     if site.settings.is_unlimited or not limit.points:
@@ -121,6 +121,6 @@ async def _spend(request: Request, limit: Limit, key: str) -> Standing | None:
     return await spend(site.counters, [(limit, key)], now=site.clock.now())
 
 
-def _show(request: Request, standing: Standing | None) -> None:
+def _show(request: Request, standing: LimitState | None) -> None:
     for name, value in headers_of(standing).items() if standing else ():
         add_header(request, name, value)

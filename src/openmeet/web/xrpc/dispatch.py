@@ -27,7 +27,7 @@ from openmeet.web.site.caller import set_caller
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 from openmeet.web.xrpc import events, groups, resolve, rsvps, series, service
-from openmeet.web.xrpc.call import Call, Query, asking, viewer_of
+from openmeet.web.xrpc.call import LexiconCall, Query, asking, viewer_of
 
 PREFIX: Final = "/xrpc/"
 PATH: Final = "/xrpc/{nsid:path}"
@@ -74,7 +74,7 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
             raise InvalidInput("", f"{error.why[:1].upper()}{error.why[1:]}.") from None
         async with database_of(request).reader() as reader:
             viewer = await viewer_of(reader, who)
-            found = await query.answer(Call(reader, parameters, viewer, services(request).settings.public_url))
+            found = await query.answer(LexiconCall(reader, parameters, viewer, services(request).settings.public_url))
         headers = {"cache-control": "public, no-cache" if who.did is None else "private, no-cache"}
         response = Response(msgspec.json.encode(found), 200, headers, "application/json")
         return answer_unless_known(request, response)

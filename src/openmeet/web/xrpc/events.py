@@ -13,31 +13,31 @@ from openmeet.domain.events.visibility import is_hidden, is_kept_from, is_of_own
 from openmeet.domain.events.vocabulary import Category, normalised
 from openmeet.domain.moderation.blocks import is_out_of_lists
 from openmeet.domain.search import event_lists, search
-from openmeet.domain.search.event_lists import UNDATED, Position, position_of
+from openmeet.domain.search.event_lists import UNDATED, EventCursor, position_of
 from openmeet.domain.search.query import MAX_QUERY
-from openmeet.domain.search.search import Source, Wanted
+from openmeet.domain.search.search import EventOrigin, SearchQuery
 from openmeet.domain.users.model import UserId
-from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.resolve import event_at
-from openmeet.web.xrpc.schemas import Events, OneEvent
+from openmeet.web.xrpc.schemas import ListedEvents, OneEvent
 from openmeet.web.xrpc.views import view_of, views_of
 
 
-async def get_event(call: Call) -> OneEvent:
+async def get_event(call: LexiconCall) -> OneEvent:
     """Raises NotFound (``EventNotFound``)."""
     return OneEvent(event=await view_of(call, await event_at(call, "uri")))
 
 
-async def list_events(call: Call) -> Events:
+async def list_events(call: LexiconCall) -> ListedEvents:
     """Raises InvalidInput (``InvalidCursor``, or for what its Lexicon cannot say)."""
     wanted = _wanted(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     found = await search.coming(call.reader, wanted, after, limit + 1)
     cursor = event_lists.pack(search.position_in(wanted, found[limit - 1])) if len(found) > limit else None
-    return Events(events=await views_of(call, found[:limit]), cursor=cursor)
+    return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)
 
 
-async def list_actor_events(call: Call) -> Events:
+async def list_actor_events(call: LexiconCall) -> ListedEvents:
     """Raises InvalidInput (``InvalidCursor``)."""
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     found = await of_repository(
@@ -51,30 +51,30 @@ async def list_actor_events(call: Call) -> Events:
         is_reverse=call.is_set("reverse"),
     )
     cursor = event_lists.pack(position_of(found[limit - 1])) if len(found) > limit else None
-    return Events(events=await views_of(call, found[:limit]), cursor=cursor)
+    return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)
 
 
-def instant_in(call: Call, name: str) -> Instant | None:
+def instant_in(call: LexiconCall, name: str) -> Instant | None:
     """A point in time; None where it is absent."""
     text = call.text(name)
     return Instant(parse_datetime(text)) if text else None
 
 
-def _wanted(call: Call) -> Wanted:
+def _wanted(call: LexiconCall) -> SearchQuery:
     query, category, source, tag = (call.text(name) for name in ("q", "category", "source", "tag"))
     if len(query) > MAX_QUERY:
         raise InvalidInput("q", f"At most {MAX_QUERY} characters.")
     if category and category not in set(Category):
         raise InvalidInput("category", "Choose one of: " + ", ".join(Category) + ".")
-    if source and source not in set(Source):
-        raise InvalidInput("source", "Choose one of: " + ", ".join(Source) + ".")
+    if source and source not in set(EventOrigin):
+        raise InvalidInput("source", "Choose one of: " + ", ".join(EventOrigin) + ".")
     if tag and not normalised(tag):
         raise InvalidInput("tag", "A tag has letters or digits.")
     topics = {"category": category, "tag": normalised(tag)}
-    return Wanted(
+    return SearchQuery(
         words=tuple(query.split()[:MAX_WORDS]),
         topics=tuple(f"{kind}:{value}" for kind, value in topics.items() if value),
-        source=Source(source) if source else Source.ALL,
+        source=EventOrigin(source) if source else EventOrigin.ALL,
         near=_near(call),
         since=instant_in(call, "since"),
         until=instant_in(call, "until"),
@@ -82,7 +82,7 @@ def _wanted(call: Call) -> Wanted:
     )
 
 
-def _near(call: Call) -> Near | None:
+def _near(call: LexiconCall) -> Near | None:
     latitude, longitude = call.text("latitude"), call.text("longitude")
     if not latitude and not longitude:
         return None
@@ -108,7 +108,7 @@ async def of_repository(
     viewer: UserId | None,
     since: Instant | None,
     until: Instant | None,
-    after: Position | None,
+    after: EventCursor | None,
     limit: int,
     is_reverse: bool,
 ) -> list[Event]:

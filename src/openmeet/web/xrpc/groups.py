@@ -1,29 +1,29 @@
 """Queries for groups and what they hold."""
 
 from openmeet.domain.groups import queries, rules
-from openmeet.domain.groups.model import INSIDE, Group, Role
-from openmeet.domain.groups.rules import Action
+from openmeet.domain.groups.model import INSIDE, Group, GroupRole
+from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.search import event_lists
 from openmeet.domain.search.event_lists import position_of
 from openmeet.domain.search.group_events import coming_in_group
 from openmeet.i18n.formatting import iso
-from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.resolve import group_at, group_url
 from openmeet.web.xrpc.schemas import GroupEvents, GroupView, OneGroup
 from openmeet.web.xrpc.views import views_of
 
 
-async def get_group(call: Call) -> OneGroup:
+async def get_group(call: LexiconCall) -> OneGroup:
     """Raises NotFound (``GroupNotFound``)."""
     group, role = await group_at(call, "uri")
     return OneGroup(group=await _view(call, group, role))
 
 
-async def list_group_events(call: Call) -> GroupEvents:
+async def list_group_events(call: LexiconCall) -> GroupEvents:
     """Raises NotFound (``GroupNotFound``), InvalidInput (``InvalidCursor``)."""
     group, role = await group_at(call, "group")
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
-    member = call.viewer if rules.may(role, Action.VIEW) else None
+    member = call.viewer if rules.may(role, GroupPermission.VIEW) else None
     found = await coming_in_group(call.reader, group.id, after, limit + 1, member=member)
     return GroupEvents(
         group=await _view(call, group, role),
@@ -32,7 +32,7 @@ async def list_group_events(call: Call) -> GroupEvents:
     )
 
 
-async def _view(call: Call, group: Group, role: Role | None) -> GroupView:
+async def _view(call: LexiconCall, group: Group, role: GroupRole | None) -> GroupView:
     counts = await queries.counts(call.reader, group.id)
     details = group.details
     return GroupView(

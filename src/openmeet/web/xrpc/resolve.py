@@ -16,13 +16,13 @@ from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.groups.model import Group, GroupSlug, Role
+from openmeet.domain.groups.model import Group, GroupRole, GroupSlug
 from openmeet.domain.groups.record_queries import by_any_record
 from openmeet.domain.series import queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
-from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.schemas import Resolved
 
 _RECORD = "at://"
@@ -40,7 +40,7 @@ def group_url(slug: str, public_url: str) -> str:
     return f"{public_url}/groups/{quote(slug)}"
 
 
-async def event_at(call: Call, parameter: str) -> Event:
+async def event_at(call: LexiconCall, parameter: str) -> Event:
     """The event that the parameter names, if the caller may see it. Raises NotFound (``EventNotFound``)."""
     event = await find_event(call.reader, call.text(parameter), call.viewer, call.public_url)
     if event is None:
@@ -48,7 +48,7 @@ async def event_at(call: Call, parameter: str) -> Event:
     return event
 
 
-async def series_at(call: Call, parameter: str) -> Series:
+async def series_at(call: LexiconCall, parameter: str) -> Series:
     """The same of a series (``SeriesNotFound``)."""
     series = await find_series(call.reader, call.text(parameter), call.viewer, call.public_url)
     if series is None:
@@ -56,7 +56,7 @@ async def series_at(call: Call, parameter: str) -> Series:
     return series
 
 
-async def group_at(call: Call, parameter: str) -> tuple[Group, Role | None]:
+async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole | None]:
     """The same of a group (``GroupNotFound``), and how the caller stands in it."""
     found = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
     if found is None:
@@ -93,7 +93,7 @@ async def find_series(reader: Reader, address: str, viewer: UserId | None, publi
 
 async def find_group(
     reader: Reader, address: str, viewer: UserId | None, public_url: str
-) -> tuple[Group, Role | None] | None:
+) -> tuple[Group, GroupRole | None] | None:
     """The group of this address or record, also of an earlier one, if this person may see it."""
     uri = _record_of(address)
     if uri is not None:
@@ -129,7 +129,7 @@ def _slug_of(address: str, room: str, public_url: str) -> str | None:
     return unquote(words[2]) if len(words) == 3 and words[1] == room else None
 
 
-async def resolve_uri(call: Call) -> Resolved:
+async def resolve_uri(call: LexiconCall) -> Resolved:
     """Raises NotFound."""
     asked = (call.reader, call.text("uri"), call.viewer, call.public_url)
     event = await find_event(*asked)

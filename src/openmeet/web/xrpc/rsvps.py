@@ -18,34 +18,34 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.identities.model import Identity
 from openmeet.domain.identities.queries import of_users
 from openmeet.domain.search import event_lists
-from openmeet.domain.search.event_lists import Position
+from openmeet.domain.search.event_lists import EventCursor
 from openmeet.i18n.formatting import iso
 from openmeet.network.records.collections import RSVP
 from openmeet.web.events.view import sees_who_comes
-from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.resolve import event_at
-from openmeet.web.xrpc.schemas import Answers, AnswerView
+from openmeet.web.xrpc.schemas import AnswerList, AnswerView
 from openmeet.web.xrpc.views import counts_of
 
 
-async def list_answers(call: Call) -> Answers:
+async def list_answers(call: LexiconCall) -> AnswerList:
     """Raises NotFound (``EventNotFound``), InvalidInput (``InvalidCursor``)."""
     reader = call.reader
     event = await event_at(call, "event")
     counted = (await counts_shown(reader, [event.id]))[event.id]
     if not await _sees_list(call, event):
-        return Answers(counts=counts_of(counted), answers=[])
+        return AnswerList(counts=counts_of(counted), answers=[])
     at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
     found = await network_rsvps.recorded(reader, event.id, after, limit + 1)
     page = found[:limit]
     known = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in known.values() for identity in several}
-    cursor = event_lists.pack(Position(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
-    return Answers(counts=counts_of(counted), answers=[_view(one, by_did) for one in page], cursor=cursor)
+    cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
+    return AnswerList(counts=counts_of(counted), answers=[_view(one, by_did) for one in page], cursor=cursor)
 
 
-async def _sees_list(call: Call, event: Event) -> bool:
+async def _sees_list(call: LexiconCall, event: Event) -> bool:
     joining = await registration.of_event(call.reader, event)
     mine = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
     if sees_who_comes(joining, is_going=mine is not None and mine.status in SEATED):

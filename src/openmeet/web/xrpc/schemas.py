@@ -3,11 +3,11 @@
 from msgspec import Struct
 
 
-class Shape(Struct, rename="camel", omit_defaults=True, kw_only=True):
+class LexiconStruct(Struct, rename="camel", omit_defaults=True, kw_only=True):
     """Base of all of them: names as Lexicons have them."""
 
 
-class Place(Shape):
+class PlaceView(LexiconStruct):
     name: str = ""
     street: str = ""
     postal_code: str = ""
@@ -18,21 +18,21 @@ class Place(Shape):
     longitude: str = ""
 
 
-class Counts(Shape):
+class Counts(LexiconStruct):
     going: int
     interested: int
     waitlisted: int
     unconfirmed: int
 
 
-class GroupLink(Shape):
+class GroupLink(LexiconStruct):
     slug: str
     url: str
     name: str
     uri: str | None = None
 
 
-class SeriesLink(Shape):
+class SeriesLink(LexiconStruct):
     slug: str
     url: str
     title: str
@@ -42,12 +42,12 @@ class SeriesLink(Shape):
     uri: str | None = None
 
 
-class ViewerState(Shape):
+class ViewerState(LexiconStruct):
     is_host: bool
     answer: str | None = None
 
 
-class EventView(Shape):
+class EventView(LexiconStruct):
     url: str
     title: str
     time_zone: str
@@ -67,7 +67,7 @@ class EventView(Shape):
     starts_local: str = ""
     is_all_day: bool = False
     status_reason: str = ""
-    place: Place | None = None
+    place: PlaceView | None = None
     join_url: str | None = None
     capacity: int | None = None
     categories: list[str] = []
@@ -79,7 +79,7 @@ class EventView(Shape):
     viewer: ViewerState | None = None
 
 
-class SeriesView(Shape):
+class SeriesView(LexiconStruct):
     url: str
     title: str
     sentence: str
@@ -95,12 +95,12 @@ class SeriesView(Shape):
     description: str = ""
     rrule: str = ""
     duration_minutes: int | None = None
-    place: Place | None = None
+    place: PlaceView | None = None
     status_reason: str = ""
     group: GroupLink | None = None
 
 
-class OccurrenceView(Shape):
+class OccurrenceView(LexiconStruct):
     recurrence_id: str
     starts_at: str
     title: str
@@ -110,7 +110,7 @@ class OccurrenceView(Shape):
     event: EventView | None = None
 
 
-class AnswerView(Shape):
+class AnswerView(LexiconStruct):
     uri: str
     did: str
     status: str
@@ -120,7 +120,7 @@ class AnswerView(Shape):
     display_name: str = ""
 
 
-class GroupView(Shape):
+class GroupView(LexiconStruct):
     url: str
     name: str
     time_zone: str
@@ -136,20 +136,20 @@ class GroupView(Shape):
     role: str | None = None
 
 
-class OneEvent(Shape):
+class OneEvent(LexiconStruct):
     """``getEvent``."""
 
     event: EventView
 
 
-class Events(Shape):
+class ListedEvents(LexiconStruct):
     """``listEvents``, ``listActorEvents``."""
 
     events: list[EventView]
     cursor: str | None = None
 
 
-class SeriesEvents(Shape):
+class SeriesEvents(LexiconStruct):
     """``listSeriesEvents``."""
 
     series: SeriesView
@@ -157,7 +157,7 @@ class SeriesEvents(Shape):
     cursor: str | None = None
 
 
-class GroupEvents(Shape):
+class GroupEvents(LexiconStruct):
     """``listGroupEvents``."""
 
     group: GroupView
@@ -165,13 +165,13 @@ class GroupEvents(Shape):
     cursor: str | None = None
 
 
-class OneGroup(Shape):
+class OneGroup(LexiconStruct):
     """``getGroup``."""
 
     group: GroupView
 
 
-class Answers(Shape):
+class AnswerList(LexiconStruct):
     """``listAnswers``."""
 
     counts: Counts
@@ -179,7 +179,7 @@ class Answers(Shape):
     cursor: str | None = None
 
 
-class Resolved(Shape):
+class Resolved(LexiconStruct):
     """``resolveUri``."""
 
     kind: str

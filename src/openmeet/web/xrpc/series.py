@@ -6,19 +6,19 @@ from at_protocol.crypto import base64url
 from at_protocol.failures import Malformed
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import InvalidInput
-from openmeet.domain.events.model import NOWHERE, Mode, Status, public_place
+from openmeet.domain.events.model import NOWHERE, EventStatus, Mode, public_place
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import agenda
-from openmeet.domain.series.agenda import Line
+from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series
 from openmeet.i18n.formatting import iso
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.rule import format_rule
 from openmeet.web.events.series_context import address_of
-from openmeet.web.xrpc.call import Call, Query
+from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.events import instant_in
 from openmeet.web.xrpc.resolve import series_at, series_url
 from openmeet.web.xrpc.schemas import EventView, GroupLink, OccurrenceView, SeriesEvents, SeriesView
@@ -32,7 +32,7 @@ _ASIDE = 60
 _CURSOR = re.compile(r"(-?[0-9]{1,19})\.([0-9T:-]{19})")
 
 
-async def list_series_events(call: Call) -> SeriesEvents:
+async def list_series_events(call: LexiconCall) -> SeriesEvents:
     """Raises NotFound (``SeriesNotFound``), InvalidInput (``InvalidCursor``)."""
     series = await series_at(call, "series")
     lines = await _lines(call, series, call.number("limit") + 1)
@@ -48,7 +48,7 @@ async def list_series_events(call: Call) -> SeriesEvents:
     )
 
 
-async def _lines(call: Call, series: Series, limit: int) -> list[Line]:
+async def _lines(call: LexiconCall, series: Series, limit: int) -> list[AgendaOccurrence]:
     """Dates behind the cursor, in order. Without ``since`` those that are not over."""
     now = call.reader.now
     after, since = _unpack(call.text("cursor")), instant_in(call, "since")
@@ -67,19 +67,19 @@ async def _lines(call: Call, series: Series, limit: int) -> list[Line]:
     ][:limit]
 
 
-def _occurrence(call: Call, series: Series, line: Line, view: EventView | None) -> OccurrenceView:
+def _occurrence(call: LexiconCall, series: Series, line: AgendaOccurrence, view: EventView | None) -> OccurrenceView:
     return OccurrenceView(
         recurrence_id=line.original_date,
         starts_at=iso(line.details.starts_at),
         ends_at=None if line.details.ends_at is None else iso(line.details.ends_at),
         title=line.details.title,
-        status=status_of(line.event.status if line.event is not None else Status.SCHEDULED),
+        status=status_of(line.event.status if line.event is not None else EventStatus.SCHEDULED),
         url=f"{call.public_url}{address_of(series, line)}",
         event=view,
     )
 
 
-async def _view(call: Call, series: Series) -> SeriesView:
+async def _view(call: LexiconCall, series: Series) -> SeriesView:
     template, pattern, length = series.template, series.timing.pattern, series.timing.length
     is_host = await agenda.may_host(call.reader, series, call.viewer)
     place = template.venue if is_host else public_place(template.venue, template.place_audience)
@@ -106,7 +106,7 @@ async def _view(call: Call, series: Series) -> SeriesView:
     )
 
 
-async def _group(call: Call, series: Series) -> GroupLink | None:
+async def _group(call: LexiconCall, series: Series) -> GroupLink | None:
     if series.group is None:
         return None
     group = await groups.by_id(call.reader, series.group.id)
@@ -114,7 +114,7 @@ async def _group(call: Call, series: Series) -> GroupLink | None:
     return group_link(group, call.public_url) if group is not None and group_rules.may_see(group, role) else None
 
 
-def _pack(line: Line) -> str:
+def _pack(line: AgendaOccurrence) -> str:
     return base64url.encode(f"{line.details.starts_at}.{line.original_date}".encode())
 
 

@@ -7,24 +7,23 @@ from groundwork.clock import Instant
 from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.lists import counts_shown
-from openmeet.domain.attendance.model import SEATED, Attendance
-from openmeet.domain.attendance.model import Counts as Counted
+from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
 from openmeet.domain.events import seeing
 from openmeet.domain.events.disclosure import private_details
-from openmeet.domain.events.model import Event, EventId, Mode, Origin, Status, Venue, Visibility
+from openmeet.domain.events.model import Event, EventId, EventStatus, Mode, RecordOrigin, Venue, Visibility
 from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
-from openmeet.domain.groups.model import INSIDE, Group, GroupId, Role
+from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.network.records.collections import EVENT
-from openmeet.web.xrpc.call import Call
+from openmeet.web.xrpc.call import LexiconCall
 from openmeet.web.xrpc.resolve import event_url, group_url, series_url
-from openmeet.web.xrpc.schemas import Counts, EventView, GroupLink, Place, SeriesLink, ViewerState
+from openmeet.web.xrpc.schemas import Counts, EventView, GroupLink, PlaceView, SeriesLink, ViewerState
 
 MODES = {
     Mode.IN_PERSON: f"{EVENT}#inperson",
@@ -33,7 +32,7 @@ MODES = {
 }
 
 
-def status_of(status: Status) -> str:
+def status_of(status: EventStatus) -> str:
     """The calendar Lexicon's token."""
     return f"{EVENT}#{status.value}"
 
@@ -46,27 +45,27 @@ class _Around:
     public_url: str
     now: Instant
     names: Mapping[UserId, str]
-    counts: Mapping[EventId, Counted]
+    counts: Mapping[EventId, RsvpCounts]
     mine: Mapping[EventId, Attendance]
     run: set[EventId]
-    roles: Mapping[GroupId, Role]
+    roles: Mapping[GroupId, GroupRole]
     groups: Mapping[GroupId, Group]
     series: Mapping[SeriesId, Series]
 
 
-async def views_of(call: Call, events: Sequence[Event]) -> list[EventView]:
+async def views_of(call: LexiconCall, events: Sequence[Event]) -> list[EventView]:
     """These events, which the caller may see, in their order."""
     around = await _around(call, events)
     return [_view(event, around) for event in events]
 
 
-async def view_of(call: Call, event: Event) -> EventView:
+async def view_of(call: LexiconCall, event: Event) -> EventView:
     """One event that the caller may see."""
     (view,) = await views_of(call, [event])
     return view
 
 
-def counts_of(counted: Counted) -> Counts:
+def counts_of(counted: RsvpCounts) -> Counts:
     return Counts(
         going=counted.going,
         interested=counted.interested,
@@ -75,11 +74,11 @@ def counts_of(counted: Counted) -> Counts:
     )
 
 
-def place_of(venue: Venue) -> Place | None:
+def place_of(venue: Venue) -> PlaceView | None:
     """A place that the caller may know; None for nowhere."""
     if venue.is_empty:
         return None
-    return Place(
+    return PlaceView(
         name=venue.name,
         street=venue.street,
         postal_code=venue.postal_code,
@@ -97,7 +96,7 @@ def group_link(group: Group, public_url: str) -> GroupLink:
     )
 
 
-async def _around(call: Call, events: Sequence[Event]) -> _Around:
+async def _around(call: LexiconCall, events: Sequence[Event]) -> _Around:
     reader, viewer = call.reader, call.viewer
     ids = [event.id for event in events]
     group_ids = [event.group.id for event in events if event.group is not None]
@@ -152,7 +151,7 @@ def _view(event: Event, around: _Around) -> EventView:
         counts=counts_of(around.counts[event.id]),
         series=_series_link(event, around),
         group=_group_link(event, around),
-        source="atproto" if event.origin is Origin.NETWORK else "openmeet",
+        source="atproto" if event.origin is RecordOrigin.NETWORK else "openmeet",
         viewer=None
         if around.viewer is None
         else ViewerState(is_host=runs, answer=None if mine is None else mine.status.value),

@@ -11,7 +11,7 @@ import typer
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused
 from programs.command_line import AsJson, SettingsFile, noun, print_json, say
 from programs.commands.pds.opening import bars
-from programs.commands.pds.reaching import Administration, ServerUrl, run_on_server
+from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_server
 
 app = noun("Accounts of a running Aurora Locus. Each act is noted in its audit log.")
 
@@ -36,7 +36,7 @@ def create(
     """Make an account, without an invite; a password that is not given is made and shown once."""
     password, is_made = _password(from_input=password_stdin)
 
-    async def act(server: Administration) -> None:
+    async def act(server: AdministrationClient) -> None:
         wish = {"handle": handle, "email": email, "password": password}
         made = await server.procedure("com.atproto.server.createAccount", wish)
         shown = {"did": made["did"], "handle": made["handle"]} | ({"password": password} if is_made else {})
@@ -58,7 +58,7 @@ def list_accounts(
 ) -> None:
     """Every account, in the order of their DIDs."""
 
-    async def show(server: Administration) -> None:
+    async def show(server: AdministrationClient) -> None:
         found = [one async for one in _all(server, email)]
         if as_json:
             print_json(found)
@@ -77,7 +77,7 @@ def show(
 ) -> None:
     """One account and what was decided about it."""
 
-    async def look(server: Administration) -> None:
+    async def look(server: AdministrationClient) -> None:
         did = await _find(server, identifier)
         account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
         decided = await server.query(f"{ADMIN}.getSubjectStatus", {"did": did})
@@ -111,7 +111,7 @@ def reset_password(
     """Give an account another password, made and shown once; every session of it ends."""
     password, is_made = ("", False) if letter else _password(from_input=password_stdin)
 
-    async def act(server: Administration) -> None:
+    async def act(server: AdministrationClient) -> None:
         did = await _find(server, identifier)
         shown: dict[str, object] = {"did": did}
         if letter:
@@ -168,14 +168,14 @@ def delete(
             raise Refused("Nothing brings a deleted account back. Say --yes where nobody can be asked.")
         typer.confirm(f"Delete {', '.join(identifiers)} for good?", abort=True)
 
-    async def act(server: Administration, did: str) -> None:
+    async def act(server: AdministrationClient, did: str) -> None:
         await server.procedure(f"{ADMIN}.deleteAccount", {"did": did})
 
     _each(identifiers, "deleting", settings_file, url, act, as_json=as_json)
 
 
-def _decide(takedown: Mapping[str, object]) -> Callable[[Administration, str], Awaitable[None]]:
-    async def act(server: Administration, did: str) -> None:
+def _decide(takedown: Mapping[str, object]) -> Callable[[AdministrationClient, str], Awaitable[None]]:
+    async def act(server: AdministrationClient, did: str) -> None:
         subject = {"$type": f"{ADMIN}.defs#repoRef", "did": did}
         await server.procedure(f"{ADMIN}.updateSubjectStatus", {"subject": subject, "takedown": takedown})
 
@@ -187,13 +187,13 @@ def _each(
     what: str,
     settings_file: Path | None,
     url: str,
-    act: Callable[[Administration, str], Awaitable[None]],
+    act: Callable[[AdministrationClient, str], Awaitable[None]],
     *,
     as_json: bool,
 ) -> None:
     """Do it to every account; those that fail are named at the end, and do not keep the others from it."""
 
-    async def run(server: Administration) -> None:
+    async def run(server: AdministrationClient) -> None:
         done: list[dict[str, str]] = []
         failed: list[dict[str, str]] = []
         async with bars(hidden=as_json or len(identifiers) == 1) as tell:
@@ -217,7 +217,7 @@ def _each(
     run_on_server(settings_file, url, run)
 
 
-async def _find(server: Administration, identifier: str) -> str:
+async def _find(server: AdministrationClient, identifier: str) -> str:
     """The DID of an account, whatever its status. Raises NotFound."""
     text = identifier.strip().lower()
     if text.startswith("did:"):
@@ -231,7 +231,7 @@ async def _find(server: Administration, identifier: str) -> str:
     raise NotFound(f"There is no account {identifier} on this server.")
 
 
-async def _all(server: Administration, email: str) -> AsyncIterator[dict[str, Any]]:
+async def _all(server: AdministrationClient, email: str) -> AsyncIterator[dict[str, Any]]:
     cursor: dict[str, str] = {}
     while True:
         page = await server.query(f"{ADMIN}.searchAccounts", {"email": email, "limit": PAGE, **cursor})

@@ -15,7 +15,7 @@ from aurora_locus.reference_import.environment import read_environment, settings
 from aurora_locus.reference_import.old_folder import locate
 from aurora_locus.reference_import.survey import Progress as Tell
 from aurora_locus.reference_import.survey import Survey
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND, Instant, SystemClock
 from groundwork.errors import Refused
 from programs.command_line import AsJson, print_json, role, say
@@ -89,7 +89,7 @@ def _environment(folder: Path, given: Path | None) -> dict[str, str]:
     return read_environment(given or usual)
 
 
-def _document(found: Survey, settings: Settings, target: Path | None) -> dict[str, object]:
+def _document(found: Survey, settings: PdsSettings, target: Path | None) -> dict[str, object]:
     return {
         "counts": found.counts,
         "last_number": found.last_number,

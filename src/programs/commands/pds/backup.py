@@ -3,7 +3,7 @@
 from aurora_locus.blobs.place import open_store
 from aurora_locus.maintenance import backup as backups
 from aurora_locus.maintenance import configured
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SystemClock, to_datetime
 from groundwork.database.transaction import Database
 from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
@@ -18,7 +18,7 @@ app = role()
 def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Make an encrypted backup in the place of PDS_BACKUP_URL, and make a database from it to see that it is whole."""
 
-    async def run(db: Database, settings: Settings) -> None:
+    async def run(db: Database, settings: PdsSettings) -> None:
         vault = await configured.vault(settings, make=True)
         source = configured.source(settings, open_store(settings), version=VERSION)
         async with bars(hidden=as_json) as tell:

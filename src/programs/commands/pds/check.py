@@ -14,15 +14,15 @@ import typer
 
 from groundwork.clock import SystemClock
 from programs.command_line import AsJson, print_json, role, say
-from programs.doctor.finding import Finding, Verdict
+from programs.doctor.finding import CheckFinding, CheckVerdict
 from programs.doctor.target import PUBLIC_DIRECTORY, target
-from programs.doctor.walk import Wishes, examine
+from programs.doctor.walk import CheckOptions, examine
 
 app = role()
 
 PASSWORD_VARIABLE = "OPENMEET_CHECK_PASSWORD"  # noqa: S105  # a variable's name
 
-_MARKS = {Verdict.GOOD: "ok", Verdict.NOTE: "note", Verdict.WRONG: "WRONG", Verdict.SKIPPED: "–"}
+_MARKS = {CheckVerdict.GOOD: "ok", CheckVerdict.NOTE: "note", CheckVerdict.WRONG: "WRONG", CheckVerdict.SKIPPED: "–"}
 
 
 @app.command()
@@ -49,8 +49,8 @@ def main(
     if write and account is None:
         raise typer.BadParameter("--write needs --account: the record is written as somebody.")
     password = _password(account) if write and account is not None else None
-    findings = asyncio.run(_examine(url, Wishes(account, password, relay), plc, as_json=as_json))
-    wrong = sum(finding.verdict is Verdict.WRONG for finding in findings)
+    findings = asyncio.run(_examine(url, CheckOptions(account, password, relay), plc, as_json=as_json))
+    wrong = sum(finding.verdict is CheckVerdict.WRONG for finding in findings)
     if as_json:
         print_json({"url": url, "ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     else:
@@ -70,8 +70,8 @@ def _password(account: str) -> str:
     return str(typer.prompt(f"Password of {account}", hide_input=True))
 
 
-async def _examine(url: str, wishes: Wishes, plc: str, *, as_json: bool) -> list[Finding]:
-    findings: list[Finding] = []
+async def _examine(url: str, wishes: CheckOptions, plc: str, *, as_json: bool) -> list[CheckFinding]:
+    findings: list[CheckFinding] = []
     async with target(url, SystemClock(), directory_url=plc) as host:
         async for finding in examine(host, wishes):
             findings.append(finding)
@@ -81,7 +81,7 @@ async def _examine(url: str, wishes: Wishes, plc: str, *, as_json: bool) -> list
     return findings
 
 
-def lines_of(finding: Finding) -> list[str]:
+def lines_of(finding: CheckFinding) -> list[str]:
     """A finding for people."""
     lines = [f"{_MARKS[finding.verdict]:6}{finding.about:16}  {finding.found}"]
     if finding.mend is not None:

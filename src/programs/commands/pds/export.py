@@ -7,7 +7,7 @@ import typer
 
 from aurora_locus.repository.export import export as read_whole
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.errors import Refused
 from programs.command_line import SettingsFile, role, say
 from programs.commands.pds.opening import did_of, run_on_repositories
@@ -24,7 +24,7 @@ def main(
     """Write a repository into a CAR. What it holds: openmeet repo verify FILE."""
     whose = did_of(did)
 
-    async def run(repositories: Repositories, _settings: Settings) -> None:
+    async def run(repositories: Repositories, _settings: PdsSettings) -> None:
         size = 0
         try:
             with file.open("xb") as out:

@@ -9,7 +9,7 @@ import typer
 from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import receive
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from programs.command_line import SettingsFile, role, say
 from programs.commands.pds.opening import did_of, run_on_repositories
 
@@ -27,7 +27,7 @@ def main(
     """Replace all of a repository by the file's records, in one commit, and announce it."""
     whose = did_of(did)
 
-    async def run(repositories: Repositories, settings: Settings) -> None:
+    async def run(repositories: Repositories, settings: PdsSettings) -> None:
         size = file.stat().st_size
         folder = settings.data_directory / "scratch"
         async with receive(folder, _chunks(file), max_bytes=max(size, 1), content_length=size) as received:

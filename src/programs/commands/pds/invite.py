@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from programs.command_line import AsJson, SettingsFile, noun, print_json, say
-from programs.commands.pds.reaching import Administration, ServerUrl, run_on_server
+from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_server
 
 app = noun("Invite codes of a running Aurora Locus.")
 
@@ -23,7 +23,7 @@ def create(
 ) -> None:
     """Make codes; each is printed in a line."""
 
-    async def act(server: Administration) -> None:
+    async def act(server: AdministrationClient) -> None:
         wish: dict[str, object] = {"codeCount": count, "useCount": uses} | (
             {"forAccounts": [account]} if account else {}
         )
@@ -47,7 +47,7 @@ def list_codes(
 ) -> None:
     """Every code, for whom it was made, how often it was used."""
 
-    async def show(server: Administration) -> None:
+    async def show(server: AdministrationClient) -> None:
         codes: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
@@ -77,7 +77,7 @@ def disable(
 ) -> None:
     """Nobody can use these codes any more."""
 
-    async def act(server: Administration) -> None:
+    async def act(server: AdministrationClient) -> None:
         await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": codes})
         say(f"{len(codes)} disabled")
 

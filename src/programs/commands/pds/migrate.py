@@ -12,7 +12,7 @@ from at_network.plc_client import PlcClient
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.handle import parse_handle
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SystemClock
 from groundwork.errors import Refused
 from groundwork.http.client import HttpClient
@@ -20,7 +20,7 @@ from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from programs import migration, migration_state
 from programs.command_line import SettingsFile, noun
 from programs.commands.pds.reaching import read_settings
-from programs.migration import Asked
+from programs.migration import MigrationOptions
 from programs.migration_state import MoveState
 from programs.running import VERSION, run_command
 
@@ -112,7 +112,7 @@ def _state(path: Path, who: str, old: str, new: str, handle: str, email: str) ->
 
 
 def _go(
-    settings: Settings,
+    settings: PdsSettings,
     state: MoveState,
     path: Path,
     invite_code: str,
@@ -125,7 +125,7 @@ def _go(
         http = HttpClient(DEVELOPMENT if settings.dev_mode else PUBLIC, user_agent=f"openmeet/{VERSION}")
         try:
             state.old = state.old or await _server_of(http, settings, state.identifier)
-            asked = Asked(
+            asked = MigrationOptions(
                 invite_code or None,
                 recovery_key or None,
                 _in_days(delete_after) if delete_after else None,
@@ -140,7 +140,7 @@ def _go(
     run_command(work)
 
 
-async def _server_of(http: HttpClient, settings: Settings, identifier: str) -> str:
+async def _server_of(http: HttpClient, settings: PdsSettings, identifier: str) -> str:
     """Where the identity says that the account is. Raises Refused where it does not."""
     clock = SystemClock()
     dids = DidResolver(http, clock, DidSettings(settings.did_plc_url, is_development=settings.dev_mode))

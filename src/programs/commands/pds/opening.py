@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.blobs.place import open_store
-from aurora_locus.blobs.uploads import Blobs, Limits
+from aurora_locus.blobs.uploads import BlobService, UploadLimits
 from aurora_locus.keys.server_keys import sealing_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer.live import open_live
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SystemClock
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
@@ -24,14 +24,14 @@ from groundwork.sealing import Sealer
 from programs.commands.pds.reaching import run_on_database
 
 
-def sealer_of(settings: Settings) -> Sealer:
+def sealer_of(settings: PdsSettings) -> Sealer:
     """Opens and seals with the keys that the server itself has."""
     return Sealer(list(sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
 
 
-async def open_repositories(db: Database, settings: Settings) -> Repositories:
+async def open_repositories(db: Database, settings: PdsSettings) -> Repositories:
     """The repositories, without clearing up what exports and imports of a server that may be running still need."""
-    blobs = Blobs(db, open_store(settings), Limits(settings.blob_upload_limit, settings.blob_quota))
+    blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
     keys = SigningKeys(db, sealer_of(settings))
     live = await open_live(db)
     return Repositories(
@@ -48,10 +48,12 @@ async def open_repositories(db: Database, settings: Settings) -> Repositories:
     )
 
 
-def run_on_repositories(settings_file: Path | None, work: Callable[[Repositories, Settings], Awaitable[None]]) -> None:
+def run_on_repositories(
+    settings_file: Path | None, work: Callable[[Repositories, PdsSettings], Awaitable[None]]
+) -> None:
     """Do an operator's work on the repositories themselves."""
 
-    async def run(db: Database, settings: Settings) -> None:
+    async def run(db: Database, settings: PdsSettings) -> None:
         repositories = await open_repositories(db, settings)
         try:
             await work(repositories, settings)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from aurora_locus.blobs import quotas
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database
 from programs.command_line import AsJson, SettingsFile, print_json, role, say
 from programs.commands.pds.opening import did_of
@@ -27,7 +27,7 @@ def main(
         raise typer.BadParameter("--set and --reset contradict each other.")
     whose = did_of(did)
 
-    async def run(db: Database, settings: Settings) -> None:
+    async def run(db: Database, settings: PdsSettings) -> None:
         if max_bytes is not None or reset:
             await db.write(lambda w: quotas.set_quota(w, whose, max_bytes))
         async with db.reader() as reader:

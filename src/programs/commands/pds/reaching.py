@@ -17,7 +17,7 @@ import typer
 from at_network.bearer_session import SentAlong
 from at_network.xrpc_client import Parameters, XrpcClient
 from aurora_locus import settings as pds_settings
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import SQLITE, open_database, sqlite_path
 from groundwork.database.transaction import Database
@@ -37,7 +37,7 @@ ServerUrl = Annotated[
 _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
 
 
-class Administration:
+class AdministrationClient:
     """The administration API of one running server."""
 
     def __init__(self, http: HttpClient, url: str, password: str) -> None:
@@ -66,12 +66,14 @@ class Administration:
         return Refused(f"No server answers at {self.url}. Start it (openmeet pds), or say where it is with --url.")
 
 
-def read_settings(settings_file: Path | None) -> Settings:
+def read_settings(settings_file: Path | None) -> PdsSettings:
     """The settings that the server itself would start with. Raises SettingsRefused."""
     return pds_settings.read(os.environ, read_file(settings_file).get("pds"))
 
 
-def run_on_server(settings_file: Path | None, url: str, work: Callable[[Administration], Awaitable[None]]) -> None:
+def run_on_server(
+    settings_file: Path | None, url: str, work: Callable[[AdministrationClient], Awaitable[None]]
+) -> None:
     """Do an operator's work through the running server. Raises Refused for a password that would travel in the clear."""
     settings = read_settings(settings_file)
     where = (url or _local_address(settings)).rstrip("/")
@@ -84,14 +86,14 @@ def run_on_server(settings_file: Path | None, url: str, work: Callable[[Administ
     async def run() -> None:
         http = HttpClient(DEVELOPMENT, user_agent=f"openmeet/{VERSION}")
         try:
-            await work(Administration(http, where, settings.admin_password.reveal()))
+            await work(AdministrationClient(http, where, settings.admin_password.reveal()))
         finally:
             await http.close()
 
     run_command(run)
 
 
-def run_on_database(settings_file: Path | None, work: Callable[[Database, Settings], Awaitable[None]]) -> None:
+def run_on_database(settings_file: Path | None, work: Callable[[Database, PdsSettings], Awaitable[None]]) -> None:
     """Do an operator's work in the server's database, as it is: nothing is migrated. Raises Refused where there is none."""
     settings = read_settings(settings_file)
 
@@ -103,7 +105,7 @@ def run_on_database(settings_file: Path | None, work: Callable[[Database, Settin
 
 
 @asynccontextmanager
-async def open_existing(settings: Settings) -> AsyncIterator[Database]:
+async def open_existing(settings: PdsSettings) -> AsyncIterator[Database]:
     """The database of a server that has been started before. Raises Refused."""
     if settings.database.startswith(SQLITE) and not sqlite_path(settings.database).exists():
         why = f"There is no Aurora Locus at {sqlite_path(settings.database)}."
@@ -115,6 +117,6 @@ async def open_existing(settings: Settings) -> AsyncIterator[Database]:
         await db.close()
 
 
-def _local_address(settings: Settings) -> str:
+def _local_address(settings: PdsSettings) -> str:
     host = "127.0.0.1" if settings.bind_address in _EVERYWHERE else settings.bind_address
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

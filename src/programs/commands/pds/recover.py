@@ -9,7 +9,7 @@ import typer
 from programs.account_file import open_account_file
 from programs.command_line import AsJson, print_json, role, say
 from programs.commands.pds.recovery_options import Development, Directory, Identity, KeyFile, Server, run_with_key
-from programs.recovery import Means, Wanted, move
+from programs.recovery import RecoveryContext, RecoveryTarget, move
 
 app = role()
 
@@ -50,9 +50,9 @@ def main(
     The old server is not asked: it may be gone. After a failure the same command goes on where it stopped. An account that is on
     the new server already is pointed at by `openmeet pds repoint`.
     """
-    wanted = Wanted(to.rstrip("/"), handle.removeprefix("@").lower(), email, password, invite_code)
+    wanted = RecoveryTarget(to.rstrip("/"), handle.removeprefix("@").lower(), email, password, invite_code)
 
-    async def work(means: Means) -> None:
+    async def work(means: RecoveryContext) -> None:
         with nullcontext() if archive is None else open_account_file(archive) as file:
             if file is not None and file.did != means.did:
                 raise typer.BadParameter(f"the archive is that of {file.did}", param_hint="--archive")

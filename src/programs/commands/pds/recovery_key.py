@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.p256 import PrivateKey
+from at_protocol.crypto.p256 import P256PrivateKey
 from groundwork.errors import Refused
 from programs import recovery_file
 from programs.command_line import AsJson, print_json, role, say
@@ -27,7 +27,7 @@ def main(file: File, whose: Whose = "", show: Show = False, as_json: AsJson = Fa
     if not show:
         if file.exists():
             raise Refused(f"{file} is there already; --show shows its public part.")
-        recovery_file.write(file, PrivateKey.from_random(secrets.token_bytes(48)), whose)
+        recovery_file.write(file, P256PrivateKey.from_random(secrets.token_bytes(48)), whose)
     kept = recovery_file.read(file)
     public = format_did_key(kept.key.public)
     if as_json:

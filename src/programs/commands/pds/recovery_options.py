@@ -14,7 +14,7 @@ from groundwork.errors import Refused
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from programs import recovery_file
-from programs.recovery import Means
+from programs.recovery import RecoveryContext
 from programs.running import VERSION, run_command
 
 PUBLIC_DIRECTORY: Final = "https://plc.directory"
@@ -27,7 +27,7 @@ Development = Annotated[bool, typer.Option("--dev", help="Servers may be on this
 
 
 def run_with_key(
-    identity: str, key_file: Path, plc_url: str, work: Callable[[Means], Awaitable[None]], *, dev: bool
+    identity: str, key_file: Path, plc_url: str, work: Callable[[RecoveryContext], Awaitable[None]], *, dev: bool
 ) -> None:
     """Do some work as the holder of the key. Raises Refused for the key of another identity, and what ``work`` raises."""
     did, kept = _did(identity), recovery_file.read(key_file)
@@ -37,7 +37,9 @@ def run_with_key(
     async def run() -> None:
         http = HttpClient(DEVELOPMENT if dev else PUBLIC, user_agent=f"openmeet/{VERSION}")
         try:
-            await work(Means(http, SystemClock(), PlcClient(http, plc_url or PUBLIC_DIRECTORY), did, kept.key))
+            await work(
+                RecoveryContext(http, SystemClock(), PlcClient(http, plc_url or PUBLIC_DIRECTORY), did, kept.key)
+            )
         except Malformed as error:
             raise Refused(f"{error.kind}: {error.why}.") from error
         finally:

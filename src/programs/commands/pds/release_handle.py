@@ -8,8 +8,8 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import parse_handle
 from aurora_locus.accounts import queries
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.roles import ADMINISTRATION, Act, Deed
-from aurora_locus.settings import Settings
+from aurora_locus.moderation.roles import ADMINISTRATION, Deed, OperatorAction
+from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import NotFound
 from programs.command_line import SettingsFile, role, say
@@ -32,12 +32,12 @@ def main(
     except Malformed as error:
         raise typer.BadParameter(f"{handle} is no handle: {error.why}.") from None
 
-    async def run(db: Database, _settings: Settings) -> None:
+    async def run(db: Database, _settings: PdsSettings) -> None:
         def release(w: Writer) -> None:
             former = queries.free_handle(w, name)
             if former is None:
                 raise NotFound(f"{name} is not kept for anybody.")
-            audit_log.append(w, DEED, Act.RELEASE_HANDLE, former, before={"handle": name})
+            audit_log.append(w, DEED, OperatorAction.RELEASE_HANDLE, former, before={"handle": name})
 
         await db.write(release)
         say(f"{name} can be taken now.")

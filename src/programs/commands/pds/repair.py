@@ -7,7 +7,7 @@ import typer
 from aurora_locus.maintenance import integrity
 from aurora_locus.maintenance.repair import repair as put_in_order
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
 from programs.commands.pds.opening import did_of, run_on_repositories
 
@@ -26,7 +26,7 @@ def main(
     """
     whose = did_of(did)
 
-    async def run(repositories: Repositories, _settings: Settings) -> None:
+    async def run(repositories: Repositories, _settings: PdsSettings) -> None:
         done = await put_in_order(repositories, whose)
         report = await integrity.examine(repositories.db, integrity.in_store(repositories.blobs.store), only=whose)
         findings = [one.what for one in report.findings]

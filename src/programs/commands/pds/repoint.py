@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from at_protocol.identity import plc_operation
 from programs.command_line import AsJson, counted, print_json, role, say
 from programs.commands.pds.recovery_options import Development, Directory, Identity, KeyFile, Server, run_with_key
-from programs.recovery import Means, basis, point_at
+from programs.recovery import RecoveryContext, basis, point_at
 
 app = role()
 
@@ -44,7 +44,7 @@ def main(
         except Malformed as error:
             raise typer.BadParameter(f"{text}: {error.why}", param_hint=name) from None
 
-    async def work(means: Means) -> None:
+    async def work(means: RecoveryContext) -> None:
         operation = await point_at(
             means,
             service=to.rstrip("/"),

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import typer
 
 from programs.command_line import AsJson, SettingsFile, print_json, role, say
-from programs.commands.pds.reaching import Administration, ServerUrl, read_settings, run_on_server
+from programs.commands.pds.reaching import AdministrationClient, ServerUrl, read_settings, run_on_server
 
 app = role()
 
@@ -16,7 +16,7 @@ def main(settings_file: SettingsFile = None, url: ServerUrl = "", as_json: AsJso
     settings = read_settings(settings_file)
     hostname = urlsplit(settings.url).netloc.lower()
 
-    async def ask(server: Administration) -> None:
+    async def ask(server: AdministrationClient) -> None:
         await server.procedure("com.atproto.sync.requestCrawl", {"hostname": hostname})
         standing = await server.http.get(f"{server.url}/admin/federation", headers=server.headers)
         relays = standing.expect_ok().json()["relays"]

@@ -7,18 +7,18 @@ import typer
 
 from at_network.plc_client import PlcClient
 from at_protocol.crypto.did_key import format_did_key
-from at_protocol.crypto.k256 import PrivateKey as K256PrivateKey
+from at_protocol.crypto.k256 import K256PrivateKey
 from aurora_locus.keys.server_keys import ROTATION_KEY, find_or_make
 from aurora_locus.maintenance import rotation
 from aurora_locus.maintenance.resealing import reseal
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from programs.command_line import AsJson, SettingsFile, noun, print_json, say
 from programs.commands.pds.opening import bars, did_of, sealer_of
-from programs.commands.pds.reaching import Administration, ServerUrl, run_on_database, run_on_server
+from programs.commands.pds.reaching import AdministrationClient, ServerUrl, run_on_database, run_on_server
 from programs.running import VERSION
 
 app = noun("Other keys in place of old ones.")
@@ -34,7 +34,7 @@ def account(
     """Make a new signing key: in the directory, here, and announced (#identity, then #sync). The server must be running."""
     whose = did_of(did)
 
-    async def run(server: Administration) -> None:
+    async def run(server: AdministrationClient) -> None:
         reserved = await server.procedure("com.atproto.server.reserveSigningKey", {})
         key = str(reserved["signingKey"])
         await server.procedure("com.atproto.admin.updateAccountSigningKey", {"did": whose, "signingKey": key})
@@ -53,7 +53,7 @@ def sealing(settings_file: SettingsFile = None, as_json: AsJson = False) -> None
     First put the new key before the old ones and start every server anew; when this has run, drop the old ones.
     """
 
-    async def run(db: Database, settings: Settings) -> None:
+    async def run(db: Database, settings: PdsSettings) -> None:
         seen, stale = await reseal(db, sealer_of(settings))
         if as_json:
             print_json({"sealed_values": seen, "resealed": stale})
@@ -70,7 +70,7 @@ def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     It can be interrupted and run again. Recovery keys of owners stay where they are.
     """
 
-    async def run(db: Database, settings: Settings) -> None:
+    async def run(db: Database, settings: PdsSettings) -> None:
         if settings.plc_rotation_key_k256_private_key_hex:
             raise Refused(
                 "The rotation key comes from PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX. This command"

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from at_protocol.sync import events
 from at_protocol.sync.frames import ErrorFrame
 from aurora_locus.sequencer import queries
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import Instant, to_datetime
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
@@ -26,7 +26,7 @@ PAGE = 500
 def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """The newest number, what was retired, how much is kept of each kind."""
 
-    async def show(db: Database, _settings: Settings) -> None:
+    async def show(db: Database, _settings: PdsSettings) -> None:
         found: dict[str, Any] = {
             "head": await queries.head(db),
             "retired_up_to": await queries.retired_up_to(db),
@@ -53,7 +53,7 @@ def list_events(
 ) -> None:
     """Events in a line each."""
 
-    async def show(db: Database, _settings: Settings) -> None:
+    async def show(db: Database, _settings: PdsSettings) -> None:
         rows = await queries.listed(db, after=after, did=did, limit=limit)
         if as_json:
             print_json(
@@ -74,7 +74,7 @@ def show_event(
 ) -> None:
     """One event, decoded."""
 
-    async def show(db: Database, _settings: Settings) -> None:
+    async def show(db: Database, _settings: PdsSettings) -> None:
         found = await queries.page(db, seq - 1, 1)
         if not found or found[0][0] != seq:
             raise NotFound(f"There is no event {seq}: it was retired, purged with its account, or never made.")
@@ -96,7 +96,7 @@ def show_event(
 def verify(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Read every event that is kept: each must be readable and carry its own number. Exits with 1 where one is not."""
 
-    async def look(db: Database, _settings: Settings) -> None:
+    async def look(db: Database, _settings: PdsSettings) -> None:
         head, position = await queries.head(db), await queries.retired_up_to(db)
         first, read = position, 0
         wrong: list[dict[str, Any]] = []

@@ -2,7 +2,7 @@
 
 from aurora_locus.blobs.sweep import sweep_all
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND
 from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
 from programs.commands.pds.opening import run_on_repositories
@@ -14,7 +14,7 @@ app = role()
 def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Remove uploads without a record and files without a row, both older than an hour; move what was taken down."""
 
-    async def run(repositories: Repositories, settings: Settings) -> None:
+    async def run(repositories: Repositories, settings: PdsSettings) -> None:
         now = repositories.clock.now()
         swept = await sweep_all(repositories.blobs, now, round(settings.blob_grace * SECOND))
         if as_json:

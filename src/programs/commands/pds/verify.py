@@ -6,9 +6,9 @@ import typer
 
 from aurora_locus.blobs.place import open_store
 from aurora_locus.maintenance import integrity
-from aurora_locus.maintenance.integrity import Report
+from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.repository import reader
-from aurora_locus.settings import Settings
+from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database
 from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
 from programs.commands.pds.opening import bars, did_of
@@ -35,7 +35,7 @@ def main(
     """
     only = did_of(did) if did else None
 
-    async def run(db: Database, settings: Settings) -> None:
+    async def run(db: Database, settings: PdsSettings) -> None:
         total = 1 if only else await reader.count_repositories(db)
         async with bars(hidden=as_json) as tell:
             report = await integrity.examine(
@@ -49,7 +49,7 @@ def main(
     run_on_database(settings_file, run)
 
 
-def show(report: Report, *, as_json: bool) -> None:
+def show(report: IntegrityReport, *, as_json: bool) -> None:
     """Print what was found; ends with status 1 when something is wrong."""
     counts = {
         name: getattr(report, name)
