@@ -23,11 +23,11 @@ from at_protocol.lexicon.catalog import Catalog
 from at_protocol.syntax.did import Did
 from aurora_locus import pages, well_known
 from aurora_locus.account_migration.actions import Mover
-from aurora_locus.account_migration.payer import move_payer
+from aurora_locus.account_migration.handler import move_handler
 from aurora_locus.accounts.credentials import CredentialReader
 from aurora_locus.accounts.earned_invites import Earning
 from aurora_locus.accounts.email_tokens import EmailTokens
-from aurora_locus.accounts.letters import mail_payer
+from aurora_locus.accounts.letters import email_handler
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors.model import FactorKeys
@@ -53,7 +53,7 @@ from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance.schedule import before_migrating, keep_backups
 from aurora_locus.maintenance.schedule import gauges as backup_gauges
 from aurora_locus.moderation.labels import Labels
-from aurora_locus.moderation.notices import notice_payer
+from aurora_locus.moderation.notices import notice_handler
 from aurora_locus.oauth.callers import AppCallers
 from aurora_locus.oauth.clients import over_http as over_guarded_http
 from aurora_locus.oauth.opening import open_authorization
@@ -91,7 +91,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.open_ import open_mailer
 from groundwork.outbox import dispatcher as job_dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
@@ -100,9 +100,9 @@ from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes, probing
 
 # Debts of this process ring; those that wait for their time, or that another process left, are looked for.
-DEBTS_IDLE_SECONDS = 5.0
+JOBS_IDLE_SECONDS = 5.0
 # Longer than a step with a mail server lasts when all is well.
-DEBTS_PATIENCE_SECONDS = 5.0
+JOBS_PATIENCE_SECONDS = 5.0
 # Longer than one step of a move lasts when all is well: a repository is sent in one.
 MOVE_LEASE_SECONDS = 900.0
 
@@ -237,14 +237,16 @@ async def open_server(
             stack.push_async_callback(mailer.close)
             checking = asyncio.create_task(_check_mail(mailer), name="pds mail check")
             stack.push_async_callback(_end, checking)
-            await stack.enter_async_context(_paying(registry, _letters(registry, mailer, settings.hostname), "debts"))
+            await stack.enter_async_context(
+                _dispatching(registry, _letters(registry, mailer, settings.hostname), "debts")
+            )
         # By a worker of its own: a move takes minutes, and letters do not wait for it.
         mover = Mover(registry, http, sealer)
         app.state.mover = mover
-        moving: dict[str, Paying] = {
-            PdsJobKind.MOVE: Paying(move_payer(mover), batch=4, lease_seconds=MOVE_LEASE_SECONDS)
+        moving: dict[str, HandlerOptions] = {
+            PdsJobKind.MOVE: HandlerOptions(move_handler(mover), batch=4, lease_seconds=MOVE_LEASE_SECONDS)
         }
-        await stack.enter_async_context(_paying(registry, moving, "moves"))
+        await stack.enter_async_context(_dispatching(registry, moving, "moves"))
 
         housekeeping = asyncio.create_task(
             keep_house(settings, registry, authorization, clock), name="pds housekeeping"
@@ -410,26 +412,28 @@ async def _check_mail(mailer: Mailer) -> None:
         )
 
 
-def _letters(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, Paying]:
+def _letters(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, HandlerOptions]:
     return {
-        PdsJobKind.MAIL: Paying(mail_payer(registry.db, registry.email_tokens, mailer, hostname, registry.url)),
-        PdsJobKind.NOTICE: Paying(notice_payer(registry.db, mailer, hostname)),
+        PdsJobKind.MAIL: HandlerOptions(
+            email_handler(registry.db, registry.email_tokens, mailer, hostname, registry.url)
+        ),
+        PdsJobKind.NOTICE: HandlerOptions(notice_handler(registry.db, mailer, hostname)),
     }
 
 
 @asynccontextmanager
-async def _paying(registry: Registry, payings: Mapping[str, Paying], name: str) -> AsyncIterator[None]:
+async def _dispatching(registry: Registry, handlers: Mapping[str, HandlerOptions], name: str) -> AsyncIterator[None]:
     """Pay what is owed while the block lasts; what is being paid at its end gets a moment."""
     stop = asyncio.Event()
     task = asyncio.create_task(
-        job_dispatcher.run(registry.db, payings, stop, wake=new_wakeup(), idle_seconds=DEBTS_IDLE_SECONDS),
+        job_dispatcher.run(registry.db, handlers, stop, wake=new_wakeup(), idle_seconds=JOBS_IDLE_SECONDS),
         name=f"pds {name}",
     )
     try:
         yield
     finally:
         stop.set()
-        await asyncio.wait([task], timeout=DEBTS_PATIENCE_SECONDS)
+        await asyncio.wait([task], timeout=JOBS_PATIENCE_SECONDS)
         await _end(task)
 
 

@@ -78,7 +78,7 @@ async def keep_house(
         await registry.db.write(password_guesses.sweep)
         await registry.db.write(repositories.keys.sweep_reserved)
         async with registry.db.transaction() as tx:
-            return await jobs.forget_paid(tx, Instant(tx.now - DAY))
+            return await jobs.forget_completed(tx, Instant(tx.now - DAY))
 
     async def resume() -> object:
         return await subject_acts.end_suspensions(registry)

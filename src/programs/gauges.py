@@ -12,7 +12,7 @@ from groundwork.database.gauges import show_wal
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Failure
 from groundwork.outbox import jobs
-from groundwork.outbox.jobs import DebtState
+from groundwork.outbox.jobs import JobState
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.identities import queries as identity_queries
@@ -38,8 +38,8 @@ OVERDUE = frozenset({PublicationState.DUE, PublicationState.RETRYING, Publicatio
 class ProgramGauges:
     """Of one program."""
 
-    debts: Gauge
-    oldest_debt: Gauge
+    jobs: Gauge
+    oldest_job: Gauge
     records: Gauge
     oldest_record: Gauge
     waiting: Gauge
@@ -119,7 +119,7 @@ async def show(platform: Platform, gauges: ProgramGauges) -> None:
 async def read(platform: Platform, gauges: ProgramGauges) -> None:
     """Set every gauge of a community to what is so now. Raises Unavailable where a store is away."""
     tenant = platform.tenant.name
-    await _count_jobs(platform, gauges.debts, gauges.oldest_debt)
+    await _count_jobs(platform, gauges.jobs, gauges.oldest_job)
     await _promised(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
     await _labelled(platform, gauges)
@@ -135,9 +135,9 @@ async def _count_jobs(platform: Platform, number: Gauge, oldest: Gauge) -> None:
     async with platform.db.reader() as reader:
         now, rows = reader.now, await jobs.waiting(reader)
     counts = {(kind, state): number for kind, state, number, _ in rows}
-    since = {kind: due_at for kind, state, _, due_at in rows if state is DebtState.DUE}
+    since = {kind: due_at for kind, state, _, due_at in rows if state is JobState.DUE}
     for kind in JobKind:
-        for state in (DebtState.DUE, DebtState.LEASED, DebtState.GIVEN_UP):
+        for state in (JobState.DUE, JobState.LEASED, JobState.GIVEN_UP):
             number.labels(platform.tenant.name, kind.value, state.value).set(counts.get((kind.value, state), 0))
         oldest.labels(platform.tenant.name, kind.value).set(max(0.0, (now - since.get(kind.value, now)) / SECOND))
 

@@ -11,25 +11,25 @@ from at_protocol.syntax.tid import TidClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.outbox.wakeup import new_wakeup
 from groundwork.queue.contract import Message
-from openmeet.domain.attendance.crowds import event_news_payer
-from openmeet.domain.attendance.network_rsvps import comparing_payer
+from openmeet.domain.attendance.crowds import event_news_handler
+from openmeet.domain.attendance.network_rsvps import comparing_handler
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
-from openmeet.domain.attendance.tasks import freed_seats_payer
+from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL, LAST_CALL_MAIL, SUCCESSION_MAIL
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
-from openmeet.domain.series.detection_actions import detection_payer
+from openmeet.domain.series.detection_actions import detection_handler
 from openmeet.domain.series.emails import SERIES_ANSWERED_MAIL, SERIES_WITHDRAWN_MAIL
-from openmeet.domain.series.move_records import moving_payer
-from openmeet.domain.series.notify import telling_payer
-from openmeet.domain.series.standing_rsvps import left_group_payer, standing_payer
+from openmeet.domain.series.move_records import moving_handler
+from openmeet.domain.series.notify import fan_out_handler
+from openmeet.domain.series.standing_rsvps import left_group_handler, standing_rsvps_handler
 from openmeet.domain.sign_in.model import CODE_MAIL
-from openmeet.domain.webhooks.deliver import RETRY, webhook_payer
+from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
 from openmeet.domain.webhooks.model import OFF_MAIL
 from openmeet.emails.co_host_invitation import co_host_composer
 from openmeet.emails.groups import invitation_composer, succession_composer
@@ -44,21 +44,21 @@ from openmeet.emails.webhook_disabled import off_composer
 from openmeet.network.firehose import cursors
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.account_deletion import Erasing
-from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_payer
-from openmeet.network.ingestion.fetch import record_payer, subject_payer
+from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
+from openmeet.network.ingestion.fetch import record_handler, subject_handler
 from openmeet.network.ingestion.host_budgets import spending
-from openmeet.network.ingestion.identity_refresh import identity_payer
+from openmeet.network.ingestion.identity_refresh import identity_handler
 from openmeet.network.ingestion.origins import unknown_identities
-from openmeet.network.ingestion.reconcile import reconcile_payer
-from openmeet.network.ingestion.release_pending import waiting_payer
-from openmeet.network.ingestion.remote_series import claimed_dates_payer
+from openmeet.network.ingestion.reconcile import reconcile_handler
+from openmeet.network.ingestion.release_pending import pending_handler
+from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.in_flight import late_create_payer
+from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.repositories.custodial import Keeper, account_payer
-from openmeet.outbox.emails import Composer, OutgoingEmail, Sender, mail_payer
+from openmeet.network.repositories.custodial import Keeper, custodial_account_handler
+from openmeet.outbox.emails import Composer, OutgoingEmail, Sender, email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.platform import Platform, keeper_of
@@ -74,7 +74,7 @@ SEARCHES = frozenset({JobKind.DETECT_FOREIGN_SERIES})
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Pay records, mail and accounts until ``stop`` is set."""
-    owed = payings(platform, await keeper_of(platform))
+    owed = handlers(platform, await keeper_of(platform))
     # Apart: a letter must not wait for a stranger's server, nor a stranger's handle for somebody's whole repository.
     reading = {kind: paying for kind, paying in owed.items() if kind in READS}
     reading_whole = {kind: paying for kind, paying in owed.items() if kind in WHOLE_READS}
@@ -117,7 +117,7 @@ def publisher(platform: Platform) -> Publisher:
     )
 
 
-def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
+def handlers(platform: Platform, keeper: Keeper) -> dict[str, HandlerOptions]:
     """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
     db, network, here = platform.db, platform.network, platform.here
     spend_on_host = spending(platform.counters, platform.clock)
@@ -127,34 +127,38 @@ def payings(platform: Platform, keeper: Keeper) -> dict[str, Paying]:
         unknown.labels(kind).inc()
 
     return {
-        JobKind.MAIL: Paying(
-            mail_payer(db, composers(platform), sender(platform.mailer, platform.settings.public_url))
+        JobKind.MAIL: HandlerOptions(
+            email_handler(db, composers(platform), sender(platform.mailer, platform.settings.public_url))
         ),
-        JobKind.CUSTODIAL_ACCOUNT: Paying(account_payer(db, network, keeper)),
-        JobKind.WEBHOOK: Paying(
-            webhook_payer(db, network.http, network.sealer, webhook_view(platform.settings.public_url)), policy=RETRY
+        JobKind.CUSTODIAL_ACCOUNT: HandlerOptions(custodial_account_handler(db, network, keeper)),
+        JobKind.WEBHOOK: HandlerOptions(
+            webhook_handler(db, network.http, network.sealer, webhook_view(platform.settings.public_url)), policy=RETRY
         ),
-        JobKind.REFRESH_IDENTITY: Paying(identity_payer(db, network, _erasing(platform), here.believed, count_unknown)),
-        JobKind.FETCH_SUBJECT: Paying(subject_payer(db, network, here, count_unknown, spend_on_host)),
-        JobKind.WAITING_ANSWERS: Paying(waiting_payer(db)),
-        JobKind.LEFT_GROUP: Paying(left_group_payer(db)),
-        JobKind.PROVE_RECORD: Paying(record_payer(db, network, here, spend_on_host)),
-        JobKind.COMPARE_ANSWERS: Paying(comparing_payer(db), batch=2, lease_seconds=600.0),
-        JobKind.LATE_CREATE: Paying(late_create_payer(publisher(platform))),
-        JobKind.DETECT_SERIES: Paying(detection_payer(db, named_series)),
-        JobKind.DETECT_FOREIGN_SERIES: Paying(detection_payer(db, named_series), batch=2),
-        JobKind.CLAIMED_DATES: Paying(claimed_dates_payer(db), batch=2, lease_seconds=600.0),
-        JobKind.FREED_SEATS: Paying(freed_seats_payer(db)),
+        JobKind.REFRESH_IDENTITY: HandlerOptions(
+            identity_handler(db, network, _erasing(platform), here.believed, count_unknown)
+        ),
+        JobKind.FETCH_SUBJECT: HandlerOptions(subject_handler(db, network, here, count_unknown, spend_on_host)),
+        JobKind.WAITING_ANSWERS: HandlerOptions(pending_handler(db)),
+        JobKind.LEFT_GROUP: HandlerOptions(left_group_handler(db)),
+        JobKind.PROVE_RECORD: HandlerOptions(record_handler(db, network, here, spend_on_host)),
+        JobKind.COMPARE_ANSWERS: HandlerOptions(comparing_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.LATE_CREATE: HandlerOptions(abandoned_create_handler(publisher(platform))),
+        JobKind.DETECT_SERIES: HandlerOptions(detection_handler(db, named_series)),
+        JobKind.DETECT_FOREIGN_SERIES: HandlerOptions(detection_handler(db, named_series), batch=2),
+        JobKind.CLAIMED_DATES: HandlerOptions(claimed_dates_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(db)),
         # One date after the other: what they lock is their series.
-        JobKind.STANDING_ANSWERS: Paying(standing_payer(db), batch=1, lease_seconds=600.0),
+        JobKind.STANDING_ANSWERS: HandlerOptions(standing_rsvps_handler(db), batch=1, lease_seconds=600.0),
         # A crowd is told in one go, piece by piece.
-        JobKind.SERIES_NEWS: Paying(telling_payer(db), batch=2, lease_seconds=600.0),
-        JobKind.EVENT_NEWS: Paying(event_news_payer(db), batch=2, lease_seconds=600.0),
-        JobKind.MOVE_RECORDS: Paying(moving_payer(db), batch=1, lease_seconds=600.0),
-        JobKind.RECONCILE: Paying(reconcile_payer(db, network, here, spend_on_host), batch=1, lease_seconds=600.0),
+        JobKind.SERIES_NEWS: HandlerOptions(fan_out_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.EVENT_NEWS: HandlerOptions(event_news_handler(db), batch=2, lease_seconds=600.0),
+        JobKind.MOVE_RECORDS: HandlerOptions(moving_handler(db), batch=1, lease_seconds=600.0),
+        JobKind.RECONCILE: HandlerOptions(
+            reconcile_handler(db, network, here, spend_on_host), batch=1, lease_seconds=600.0
+        ),
         # A repository may be large: few at a time, with a lease as long as reading large ones in turn takes.
-        JobKind.BACKFILL: Paying(
-            backfill_payer(db, network, here, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
+        JobKind.BACKFILL: HandlerOptions(
+            backfill_handler(db, network, here, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
         ),
     }
 

@@ -41,7 +41,7 @@ from programs.resealing import reseal_stale
 from programs.worker import for_each, worker_role
 
 # A paid debt tells for a while that it was paid: a mail owed again in the meantime is not sent twice.
-PAID_DEBTS_KEPT = 30 * DAY
+COMPLETED_JOBS_KEPT = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ CHORES: dict[str, Chore] = {
         3600, lambda platform: calendars.roll(platform.db, platform.workers, platform.settings.time_zone)
     ),
     "unused_pictures": Chore(3600, lambda platform: media.forget_unused(platform.db, platform.pictures)),
-    "paid_debts": Chore(3600, lambda platform: _forget_paid(platform.db)),
+    "paid_debts": Chore(3600, lambda platform: _forget_completed(platform.db)),
 }
 
 
@@ -123,9 +123,9 @@ async def _forget_imports(db: Database) -> int:
         return await arrivals.forget_old(tx)
 
 
-async def _forget_paid(db: Database) -> int:
+async def _forget_completed(db: Database) -> int:
     async with db.transaction() as tx:
-        return await jobs.forget_paid(tx, Instant(tx.now - PAID_DEBTS_KEPT))
+        return await jobs.forget_completed(tx, Instant(tx.now - COMPLETED_JOBS_KEPT))
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:

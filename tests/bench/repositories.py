@@ -29,12 +29,12 @@ from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.jobs import owe_many
+from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.jobs import enqueue_many
 from groundwork.sealing import Sealer
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import backfill_progress
-from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_payer
+from openmeet.network.ingestion.backfill import AT_A_TIME, backfill_handler
 from openmeet.network.ingestion.events import Here
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.kinds import JobKind
@@ -122,12 +122,14 @@ async def _read_in(
     """Seconds and processor seconds for the strangers, seconds for the one who signs in."""
     async with store as db, _network(pds_url, accounts) as network:
         # As the publisher has it.
-        payings = {JobKind.BACKFILL: Paying(backfill_payer(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)}
+        handlers = {
+            JobKind.BACKFILL: HandlerOptions(backfill_handler(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)
+        }
         progress("reading the strangers' repositories")
         async with db.transaction() as tx:
-            await owe_many(tx, JobKind.BACKFILL, [(one.did, 1, tx.now) for one in accounts[:-1]])
+            await enqueue_many(tx, JobKind.BACKFILL, [(one.did, 1, tx.now) for one in accounts[:-1]])
         begun, busy = perf_counter(), process_time()
-        while await dispatcher.run_once(db, payings):
+        while await dispatcher.run_once(db, handlers):
             pass
         seconds, busy = perf_counter() - begun, process_time() - busy
         progress("somebody signs in")
@@ -135,9 +137,9 @@ async def _read_in(
         async with db.transaction() as tx:
             await identities.connect(tx, own.did, handle="ana.test", pds_url=pds_url)
             await backfill_progress.ask(tx, own.did)
-            await owe_many(tx, JobKind.BACKFILL, [(own.did, 1, tx.now)])
+            await enqueue_many(tx, JobKind.BACKFILL, [(own.did, 1, tx.now)])
         begun = perf_counter()
-        while await dispatcher.run_once(db, payings):
+        while await dispatcher.run_once(db, handlers):
             pass
         taken = perf_counter() - begun
         async with db.reader() as reader:

@@ -12,14 +12,14 @@ from dateutil.tz import gettz
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.uuid7 import new_id
 from openmeet.domain.events.model import PlaceInSeries
 from openmeet.domain.events.series_dates import create_dates
 from openmeet.domain.series import actions, date_queries, materialize, queries, tasks
 from openmeet.domain.series.dates import details_of, original_text
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, Template, Timing
-from openmeet.domain.series.notify import telling_payer
+from openmeet.domain.series.notify import fan_out_handler
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.actions import create_person
 from openmeet.domain.users.model import Caller
@@ -153,7 +153,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
             await actions.apply(tx, series, plan)
         edited = perf_counter() - begun
-        while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: Paying(telling_payer(db))}):
+        while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: HandlerOptions(fan_out_handler(db))}):
             pass
         told = perf_counter() - begun
         async with db.reader() as reader:

@@ -82,8 +82,8 @@ def _owed(folder: Path) -> str:
         rows = database.execute(
             "select kind, state, attempts, reason, uri from publications where state <> 'published'"
         )
-        debts = database.execute("select kind, subject, state, attempts, reason from debts where state <> 'paid'")
-        return "\n".join(str(row) for row in [*rows, *debts])
+        jobs = database.execute("select kind, subject, state, attempts, reason from debts where state <> 'paid'")
+        return "\n".join(str(row) for row in [*rows, *jobs])
 
 
 def dead_letters(folder: Path) -> list[str]:

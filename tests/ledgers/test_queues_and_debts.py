@@ -8,7 +8,7 @@ from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import DAY, HOUR, Instant
-from groundwork.outbox.jobs import DebtState
+from groundwork.outbox.jobs import JobState
 from groundwork.signing_key import SigningKey
 from openmeet.domain.notifications import rules
 from openmeet.domain.notifications.model import NOTHING_MORE, OF_GROUPS, TOPICS, NotificationDetails, NotificationKind
@@ -71,7 +71,7 @@ def test_kinds_of_debts_of_the_pds() -> None:
 
 
 def test_states_of_debts() -> None:
-    assert [bare(row[0]) for row in section(PAGE, "States of a debt")] == [*DebtState]
+    assert [bare(row[0]) for row in section(PAGE, "States of a debt")] == [*JobState]
 
 
 def test_states_of_publications_and_their_moves() -> None:

@@ -22,7 +22,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
@@ -93,7 +93,8 @@ class Far:
     async def welcome(self) -> None:
         """Ask where people are that were met, and show what they wrote, as far as the site's policy lets it."""
         await dispatcher.run_once(
-            self.db, {JobKind.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network))}
+            self.db,
+            {JobKind.REFRESH_IDENTITY: HandlerOptions(identity_refresh.identity_handler(self.db, self.network))},
         )
         await intake.decide_due(self.db)
 

@@ -13,7 +13,7 @@ from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.postgres import PostgresTransaction
 from groundwork.database.transaction import Database, Row, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import tasks as attendance_tasks
 from openmeet.domain.attendance.model import RsvpReply
@@ -24,7 +24,7 @@ from openmeet.domain.notifications.notify import tell
 from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import cancel_dates, date_queries, queries, tasks, undo
 from openmeet.domain.series.model import WINDOW, Series, Template
-from openmeet.domain.series.notify import telling_payer
+from openmeet.domain.series.notify import fan_out_handler
 from openmeet.domain.users.model import Caller
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.calendar.feed import open_feed
@@ -223,7 +223,7 @@ async def test_no_page_feed_act_or_task_reads_through_a_large_table(
         some = names(await dates_of(tx, series))[:2]
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), some, "ill")
         await cancel_dates.cancel(tx, await locked(tx, ana, series), "ill")
-    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: Paying(telling_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: HandlerOptions(fan_out_handler(db))}):
         pass
     clock.turn(3 * DAY)
     async with db.reader() as reader:

@@ -27,7 +27,7 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import Serving, serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.sealing import Sealer
@@ -35,14 +35,14 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Attendance, RsvpReply
-from openmeet.domain.attendance.network_rsvps import comparing_payer
+from openmeet.domain.attendance.network_rsvps import comparing_handler
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.rules import Submission, check
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.model import Identity
-from openmeet.domain.series.standing_rsvps import left_group_payer
+from openmeet.domain.series.standing_rsvps import left_group_handler
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.firehose.consumer import follow_source
@@ -56,12 +56,12 @@ from openmeet.network.ingestion import backfill, fetch, identity_refresh, proces
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.processor import Processor
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.in_flight import late_create_payer
+from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import Keeper, account_payer, admin_authorization
+from openmeet.network.repositories.custodial import Keeper, admin_authorization, custodial_account_handler
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
@@ -158,16 +158,18 @@ class Town:
         return await dispatcher.run_once(
             self.db,
             {
-                JobKind.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
-                JobKind.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
-                JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
-                JobKind.LEFT_GROUP: Paying(left_group_payer(self.db)),
-                JobKind.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
-                JobKind.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
-                JobKind.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
-                JobKind.LATE_CREATE: Paying(late_create_payer(self.publisher)),
-                JobKind.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
-                JobKind.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(self.db, self.network)),
+                JobKind.CUSTODIAL_ACCOUNT: HandlerOptions(
+                    custodial_account_handler(self.db, self.network, self.keeper)
+                ),
+                JobKind.BACKFILL: HandlerOptions(backfill.backfill_handler(self.db, self.network, here)),
+                JobKind.FETCH_SUBJECT: HandlerOptions(fetch.subject_handler(self.db, self.network, here)),
+                JobKind.LEFT_GROUP: HandlerOptions(left_group_handler(self.db)),
+                JobKind.WAITING_ANSWERS: HandlerOptions(release_pending.pending_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: HandlerOptions(comparing_handler(self.db)),
+                JobKind.PROVE_RECORD: HandlerOptions(fetch.record_handler(self.db, self.network, here)),
+                JobKind.LATE_CREATE: HandlerOptions(abandoned_create_handler(self.publisher)),
+                JobKind.RECONCILE: HandlerOptions(reconcile.reconcile_handler(self.db, self.network, here)),
+                JobKind.REFRESH_IDENTITY: HandlerOptions(identity_refresh.identity_handler(self.db, self.network)),
             },
         )
 

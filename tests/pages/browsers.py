@@ -18,7 +18,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Sender
 from groundwork.mail.folder import FolderMailbox
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.telemetry.metrics import Metrics
 from openmeet.app import create_app
 from openmeet.domain.attendance.notify import ANSWERED_MAIL
@@ -28,7 +28,7 @@ from openmeet.emails.notifications.email import digest_composer, news_composer
 from openmeet.emails.render import Letterhead
 from openmeet.emails.rsvp_confirmation import answered_composer
 from openmeet.emails.sign_in_code import code_composer
-from openmeet.outbox.emails import OutgoingEmail, mail_payer
+from openmeet.outbox.emails import OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
@@ -71,7 +71,7 @@ class Town:
             DIGEST_MAIL: digest_composer(head),
             ANSWERED_MAIL: answered_composer(head),
         }
-        await dispatcher.run_once(self.db, {JobKind.MAIL: Paying(mail_payer(self.db, composers, send))})
+        await dispatcher.run_once(self.db, {JobKind.MAIL: HandlerOptions(email_handler(self.db, composers, send))})
 
 
 @asynccontextmanager

@@ -28,15 +28,15 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.attendance.network_rsvps import comparing_payer
-from openmeet.domain.attendance.tasks import freed_seats_payer
-from openmeet.domain.series.detection_actions import detection_payer
-from openmeet.domain.series.notify import telling_payer
-from openmeet.domain.series.standing_rsvps import left_group_payer, standing_payer
+from openmeet.domain.attendance.network_rsvps import comparing_handler
+from openmeet.domain.attendance.tasks import freed_seats_handler
+from openmeet.domain.series.detection_actions import detection_handler
+from openmeet.domain.series.notify import fan_out_handler
+from openmeet.domain.series.standing_rsvps import left_group_handler, standing_rsvps_handler
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.delivery import Delivering
@@ -57,14 +57,14 @@ from openmeet.network.ingestion import (
 from openmeet.network.ingestion.account_deletion import Erasing
 from openmeet.network.ingestion.events import Here
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.ingestion.remote_series import claimed_dates_payer
+from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.publishing import schedule
-from openmeet.network.publishing.in_flight import late_create_payer
+from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import Keeper, account_payer, admin_authorization
+from openmeet.network.repositories.custodial import Keeper, admin_authorization, custodial_account_handler
 from openmeet.outbox.kinds import JobKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
@@ -262,23 +262,25 @@ class Town:
         return await dispatcher.run_once(
             self.db,
             {
-                JobKind.CUSTODIAL_ACCOUNT: Paying(account_payer(self.db, self.network, self.keeper)),
-                JobKind.BACKFILL: Paying(backfill.backfill_payer(self.db, self.network, here)),
-                JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(self.db, self.network, here)),
-                JobKind.CLAIMED_DATES: Paying(claimed_dates_payer(self.db)),
-                JobKind.DETECT_SERIES: Paying(detection_payer(self.db, named_series)),
-                JobKind.DETECT_FOREIGN_SERIES: Paying(detection_payer(self.db, named_series)),
-                JobKind.SERIES_NEWS: Paying(telling_payer(self.db)),
-                JobKind.STANDING_ANSWERS: Paying(standing_payer(self.db)),
-                JobKind.FREED_SEATS: Paying(freed_seats_payer(self.db)),
-                JobKind.LEFT_GROUP: Paying(left_group_payer(self.db)),
-                JobKind.WAITING_ANSWERS: Paying(release_pending.waiting_payer(self.db)),
-                JobKind.COMPARE_ANSWERS: Paying(comparing_payer(self.db)),
-                JobKind.PROVE_RECORD: Paying(fetch.record_payer(self.db, self.network, here)),
-                JobKind.LATE_CREATE: Paying(late_create_payer(self.publisher)),
-                JobKind.RECONCILE: Paying(reconcile.reconcile_payer(self.db, self.network, here)),
-                JobKind.REFRESH_IDENTITY: Paying(
-                    identity_refresh.identity_payer(
+                JobKind.CUSTODIAL_ACCOUNT: HandlerOptions(
+                    custodial_account_handler(self.db, self.network, self.keeper)
+                ),
+                JobKind.BACKFILL: HandlerOptions(backfill.backfill_handler(self.db, self.network, here)),
+                JobKind.FETCH_SUBJECT: HandlerOptions(fetch.subject_handler(self.db, self.network, here)),
+                JobKind.CLAIMED_DATES: HandlerOptions(claimed_dates_handler(self.db)),
+                JobKind.DETECT_SERIES: HandlerOptions(detection_handler(self.db, named_series)),
+                JobKind.DETECT_FOREIGN_SERIES: HandlerOptions(detection_handler(self.db, named_series)),
+                JobKind.SERIES_NEWS: HandlerOptions(fan_out_handler(self.db)),
+                JobKind.STANDING_ANSWERS: HandlerOptions(standing_rsvps_handler(self.db)),
+                JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(self.db)),
+                JobKind.LEFT_GROUP: HandlerOptions(left_group_handler(self.db)),
+                JobKind.WAITING_ANSWERS: HandlerOptions(release_pending.pending_handler(self.db)),
+                JobKind.COMPARE_ANSWERS: HandlerOptions(comparing_handler(self.db)),
+                JobKind.PROVE_RECORD: HandlerOptions(fetch.record_handler(self.db, self.network, here)),
+                JobKind.LATE_CREATE: HandlerOptions(abandoned_create_handler(self.publisher)),
+                JobKind.RECONCILE: HandlerOptions(reconcile.reconcile_handler(self.db, self.network, here)),
+                JobKind.REFRESH_IDENTITY: HandlerOptions(
+                    identity_refresh.identity_handler(
                         self.db, self.network, Erasing(here.erasure_keys, self._erase_elsewhere), here.believed
                     )
                 ),

@@ -104,8 +104,8 @@ async def _heard_of(town: Town, held: Held) -> str:
         sources = await reader.fetch("select url, cursor, state, reason from sources order by url")
     async with town.db.reader() as reader:
         read = await reader.fetch("select * from repositories where did = :did", did=held.did)
-        debts = await reader.fetch("select * from debts where subject = :did", did=held.did)
-    told = {"followed": followed, "refused": refused, "sources": sources, "read": read, "debts": debts}
+        jobs = await reader.fetch("select * from debts where subject = :did", did=held.did)
+    told = {"followed": followed, "refused": refused, "sources": sources, "read": read, "debts": jobs}
     return f"it is at {held.rev}, " + ", ".join(f"{name} {[dict(one) for one in rows]}" for name, rows in told.items())
 
 
@@ -135,8 +135,8 @@ async def _owed(db: Database) -> list[tuple[Any, ...]]:
             "select kind, subject_id, user_id, state, attempts, reason, uri, due_at, leased_until from publications"
             f" where state in {UNFINISHED}"
         )
-        debts = await reader.fetch(
+        jobs = await reader.fetch(
             # Nobody of this world reads mail, and no program here sends any.
             "select kind, subject, state, attempts, reason, due_at from debts where state in ('due', 'leased') and kind <> 'mail'"
         )
-    return [tuple(row) for row in [*publications, *debts]]
+    return [tuple(row) for row in [*publications, *jobs]]

@@ -68,7 +68,7 @@ async def begin(mover: Mover, did: Did, wanted: MoveRequest) -> None:
         revision = 1 if earlier is None else earlier.revision + 1
         if not await moves.begin(tx, mover.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
             raise Refused("A move is being finished at this moment; look again in a minute.")
-        await jobs.owe(tx, PdsJobKind.MOVE, did, revision)
+        await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
 async def finish(mover: Mover, did: Did, token: str | None) -> None:
@@ -109,7 +109,7 @@ async def _signed(mover: Mover, did: Did, what: str) -> None:
         revision = await moves.signed(tx, did, what)
         if revision is None:
             raise Refused("This move was given up meanwhile.")
-        await jobs.owe(tx, PdsJobKind.MOVE, did, revision)
+        await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
 async def try_again(mover: Mover, did: Did) -> None:
@@ -117,7 +117,7 @@ async def try_again(mover: Mover, did: Did) -> None:
     async with mover.registry.db.transaction() as tx:
         revision = await moves.again(tx, did)
         if revision is not None:
-            await jobs.owe(tx, PdsJobKind.MOVE, did, revision)
+            await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
 async def give_up(mover: Mover, did: Did) -> None:

@@ -17,7 +17,7 @@ from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
 from groundwork.errors import InvalidInput, NotSignedIn
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 
 LIFETIME = 15 * MINUTE
 MAX_WRONG_TRIES = 10
@@ -106,7 +106,7 @@ async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurp
     letter = secrets.token_hex(16)
     token_hash = tokens.hash(purpose, tokens.of_letter(letter))
     await tx.execute(_ASK, did=did, purpose=purpose.value, token_hash=token_hash, requested_at=tx.now, letter=letter)
-    await owe(tx, PdsJobKind.MAIL, letter)
+    await enqueue(tx, PdsJobKind.MAIL, letter)
 
 
 def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed: str) -> TokenVerdict:

@@ -10,7 +10,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Mailer
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 
 ANSWER_LOST = "The mail server did not answer after the message was sent."
@@ -41,18 +41,18 @@ _PAGES = {
 }
 
 
-def mail_payer(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> Payer:
+def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> JobHandler:
     """``url`` is this server's address, for the links. Pays ``Debt.MAIL``. A lost answer is tried once more; a second one counts as sent, a third copy helps nobody."""
 
-    async def pay(debt: Job) -> None:
+    async def pay(job: Job) -> None:
         async with db.reader() as reader:
-            letter = await find_letter(reader, debt.subject) or await sign_in_links.find_letter(reader, debt.subject)
+            letter = await find_letter(reader, job.subject) or await sign_in_links.find_letter(reader, job.subject)
         if letter is None:
             return
         try:
-            await mailer.send(_composed(letter, debt.subject, tokens, hostname, url))
+            await mailer.send(_composed(letter, job.subject, tokens, hostname, url))
         except RemoteSlow:
-            if debt.reason == ANSWER_LOST:
+            if job.reason == ANSWER_LOST:
                 return
             raise RemoteSlow(ANSWER_LOST) from None
 

@@ -17,7 +17,7 @@ from aurora_locus.accounts.sessions import LEAST_SECONDS_OF_REFUSAL
 from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Writer
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 
 LIFETIME = DAY
 # Who has so many that were not used needs no other one.
@@ -70,7 +70,7 @@ async def _send(registry: Registry, did: Did) -> None:
         if row is not None and row[0] >= MAX_OPEN:
             return
         await tx.execute(_INSERT, letter=letter, token_hash=token_hash, did=did, requested_at=tx.now)
-        await owe(tx, PdsJobKind.MAIL, letter)
+        await enqueue(tx, PdsJobKind.MAIL, letter)
 
 
 async def find(reader: Reader, tokens: EmailTokens, token: str) -> SignInLink | None:

@@ -20,7 +20,7 @@ from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
 from groundwork.errors import NotFound, Refused
 
-_OWE = "insert into signatures_due (did, due_at) values (:did, :now) on conflict (did) do nothing"
+_ENQUEUE = "insert into signatures_due (did, due_at) values (:did, :now) on conflict (did) do nothing"
 # An account that is hidden by now is signed anew when it is shown: its next commit is the first that anybody sees.
 _FIND_DUE = """
     select s.did from signatures_due s join repositories r on r.did = s.did where r.status = 'active' order by s.due_at, s.did
@@ -76,7 +76,7 @@ async def _store(
             plc_updates.settle(w, did, operation)
         if before != format_did_key(key.public):
             keys.make_current(w, did, key)
-        w.execute(_OWE, did=did, now=w.now)
+        w.execute(_ENQUEUE, did=did, now=w.now)
         note(w, before, format_did_key(key.public))
         log.append_identity(w, registry.repositories.live, did, account.handle)
 

@@ -17,7 +17,7 @@ from aurora_locus.sequencer import queries as sequence
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.transaction import Reader
 from groundwork.outbox import jobs
-from groundwork.outbox.jobs import DebtState
+from groundwork.outbox.jobs import JobState
 
 _ACCOUNTS = """
     select r.status, count(*) as n from accounts a join repositories r on r.did = a.did group by r.status
@@ -161,8 +161,8 @@ async def dashboard(registry: Registry, blobs: BlobTotals) -> Dashboard:
             await reports.counts(reader),
             blobs.number,
             blobs.bytes,
-            sum(n for _, state, n, _ in waiting if state is not DebtState.GIVEN_UP),
-            sum(n for _, state, n, _ in waiting if state is DebtState.GIVEN_UP),
+            sum(n for _, state, n, _ in waiting if state is not JobState.GIVEN_UP),
+            sum(n for _, state, n, _ in waiting if state is JobState.GIVEN_UP),
             None if backup is None or backup[0] is None else Instant(backup[0]),
         )
 

@@ -89,5 +89,5 @@ def collect(w: Writer, did: Did, cids: Iterable[bytes]) -> list[Cid]:
     """Drop the rows of blobs that nothing refers to any longer; their files are owed, to be removed after the commit."""
     gone = [Cid(cid) for cid in dict.fromkeys(cids) if w.execute(_COLLECT, did=did, cid=cid)]
     if gone:
-        removals.owe(w, did, gone)
+        removals.enqueue(w, did, gone)
     return gone

@@ -16,10 +16,10 @@ from groundwork.errors import Unavailable
 # Longer than removing a file takes. Who died with a claim leaves it to the next after this.
 CLAIM = 5 * MINUTE
 
-_OWE = """
+_ENQUEUE = """
     insert into blob_removals (did, cid, owed_at) values (:did, :cid, :now) on conflict (did, cid) do nothing
 """
-_OWE_ALL = """
+_ENQUEUE_ALL = """
     insert into blob_removals (did, cid, owed_at)
     select did, cid, :now from blobs where did = :did
     on conflict (did, cid) do nothing
@@ -47,14 +47,14 @@ _PIN = """
 _UNPIN = "delete from blob_pins where holder = :holder or until <= :now"
 
 
-def owe(w: Writer, did: Did, cids: Iterable[Cid]) -> None:
+def enqueue(w: Writer, did: Did, cids: Iterable[Cid]) -> None:
     """The rows of these blobs go in this transaction; their files follow."""
-    w.execute_many(_OWE, [{"did": did, "cid": bytes(cid), "now": w.now} for cid in cids])
+    w.execute_many(_ENQUEUE, [{"did": did, "cid": bytes(cid), "now": w.now} for cid in cids])
 
 
-def owe_all(w: Writer, did: Did) -> None:
+def enqueue_all(w: Writer, did: Did) -> None:
     """The same for every blob of an account; call it before their rows go."""
-    w.execute(_OWE_ALL, did=did, now=w.now)
+    w.execute(_ENQUEUE_ALL, did=did, now=w.now)
 
 
 def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:

@@ -54,7 +54,7 @@ async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
 def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
     if not queries.drop_temporary(w, did, cid, older_than):
         return False
-    removals.owe(w, did, [cid])
+    removals.enqueue(w, did, [cid])
     return True
 
 
@@ -101,7 +101,7 @@ async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int
     for did, cids in by_account.items():
         known = await queries.existing(blobs.db, did, cids)
         if unknown := [cid for cid in dict.fromkeys(cids) if cid not in known]:
-            await blobs.db.write(lambda w, did=did, unknown=unknown: removals.owe(w, did, unknown))  # type: ignore[misc]  # defaults bind now
+            await blobs.db.write(lambda w, did=did, unknown=unknown: removals.enqueue(w, did, unknown))  # type: ignore[misc]  # defaults bind now
             async with blobs.locks.hold(did):
                 removed += await blobs.remove_owed(did, unknown)
     return removed

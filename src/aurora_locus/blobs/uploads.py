@@ -149,7 +149,7 @@ def _store(w: Writer, limits: UploadLimits, did: Did, cid: Cid, mime_type: str, 
 async def _leave(blobs: BlobService, did: Did, cid: Cid) -> None:
     """A file was kept and its row was not made; it goes, unless there is a row after all (who claims it looks)."""
     try:
-        await blobs.db.write(lambda w: removals.owe(w, did, [cid]))
+        await blobs.db.write(lambda w: removals.enqueue(w, did, [cid]))
     except Failure:
         return  # the store of rows is away: the sweep finds a file without a row
     blobs.remove_files_soon(did, [cid])

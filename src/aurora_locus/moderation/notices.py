@@ -22,7 +22,7 @@ from groundwork.errors import InvalidInput, Refused, RemoteSlow
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.uuid7 import new_id
 
@@ -58,23 +58,23 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
     async with registry.db.transaction() as tx:
         number = new_id(tx.now)
         await tx.execute(_INSERT, id=number, did=did, subject=subject or NO_SUBJECT, content=content, created_at=tx.now)
-        await jobs.owe(tx, PdsJobKind.NOTICE, number)
+        await jobs.enqueue(tx, PdsJobKind.NOTICE, number)
         await audit_log.append_to(tx, deed, OperatorAction.SEND_EMAIL, did, after={"subject": subject or NO_SUBJECT})
 
 
-def notice_payer(db: Database, mailer: Mailer, hostname: str) -> Payer:
+def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
     """Pays ``Debt.NOTICE``; a lost answer is tried once more, as with other letters."""
 
-    async def pay(debt: Job) -> None:
+    async def pay(job: Job) -> None:
         async with db.reader() as reader:
-            row = await reader.fetch_one(_FIND, id=debt.subject)
+            row = await reader.fetch_one(_FIND, id=job.subject)
         if row is not None and row["email"] is not None:
             try:
-                await mailer.send(compose(row["email"], row["subject"], row["content"], debt.subject, hostname))
+                await mailer.send(compose(row["email"], row["subject"], row["content"], job.subject, hostname))
             except RemoteSlow:
-                if debt.reason != ANSWER_LOST:
+                if job.reason != ANSWER_LOST:
                     raise RemoteSlow(ANSWER_LOST) from None
-        await db.write(lambda w: w.execute(_FORGET, id=debt.subject))
+        await db.write(lambda w: w.execute(_FORGET, id=job.subject))
 
     return pay
 

@@ -120,7 +120,7 @@ def remove(w: Writer, repositories: Repositories, did: Did) -> None:
 
 def _remove_content(w: Writer, repositories: Repositories, did: Did) -> None:
     blobs = [Cid(row["cid"]) for row in w.fetch(_BLOBS, did=did)]
-    removals.owe_all(w, did)
+    removals.enqueue_all(w, did)
     quotas.forget(w, did)
     for statement in _REMOVE:
         w.execute(statement, did=did)

@@ -15,17 +15,17 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure
 from groundwork.outbox import retry
-from groundwork.outbox.jobs import COLUMNS, Job, debt_of
+from groundwork.outbox.jobs import COLUMNS, Job, job_of
 from groundwork.telemetry.logs import log
 
-Payer = Callable[[Job], Awaitable[None]]
+JobHandler = Callable[[Job], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Paying:
+class HandlerOptions:
     """How one kind of debt is paid: by whom, how many at a time, for how long a lease holds, how it is retried."""
 
-    payer: Payer
+    handler: JobHandler
     batch: int = 20
     lease_seconds: float = 60.0
     policy: retry.RetryPolicy = retry.DEFAULT
@@ -66,24 +66,29 @@ GIVE_UP = """
 """
 
 
-async def run_once(db: Database, payings: Mapping[str, Paying]) -> int:
+async def run_once(db: Database, handlers: Mapping[str, HandlerOptions]) -> int:
     """Pay everything that is due now, one batch of each kind; how many debts were taken."""
     taken = 0
-    for kind, paying in payings.items():
-        debts = await lease(db, kind, limit=paying.batch, seconds=paying.lease_seconds)
-        await asyncio.gather(*(_pay(db, paying, debt) for debt in debts))
-        taken += len(debts)
+    for kind, paying in handlers.items():
+        jobs = await lease(db, kind, limit=paying.batch, seconds=paying.lease_seconds)
+        await asyncio.gather(*(_pay(db, paying, job) for job in jobs))
+        taken += len(jobs)
     return taken
 
 
 async def run(
-    db: Database, payings: Mapping[str, Paying], stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0
+    db: Database,
+    handlers: Mapping[str, HandlerOptions],
+    stop: asyncio.Event,
+    *,
+    wake: asyncio.Event,
+    idle_seconds: float = 1.0,
 ) -> None:
     """Pay until ``stop`` is set; ``wake`` (set by a committed debt in this process) cuts the idle wait short."""
     while not stop.is_set():
         wake.clear()
         try:
-            taken = await run_once(db, payings)
+            taken = await run_once(db, handlers)
         except Exception as failure:  # noqa: BLE001 - the edge of the worker: the store is away; the rows remain
             log.error("debts.lease_failed", exc_info=failure)
             taken = 0
@@ -107,52 +112,52 @@ async def lease(db: Database, kind: str, *, limit: int, seconds: float) -> list[
     """Take debts of a kind that are due, or whose earlier payer never came back."""
     async with db.transaction() as tx:
         rows = await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
-    return [debt_of(row) for row in rows]
+    return [job_of(row) for row in rows]
 
 
-async def _pay(db: Database, paying: Paying, debt: Job) -> None:
+async def _pay(db: Database, paying: HandlerOptions, job: Job) -> None:
     try:
-        await paying.payer(debt)
+        await paying.handler(job)
     except Failure as failure:
         if retry.is_worth_retrying(failure):
-            await _postpone(db, paying, debt, failure.why, retry.asked_seconds(failure))
+            await _postpone(db, paying, job, failure.why, retry.asked_seconds(failure))
         else:
-            await _give_up(db, debt, f"{type(failure).__name__}: {failure.why}")
+            await _give_up(db, job, f"{type(failure).__name__}: {failure.why}")
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the debt must not be lost
-        log.error("debt.failed_unforeseen", kind=debt.kind, subject=debt.subject, exc_info=failure)
-        if debt.attempts + 1 < paying.policy.unforeseen_tries:
-            await _postpone(db, paying, debt, type(failure).__name__, None)
+        log.error("debt.failed_unforeseen", kind=job.kind, subject=job.subject, exc_info=failure)
+        if job.attempts + 1 < paying.policy.unforeseen_tries:
+            await _postpone(db, paying, job, type(failure).__name__, None)
         else:
-            await _give_up(db, debt, type(failure).__name__)
+            await _give_up(db, job, type(failure).__name__)
     else:
         async with db.transaction() as tx:
             await tx.execute(
-                SETTLE, kind=debt.kind, subject=debt.subject, revision=debt.revision, lease=debt.lease, now=tx.now
+                SETTLE, kind=job.kind, subject=job.subject, revision=job.revision, lease=job.lease, now=tx.now
             )
 
 
-async def _postpone(db: Database, paying: Paying, debt: Job, reason: str, asked: float | None) -> None:
+async def _postpone(db: Database, paying: HandlerOptions, job: Job, reason: str, asked: float | None) -> None:
     wait = retry.wait_seconds(
-        debt.attempts + 1,
+        job.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries, guards nothing
         policy=paying.policy,
         asked_seconds=asked,
     )
-    log.warning("debt.postponed", kind=debt.kind, subject=debt.subject, seconds=round(wait, 1), reason=reason)
+    log.warning("debt.postponed", kind=job.kind, subject=job.subject, seconds=round(wait, 1), reason=reason)
     async with db.transaction() as tx:
         due_at = Instant(tx.now + int(wait * SECOND))
-        await tx.execute(POSTPONE, kind=debt.kind, subject=debt.subject, lease=debt.lease, due_at=due_at, reason=reason)
+        await tx.execute(POSTPONE, kind=job.kind, subject=job.subject, lease=job.lease, due_at=due_at, reason=reason)
 
 
-async def _give_up(db: Database, debt: Job, reason: str) -> None:
-    log.error("debt.given_up", kind=debt.kind, subject=debt.subject, reason=reason)
+async def _give_up(db: Database, job: Job, reason: str) -> None:
+    log.error("debt.given_up", kind=job.kind, subject=job.subject, reason=reason)
     async with db.transaction() as tx:
         await tx.execute(
             GIVE_UP,
-            kind=debt.kind,
-            subject=debt.subject,
-            revision=debt.revision,
-            lease=debt.lease,
+            kind=job.kind,
+            subject=job.subject,
+            revision=job.revision,
+            lease=job.lease,
             reason=reason,
             now=tx.now,
         )

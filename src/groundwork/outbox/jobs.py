@@ -15,13 +15,13 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 
 
-class DebtState(StrEnum):
+class JobState(StrEnum):
     """``given_up`` waits for a person: the reason is kept."""
 
     DUE = "due"
     LEASED = "leased"
     PAID = "paid"
-    GIVEN_UP = "failed"
+    GIVEN_UP = "given_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Job:
     kind: str
     subject: str
     revision: int
-    state: DebtState
+    state: JobState
     attempts: int
     due_at: Instant
     reason: str
@@ -46,16 +46,16 @@ _IF_NEWER = """
            due_at = excluded.due_at, attempts = 0, reason = '', owed_at = excluded.owed_at
      where excluded.revision > debts.revision
 """
-OWE = f"""
+ENQUEUE = f"""
     {_INTO}
     select cast(:kind as text), given.subject, given.revision, 'due', given.due_at, 0, '', 0, null, cast(:now as bigint)
       from each(subject text, revision bigint, due_at bigint) as given where 1 = 1
     {_IF_NEWER}
 """
-OWE_ONE = f"{_INTO} values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0, null, :now) {_IF_NEWER}"
+ENQUEUE_ONE = f"{_INTO} values (:kind, :subject, :revision, 'due', :due_at, 0, '', 0, null, :now) {_IF_NEWER}"
 
 # ``chosen``: a subselect that names each subject once, in order.
-_OWE_CHOSEN = f"""
+_ENQUEUE_SELECTED = f"""
     {_INTO}
     select cast(:kind as text), chosen.subject, cast(:revision as bigint), 'due', cast(:due_at as bigint), 0, '', 0, null,
            cast(:now as bigint)
@@ -64,7 +64,7 @@ _OWE_CHOSEN = f"""
 """
 
 # Two who ask in the same instant, or by clocks that differ, have asked twice.
-OWE_AGAIN = f"""
+ENQUEUE_AGAIN = f"""
     {_INTO}
     select cast(:kind as text), given.subject, cast(:now as bigint), 'due', cast(:due_at as bigint), 0, '', 0, null,
            cast(:now as bigint)
@@ -102,22 +102,24 @@ FORGET = """
      where kind = :kind and subject = :subject and revision <= coalesce(cast(:revision as bigint), revision)
 """
 
-SETTLE_GIVEN_UP = """
+COMPLETE_FAILED = """
     update debts set state = 'paid', attempts = 0, reason = ''
      where kind = :kind and subject in :subjects and state = 'given_up'
 """
 
-FORGET_PAID = "delete from debts where state = 'paid' and owed_at < :before"
+FORGET_COMPLETED = "delete from debts where state = 'paid' and owed_at < :before"
 
 COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from debts where state <> 'paid' group by kind, state"
 
 
-async def owe(tx: Transaction, kind: str, subject: str, revision: int = 1, *, due_at: Instant | None = None) -> None:
+async def enqueue(
+    tx: Transaction, kind: str, subject: str, revision: int = 1, *, due_at: Instant | None = None
+) -> None:
     """Promise to pay; due now unless ``due_at`` says later. Settled revisions are not owed again."""
-    await owe_many(tx, kind, [(subject, revision, tx.now if due_at is None else due_at)])
+    await enqueue_many(tx, kind, [(subject, revision, tx.now if due_at is None else due_at)])
 
 
-async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, Instant]]) -> None:
+async def enqueue_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, Instant]]) -> None:
     """``owe`` for many (subject, revision, due_at) in one go; in order of subjects, so that two who owe do not block each other."""
     newest: dict[str, tuple[int, Instant]] = {}
     for subject, revision, due_at in sorted(owed):
@@ -126,11 +128,11 @@ async def owe_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, In
         {"subject": subject, "revision": revision, "due_at": due_at} for subject, (revision, due_at) in newest.items()
     ]
     if rows:
-        await write_each(tx, OWE, rows, kind=str(kind), now=tx.now)
+        await write_each(tx, ENQUEUE, rows, kind=str(kind), now=tx.now)
         tx.after_commit(wake_dispatchers)
 
 
-async def owe_chosen(
+async def enqueue_selected(
     tx: Transaction, kind: str, chosen: str, revision: int, *, due_at: Instant | None = None, **parameters: object
 ) -> None:
     """``owe`` for very many, however many they are one statement that reads none of them.
@@ -138,7 +140,7 @@ async def owe_chosen(
     ``chosen``: a select of ours that names each ``subject`` once, in order of them.
     """
     await tx.execute(
-        _OWE_CHOSEN.format(chosen),
+        _ENQUEUE_SELECTED.format(chosen),
         kind=str(kind),
         revision=revision,
         due_at=tx.now if due_at is None else due_at,
@@ -148,11 +150,11 @@ async def owe_chosen(
     tx.after_commit(wake_dispatchers)
 
 
-async def owe_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
+async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
     """Owe what depends on the present alone (asking, reading): due now, and once more where somebody is paying it already."""
     rows = [{"subject": subject} for subject in sorted(set(subjects))]
     if rows:
-        await write_each(tx, OWE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
+        await write_each(tx, ENQUEUE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
         tx.after_commit(wake_dispatchers)
 
 
@@ -160,14 +162,14 @@ def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, du
     """``owe``, to be written together with what it is about."""
     tx.after_commit(wake_dispatchers)
     return SqlWrite(
-        OWE_ONE, {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
+        ENQUEUE_ONE, {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
     )
 
 
 async def find(reader: Reader, kind: str, subject: str) -> Job | None:
     """What is or was owed about a subject."""
     row = await reader.fetch_one(FIND, kind=str(kind), subject=subject)
-    return None if row is None else debt_of(row)
+    return None if row is None else job_of(row)
 
 
 async def failed(reader: Reader, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100) -> list[Job]:
@@ -175,7 +177,7 @@ async def failed(reader: Reader, *, kind: str = "", after: tuple[str, str] = (""
     rows = await reader.fetch(
         LIST, state="failed", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
     )
-    return [debt_of(row) for row in rows]
+    return [job_of(row) for row in rows]
 
 
 async def wake(tx: Transaction, kind: str, subject: str) -> bool:
@@ -184,10 +186,10 @@ async def wake(tx: Transaction, kind: str, subject: str) -> bool:
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
 
 
-async def settle_given_up(tx: Transaction, kind: str, subjects: Sequence[str]) -> None:
+async def complete_failed(tx: Transaction, kind: str, subjects: Sequence[str]) -> None:
     """What was owed about these has come about otherwise: where it was given up, no person needs to look any more."""
     if subjects:
-        await tx.execute(SETTLE_GIVEN_UP, kind=str(kind), subjects=list(subjects))
+        await tx.execute(COMPLETE_FAILED, kind=str(kind), subjects=list(subjects))
 
 
 async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, str]]) -> None:
@@ -200,25 +202,25 @@ async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | No
     return await tx.execute(FORGET, kind=str(kind), subject=subject, revision=revision) == 1
 
 
-async def forget_paid(tx: Transaction, before: Instant) -> int:
+async def forget_completed(tx: Transaction, before: Instant) -> int:
     """Drop rows that were owed before an instant and are paid; the number dropped."""
-    return await tx.execute(FORGET_PAID, before=before)
+    return await tx.execute(FORGET_COMPLETED, before=before)
 
 
-async def waiting(reader: Reader) -> list[tuple[str, DebtState, int, Instant]]:
+async def waiting(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:
     """(kind, state, how many, oldest due) of everything unpaid, for metrics and the operator's page."""
     return [
-        (row["kind"], DebtState(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
+        (row["kind"], JobState(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
     ]
 
 
-def debt_of(row: Row) -> Job:
+def job_of(row: Row) -> Job:
     """A row of ``COLUMNS`` as a value."""
     return Job(
         row["kind"],
         row["subject"],
         row["revision"],
-        DebtState(row["state"]),
+        JobState(row["state"]),
         row["attempts"],
         Instant(row["due_at"]),
         row["reason"],

@@ -43,16 +43,16 @@ class ChargedPool:
     """A pool, and whose allowances its jobs are counted against."""
 
     pool: "WorkerPool"
-    payers: tuple[QuotaHolder, ...]
+    handlers: tuple[QuotaHolder, ...]
 
     async def run(self, job: Callable[[], T], limits: JobLimits | None = None) -> T:
         """``WorkerPool.run`` for these payers."""
-        return await self.pool.run(job, payers=self.payers, limits=limits)
+        return await self.pool.run(job, handlers=self.handlers, limits=limits)
 
 
 @dataclass(eq=False, slots=True)
 class _Turn:
-    payers: Sequence[QuotaHolder]
+    handlers: Sequence[QuotaHolder]
     granted: asyncio.Future[None]
 
 
@@ -99,14 +99,14 @@ class WorkerPool:
         return [worker.pid for worker in (*self._busy, *(one for one, _ in self._idle))]
 
     async def run(
-        self, job: Callable[[], T], *, payers: Sequence[QuotaHolder] = (), limits: JobLimits | None = None
+        self, job: Callable[[], T], *, handlers: Sequence[QuotaHolder] = (), limits: JobLimits | None = None
     ) -> T:
         """Do a job in a worker process and return its value. ``job`` is a function of a module, or a ``partial`` of one.
 
         Raises JobStopped where it broke its limits, TooMany where a payer's allowance or places in the queue are used up,
         Unavailable where the queue is full, and what the job raises. A caller that is cancelled takes its job along.
         """
-        ended = await self._ended(job, tuple(payers), limits or self.limits.job)
+        ended = await self._ended(job, tuple(handlers), limits or self.limits.job)
         if ended.stopped is not None:
             raise JobStopped(ended.stopped)
         if ended.error is not None:
@@ -114,9 +114,9 @@ class WorkerPool:
         value: T = ended.value
         return value
 
-    def charged_to(self, *payers: QuotaHolder) -> ChargedPool:
+    def charged_to(self, *handlers: QuotaHolder) -> ChargedPool:
         """The same pool for jobs of these payers."""
-        return ChargedPool(self, payers)
+        return ChargedPool(self, handlers)
 
     async def close(self) -> None:
         """End every process, those that are just starting too. Jobs under way are stopped."""
@@ -137,10 +137,12 @@ class WorkerPool:
         for worker in ending:
             await asyncio.to_thread(worker.wait)
 
-    async def _ended(self, job: Callable[[], object], payers: Sequence[QuotaHolder], limits: JobLimits) -> FinishedJob:
+    async def _ended(
+        self, job: Callable[[], object], handlers: Sequence[QuotaHolder], limits: JobLimits
+    ) -> FinishedJob:
         try:
-            self._quota.check(payers, self._clock())
-            await self._turn(payers)
+            self._quota.check(handlers, self._clock())
+            await self._turn(handlers)
         except (TooMany, Unavailable) as refused:
             self._count("quota" if isinstance(refused, TooMany) else "queue_full")
             raise
@@ -155,8 +157,8 @@ class WorkerPool:
             raise
         finally:
             now = self._clock()
-            self._quota.charge(payers, min(now - started, limits.cpu_seconds) if taken is None else taken, now)
-            self._release(payers)
+            self._quota.charge(handlers, min(now - started, limits.cpu_seconds) if taken is None else taken, now)
+            self._release(handlers)
         if self._is_closed and ended.stopped is not None:
             raise _stopping()
         self._count(ended.stopped.value if ended.stopped is not None else "raised" if ended.error else "done")
@@ -223,20 +225,20 @@ class WorkerPool:
         for worker in retired:
             _end(worker)
 
-    async def _turn(self, payers: Sequence[QuotaHolder]) -> None:
+    async def _turn(self, handlers: Sequence[QuotaHolder]) -> None:
         """Wait until there is a process for these payers. Raises TooMany, Unavailable."""
         if self._is_closed:
             raise _stopping()
-        if not self._waiting and self._may_run(payers):
-            self._begin(payers)
+        if not self._waiting and self._may_run(handlers):
+            self._begin(handlers)
             return
-        waiting_of = Counter(payer.key for turn in self._waiting for payer in turn.payers)
-        if any(waiting_of[payer.key] >= MOST_WAITING * payer.weight for payer in payers):
+        waiting_of = Counter(handler.key for turn in self._waiting for handler in turn.handlers)
+        if any(waiting_of[handler.key] >= MOST_WAITING * handler.weight for handler in handlers):
             why = "Several of your files are being read already. Wait until that is done, then send the next one."
             raise TooMany(why, after_seconds=_RETRY_SECONDS, name="TooManyAtOnce")
         if len(self._waiting) >= self.limits.queue:
             raise _too_busy()
-        turn = _Turn(payers, asyncio.get_running_loop().create_future())
+        turn = _Turn(handlers, asyncio.get_running_loop().create_future())
         self._waiting.append(turn)
         self._grant()
         try:
@@ -246,26 +248,28 @@ class WorkerPool:
             if turn in self._waiting:
                 self._waiting.remove(turn)
             elif turn.granted.done() and not turn.granted.cancelled():
-                self._release(payers)  # its turn came in the same moment
+                self._release(handlers)  # its turn came in the same moment
             if isinstance(error, TimeoutError):
                 raise _too_busy() from None
             raise
 
-    def _may_run(self, payers: Sequence[QuotaHolder]) -> bool:
+    def _may_run(self, handlers: Sequence[QuotaHolder]) -> bool:
         """Whether a process is free, and would not be the last one that these payers take from everybody else."""
         own = max(1, self.limits.processes - 1)
-        return self._running < self.limits.processes and all(self._running_of[payer.key] < own for payer in payers)
+        return self._running < self.limits.processes and all(
+            self._running_of[handler.key] < own for handler in handlers
+        )
 
-    def _begin(self, payers: Sequence[QuotaHolder]) -> None:
+    def _begin(self, handlers: Sequence[QuotaHolder]) -> None:
         self._running += 1
-        self._running_of.update(payer.key for payer in payers)
+        self._running_of.update(handler.key for handler in handlers)
 
-    def _release(self, payers: Sequence[QuotaHolder]) -> None:
+    def _release(self, handlers: Sequence[QuotaHolder]) -> None:
         self._running -= 1
-        for payer in payers:
-            self._running_of[payer.key] -= 1
-            if not self._running_of[payer.key]:
-                del self._running_of[payer.key]
+        for handler in handlers:
+            self._running_of[handler.key] -= 1
+            if not self._running_of[handler.key]:
+                del self._running_of[handler.key]
         self._grant()
 
     def _grant(self) -> None:
@@ -273,9 +277,9 @@ class WorkerPool:
         for turn in list(self._waiting):
             if self._running >= self.limits.processes:
                 return
-            if self._may_run(turn.payers) and not turn.granted.done():
+            if self._may_run(turn.handlers) and not turn.granted.done():
                 self._waiting.remove(turn)
-                self._begin(turn.payers)
+                self._begin(turn.handlers)
                 turn.granted.set_result(None)
 
     def _count(self, outcome: str) -> None:

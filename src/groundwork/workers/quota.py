@@ -33,9 +33,9 @@ class Quota:
         # key: (seconds used and not come back yet, when that was reckoned)
         self._used: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def check(self, payers: Sequence[QuotaHolder], now: float) -> None:
+    def check(self, handlers: Sequence[QuotaHolder], now: float) -> None:
         """Raises TooMany where an allowance is used up. ``now`` and all times are of one monotonic clock."""
-        wait = max((self._wait(payer, now) for payer in payers), default=0.0)
+        wait = max((self._wait(handler, now) for handler in handlers), default=0.0)
         if wait > 0:
             minutes = max(1, round(wait / 60))
             raise TooMany(
@@ -44,20 +44,20 @@ class Quota:
                 name="ReadingAllowanceUsedUp",
             )
 
-    def charge(self, payers: Sequence[QuotaHolder], cpu_seconds: float, now: float) -> None:
+    def charge(self, handlers: Sequence[QuotaHolder], cpu_seconds: float, now: float) -> None:
         """Count what a job took."""
-        for payer in payers:
-            self._used[payer.key] = (self._left_over(payer, now) + cpu_seconds, now)
-            self._used.move_to_end(payer.key)
+        for handler in handlers:
+            self._used[handler.key] = (self._left_over(handler, now) + cpu_seconds, now)
+            self._used.move_to_end(handler.key)
         while len(self._used) > _MOST_KEYS:
             self._used.popitem(last=False)
 
-    def _left_over(self, payer: QuotaHolder, now: float) -> float:
-        used, at = self._used.get(payer.key, (0.0, now))
-        return max(0.0, used - (now - at) * self._allowance * payer.weight / WINDOW_SECONDS)
+    def _left_over(self, handler: QuotaHolder, now: float) -> float:
+        used, at = self._used.get(handler.key, (0.0, now))
+        return max(0.0, used - (now - at) * self._allowance * handler.weight / WINDOW_SECONDS)
 
-    def _wait(self, payer: QuotaHolder, now: float) -> float:
+    def _wait(self, handler: QuotaHolder, now: float) -> float:
         """Seconds until a tenth of the allowance is there again; 0 where it is not used up."""
-        allowance = self._allowance * payer.weight
-        over = self._left_over(payer, now) - allowance
+        allowance = self._allowance * handler.weight
+        over = self._left_over(handler, now) - allowance
         return 0.0 if over < 0 else (over + allowance / 10) * WINDOW_SECONDS / allowance

@@ -56,7 +56,7 @@ class SyncStatus:
     queue: Depth | None
     records: dict[str, int]
     publications: Sequence[JobCount]
-    debts: Sequence[JobCount]
+    jobs: Sequence[JobCount]
     open_conflicts: int
     failing_servers: Sequence[FailingServer]
     discrepancies: dict[str, int]
@@ -96,7 +96,7 @@ async def standing(db: Database, engines: Engines) -> SyncStatus:
                 JobCount(kind.value, state.value, number, oldest)
                 for kind, state, number, oldest in await publication_counts.counts(reader)
             ],
-            debts=[
+            jobs=[
                 JobCount(kind, state.value, number, oldest)
                 for kind, state, number, oldest in await jobs.waiting(reader)
             ],

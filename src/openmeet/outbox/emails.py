@@ -17,7 +17,7 @@ from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, RemoteSlow
 from groundwork.mail.contract import CalendarFile
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.signing_key import SigningKey
 from openmeet.outbox.kinds import JobKind
@@ -60,24 +60,24 @@ Sender = Callable[[OutgoingEmail, str], Awaitable[None]]
 _SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
 
 
-async def owe_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
+async def enqueue_email(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
     """Promise a mail; what it says and where it goes is read when it is sent."""
-    await jobs.owe(tx, JobKind.MAIL, _name(kind, person, subject_id), revision)
+    await jobs.enqueue(tx, JobKind.MAIL, _name(kind, person, subject_id), revision)
 
 
-def owing_mail(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> SqlWrite:
+def email_job(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> SqlWrite:
     """``owe_mail``, to be written together with what it is about, and due later."""
     return jobs.enqueue_write(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 
 
-async def owe_mails(
+async def enqueue_emails(
     tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]], *, renews: bool = False
 ) -> None:
     """Promise mails to many: (person, subject, when it is due). What was promised before stays as it is.
 
     ``renews``: unless it was to be sent earlier than now promised; when it is due is its revision then.
     """
-    await jobs.owe_many(
+    await jobs.enqueue_many(
         tx,
         JobKind.MAIL,
         [
@@ -102,28 +102,28 @@ def _name(*parts: str) -> str:
     return _SEPARATOR.join(parts)
 
 
-def due_of(debt: Job) -> Due:
+def due_of(job: Job) -> Due:
     """What a row of the outbox owes."""
-    kind, person, subject_id = debt.subject.split(_SEPARATOR)
-    return Due(kind, person, subject_id, debt.revision)
+    kind, person, subject_id = job.subject.split(_SEPARATOR)
+    return Due(kind, person, subject_id, job.revision)
 
 
-def mail_payer(db: Database, composers: Mapping[str, Composer], send: Sender) -> Payer:
+def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender) -> JobHandler:
     """The payer of ``Debt.MAIL``: ``composers`` by kind of mail, ``send`` gets the letter and its Message-ID's name.
 
     ``send`` raises RemoteSlow only when the answer after the message was lost: then it is sent once more, and a second
     lost answer counts as sent, because a third copy helps nobody.
     """
 
-    async def pay(debt: Job) -> None:
-        due = due_of(debt)
+    async def pay(job: Job) -> None:
+        due = due_of(job)
         letter = await composers[due.kind](db, due)
         if letter is None:
             return
         try:
             await send(letter, due.message_id_local)
         except RemoteSlow:
-            if debt.reason == ANSWER_LOST:
+            if job.reason == ANSWER_LOST:
                 return
             raise RemoteSlow(ANSWER_LOST) from None
 

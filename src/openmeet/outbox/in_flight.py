@@ -155,7 +155,7 @@ async def look_again(tx: Transaction, uri: str, doubts: Doubts) -> None:
 async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
     """Owed once more, whatever was owed before. Two who come to it at once owe it once, at the time that one of them says."""
     before = await jobs.find(tx, JobKind.LATE_CREATE, uri)
-    await jobs.owe(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
+    await jobs.enqueue(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:

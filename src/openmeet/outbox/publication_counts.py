@@ -1,4 +1,6 @@
-"""How many records stand how, for metrics and the operator's page."""
+"""Which subjects have publications, and how many records stand how: for metrics and the operator's page."""
+
+from collections.abc import Sequence
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
@@ -13,3 +15,20 @@ async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState
         (PublicationKind(row["kind"]), PublicationState(row["state"]), row["n"], Instant(row["oldest"]))
         for row in await reader.fetch(COUNT)
     ]
+
+
+# Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
+_AT_A_TIME = 1000
+
+
+async def promised_among(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these subjects about which anything was ever promised."""
+    found: set[str] = set()
+    for start in range(0, len(subject_ids), _AT_A_TIME):
+        rows = await reader.fetch(
+            "select subject_id from publications where kind = :kind and subject_id in :ids order by subject_id",
+            kind=kind,
+            ids=list(subject_ids[start : start + _AT_A_TIME]),
+        )
+        found.update(row["subject_id"] for row in rows)
+    return frozenset(found)

@@ -72,7 +72,7 @@ KEEP_EDITS = """
 """
 
 # What was typed before that was never sent, and the record is there again. Whoever looked meanwhile had nothing to write it into.
-OWE_AGAIN = """
+ENQUEUE_AGAIN = """
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
      where uri = :uri and ((state = 'due' and was_lost = 1) or (state = 'withheld' and edits is not null))
@@ -185,9 +185,9 @@ async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: Unsent) 
     await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.said)
 
 
-async def owe_again(tx: Transaction, uri: str) -> bool:
+async def enqueue_again(tx: Transaction, uri: str) -> bool:
     """What was void with a record that somebody deleted is owed: it is there again, under a promise that has been attached to it."""
-    return await tx.execute(OWE_AGAIN, uri=uri, now=tx.now) == 1
+    return await tx.execute(ENQUEUE_AGAIN, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:

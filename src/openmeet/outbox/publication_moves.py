@@ -8,19 +8,22 @@ from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Engine, Reader, Row, Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import publications
+from openmeet.outbox.publication_counts import promised_among
 from openmeet.outbox.publications import (
     FORMER_OF,
     GRAPH,
     TAKE_ON,
     PublicationKind,
     PublicationState,
+    enqueue,
+    enqueue_edits,
+    enqueue_retractions,
     forget_unsent,
     look_again,
-    owe,
-    owe_edits,
-    owe_retractions,
-    promised_among,
 )
+
+# One person out of two rows.
+REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
 # Of two promises about what turned out to be one thing, that whose record is out there goes on.
 DROP_UNSENT_TWIN = """
@@ -179,7 +182,7 @@ async def take_on(
 ) -> None:
     """A promise about a record (DID and uri) that was not written from here."""
     did, uri = record
-    await owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
+    await enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
 
 
@@ -218,10 +221,10 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
     await tx.execute_many(DROP_UNSENT_TWIN, subjects)
     await tx.execute_many(HAND_ON, subjects)
     await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in joined])
-    await owe_edits(tx, kind=kind, owed=[(one.kept, user_id, one.revision, one.edited_at) for one in joined])
+    await enqueue_edits(tx, kind=kind, owed=[(one.kept, user_id, one.revision, one.edited_at) for one in joined])
     promised = await promised_among(tx, kind, [one.dropped for one in joined])
     taken_back = [(one.dropped, user_id, one.revision) for one in joined if one.dropped in promised]
-    await owe_retractions(tx, kind=kind, owed=taken_back, records={})
+    await enqueue_retractions(tx, kind=kind, owed=taken_back, records={})
 
 
 # Whatever is on its way may still arrive, or come back as an echo or with somebody's edit: the mark sees to it that it is
@@ -250,7 +253,7 @@ async def recall_record(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
     """``recall`` of a record (DID and uri) that was not written from here, and about which nothing may have been promised yet."""
-    await publications.owe(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
+    await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     did, uri = record
     await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
     await recall(tx, kind=kind, subject_id=subject_id)
@@ -402,6 +405,11 @@ async def forget_of(tx: Transaction, did: str) -> list[Former]:
         [{"kind": FORMER_OF[PublicationKind(row["kind"])], "uri": row["uri"]} for row in rows],
     )
     return sorted(map(_former_of, rows), key=lambda one: one.uri)
+
+
+async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
+    """One person out of two rows: what either owed is owed by the one who stays."""
+    await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
 
 
 def _former_of(row: Row) -> Former:

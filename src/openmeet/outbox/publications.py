@@ -218,7 +218,7 @@ IF_NEWER = f"""
            rounds = 0, writes = 0, was_lost = 0
      where excluded.revision > publications.revision
 """
-OWE = f"{INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
+ENQUEUE = f"{INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
 
 # What may have reached the PDS has a record key; what has none is withheld by the payer when it looks.
 RETRACT = f"""
@@ -278,10 +278,8 @@ _OF_FORMER = "select f.uri from former_records f where f.kind = :subject_kind an
 # Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
 _AT_A_TIME = 1000
 
-REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
-
-async def owe(
+async def enqueue(
     tx: Transaction,
     *,
     kind: PublicationKind,
@@ -321,7 +319,7 @@ def owing(
         lambda: tracing.note("record.owed", subject_id, kind=kind.value, revision=revision, request_id=request or None)
     )
     return SqlWrite(
-        OWE,
+        ENQUEUE,
         {
             "kind": kind,
             "subject_id": subject_id,
@@ -333,16 +331,18 @@ def owing(
     )
 
 
-async def owe_many(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int]]) -> None:
+async def enqueue_many(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int]]) -> None:
     """``owe`` for many: (subject, whose repository, revision)."""
-    await owe_edits(tx, kind=kind, owed=[(*one, tx.now) for one in owed])
+    await enqueue_edits(tx, kind=kind, owed=[(*one, tx.now) for one in owed])
 
 
-async def owe_edits(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int, Instant]]) -> None:
+async def enqueue_edits(
+    tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int, Instant]]
+) -> None:
     """``owe_many`` of edits that were made earlier: when, too."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
-        OWE,
+        ENQUEUE,
         [
             {
                 "kind": kind,
@@ -360,7 +360,7 @@ async def owe_edits(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tu
         await look_at_former(tx, kind, ":some", some=edited[start : start + _AT_A_TIME])
 
 
-async def owe_retraction(
+async def enqueue_retraction(
     tx: Transaction,
     *,
     kind: PublicationKind,
@@ -374,10 +374,10 @@ async def owe_retraction(
     ``record``: DID and uri of a record that was not written from here, and must go all the same.
     """
     records = {} if record is None else {subject_id: record}
-    await owe_retractions(tx, kind=kind, owed=[(subject_id, user_id, revision)], records=records)
+    await enqueue_retractions(tx, kind=kind, owed=[(subject_id, user_id, revision)], records=records)
 
 
-async def owe_retractions(
+async def enqueue_retractions(
     tx: Transaction,
     *,
     kind: PublicationKind,
@@ -394,7 +394,7 @@ async def owe_retractions(
         ],
     )
     # Of what is being taken back by now this revision is known, and nothing changes.
-    await owe_many(tx, kind=kind, owed=owed)
+    await enqueue_many(tx, kind=kind, owed=owed)
     await tx.execute_many(
         TAKE_ON,
         [
@@ -474,24 +474,6 @@ async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: 
         "delete from publications where kind = :kind and subject_id = :subject_id and uri is null",
         [{"kind": kind.value, "subject_id": one} for one in subject_ids],
     )
-
-
-async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
-    """One person out of two rows: what either owed is owed by the one who stays."""
-    await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
-
-
-async def promised_among(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> frozenset[str]:
-    """Those of these subjects about which anything was ever promised."""
-    found: set[str] = set()
-    for start in range(0, len(subject_ids), _AT_A_TIME):
-        rows = await reader.fetch(
-            "select subject_id from publications where kind = :kind and subject_id in :ids order by subject_id",
-            kind=kind,
-            ids=list(subject_ids[start : start + _AT_A_TIME]),
-        )
-        found.update(row["subject_id"] for row in rows)
-    return frozenset(found)
 
 
 def _standing(row: Row) -> PublicationStatus:

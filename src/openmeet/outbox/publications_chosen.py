@@ -6,7 +6,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox.publications import IF_NEWER, INTO, PublicationKind, look_at_former
 
-_OWE: Final = f"""
+_ENQUEUE: Final = f"""
     {INTO}
     select cast(:kind as text), chosen.id, chosen.user_id, 'due', chosen.revision, cast(:now as bigint), cast(:now as bigint),
            cast(:now as bigint)
@@ -15,8 +15,8 @@ _OWE: Final = f"""
 """
 
 
-async def owe_chosen(tx: Transaction, *, kind: PublicationKind, chosen: str) -> None:
+async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, chosen: str) -> None:
     """``publications.owe`` of whatever ``chosen`` names: a select of ours of ``id``, ``user_id`` and ``revision``, in order of ids."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_OWE.format(chosen), kind=kind, now=tx.now)
+    await tx.execute(_ENQUEUE.format(chosen), kind=kind, now=tx.now)
     await look_at_former(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")

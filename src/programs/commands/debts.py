@@ -25,7 +25,7 @@ def given_up(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = No
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = [debt async for debt in _given_up(reader)]
+            found = [job async for job in _given_up(reader)]
         if as_json:
             print_json([{"kind": one.kind, "subject": one.subject, "reason": one.reason} for one in found])
             return
@@ -63,6 +63,6 @@ def retry(
 async def _given_up(reader: Reader) -> AsyncIterator[jobs.Job]:
     last = ("", "")
     while page := await jobs.failed(reader, after=last):
-        for debt in page:
-            yield debt
+        for job in page:
+            yield job
         last = (page[-1].kind, page[-1].subject)

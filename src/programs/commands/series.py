@@ -7,7 +7,7 @@ import typer
 
 from groundwork.errors import Refused
 from openmeet.feature_flags.flags import Flag, switches
-from openmeet.network.ingestion.flag_effects import owe_series
+from openmeet.network.ingestion.flag_effects import enqueue_series
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence import expansion
@@ -39,7 +39,7 @@ def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
             on = await switches(tx)
             if not {Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE} & on.on:
                 raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
-            number = await owe_series(tx)
+            number = await enqueue_series(tx)
             await publications.look_again_at_all(tx, PublicationKind.EVENT)
         say(f"{counted(number, 'series', 'series')} looked at; the publisher writes what differs.")
 

@@ -61,7 +61,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
             "queue": None if now.queue is None else {"waiting": now.queue.waiting, "dead_letters": now.queue.dead},
             "records": now.records,
             "publications": {f"{one.kind} {one.state}": one.number for one in now.publications},
-            "debts": {f"{one.kind} {one.state}": one.number for one in now.debts},
+            "debts": {f"{one.kind} {one.state}": one.number for one in now.jobs},
             "failing_servers": {one.pds_url: f"{one.words}: {one.reason}" for one in now.failing_servers},
             "open_conflicts": now.open_conflicts,
             "discrepancies": now.discrepancies,
@@ -160,7 +160,7 @@ def read(
         await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             subject = subject_of(known, chosen, is_whole=whole_repository)
-            await jobs.owe(tx, JobKind.BACKFILL, subject, int(tx.now))
+            await jobs.enqueue(tx, JobKind.BACKFILL, subject, int(tx.now))
         typer.echo(f"The publisher will read {known}{' whole' if whole_repository else _of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
@@ -199,7 +199,9 @@ def discover(
                 found.add(did)
                 bars.update(task, description=f"{len(found)} repositories with a calendar")
         async with platform.db.transaction() as tx:
-            await jobs.owe_many(tx, JobKind.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found])
+            await jobs.enqueue_many(
+                tx, JobKind.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found]
+            )
         typer.echo(f"The publisher will read {len(found)} repositories{_of(chosen)}.")
 
     run_on_platform(settings_file, tenant, act)
@@ -320,7 +322,7 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
         await _must_be_somebodys(platform, known)
         async with platform.db.transaction() as tx:
             await seen.start_epoch(tx, known)
-            await jobs.owe(tx, JobKind.BACKFILL, known, int(tx.now))
+            await jobs.enqueue(tx, JobKind.BACKFILL, known, int(tx.now))
         typer.echo(f"A new epoch has begun for {known}; the publisher will read it whole.")
 
     run_on_platform(settings_file, tenant, act)

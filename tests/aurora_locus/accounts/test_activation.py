@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import PlcOperation, Service
+from at_protocol.identity.did_document import DidService
+from at_protocol.identity.plc_operation import PlcOperation
 from aurora_locus.accounts.credentials import MAX_AGE
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
@@ -97,7 +98,7 @@ async def test_account_that_lives_elsewhere_is_not_activated(town: Town) -> None
     assert isinstance(newest, PlcOperation)
     moved = replace(
         newest,
-        services={"atproto_pds": Service("AtprotoPersonalDataServer", "https://elsewhere.example")},
+        services={"atproto_pds": DidService("AtprotoPersonalDataServer", "https://elsewhere.example")},
         prev=str(plc_operation.cid_of(newest)),
     )
     await registry.directory.submit(ana.did, plc_operation.sign(moved, registry.rotation_key))

@@ -7,12 +7,12 @@ import httpx
 import pytest
 
 from aurora_locus.accounts.email_tokens import LIFETIME, MAX_WRONG_TRIES, EmailTokens, TokenPurpose
-from aurora_locus.accounts.letters import mail_payer
+from aurora_locus.accounts.letters import email_handler
 from groundwork.clock import SECOND
 from groundwork.errors import RemoteFailed, RemoteSlow
 from groundwork.mail.contract import Mail
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from tests.aurora_locus.conftest import OpenTown
 from tests.aurora_locus.mailbox import letters, newest_token
 from tests.aurora_locus.town import SERVER, Person, Town, statuses, together
@@ -197,8 +197,8 @@ async def owed(town: Town, person: Person) -> None:
 
 async def pay_once(town: Town, postman: Postman) -> None:
     registry = town.pds.registry
-    payer = mail_payer(registry.db, registry.email_tokens, postman, "pds.example.org", "https://pds.example.org")
-    await dispatcher.run_once(registry.db, {"mail": Paying(payer)})
+    handler = email_handler(registry.db, registry.email_tokens, postman, "pds.example.org", "https://pds.example.org")
+    await dispatcher.run_once(registry.db, {"mail": HandlerOptions(handler)})
     town.clock.turn(30 * SECOND)
 
 

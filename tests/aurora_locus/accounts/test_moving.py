@@ -7,7 +7,8 @@ import pytest
 
 from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_operation import PlcOperation, Service
+from at_protocol.identity.did_document import DidService
+from at_protocol.identity.plc_operation import PlcOperation
 from aurora_locus.keys.signing_keys import RESERVED_FOR
 from tests.aurora_locus.town import SERVER, Person, Town, together
 
@@ -57,7 +58,7 @@ async def test_identity_that_moved_is_told(town: Town) -> None:
     registry = town.pds.registry
     newest = await registry.directory.last(ana.did)
     assert isinstance(newest, PlcOperation)
-    elsewhere = {"atproto_pds": Service("AtprotoPersonalDataServer", "https://elsewhere.example")}
+    elsewhere = {"atproto_pds": DidService("AtprotoPersonalDataServer", "https://elsewhere.example")}
     moved = replace(newest, services=elsewhere, prev=str(plc_operation.cid_of(newest)))
     await registry.directory.submit(ana.did, plc_operation.sign(moved, registry.rotation_key))
     assert (await status(ana))["validDid"] is False

@@ -65,7 +65,7 @@ async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
 
     def claim(w: Writer) -> list[Cid]:
         w.execute("delete from blobs")
-        removals.owe(w, ada.did, [blob.cid])
+        removals.enqueue(w, ada.did, [blob.cid])
         return removals.claim(w, ada.did, [blob.cid])
 
     assert await db.write(claim) == [blob.cid]
@@ -83,7 +83,7 @@ async def test_an_upload_takes_back_a_removal_that_nobody_has_begun(ada: Hosted,
 
     def drop(w: Writer) -> None:
         w.execute("delete from blobs")
-        removals.owe(w, ada.did, [blob.cid])
+        removals.enqueue(w, ada.did, [blob.cid])
 
     await db.write(drop)
     await send(ada, PICTURE)

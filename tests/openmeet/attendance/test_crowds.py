@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import crowds, event_hosting
 from openmeet.domain.attendance.merge import reassign
@@ -63,7 +63,7 @@ async def later(tx: Transaction, who: Caller, event: Event) -> Event:
 
 
 async def pay_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.EVENT_NEWS: Paying(crowds.event_news_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.EVENT_NEWS: HandlerOptions(crowds.event_news_handler(db))}):
         pass
 
 

@@ -7,12 +7,12 @@ import pytest
 from groundwork.database.migrate import migrate
 from groundwork.database.transaction import Database, Engine, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.merge import ROOMS, merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.tasks import freed_seats_payer
+from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import merge as reassigning
@@ -186,7 +186,7 @@ async def test_it_takes_as_many_statements_for_many_shared_events_as_for_some(db
         many = await merged(tx, 14)
     # In SQLite's own process a row of several costs no more alone.
     assert many == some or db.engine == "sqlite"
-    while await dispatcher.run_once(db, {JobKind.FREED_SEATS: Paying(freed_seats_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(db))}):
         pass
     async with db.reader() as reader:
         rows = await reader.fetch(

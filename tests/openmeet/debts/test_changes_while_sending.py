@@ -56,7 +56,7 @@ OUTCOMES: dict[str, Outcome] = {
 
 async def _leased(tx: Transaction) -> tuple[UserId, LeasedPublication]:
     user_id = await users.create_person(tx, display_name="Ana")
-    await publications.owe(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
+    await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
     (held,) = await publication_leases.take(tx, limit=1, seconds=60)
     await tx.execute(
         "update publications set uri = :uri, did = :did, base_rev = :rev, base_cid = 'old', base_body = :body,"

@@ -3,8 +3,8 @@
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import RemoteFailed, RemoteSlow
-from groundwork.outbox.dispatcher import Paying, run_once
-from openmeet.outbox.emails import Due, OutgoingEmail, mail_payer, owe_mail
+from groundwork.outbox.dispatcher import HandlerOptions, run_once
+from openmeet.outbox.emails import Due, OutgoingEmail, email_handler, enqueue_email
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 
@@ -29,25 +29,25 @@ async def compose(_db: Database, due: Due) -> OutgoingEmail | None:
 
 
 async def deliver(db: Database, post: _Post) -> None:
-    await run_once(db, {JobKind.MAIL: Paying(mail_payer(db, {"news": compose}, post.send))})
+    await run_once(db, {JobKind.MAIL: HandlerOptions(email_handler(db, {"news": compose}, post.send))})
 
 
-async def owe(db: Database, subject_id: str, revision: int = 1) -> None:
+async def enqueue(db: Database, subject_id: str, revision: int = 1) -> None:
     async with db.transaction() as tx:
-        await owe_mail(tx, kind="news", person="ana", subject_id=subject_id, revision=revision)
+        await enqueue_email(tx, kind="news", person="ana", subject_id=subject_id, revision=revision)
 
 
 async def test_once_per_revision(make_database: MakeDatabase):
     db, post = await make_database("openmeet"), _Post()
     for revision in (1, 1, 2, 2, 1):
-        await owe(db, "tea", revision)
+        await enqueue(db, "tea", revision)
         await deliver(db, post)
     assert [text for text, _ in post.taken] == ["news tea 1", "news tea 2"]
 
 
 async def test_nothing_to_say_any_more(make_sqlite: MakeDatabase):
     db, post = await make_sqlite("openmeet"), _Post()
-    await owe(db, "gone")
+    await enqueue(db, "gone")
     await deliver(db, post)
     await deliver(db, post)
     assert post.taken == []
@@ -55,7 +55,7 @@ async def test_nothing_to_say_any_more(make_sqlite: MakeDatabase):
 
 async def test_server_that_is_away_is_tried_again(make_sqlite: MakeDatabase, clock: HandClock):
     db, post = await make_sqlite("openmeet"), _Post(RemoteFailed("away"))
-    await owe(db, "tea")
+    await enqueue(db, "tea")
     await deliver(db, post)
     clock.turn(HOUR)
     await deliver(db, post)
@@ -66,7 +66,7 @@ async def test_server_that_is_away_is_tried_again(make_sqlite: MakeDatabase, clo
 async def test_lost_answer_is_sent_once_more_with_the_same_message_id(make_sqlite: MakeDatabase, clock: HandClock):
     """Invariant 10: never a third time, and recognisable as the same mail."""
     db, post = await make_sqlite("openmeet"), _Post(RemoteSlow("?"), RemoteSlow("?"), RemoteSlow("?"))
-    await owe(db, "tea")
+    await enqueue(db, "tea")
     for _ in range(4):
         await deliver(db, post)
         clock.turn(HOUR)

@@ -34,7 +34,7 @@ async def db(make_sqlite: MakeDatabase) -> Database:
 async def place(tx: Transaction, state: PublicationState, *, uri: str | None = URI) -> str:
     """A row in this state, as if it had come there; the user it belongs to."""
     user_id = await users.create_person(tx, display_name="Ana")
-    await publications.owe(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
+    await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
     leased = state in {PublicationState.SENDING, PublicationState.RETRACTING}
     await tx.execute(
         "update publications set state = :state, uri = :uri, did = :did, lease = 1, leased_until = :until,"
@@ -112,7 +112,7 @@ async def test_new_revision(db: Database, state: PublicationState):
     """Due at once, but for what is leased (its payer sees it) and what needs a login anyway."""
     async with db.transaction() as tx:
         user_id = await place(tx, state)
-        await publications.owe(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
     expected = PublicationState.DUE if state in DUE_ON_NEW_REVISION else state
     assert await state_of(db) is expected
     assert GRAPH.allows(state, expected) or state is expected
@@ -122,7 +122,7 @@ async def test_new_revision(db: Database, state: PublicationState):
 async def test_same_revision_owes_nothing_new(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         user_id = await place(tx, state)
-        await publications.owe(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
     assert await state_of(db) is state
 
 
@@ -182,7 +182,9 @@ async def test_take_back(db: Database, state: PublicationState):
     """What may have reached the PDS is retracted before everything else; a leased row by its payer."""
     async with db.transaction() as tx:
         user_id = await place(tx, state)
-        await publications.owe_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
+        await publications.enqueue_retraction(
+            tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2
+        )
     after = await state_of(db)
     assert after is state or GRAPH.allows(state, after)
     if GRAPH.allows(state, PublicationState.RETRACTING) and state not in {
@@ -196,7 +198,7 @@ async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database
     async with db.transaction() as tx:
         user_id = await place(tx, PublicationState.SENDING)
         row = await held(tx)
-        await publications.owe(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
         await publication_leases.confirm(tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb")
     assert await state_of(db) is PublicationState.DUE
 
@@ -204,7 +206,7 @@ async def test_newer_revision_while_sending_is_due_after_the_answer(db: Database
 async def test_lease_that_ended_is_taken_over_and_the_late_answer_is_void(db: Database, clock: HandClock):
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name="Ana")
-        await publications.owe(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
+        await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=1)
         first = (await publication_leases.take(tx, limit=10, seconds=60))[0]
         assert await publication_leases.take(tx, limit=10, seconds=60) == []
     clock.turn(61 * SECOND)
@@ -220,11 +222,15 @@ async def test_retractions_go_first(db: Database, clock: HandClock):
     async with db.transaction() as tx:
         user_id = await users.create_person(tx, display_name="Ana")
         for number in range(3):
-            await publications.owe(tx, kind=PublicationKind.EVENT, subject_id=f"e{number}", user_id=user_id, revision=1)
+            await publications.enqueue(
+                tx, kind=PublicationKind.EVENT, subject_id=f"e{number}", user_id=user_id, revision=1
+            )
         await tx.execute("update publications set uri = 'at://x', state = 'published' where subject_id = 'e2'")
     clock.turn(SECOND)
     async with db.transaction() as tx:
-        await publications.owe_retraction(tx, kind=PublicationKind.EVENT, subject_id="e2", user_id=user_id, revision=2)
+        await publications.enqueue_retraction(
+            tx, kind=PublicationKind.EVENT, subject_id="e2", user_id=user_id, revision=2
+        )
         assert [row.subject_id for row in await publication_leases.take(tx, limit=1, seconds=60)] == ["e2"]
 
 
@@ -307,8 +313,8 @@ async def test_the_same_on_both_engines(make_database: MakeDatabase):
         await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=["a", "b"])
         await publication_moves.recall_all_of(tx, user_id)
         await publication_moves.allow_all_of(tx, user_id)
-        await publications.reassign(tx, from_user=user_id, to_user=other)
-        await publications.owe_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
+        await publication_moves.reassign(tx, from_user=user_id, to_user=other)
+        await publications.enqueue_retraction(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=other, revision=5)
         row = (await publication_leases.take(tx, limit=5, seconds=60))[0]
         assert await publication_leases.start_retracting(tx, row)
         assert await publication_leases.retracted(tx, row, is_gone=True)

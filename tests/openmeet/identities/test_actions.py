@@ -26,7 +26,7 @@ def session(sealed: bytes) -> NewSession:
     return NewSession(did(1), PdsSessionKind.PASSWORD, "https://pds.example", sealed)
 
 
-async def debts(db: Database, kind: JobKind) -> list[str]:
+async def jobs(db: Database, kind: JobKind) -> list[str]:
     async with db.reader() as reader:
         rows = await reader.fetch("select subject from debts where kind = :kind order by subject", kind=kind.value)
     return [row["subject"] for row in rows]
@@ -40,7 +40,7 @@ async def test_unknown_did_is_a_shadow_once(db: Database):
         user = await users.by_id(tx, first)
     assert user is not None
     assert (user.kind, user.email, user.display_name) == (UserKind.SHADOW, None, "")
-    assert await debts(db, JobKind.REFRESH_IDENTITY) == [did(1)]
+    assert await jobs(db, JobKind.REFRESH_IDENTITY) == [did(1)]
 
 
 async def test_owner_of_a_shadow_keeps_what_it_had(db: Database):
@@ -63,7 +63,7 @@ async def test_no_is_the_default_and_a_no_is_an_answer(db: Database):
         await actions.withdraw(tx, ana.user_id)
         after = await queries.consent(tx, ana.user_id)
         assert (after.is_given, after.answered_at) == (False, tx.now)
-    assert await debts(db, JobKind.CUSTODIAL_ACCOUNT) == []
+    assert await jobs(db, JobKind.CUSTODIAL_ACCOUNT) == []
 
 
 async def test_yes_owes_a_repository_to_those_who_have_none(db: Database):
@@ -72,7 +72,7 @@ async def test_yes_owes_a_repository_to_those_who_have_none(db: Database):
         await actions.agree(tx, ana.user_id, handle=HANDLE)
         cleo = await actions.connect(tx, did(2), handle="cleo.example", pds_url="https://pds.example")
         await actions.agree(tx, cleo, handle="cleo.example")
-    assert await debts(db, JobKind.CUSTODIAL_ACCOUNT) == [ana.user_id]
+    assert await jobs(db, JobKind.CUSTODIAL_ACCOUNT) == [ana.user_id]
 
 
 async def test_consent_can_be_withdrawn_and_given_again(db: Database):

@@ -248,13 +248,13 @@ def erasing() -> Erasing:
 
 
 async def refresh_all(town: Town, erasing: Erasing) -> None:
-    pay = identity_refresh.identity_payer(town.db, town.network, erasing)
+    pay = identity_refresh.identity_handler(town.db, town.network, erasing)
     async with town.db.transaction() as tx:
         rows = await tx.fetch("select subject from debts where kind = 'refresh_identity' order by subject")
         owed = [await jobs.find(tx, JobKind.REFRESH_IDENTITY, row["subject"]) for row in rows]
-    for debt in owed:
-        assert debt is not None
-        await pay(debt)
+    for job in owed:
+        assert job is not None
+        await pay(job)
 
 
 async def test_deletion_that_the_pds_confirms_erases(town: Town, erasing: Erasing):
@@ -336,7 +336,7 @@ async def test_answers_from_here_to_an_event_that_is_erased_stay_and_their_recor
     async with db.transaction() as tx:
         mine = await attendance_queries.by_record_uri(tx, own)
         assert mine is not None
-        await publications.owe(tx, kind=PublicationKind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
+        await publications.enqueue(tx, kind=PublicationKind.RSVP, subject_id=mine.id, user_id=ben.user_id, revision=1)
         held = await publication_leases.take_one(tx, kind=PublicationKind.RSVP, subject_id=mine.id, seconds=60)
         assert held is not None
         await publication_leases.fix(tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0")

@@ -9,7 +9,7 @@ from at_protocol.syntax.record_key import parse_record_key
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Row
 from groundwork.errors import NotFound
-from groundwork.outbox.dispatcher import Paying, run_once
+from groundwork.outbox.dispatcher import HandlerOptions, run_once
 from openmeet.domain.series import date_queries, materialize, queries
 from openmeet.domain.series.model import Series
 from openmeet.feature_flags.flags import MAX_AGE, Flag, Switchboard
@@ -17,7 +17,7 @@ from openmeet.network.ingestion import remote_series
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.ingestion.parsed_messages import IngestResult
-from openmeet.network.ingestion.remote_series import claimed_dates_payer
+from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.records.collections import SERIES, SERIES_LINK_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
@@ -260,7 +260,7 @@ async def test_a_series_goes_with_the_record_whose_rule_began_it(db: Database, *
 
 async def pay_claimed_dates(db: Database) -> int:
     """Every debt of the kind is paid, as the publisher does; how many there were."""
-    return await run_once(db, {JobKind.CLAIMED_DATES: Paying(claimed_dates_payer(db))})
+    return await run_once(db, {JobKind.CLAIMED_DATES: HandlerOptions(claimed_dates_handler(db))})
 
 
 @pytest.mark.usefixtures("on")

@@ -60,7 +60,7 @@ async def test_a_deactivated_repository_is_not_read_and_nothing_is_given_up(town
     await deactivate(town, cleo, await town.stranger("cleo"))
     did = (await town.identity(cleo.user_id)).did
     async with town.db.transaction() as tx:
-        await jobs.owe(tx, JobKind.BACKFILL, did, int(tx.now))
+        await jobs.enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
     await town.pay_debts()
     async with town.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, did)

@@ -38,8 +38,8 @@ async def test_a_bad_answer_that_waited_fails_no_batch(db: Database):
     assert await hand_in(db) == [(key, "applied") for key in KEYS]
     assert set((await view_of(db)).events) == {uri_of(key) for key in KEYS}
     async with db.reader() as reader:
-        (debt,) = await reader.fetch("select subject, state from debts where kind = :kind", kind=JobKind.FETCH_SUBJECT)
-    assert (debt["subject"], debt["state"]) == (uri_of("b"), "due")
+        (job,) = await reader.fetch("select subject, state from debts where kind = :kind", kind=JobKind.FETCH_SUBJECT)
+    assert (job["subject"], job["state"]) == (uri_of("b"), "due")
     assert await aside(db) == []
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from at_protocol.syntax.did import parse_did
 from groundwork.clock import MINUTE
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import fetch
@@ -29,24 +29,24 @@ async def test_what_is_over_a_hosts_budget_is_due_later(town: Town):
         uris.append((await app.procedure("com.atproto.repo.createRecord", wish))["uri"])
     counters = InProcessCounters()
     here = town.processor.here
-    payings = {
-        JobKind.FETCH_SUBJECT: Paying(
-            fetch.subject_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
+    handlers = {
+        JobKind.FETCH_SUBJECT: HandlerOptions(
+            fetch.subject_handler(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
         ),
-        JobKind.PROVE_RECORD: Paying(
-            fetch.record_payer(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
+        JobKind.PROVE_RECORD: HandlerOptions(
+            fetch.record_handler(town.db, town.network, here, spend_on_host=spending(counters, town.clock, THREE))
         ),
     }
     async with town.db.transaction() as tx:
         for kind, part in ((JobKind.FETCH_SUBJECT, uris[:2]), (JobKind.PROVE_RECORD, uris[2:])):
-            await jobs.owe_many(tx, kind, [(uri, 1, tx.now) for uri in part])
+            await jobs.enqueue_many(tx, kind, [(uri, 1, tx.now) for uri in part])
     question = "select state, due_at, reason from debts where kind in ('fetch_subject', 'prove_record')"
 
     async def known() -> int:
         async with town.db.reader() as reader:
             return len(await reader.fetch("select uri from records"))
 
-    await dispatcher.run_once(town.db, payings)
+    await dispatcher.run_once(town.db, handlers)
     async with town.db.reader() as reader:
         rows = await reader.fetch(question)
     assert Counter(row["state"] for row in rows) == {"paid": 3, "due": 2}
@@ -55,5 +55,5 @@ async def test_what_is_over_a_hosts_budget_is_due_later(town: Town):
     assert all("at most 3 in 60 seconds" in row["reason"] for row in waiting)
     assert await known() == 3
     town.clock.turn(2 * MINUTE)
-    await dispatcher.run_once(town.db, payings)
+    await dispatcher.run_once(town.db, handlers)
     assert await known() == 5

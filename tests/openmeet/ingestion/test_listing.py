@@ -11,13 +11,19 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.clock import MINUTE, Instant
 from groundwork.errors import InvalidInput, RemoteFailed
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.jobs import DebtState, Job
+from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.jobs import Job, JobState
 from groundwork.rate_limit.contract import Limit
 from groundwork.rate_limit.in_process import InProcessCounters
 from openmeet.network.ingestion import backfill as backfilling
 from openmeet.network.ingestion import dead_letters, listing
-from openmeet.network.ingestion.backfill import backfill, backfill_payer, backfill_whole, chosen_collections, subject_of
+from openmeet.network.ingestion.backfill import (
+    backfill,
+    backfill_handler,
+    backfill_whole,
+    chosen_collections,
+    subject_of,
+)
 from openmeet.network.ingestion.host_budgets import spending
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories import read
@@ -100,20 +106,20 @@ async def test_a_host_is_asked_within_its_budget_and_what_was_taken_stays(town: 
     monkeypatch.setattr(backfilling, "BATCH", 2)
     did, uris = await _write(town, 5)
     spend = spending(InProcessCounters(), town.clock, Limit("records_asked_of_host", 5, 60))
-    payings = {JobKind.BACKFILL: Paying(backfill_payer(town.db, town.network, town.processor.here, spend))}
+    handlers = {JobKind.BACKFILL: HandlerOptions(backfill_handler(town.db, town.network, town.processor.here, spend))}
     async with town.db.transaction() as tx:
-        await jobs.owe(tx, JobKind.BACKFILL, did, int(tx.now))
-    await dispatcher.run_once(town.db, payings)
+        await jobs.enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
+    await dispatcher.run_once(town.db, handlers)
     taken = len(await _titles(town))
     assert 0 < taken < len(uris)
     async with town.db.reader() as reader:
-        debt = await jobs.find(reader, JobKind.BACKFILL, did)
-    assert debt is not None
-    assert (debt.state, debt.attempts) == (DebtState.DUE, 0)
-    assert debt.due_at > town.clock.now()
+        job = await jobs.find(reader, JobKind.BACKFILL, did)
+    assert job is not None
+    assert (job.state, job.attempts) == (JobState.DUE, 0)
+    assert job.due_at > town.clock.now()
     assert (await _repository(town, did))[0] == "", "a part is no whole"
     town.clock.turn(2 * MINUTE)
-    await dispatcher.run_once(town.db, payings)
+    await dispatcher.run_once(town.db, handlers)
     assert await _titles(town) == dict.fromkeys(uris, True)
 
 
@@ -134,13 +140,13 @@ async def test_a_record_that_cannot_be_proven_stands_aside(town: Town, monkeypat
 async def test_an_operator_may_have_the_whole_repository_fetched(town: Town, monkeypatch: pytest.MonkeyPatch):
     """In one piece; where it is too large, it is listed after all."""
     did, uris = await _write(town, 3)
-    pay = backfill_payer(town.db, town.network, town.processor.here)
+    pay = backfill_handler(town.db, town.network, town.processor.here)
     subject = subject_of(parse_did(did), is_whole=True)
-    await pay(Job("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    await pay(Job("backfill", subject, 1, JobState.LEASED, 0, Instant(0), "", 1))
     assert await _titles(town) == dict.fromkeys(uris, True)
     more = await _more(town, did)
     _without_export(monkeypatch)
-    await pay(Job("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    await pay(Job("backfill", subject, 1, JobState.LEASED, 0, Instant(0), "", 1))
     assert await _titles(town) == dict.fromkeys([*uris, more], True)
 
 
@@ -218,8 +224,8 @@ def test_a_collection_that_is_not_read_is_refused_with_those_that_are():
 async def _pay_read(town: Town, did: str, collection: Nsid) -> None:
     """As the publisher does what the command owes."""
     subject = subject_of(parse_did(did), [collection])
-    pay = backfill_payer(town.db, town.network, town.processor.here)
-    await pay(Job("backfill", subject, 1, DebtState.LEASED, 0, Instant(0), "", 1))
+    pay = backfill_handler(town.db, town.network, town.processor.here)
+    await pay(Job("backfill", subject, 1, JobState.LEASED, 0, Instant(0), "", 1))
 
 
 async def _answers(town: Town) -> int:

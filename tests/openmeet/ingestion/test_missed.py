@@ -13,7 +13,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import HOUR, SECOND
 from groundwork.database.transaction import Database
 from groundwork.outbox import jobs
-from groundwork.outbox.jobs import DebtState
+from groundwork.outbox.jobs import JobState
 from groundwork.queue.contract import Message
 from openmeet.domain.identities.model import ACTIVE
 from openmeet.network.ingestion import identity_refresh
@@ -111,7 +111,7 @@ async def test_who_rests_is_read_when_they_are_back(town: Town):
     async with town.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
-    assert (owed.state, await _uris(town)) == (DebtState.PAID, [])
+    assert (owed.state, await _uris(town)) == (JobState.PAID, [])
     await app.procedure("com.atproto.server.activateAccount")
     town.clock.turn(SECOND)
     await _hear(town, Hint(who, HintKind.ACCOUNT, "active", 2))
@@ -130,7 +130,7 @@ async def test_an_old_state_is_not_enough(town: Town):
     async with town.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
-    assert (owed.state, owed.attempts, await _uris(town)) == (DebtState.DUE, 1, [uri])
+    assert (owed.state, owed.attempts, await _uris(town)) == (JobState.DUE, 1, [uri])
     async with town.db.transaction() as tx:
         await repository_state.reach(tx, who, ahead)
     town.clock.turn(HOUR)
@@ -138,7 +138,7 @@ async def test_an_old_state_is_not_enough(town: Town):
     async with town.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
-    assert owed.state is DebtState.PAID
+    assert owed.state is JobState.PAID
 
 
 async def test_a_repository_that_went_back_to_the_tree_that_is_known_is_read(town: Town):
@@ -217,13 +217,13 @@ async def test_who_begins_anew_while_they_are_erased_is_read(town: Town, host: _
         dids = DidResolver(town.network.http, town.clock, DidSettings(directory.url, is_development=True))
         network = replace(town.network, dids=dids)
         async with town.db.transaction() as tx:
-            await jobs.owe_again(tx, JobKind.REFRESH_IDENTITY, [who])
+            await jobs.enqueue_again(tx, JobKind.REFRESH_IDENTITY, [who])
         async with town.db.reader() as reader:
-            debt = await jobs.find(reader, JobKind.REFRESH_IDENTITY, who)
-        assert debt is not None
-        await identity_refresh.identity_payer(town.db, network, Erasing((b"k" * 32,), come_back))(debt)
+            job = await jobs.find(reader, JobKind.REFRESH_IDENTITY, who)
+        assert job is not None
+        await identity_refresh.identity_handler(town.db, network, Erasing((b"k" * 32,), come_back))(job)
         await dids.close()
     async with town.db.reader() as reader:
         owed = await jobs.find(reader, JobKind.BACKFILL, who)
     assert owed is not None
-    assert owed.state is DebtState.DUE
+    assert owed.state is JobState.DUE

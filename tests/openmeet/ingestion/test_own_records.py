@@ -61,7 +61,7 @@ async def out(
     """It is published, and everybody agrees on this version."""
     body = cbor.encode(record)
     known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
-    await publications.owe(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
+    await publications.enqueue(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
     await publication_echoes.attach(tx, kind=kind, subject_id=subject, did=uri.split("/")[2], **known)
     await publication_echoes.adopt(tx, **known)
     await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)

@@ -70,8 +70,8 @@ async def look_again(db: Database) -> None:
         owed = await reader.fetch(
             "select subject from debts where kind = :kind and state = 'due'", kind=JobKind.FETCH_SUBJECT
         )
-    for debt in owed:
-        assert await fetch_subject(db, None, HERE, parse_at_uri(debt["subject"]))  # type: ignore[arg-type]
+    for job in owed:
+        assert await fetch_subject(db, None, HERE, parse_at_uri(job["subject"]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("word", WORDS)

@@ -141,21 +141,21 @@ async def test_one_bad_message_does_no_harm_to_its_neighbours(
 
 
 @pytest.mark.parametrize(
-    ("kind", "debt"),
+    ("kind", "job"),
     [
         (HintKind.IDENTITY, JobKind.REFRESH_IDENTITY),
         (HintKind.ACCOUNT, JobKind.REFRESH_IDENTITY),
         (HintKind.REPOSITORY, JobKind.BACKFILL),
     ],
 )
-async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, kind: HintKind, debt: JobKind):
+async def test_hints_ask_and_change_nothing(db: Database, processor: Processor, kind: HintKind, job: JobKind):
     """``#account deleted`` from a stream deletes nothing: the account's own PDS is asked."""
     await publish(processor, event(1, "tea", 1))
     await run_once(processor)
     await publish(processor, Hint(did(1), kind, "deleted", 9))
     await run_once(processor)
     async with db.reader() as reader:
-        owed = await reader.fetch("select subject from debts where kind = :kind and state = 'due'", kind=debt.value)
+        owed = await reader.fetch("select subject from debts where kind = :kind and state = 'due'", kind=job.value)
         stale = await reader.fetch_one("select stale_at from repositories where did = :did", did=did(1))
     assert [row["subject"] for row in owed] == [did(1)]
     assert stale["stale_at"] is not None

@@ -8,7 +8,7 @@ import pytest
 from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
 from groundwork.outbox import jobs
-from groundwork.outbox.jobs import DebtState
+from groundwork.outbox.jobs import JobState
 from openmeet.network.ingestion import dead_letters
 from openmeet.network.ingestion.dead_letters import FailedStep
 from openmeet.network.ingestion.retry import MOST_ASIDE
@@ -158,7 +158,7 @@ async def test_fetched_again_it_leaves_the_list_by_itself(town: Town, cleo: Did)
     uri = await not_fetched(town, cleo)
     await heal(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
-        await jobs.owe_again(tx, JobKind.FETCH_SUBJECT, [uri])
+        await jobs.enqueue_again(tx, JobKind.FETCH_SUBJECT, [uri])
     await settle(town)
     async with town.db.reader() as reader:
         assert await reader.fetch("select uri from records_put_aside") == []
@@ -176,7 +176,7 @@ async def test_what_was_given_up_and_has_come_waits_for_nobody(town: Town):
         assert [one.subject for one in await jobs.failed(reader)] == [cake.uri]
         found = await jobs.find(reader, JobKind.FETCH_SUBJECT, tea.uri)
     assert found is not None
-    assert (found.state, found.reason) == (DebtState.PAID, "")
+    assert (found.state, found.reason) == (JobState.PAID, "")
 
 
 async def test_a_bad_event_on_the_stream_is_tried_and_buried_as_before(town: Town, cleo: Did):

@@ -8,7 +8,7 @@ import pytest
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import MINUTE, SECOND, HandClock
-from groundwork.outbox.jobs import owe_again
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import account_deletion, dead_letters, discrepancies
 from openmeet.network.ingestion.backfill import backfill
@@ -76,7 +76,7 @@ async def test_comparing_goes_past_it_and_ends(town: Town, cleo: Did):
     await poison(town.db, "records", key_of("b"))
     for day in range(3):
         async with town.db.transaction() as tx:
-            await owe_again(tx, JobKind.RECONCILE, [cleo])
+            await enqueue_again(tx, JobKind.RECONCILE, [cleo])
         town.clock.turn(SECOND)
         await town.pay_debts()
         assert (await owed(town, cleo))["reconcile"] == "paid", day
@@ -156,7 +156,7 @@ async def test_a_missed_rev_is_reached_past_it(town: Town, cleo: Did):
     await poison(town.db, "events", key_of("a"))
     async with town.db.transaction() as tx:
         await tx.execute("update repositories set missed_rev = '2222222222222' where did = :did", did=cleo)
-        await owe_again(tx, JobKind.BACKFILL, [cleo])
+        await enqueue_again(tx, JobKind.BACKFILL, [cleo])
     await town.pay_debts()
     assert (await owed(town, cleo))["backfill"] == "paid"
     assert await keys_aside(town.db) == [key_of("a")]
@@ -199,13 +199,13 @@ async def test_an_answer_of_somebody_else_that_waited_holds_up_no_event(town: To
         town.clock.turn(MINUTE)
         assert await counted() == {waiting[0].did, waiting[2].did}
     async with town.db.reader() as reader:
-        (debt,) = await reader.fetch("select state from debts where kind = 'fetch_subject' and subject = :uri", uri=uri)
+        (job,) = await reader.fetch("select state from debts where kind = 'fetch_subject' and subject = :uri", uri=uri)
         (kept,) = await reader.fetch("select standing from records where uri = :uri", uri=waiting[1].uri)
-    assert (debt["state"], kept["standing"]) == ("paid", "parked"), "nothing runs for ever"
+    assert (job["state"], kept["standing"]) == ("paid", "parked"), "nothing runs for ever"
     assert await keys_aside(town.db) == ["late"], "a person sees it"
     await heal(town.db, "attendances", "late")
     async with town.db.transaction() as tx:
-        await owe_again(tx, JobKind.FETCH_SUBJECT, [uri])
+        await enqueue_again(tx, JobKind.FETCH_SUBJECT, [uri])
     await town.pay_debts()
     assert await counted() == {one.did for one in waiting}
 

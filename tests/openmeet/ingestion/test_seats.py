@@ -96,7 +96,7 @@ async def test_seats_left_while_the_event_was_gone_are_given_when_it_is_back(db:
     await take(db, said, *(rsvp(number, "a", 10 + number, URI) for number in range(PEOPLE)))
     if is_promised:
         async with db.transaction() as tx:
-            await publications.owe(
+            await publications.enqueue(
                 tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=event.revision
             )
     full = await statuses(db)

@@ -14,7 +14,7 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.clock import MINUTE
 from groundwork.http.server import serving
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.network.engines import Engines
@@ -72,9 +72,9 @@ class Service:
             await dispatcher.run_once(
                 town.db,
                 {
-                    JobKind.PROVE_RECORD: Paying(fetch.record_payer(town.db, town.network, here)),
-                    JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
-                    JobKind.REFRESH_IDENTITY: Paying(identity_refresh.identity_payer(town.db, town.network)),
+                    JobKind.PROVE_RECORD: HandlerOptions(fetch.record_handler(town.db, town.network, here)),
+                    JobKind.FETCH_SUBJECT: HandlerOptions(fetch.subject_handler(town.db, town.network, here)),
+                    JobKind.REFRESH_IDENTITY: HandlerOptions(identity_refresh.identity_handler(town.db, town.network)),
                 },
             )
             await intake.decide_due(town.db)

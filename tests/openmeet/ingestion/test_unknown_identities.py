@@ -5,7 +5,7 @@ import pytest
 from at_protocol.syntax.did import parse_did
 from groundwork.errors import NotFound
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from openmeet.network.ingestion import backfill, fetch, identity_refresh
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.town import Town
@@ -17,15 +17,17 @@ async def paid(town: Town, kind: JobKind, subject: str) -> tuple[str, list[str]]
     """The state of a debt after one try, and what was counted."""
     counted: list[str] = []
     async with town.db.transaction() as tx:
-        await jobs.owe(tx, kind, subject, 1)
-    payers = {
-        JobKind.REFRESH_IDENTITY: identity_refresh.identity_payer(town.db, town.network, count_unknown=counted.append),
-        JobKind.FETCH_SUBJECT: fetch.subject_payer(
+        await jobs.enqueue(tx, kind, subject, 1)
+    handlers = {
+        JobKind.REFRESH_IDENTITY: identity_refresh.identity_handler(
+            town.db, town.network, count_unknown=counted.append
+        ),
+        JobKind.FETCH_SUBJECT: fetch.subject_handler(
             town.db, town.network, town.processor.here, count_unknown=counted.append
         ),
-        JobKind.BACKFILL: backfill.backfill_payer(town.db, town.network, town.processor.here),
+        JobKind.BACKFILL: backfill.backfill_handler(town.db, town.network, town.processor.here),
     }
-    await dispatcher.run_once(town.db, {kind: Paying(payers[kind])})
+    await dispatcher.run_once(town.db, {kind: HandlerOptions(handlers[kind])})
     async with town.db.reader() as reader:
         row = await reader.fetch_one(
             "select state from debts where kind = :kind and subject = :s", kind=kind, s=subject

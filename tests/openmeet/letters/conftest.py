@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.smtp import SmtpMailer, SmtpServer
-from groundwork.outbox.dispatcher import Paying, run_once
+from groundwork.outbox.dispatcher import HandlerOptions, run_once
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.events.co_hosts import CO_HOST_MAIL
 from openmeet.domain.groups.model import INVITATION_MAIL
@@ -32,7 +32,7 @@ from openmeet.emails.notifications.email import digest_composer, news_composer
 from openmeet.emails.render import Letterhead
 from openmeet.emails.rsvp_confirmation import answered_composer, confirmed_composer, withdrawn_composer
 from openmeet.emails.series_confirmation import series_composer
-from openmeet.outbox.emails import mail_payer
+from openmeet.outbox.emails import email_handler
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import sender
 from tests.databases import MakeDatabase
@@ -89,8 +89,8 @@ class Post:
             SERIES_ANSWERED_MAIL: series_composer(HEAD, is_end=False),
             SERIES_WITHDRAWN_MAIL: series_composer(HEAD, is_end=True),
         }
-        payer = mail_payer(self.db, composers, sender(self.mailer, ORIGIN))
-        while await run_once(self.db, {JobKind.MAIL: Paying(payer)}):
+        handler = email_handler(self.db, composers, sender(self.mailer, ORIGIN))
+        while await run_once(self.db, {JobKind.MAIL: HandlerOptions(handler)}):
             pass
         return sorted(self.inbox.received, key=lambda mail: str(mail["To"]))
 

@@ -12,7 +12,7 @@ from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from groundwork.http.server import serve
-from groundwork.outbox.dispatcher import Paying, run_once
+from groundwork.outbox.dispatcher import HandlerOptions, run_once
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
@@ -39,7 +39,7 @@ from openmeet.domain.series.model import Series, Template, Timing
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import CODE_MAIL
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.domain.webhooks.deliver import webhook_payer
+from openmeet.domain.webhooks.deliver import webhook_handler
 from openmeet.domain.webhooks.model import OFF_MAIL, Happening
 from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence.pattern import pattern
@@ -101,8 +101,8 @@ async def _webhook_off(site: Site, _: object) -> None:
         owner = await person(tx, "Hooked")
         await webhooks.register(tx, owner, sealer, url=f"{serving.url}/hook", kinds={Happening.EVENT}, group_id=None)
         await event_by(tx, owner)
-    payer = webhook_payer(site.db, http, sealer, webhook_view(ORIGIN))
-    while await run_once(site.db, {JobKind.WEBHOOK: Paying(payer)}):
+    handler = webhook_handler(site.db, http, sealer, webhook_view(ORIGIN))
+    while await run_once(site.db, {JobKind.WEBHOOK: HandlerOptions(handler)}):
         pass
     await http.close()
     await serving.stop()

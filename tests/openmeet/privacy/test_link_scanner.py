@@ -15,11 +15,11 @@ from groundwork.database.transaction import Database
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.dispatcher import Paying, run_once
+from groundwork.outbox.dispatcher import HandlerOptions, run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
-from openmeet.outbox.emails import Composer, Due, OutgoingEmail, mail_payer
+from openmeet.outbox.emails import Composer, Due, OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import composers, sender
 from tests.openmeet.every_row import every_row
@@ -44,8 +44,8 @@ class Post:
     async def deliver(self) -> None:
         mailbox = FolderMailbox(self.folder, FROM, self.site.clock)
         noting = {kind: self._noting(compose) for kind, compose in self.composers.items()}
-        payer = mail_payer(self.site.db, noting, sender(mailbox, ORIGIN))
-        while await run_once(self.site.db, {JobKind.MAIL: Paying(payer)}):
+        handler = email_handler(self.site.db, noting, sender(mailbox, ORIGIN))
+        while await run_once(self.site.db, {JobKind.MAIL: HandlerOptions(handler)}):
             pass
 
     def _noting(self, compose: Composer) -> Composer:

@@ -13,13 +13,13 @@ from groundwork.clock import DAY, Instant
 from groundwork.mail.address import EmailAddress
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from groundwork.outbox.dispatcher import Paying, run_once
+from groundwork.outbox.dispatcher import HandlerOptions, run_once
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening, Webhook, WebhookDelivery, WebhookId
-from openmeet.outbox.emails import mail_payer
+from openmeet.outbox.emails import email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.outbox_dispatcher import composers, sender
@@ -38,8 +38,8 @@ async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
     """Everything that is owed, sent; the secrets in the mails to each address."""
     mailbox = FolderMailbox(folder, FROM, site.clock)
     head = SimpleNamespace(settings=site.app.state.services.settings, code_key=CODE_KEY)
-    payer = mail_payer(site.db, composers(head), sender(mailbox, ORIGIN))
-    while await run_once(site.db, {JobKind.MAIL: Paying(payer)}):
+    handler = email_handler(site.db, composers(head), sender(mailbox, ORIGIN))
+    while await run_once(site.db, {JobKind.MAIL: HandlerOptions(handler)}):
         pass
     found = defaultdict(set)
     for file in folder.glob("*.eml"):

@@ -9,13 +9,13 @@ from at_network.xrpc_client import XrpcClient
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import Conflict, NotFound
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from groundwork.queue.contract import Message
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch
 from openmeet.network.ingestion.apply import apply
-from openmeet.network.publishing.in_flight import late_create_payer
+from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, RSVP
 from openmeet.network.records.message import RecordMessage, decode
@@ -33,8 +33,10 @@ async def settle(town: Town, *people: Caller) -> None:
         await dispatcher.run_once(
             town.db,
             {
-                JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, town.processor.here)),
-                JobKind.LATE_CREATE: Paying(late_create_payer(town.publisher)),
+                JobKind.FETCH_SUBJECT: HandlerOptions(
+                    fetch.subject_handler(town.db, town.network, town.processor.here)
+                ),
+                JobKind.LATE_CREATE: HandlerOptions(abandoned_create_handler(town.publisher)),
             },
         )
         for who in people:

@@ -6,7 +6,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from openmeet.domain.attendance import network_rsvps
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.network_rsvps import compare_answers
@@ -125,7 +125,10 @@ async def test_what_a_host_asks_for_is_one_debt_however_many_have_answered(
             "insert into publications (kind, subject_id, user_id, state, revision, due_at, edited_at, changed_at)"
             " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
         )
-    assert await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: Paying(network_rsvps.comparing_payer(db))}) == 1
+    assert (
+        await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: HandlerOptions(network_rsvps.comparing_handler(db))})
+        == 1
+    )
     async with db.reader() as reader:
         proven = await reader.fetch("select subject from debts where kind = 'prove_record' order by subject")
         assert await network_rsvps.states(reader, (await _tea(reader)).id) == {PublicationState.DUE: 12}

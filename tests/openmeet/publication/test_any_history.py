@@ -17,7 +17,7 @@ from at_protocol.syntax.tid import TidClock
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events.deleted_records import DeletedRecordChoice
 from openmeet.domain.events.model import Event, Visibility
@@ -25,7 +25,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import fetch, release_pending
 from openmeet.network.ingestion.processor import Processor
-from openmeet.network.publishing.in_flight import late_create_payer
+from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
@@ -202,9 +202,9 @@ class History:
             await dispatcher.run_once(
                 town.db,
                 {
-                    JobKind.FETCH_SUBJECT: Paying(fetch.subject_payer(town.db, town.network, here)),
-                    JobKind.WAITING_ANSWERS: Paying(release_pending.waiting_payer(town.db)),
-                    JobKind.LATE_CREATE: Paying(late_create_payer(town.publisher)),
+                    JobKind.FETCH_SUBJECT: HandlerOptions(fetch.subject_handler(town.db, town.network, here)),
+                    JobKind.WAITING_ANSWERS: HandlerOptions(release_pending.pending_handler(town.db)),
+                    JobKind.LATE_CREATE: HandlerOptions(abandoned_create_handler(town.publisher)),
                 },
             )
             await self.hear()

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups.model import Group
 from openmeet.domain.series import actions, cancel_dates
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
-from openmeet.network.publishing.in_flight import late_create_payer
+from openmeet.network.publishing.in_flight import abandoned_create_handler
 from openmeet.network.records.collections import GROUP, SERIES
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, try_again
@@ -118,8 +118,8 @@ class History:
     async def settle(self) -> None:
         for _ in range(5):
             await self.town.pay()
-            payers = {JobKind.LATE_CREATE: Paying(late_create_payer(self.town.publisher))}
-            await dispatcher.run_once(self.town.db, payers)
+            handlers = {JobKind.LATE_CREATE: HandlerOptions(abandoned_create_handler(self.town.publisher))}
+            await dispatcher.run_once(self.town.db, handlers)
             await self.town.listen(self.owner.user_id)
             self.town.clock.turn(HOUR)
         await self.note_addresses()

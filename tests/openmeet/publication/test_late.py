@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from groundwork.clock import HOUR, MINUTE, SECOND
-from groundwork.outbox.jobs import owe_again
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
@@ -131,7 +131,7 @@ async def test_what_is_said_after_her_app_has_deleted_its_answer_counts_also_whe
     await elsewhere_in_her_repository(town)
     if is_read_first:
         async with town.db.transaction() as tx:
-            await owe_again(tx, JobKind.BACKFILL, [record["uri"].split("/")[2]])
+            await enqueue_again(tx, JobKind.BACKFILL, [record["uri"].split("/")[2]])
         await town.pay_debts()
     await town.listen(cleo.user_id)
     assert await said(town) == ([], ["attending" if is_later_here else "declined"])

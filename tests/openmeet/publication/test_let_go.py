@@ -145,7 +145,7 @@ async def test_nothing_in_it_is_touched_for_whoever_had_it_before(town: Town):
             )
             for kind in PublicationKind:
                 owed = [(row["subject_id"], row["user_id"], row["revision"] + 1) for row in rows if row["kind"] == kind]
-                await publications.owe_retractions(tx, kind=kind, owed=owed, records={})
+                await publications.enqueue_retractions(tx, kind=kind, owed=owed, records={})
             await tx.execute("update events set deleted_at = :now", now=tx.now)
             await tx.execute("update groups set deleted_at = :now", now=tx.now)
 

@@ -6,7 +6,7 @@ import pytest
 
 from at_protocol.syntax.did import Did
 from groundwork.errors import NotFound, Refused
-from groundwork.outbox.dispatcher import Paying, run_once
+from groundwork.outbox.dispatcher import HandlerOptions, run_once
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import by_record
 from openmeet.domain.events.queries import by_id
@@ -264,7 +264,7 @@ async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeyp
     events = [await town.event(ana, title=f"Tea {number}") for number in range(7)]
     await pay(town)
     second = await second_account(town, ana)
-    payings = {JobKind.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}
+    handlers = {JobKind.MOVE_RECORDS: HandlerOptions(move_records.moving_handler(town.db))}
     site = site_on(town.db, town.clock)
     async with signed_in(site, ana.user_id) as browser:
         assert (await browser.post(PATH, data={"from": first})).status_code == 303
@@ -279,7 +279,7 @@ async def test_more_than_one_request_moves_follows_as_a_debt(town: Town, monkeyp
             assert again.json() == {"events": 2, "series": 0, "left": 3}
             accounts = (await other.get("/api/me/records", headers=headers)).json()["accounts"]
             assert [(one["events"], one["isMoving"]) for one in accounts if one["did"] == first] == [(3, True)]
-        assert await run_once(town.db, payings) == 1
+        assert await run_once(town.db, handlers) == 1
         assert (await held(town, ana))[first] == (0, 0)
         assert "still to follow" not in (await browser.get(PATH)).text
     await pay(town)
@@ -298,7 +298,7 @@ async def test_what_is_still_to_follow_stays_where_new_records_go_again(town: To
         begun = await move_records.begin_to_move(tx, ana.user_id, first)
         assert (begun.events, begun.left) == (1, 2)
         await identities.switch(tx, ana.user_id, first)
-    assert await run_once(town.db, {JobKind.MOVE_RECORDS: Paying(move_records.moving_payer(town.db))}) == 1
+    assert await run_once(town.db, {JobKind.MOVE_RECORDS: HandlerOptions(move_records.moving_handler(town.db))}) == 1
     assert (await held(town, ana))[first] == (2, 0)
 
 

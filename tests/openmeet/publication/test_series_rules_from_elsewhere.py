@@ -94,7 +94,7 @@ async def test_from_a_later_date_on_it_is_a_series_of_its_own(town: Town):
     ana, series, _ = await with_rule(town)
     town.clock.turn(8 * DAY)
     async with town.db.transaction() as tx:
-        await series_dates.owe_by_policy(tx, series.id)
+        await series_dates.enqueue_by_policy(tx, series.id)
     await pay(town)
     await town.listen(ana.user_id)
     there = await records(town, ana, EVENT)

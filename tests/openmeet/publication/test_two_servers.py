@@ -21,8 +21,8 @@ from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.jobs import owe_again
+from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.jobs import enqueue_again
 from openmeet.domain.groups import administration, ownership, queries
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole
 from openmeet.domain.identities import actions as identities
@@ -103,9 +103,11 @@ class TwoServers:
         await client.procedure("com.atproto.admin.deleteAccount", {"did": did})
         town.network.dids.doubt(parse_did(did))
         async with town.db.transaction() as tx:
-            await owe_again(tx, JobKind.REFRESH_IDENTITY, [did])
-        asking = identity_refresh.identity_payer(town.db, town.network, Erasing((bytes(32),), self._nothing_elsewhere))
-        await dispatcher.run_once(town.db, {JobKind.REFRESH_IDENTITY: Paying(asking)})
+            await enqueue_again(tx, JobKind.REFRESH_IDENTITY, [did])
+        asking = identity_refresh.identity_handler(
+            town.db, town.network, Erasing((bytes(32),), self._nothing_elsewhere)
+        )
+        await dispatcher.run_once(town.db, {JobKind.REFRESH_IDENTITY: HandlerOptions(asking)})
 
     async def _nothing_elsewhere(self, _did: Did) -> None:
         return

@@ -9,12 +9,12 @@ import pytest
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.tables import reassign_series
 from openmeet.domain.attendance import waitlist
-from openmeet.domain.attendance.tasks import freed_seats_payer
+from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.series import actions, cancel_dates, date_queries, notify, undo
 from openmeet.domain.series.model import Series
@@ -75,7 +75,7 @@ async def crowd(tx: Transaction, series: Series, size: int = CROWD) -> list[Call
 
 
 async def pay_all(db: Database) -> None:
-    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: Paying(notify.telling_payer(db))}):
+    while await dispatcher.run_once(db, {JobKind.SERIES_NEWS: HandlerOptions(notify.fan_out_handler(db))}):
         pass
 
 
@@ -219,7 +219,7 @@ async def test_news_that_wait_for_one_row_of_a_person_wait_for_the_other(practic
         about = About(first.id, first.revision, NotificationDetails())
         news = SeriesNews(NotificationKind.EVENT_CHANGED, [about], [], [ana.user_id], to_followers=False)
         left = await notify.insert(tx, series.id, SeriesNotice([news], by=ben.user_id), UserId(""))
-        await owe(tx, JobKind.SERIES_NEWS, left)
+        await enqueue(tx, JobKind.SERIES_NEWS, left)
         await reassign_series(tx, ana.user_id, bea.user_id)
     await pay_all(practice_db)
     async with practice_db.reader() as reader:
@@ -241,7 +241,9 @@ async def test_lines_of_many_dates_move_up_by_debts(practice_db: Database) -> No
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
-    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
+    while await dispatcher.run_once(
+        practice_db, {JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(practice_db))}
+    ):
         pass
     async with practice_db.reader() as reader:
         assert (await reader.fetch(waiting))[0]["n"] == 0
@@ -263,7 +265,9 @@ async def test_a_line_longer_than_one_transaction_reaches_moves_up_whole(
         held = await date_queries.stored(tx, series.id)
         await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
-    while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: Paying(freed_seats_payer(practice_db))}):
+    while await dispatcher.run_once(
+        practice_db, {JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(practice_db))}
+    ):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, first, one) for one in people] == ["attending"] * 8

@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HandClock, Instant
 from groundwork.database.transaction import Database, TransactionConflict, transaction_is_open
 from groundwork.errors import NotFound, Refused
-from groundwork.outbox.jobs import DebtState, Job
+from groundwork.outbox.jobs import Job, JobState
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.identities import actions as identities
@@ -60,8 +60,8 @@ async def ana(db: Database) -> Caller:
 
 async def looked_through(db: Database, author: UserId) -> list[Detection]:
     """The author's single events, looked through as the publisher does."""
-    await detection_actions.detection_payer(db, named_series)(
-        Job("detect_series", author, 1, DebtState.LEASED, 0, Instant(0), "", 1)
+    await detection_actions.detection_handler(db, named_series)(
+        Job("detect_series", author, 1, JobState.LEASED, 0, Instant(0), "", 1)
     )
     async with db.reader() as reader:
         return await detection_queries.of_person(reader, author)
@@ -225,8 +225,8 @@ async def test_the_debt_is_paid_outside_of_a_transaction(
     """What came while it was looked through is no part of it: the debt is due again, and then it is."""
     tea = weekly(8)
     await take(db, *tea[:7])
-    pay = detection_actions.detection_payer(db, named_series)
-    debt = Job("detect_series", ana.user_id, 1, DebtState.LEASED, 0, Instant(0), "", 1)
+    pay = detection_actions.detection_handler(db, named_series)
+    job = Job("detect_series", ana.user_id, 1, JobState.LEASED, 0, Instant(0), "", 1)
     real = detection_actions.find
 
     def find_while_something_comes(sightings, zones):
@@ -237,10 +237,10 @@ async def test_the_debt_is_paid_outside_of_a_transaction(
     loop = asyncio.get_running_loop()
     with monkeypatch.context() as patched, pytest.raises(TransactionConflict):  # noqa: PT012 - one call, patched
         patched.setattr(detection_actions, "find", find_while_something_comes)
-        await pay(debt)
+        await pay(job)
     async with db.reader() as reader:
         assert await detection_queries.of_person(reader, ana.user_id) == []
-    await pay(debt)
+    await pay(job)
     async with db.reader() as reader:
         (one,) = await detection_queries.of_person(reader, ana.user_id)
     assert len(one.found.dates) == 8

@@ -18,7 +18,7 @@ from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.series import agenda, date_queries, detection, detection_actions, detection_queries, queries
 from openmeet.domain.series.detection import Sighting, find
-from openmeet.domain.series.detection_actions import QUIET, STRANGER_INTERVAL, detection_payer
+from openmeet.domain.series.detection_actions import QUIET, STRANGER_INTERVAL, detection_handler
 from openmeet.domain.series.detection_queries import Detection, DetectionState
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.records.extension import named_series
@@ -54,7 +54,7 @@ async def author_of(db: Database) -> UserId:
 async def search(db: Database, clock: HandClock) -> list[Detection]:
     """Pay what is owed, as the publisher does, once it is due."""
     clock.turn(STRANGER_INTERVAL + QUIET)
-    paying = {JobKind.DETECT_FOREIGN_SERIES: dispatcher.Paying(detection_payer(db, named_series))}
+    paying = {JobKind.DETECT_FOREIGN_SERIES: dispatcher.HandlerOptions(detection_handler(db, named_series))}
     await dispatcher.run_once(db, paying)
     author = await author_of(db)
     async with db.reader() as reader:

@@ -69,11 +69,11 @@ async def going_out(reader: Reader, *all_series: Series) -> set[str]:
     found = set()
     for series in all_series:
         for event in await dates(reader, series):
-            debt = await publication_leases.find(reader, owed.PublicationKind.EVENT, event.id)
-            if debt and isinstance(await decide(reader, debt, Switchboard()), PublishEvent):
+            job = await publication_leases.find(reader, owed.PublicationKind.EVENT, event.id)
+            if job and isinstance(await decide(reader, job, Switchboard()), PublishEvent):
                 found |= set(names([event]))
-        debt = await publication_leases.find(reader, owed.PublicationKind.SERIES, series.id)
-        if debt and isinstance(await decide(reader, debt, Switchboard()), PublishSeries):
+        job = await publication_leases.find(reader, owed.PublicationKind.SERIES, series.id)
+        if job and isinstance(await decide(reader, job, Switchboard()), PublishSeries):
             found.add(OWN_RECORD)
     return found
 
@@ -244,9 +244,9 @@ async def test_dates_that_stay_when_others_delete_the_series_wait(practice_db: D
         left = await dates(tx, series)
         await actions.delete(tx, await locked(tx, ben, series), keeps_events=True)
         for date in left:
-            debt = await publication_leases.find(tx, owed.PublicationKind.EVENT, date.id)
-            assert debt is not None
-            assert not isinstance(await decide(tx, debt, Switchboard()), PublishEvent)
+            job = await publication_leases.find(tx, owed.PublicationKind.EVENT, date.id)
+            assert job is not None
+            assert not isinstance(await decide(tx, job, Switchboard()), PublishEvent)
 
 
 async def test_who_lets_others_publish_has_it_at_once_and_sees_each_use(practice_db: Database) -> None:

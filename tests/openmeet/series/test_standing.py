@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, MINUTE, HandClock
 from groundwork.database.transaction import Database
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
+from groundwork.outbox.dispatcher import HandlerOptions
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -136,7 +136,7 @@ async def test_a_crowd_goes_to_a_new_date_by_a_debt_in_the_order_in_which_it_sai
     expected = [GOING, NOT_GOING, None, GOING, GOING, GOING, WAITING]
     for _ in range(2):
         while await dispatcher.run_once(
-            practice_db, {JobKind.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
+            practice_db, {JobKind.STANDING_ANSWERS: HandlerOptions(standing_rsvps.standing_rsvps_handler(practice_db))}
         ):
             pass
         async with practice_db.transaction() as tx:
@@ -155,7 +155,7 @@ async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
         for one in people:
             await follower_queries.go_to_all(tx, series.id, one.user_id, with_limited=True)
         far = await actions.open_date(tx, series.slug, "2027-11-23T18:00:00")
-    payings = {JobKind.STANDING_ANSWERS: Paying(standing_rsvps.standing_payer(practice_db))}
+    handlers = {JobKind.STANDING_ANSWERS: HandlerOptions(standing_rsvps.standing_rsvps_handler(practice_db))}
     whole, left = follower_queries.going, 2
 
     async def dying(*args: object, **more: object) -> object:
@@ -168,9 +168,9 @@ async def test_a_payer_that_dies_leaves_nobody_of_the_crowd_out(
     with monkeypatch.context() as patch:
         patch.setattr(follower_queries, "going", dying)
         with pytest.raises(Killed):
-            await dispatcher.run_once(practice_db, payings)
+            await dispatcher.run_once(practice_db, handlers)
     clock.turn(2 * MINUTE)
-    while await dispatcher.run_once(practice_db, payings):
+    while await dispatcher.run_once(practice_db, handlers):
         pass
     async with practice_db.reader() as reader:
         assert [await status_of(reader, far, one) for one in people] == [GOING] * 5

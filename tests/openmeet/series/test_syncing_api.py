@@ -15,7 +15,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
-from openmeet.outbox.publications import PublicationKind, PublicationState, owe, states
+from openmeet.outbox.publications import PublicationKind, PublicationState, enqueue, states
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp
 from tests.openmeet.site_under_test import Site, api_session, inputs_of, sign_up, site_on
@@ -272,6 +272,6 @@ async def test_what_another_app_wrote_is_imported_and_not_withheld(site: Site):
         async with site.db.transaction() as tx:
             await tx.execute("update events set title = 'Tea!', revision = revision + 1 where slug = :slug", slug=slug)
             found = await by_record_uri(tx, record.uri)
-            await owe(tx, kind=PublicationKind.EVENT, subject_id=found.id, user_id=user_id, revision=found.revision)
+            await enqueue(tx, kind=PublicationKind.EVENT, subject_id=found.id, user_id=user_id, revision=found.revision)
         (stands,) = (await settings(browser, slug, ana))["publications"]
         assert (stands["state"], stands["recordUri"]) == ("due", record.uri)

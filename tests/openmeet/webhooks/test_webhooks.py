@@ -22,8 +22,8 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT, PUBLIC
 from groundwork.http.server import serve
 from groundwork.outbox import dispatcher
-from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.jobs import debt_of
+from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.jobs import job_of
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.calendars.fetch import CalendarFetcher
@@ -32,7 +32,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.domain.webhooks.actions import forget_old_deliveries
-from openmeet.domain.webhooks.deliver import RETRY, webhook_payer
+from openmeet.domain.webhooks.deliver import RETRY, webhook_handler
 from openmeet.domain.webhooks.model import MAX_TRIES, OFF_MAIL
 from openmeet.emails.webhook_disabled import off_composer
 from openmeet.outbox.emails import due_of
@@ -73,8 +73,8 @@ class Stage:
 
     async def deliver(self, http: HttpClient | None = None) -> None:
         """Send everything that is due, until nothing is."""
-        payer = webhook_payer(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
-        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: Paying(payer, policy=RETRY)}):
+        handler = webhook_handler(self.site.db, http or self.http, self.sealer, webhook_view(ORIGIN))
+        while await dispatcher.run_once(self.site.db, {JobKind.WEBHOOK: HandlerOptions(handler, policy=RETRY)}):
             pass
 
 
@@ -348,7 +348,7 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_is_t
         stage.clock.turn(DAY)
     shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
     assert (shown["isOn"], shown["offWhy"]) == (False, "The address answered with status 500.")
-    owed = [due_of(debt_of(row)) for row in await rows(stage.site.db, "select * from debts where kind = 'mail'")]
+    owed = [due_of(job_of(row)) for row in await rows(stage.site.db, "select * from debts where kind = 'mail'")]
     (due,) = [one for one in owed if one.kind == OFF_MAIL]
     letter = await off_composer("OpenMeet", ORIGIN)(stage.site.db, due)
     assert letter is not None

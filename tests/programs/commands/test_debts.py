@@ -13,8 +13,8 @@ from tests.parts import ROOT
 from groundwork.clock import SystemClock
 from groundwork.errors import Refused
 from groundwork.outbox import dispatcher, jobs
-from groundwork.outbox.dispatcher import Paying
-from groundwork.outbox.jobs import DebtState, Job
+from groundwork.outbox.dispatcher import HandlerOptions
+from groundwork.outbox.jobs import Job, JobState
 from openmeet.domain.api_tokens.scopes import ServiceScope
 from openmeet.outbox.kinds import JobKind
 from programs.platform import open_platform
@@ -53,8 +53,8 @@ async def test_columns_are_apart_however_long_a_word_is(environment: dict[str, s
     """``sync status`` with the longest kind of debt, and ``services make --help`` with every scope as it is written."""
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         async with platform.db.transaction() as tx:
-            await jobs.owe(tx, JobKind.REFRESH_IDENTITY, GONE)
-        await dispatcher.run_once(platform.db, {JobKind.REFRESH_IDENTITY: Paying(refuse)})
+            await jobs.enqueue(tx, JobKind.REFRESH_IDENTITY, GONE)
+        await dispatcher.run_once(platform.db, {JobKind.REFRESH_IDENTITY: HandlerOptions(refuse)})
         said = run(environment, "sync", "status")
         assert re.search(r"refresh_identity given_up +1$", said, re.MULTILINE)
         assert re.search(r"dead letters +0$", said, re.MULTILINE)
@@ -69,16 +69,16 @@ async def refuse(_debt: Job) -> None:
 async def test_a_debt_that_was_given_up_is_listed_and_becomes_due_again(environment: dict[str, str]):
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         async with platform.db.transaction() as tx:
-            await jobs.owe(tx, JobKind.BACKFILL, GONE)
-        await dispatcher.run_once(platform.db, {JobKind.BACKFILL: Paying(refuse)})
+            await jobs.enqueue(tx, JobKind.BACKFILL, GONE)
+        await dispatcher.run_once(platform.db, {JobKind.BACKFILL: HandlerOptions(refuse)})
 
         listed = openmeet(environment, "given-up", "--json")
         assert json.loads(listed.stdout) == [{"kind": "backfill", "subject": GONE, "reason": f"Refused: {WHY}"}]
         assert openmeet(environment, "retry", "backfill", GONE).stdout == "1 due again\n"
         async with platform.db.reader() as reader:
-            debt = await jobs.find(reader, JobKind.BACKFILL, GONE)
-        assert debt is not None
-        assert (debt.state, debt.attempts) == (DebtState.DUE, 0)
+            job = await jobs.find(reader, JobKind.BACKFILL, GONE)
+        assert job is not None
+        assert (job.state, job.attempts) == (JobState.DUE, 0)
         assert openmeet(environment, "given-up").stdout == "Nothing was given up.\n"
 
 

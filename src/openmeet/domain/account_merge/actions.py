@@ -5,7 +5,7 @@ from typing import Final
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from openmeet.domain.account_merge import queries
 from openmeet.domain.account_merge.merge import merge
 from openmeet.domain.account_merge.model import AccountClaim, ClaimId, Holding, OwnershipProof, SignInResult
@@ -36,7 +36,7 @@ async def sign_in_with_did(
     known = await identity_queries.find(tx, did)
     signed_in = await _sign_in(tx, did, known.user_id if known else None, handle, pds_url, caller)
     await backfill_progress.ask(tx, did)
-    await owe(tx, JobKind.BACKFILL, did, int(tx.now))
+    await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
     return signed_in
 
 

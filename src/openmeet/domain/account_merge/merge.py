@@ -22,13 +22,13 @@ from openmeet.domain.series import detection_queries
 from openmeet.domain.users import merge as users
 from openmeet.domain.users.model import UserId
 from openmeet.domain.webhooks import actions as webhooks
-from openmeet.outbox import publications
+from openmeet.outbox import publication_moves
 
 Reassign = Callable[[Transaction, UserId, UserId], Awaitable[Any]]
 
 
 async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    await publications.reassign(tx, from_user=from_user, to_user=to_user)
+    await publication_moves.reassign(tx, from_user=from_user, to_user=to_user)
 
 
 # Every room that knows people. News come first: whom hosts were told about follows from the answers that are still the other's.

@@ -7,7 +7,7 @@ from typing import Final
 from groundwork.clock import SECOND
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from openmeet.domain.groups import calendar_feeds, invitation_queries, membership_queries, queries
 from openmeet.domain.groups.model import GroupLogAction, GroupRole, Membership
 from openmeet.domain.groups.publication import speaker_of
@@ -16,8 +16,9 @@ from openmeet.domain.identities import queries as identities_queries
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL
 from openmeet.domain.users.merge import hand_over, hand_over_unique
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import emails, publication_moves, publications
+from openmeet.outbox import emails, publication_moves
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publication_counts import promised_among
 from openmeet.outbox.publications import PublicationKind
 
 # Where news of the one would go into a mail that the other has open about the same subject, they go into that.
@@ -136,7 +137,7 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
     )
     await queries.put_member(tx, stays)
     for kind in (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE):
-        if is_said and await publications.promised_among(tx, kind, [theirs.id]):
+        if is_said and await promised_among(tx, kind, [theirs.id]):
             joined = publication_moves.JoinedSubjects(mine.id, theirs.id, stays.revision + 1, tx.now)
             await publication_moves.join_subjects(tx, kind, [joined], await _of_whom(tx, kind, stays))
     if role is mine.role:
@@ -263,7 +264,7 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     consent = await identities_queries.consent(tx, to_user)
     if consent.is_given and not any(one.can_write for one in await identities_queries.of_user(tx, to_user)):
         # The one who goes said yes a moment ago, and their repository is still being made.
-        await owe(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
+        await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
 
 
 async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -> None:

@@ -120,7 +120,7 @@ async def answer(
         or mine.is_private is not saved.is_private
         or mine.skips_record is not saved.skips_record
     ):
-        await save.owe(tx, saved)
+        await save.enqueue(tx, saved)
     if news is None:
         await tell_hosts(tx, event, begun.hosts, caller.user_id, saved.status)
     if save.frees(mine, saved):
@@ -228,7 +228,7 @@ async def stand_again(
         actor_id=None,
         answered_at=answered_at,
     )
-    await save.owe(tx, saved, edited_at=answered_at)
+    await save.enqueue(tx, saved, edited_at=answered_at)
     if save.frees(mine, saved):
         await waitlist.fill(tx, event, joining)
     return saved.revision

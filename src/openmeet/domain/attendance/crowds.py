@@ -13,8 +13,8 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Job, owe
+from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.jobs import Job, enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.notify import CONCERNED, people_answering
 from openmeet.domain.attendance.queries import IS_GUEST
@@ -70,7 +70,7 @@ async def tell_answering(tx: Transaction, event_id: EventId, telling: EventNotic
         told_until=told_until,
         now=tx.now,
     )
-    await owe(tx, JobKind.EVENT_NEWS, left)
+    await enqueue(tx, JobKind.EVENT_NEWS, left)
 
 
 async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
@@ -81,11 +81,11 @@ async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[Eve
     return {EventId(row["event_id"]) for row in rows}
 
 
-def event_news_payer(db: Database) -> Payer:
+def event_news_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.EVENT_NEWS``; the subject is what is left of a telling."""
 
-    async def pay(debt: Job) -> None:
-        while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(debt.subject))):
+    async def pay(job: Job) -> None:
+        while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(job.subject))):
             pass
 
     return pay

@@ -103,7 +103,7 @@ async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
 async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Event, kind: NotificationKind) -> Event:
     if before is None or before.revision != event.revision:
         await event_changed(tx, event, kind, by=caller.user_id, before=before)
-        await series_dates.owe_around(tx, event.slug)
+        await series_dates.enqueue_around(tx, event.slug)
         # Where that was about this very date, its revision has grown once more.
         return await by_id(tx, event.id) or event
     return event

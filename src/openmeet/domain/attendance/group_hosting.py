@@ -8,7 +8,7 @@ from openmeet.domain.events import ownership
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import Event, RecordOrigin, Visibility
-from openmeet.domain.events.publication import PublishLevel, owe_attributions, reach, reach_of
+from openmeet.domain.events.publication import PublishLevel, enqueue_attributions, reach, reach_of
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import publication_settings, record_queries
 from openmeet.domain.groups import queries as group_queries
@@ -78,7 +78,7 @@ async def look_at_records(tx: Transaction, group_id: GroupId) -> None:
     answers = await queries.ids_of_group(tx, group_id)
     await publications.look_again(tx, kind=publications.PublicationKind.RSVP, subject_ids=answers)
     await look_at_members(tx, group_id)
-    await owe_attributions(tx, group_id)
+    await enqueue_attributions(tx, group_id)
 
 
 def _reaching(details: GroupDetails) -> tuple[object, ...]:

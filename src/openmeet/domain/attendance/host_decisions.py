@@ -138,7 +138,7 @@ async def _back(
     back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, back)
     await history.keep(tx, event, mine, saved, through=Through.HOST, actor_id=caller.user_id)
-    await save.owe(tx, saved)
+    await save.enqueue(tx, saved)
     await waitlist.fill(tx, event, joining)
     return await queries.by_id(tx, saved.id) or saved
 
@@ -302,7 +302,7 @@ async def put(
         answered_at=mine.answered_at if mine else tx.now,
         is_approved=is_approved,
     )
-    await save.owe(tx, saved)
+    await save.enqueue(tx, saved)
     return saved
 
 

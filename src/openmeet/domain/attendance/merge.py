@@ -14,6 +14,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_moves, publications
+from openmeet.outbox.publication_counts import promised_among
 
 _WORTH = {
     AttendanceStatus.ATTENDING: 3,
@@ -108,9 +109,7 @@ async def join_answers(
             for kept, dropped in ordered
         ],
     )
-    promised = await publications.promised_among(
-        tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair]
-    )
+    promised = await promised_among(tx, publications.PublicationKind.RSVP, [one.id for pair in ordered for one in pair])
     joined = [
         publication_moves.JoinedSubjects(kept.id, dropped.id, _later_than_both(kept, dropped), kept.answered_at)
         for kept, dropped in ordered

@@ -15,8 +15,8 @@ from groundwork.database.bulk import for_each
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import owe_many
+from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.attendance import actions, history, notify, queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.model import (
     Attendance,
@@ -332,7 +332,7 @@ async def compare_answers(tx: Transaction, event: Event) -> int:
 
     Only who hosts it may ask. One read of one record each, a bounded number of them per host and minute (``ingestion.host_budgets``).
     """
-    await jobs.owe_again(tx, JobKind.COMPARE_ANSWERS, [event.id])
+    await jobs.enqueue_again(tx, JobKind.COMPARE_ANSWERS, [event.id])
     row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")
     return int(row["n"]) if row else 0
 
@@ -342,22 +342,22 @@ async def states(reader: Reader, event_id: EventId) -> dict[PublicationState, in
     return {PublicationState(row["state"]): int(row["n"]) for row in await reader.fetch(_STATES, event_id=event_id)}
 
 
-def comparing_payer(db: Database) -> Payer:
+def comparing_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.COMPARE_ANSWERS``; the subject is the event. Every piece is a transaction of its own, and may be paid twice."""
 
-    async def pay(debt: jobs.Job) -> None:
+    async def pay(job: jobs.Job) -> None:
         async with db.reader() as reader:
-            event = await by_id(reader, EventId(debt.subject))
+            event = await by_id(reader, EventId(job.subject))
         if event is None or event.is_gone:
             return
         user_id: str | None = ""
         while user_id is not None:
             async with db.transaction() as tx:
-                user_id = await _answers(tx, event, debt.revision, user_id)
+                user_id = await _answers(tx, event, job.revision, user_id)
         behind: tuple[str, str] | None = ("", "")
         while behind is not None and event.record_uri is not None:
             async with db.transaction() as tx:
-                behind = await _beside(tx, event.record_uri, debt.revision, behind)
+                behind = await _beside(tx, event.record_uri, job.revision, behind)
 
     return pay
 
@@ -378,14 +378,14 @@ async def _beside(tx: Transaction, event_uri: str, revision: int, behind: tuple[
 
 
 async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
-    await jobs.owe_many(tx, JobKind.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
+    await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
 
 
 async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
     """These locked events exist for more people than before: what those wrote about them elsewhere is looked at once more."""
     # The instant is greater than that of any earlier look.
     addresses = await by_record.addresses_of(tx, events)
-    await owe_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
+    await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
 
 
 # What was known of strangers is their record, which is kept; a blank event has no list to show it in.

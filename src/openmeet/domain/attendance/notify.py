@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import NOTHING_MORE, NotificationDetails, NotificationKind, When
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import owing_mail
+from openmeet.outbox.emails import email_job
 
 # What news call the parts of an event that may change beside its time and place. What is said there is not for everybody: only
 # that it changed is told.
@@ -314,4 +314,4 @@ async def end(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[At
 
 def _owing(tx: Transaction, kind: str, event: Event, user_id: UserId, revision: int) -> SqlWrite:
     due_at = Instant(tx.now + SETTLES_FOR)
-    return owing_mail(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)
+    return email_job(tx, kind=kind, person=user_id, subject_id=event.id, revision=revision, due_at=due_at)

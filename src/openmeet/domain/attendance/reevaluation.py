@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.jobs import owe_chosen
+from groundwork.outbox.jobs import enqueue_selected
 from openmeet.domain.attendance import queries, registration, rules, save, waitlist
 from openmeet.domain.attendance.actions import is_member
 from openmeet.domain.attendance.model import PendingFor, RsvpSource, Through
@@ -50,7 +50,7 @@ async def end(
         answered_at=tx.now,
     )
     if owes_record:
-        await save.owe(tx, saved)
+        await save.enqueue(tx, saved)
     if save.frees(mine, saved):
         await waitlist.fill(tx, event, joining)
     return True
@@ -79,7 +79,7 @@ async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
 
 async def look_again_in(tx: Transaction, group_id: str) -> None:
     """The same of all events of a group that its members alone are shown from now on."""
-    await owe_chosen(tx, JobKind.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
+    await enqueue_selected(tx, JobKind.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
 
 
 async def answered(reader: Reader, user_id: UserId) -> list[EventId]:

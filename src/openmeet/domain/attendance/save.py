@@ -366,7 +366,7 @@ def mode_of_record(event: Event, mine: Attendance | None) -> AnswerMode | None:
     return (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
-async def owe(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
+async def enqueue(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
     """The person's repository is owed a look. ``edited_at``: when it was said, where that was not now."""
     await execute_together(tx, [_owing(tx, saved, edited_at)])
 

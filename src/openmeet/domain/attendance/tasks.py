@@ -3,7 +3,7 @@
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from openmeet.domain.attendance import registration, waitlist
 from openmeet.domain.attendance.visibility import seen_by_all
@@ -60,16 +60,16 @@ async def end_offers(db: Database) -> int:
     return count
 
 
-def freed_seats_payer(db: Database) -> Payer:
+def freed_seats_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.FREED_SEATS``; the subject is the event."""
 
     async def fill(tx: Transaction, event_id: EventId) -> int:
         event = await lock_for_update(tx, event_id)
         return 0 if event is None else await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
-    async def pay(debt: Job) -> None:
+    async def pay(job: Job) -> None:
         # The debt that each full round owes would be this one.
-        while await in_one_hop(db, lambda tx: fill(tx, EventId(debt.subject))) >= waitlist.LOOKED_AT:
+        while await in_one_hop(db, lambda tx: fill(tx, EventId(job.subject))) >= waitlist.LOOKED_AT:
             pass
 
     return pay

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.jobs import owe, owe_many
+from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.attendance import history, queries, registration, rules
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, Through
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -66,7 +66,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     for event in waited[:_EVENTS_AT_ONCE]:
         await fill(tx, event, settings[event.id])
     later = [(event.id, int(tx.now), tx.now) for event in waited[_EVENTS_AT_ONCE:]]
-    await owe_many(tx, JobKind.FREED_SEATS, later)
+    await enqueue_many(tx, JobKind.FREED_SEATS, later)
 
 
 async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
@@ -83,7 +83,7 @@ async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[Even
 async def _and_others(tx: Transaction, event: Event, moved: int) -> int:
     """Whoever stands behind the last one looked at may fit as well."""
     if moved >= LOOKED_AT:
-        await owe(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
+        await enqueue(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
     return moved
 
 
@@ -221,7 +221,7 @@ async def _seat(tx: Transaction, event: Event, line: Sequence[Attendance]) -> No
     await queries.save_many(tx, seated)
     await history.keep_many(tx, line, seated, through=Through.CLOCK)
     owed = [(one.id, one.user_id, one.revision + 1) for one in seated]
-    await publications.owe_many(tx, kind=publications.PublicationKind.RSVP, owed=owed)
+    await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, owed=owed)
     await _tell(tx, event, seated, NotificationKind.MOVED_UP)
 
 

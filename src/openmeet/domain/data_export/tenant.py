@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from groundwork.clock import Instant
-from groundwork.database.dump import Rows, DatabaseTable, load_contents, read_contents
+from groundwork.database.dump import DatabaseTable, Rows, load_contents, read_contents
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.errors import InvalidInput, Refused, TooLarge
 from openmeet.domain.data_export.tables import Value, object_of, row_of

@@ -40,7 +40,7 @@ from openmeet.domain.events.model import (
     Visibility,
 )
 from openmeet.domain.events.permissions import EventPermission
-from openmeet.domain.events.publication import owe_attribution, waits_for_author
+from openmeet.domain.events.publication import enqueue_attribution, waits_for_author
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import beside, pack, values_of_event
 from openmeet.domain.events.trust import look_first
@@ -103,7 +103,7 @@ async def create(
     if is_draft:
         await draft_queries.put_fields(tx, event.id, pack(Submission(**values_of_event(event)), {}))
     else:
-        await owe_look(tx, event)
+        await enqueue_search(tx, event)
     return event
 
 
@@ -223,7 +223,7 @@ async def take_away(tx: Transaction, before: Event) -> Event:
     after = replace(before, deleted_at=tx.now, revision=before.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await tell_listeners(tx, [after])
-    await publications.owe_retraction(
+    await publications.enqueue_retraction(
         tx,
         kind=publications.PublicationKind.EVENT,
         subject_id=after.id,
@@ -299,7 +299,7 @@ async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str,
     before = await queries.by_id(tx, event_id)
     await queries.set_record(tx, event_id, uri, cid, did)
     await queries.release(tx, event_id)
-    await owe_attribution(tx, event_id)
+    await enqueue_attribution(tx, event_id)
     return before is not None and before.record_uri != uri
 
 
@@ -318,7 +318,7 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
         )
     await queries.count_retraction(tx, event_id)
     await queries.forget_record(tx, event_id)
-    await owe_attribution(tx, event_id)
+    await enqueue_attribution(tx, event_id)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
@@ -422,15 +422,15 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
         more = beside(await draft_queries.fields(tx, saved.id))
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
     else:
-        await owe_look(tx, saved)
+        await enqueue_search(tx, saved)
     return saved
 
 
-async def owe_look(tx: Transaction, event: Event) -> None:
+async def enqueue_search(tx: Transaction, event: Event) -> None:
     """The author's repository is owed a look at this revision; whoever listens hears that it is different."""
     await look_first(tx, event)
     await tell_listeners(tx, [event])
-    await publications.owe(
+    await publications.enqueue(
         tx,
         kind=publications.PublicationKind.EVENT,
         subject_id=event.id,

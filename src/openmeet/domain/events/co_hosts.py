@@ -6,7 +6,7 @@ from dataclasses import replace
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain.events import co_host_queries, queries, seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
@@ -24,7 +24,7 @@ from openmeet.domain.moderation.blocks import must_not_be_apart
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId, UserKind
-from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
 
 CO_HOST_MAIL = "co_host_invitation"
@@ -70,7 +70,7 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     yes = replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now)
     await co_host_queries.put(tx, yes)
     # What they answered elsewhere may have waited for the event to be open to them.
-    await owe(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
+    await enqueue(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
     if yes.is_for_series and event.place_in_series is not None:
         dates = await queries.lock_dates(tx, event.place_in_series.series_id)
         others = [date.id for date in dates if not (date.is_gone or date.is_over(tx.now) or date.id == event.id)]
@@ -128,7 +128,7 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
     # Whether the address has an account here is nobody's business: the row knows no person before a yes.
     one = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
     await co_host_queries.put(tx, one)
-    await owe_mail(tx, kind=CO_HOST_MAIL, person=one.id, subject_id=one.id)
+    await enqueue_email(tx, kind=CO_HOST_MAIL, person=one.id, subject_id=one.id)
     return one
 
 
@@ -151,7 +151,7 @@ async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str,
     one = fresh if known is None else replace(fresh, id=known.id, created_at=known.created_at, email=known.email)
     await co_host_queries.put(tx, one)
     if user.email is not None:
-        await owe_mail(
+        await enqueue_email(
             tx, kind=CO_HOST_MAIL, person=user.id, subject_id=one.id, revision=1 if known is None else int(tx.now)
         )
     return one

@@ -42,7 +42,7 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
     if decision is DeletedRecordChoice.KEEP:
         return await keep_here(tx, event)
     after = await _settled(tx, event)
-    await publications.owe(
+    await publications.enqueue(
         tx,
         kind=publications.PublicationKind.EVENT,
         subject_id=after.id,
@@ -56,7 +56,7 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
 async def keep_here(tx: Transaction, event: Event) -> Event:
     """A locked event stays off the network until its host wants it back there."""
     after = await _settled(tx, event)
-    await publications.owe(
+    await publications.enqueue(
         tx,
         kind=publications.PublicationKind.EVENT,
         subject_id=after.id,

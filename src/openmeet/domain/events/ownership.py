@@ -233,7 +233,7 @@ async def _go_on(tx: Transaction, events: Sequence[Event]) -> list[Event]:
     saved = [replace(one, revision=one.revision + 1, updated_at=tx.now) for one in events]
     await queries.update_many(tx, [(one, search_text(one)) for one in saved])
     await tell_listeners(tx, saved)
-    await publications.owe_many(
+    await publications.enqueue_many(
         tx, kind=PublicationKind.EVENT, owed=[(one.id, one.author_id, one.revision) for one in saved]
     )
     return saved

@@ -50,20 +50,20 @@ _OF_GROUPS: Final = """
 """
 
 
-async def owe_attribution(tx: Transaction, event_id: EventId) -> None:
+async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
     """The event's record is there, or is not any more: whether its group lists it is decided anew."""
     row = await tx.fetch_one(f"{_OF_GROUPS} and e.id = :id", id=event_id)
     if row is not None:
-        await publications.owe(
+        await publications.enqueue(
             tx, kind=PublicationKind.GROUP_EVENT, subject_id=row["id"], user_id=row["speaker"], revision=row["revision"]
         )
     await publications.look_again(tx, kind=PublicationKind.GROUP_EVENT, subject_ids=[event_id], is_edit=True)
 
 
-async def owe_attributions(tx: Transaction, group_id: GroupId) -> None:
+async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
     """The same for every event of a group."""
     rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
-    await publications.owe_many(
+    await publications.enqueue_many(
         tx, kind=PublicationKind.GROUP_EVENT, owed=[(row["id"], row["speaker"], row["revision"]) for row in rows]
     )
     events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)

@@ -63,7 +63,7 @@ async def create_dates(
         await look_first(tx, first)
     await tell_listeners(tx, made)
     if owes_record:
-        await publications.owe_many(
+        await publications.enqueue_many(
             tx,
             kind=publications.PublicationKind.EVENT,
             owed=[(event.id, event.author_id, event.revision) for event in made],
@@ -147,7 +147,7 @@ async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event
     gone = [_next(tx, replace(one, deleted_at=tx.now)) for one in dates]
     await queries.update_many(tx, [(one, "") for one in gone])
     await tell_listeners(tx, gone)
-    await publications.owe_retractions(
+    await publications.enqueue_retractions(
         tx,
         kind=publications.PublicationKind.EVENT,
         owed=[(one.id, one.author_id, one.revision) for one in gone],
@@ -190,7 +190,7 @@ async def let_owe_records(tx: Transaction, dates: Sequence[Event]) -> None:
     """Turn round whether these dates of a series are published."""
     turned = [_next(tx, replace(one, owes_record=not one.owes_record)) for one in dates]
     await queries.save_owing(tx, turned)
-    await _owe(tx, turned)
+    await _enqueue(tx, turned)
 
 
 def _address_words(details: Details, place: PlaceInSeries) -> str:
@@ -218,12 +218,12 @@ async def _save_changed(
 
 async def _save_all(tx: Transaction, saved: Sequence[Event]) -> None:
     await queries.update_many(tx, [(event, search_text(event)) for event in saved])
-    await _owe(tx, saved)
+    await _enqueue(tx, saved)
 
 
-async def _owe(tx: Transaction, saved: Sequence[Event]) -> None:
+async def _enqueue(tx: Transaction, saved: Sequence[Event]) -> None:
     await tell_listeners(tx, saved)
-    await publications.owe_many(
+    await publications.enqueue_many(
         tx,
         kind=publications.PublicationKind.EVENT,
         owed=[(event.id, event.author_id, event.revision) for event in saved],
@@ -290,7 +290,7 @@ _WRONG: Final = {
 }
 
 
-async def owe_by_policy(tx: Transaction, series_id: str) -> int:
+async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
     """See that exactly those coming dates owe a record which the series' policy publishes; how many that changed.
 
     A series that is kept elsewhere, or that nobody has confirmed, has no word in that.
@@ -350,8 +350,8 @@ async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str
     ]
 
 
-async def owe_around(tx: Transaction, slug: str) -> None:
+async def enqueue_around(tx: Transaction, slug: str) -> None:
     """``owe_by_policy`` for the series that an event is a date of, if it is one: something was changed at that date alone."""
     row = await tx.fetch_one("select series_id from events where slug = :slug", slug=slug)
     if row is not None and row["series_id"] is not None:
-        await owe_by_policy(tx, row["series_id"])
+        await enqueue_by_policy(tx, row["series_id"])

@@ -9,7 +9,7 @@ import msgspec
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, PreconditionFailed, Refused
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain.groups import invitation_queries, notify, publication, queries, rules
 from openmeet.domain.groups.model import (
@@ -268,10 +268,10 @@ async def put(
     await invitation_queries.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
     if after in INSIDE and before not in INSIDE:
         # What they answered elsewhere to events of the group may have waited for this.
-        await owe(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
+        await enqueue(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
     elif before in INSIDE and after not in INSIDE:
         # They hold places at events that they see no more; others may wait for them.
-        await owe(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
+        await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
     subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await happened(tx, Happening.MEMBERSHIP, [subject])
     return saved

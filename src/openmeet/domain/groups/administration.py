@@ -9,7 +9,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.groups import invitation_queries, notify, queries, rules
@@ -36,7 +36,7 @@ from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.moderation.blocks import must_be_welcome
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.emails import enqueue_email
 from openmeet.outbox.kinds import JobKind
 
 _INVALID: Final = "This invitation does not work any more."
@@ -205,7 +205,7 @@ async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text:
         )
     for email in mails.fresh:
         invitation = await _invite(tx, caller, group, email=email, uses=1, life=INVITATION_LIFE)
-        await owe_mail(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)
+        await enqueue_email(tx, kind=INVITATION_MAIL, person=invitation.id, subject_id=invitation.id)
     if mails.fresh:
         count = str(len(mails.fresh))
         await invitation_queries.log(
@@ -293,7 +293,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) ->
         raise Refused(f"A group follows at most {MAX_FOLLOWED} others.", name="FollowsEnough")
     await invitation_queries.follow(tx, group.id, did, caller.user_id)
     await person_for_did(tx, did)
-    await owe(tx, JobKind.BACKFILL, did, int(tx.now))
+    await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
     await invitation_queries.log(tx, group.id, caller.user_id, GroupLogAction.DID_FOLLOWED, by=caller.user_id, note=did)
     return did
 

@@ -36,7 +36,7 @@ from openmeet.domain.identities import queries as identity_queries
 from openmeet.domain.identities.queries import of_user
 from openmeet.domain.moderation.blocks import must_not_be_apart
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.emails import enqueue_email
 
 _NOT_INSIDE: Final = "This person is not in the group."
 
@@ -198,7 +198,9 @@ async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction |
     if asked.reminded_at is None and tx.now - asked.asked_at >= group.keeping.wait - REMINDED_BEFORE:
         after = replace(group, succession=replace(asked, reminded_at=tx.now))
         await queries.update(tx, after)
-        await owe_mail(tx, kind=LAST_CALL_MAIL, person=group.owner_id, subject_id=group.id, revision=group.revision)
+        await enqueue_email(
+            tx, kind=LAST_CALL_MAIL, person=group.owner_id, subject_id=group.id, revision=group.revision
+        )
     return None
 
 
@@ -248,7 +250,7 @@ async def _begin(tx: Transaction, group: Group, successor: UserId, role: GroupRo
     await invitation_queries.log(
         tx, group.id, successor, GroupLogAction.SUCCESSION_ASKED, by=successor, before=role, after=role, note=note
     )
-    await owe_mail(tx, kind=SUCCESSION_MAIL, person=group.owner_id, subject_id=group.id, revision=after.revision)
+    await enqueue_email(tx, kind=SUCCESSION_MAIL, person=group.owner_id, subject_id=group.id, revision=after.revision)
     await notify.of_ownership(tx, after, [group.owner_id], what="asked", who=successor)
     return after
 

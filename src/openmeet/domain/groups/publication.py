@@ -12,24 +12,25 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.groups.model import Group, GroupId, GroupVisibility, Membership, PromotionLevel
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
+from openmeet.outbox.publication_counts import promised_among
 from openmeet.outbox.publications import PublicationKind
 
 
-async def owe_group(tx: Transaction, group: Group) -> None:
+async def enqueue_group(tx: Transaction, group: Group) -> None:
     """The group's own record."""
     is_wanted = group.details.sync_enabled and not group.is_read_only
-    if is_wanted or await publications.promised_among(tx, PublicationKind.GROUP, [group.id]):
-        await publications.owe(
+    if is_wanted or await promised_among(tx, PublicationKind.GROUP, [group.id]):
+        await publications.enqueue(
             tx, kind=PublicationKind.GROUP, subject_id=group.id, user_id=speaker_of(group), revision=group.revision
         )
 
 
-async def owe_member(tx: Transaction, standing: Membership) -> None:
+async def enqueue_member(tx: Transaction, standing: Membership) -> None:
     """What the member says of themselves, and what the group says of them once they have."""
     if not (standing.sync_enabled or standing.statement_uri is not None):
         return
     user_id, revision = standing.user_id, standing.revision
-    await publications.owe(
+    await publications.enqueue(
         tx, kind=PublicationKind.MEMBERSHIP, subject_id=standing.id, user_id=user_id, revision=revision
     )
     row = await tx.fetch_one(
@@ -37,7 +38,7 @@ async def owe_member(tx: Transaction, standing: Membership) -> None:
         id=standing.group_id,
     )
     if row is not None and not row["is_read_only"]:
-        await publications.owe(
+        await publications.enqueue(
             tx, kind=PublicationKind.ACCEPTANCE, subject_id=standing.id, user_id=row["speaker"], revision=revision
         )
 

@@ -128,7 +128,7 @@ async def _take_back(tx: Transaction, group: Group, mine: Membership) -> None:
     """Also what they said in another app; in a group that is kept elsewhere nobody is in without saying so."""
     if mine.statement_uri is not None:
         did = mine.statement_uri.split("/")[2]
-        await publications.owe_retraction(
+        await publications.enqueue_retraction(
             tx,
             kind=PublicationKind.MEMBERSHIP,
             subject_id=mine.id,

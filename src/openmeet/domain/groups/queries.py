@@ -186,14 +186,14 @@ async def insert(tx: Transaction, group: Group, *, submission: tuple[str, bytes]
         **values,
     )
     if made == 1:
-        await publication.owe_group(tx, group)
+        await publication.enqueue_group(tx, group)
     return made == 1
 
 
 async def update(tx: Transaction, group: Group) -> None:
     """Write every column of a row that the caller has locked, and owe its record."""
     await store(tx, group)
-    await publication.owe_group(tx, group)
+    await publication.enqueue_group(tx, group)
 
 
 async def store(tx: Transaction, group: Group) -> None:
@@ -280,7 +280,7 @@ async def put_member(tx: Transaction, membership: Membership) -> None:
     )
     if membership.role not in INSIDE:
         await close_calendar(tx, membership.group_id, membership.user_id)
-    await publication.owe_member(tx, membership)
+    await publication.enqueue_member(tx, membership)
 
 
 async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:

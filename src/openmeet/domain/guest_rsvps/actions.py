@@ -36,7 +36,7 @@ from openmeet.domain.guest_rsvps.queries import (
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, User
 from openmeet.domain.users.queries import by_email
-from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.emails import enqueue_email
 
 INVALID = "This link does not work any more. Answer once more on the event’s page."
 
@@ -79,7 +79,7 @@ async def ask(
         None,
     )
     await queries.insert(tx, asked)
-    await owe_mail(tx, kind=GUEST_MAIL, person=asked.id, subject_id=asked.id)
+    await enqueue_email(tx, kind=GUEST_MAIL, person=asked.id, subject_id=asked.id)
     return asked
 
 
@@ -118,7 +118,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
         tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=is_single
     )
     if known is None and asked.saying.reply is not RsvpReply.DECLINED:
-        await owe_mail(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
+        await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
     await queries.use(tx, answer_id)
     return event, known, saved
 

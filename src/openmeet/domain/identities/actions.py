@@ -5,7 +5,7 @@ from collections.abc import Collection
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction, TransactionConflict
 from groundwork.errors import Conflict, NotFound, Refused
-from groundwork.outbox.jobs import owe, owe_many
+from groundwork.outbox.jobs import enqueue, enqueue_many
 from openmeet.domain.identities import queries, recovery_key_queries, session_queries
 from openmeet.domain.identities.model import Identity, IdentityKind, NewSession
 from openmeet.domain.users import actions as users
@@ -43,7 +43,7 @@ async def _meet(tx: Transaction, dids: Collection[str]) -> dict[str, UserId]:
         # Two messages about a DID nobody knew, at once: the loser starts over and finds the winner's row.
         raise TransactionConflict("somebody else has just met this DID")
     # Who this is (handle, PDS, status) is asked outside of the transaction.
-    await owe_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
+    await enqueue_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
     return met
 
 
@@ -105,7 +105,7 @@ async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
         await publications.wake_all_of(tx, user_id)
     else:
-        await owe(tx, JobKind.CUSTODIAL_ACCOUNT, user_id, revision)
+        await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, user_id, revision)
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:

@@ -40,7 +40,7 @@ from openmeet.domain.imports.model import (
     What,
 )
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.emails import enqueue_email
 
 ARRIVAL_MAIL = "arrival_invitation"
 
@@ -176,7 +176,7 @@ async def invite(
         raise PreconditionFailed(f"There are {len(waiting)} people to invite now, not {expected}. Look again.")
     await queries.invite(tx, [one.id for one in waiting], text, caller.user_id)
     for one in waiting:
-        await owe_mail(tx, kind=ARRIVAL_MAIL, person=one.id, subject_id=one.id)
+        await enqueue_email(tx, kind=ARRIVAL_MAIL, person=one.id, subject_id=one.id)
     return target, len(waiting)
 
 

@@ -23,7 +23,7 @@ from openmeet.domain.notifications.model import (
 from openmeet.domain.notifications.preferences import AT_ONCE
 from openmeet.domain.notifications.queries import COLUMNS, notification_of
 from openmeet.domain.users.model import UserId
-from openmeet.outbox.emails import owe_mails
+from openmeet.outbox.emails import enqueue_emails
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, s
         [{"mail_id": mail_of[user_id], "late": mail_id} for user_id, mail_id in late.items()],
     )
     await tx.execute_many("delete from news_mails where id = :id", [{"id": one} for one in late.values()])
-    await owe_mails(
+    await enqueue_emails(
         tx,
         NEWS_MAIL,
         [(user_id, mail_id, one.due_at) for user_id, (mail_id, one) in fresh.items() if one not in others],
@@ -156,12 +156,12 @@ async def _find_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, 
     return {UserId(row["user_id"]): row["id"] for row in found if about[row["user_id"]] == row["subject"]}
 
 
-async def owe_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
+async def enqueue_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
     """(person, day, when it is sent): the digest of that day, which says what waits for it then.
 
     Who was sent that already, and wants it at a later hour or has travelled west since, gets another one.
     """
-    await owe_mails(tx, DIGEST_MAIL, digests, renews=True)
+    await enqueue_emails(tx, DIGEST_MAIL, digests, renews=True)
 
 
 async def close(tx: Transaction, mail_id: str) -> list[Notification]:

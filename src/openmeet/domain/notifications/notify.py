@@ -103,7 +103,7 @@ async def tell_each(tx: Transaction, kind: NotificationKind, tellings: Sequence[
         ],
     )
     digests = dict.fromkeys(one.addressee for one in fresh if one.channel is Channel.DIGEST)
-    await emails.owe_digests(tx, [(one.user_id, *rules.next_digest(one.hours, tx.now)) for one in digests])
+    await emails.enqueue_digests(tx, [(one.user_id, *rules.next_digest(one.hours, tx.now)) for one in digests])
 
 
 async def _addressees(

@@ -234,7 +234,7 @@ async def apply(
     await seats_changed(tx, changed)
     is_split = target.id != series.id
     if is_split:
-        await series_dates.owe_by_policy(tx, series.id)
+        await series_dates.enqueue_by_policy(tx, series.id)
         await series_dates.look_at_published(tx, series.id)
     if is_split or plan.scope is EditScope.ALL:
         await series_dates.look_at_published(tx, target.id)
@@ -280,7 +280,7 @@ async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tupl
     made = await materialize.store_window(tx, saved)
     if series.status is SeriesStatus.CANCELLED and tells:
         news = [*news, *notify.of_new_dates(saved, made)]
-    await series_dates.owe_by_policy(tx, saved.id)
+    await series_dates.enqueue_by_policy(tx, saved.id)
     await series_dates.look_at_published(tx, saved.id)
     untold = await notify.tell(tx, saved, news)
     await undo.keep(tx, before, UndoableAction.RESUME, is_silent=not tells, untold=untold)

@@ -152,7 +152,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
         )
     saved = await save.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
     made = await materialize.store(tx, saved, [original])
-    await series_dates.owe_by_policy(tx, series.id)
+    await series_dates.enqueue_by_policy(tx, series.id)
     news = notify.of_new_dates(saved, made) if tells else []
     await _tell_and_keep(tx, saved, before, UndoableAction.ADD_DATE, news, tells=tells)
     return made[0]
@@ -214,5 +214,5 @@ async def _change(
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]
-    await series_dates.owe_by_policy(tx, series.id)
+    await series_dates.enqueue_by_policy(tx, series.id)
     return pairs, notify.of_changes(series, pairs, kind, tells=tells)

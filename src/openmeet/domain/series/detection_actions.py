@@ -17,8 +17,8 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction, TransactionConflict
 from groundwork.errors import NotFound
-from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Job, owe_chosen, owe_many
+from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.jobs import Job, enqueue_many, enqueue_selected
 from openmeet.domain.events.edits import details_in, differing
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
@@ -49,15 +49,15 @@ from openmeet.recurrence.wall_time import local_of
 Naming = Callable[[Reader, Sequence[str]], Awaitable[Mapping[str, str]]]
 
 
-def detection_payer(db: Database, naming: Naming) -> Payer:
+def detection_handler(db: Database, naming: Naming) -> JobHandler:
     """The payer of ``Debt.DETECT_SERIES`` and ``Debt.DETECT_FOREIGN_SERIES``; the subject is the author.
 
     What is shown agrees with what is found; what the author decided stands. Again, it changes nothing, and nothing where the
     flag ``detection`` is off. Where nothing is to change, nothing is locked.
     """
 
-    async def pay(debt: Job) -> None:
-        user_id = UserId(debt.subject)
+    async def pay(job: Job) -> None:
+        user_id = UserId(job.subject)
         async with db.reader() as reader:
             if Flag.DETECTION not in await switches(reader):
                 return
@@ -308,7 +308,7 @@ async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, b
     Call it after the events are written: a stranger with a single event gets no job.
     """
     quiet = Instant(tx.now + QUIET)
-    await owe_many(
+    await enqueue_many(
         tx, JobKind.DETECT_SERIES, [(user_id, int(tx.now), quiet) for user_id, is_here in authors if is_here]
     )
     strangers = sorted(user_id for user_id, is_here in authors if not is_here)
@@ -316,4 +316,4 @@ async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, b
         # The revision is the end of the interval: within one, everything that an author writes is the same job.
         ends = tx.now - tx.now % STRANGER_INTERVAL + STRANGER_INTERVAL
         due_at = Instant(ends + QUIET)
-        await owe_chosen(tx, JobKind.DETECT_FOREIGN_SERIES, _STRANGERS, ends, due_at=due_at, authors=strangers)
+        await enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, _STRANGERS, ends, due_at=due_at, authors=strangers)

@@ -12,13 +12,13 @@ from openmeet.domain.attendance.queries import of_user
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
-from openmeet.outbox.emails import owing_mail
+from openmeet.outbox.emails import email_job
 
 SERIES_ANSWERED_MAIL: Final = "series_answered"
 SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
 
 
-async def owe(
+async def enqueue(
     tx: Transaction, series: Series, caller: Caller, dates: Sequence[Event], before: Mapping[EventId, Attendance]
 ) -> None:
     """What became of this person's answers to these dates is mailed once, as far as it changes their calendar; hosts have it there anyway.
@@ -37,7 +37,7 @@ async def owe(
         kind = SERIES_WITHDRAWN_MAIL
     if kind is not None:
         due_at = Instant(tx.now + SETTLES_FOR)
-        owed = owing_mail(
+        owed = email_job(
             tx, kind=kind, person=caller.user_id, subject_id=series.id, revision=int(tx.now), due_at=due_at
         )
         await execute_together(tx, [owed])

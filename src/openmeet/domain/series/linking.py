@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from openmeet.domain.attendance import invitation_queries
 from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
@@ -217,7 +217,7 @@ async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence
         return await detection_queries.set_state(tx, one, DetectionState.LINKED, series.id)
     await unlink(tx, one)
     # What is there of it now is looked for once more: events may have come and gone since the yes.
-    await owe(tx, JobKind.DETECT_SERIES, one.user_id, int(tx.now))
+    await enqueue(tx, JobKind.DETECT_SERIES, one.user_id, int(tx.now))
     return await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, series.id)
 
 

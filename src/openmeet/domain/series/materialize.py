@@ -84,7 +84,7 @@ async def store_window(tx: Transaction, series: Series, *, has_company: bool = T
     coming = [one.original for one in ahead if original_text(one.original) not in known]
     made = await store(tx, series, coming, has_company=has_company)
     await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
-    await series_dates.owe_by_policy(tx, series.id)
+    await series_dates.enqueue_by_policy(tx, series.id)
     return made
 
 

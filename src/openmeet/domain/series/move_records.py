@@ -13,8 +13,8 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import DebtState
+from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.jobs import JobState
 from openmeet.domain.events import ownership
 from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.events.queries import lock_for_update
@@ -84,7 +84,7 @@ async def held(reader: Reader, user_id: UserId) -> list[RecordCounts]:
     found: list[RecordCounts] = []
     for one in mine:
         owed = await jobs.find(reader, JobKind.MOVE_RECORDS, _subject(user_id, one.did))
-        is_moving = owed is not None and owed.state in {DebtState.DUE, DebtState.LEASED}
+        is_moving = owed is not None and owed.state in {JobState.DUE, JobState.LEASED}
         events, series = (counted.get((one.did, kind), 0) for kind in (PublicationKind.EVENT, PublicationKind.SERIES))
         found.append(RecordCounts(one, events, series, is_moving))
     return found
@@ -108,15 +108,15 @@ async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> Starte
     rows = await tx.fetch(COUNT, user_id=user_id)
     left = sum(int(row["n"]) for row in rows if row["did"] == source)
     if left:
-        await jobs.owe_again(tx, JobKind.MOVE_RECORDS, [_subject(user_id, source)])
+        await jobs.enqueue_again(tx, JobKind.MOVE_RECORDS, [_subject(user_id, source)])
     return StartedMove(events.number, series.number, left)
 
 
-def moving_payer(db: Database) -> Payer:
+def moving_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.MOVE_RECORDS``. Interrupted, what is done is done, and the same again does the rest."""
 
-    async def pay(debt: jobs.Job) -> None:
-        person, _, source = debt.subject.partition(" ")
+    async def pay(job: jobs.Job) -> None:
+        person, _, source = job.subject.partition(" ")
         user_id = UserId(person)
         for kind in (PublicationKind.SERIES, PublicationKind.EVENT):
             after: str | None = ""

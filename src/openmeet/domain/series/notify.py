@@ -19,8 +19,8 @@ import msgspec
 from groundwork.clock import Instant
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Job, owe
+from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.jobs import Job, enqueue
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.attendance.notify import (
@@ -264,15 +264,15 @@ async def tell(
     if told_until is None:
         return None
     left = await insert(tx, series.id, telling, told_until)
-    await owe(tx, JobKind.SERIES_NEWS, left)
+    await enqueue(tx, JobKind.SERIES_NEWS, left)
     return left
 
 
-def telling_payer(db: Database) -> Payer:
+def fan_out_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.SERIES_NEWS``; the subject is what is left of a telling."""
 
-    async def pay(debt: Job) -> None:
-        while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(debt.subject))):
+    async def pay(job: Job) -> None:
+        while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(job.subject))):
             pass
 
     return pay

@@ -196,7 +196,7 @@ async def insert(tx: Transaction, series: Series, *, submission: tuple[str, byte
     key, digest = submission or (None, None)
     values = {**values_of(series), "submission_key": key, "submission_digest": digest}
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-    await owe_record(tx, series)
+    await enqueue_record(tx, series)
     made = await tx.execute(
         f"insert into event_series ({names}) values ({marks}) on conflict (user_id, submission_key) do nothing",
         **values,
@@ -226,11 +226,11 @@ async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Serie
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     await update(tx, saved)
     if is_owed:
-        await owe_record(tx, saved)
+        await enqueue_record(tx, saved)
     return saved
 
 
-async def owe_record(tx: Transaction, series: Series) -> None:
+async def enqueue_record(tx: Transaction, series: Series) -> None:
     """The owner's repository is owed a look at this revision; what is only read, or was found, owes nothing.
 
     Where it was found and had its author's word for a time, the record of that time must vanish.
@@ -239,7 +239,7 @@ async def owe_record(tx: Transaction, series: Series) -> None:
         await publications.forget_unsent(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
         await publications.look_again(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
     else:
-        await publications.owe(
+        await publications.enqueue(
             tx, kind=PublicationKind.SERIES, subject_id=series.id, user_id=series.owner_id, revision=series.revision
         )
 
@@ -255,7 +255,7 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     await _keep_former_rule(tx, series.id, kept)
     sets = ", ".join(f"{name} = :{name}" for name in kept)
     await tx.execute(f"update event_series set {sets} where id = :id", **kept, id=series.id)
-    await owe_record(tx, replace(series, revision=series.revision + 1))
+    await enqueue_record(tx, replace(series, revision=series.revision + 1))
 
 
 async def _keep_former_rule(tx: Transaction, series_id: SeriesId, values: Mapping[str, Any]) -> None:

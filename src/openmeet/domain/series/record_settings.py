@@ -112,7 +112,7 @@ async def change_series(
             must_fit(one, record)
         changed = await set_records(tx, coming, record)
         await decide_all_records_anew(tx, [one.id for one in changed])
-    await series_dates.owe_by_policy(tx, series.id)
+    await series_dates.enqueue_by_policy(tx, series.id)
     if after.policy is not series.policy:
         await series_dates.look_at_published(tx, series.id)
     return await actions.reread(tx, series.id)

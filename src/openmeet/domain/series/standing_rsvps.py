@@ -10,8 +10,8 @@ from functools import partial
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
-from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Job, owe_many
+from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.jobs import Job, enqueue_many
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import reevaluation, registration
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus, RsvpReply, Through
@@ -78,7 +78,7 @@ async def answer_all(
             )
         else:
             outcomes.append(DateResult(event, mine.status))
-    await emails.owe(tx, series, caller, coming, before)
+    await emails.enqueue(tx, series, caller, coming, before)
     return outcomes
 
 
@@ -95,7 +95,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
         # The host hears of it once, and so does the person's calendar.
         tells = event is going[0]
         await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, tells_host=tells, is_single=False)
-    await emails.owe(tx, series, caller, coming, mine)
+    await emails.enqueue(tx, series, caller, coming, mine)
     return len(going)
 
 
@@ -132,14 +132,14 @@ async def go_to_new_dates(tx: Transaction, series: Series, made: Sequence[Event]
         for event in made:
             await _go(tx, event, everybody)
     else:
-        await owe_many(tx, JobKind.STANDING_ANSWERS, [(event.id, 1, tx.now) for event in made])
+        await enqueue_many(tx, JobKind.STANDING_ANSWERS, [(event.id, 1, tx.now) for event in made])
 
 
-def standing_payer(db: Database) -> Payer:
+def standing_rsvps_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.STANDING_ANSWERS``; the subject is the date."""
 
-    async def pay(debt: Job) -> None:
-        event_id, last = EventId(debt.subject), None
+    async def pay(job: Job) -> None:
+        event_id, last = EventId(job.subject), None
         while some := await in_one_hop(db, partial(_next_go, event_id=event_id, last=last)):
             last = some[-1]
 
@@ -181,11 +181,11 @@ _GOING_NO_MORE = """
 """
 
 
-def left_group_payer(db: Database) -> Payer:
+def left_group_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.LEFT_GROUP``; the subject is a person. Paid twice, it finds nothing left to end."""
 
-    async def pay(debt: Job) -> None:
-        await end_answers(db, UserId(debt.subject))
+    async def pay(job: Job) -> None:
+        await end_answers(db, UserId(job.subject))
 
     return pay
 

@@ -87,7 +87,7 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
     async def work(tx: Transaction) -> int:
         await queries.lock(tx, series_id)
         completed = await date_queries.complete_dates(tx, series_id)
-        await series_dates.owe_by_policy(tx, series_id)
+        await series_dates.enqueue_by_policy(tx, series_id)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
             # What is over is one date: the rule stands in the record of the next one now.
             await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)

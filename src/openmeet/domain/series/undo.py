@@ -292,7 +292,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     await seats_changed(tx, pairs)
     await note_undone(tx, found.id)
     await materialize.store_window(tx, restored)
-    await series_dates.owe_by_policy(tx, restored.id)
+    await series_dates.enqueue_by_policy(tx, restored.id)
     return restored
 
 

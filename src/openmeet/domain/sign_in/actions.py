@@ -26,7 +26,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.domain.users.queries import by_email
 from openmeet.outbox import emails
-from openmeet.outbox.emails import hash_of, owe_mail
+from openmeet.outbox.emails import enqueue_email, hash_of
 
 WRONG_CODE = "That isn’t the code, or it no longer works."
 USED_UP = "Too many wrong codes for this address today."
@@ -70,7 +70,7 @@ async def ask_for_code(
     )
     await queries.insert_challenge(tx, challenge)
     if challenge.is_mailed:
-        await owe_mail(tx, kind=CODE_MAIL, person=email, subject_id=challenge.id)
+        await enqueue_email(tx, kind=CODE_MAIL, person=email, subject_id=challenge.id)
     return challenge
 
 

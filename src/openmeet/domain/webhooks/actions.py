@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import NotFound, Refused
-from groundwork.outbox.jobs import owe, owe_many
+from groundwork.outbox.jobs import enqueue, enqueue_many
 from groundwork.sealing import Sealer
 from groundwork.uuid7 import new_id
 from openmeet.domain.users.model import Caller, UserId
@@ -53,7 +53,7 @@ async def happened(tx: Transaction, kind: Happening, subjects: Sequence[Differen
     ]
     if rows:
         await queries.insert_deliveries(tx, kind, rows)
-        await owe_many(tx, JobKind.WEBHOOK, [(delivery_id, 1, tx.now) for delivery_id, _, _ in rows])
+        await enqueue_many(tx, JobKind.WEBHOOK, [(delivery_id, 1, tx.now) for delivery_id, _, _ in rows])
 
 
 async def register(
@@ -138,7 +138,7 @@ async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
         raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
     delivery_id = DeliveryId(new_id(tx.now))
     await queries.insert_deliveries(tx, Happening.PING, [(delivery_id, webhook.id, delivery_id)])
-    await owe(tx, JobKind.WEBHOOK, delivery_id)
+    await enqueue(tx, JobKind.WEBHOOK, delivery_id)
     return await _delivery(tx, webhook, delivery_id)
 
 
@@ -150,7 +150,7 @@ async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId)
     again = await queries.send_again(tx, found.id)
     if again is None:
         raise Refused("This one is on its way already.", name="StillWaiting")
-    await owe(tx, JobKind.WEBHOOK, again.id, again.revision)
+    await enqueue(tx, JobKind.WEBHOOK, again.id, again.revision)
     return again
 
 

@@ -12,7 +12,7 @@ from groundwork.clock import SECOND
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, RemoteFailed
 from groundwork.http.client import HttpClient
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.sealing import Sealer
@@ -30,7 +30,7 @@ from openmeet.domain.webhooks.model import (
     WebhookDelivery,
 )
 from openmeet.i18n.formatting import iso
-from openmeet.outbox.emails import owe_mail
+from openmeet.outbox.emails import enqueue_email
 
 # Five seconds, ten, twenty … six hours: sixteen tries are about a day.
 RETRY: Final = RetryPolicy(first_seconds=5.0, longest_seconds=6 * 3600.0)
@@ -42,12 +42,12 @@ _ANSWER_BYTES = 64 * 1024
 View = Callable[[Reader, Webhook, WebhookDelivery], Awaitable[Mapping[str, Any] | None]]
 
 
-def webhook_payer(db: Database, http: HttpClient, sealer: Sealer, view: View) -> Payer:
+def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) -> JobHandler:
     """The payer of ``Debt.WEBHOOK``; its subject is a delivery."""
 
-    async def pay(debt: Job) -> None:
+    async def pay(job: Job) -> None:
         async with db.transaction() as tx:
-            delivery = await queries.begin_try(tx, DeliveryId(debt.subject))
+            delivery = await queries.begin_try(tx, DeliveryId(job.subject))
             webhook = await queries.by_id(tx, delivery.webhook_id) if delivery else None
         if delivery is None or webhook is None:
             return
@@ -106,7 +106,9 @@ async def _failed(db: Database, webhook: Webhook, delivery: WebhookDelivery, sta
 async def _switch_off(tx: Transaction, webhook: Webhook, why: str) -> None:
     if await queries.switch_off(tx, webhook.id, why):
         log.warning("webhook.switched_off", webhook=webhook.id)
-        await owe_mail(tx, kind=OFF_MAIL, person=webhook.user_id, subject_id=webhook.id, revision=webhook.revision + 1)
+        await enqueue_email(
+            tx, kind=OFF_MAIL, person=webhook.user_id, subject_id=webhook.id, revision=webhook.revision + 1
+        )
 
 
 async def _settle(db: Database, delivery: WebhookDelivery, state: DeliveryState, status: int | None, why: str) -> None:

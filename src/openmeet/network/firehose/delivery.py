@@ -107,7 +107,7 @@ async def seat(installation: Database, tenants: Sequence[Tenant]) -> Interests:
     for tenant in tenants:
         if tenant.name not in known.seated:
             try:
-                await _owe_reading(tenant, heard_of)
+                await _enqueue_backfill(tenant, heard_of)
             except Unavailable as away:
                 log.warning("tenant.seated_later", tenant=tenant.name, reason=away.why)
                 continue
@@ -125,17 +125,17 @@ async def seat_late(installation: Database, tenant: Tenant, known: Interests) ->
     stored comes last: a start that breaks off in between begins again.
     """
     known.hear_everything(tenant.name)
-    await _owe_reading(tenant, sorted(known.followed | set(known.dids)))
+    await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))
     async with installation.transaction() as tx:
         await sources.add(tx, sources.everything_for(tenant.name))
 
 
-async def _owe_reading(tenant: Tenant, dids: Sequence[str]) -> None:
+async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:
     # Before anything is said to be owed: a database that is away says so here, also where there is nothing to owe.
     async with tenant.database.reader():
         pass
     for start in range(0, len(dids), BATCH):
         async with tenant.database.transaction() as tx:
             owed = [(did, int(tx.now), tx.now) for did in dids[start : start + BATCH]]
-            await jobs.owe_many(tx, JobKind.BACKFILL, owed)
+            await jobs.enqueue_many(tx, JobKind.BACKFILL, owed)
     log.info("tenant.seated", tenant=tenant.name, repositories=len(dids))

@@ -77,7 +77,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await identities.erase(tx, did)
     await groups.forget_did(tx, did)
     await newcomers.forget(tx, did)
-    await _forget_debts(tx, did, revs)
+    await _forget_jobs(tx, did, revs)
     if behind is not None and await _is_out_of_reach(tx, behind.user_id):
         await ownership.depart(tx, behind.user_id)
         await group_hosting.close_account(tx, behind.user_id)
@@ -87,7 +87,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
         await users.blank(tx, behind.user_id)
 
 
-async def _forget_debts(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
+async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
     """What was to be asked about the repository, paid or not. The question that led here is settled by whoever asks it."""
     await jobs.forget(tx, JobKind.BACKFILL, did)
     for uri in uris:

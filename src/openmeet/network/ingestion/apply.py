@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import ForeignKeyViolated, Transaction, TransactionConflict
-from groundwork.outbox.jobs import owe_many
+from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.events import by_record
 from openmeet.network.ingestion import apply_bulk, intake, ownership_transfer, reevaluate, remote_series
 from openmeet.network.ingestion.apply_one import apply_alone
@@ -154,7 +154,7 @@ async def _apply_wave(
         else:
             rest[place] = reading
     # The instant is a revision that grows: whatever is said after a proof asks for the next one.
-    await owe_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
+    await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, here, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
     await _note_gone(tx, list(unknown.values()), known)

@@ -35,7 +35,8 @@ from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import has_durable_subject
 from openmeet.network.records.seen import RecordState, SeenRecord
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publication_moves
+from openmeet.outbox.publication_counts import promised_among
 from openmeet.outbox.publications import PublicationKind
 
 
@@ -91,7 +92,7 @@ async def _take_over(
     uris = [one.reading.message.uri for one, _ in applied]
     await hold_each(tx, "events", "record_uri", uris)
     known = await by_record.events_with(tx, uris)
-    edited = await publications.promised_among(tx, PublicationKind.EVENT, [event.id for event in known.values()])
+    edited = await promised_among(tx, PublicationKind.EVENT, [event.id for event in known.values()])
     authors = await identities.who_wrote_each(tx, {one.reading.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
     for one, said in applied:
@@ -261,9 +262,7 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[De
     await hold_each(tx, "events", "record_uri", uris)
     there = await by_record.events_with(tx, uris)
     # What was typed here about such an event is kept for the case that its record comes back.
-    promised = await publications.promised_among(
-        tx, PublicationKind.EVENT, sorted(event.id for event in there.values())
-    )
+    promised = await promised_among(tx, PublicationKind.EVENT, sorted(event.id for event in there.values()))
     together: dict[str, Event] = {}
     for one in gone:
         event = there.get(one.message.uri)

@@ -29,8 +29,8 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow, TooMany
 from groundwork.http.client import AnswerTooLarge
-from groundwork.outbox.dispatcher import Payer
-from groundwork.outbox.jobs import Job, owe
+from groundwork.outbox.dispatcher import JobHandler
+from groundwork.outbox.jobs import Job, enqueue
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.domain.identities import queries as identity_queries
@@ -61,11 +61,13 @@ _OUTDATED: Final = "Older messages about this repository arrived while it was co
 _WHOLE: Final = "*"
 
 
-def backfill_payer(db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+def backfill_handler(
+    db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
+) -> JobHandler:
     """The payer of ``Debt.BACKFILL``; the subject is what ``subject_of`` made."""
 
-    async def pay(debt: Job) -> None:
-        text, _, chosen = debt.subject.partition(" ")
+    async def pay(job: Job) -> None:
+        text, _, chosen = job.subject.partition(" ")
         did = parse_did(text)
         if chosen and chosen != _WHOLE:
             names = [parse_nsid(one) for one in chosen.split(" ")]
@@ -82,7 +84,7 @@ def backfill_payer(db: Database, network: NetworkClients, here: Here, spend_on_h
             async with db.transaction() as tx:
                 await backfill_progress.delayed(tx, did, busy.why)
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
-                await owe(tx, JobKind.BACKFILL, debt.subject, max(int(tx.now), debt.revision + 1), due_at=due_at)
+                await enqueue(tx, JobKind.BACKFILL, job.subject, max(int(tx.now), job.revision + 1), due_at=due_at)
         except Failure as away:
             async with db.transaction() as tx:
                 await backfill_progress.delayed(tx, did, away.why)
@@ -355,7 +357,7 @@ async def _noticed(db: Database, did: Did) -> None:
         author = await identity_queries.find(tx, did)
         if author is not None and author.can_write:
             # What was noted event by event waits for more; here there is no more.
-            await owe(tx, JobKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
+            await enqueue(tx, JobKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
 
 
 async def _expected_but(

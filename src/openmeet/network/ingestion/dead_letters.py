@@ -11,7 +11,7 @@ from groundwork.clock import Instant
 from groundwork.database.bulk import write_each
 from groundwork.database.transaction import ForeignKeyViolated, Reader, Transaction, TransactionConflict
 from groundwork.errors import Failure
-from groundwork.outbox.jobs import owe_again
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import is_worth_retrying
 from groundwork.queue.contract import DeadLetter, Queue
 from openmeet.network.records.message import RecordMessage, decode
@@ -236,9 +236,9 @@ async def read_again(tx: Transaction, uris: Sequence[str]) -> None:
     if not uris:
         return
     named = await tx.fetch(_NAMED, uris=list(uris))
-    for step, debt in READING.items():
+    for step, job in READING.items():
         about = "subject_uri" if step is FailedStep.COUNTING else "did"
-        await owe_again(tx, debt, {row[about] for row in named if row["step"] == step.value and row[about]})
+        await enqueue_again(tx, job, {row[about] for row in named if row["step"] == step.value and row[about]})
 
 
 async def forget(tx: Transaction, uris: Sequence[str]) -> None:

@@ -340,7 +340,7 @@ async def _join(
         # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
         edits = _typed(owned, base, ours)
         # What was void with a record that somebody deleted, and that is there again, is owed again.
-        is_owed = bool(edits) and await publication_echoes.owe_again(tx, version.uri)
+        is_owed = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
     facts = MergeInput(
         origin=event.origin,
         ours_at=owned.edited_at,

@@ -13,7 +13,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import by_record
@@ -35,25 +35,25 @@ class UnknownAuthor(NotFound):
     """Nobody can find whom an at-uri names: no directory knows the DID, the handle leads nowhere."""
 
 
-def subject_payer(
+def subject_handler(
     db: Database,
     network: NetworkClients,
     here: Here,
     count_unknown: CountUnknown = uncounted,
     spend_on_host: SpendOnHost = unlimited,
-) -> Payer:
+) -> JobHandler:
     """The payer of ``Debt.FETCH_SUBJECT``; the subject of the debt is the event's at-uri.
 
     ``count_unknown``: whoever answered named an author whom nobody can find (``unknown_identities``).
     """
 
-    async def pay(debt: Job) -> None:
-        subject = _uri_of(debt)
+    async def pay(job: Job) -> None:
+        subject = _uri_of(job)
         try:
             await fetch_subject(db, network, here, subject, spend_on_host)
         except UnknownAuthor as unknown:
             log.info("subject.unknown", uri=str(subject), reason=unknown.why)
-            count_unknown(debt.kind)
+            count_unknown(job.kind)
 
     return pay
 
@@ -93,11 +93,13 @@ async def fetch_subject(
     return True
 
 
-def record_payer(db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+def record_handler(
+    db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
+) -> JobHandler:
     """The payer of ``Debt.PROVE_RECORD``; the subject of the debt is the record's at-uri, its authority a DID."""
 
-    async def pay(debt: Job) -> None:
-        await settle_doubt(db, network, here, _uri_of(debt), spend_on_host)
+    async def pay(job: Job) -> None:
+        await settle_doubt(db, network, here, _uri_of(job), spend_on_host)
 
     return pay
 
@@ -121,10 +123,10 @@ async def settle_doubt(
     await _apply_proven(db, here, uri, proven)
 
 
-def _uri_of(debt: Job) -> AtUri:
+def _uri_of(job: Job) -> AtUri:
     """Raises InvalidInput: such a debt is given up, and a person sees why."""
     try:
-        return parse_at_uri(debt.subject)
+        return parse_at_uri(job.subject)
     except Malformed as wrong:
         raise InvalidInput("uri", wrong.why) from wrong
 

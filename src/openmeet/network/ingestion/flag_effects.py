@@ -11,7 +11,7 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publication_echoes, publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
-from openmeet.outbox.publications_chosen import owe_chosen
+from openmeet.outbox.publications_chosen import enqueue_selected
 
 # Each names its subjects in order, so that two who owe do not block each other; what is owed about them is one statement.
 KNOWN_REPOSITORIES: Final = "select did as subject from identities union select did from repositories order by subject"
@@ -38,9 +38,9 @@ _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
 }
 
 
-async def owe_series(tx: Transaction) -> int:
+async def enqueue_series(tx: Transaction) -> int:
     """Every series made here owes its record a look, also those from before there were such records; how many."""
-    await owe_chosen(tx, kind=PublicationKind.SERIES, chosen=OWN_SERIES)
+    await enqueue_selected(tx, kind=PublicationKind.SERIES, chosen=OWN_SERIES)
     await publications.look_again_at_all(tx, PublicationKind.SERIES)
     await publications.look_again_at_all(tx, PublicationKind.FORMER_SERIES)
     row = await tx.fetch_one(COUNT_OWN_SERIES)
@@ -63,14 +63,14 @@ async def switch(
         # The dates that stand for their series carry the rule, or carry it no longer.
         await publications.look_again_at_all(tx, PublicationKind.EVENT)
     if is_on and flag is Flag.SERIES_LEXICON:
-        await owe_series(tx)
+        await enqueue_series(tx)
     if is_on and flag is Flag.DETECTION:
-        await jobs.owe_chosen(tx, JobKind.DETECT_SERIES, AUTHORS, int(tx.now))
-        await jobs.owe_chosen(tx, JobKind.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
+        await jobs.enqueue_selected(tx, JobKind.DETECT_SERIES, AUTHORS, int(tx.now))
+        await jobs.enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, ALL_STRANGERS, int(tx.now))
     for kind in _WAITING.get(flag, ()) if is_on else ():
         await publications.look_again_at_all(tx, kind)
     if is_on and flag in _IN:
-        await jobs.owe_chosen(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
+        await jobs.enqueue_selected(tx, JobKind.BACKFILL, KNOWN_REPOSITORIES, int(tx.now))
         # Those that are known, too, are owed once.
-        await jobs.owe_many(tx, JobKind.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
+        await jobs.enqueue_many(tx, JobKind.BACKFILL, [(did, int(tx.now), tx.now) for did in followed])
     return True

@@ -10,7 +10,7 @@ from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
@@ -26,21 +26,21 @@ from openmeet.network.repositories.session_tasks import follow
 from openmeet.outbox.kinds import JobKind
 
 
-def identity_payer(
+def identity_handler(
     db: Database,
     network: NetworkClients,
     erasing: Erasing | None = None,
     believed: frozenset[str] = frozenset(),
     count_unknown: CountUnknown = uncounted,
-) -> Payer:
+) -> JobHandler:
     """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` the deleted are only hidden.
 
     ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; of whoever signs in here it is for a
     person to look at.
     """
 
-    async def pay(debt: Job) -> None:
-        did = parse_did(debt.subject)
+    async def pay(job: Job) -> None:
+        did = parse_did(job.subject)
         try:
             status = await refresh(db, network, did, believed)
         except (NotFound, InvalidInput) as unknown:
@@ -49,7 +49,7 @@ def identity_payer(
             if known is not None and known.can_write:
                 raise
             log.info("identity.unknown", did=did, reason=unknown.why)
-            count_unknown(debt.kind)
+            count_unknown(job.kind)
             return
         if status == DELETED and erasing is not None:
             await erase(db, erasing, did)
@@ -57,10 +57,10 @@ def identity_payer(
             is_gone = (await _ask(network, did)).status == DELETED
             async with db.transaction() as tx:
                 # Its name is the DID. What was asked about it meanwhile is another debt, and stays.
-                await jobs.forget(tx, JobKind.REFRESH_IDENTITY, did, revision=debt.revision)
+                await jobs.forget(tx, JobKind.REFRESH_IDENTITY, did, revision=job.revision)
                 if not is_gone:
                     # Begun anew meanwhile: what was heard of it since then went with the rest.
-                    await jobs.owe_again(tx, JobKind.BACKFILL, [did])
+                    await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
 
     return pay
 
@@ -97,7 +97,7 @@ async def refresh(db: Database, network: NetworkClients, did: Did, believed: fro
         await intake.note_host(tx, did, pds, believed)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
             # It was not to be read when it should have been.
-            await jobs.owe_again(tx, JobKind.BACKFILL, [did])
+            await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
     if before is not None and before.can_write:
         await credentials_cache.drop(network, before.user_id)
     log.info("identity.refreshed", did=did, handle=handle, status=status)

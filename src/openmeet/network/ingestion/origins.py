@@ -72,7 +72,7 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
         return False
     # Counting goes on where the record is: a smaller number would say that it is older.
     revision = max(event.revision, version)
-    await publications.owe(
+    await publications.enqueue(
         tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision
     )
     if not await publication_moves.find_again(

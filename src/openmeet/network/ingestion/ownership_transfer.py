@@ -12,7 +12,7 @@ from at_protocol.data import cbor
 from at_protocol.syntax.did import Did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.jobs import owe_many
+from groundwork.outbox.jobs import enqueue_many
 from openmeet.domain.attendance import merge
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import ownership
@@ -30,8 +30,9 @@ from openmeet.network.records.collections import RSVPS, SUCCESSION_KEYS
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.succession import RecordSuccession, read_succession
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publication_moves
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publication_counts import promised_among
 from openmeet.outbox.publications import PublicationKind
 
 _ANSWERED_TWICE: Final = """
@@ -52,7 +53,7 @@ async def follow(tx: Transaction, here: Here, uri: str, record: Mapping[str, obj
         return
     said = read_succession(record)
     if said.successor and await seen.find(tx, said.successor) is None:
-        await owe_many(tx, JobKind.FETCH_SUBJECT, [(said.successor, 1, tx.now)])
+        await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(said.successor, 1, tx.now)])
     for old, new in [*((before, uri) for before in said.predecessors), (uri, said.successor)]:
         await _step(tx, here, old, new)
 
@@ -74,7 +75,7 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
     is_from_there = {kept.origin, gone.origin} == {RecordOrigin.NETWORK} and not (kept.is_gone or gone.is_gone)
     return (
         is_from_there
-        and not await publications.promised_among(tx, PublicationKind.EVENT, [kept.id, gone.id])
+        and not await promised_among(tx, PublicationKind.EVENT, [kept.id, gone.id])
         and await merge.may_take_all(tx, kept)
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from at_protocol.syntax.at_uri import AtUri
 from at_protocol.syntax.did import Did
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.jobs import owe_many, settle_given_up
+from groundwork.outbox.jobs import complete_failed, enqueue_many
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
 from openmeet.network.ingestion import dead_letters, rsvps
@@ -22,12 +22,12 @@ from openmeet.outbox.kinds import JobKind
 async def park(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
     """The events of these answers are not here: each is asked for once, however many answers wait. ``waited_for``: as in a batch."""
     waited_for.update(subjects)
-    await owe_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
+    await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
 async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
     """The events with these records are here: answers that waited for them count. If fetching one was given up, it has come otherwise."""
-    await settle_given_up(tx, JobKind.FETCH_SUBJECT, uris)
+    await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     wanted = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(wanted)
     await count_in(tx, await by_record.ids_with(tx, wanted))

@@ -15,7 +15,7 @@ from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Failure
 from groundwork.outbox import retry
-from groundwork.outbox.jobs import owe_again
+from groundwork.outbox.jobs import enqueue_again
 from groundwork.outbox.retry import RetryPolicy
 from groundwork.queue.contract import Delivery, Queue
 from groundwork.telemetry.logs import log
@@ -153,8 +153,10 @@ async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
     # A read may have brought what was missed before the stream told of it.
     await reevaluate.reconsider_missed(tx, revs, locked)
-    await owe_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})
-    await owe_again(tx, JobKind.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY})
+    await enqueue_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})
+    await enqueue_again(
+        tx, JobKind.REFRESH_IDENTITY, {hint.did for hint in hints if hint.kind is not HintKind.REPOSITORY}
+    )
 
 
 async def _failed(processor: Processor, delivery: Delivery, failure: Exception) -> None:

@@ -20,7 +20,7 @@ from at_protocol.syntax.tid import Tid
 from groundwork.database.addresses import ENGINES, authority_of
 from groundwork.database.transaction import Database, Engine, Reader
 from groundwork.errors import Failure, TooMany
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.network.ingestion import dead_letters, discrepancies, repair
@@ -145,11 +145,13 @@ class ReconcileOptions:
     progress: Callable[[int, int], object] = lambda _done, _all: None
 
 
-def reconcile_payer(db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited) -> Payer:
+def reconcile_handler(
+    db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
+) -> JobHandler:
     """The payer of ``Debt.RECONCILE``; the subject is the DID."""
 
-    async def pay(debt: Job) -> None:
-        await reconcile(db, network, here, parse_did(debt.subject), asking=ReconcileOptions(spend_on_host))
+    async def pay(job: Job) -> None:
+        await reconcile(db, network, here, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))
 
     return pay
 

@@ -109,6 +109,6 @@ class RecordPictures:
             if str(Cid.for_raw(answer.body)) != cid:
                 raise NotFound("The PDS sent other bytes than the record names.")
             # At the expense of its author: whoever looks at the page has not sent it.
-            made = await self._workers.run(partial(prepare, answer.body), payers=[QuotaHolder(f"did:{did}")])
+            made = await self._workers.run(partial(prepare, answer.body), handlers=[QuotaHolder(f"did:{did}")])
         for size, body in made.bodies.items():
             await put(self.store, stored_as(cid, size), body)

@@ -5,7 +5,7 @@ from typing import Final
 
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import reevaluation
@@ -29,11 +29,11 @@ _PARKED_HERE: Final = """
 """
 
 
-def waiting_payer(db: Database) -> Payer:
+def pending_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.WAITING_ANSWERS``; the subject is a person."""
 
-    async def pay(debt: Job) -> None:
-        await look_again(db, UserId(debt.subject))
+    async def pay(job: Job) -> None:
+        await look_again(db, UserId(job.subject))
 
     return pay
 

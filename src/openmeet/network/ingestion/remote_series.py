@@ -12,7 +12,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.outbox import jobs
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
@@ -52,7 +52,7 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
     """
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
     if len(rows) == PIECE:
-        await jobs.owe_many(tx, JobKind.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
+        await jobs.enqueue_many(tx, JobKind.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
     found: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
     for row in rows:
         link = _link_in(bytes(row["body"]))
@@ -61,14 +61,14 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
     return found
 
 
-def claimed_dates_payer(db: Database) -> Payer:
+def claimed_dates_handler(db: Database) -> JobHandler:
     """The payer of ``Debt.CLAIMED_DATES``; the subject is the record of a series. Every piece is a transaction of its own."""
 
-    async def pay(debt: jobs.Job) -> None:
+    async def pay(job: jobs.Job) -> None:
         after: str | None = ""
         while after is not None:
             async with db.transaction() as tx:
-                after = await _place_piece(tx, debt.subject, after)
+                after = await _place_piece(tx, job.subject, after)
 
     return pay
 

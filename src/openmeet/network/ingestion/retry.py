@@ -14,7 +14,7 @@ from typing import Final
 
 from groundwork.database.one_hop import in_one_hop
 from groundwork.database.transaction import Database, Transaction
-from groundwork.outbox.jobs import owe_many
+from groundwork.outbox.jobs import enqueue_many
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import backfill_progress
 from openmeet.network.ingestion import dead_letters
@@ -136,7 +136,7 @@ async def _apply_without_waiting(
 ) -> list[IngestResult]:
     outcomes = await apply(tx, here, [message], counts_waiting=False)
     await along(tx, [message])
-    await owe_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
+    await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(message.uri, int(tx.now), tx.now)])
     return outcomes
 
 

@@ -24,9 +24,9 @@ async def reconcile(db: Database) -> int:
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
         for did in unread:
-            await jobs.owe(tx, JobKind.RECONCILE, did, int(tx.now))
+            await jobs.enqueue(tx, JobKind.RECONCILE, did, int(tx.now))
         for row in await tx.fetch(AWAY, before=tx.now - DAY):
-            await jobs.owe(tx, JobKind.REFRESH_IDENTITY, row["did"], int(tx.now))
+            await jobs.enqueue(tx, JobKind.REFRESH_IDENTITY, row["did"], int(tx.now))
     return len(unread)
 
 

@@ -14,7 +14,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import Failure, NotSignedIn, Unavailable
 from groundwork.outbox import retry
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
 from openmeet.domain.events import queries as event_queries
@@ -258,7 +258,7 @@ async def _settle_failure(publisher: Publisher, held: LeasedPublication, failure
         async with publisher.db.transaction() as tx:
             fixed = await publication_leases.find(tx, held.kind, held.subject_id)  # of a first send it was chosen since
             if fixed is not None and fixed.did is not None:
-                await owe(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
+                await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
         await settle.try_later(publisher, held, failure.why, retry.asked_seconds(failure))
     else:

@@ -15,7 +15,7 @@ from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.tid import parse_tid
 from groundwork.clock import Instant
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, RemoteFailed, RemoteSlow, Unavailable
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import queries as identity_queries
@@ -60,12 +60,12 @@ async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -
             await in_flight.answered(tx, one)
 
 
-def late_create_payer(publisher: Publisher) -> Payer:
+def abandoned_create_handler(publisher: Publisher) -> JobHandler:
     """The payer of ``Debt.LATE_CREATE``; the subject of the debt is the record's at-uri, its authority a DID."""
 
-    async def pay(debt: Job) -> None:
+    async def pay(job: Job) -> None:
         try:
-            uri = parse_at_uri(debt.subject)
+            uri = parse_at_uri(job.subject)
         except Malformed as wrong:
             raise InvalidInput("uri", wrong.why) from wrong
         await look(publisher, uri)

@@ -157,7 +157,7 @@ async def come_back(publisher: Publisher, held: LeasedPublication, uri: str) -> 
         await publication_moves.drop(tx, uri)
         former = FORMER_OF[held.kind]
         await publication_moves.come_back(tx, held.kind, held.subject_id, former, uri, held.user_id)
-        await publications.owe(
+        await publications.enqueue(
             tx, kind=held.kind, subject_id=held.subject_id, user_id=held.user_id, revision=held.revision
         )
 

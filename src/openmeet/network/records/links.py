@@ -12,7 +12,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import by_record, queries
 from openmeet.domain.events.model import EventId
-from openmeet.domain.events.publication import owe_attributions
+from openmeet.domain.events.publication import enqueue_attributions
 from openmeet.domain.groups import publication, record_queries
 from openmeet.domain.groups import queries as groups_queries
 from openmeet.domain.groups.model import GroupId, MemberId
@@ -142,4 +142,4 @@ async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:
     await publications.look_again(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)
     events_of = await queries.ids_in_group(tx, group_id)
     await publications.look_again(tx, kind=PublicationKind.EVENT, subject_ids=events_of, is_edit=True)
-    await owe_attributions(tx, group_id)
+    await enqueue_attributions(tx, group_id)

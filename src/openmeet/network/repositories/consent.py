@@ -7,7 +7,7 @@ from at_network.xrpc_client import XrpcClient
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.outbox.jobs import DebtState, Job, find
+from groundwork.outbox.jobs import Job, JobState, find
 from openmeet.domain.identities import publication_consent, queries
 from openmeet.domain.identities.model import Consent, Identity
 from openmeet.domain.identities.publication_consent import PublicationConsent, UseShown
@@ -41,7 +41,7 @@ class ConsentState:
         return (
             self.consent.is_given
             and self.identity is None
-            and (self.owed is None or self.owed.state is not DebtState.GIVEN_UP)
+            and (self.owed is None or self.owed.state is not JobState.GIVEN_UP)
         )
 
     @property
@@ -49,7 +49,7 @@ class ConsentState:
         """Why the repository could not be made; empty when nothing went wrong for good."""
         if self.identity is not None or not self.consent.is_given or self.owed is None:
             return ""
-        if self.owed.state is not DebtState.GIVEN_UP:
+        if self.owed.state is not JobState.GIVEN_UP:
             return ""
         return self.owed.reason.partition(": ")[2] or self.owed.reason
 

@@ -19,7 +19,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 from groundwork.telemetry.logs import log
 from openmeet.domain.identities import actions, queries, recovery_key_queries, session_queries
@@ -72,11 +72,11 @@ def check_handle(text: str, domain: str) -> str:
     return handle
 
 
-def account_payer(db: Database, network: NetworkClients, keeper: Keeper) -> Payer:
+def custodial_account_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
     """The payer of ``Debt.CUSTODIAL_ACCOUNT``; the subject is the user."""
 
-    async def pay(debt: Job) -> None:
-        await make_account(db, network, keeper, UserId(debt.subject))
+    async def pay(job: Job) -> None:
+        await make_account(db, network, keeper, UserId(job.subject))
 
     return pay
 

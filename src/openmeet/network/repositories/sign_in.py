@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import Handle, parse_handle
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn
-from groundwork.outbox.jobs import owe
+from groundwork.outbox.jobs import enqueue
 from openmeet.domain.identities import actions, session_queries
 from openmeet.domain.identities.model import PdsSessionKind
 from openmeet.domain.users.model import UserId
@@ -73,7 +73,7 @@ async def sign_in_with_password(
         is_granted = before is not None and before.kind is PdsSessionKind.OAUTH and not before.needs_login
         if before is None or not is_granted or before.pds_url != pds:
             await session_queries.put(tx, new_password_session(network, pds, tokens))
-        await owe(tx, JobKind.BACKFILL, account.did, int(tx.now))
+        await enqueue(tx, JobKind.BACKFILL, account.did, int(tx.now))
     return user_id
 
 

@@ -95,7 +95,7 @@ class SyncStanding(msgspec.Struct, rename="camel"):
     queue: "QueueShown | None"
     records: dict[str, int]
     publications: list[OwedShown]
-    debts: list[OwedShown]
+    jobs: list[OwedShown] = msgspec.field(name="debts")
     open_conflicts: int
     failing_servers: list[ServerShown]
     discrepancies: dict[str, int]
@@ -123,7 +123,7 @@ async def show_status(request: Request) -> Response:
         else QueueShown(found.queue.waiting, found.queue.dead, round(found.queue_age_seconds, 1)),
         records=found.records,
         publications=[_owed(one) for one in found.publications],
-        debts=[_owed(one) for one in found.debts],
+        jobs=[_owed(one) for one in found.jobs],
         open_conflicts=found.open_conflicts,
         failing_servers=[
             ServerShown(one.pds_url, one.circuit, one.records, one.attempts, _moment(one.next_at), one.reason)

@@ -29,7 +29,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-ENDED = "This link doesn't work any more. Ask a host for the new one."
+ENDED = "This link doesn’t work any more. Ask a host for the new one."
 _FOLDERS = {LinkKind.EVENT: "events", LinkKind.SERIES: "series", LinkKind.GROUP: "groups"}
 
 

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Refused
-from groundwork.outbox.jobs import DebtState, find
+from groundwork.outbox.jobs import JobState, find
 from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, publication_settings
 from openmeet.domain.groups.model import INSIDE, GroupRole, Membership
@@ -77,7 +77,7 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
         owed = None if kept else await find(reader, JobKind.CUSTODIAL_ACCOUNT, group.network.account_id)
         problem = (
             (owed.reason.partition(": ")[2] or owed.reason)
-            if owed is not None and owed.state is DebtState.GIVEN_UP
+            if owed is not None and owed.state is JobState.GIVEN_UP
             else ""
         )
     did, asks = await permission_for(reader, speaker, Feature.GROUPS)

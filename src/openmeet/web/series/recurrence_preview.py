@@ -17,8 +17,8 @@ from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import workers_of, workers_of_anybody
 
-NOT_SHOWN = "We couldn't work out the dates just now. Try Preview again in a minute."
-NOT_CHECKED = "We couldn't check these dates just now. Try again in a minute."
+NOT_SHOWN = "We couldn’t work out the dates just now. Try Preview again in a minute."
+NOT_CHECKED = "We couldn’t check these dates just now. Try again in a minute."
 
 
 async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormState:

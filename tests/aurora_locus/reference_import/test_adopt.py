@@ -24,7 +24,7 @@ from at_protocol.sync import events
 from at_protocol.syntax.did import Did
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
-from tests.aurora_locus.adopting.conftest import (
+from tests.aurora_locus.reference_import.conftest import (
     CLIENT_ID,
     NOTE,
     PICTURE,

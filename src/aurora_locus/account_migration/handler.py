@@ -26,7 +26,7 @@ from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of
-from groundwork.outbox.dispatcher import Payer
+from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 
 # A repository over a slow line, taken in before the answer.
@@ -38,13 +38,13 @@ _PREFERENCES = "app.bsky"
 Note = Callable[[int, int, int], Awaitable[bool]]
 
 
-def move_payer(mover: Mover) -> Payer:
+def move_handler(mover: Mover) -> JobHandler:
     """Pays ``Debt.MOVE``. What went wrong is written where the owner reads it."""
 
-    async def pay(debt: Job) -> None:
+    async def pay(job: Job) -> None:
         async with mover.registry.db.reader() as reader:
-            move = await moves.find(reader, Did(debt.subject))
-        if move is None or move.revision != debt.revision:
+            move = await moves.find(reader, Did(job.subject))
+        if move is None or move.revision != job.revision:
             return
         try:
             await _go_on(mover, move)

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from at_protocol.repo import car
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.sync import events
-from tests.aurora_locus.adopting.conftest import NOTE, Town, ask, call, frames_since, openmeet
+from tests.aurora_locus.reference_import.conftest import NOTE, Town, ask, call, frames_since, openmeet
 from tests.parts import needs
 from tests.world.processes import Program, free_port
 from tests.world.reference_pds import ReferencePds

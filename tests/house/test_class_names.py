@@ -1,0 +1,20 @@
+"""One class name, one meaning: a reader who searches for a name finds one class."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# A distribution of its own, whose names people write in their programs: an event there is what an event is here.
+_BY_ITSELF = "openmeet_client"
+
+
+def test_no_class_name_stands_twice():
+    homes = defaultdict(list)
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        if _BY_ITSELF in path.parts:
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                homes[node.name].append(str(path.relative_to(ROOT)))
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
