@@ -1,4 +1,4 @@
-"""Answering, withdrawing, moving up. Every function that counts seats holds the lock on the event's row."""
+"""RSVP actions: answer, withdraw, apply RSVP records and free seats. Whatever counts seats locks the event row first."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -43,7 +43,8 @@ from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publications
 
-# Whether an answer's record (by its uri) counts and is about an event's record (by its uri): records are another room's.
+# Whether an RSVP record (by URI) counts and refers to an event record (by URI). Passed in: records belong to the
+# network package.
 IsAbout = Callable[[Reader, str, str | None], Awaitable[bool]]
 
 
@@ -58,20 +59,20 @@ async def answer(
     tells_host: bool = True,
     is_single: bool = True,
 ) -> Attendance:
-    """Record the caller's reply; the host hears of it, the caller's repository is owed a record.
+    """Record the caller's reply, notify the hosts and enqueue the caller's RSVP record.
 
-    A full event puts the caller at the end of the waitlist; who was offered a place takes it. The same reply again changes
-    nothing. ``tells_host`` False: the host knows, because it was given long ago. ``is_single`` False: one of many answers at once,
-    or somebody who gets another letter about it: no mail brings its entry for the calendar. Raises NotFound (no such event, or not
-    theirs to see), Refused (cancelled, over, closed, removed, no place for more people) and InvalidForm (what the host asks
-    is missing or wrong). Taking back what one answered is always possible.
+    On a full event the caller joins the end of the waitlist; an offered place is taken. Repeating a reply changes
+    nothing. ``tells_host`` False: the hosts know already, because the reply is old. ``is_single`` False: one of many
+    replies at once, or another e-mail covers it, so no calendar e-mail is sent. Raises NotFound (no such event, or not
+    visible to the caller), Refused (cancelled, over, closed, removed, no place for more people) and InvalidForm (a
+    registration field is missing or wrong). Withdrawing is always possible.
     """
     begun = await save.of_answer(tx, slug, caller.user_id)
     if begun is None:
         raise NotFound("There is no such event.")
     event, mine, joining = begun.event, begun.mine, begun.joining
     act = OF_REPLY[reply]
-    # Who has an answer may always take it back, whatever became of their sight of the event.
+    # An existing RSVP can always be withdrawn, even when its person no longer sees the event.
     takes_back = act is AttendanceAction.DECLINE and rules.is_invited(mine)
     if not takes_back and not await may_see(tx, event, caller.user_id, is_invited=rules.is_invited(mine)):
         raise NotFound("There is no such event.")
@@ -91,7 +92,7 @@ async def answer(
         is_going=act is AttendanceAction.GOING,
     )
     room = act is AttendanceAction.GOING and await save.has_room(tx, event, joining, mine, said, known=begun.places)
-    # Offers that ended just now may have moved this very answer, out of the line or to its head.
+    # Offers that just expired may have moved this very RSVP: off the waitlist or to its head.
     mine = await queries.by_id(tx, mine.id) if mine is not None and begun.places.has_late_offers else mine
     decided = rules.decide(event, joining, mine, act, standing=standing, has_room=room, now=tx.now)
     save.must_keep_seat(mine, decided, said, room=room, now=tx.now)
@@ -138,10 +139,11 @@ async def apply_from_network(
     answer: NetworkAnswer,
     first_seen: Instant,
 ) -> Attendance | None:
-    """Take over what a person's RSVP record says; owes nothing back. ``first_seen`` is the place in the order.
+    """Apply a person's RSVP record; enqueues nothing. ``first_seen`` is its position in the order.
 
-    None, and nothing is taken over, where the event does not exist for them without it: an answer lets people see a private
-    event, and everybody may write a record (invariant 3). Decided once per person and event: a repeated message neither takes a seat away nor gives a second one.
+    Returns None and applies nothing where the event is not visible to the person without it: an RSVP grants sight of a
+    private event, and everybody can write a record (invariant 3). Decided once per person and event, so a repeated
+    message neither takes a seat away nor gives a second one.
     """
     begun = await save.of_record(tx, event_id, user_id)
     user = await user_by_id(tx, user_id)
@@ -152,7 +154,7 @@ async def apply_from_network(
     event, mine, joining = begun.event, begun.mine, begun.joining
     if not rules.is_invited(mine) and not await may_answer_from_network(tx, event, user_id):
         return None
-    # Whom the host keeps away, or a moderator has blocked, may write what they want: here it is no.
+    # Someone blocked by the host or a moderator may write any record; here it counts as "not going".
     act = AttendanceAction.NETWORK_NOT_GOING if begun.is_unwelcome else OF_RECORD[answer]
     is_in_group = await is_member(tx, event, joining, user_id, always=user.kind is UserKind.SHADOW)
     is_foreign = user.kind is UserKind.SHADOW and not is_in_group
@@ -164,7 +166,7 @@ async def apply_from_network(
         AttendanceTransition.SEAT,
         AttendanceTransition.CLEAR_UP,
     }
-    # There may be very many, and they take no place.
+    # There may be very many, and they take no seat.
     is_apart = is_foreign and joining.foreign_on(event) is not ForeignAnswers.COUNT
     room = asks_for_room and not is_apart and await save.has_room(tx, event, joining, mine, said, known=begun.places)
     if mine is not None and begun.places.has_late_offers:
@@ -185,7 +187,7 @@ async def apply_from_network(
             actor_id=None,
             answered_at=first_seen,
             record_uri=record_uri,
-            # Whoever never came here got no mail that could have brought an entry.
+            # Someone without an account here never got an e-mail with a calendar entry.
             along=() if user.kind is UserKind.SHADOW else notify.owing_end(tx, event, user_id, mine, decided),
         )
         if is_apart and saved.status is AttendanceStatus.PENDING:
@@ -202,9 +204,10 @@ async def apply_from_network(
 async def stand_again(
     tx: Transaction, attendance_id: AttendanceId, status: AttendanceStatus, *, answered_at: Instant
 ) -> int:
-    """What was answered here at that instant had given way to another word, and counts after all: it is owed again. Its revision.
+    """Restore an RSVP given here at that instant that a later reply had replaced; enqueue its record, return its
+    revision.
 
-    Seats may have been given since: who said to go takes a place where there is one. Raises NotFound.
+    Seats may have been given away since: "going" takes a seat only where one is free. Raises NotFound.
     """
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
@@ -235,7 +238,7 @@ async def stand_again(
 
 
 async def withdraw_unrecorded(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """The record that this answer had was deleted after it was given, and that is known only now."""
+    """Withdraw an RSVP whose record was deleted after it was given; the deletion became known only now."""
     known = await queries.by_id(tx, attendance_id)
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_id(tx, attendance_id)
@@ -244,7 +247,7 @@ async def withdraw_unrecorded(tx: Transaction, attendance_id: AttendanceId) -> N
 
 
 async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
-    """An RSVP record was deleted: that very answer becomes ``declined``, no other (invariant 9). None when unknown."""
+    """An RSVP record was deleted: set exactly that RSVP to ``declined`` (invariant 9). None when unknown."""
     known = await queries.by_record_uri(tx, record_uri)
     event = await lock_for_update(tx, known.event_id) if known else None
     mine = await queries.by_record_uri(tx, record_uri)
@@ -256,9 +259,9 @@ async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> Attendan
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted with its account: answers known from it alone go, and their seats are free.
+    """A repository was deleted with its account: erase RSVPs known from it alone and free their seats.
 
-    Who has an account here keeps what they answered here.
+    People with an account here keep the RSVPs they gave here.
     """
     for one in await queries.erasable(tx, did):
         event = await lock_for_update(tx, one.event_id)
@@ -275,7 +278,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
-    """The record that this answer came from is no more."""
+    """Apply that the record of this RSVP no longer exists."""
     decided = rules.without_record(mine)
     if decided.status is mine.status:
         return
@@ -301,9 +304,9 @@ async def _gone(tx: Transaction, event: Event, mine: Attendance) -> None:
 async def event_changed(
     tx: Transaction, event: Event, kind: NotificationKind, *, by: UserId, before: Event | None = None
 ) -> None:
-    """Tell everybody whom a change of the event concerns, its other hosts among them, and let people move up if it made room.
+    """Notify everyone affected by a change of the event, co-hosts included, and fill seats that became free.
 
-    ``by``: who did it, and knows. ``before``: the event as it was, so that they read from when to when it was moved.
+    ``by``: who made the change, and is not notified. ``before``: the earlier event, for the old times of a moved one.
     """
     about, starts_at = particulars_of(before, event), earlier_start(before, event)
     hosts = [user_id for user_id in await hosts_of(tx, event) if user_id != by]
@@ -313,7 +316,7 @@ async def event_changed(
 
 
 async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]]) -> None:
-    """Locked dates of a series were changed, from this to that: seats that this made free are given."""
+    """Locked dates of a series changed, given as (before, after): fill the seats that became free."""
     freed = [
         then
         for now, then in changed
@@ -323,21 +326,21 @@ async def seats_changed(tx: Transaction, changed: Sequence[tuple[Event, Event]])
 
 
 async def events_are_back(tx: Transaction, events: Sequence[Event]) -> None:
-    """Locked events, as they are now, were gone: answers that were left alone meanwhile are told, and seats that became free are given."""
+    """Locked events are restored: enqueue their RSVP records and fill free seats."""
     await decide_all_records_anew(tx, [event.id for event in events])
     await waitlist.fill_several(tx, events)
 
 
 async def decide_records_anew(tx: Transaction, event_id: EventId) -> None:
-    """The event has a record now, another one or none any more, is for others to see than before, or was deleted.
+    """Enqueue the RSVP records of an event whose own record, audience or existence changed.
 
-    What that means for the records of its answers is decided when they are paid.
+    The handler of each job decides what is published.
     """
     await decide_all_records_anew(tx, [event_id])
 
 
 async def decide_all_records_anew(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """The same of several events."""
+    """``decide_records_anew`` for several events."""
     if event_ids:
         chosen = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
@@ -347,10 +350,10 @@ async def decide_all_records_anew(tx: Transaction, event_ids: Sequence[EventId])
 async def note_record(
     tx: Transaction, attendance_id: AttendanceId, *, uri: str, about: str | None, is_about: IsAbout
 ) -> None:
-    """The answer's record is at this uri, and about that event's record.
+    """Store the URI of the RSVP record and of the event record it refers to.
 
-    ``is_about``: see there. Where the event has got another record, or is not everybody's to see any more, since this one was sent, it is owed
-    once more.
+    ``is_about``: see its definition. Enqueued once more where, since sending, the event got another record or stopped
+    being public.
     """
     mine = await queries.by_id(tx, attendance_id)
     if mine is not None and not await _is_anothers(tx, mine, uri, about, is_about):
@@ -364,21 +367,21 @@ async def note_record(
 
 
 async def _is_anothers(reader: Reader, mine: Attendance, uri: str, about: str | None, is_about: IsAbout) -> bool:
-    """Whether another record of this person's, about the same event's record, is what counts: that one is theirs to take back."""
+    """Whether another record by the same person about the same event record counts: that one is theirs to delete."""
     if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
         return False
     return await is_about(reader, mine.record_uri, about)
 
 
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """The answer has no record any more: it was taken back."""
+    """The RSVP no longer has a record: it was deleted on request."""
     await queries.set_record(tx, attendance_id, None)
 
 
 async def is_member(
     reader: Reader, event: Event, joining: RegistrationSettings, user_id: UserId, *, always: bool = False
 ) -> bool:
-    """Whether somebody is in the event's group; asked only where that matters, or ``always``."""
+    """Whether the person is in the event's group; queried only where that matters, or ``always``."""
     if event.group is None or not (joining.is_members_only or always):
         return False
     return await role_in(reader, event.group.id, user_id) in INSIDE
@@ -387,7 +390,7 @@ async def is_member(
 async def _said_before(
     reader: Reader, event: Event, joining: RegistrationSettings, caller: Caller
 ) -> Attendance | None:
-    """What somebody said to another date of the same series beside yes: nobody is asked the same thing every week."""
+    """The person's last response details in the same series, so that nobody fills in the same form every week."""
     if event.place_in_series is None:
         return None
     found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)

@@ -1,4 +1,4 @@
-"""What a lowered limit means for those who stand already, counted before it is saved: nobody loses a place, so a host may not see it."""
+"""Impact of a lowered capacity on existing RSVPs, computed before saving. Nobody loses a place, so hosts might miss it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,8 +14,8 @@ from openmeet.domain.events.model import Details, Event, EventId
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """``over``: people with a place beyond the limit; ``stuck``: parties in a line for which there can be no places any more;
-    ``dates``: on how many events.
+    """``over``: people with a place beyond the limit; ``stuck``: waitlisted parties that can never fit; ``dates``:
+    number of affected events.
     """
 
     over: int = 0
@@ -30,7 +30,7 @@ class _WaitingParty:
 
 
 async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> Lowered:
-    """Of events with their limits as they are and as they would be. What was so before is no consequence."""
+    """Impact for events given old and new limits. What was already so before does not count."""
     lower = {event_id: limits for event_id, limits in wanted.items() if limits[0] != limits[1]}
     if not lower:
         return Lowered()
@@ -62,7 +62,7 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, S
 
 
 async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) -> Lowered:
-    """Of events that are to say this."""
+    """Impact of new event details."""
     joining = await registration.of_events(reader, [event for event, _ in wanted])
     return await by_limits(
         reader,
@@ -77,13 +77,13 @@ async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) ->
 
 
 async def by_joining(reader: Reader, events: Sequence[Event], joining: RegistrationSettings) -> Lowered:
-    """Of events into which people are to get so."""
+    """Impact of new registration settings."""
     known = await registration.of_events(reader, events)
     return await by_limits(reader, {one.id: (limits_of(one, known[one.id]), limits_of(one, joining)) for one in events})
 
 
 def words(lowered: Lowered) -> str:
-    """What it comes to, in sentences; empty where it comes to nothing."""
+    """The impact in sentences; empty where there is none."""
     said = []
     if lowered.over:
         people = "1 person has a place" if lowered.over == 1 else f"{lowered.over} people have a place"
@@ -97,7 +97,7 @@ def words(lowered: Lowered) -> str:
 
 
 def _beyond(limits: SeatLimits, held: SeatsTaken) -> int:
-    """How many people have a place for whom there is none."""
+    """How many people hold a place beyond the limit."""
     of_modes = [held.of(mode) - limit for mode, limit in limits.of_mode.items()]
     in_all = 0 if limits.total is None else held.total - limits.total
     return max(in_all, sum(max(0, more) for more in of_modes), 0)

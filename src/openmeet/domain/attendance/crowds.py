@@ -1,8 +1,8 @@
-"""Who answered an event hears of a change of it: a few in its own transaction, a crowd by a debt, piece by piece.
+"""Notify attendees of an event change: a few in the same transaction, the rest in batches by an outbox job.
 
-As for series (``series.telling``, decision 0048): who hears is read when they are told, in order of their ids; what they hear is kept as
-it was decided. How far it has come is noted with the news themselves, so a payer that dies tells nobody twice (invariant 10). While
-somebody is still to hear of an earlier change, a later one tells nobody: it waits behind.
+As for series (``series.notify``, decision 0048): recipients are read when they are notified, in order of their ids; the
+content is kept as it was decided. Progress is stored with the notifications, so a handler that dies notifies nobody
+twice (invariant 10). A later change waits until the fan-out of the earlier one is complete.
 """
 
 from collections.abc import Collection
@@ -27,7 +27,7 @@ from openmeet.outbox.kinds import JobKind
 
 TellingId = NewType("TellingId", str)
 
-# As many as of an act on a series: what one transaction may take.
+# The same limit as for an action on a series: what one transaction may take.
 AT_ONCE = 100
 PIECE = 500
 
@@ -44,7 +44,9 @@ _HEARD = f"""
 
 
 class EventNotice(msgspec.Struct, frozen=True):
-    """One change of an event. ``by``: who made it, and knows. ``starts_at``: of a moved one the earlier start."""
+    """One change of an event. ``by``: who made it, and is not notified. ``starts_at``: the earlier start of a moved
+    event.
+    """
 
     kind: NotificationKind
     revision: int
@@ -54,7 +56,7 @@ class EventNotice(msgspec.Struct, frozen=True):
 
 
 async def tell_answering(tx: Transaction, event_id: EventId, telling: EventNotice) -> None:
-    """Tell everybody who answered a locked event so that it concerns them, the first at once."""
+    """Notify everyone whose RSVP to a locked event makes the change relevant, the first batch at once."""
     told_until: UserId | None = _NOBODY
     if await _oldest(tx, event_id) is None:
         told_until = await _tell_some(tx, event_id, telling, _NOBODY, AT_ONCE)
@@ -74,7 +76,7 @@ async def tell_answering(tx: Transaction, event_id: EventId, telling: EventNotic
 
 
 async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Those of these events of which a change may concern somebody who can be told, or is to be told of an earlier one."""
+    """Those of these events with recipients, or with a fan-out still running."""
     if not event_ids:
         return set()
     rows = await reader.fetch(_HEARD, event_ids=sorted(event_ids), concerned=[one.value for one in CONCERNED])
@@ -82,7 +84,7 @@ async def heard_among(reader: Reader, event_ids: Collection[EventId]) -> set[Eve
 
 
 def event_news_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.EVENT_NEWS``; the subject is what is left of a telling."""
+    """Handler of ``JobKind.EVENT_NEWS``; the subject is an event with an unfinished fan-out."""
 
     async def pay(job: Job) -> None:
         while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(job.subject))):
@@ -92,7 +94,7 @@ def event_news_handler(db: Database) -> JobHandler:
 
 
 async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
-    """Tell the next people of the oldest change of the event; whether this one is not told to everybody yet."""
+    """Notify the next batch for the oldest change of the event; True while recipients are left."""
     row = await tx.fetch_one("select event_id from event_tellings where id = :id", id=telling_id)
     event = None if row is None else await lock_for_update(tx, EventId(row["event_id"]))
     owed = None if event is None else await _oldest(tx, event.id)
@@ -110,7 +112,7 @@ async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
 async def _tell_some(
     tx: Transaction, event_id: EventId, telling: EventNotice, after: UserId, limit: int
 ) -> UserId | None:
-    """Tell the next so many people behind ``after``; the last of them, None where that was everybody."""
+    """Notify one batch of people after ``after``; returns the last one, None when everyone is notified."""
     people = await people_answering(tx, [event_id], CONCERNED, after=after, limit=limit + 1)
     some = people[:limit]
     await tell(

@@ -1,4 +1,4 @@
-"""What a host does to an event, with its consequences for those who answered: they are told, and people move up."""
+"""Host actions on an event with their effect on RSVPs: attendees are notified and the waitlist moves."""
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
@@ -24,7 +24,7 @@ from openmeet.domain.users.model import Caller
 async def revise(
     tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
 ) -> Event:
-    """``events.actions.revise``; attendees hear of it, a raised limit lets people move up."""
+    """``events.actions.revise``; attendees are notified, and a raised limit lets the waitlist move."""
     before = await _lock(tx, slug)
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
@@ -40,7 +40,9 @@ async def revise(
 async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
-    """``events.actions.cancel``; attendees hear of it. Where another app had deleted its record, it stays off the network."""
+    """``events.actions.cancel``; attendees are notified. If another app deleted the event's record, it stays
+    unpublished.
+    """
     before = await _lock(tx, slug)
     event = await events.cancel(tx, caller, slug, reason, expected_revision=expected_revision)
     if event.record_deleted_at is not None:
@@ -50,7 +52,9 @@ async def cancel(
 
 
 async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """``deleted_records.decide``; the records of its answers follow the event's. Nobody is told: for them nothing is different."""
+    """``deleted_records.decide``; the RSVP records follow the event's. Nobody is notified: nothing changes for
+    attendees.
+    """
     await _lock(tx, slug)
     event = await deleted_records.decide(tx, caller, slug, decision)
     await decide_records_anew(tx, event.id)
@@ -58,14 +62,14 @@ async def decide_record(tx: Transaction, caller: Caller, slug: EventSlug, decisi
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """``events.actions.reinstate``; the same people hear of it."""
+    """``events.actions.reinstate``; the same people are notified."""
     before = await _lock(tx, slug)
     event = await events.reinstate(tx, caller, slug, expected_revision=expected_revision)
     return await _tell(tx, caller, before, event, NotificationKind.EVENT_REINSTATED)
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """``events.actions.delete``; attendees hear of it, and records of their answers are taken back."""
+    """``events.actions.delete``; attendees are notified, and their RSVP records are deleted."""
     before = await _lock(tx, slug)
     event = await events.delete(tx, caller, slug, expected_revision=expected_revision)
     await decide_records_anew(tx, event.id)
@@ -73,9 +77,9 @@ async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_r
 
 
 async def _tell_mentioned(tx: Transaction, caller: Caller, before: Event, event: Event) -> None:
-    """Who is newly mentioned and has to do with the event anyway: who answered it, hosts it, or is in its group.
+    """Notify newly mentioned people who are involved anyway: they answered, host, or are in the event's group.
 
-    Nobody else: a handle in a text must not be a way to write to strangers.
+    Nobody else: a mention must not be a way to write to strangers.
     """
     people = [
         one for one in await mentioned_in(tx, event.description, before=before.description) if one != caller.user_id
@@ -95,7 +99,7 @@ async def _tell_mentioned(tx: Transaction, caller: Caller, before: Event, event:
 
 
 async def _lock(tx: Transaction, slug: EventSlug) -> Event | None:
-    """The event, locked; of a date of a series that first, because another date may have to be published now."""
+    """Lock the event; for a date of a series, lock the series first, because another date may have to be published now."""
     await lock_series_of(tx, slug)
     return await lock_by_slug(tx, slug)
 
@@ -104,15 +108,15 @@ async def _tell(tx: Transaction, caller: Caller, before: Event | None, event: Ev
     if before is None or before.revision != event.revision:
         await event_changed(tx, event, kind, by=caller.user_id, before=before)
         await series_dates.enqueue_around(tx, event.slug)
-        # Where that was about this very date, its revision has grown once more.
+        # If the series update touched this very date, its revision has grown once more.
         return await by_id(tx, event.id) or event
     return event
 
 
 async def unpublish(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Nobody but its hosts sees the event from now on; its record is taken back. A draft stays as it is.
+    """Hide the event from everyone but its hosts and delete its record. A draft stays as it is.
 
-    Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, a copy of the network's).
+    Raises NotFound, Forbidden, PreconditionFailed and Refused (``Answered``, ``InSeries``, a copy from the network).
     """
     event = await lock_hosted(tx, caller, slug, expected_revision, EventPermission.PUBLISH_DRAFT)
     if event.is_draft:

@@ -1,4 +1,4 @@
-"""What those who run a group do to it, with its consequences for its events and the answers to them."""
+"""Group administration with its effect on the group's events and their RSVPs."""
 
 from dataclasses import replace
 
@@ -22,14 +22,14 @@ from openmeet.outbox import publications
 async def revise(
     tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
 ) -> Group:
-    """``groups.actions.edit``; where its events may be seen or published otherwise than before, that is decided anew."""
+    """``groups.actions.edit``; reevaluates the group's events where their visibility or publication changes."""
     before, after = await groups.edit(tx, caller, slug, details, expected_revision=expected_revision)
     await follow_up(tx, before, after)
     return after
 
 
 async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
-    """A group was edited, here or in its record: see to its events where others may see or publish them now."""
+    """Apply a group edit, made here or in its record, to its events where visibility or publication changes."""
     if _reaching(before.details) == _reaching(after.details):
         return
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
@@ -40,7 +40,9 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """``groups.publishing.open_account``: what is coming and out moves there, as far as the network learns whose event it is."""
+    """``groups.publication_settings.open_account``: move published upcoming events there, where the network may learn
+    their group.
+    """
     before, _ = await groups.lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     after = await publication_settings.open_account(tx, caller, slug, handle)
     if before.network.account_id is None and share_of(after) is Share.ALL:
@@ -49,7 +51,9 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
 
 async def close_account(tx: Transaction, holder: UserId) -> None:
-    """A group's own account is gone with all its records: its owner's repository speaks for it, its authors' have its events."""
+    """The group's own account was deleted with its records: the owner's repository has the group, its authors' have its
+    events.
+    """
     group_id = await record_queries.held_for(tx, holder)
     group = None if group_id is None else await group_queries.lock(tx, group_id)
     if group is None:
@@ -72,7 +76,7 @@ async def _coming_made_here(tx: Transaction, group_id: GroupId) -> list[Event]:
 
 
 async def look_at_records(tx: Transaction, group_id: GroupId) -> None:
-    """Decide anew what of a group's events, of the answers to them and of who is in it is published."""
+    """Reevaluate which records of a group's events, RSVPs and memberships are published."""
     event_ids = await events.ids_in_group(tx, group_id)
     await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=event_ids)
     answers = await queries.ids_of_group(tx, group_id)

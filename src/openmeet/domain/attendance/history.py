@@ -1,4 +1,4 @@
-"""What became of an answer, line by line: rows are only added. Shown to hosts and to the person."""
+"""History of each RSVP, append only. Shown to hosts and to the person."""
 
 from collections.abc import Collection, Sequence
 
@@ -51,7 +51,7 @@ async def keep(
     along: Sequence[SqlWrite] = (),
     is_heard: bool = True,
 ) -> None:
-    """One more line of an answer to this event, written together with what goes ``along``; ``is_heard`` as in ``placing.put``."""
+    """Append one entry, written together with ``along``; ``is_heard`` as in ``save.put``."""
     await execute_together(tx, [*along, SqlWrite(_INSERT, _values(tx, before, after, through, actor_id))])
     if not is_heard:
         return
@@ -68,14 +68,14 @@ async def keep_many(
     through: Through,
     actor_id: UserId | None = None,
 ) -> None:
-    """One more line for each of several answers."""
+    """Append one entry for each of several RSVPs."""
     lines = [_values(tx, old, new, through, actor_id) for old, new in zip(before, after, strict=True)]
     await for_each(tx, _INSERT_EACH, lines)
     await _tell_listeners(tx, after)
 
 
 async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> None:
-    """Whoever asked to be told of answers hears of these: they concern who answered, the hosts, and the event's group."""
+    """Tell subscribers of RSVP changes, such as webhooks: they concern the person, the hosts and the event's group."""
     if not answers:
         return
     rows = await tx.fetch(
@@ -99,7 +99,7 @@ async def _tell_listeners(tx: Transaction, answers: Sequence[Attendance]) -> Non
 
 
 async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WHOLE) -> list[HistoryEntry]:
-    """Everything that happened to one answer, oldest first."""
+    """The history of one RSVP, oldest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id"
         f"{page.clause('changed_at', 'id', newest_first=False)}",
@@ -110,7 +110,7 @@ async def of_answer(reader: Reader, attendance_id: AttendanceId, page: Page = WH
 
 
 async def newest_into(reader: Reader, attendance_id: AttendanceId, status: AttendanceStatus) -> HistoryEntry | None:
-    """The last change that led to this status."""
+    """The latest change into this status."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendance_changes where attendance_id = :attendance_id and after_status = :status"
         " order by id desc limit 1",
@@ -123,7 +123,7 @@ async def newest_into(reader: Reader, attendance_id: AttendanceId, status: Atten
 async def withdrawals(
     reader: Reader, ids: Sequence[AttendanceId], come: Collection[AttendanceStatus]
 ) -> dict[AttendanceId, int]:
-    """How often each of these answers went from ``come`` to something else."""
+    """How often each of these RSVPs went from going to something else."""
     if not ids:
         return {}
     rows = await reader.fetch(
@@ -136,12 +136,12 @@ async def withdrawals(
 
 
 async def forget(tx: Transaction, attendance_id: AttendanceId) -> None:
-    """The person is erased, and what they did with them."""
+    """Erase the entries of an erased person."""
     await tx.execute("delete from attendance_changes where attendance_id = :attendance_id", attendance_id=attendance_id)
 
 
 async def count_since(reader: Reader, event_id: EventId, through: Through, since: int) -> int:
-    """How many changes of an event came by this since then."""
+    """How many changes of an event this source made since then."""
     row = await reader.fetch_one(
         "select count(*) as n from attendance_changes where event_id = :event_id and through = :through"
         " and changed_at >= :since",

@@ -1,4 +1,6 @@
-"""What a host does about answers: approve, decline, remove and bring back, add, check in (``inviting`` beside). Locks the event's row first."""
+"""Host decisions on RSVPs: approve, decline, remove, restore, add, check in (``invitations`` has inviting). Locks the
+event row first.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +36,7 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """What became of several answers."""
+    """Result of a decision about several RSVPs."""
 
     seated: int = 0
     waiting: int = 0
@@ -42,7 +44,7 @@ class Sorted:
 
 
 async def hosted(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
-    """The event, for whoever hosts it. Raises NotFound, and Forbidden for those who only see it."""
+    """The event, for its hosts. Raises NotFound, and Forbidden for those who only see it."""
     return await _theirs(reader, caller, await by_slug(reader, slug))
 
 
@@ -52,7 +54,7 @@ async def lock_hosted(tx: Transaction, caller: Caller, slug: EventSlug) -> Event
 
 
 async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
-    """Whether somebody looks after the answers to an event: its author and co-hosts."""
+    """Whether somebody manages the RSVPs of an event: its author and co-hosts."""
     if caller is None:
         return False
     return may(await seeing.standing_of(reader, event, caller.user_id), EventPermission.DECIDE_ANSWERS)
@@ -61,9 +63,10 @@ async def may_host(reader: Reader, event: Event, caller: Caller | None) -> bool:
 async def approve(
     tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId] | None = None
 ) -> Sorted:
-    """The host lets these in (None: all who wait for that), in the order in which they came; where seats end, into the line.
+    """Approve these RSVPs (None: all that wait for approval), in order of arrival; without a free seat they join the
+    waitlist.
 
-    Who said something that nobody understands is let in by name only.
+    RSVPs with an unknown network status are approved only by name.
     """
     event = await lock_hosted(tx, caller, slug)
     joining = await registration.of_event(tx, event)
@@ -80,7 +83,7 @@ async def approve(
     await tell(tx, event, seated, NotificationKind.ANSWER_APPROVED)
     if waiting:
         await waitlist.fill(tx, event, joining)
-        # Who was offered a place in the same moment hears that, and not beside it that it is full.
+        # An offer made in the same moment is the news; do not also say that the event is full.
         ids = [one.id for one in waiting]
         now = await queries.in_order(tx, event.id, [AttendanceStatus.WAITLISTED], ids, limit=waitlist.MAX_AT_ONCE)
         await tell(tx, event, [one for one in now if one.offered_until is None], NotificationKind.ANSWER_APPROVED)
@@ -88,9 +91,9 @@ async def approve(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence[AttendanceId]) -> Sorted:
-    """The host says no to these, whatever they had; their seats go to those who wait. ``restore`` takes it back.
+    """Reject these RSVPs whatever their status; their seats go to the waitlist. ``restore`` undoes it.
 
-    Who was invited to all dates of a series is invited to no further ones.
+    People invited to all dates of a series are invited to no further ones.
     """
     event = await lock_hosted(tx, caller, slug)
     gone = []
@@ -107,9 +110,9 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
 
 
 async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Somebody whom the host removed stands as before; where their seat is taken meanwhile, at the head of the line.
+    """Undo a removal; where the seat is taken meanwhile, the person is first on the waitlist.
 
-    Who has heard of the removal hears of this; who has not, of neither.
+    People who were notified of the removal are notified of this, others of neither.
     """
     event = await lock_hosted(tx, caller, slug)
     mine = await _one(tx, event, attendance_id)
@@ -127,7 +130,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
 async def _back(
     tx: Transaction, event: Event, caller: Caller, mine: Attendance, before: AttendanceStatus
 ) -> Attendance:
-    """They stand as before; where they waited, or their seat is taken meanwhile, at the head of the line."""
+    """Restore the earlier status; waitlisted people, and those whose seat is taken, go to the head of the waitlist."""
     joining = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
@@ -146,7 +149,7 @@ async def _back(
 async def add(
     tx: Transaction, caller: Caller, slug: EventSlug, name: str, *, party: int = 1, mode: AnswerMode | None = None
 ) -> Attendance:
-    """Somebody who said yes in another way comes, by name. Raises Refused (``EventFull``), InvalidForm."""
+    """Add somebody by name who accepted in another way. Raises Refused (``EventFull``), InvalidForm."""
     event = await lock_hosted(tx, caller, slug)
     shown = _checked_name(name)
     joining = await registration.of_event(tx, event)
@@ -162,7 +165,7 @@ async def add(
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """Somebody is there, with their party; twice is once. Raises Refused (full, turned down, ``CheckInClosed``), NotFound."""
+    """Check somebody in, with their party; idempotent. Raises Refused (full, rejected, ``CheckInClosed``), NotFound."""
     event = await lock_hosted(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused("This event is cancelled.", name="EventCancelled")
@@ -178,7 +181,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     there = Decided(AttendanceStatus.ATTENDED)
     said = save.as_said(mine)
     if mine.status is AttendanceStatus.INVITED:
-        # They came without a word: nobody asked them whether others may see it, or whether a record may say it.
+        # They came without an RSVP: they agreed neither to be listed nor to a record.
         said = replace(said, is_private=True)
     saved = await put(tx, event, mine.user_id, mine, there, said, caller)
     if save.frees(mine, saved):
@@ -187,7 +190,7 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
 
 
 async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
-    """It was somebody else: they stand as before, be it that they only waited for a place or were interested."""
+    """Undo a mistaken check-in: restore the earlier status, also where they were only waitlisted or interested."""
     event = await lock_hosted(tx, caller, slug)
     mine = await _one(tx, event, attendance_id)
     if mine.status is not AttendanceStatus.ATTENDED:
@@ -205,13 +208,13 @@ async def change_joining(
     for_series: bool = False,
     expected_revision: int | None = None,
 ) -> RegistrationSettings:
-    """Replace how people get in, of this event or of every date of its series without settings of its own.
+    """Replace the registration settings of this event, or of every date of its series without settings of its own.
 
-    Whoever fits now moves up. ``expected_revision``: as ``joining_queries.revision_of`` has it. Raises PreconditionFailed.
+    RSVPs that fit now move up. ``expected_revision``: as in ``registration.revision_of``. Raises PreconditionFailed.
     """
     seen = await hosted(tx, caller, slug)
     if for_series and seen.place_in_series is not None:
-        # Before its dates, as everybody does: another date's edit for all of them waits here.
+        # Lock the series before its dates, as everywhere: another edit of all dates waits here.
         await hold(tx, "event_series", "id", seen.place_in_series.series_id)
     event = await lock_hosted(tx, caller, slug)
     if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
@@ -229,7 +232,7 @@ async def change_joining(
 
 
 async def dates_joined_so(reader: Reader, event: Event) -> list[Event]:
-    """An event, and the coming dates of its series that have no settings of their own."""
+    """An event and the upcoming dates of its series that have no settings of their own."""
     if event.place_in_series is None:
         return [event]
     ids = await registration.dates_without_own(reader, event.place_in_series.series_id)
@@ -253,9 +256,9 @@ async def _one(tx: Transaction, event: Event, attendance_id: AttendanceId) -> At
 async def _chosen(
     tx: Transaction, event: Event, ids: Sequence[AttendanceId] | None, act: AttendanceAction
 ) -> list[Attendance]:
-    """Answers to this event, in order of arrival, that the act changes at all; those decided meanwhile are left out.
+    """RSVPs to this event that the action changes, in order of arrival; those decided meanwhile are left out.
 
-    NotFound where one that is named is none of this event's.
+    Raises NotFound where a named one is not of this event.
     """
     if ids is not None and len(ids) == 1:
         await _one(tx, event, ids[0])
@@ -315,7 +318,7 @@ async def tell(
     more: int = 0,
     by: UserId | None = None,
 ) -> None:
-    """Each of them hears what the host decided; who runs the event knows. ``more``: about how many further dates. ``by``: who invites."""
+    """Notify each of what the host decided, except hosts. ``more``: number of further dates. ``by``: who invites."""
     alike: dict[tuple[int, AttendanceStatus], list[Attendance]] = {}
     for one in people:
         alike.setdefault((one.revision, one.status), []).append(one)
@@ -329,7 +332,7 @@ async def tell(
 
 
 def _as_they_knew(event: Event) -> NotificationDetails:
-    """What it is called, and when it is: of a private event they see nothing any more that could say which one it was."""
+    """Title and time as the person knew them: someone who no longer sees a private event learns nothing new of it."""
     starts = None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)
     return NotificationDetails(said=event.title, starts=starts)
 

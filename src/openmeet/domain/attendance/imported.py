@@ -1,4 +1,4 @@
-"""Answers that were given elsewhere before, and taking them back. Nobody is told, nothing is owed, no seat is counted anew."""
+"""Imported RSVPs: store and erase them. Nobody is notified, nothing is enqueued, no seat is recounted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One answer, as it stood there. Those who waited keep their order."""
+    """One RSVP as it was in the source. Waitlisted people keep their order."""
 
     event_id: EventId
     user_id: UserId
@@ -22,7 +22,9 @@ class Given:
 
 
 async def put(tx: Transaction, given: Sequence[Given]) -> list[str | None]:
-    """Store first answers, in this order; their ids, None where somebody has answered that event here: that answer stays."""
+    """Store first RSVPs in this order and return their ids; None where the person already has one for that event, which
+    stays.
+    """
     rows = []
     waiting = await _last_numbers(tx, [one.event_id for one in given if one.status is AttendanceStatus.WAITLISTED])
     for one in given:
@@ -56,12 +58,12 @@ async def put(tx: Transaction, given: Sequence[Given]) -> list[str | None]:
 
 
 async def erase(tx: Transaction, attendance_ids: Sequence[str]) -> None:
-    """Take answers back that were imported."""
+    """Erase imported RSVPs."""
     await tx.execute_many("delete from attendances where id = :id", [{"id": one} for one in attendance_ids])
 
 
 async def _last_numbers(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, int]:
-    """Where the lines of these events end."""
+    """The last waitlist number of each of these events."""
     if not event_ids:
         return {}
     rows = await reader.fetch(

@@ -1,6 +1,6 @@
-"""Who is invited to every date of a series, also to those that come into being later: the SQL of it.
+"""SQL of invitations to all dates of a series, future ones included.
 
-The invitation to each date is an answer like any other (``invited``), made when the date is stored.
+The invitation to each date is an ordinary RSVP row (``invited``), made when the date is stored.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """One person. ``invited_as``: the address that the host wrote."""
+    """One invited person. ``invited_as``: the address the host typed."""
 
     user_id: UserId
     invited_by: UserId
@@ -21,7 +21,7 @@ class Invited:
 
 
 async def put(tx: Transaction, series_id: str, one: Invited) -> None:
-    """From now on this person is invited to every new date; once more changes nothing."""
+    """Invite this person to every new date; idempotent."""
     await tx.execute(
         """
         insert into event_series_invitations (series_id, user_id, invited_by, invited_as, created_at)
@@ -36,7 +36,7 @@ async def put(tx: Transaction, series_id: str, one: Invited) -> None:
 
 
 async def of_series(reader: Reader, series_id: str) -> list[Invited]:
-    """In the order in which they were invited."""
+    """Invited people, in order of invitation."""
     rows = await reader.fetch(
         "select user_id, invited_by, invited_as from event_series_invitations where series_id = :series_id"
         " order by created_at, user_id",
@@ -46,7 +46,7 @@ async def of_series(reader: Reader, series_id: str) -> list[Invited]:
 
 
 async def copy(tx: Transaction, from_id: str, to_id: str) -> None:
-    """Who is invited to a series is invited to the other, too: a half that was split off, or was put together again."""
+    """Copy the invitations of a series to another: one that was split off, or merged again."""
     await tx.execute(
         """
         insert into event_series_invitations (series_id, user_id, invited_by, invited_as, created_at)
@@ -59,7 +59,7 @@ async def copy(tx: Transaction, from_id: str, to_id: str) -> None:
 
 
 async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None:
-    """They are invited to no further dates."""
+    """Invite them to no further dates."""
     await tx.execute(
         "delete from event_series_invitations where series_id = :series_id and user_id in :people",
         series_id=series_id,
@@ -67,8 +67,8 @@ async def end(tx: Transaction, series_id: str, people: Sequence[UserId]) -> None
     )
 
 
-# Invited by an address, and never heard of since, also where the host has turned them away or checked them in: whose the address is
-# nobody learns who wrote it.
+# Invited by address and not answered since, also where the host rejected them or checked them in: the host must not
+# learn whose address it is.
 IS_UNHEARD: Final = """(coalesce(a.invited_as, '') <> '' and (a.status in ('invited', 'rejected') or a.status = 'attended' and not exists (
                  select 1 from attendance_changes c where c.attendance_id = a.id
                     and c.after_status not in ('invited', 'rejected', 'attended'))))"""

@@ -1,8 +1,8 @@
-"""Inviting by an address: to an event, or to every date of its series. Locks the events' rows first.
+"""Invitations by e-mail address, to an event or to every date of its series. Locks the event rows first.
 
-Whose an address is, nobody learns: the host reads the address until the person has answered the invitation themselves. Whoever has answered
-without one goes on standing under their name alone; what the host wrote stands beside it as it would for a stranger, on a line that is
-nobody's (a stand-in), and no letter goes out for it.
+Nobody learns whose an address is: the host sees the address until the person has answered the invitation. Where the
+person already has an RSVP, it stays under their name alone; the host also sees a row with the typed address, as for a
+stranger, that belongs to no account (a stand-in), and no e-mail is sent for it.
 """
 
 from collections.abc import Sequence
@@ -34,17 +34,17 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 
-# A host who writes to more people than this in a day has another purpose.
+# A host who writes to more people in a day is probably a spammer.
 MAX_INVITATIONS_A_DAY = 200
 
 
 async def invite(
     tx: Transaction, caller: Caller, slug: EventSlug, address: str, *, for_series: bool = False
 ) -> Attendance:
-    """Somebody gets one letter that asks whether they come, unless they have answered already: the host reads the same.
+    """Send one invitation e-mail, unless the person has answered already: the host sees the same either way.
 
-    ``for_series``: to every coming date of the event's series, also to those that are made later; still by one letter.
-    Raises NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
+    ``for_series``: to every upcoming date of the event's series, future ones included; still one e-mail. Raises
+    NotFound, Forbidden, InvalidForm (``email``, ``for_series``), Refused (``EventOver``), TooMany.
     """
     if for_series:
         await lock_series_of(tx, slug)
@@ -80,7 +80,7 @@ async def invite(
 
 
 async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
-    """Who is invited to all dates of a series is invited to those that were just made; nobody is told once more."""
+    """Invite people invited to the whole series to new dates; nobody is notified again."""
     if not dates:
         return
     for one in await invitation_queries.of_series(tx, series_id):
@@ -90,15 +90,15 @@ async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[E
 
 
 async def _invite(tx: Transaction, event: Event, one: Invited, *, is_private: bool) -> tuple[Attendance, bool]:
-    """The line of a locked event on which the host reads this address, and whether somebody is invited by it now."""
+    """The row of a locked event under which the host sees this address, and whether it was invited just now."""
     mine = await queries.by_invited_as(tx, event.id, one.invited_as)
     if mine is None and await queries.find(tx, event.id, one.user_id) is not None:
         nobody = await guests.make(tx, display_name="", email=None)
         return await _put(tx, event, replace(one, user_id=nobody), None, is_private=True), False
     if mine is not None and mine.status is AttendanceStatus.PENDING:
         if mine.pending_for is PendingFor.UNCLEAR:
-            return mine, False  # nobody knows whether they come
-        # They said that they come, and waited for the host's word: this is it.
+            return mine, False  # it is not known whether they come
+        # They asked to come and waited for approval; the invitation is the approval.
         caller = Caller(one.invited_by, "")
         room = await save.has_room(tx, event, await registration.of_event(tx, event), mine, save.as_said(mine))
         let_in = await host_decisions.apply(

@@ -1,4 +1,4 @@
-"""Lists of RSVPs: who comes, as hosts and guests read it page by page; rows of a file; counts for pages."""
+"""Lists of RSVPs: paged attendee lists for hosts and guests, table rows, and counts for pages."""
 
 import re
 from collections import OrderedDict
@@ -34,7 +34,7 @@ _BEFORE_THE_LINE: Final = -(2**62)
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
-    """One person of an event's list, with the name to show. ``is_guest``: answered by e-mail, without an account."""
+    """One person on an event's list, with a display name. ``is_guest``: answered by e-mail, without an account."""
 
     attendance_id: AttendanceId
     user_id: UserId
@@ -65,14 +65,14 @@ async def attendees(
     with_private: bool = False,
     after: tuple[int, Instant, str] | None = None,
 ) -> list[Attendee]:
-    """People of an event in these statuses, first answer first, those who wait in the order of the line.
+    """People of an event in these statuses, by time of answer; waitlisted people by waitlist order.
 
-    ``after``: place in the line, moment and id of the answer where the page before ended.
-    Without those whose account is not active at the moment, and, but for hosts (``with_private``), without those who
-    do not want to be seen: guests without an account among them. Who waits is the hosts' and their own (``viewer``) to know,
-    everybody else reads how many: that somebody got no place is nothing they said to the town.
+    ``after``: waitlist number, instant and id of the last RSVP of the previous page. Leaves out inactive accounts and,
+    except for hosts (``with_private``), people who do not want to be seen, guests without an account included. Only
+    hosts and the person themselves (``viewer``) see who waits; everybody else sees how many, because having got no
+    place is private.
     """
-    # Who asked to come and was not let in yet is nobody's to know.
+    # Requests that are not yet approved are shown to nobody.
     seen = (
         ""
         if with_private
@@ -91,15 +91,15 @@ async def attendees(
 
 
 def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, str] | None) -> str:
-    """The first people of one status, read along an index of that status: a page of a crowd's list costs what a page costs.
+    """The first people of one status, read along its index, so that a page of a long list costs no more than a page.
 
-    Who waits has a number in the line, nobody else; "" where the page before ended behind all of them.
+    Only waitlisted people have a number; "" where the previous page ended after all of them.
     """
     waits = status is AttendanceStatus.WAITLISTED
     order = "a.waitlist_number" if waits else "a.answered_at, a.id"
     behind = ""
     if waits:
-        # Without a bound SQLite looks for numbers in every row of the event.
+        # Without a bound SQLite scans every row of the event for numbers.
         behind = f"and a.waitlist_number > {_BEFORE_THE_LINE if after is None else 'cast(:place as bigint)'}"
     elif after is not None:
         if after[0] > 0:
@@ -116,7 +116,7 @@ def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, st
 
 
 def attendee_of(row: Row) -> Attendee:
-    """One row of a list."""
+    """Parse one row of a list."""
     return Attendee(
         AttendanceId(row["id"]),
         UserId(row["user_id"]),
@@ -148,7 +148,7 @@ _CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 @dataclass(frozen=True, slots=True)
 class AttendeeFilter:
-    """Which answers; ``q`` is part of a name or handle."""
+    """Which RSVPs; ``q`` is part of a name or handle."""
 
     statuses: Sequence[AttendanceStatus]
     q: str = ""
@@ -156,7 +156,7 @@ class AttendeeFilter:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeCursor:
-    """Where a page ended."""
+    """Position after the last row of a page."""
 
     place: int
     answered_at: int
@@ -165,7 +165,7 @@ class AttendeeCursor:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeRow:
-    """One answer as hosts see it, in words."""
+    """One RSVP as hosts see it, in words."""
 
     attendance_id: AttendanceId
     user_id: UserId
@@ -185,7 +185,7 @@ class AttendeeRow:
 async def managed(
     reader: Reader, event_id: EventId, wanted: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
-    """Answers in order of the line and of arrival, also of people who are hidden from others."""
+    """RSVPs by waitlist order and arrival, including people hidden from others."""
     search = ""
     values: dict[str, object] = {}
     if wanted.q:
@@ -215,7 +215,7 @@ async def managed(
 
 
 async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId]) -> list[Attendee]:
-    """These answers, as far as they are of this event."""
+    """Those of these RSVPs that belong to this event."""
     if not ids:
         return []
     rows = await reader.fetch(
@@ -228,7 +228,7 @@ async def by_ids(reader: Reader, event_id: EventId, ids: Sequence[AttendanceId])
 
 
 async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus, int]:
-    """How many answers there are in each status; of people, see ``queries.counts``."""
+    """Number of RSVPs in each status; for people, see ``queries.counts``."""
     rows = await reader.fetch(
         "select status, count(*) as n from attendances where event_id = :event_id group by status order by status",
         event_id=event_id,
@@ -237,9 +237,9 @@ async def by_status(reader: Reader, event_id: EventId) -> dict[AttendanceStatus,
 
 
 def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LIMITS) -> AttendeeRow:
-    """An answer in words. Whom the host invited by an address is called by it until they have answered themselves.
+    """One RSVP in words. A person invited by address is shown by that address until they have answered.
 
-    Also after the host has taken that back, or checked them in: otherwise a no to an address, or a yes, would say whose it is.
+    That holds after the host revokes the invitation or checks them in: otherwise that would reveal whose address it is.
     """
     words = STATUS_WORDS[one.status]
     if one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None:
@@ -260,7 +260,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
         one.guest_names,
         one.mode,
         one.pending_for,
-        # Either would say whether somebody with this address has an account here.
+        # Either would reveal whether this address has an account here.
         one.is_guest and not one.is_unheard,
         one.is_private and not one.is_unheard,
         one.offered_until is not None,
@@ -269,12 +269,12 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
 
 
 def pack(one: Attendee) -> str:
-    """The cursor behind this answer."""
+    """The cursor after this RSVP."""
     return base64url.encode(f"{one.place}.{one.answered_at}.{one.attendance_id}".encode())
 
 
 def unpack(text: str) -> AttendeeCursor | None:
-    """The position; None for no cursor at all."""
+    """Parse a cursor; None for an empty one."""
     if not text:
         return None
     try:
@@ -287,18 +287,18 @@ def unpack(text: str) -> AttendeeCursor | None:
     return AttendeeCursor(int(found[1]), int(found[2]), found[3])
 
 
-# From so many people on, one more or fewer is no news to a viewer for the next seconds.
+# With this many people, one more or fewer does not matter to a viewer for the next seconds.
 CROWD: Final = 500
 KEPT_SECONDS: Final = 5
-# About 300 bytes each; the events that very many people answered are few.
+# About 300 bytes each; few events have very many RSVPs.
 _MAX_KEPT: Final = 1_000
 
-# Identifiers of events are unique among all communities of a process.
+# Event ids are unique among all tenants of a process.
 _kept: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """As ``queries.counts``, at most ``KEPT_SECONDS`` old where at least ``CROWD`` people answered."""
+    """``queries.counts``, at most ``KEPT_SECONDS`` old where there are at least ``CROWD`` RSVPs."""
     now = reader.now
     found = {one: kept[1] for one in event_ids if (kept := _kept.get(one)) and kept[0] <= now < _until(kept[0])}
     read = await queries.counts(reader, [one for one in event_ids if one not in found])

@@ -1,7 +1,7 @@
-"""Two rows of people turn out to be one person: their answers become one person's, at most one per event, and no seat is lost.
+"""Account merge: the RSVPs of two user rows become one person's, at most one per event; no seat is lost.
 
-Where both answered, the later word counts. Where both said the same, the answer that holds more stays: a place before a
-place in the line. What a host decided (turned down, checked in) outlives what either said, and an invitation is no answer.
+Where both answered, the later reply counts. Of equal replies the one that holds more stays: a place before a place on
+the waitlist. A host decision (rejected, checked in) outranks both replies; an invitation is not a reply.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ _DECIDED = {AttendanceStatus.REJECTED: 2, AttendanceStatus.ATTENDED: 1, Attendan
 
 
 async def lock_shared(tx: Transaction, from_user: UserId, to_user: UserId) -> list[EventId]:
-    """Lock the events that both answered, in the order of their ids, as everybody does before they touch an answer."""
+    """Lock the events that both answered, in the order of their ids, as everywhere before changing RSVPs."""
     shared = await events_of_both(tx, from_user, to_user)
     if shared and tx.engine == "postgresql":
-        # SQLite has one writer. There may be hundreds: one statement, and not one for each.
+        # SQLite has one writer. There may be hundreds of events: one statement instead of one for each.
         await tx.fetch("select id from events where id in :ids order by id for update", ids=shared)
     return shared
 
@@ -44,7 +44,7 @@ async def events_of_both(reader: Reader, from_user: UserId, to_user: UserId) -> 
     return [EventId(row["event_id"]) for row in rows]
 
 
-# Who changed an event is not told of it, whoever they are by now.
+# The person who changed an event is not notified of it, under either account.
 _IN_TELLINGS: Final = """
     update event_tellings set telling = replace(telling, :from_user, :to_user)
      where telling like '%' || cast(:from_user as text) || '%'
@@ -52,10 +52,10 @@ _IN_TELLINGS: Final = """
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Everything ``from_user`` answered is ``to_user``'s; how many answers that was. The caller holds ``lock_shared``."""
+    """Move all RSVPs of ``from_user`` to ``to_user``; returns how many. The caller holds ``lock_shared``."""
     joined = await join_answers(tx, await _pairs(tx, from_user, to_user), to_user)
     people = {"from_user": from_user, "to_user": to_user}
-    # A seat keeps its place whoever sits there: nothing of these events needs counting.
+    # A seat stays taken whoever has it: nothing needs counting for these events.
     moved = await tx.execute("update attendances set user_id = :to_user where user_id = :from_user", **people)
     await tx.execute("update attendance_changes set actor_id = :to_user where actor_id = :from_user", **people)
     await tx.execute(_IN_TELLINGS, **people)
@@ -65,7 +65,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
 
 
 async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tuple[Attendance, Attendance]]:
-    """Both answers, of the one who goes and of the one who stays, to each event that has both."""
+    """For each event with both, the RSVPs of the leaving and of the staying account."""
     rows = await reader.fetch(
         f"select {queries.COLUMNS} from attendances where user_id in :people order by event_id",
         people=[from_user, to_user],
@@ -79,16 +79,16 @@ async def _pairs(reader: Reader, from_user: UserId, to_user: UserId) -> list[tup
 async def join_answers(
     tx: Transaction, pairs: Sequence[tuple[Attendance, Attendance]], to_user: UserId
 ) -> list[Attendance]:
-    """Of each two answers one stays, as the person's; those that do not."""
+    """Merge each pair into one RSVP of the staying account; returns those dropped."""
     ordered = [
         (theirs, mine) if _order(theirs, mine) > _order(mine, theirs) else (mine, theirs) for theirs, mine in pairs
     ]
-    # What became of both is the history of the one that stays.
+    # The merged RSVP has the history of both.
     await tx.execute_many(
         "update attendance_changes set attendance_id = :kept where attendance_id = :dropped",
         [{"kept": kept.id, "dropped": dropped.id} for kept, dropped in ordered],
     )
-    # An entry that stands in either's calendar is ended by the one answer that there is.
+    # A calendar entry sent for either is ended by the one RSVP that remains.
     await tx.execute_many(
         "update attendances set calendar_entry = 'stands' where id = :kept and exists ("
         "select 1 from attendances d where d.id = :dropped and d.calendar_entry = 'stands')",
@@ -120,24 +120,24 @@ async def join_answers(
 
 
 def _later_than_both(kept: Attendance, dropped: Attendance) -> int:
-    """Later than what either promised, so that the promise about it is looked at again."""
+    """A revision greater than both published ones, so that the publication is looked at again."""
     return max(kept.revision, dropped.revision) + 2
 
 
 def _order(one: Attendance, other: Attendance) -> tuple[int, int, int]:
-    """What stands before what: the host's word, then the later word; of the same word, what holds more."""
+    """Precedence: host decision, then the later reply; among equal replies, the one that holds more."""
     is_same = rules.said_by(one.status) is rules.said_by(other.status)
     worth = _WORTH.get(one.status, 0)
     return _DECIDED.get(one.status, 0), worth if is_same else one.answered_at, one.answered_at
 
 
 async def may_take_all(reader: Reader, event: Event) -> bool:
-    """Whether the event takes whoever comes: nobody has to be counted."""
+    """Whether the event takes everybody, so that nothing is counted."""
     return rules.limits_of(event, await registration.of_event(reader, event)).is_open
 
 
 async def join(tx: Transaction, gone: EventId, kept: EventId) -> list[UserId]:
-    """Answers to ``gone`` are answers to ``kept``; both rows are locked. Who had answered both."""
+    """Move the RSVPs of event ``gone`` to ``kept``; both rows are locked. Returns who had answered both."""
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id in :ids order by user_id", ids=[gone, kept]
     )

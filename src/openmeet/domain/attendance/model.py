@@ -1,4 +1,4 @@
-"""What somebody said to an event, and where that leaves them."""
+"""Values of an RSVP: reply, status, source, history and counts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from openmeet.domain.users.model import UserId
 
 AttendanceId = NewType("AttendanceId", str)
 
-# People in one answer, the one who gives it included: a coach load is several answers.
+# People in one RSVP, including its author: a coach party needs several RSVPs.
 MOST_IN_PARTY = 20
 MAX_GUEST_NAME = 100
 MAX_REPLY = 1_000
 
 
 class AttendanceStatus(StrEnum):
-    """How an answer stands, as stored and answered."""
+    """Status of an RSVP, as stored and as the API returns it."""
 
     ATTENDING = "attending"
     INTERESTED = "interested"
@@ -39,7 +39,7 @@ class RsvpReply(StrEnum):
 
 
 class NetworkAnswer(StrEnum):
-    """What an RSVP record says; OTHER is a word we do not know: kept, shown neutrally, counted nowhere."""
+    """Status in an RSVP record. OTHER is one we do not know: kept, shown neutrally, counted nowhere."""
 
     GOING = "going"
     INTERESTED = "interested"
@@ -48,14 +48,14 @@ class NetworkAnswer(StrEnum):
 
 
 class RsvpSource(StrEnum):
-    """Where the latest answer was given."""
+    """Where the latest reply was given."""
 
     HERE = "here"
     NETWORK = "network"
 
 
 class Through(StrEnum):
-    """By what an answer was changed, for its history."""
+    """What changed an RSVP, for its history."""
 
     PAGE = "page"
     API = "api"
@@ -67,36 +67,36 @@ class Through(StrEnum):
 
 
 class AnswerMode(StrEnum):
-    """Where somebody takes part in an event that is held in both ways."""
+    """How somebody attends a hybrid event."""
 
     IN_PERSON = "in_person"
     ONLINE = "online"
 
 
 class PendingFor(StrEnum):
-    """Why an answer takes no place yet: the host approves answers here, it is foreign, or it is a word we do not know."""
+    """Why an RSVP takes no seat yet: needs approval, is foreign, or has an unknown status."""
 
     APPROVAL = "approval"
     APART = "apart"
     UNCLEAR = "unclear"
 
 
-# Who holds a seat. Beside these, an offered seat is held until the offer ends.
+# Statuses that hold a seat. An offered seat is held as well, until the offer expires.
 SEATED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 
-# Whose answer everybody sees who sees the event.
+# Statuses shown to everybody who sees the event.
 SHOWN = (*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """One person's place at one event. ``waitlist_number`` orders those who wait; smaller came first.
+    """One person's RSVP to one event. ``waitlist_number`` orders the waitlist, smaller first.
 
-    ``party``: how many people come, this one included; ``guest_names`` has the others, where they were named. ``mode`` is
-    None where the event is not held in both ways. ``offered_until``: the seat that is held for somebody who waits, until they
-    say yes. ``approved_at``: the host wants them there, so that no approval is asked for again. ``is_private``: only hosts
-    see who it is, and nothing is published. ``skips_record``: its record, if there is one, stays as it was. ``replies``: to the event's questions, by their ids;
-    ``reply_words``: these questions as they were when they were answered, because hosts ask otherwise later, or no more.
+    ``party``: how many people come, including this one; ``guest_names`` has the others, where named. ``mode`` is None
+    unless the event is hybrid. ``offered_until``: until when a seat is held for a waitlisted person to accept.
+    ``approved_at``: the host approved; no approval is asked for again. ``is_private``: only hosts see the person, and
+    nothing is published. ``skips_record``: an existing record stays as it was. ``replies``: form responses by question
+    id; ``reply_words``: the questions as asked at the time, because hosts change and remove them.
     """
 
     id: AttendanceId
@@ -125,13 +125,13 @@ class Attendance:
         return self.status in SEATED
 
     def has_offer(self, now: Instant) -> bool:
-        """Whether a seat is held for them that they may take."""
+        """Whether a seat is offered to them."""
         return self.offered_until is not None and now < self.offered_until
 
 
 @dataclass(frozen=True, slots=True)
 class RsvpRequest:
-    """What somebody says beside yes or no; None leaves it as it is."""
+    """What somebody replies beside yes or no; None leaves a field as it is."""
 
     party: int | None = None
     mode: AnswerMode | None = None
@@ -146,7 +146,7 @@ NO_WISHES = RsvpRequest()
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One line of the history: who made what of an answer, when and by what. ``actor_id`` is None for clock and network."""
+    """One entry of the history: who changed what, when and how. ``actor_id`` is None for the scheduler and the network."""
 
     id: str
     attendance_id: AttendanceId
@@ -162,10 +162,10 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class RsvpCounts:
-    """How many people said what to one event, parties counted in full, without those whose account is not active at the moment.
+    """People per status of one event, parties counted in full, inactive accounts left out.
 
-    ``unconfirmed``: answers that take no place yet. ``seats``: places held, also by people who are hidden: they are theirs
-    again when the account is; ``offered`` ones are among them. ``online``: of those going, how many take part online.
+    ``unconfirmed``: RSVPs that take no place yet. ``seats``: places held, including those of hidden people, who get
+    them back with their account; ``offered`` ones are included. ``online``: how many of those going attend online.
     """
 
     going: int = 0
@@ -178,7 +178,7 @@ class RsvpCounts:
 
     @property
     def waiting(self) -> int:
-        """Those in the line; for whom a place is held is not in it any more."""
+        """People on the waitlist, without those who have an offer."""
         return max(0, self.waitlisted - self.offered)
 
 

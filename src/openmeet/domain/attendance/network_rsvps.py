@@ -1,9 +1,9 @@
-"""What the RSVP records of many people say, and that such records are gone, taken over in a few statements, however many there are.
+"""RSVP records in bulk: apply them, withdraw deleted ones, list them, compare them with their repositories.
 
-Taken over here is what needs no more than the event, the person and the words: what strangers say for the first time or otherwise than
-before, and that they say it no more, where nobody is counted and nobody moves up by it. Where places are counted, where somebody
-waits whom it lets in, where somebody who can be reached is owed a letter, one answer decides about the next: that is left to ``actions``,
-one at a time. What an answer leads to is decided in the same place for both (``rules.decide``).
+Bulk applies only what needs the event, the person and the status alone: first or changed RSVPs of strangers and their
+withdrawal, where nobody is counted and nobody moves up. Where seats are counted, somebody waits, or a reachable person
+needs an e-mail, one RSVP decides about the next: those are left to ``actions``, one at a time. Both use
+``rules.decide``.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -48,7 +48,7 @@ Pair = tuple[EventId, UserId]
 
 @dataclass(frozen=True, slots=True)
 class RecordedRsvp:
-    """What counts of a person's records about an event. ``first_seen`` is the place in the order."""
+    """The record of a person that counts for an event. ``first_seen`` is its position in the order."""
 
     event_id: EventId
     user_id: UserId
@@ -63,7 +63,7 @@ class RecordedRsvp:
 
 @dataclass(frozen=True, slots=True)
 class _BatchContext:
-    """What is asked about all of them at once, the events' rows being locked. ``with_lines``: events for which somebody waits."""
+    """Facts read for all of them at once, with the event rows locked. ``with_lines``: events with a waitlist."""
 
     events: dict[EventId, Event]
     joinings: dict[EventId, RegistrationSettings]
@@ -78,9 +78,9 @@ class _BatchContext:
 
 
 async def apply_each(tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair]:
-    """Take over what can be taken over together; the pairs that are left are to be applied one at a time.
+    """Apply what can be applied in bulk; returns the pairs that must be applied one at a time.
 
-    One word about each event by each person. TransactionConflict where somebody was joined with another row of theirs.
+    At most one RSVP per event and person. TransactionConflict where a person was merged with another account.
     """
     known = await _look(tx, words)
     new: dict[Pair, Attendance] = {}
@@ -111,9 +111,10 @@ async def apply_each(tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair
 
 
 async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
-    """Records were deleted: the very answers that came from them become ``declined`` (invariant 9). Hosts are not told.
+    """Records were deleted: set exactly the RSVPs that came from them to ``declined`` (invariant 9). Hosts are not
+    notified.
 
-    ``event_ids``: by the uris of the records, to which events they were. The uris that are left are to be taken back one at a time.
+    ``event_ids``: the event of each record URI. Returns the URIs that must be withdrawn one at a time.
     """
     locked = {event_id for event_id in event_ids.values() if event_id is not None}
     await hold_each(tx, "events", "id", locked)
@@ -124,7 +125,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     gone: dict[AttendanceId, None] = {}
     left: set[str] = set()
     for uri, mine in found.items():
-        # What was answered here since may be the latest word, and whoever can be reached is told.
+        # A later reply given here may count, and reachable people are notified.
         if (
             mine.event_id not in locked
             or mine.source is RsvpSource.HERE
@@ -147,7 +148,7 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
 
 
 async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tuple[Attendance, Attendance]]) -> None:
-    """Write what was decided anew (before, after), and the lines of everybody's history."""
+    """Save the changed RSVPs (before, after) and their history."""
     await queries.save_many(tx, [after for _, after in changed])
     lines = [(before, after) for before, after in changed if save.is_history(before, after)]
     before = [*(None for _ in new), *(one for one, _ in lines)]
@@ -172,12 +173,12 @@ async def _look(tx: Transaction, words: Sequence[RecordedRsvp]) -> _BatchContext
 
 
 def _decided(known: _BatchContext, word: RecordedRsvp, mine: Attendance | None, now: Instant) -> Attendance | None:
-    """The answer as it is from now on; None where there is more to decide than these words alone."""
+    """The RSVP as it will be; None where it must be decided by itself."""
     event = known.events.get(word.event_id)
     if event is None or event.group is not None or (mine is not None and mine.offered_until is not None):
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
-        return None  # whether it exists for this person is asked by itself
+        return None  # visibility to this person is checked one at a time
     joining = known.joinings[event.id]
     act = AttendanceAction.NETWORK_NOT_GOING if word.pair in known.unwelcome else OF_RECORD[word.answer]
     is_foreign = known.kinds[word.user_id] is UserKind.SHADOW
@@ -204,7 +205,7 @@ def _decided(known: _BatchContext, word: RecordedRsvp, mine: Attendance | None, 
 def _changed(
     known: _BatchContext, event: Event, word: RecordedRsvp, mine: Attendance, decided: Decided
 ) -> Attendance | None:
-    """What somebody says who said something else before; None where others may move up by it."""
+    """A changed reply; None where it may let others move up."""
     said = replace(save.as_said(mine), mode=save.mode_of_record(event, mine))
     after = save.decided_anew(mine, decided, said, source=RsvpSource.NETWORK, answered_at=word.first_seen)
     return None if _moves_others(mine, after, known.with_lines) else after
@@ -215,7 +216,7 @@ def _moves_others(before: Attendance, after: Attendance, with_lines: Collection[
 
 
 async def _tell(tx: Transaction, known: _BatchContext, said: Sequence[Attendance]) -> None:
-    """Hosts hear of answers as they do of one; most events of strangers have nobody who could hear."""
+    """Notify hosts as for a single RSVP; most events of strangers have no host who can be notified."""
     hosts = {event_id: known.hosts_of(known.events[event_id]) for event_id in {one.event_id for one in said}}
     deaf = await queries.without_ears(tx, sorted({host for some in hosts.values() for host in some}))
     told_of_foreign: set[EventId] = set()
@@ -236,8 +237,8 @@ async def _tell(tx: Transaction, known: _BatchContext, said: Sequence[Attendance
         await notify.tell_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
 
 
-# Answers with a place, and those that ask for none, or are foreign. Who waits is counted: that somebody got no place is theirs and
-# the host's to know.
+# RSVPs with a place, and those that need none or are foreign. Waitlisted people are only counted: who got no place is
+# private to them and the host.
 TOLD = (
     AttendanceStatus.ATTENDING,
     AttendanceStatus.ATTENDED,
@@ -248,7 +249,7 @@ TOLD = (
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One answer and its record."""
+    """One RSVP and its record."""
 
     id: AttendanceId
     user_id: UserId
@@ -260,10 +261,10 @@ class Recorded:
 async def recorded(
     reader: Reader, event_id: EventId, after: tuple[Instant, str] | None, limit: int
 ) -> Sequence[Recorded]:
-    """In the order of answers, behind ``after`` (when answered, id).
+    """In order of RSVPs, after ``after`` (time of answer, id).
 
-    Without those that only hosts see: private ones, those whom the host has not let in yet, words that we do not know; and
-    without those of accounts that are not active or blocked.
+    Leaves out what only hosts see (private RSVPs, unapproved ones, unknown statuses) and accounts that are inactive or
+    blocked.
     """
     behind = "" if after is None else "and (a.answered_at, a.id) > (cast(:after_at as bigint), :after_id)"
     values: dict[str, object] = {} if after is None else {"after_at": after[0], "after_id": after[1]}
@@ -293,22 +294,22 @@ async def recorded(
 
 
 async def of_records(reader: Reader, uris: Collection[str]) -> dict[str, Attendance]:
-    """The answers whose records these are, by uri."""
+    """The RSVPs with these records, by URI."""
     if not uris:
         return {}
     rows = await reader.fetch(f"select {COLUMNS} from attendances where record_uri in :uris", uris=sorted(uris))
     return {row["record_uri"]: attendance_of(row) for row in rows}
 
 
-# Answers, and records, that one transaction looks at.
+# RSVPs, and records, that one transaction looks at.
 PIECE: Final = 500
 
-# Those that wait or count beside another.
+# Records that are pending or count beside another.
 _BESIDE: Final = """
     select r.did, r.uri from records r
      where r.subject_uri = :event_uri and r.uri <> r.subject_uri and r.standing in ('mapped', 'parked')
 """
-# With those that count here, whether or not a record of theirs was ever heard of.
+# With the RSVPs given here, whether or not a record of theirs was ever received.
 _COUNT: Final = f"""
     select count(*) as n from (
       select a.record_uri as uri from attendances a where a.event_id = :event_id and a.record_uri is not null
@@ -328,9 +329,9 @@ _NEXT_BESIDE: Final = f"{_BESIDE} and (r.did, r.uri) > (:did, :uri) order by r.d
 
 
 async def compare_answers(tx: Transaction, event: Event) -> int:
-    """Have every record of an answer to the event decided anew and proven by its repository, there or gone; how many are asked for.
+    """Enqueue a check of every RSVP record of the event against its repository; returns how many.
 
-    Only who hosts it may ask. One read of one record each, a bounded number of them per host and minute (``ingestion.host_budgets``).
+    Only hosts may ask. One read per record, rate limited per host (``network.ingestion.host_budgets``).
     """
     await jobs.enqueue_again(tx, JobKind.COMPARE_ANSWERS, [event.id])
     row = await tx.fetch_one(_COUNT, event_id=event.id, event_uri=event.record_uri or "")
@@ -338,12 +339,14 @@ async def compare_answers(tx: Transaction, event: Event) -> int:
 
 
 async def states(reader: Reader, event_id: EventId) -> dict[PublicationState, int]:
-    """How many answers to the event have a record that stands so; those that owe nothing are ``WITHHELD``."""
+    """Number of RSVPs of the event per publication state; those that are not to be published are ``WITHHELD``."""
     return {PublicationState(row["state"]): int(row["n"]) for row in await reader.fetch(_STATES, event_id=event_id)}
 
 
 def comparing_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.COMPARE_ANSWERS``; the subject is the event. Every piece is a transaction of its own, and may be paid twice."""
+    """Handler of ``JobKind.COMPARE_ANSWERS``; the subject is the event. Each batch is one transaction and may be
+    repeated.
+    """
 
     async def pay(job: jobs.Job) -> None:
         async with db.reader() as reader:
@@ -363,7 +366,7 @@ def comparing_handler(db: Database) -> JobHandler:
 
 
 async def _answers(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
-    """The next answers; whose was the last of them, None at the end. What is decided about each is the publisher's, by what its owner wants."""
+    """The next RSVPs, and whose was the last, None at the end. The publisher decides about each by its owner's consent."""
     rows = await tx.fetch(_NEXT_ANSWERS, event_id=event.id, after=after, limit=PIECE)
     await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
     await _prove(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
@@ -382,20 +385,20 @@ async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
 
 
 async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
-    """These locked events exist for more people than before: what those wrote about them elsewhere is looked at once more."""
+    """These locked events are visible to more people: reconsider the RSVP records that were hidden before."""
     # The instant is greater than that of any earlier look.
     addresses = await by_record.addresses_of(tx, events)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(uri, tx.now, tx.now) for uri in addresses])
 
 
-# What was known of strangers is their record, which is kept; a blank event has no list to show it in.
+# All that is known of strangers is their record, which is kept; a blank event has no list to show it in.
 FORGET_STRANGERS = """
     delete from attendances
      where event_id in (select given.id from each(id text) as given)
        and user_id in (select u.id from users u where u.kind = 'shadow')
 """
 
-# Under the uri of the event another one may stand some day, to which their records would be answers.
+# The event's URI may be reused by another event one day, which their records would then refer to.
 FORGET_RECORDS = """
     update attendances set record_uri = null
      where record_uri is not null and event_id in (select given.id from each(id text) as given)
@@ -403,8 +406,8 @@ FORGET_RECORDS = """
 
 
 async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """The events are about to be erased. Answers of people who have an account here stay theirs, and what was written of
-    them is decided anew.
+    """Detach the RSVPs of events that are about to be erased. People with an account keep theirs; their records are
+    reevaluated.
     """
     rows = [{"id": event_id} for event_id in sorted(event_ids)]
     await for_each(tx, FORGET_STRANGERS, rows)
@@ -413,5 +416,5 @@ async def erase_answers_to(tx: Transaction, event_ids: Sequence[EventId]) -> Non
         await actions.decide_all_records_anew(tx, sorted(event_ids)[start : start + _AT_A_TIME])
 
 
-# Engines bound the parameters of one statement.
+# Databases limit the number of bound parameters per statement.
 _AT_A_TIME = 1000

@@ -1,4 +1,4 @@
-"""Who hears of what happens to events that they answered, and what is said to them of a change."""
+"""Recipients and content of notifications about changes of an event, for attendees and hosts; calendar e-mails."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from openmeet.domain.notifications.model import NOTHING_MORE, NotificationDetail
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.emails import email_job
 
-# What news call the parts of an event that may change beside its time and place. What is said there is not for everybody: only
-# that it changed is told.
+# What notifications call the changed parts of an event beside time and place. Their content may be private, so only the
+# fact of a change is sent.
 _PARTS: Mapping[str, str] = {
     "title": "title",
     "ends_at": "end",
@@ -38,7 +38,8 @@ _PARTS: Mapping[str, str] = {
     "languages": "languages",
 }
 
-# Who hears that an event changed, is cancelled or comes back; also who is checked in, from a day before the start on.
+# Recipients when an event changes, is cancelled or reinstated. Checked-in people are included: check-in opens a day
+# before the start.
 CONCERNED = (
     *SEATED,
     AttendanceStatus.INTERESTED,
@@ -50,14 +51,14 @@ CONCERNED = (
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """How far a crowd was told of what is being taken back: people up to this one, none behind; and when that was done."""
+    """Progress of a fan-out that is being undone: people up to this one were notified, nobody after; and when."""
 
     until: UserId
     since: Instant
 
 
 async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Who answered so and can be told: people known only by their DID read nothing here."""
+    """Attendees with these statuses who can be notified: people known only by their DID read nothing here."""
     rows = await reader.fetch(
         f"""
         select a.user_id from attendances a join users u on u.id = a.user_id
@@ -72,7 +73,7 @@ async def people_to_tell(reader: Reader, event_id: EventId, statuses: Sequence[A
 async def people_of_dates(
     reader: Reader, event_ids: Sequence[EventId], statuses: Sequence[AttendanceStatus]
 ) -> list[tuple[UserId, EventId]]:
-    """``people_to_tell`` of several events: who, and about which of them; the earliest event first."""
+    """``people_to_tell`` for several events: each person with their events, earliest event first."""
     if not event_ids:
         return []
     rows = await reader.fetch(
@@ -96,7 +97,7 @@ async def people_answering(
     limit: int,
     only: Heard | None = None,
 ) -> list[UserId]:
-    """``people_to_tell`` of several events behind ``after``, each once, in order of their ids.
+    """``people_to_tell`` for several events after ``after``, each person once, in order of their ids.
 
     ``only``: up to this person, and who answered since.
     """
@@ -120,7 +121,7 @@ async def people_answering(
 
 @dataclass(frozen=True, slots=True)
 class AnsweredEvents:
-    """The earliest of some events that one person answered, in order, and how many there are in all."""
+    """The earliest of some events that one person answered, in order, and the total number."""
 
     earliest: list[EventId]
     total: int
@@ -134,7 +135,7 @@ async def earliest_answered(
     *,
     at_most: int,
 ) -> dict[UserId, AnsweredEvents]:
-    """The earliest of these events that each of these people answered so; who answered none is left out."""
+    """The earliest of these events that each person answered with these statuses; people without one are left out."""
     if not event_ids or not user_ids:
         return {}
     rows = await reader.fetch(
@@ -159,7 +160,7 @@ async def earliest_answered(
 
 
 def particulars_of(before: Event | None, event: Event) -> NotificationDetails:
-    """What news say of this change: from when to when and from where to where, where that changed; and which parts else."""
+    """Payload of a change notification: old and new time and place where they changed, and the other changed parts."""
     if before is None:
         return NOTHING_MORE
     parts = [words for name, words in _PARTS.items() if getattr(before, name) != getattr(event, name)]
@@ -171,48 +172,51 @@ def particulars_of(before: Event | None, event: Event) -> NotificationDetails:
             starts=When(event.starts_at, event.time_zone, event.is_all_day),
         )
     if before.exact_place != event.exact_place:
-        # What is kept with news is read by whoever is told: where exactly, the mail and the page say to those who may know.
+        # Everybody notified reads the stored payload: the exact place is added by e-mail and page for those who may
+        # know it.
         was, now = ", ".join(before.place.lines), ", ".join(event.place.lines)
         told = replace(told, is_near=True) if was == now else replace(told, was_at=was, is_at=now)
     return told
 
 
 def earlier_start(before: Event | None, event: Event) -> Instant | None:
-    """When somebody who has not heard of it would set out."""
+    """When somebody who has not read the notification would set out."""
     starts = [one.starts_at for one in (before, event) if one is not None and one.starts_at is not None]
     return min(starts, default=None)
 
 
 _MILLISECOND = SECOND // 1000
-# What milliseconds leave of 63 bits until the year 2109. A batch brings hundreds of answers to one event in one instant.
+# Milliseconds leave these bits of 63 until the year 2109. A batch brings hundreds of RSVPs to one event in one instant.
 _TOLD_APART = 1 << 21
 
 
 async def hosts_of(reader: Reader, event: Event) -> list[UserId]:
-    """The author, and who hosts it beside them."""
+    """The author and the co-hosts."""
     return [event.author_id, *(await beside_authors(reader, [event.id])).get(event.id, ())]
 
 
 def news_number(now: Instant, who: UserId, status: AttendanceStatus) -> int:
-    """What tells the news of one answer from those of others: also of many people in one transaction, or of one who changes their mind there."""
+    """Number that separates notifications about different RSVPs, also of many people, or of one person twice, in one
+    transaction.
+    """
     return now // _MILLISECOND * _TOLD_APART + zlib.crc32(f"{who} {status}".encode()) % _TOLD_APART
 
 
 async def tell_hosts(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
 ) -> None:
-    """Somebody has answered so."""
+    """Notify the hosts of an RSVP."""
     await tell_hosts_of_each(tx, event, hosts, [(who, status)])
 
 
 async def tell_hosts_of_each(
     tx: Transaction, event: Event, hosts: Sequence[UserId], said: Sequence[tuple[UserId, AttendanceStatus]]
 ) -> None:
-    """These people have answered so: each is news of its own, in hardly more statements than those of one."""
+    """Notify the hosts of several RSVPs, one notification each, in hardly more statements than for one."""
     tellings: dict[int, notifications.Notice] = {}
     for who, status in said:
         number = news_number(tx.now, who, status)
-        while number in tellings:  # of a few hundred people two share theirs every now and then
+        while number in tellings:  # of a few hundred people two share a number every now and then
             number += 1
         to = [one for one in hosts if one != who]
         particulars = NotificationDetails(person_id=who, answer=status.value)
@@ -223,7 +227,7 @@ async def tell_hosts_of_each(
 async def news_of_hosts(
     tx: Transaction, event: Event, hosts: Sequence[UserId], who: UserId, status: AttendanceStatus
 ) -> Sequence[SqlWrite] | None:
-    """What ``tell_hosts`` would write, to go along with the answer; None where there is more to it."""
+    """The statement ``tell_hosts`` would execute, to run together with the RSVP; None where more is needed."""
     particulars = NotificationDetails(person_id=who, answer=status.value)
     to = [one for one in hosts if one != who]
     return await notifications.telling(
@@ -232,7 +236,7 @@ async def news_of_hosts(
 
 
 async def tell_of_foreign(tx: Transaction, event: Event) -> None:
-    """One notice to each host, however many there are: while it is unread there is no other, and afterwards one a day."""
+    """One notification to each host for many foreign RSVPs: none while it is unread, then at most one a day."""
     day = tx.now // DAY
     hosts = await hosts_of(tx, event)
     told = await tx.fetch(
@@ -252,22 +256,24 @@ async def tell_of_foreign(tx: Transaction, event: Event) -> None:
 ANSWERED_MAIL: Final = "answered"
 WITHDRAWN_MAIL: Final = "withdrawn"
 
-# Who answers by mistake, or looks what happens, has taken it back by then.
+# People who answer by mistake, or try it out, have withdrawn by then.
 SETTLES_FOR: Final = 5 * MINUTE
 
-# Who keeps the event in their calendar.
+# Statuses that keep the event in their person's calendar.
 IN_CALENDAR: Final = frozenset(
     {*SEATED, AttendanceStatus.INTERESTED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING}
 )
 
-# In ``attendances.calendar_entry``: the entry was mailed. Empty before; afterwards the name of the mail that ended it.
+# Value of ``attendances.calendar_entry``: entry e-mailed. Empty before; later the name of the e-mail that ended it.
 _STANDS: Final = "stands"
 
 
 def owing(
     tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: Decided
 ) -> Sequence[SqlWrite]:
-    """A mail is owed to who goes now and did not before, and to who comes no more; hosts have it in their calendars anyway."""
+    """Whether to enqueue a calendar e-mail: to people newly going, and to people no longer going. Hosts have the event
+    anyway.
+    """
     if event.author_id == caller.user_id or (mine is not None and mine.status is decided.status):
         return ()
     revision = 1 if mine is None else mine.revision + 1
@@ -279,14 +285,14 @@ def owing(
 def owing_end(
     tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: Decided
 ) -> Sequence[SqlWrite]:
-    """A mail is owed to who comes no more: it ends the entry, if one was ever mailed to them."""
+    """Whether to enqueue an e-mail that ends the calendar entry, for people no longer going; sent only if an entry was."""
     if mine is None or mine.status not in IN_CALENDAR or decided.status in IN_CALENDAR:
         return ()
     return [_owing(tx, WITHDRAWN_MAIL, event, user_id, mine.revision + 1)]
 
 
 async def note_mailed(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
-    """The entries of these answers go out with a mail."""
+    """Note that the calendar entries of these RSVPs are sent with an e-mail."""
     if ids:
         await tx.execute(
             "update attendances set calendar_entry = :stands where id in :ids and calendar_entry <> :stands",
@@ -296,9 +302,9 @@ async def note_mailed(tx: Transaction, ids: Sequence[AttendanceId]) -> None:
 
 
 async def end(tx: Transaction, ids: Sequence[AttendanceId], mail: str) -> set[AttendanceId]:
-    """Those of these answers whose entries a mail is to end, because an earlier one had brought them.
+    """The RSVPs whose calendar entries this e-mail is to end, because an earlier one had sent them.
 
-    ``mail``: its name, the same for every attempt to send it; to another one there is nothing left to end.
+    ``mail``: its name, the same for every delivery attempt; for another name there is nothing left to end.
     """
     if not ids:
         return set()

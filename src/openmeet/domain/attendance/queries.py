@@ -1,4 +1,4 @@
-"""The SQL of answers; ``line`` has that of the waitlist's order, ``history`` and ``joining_queries`` that of their tables."""
+"""SQL of RSVPs; ``waitlist`` has that of the waitlist order, ``history`` and ``registration`` that of their tables."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -31,7 +31,7 @@ COLUMNS = (
     " offered_until, pending_for, approved_at, is_private, skips_record, guest_names, replies, reply_words"
 )
 
-# What stands in one repository, and what else its person has who is known by it alone: each found by an index of its own.
+# RSVPs in one repository, and the others of a person known by it alone: an index for each half.
 ERASABLE: Mapping[Engine, str] = {
     engine: f"""
     select {COLUMNS} from attendances
@@ -45,23 +45,23 @@ ERASABLE: Mapping[Engine, str] = {
     for engine in ENGINES
 }
 
-# Who holds seats; an index has the same words.
+# Statuses that hold a seat; an index has the same list.
 HOLDS = "(status in ('attending', 'attended') or offered_until is not null)"
 
-# The answer stands in the repository of an account that is not active, or is of somebody whom a moderator has blocked or a label
-# hides: it is shown and counted nowhere, and stays as it is.
+# RSVPs of inactive accounts, and of people blocked by a moderator or hidden by a label: neither shown nor counted,
+# otherwise unchanged.
 IS_HIDDEN = f"""(exists (
            select 1 from identities i
             where i.user_id = a.user_id and (i.status <> 'active'
               and substr(a.record_uri, 1, length(i.did) + 6) = 'at://' || i.did || '/' or {is_blocked("i.did")}))
          or {is_blocked("a.user_id")} or {hides_person("a.user_id")})"""
 
-# Somebody without an account who gave an address.
+# Somebody without an account who gave an e-mail address.
 IS_GUEST = "exists (select 1 from guests g where g.user_id = a.user_id)"
 
 
 def attendance_of(row: Row) -> Attendance:
-    """The model value of a row that has ``COLUMNS``."""
+    """Parse a row that has ``COLUMNS``."""
     return Attendance(
         id=AttendanceId(row["id"]),
         event_id=EventId(row["event_id"]),
@@ -87,7 +87,7 @@ def attendance_of(row: Row) -> Attendance:
 
 
 async def is_answered(reader: Reader, event_id: EventId, *, but: AttendanceId | None = None) -> bool:
-    """Whether there is any answer to an event, declined ones included, besides the one that is named."""
+    """Whether an event has any RSVP, declined ones included, besides the given one."""
     row = await reader.fetch_one(
         "select 1 from attendances where event_id = :event_id and id <> :but limit 1", event_id=event_id, but=but or ""
     )
@@ -95,7 +95,7 @@ async def is_answered(reader: Reader, event_id: EventId, *, but: AttendanceId | 
 
 
 async def ids_of_group(reader: Reader, group_id: GroupId) -> list[str]:
-    """Every answer to an event of this group."""
+    """Every RSVP to an event of this group."""
     rows = await reader.fetch(
         "select a.id from attendances a join events e on e.id = a.event_id where e.group_id = :group_id order by a.id",
         group_id=group_id,
@@ -113,7 +113,7 @@ async def find(reader: Reader, event_id: EventId, user_id: UserId) -> Attendance
 
 
 async def by_invited_as(reader: Reader, event_id: EventId, address: str) -> Attendance | None:
-    """The line on which the host reads this address, or whoever has answered the invitation to it since."""
+    """The RSVP that the host sees under this address, or that of the person who has answered its invitation since."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from attendances where event_id = :event_id and invited_as = :address order by id limit 1",
         event_id=event_id,
@@ -130,7 +130,7 @@ async def by_id(reader: Reader, attendance_id: AttendanceId) -> Attendance | Non
 async def of_pairs(
     reader: Reader, pairs: Collection[tuple[EventId, UserId]]
 ) -> dict[tuple[EventId, UserId], Attendance]:
-    """The answers of several people, each to the event beside them; none where there is none."""
+    """The RSVP of each (event, person) pair; pairs without one are left out."""
     rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(pairs)]
     found = map(attendance_of, await for_each(reader, _OF_PAIRS, rows))
     return {(one.event_id, one.user_id): one for one in found}
@@ -149,12 +149,12 @@ async def by_record_uri(reader: Reader, uri: str) -> Attendance | None:
 
 
 async def seats_taken(reader: Reader, event_id: EventId) -> int:
-    """Seats held or offered, also by people who are hidden at the moment."""
+    """Seats held or offered, including those of people who are hidden at the moment."""
     return (await held(reader, event_id)).total
 
 
 async def held(reader: Reader, event_id: EventId) -> SeatsTaken:
-    """Seats held or offered, by how their people take part; for a decision the event's row is locked."""
+    """Seats held or offered, by mode; the event row is locked when this decides something."""
     rows = await reader.fetch(
         f"select mode, cast(sum(party) as bigint) as taken from attendances where event_id = :event_id and {HOLDS}"
         " group by mode order by mode",
@@ -164,7 +164,7 @@ async def held(reader: Reader, event_id: EventId) -> SeatsTaken:
 
 
 async def latest_in_series(reader: Reader, series_id: str, user_id: UserId) -> Attendance | None:
-    """One person's latest answer to any date of a series of which they said that they come."""
+    """One person's latest "going" to any date of a series."""
     names = ", ".join(f"a.{name.strip()}" for name in COLUMNS.split(","))
     row = await reader.fetch_one(
         f"select {names} from attendances a join events e on e.id = a.event_id"
@@ -184,7 +184,9 @@ async def in_order(
     *,
     limit: int,
 ) -> list[Attendance]:
-    """Answers of an event in these statuses that are not hidden, in order of arrival; only these, where ids are given."""
+    """RSVPs of an event with these statuses that are not hidden, in order of arrival; restricted to these ids, if
+    given.
+    """
     rows = await reader.fetch(
         f"select {COLUMNS} from attendances a where event_id = :event_id and status in :wanted and not {IS_HIDDEN}"
         f" {'' if ids is None else 'and id in :ids'} order by answered_at, id limit :limit",
@@ -197,7 +199,7 @@ async def in_order(
 
 
 async def without_ears(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId]:
-    """Those of these people who can be told nothing: known only by a DID, or by a name that a host wrote down."""
+    """Those of these people who cannot be notified: known only by a DID, or by a name typed by a host."""
     if not user_ids:
         return set()
     rows = await reader.fetch(
@@ -209,7 +211,7 @@ async def without_ears(reader: Reader, user_ids: Sequence[UserId]) -> set[UserId
 
 
 def inserting(new: Attendance) -> SqlWrite:
-    """A first answer; UniqueViolated when the person has one or the record belongs to another."""
+    """Statement that inserts a first RSVP; UniqueViolated when the person has one or the record belongs to another."""
     return SqlWrite(
         _INSERT,
         {
@@ -225,12 +227,12 @@ def inserting(new: Attendance) -> SqlWrite:
 
 
 async def insert_each(tx: Transaction, new: Sequence[Attendance]) -> None:
-    """First answers, as ``inserting``."""
+    """Insert first RSVPs, as ``inserting``."""
     await for_each(tx, _INSERT_EACH, [inserting(one).parameters for one in new])
 
 
 async def save(tx: Transaction, changed: Attendance) -> Attendance:
-    """What was decided anew about a known answer; the revision grows."""
+    """Update an RSVP; the revision grows."""
     row = await tx.fetch_one(
         f"""
         update attendances set {", ".join(f"{name} = :{name}" for name in _DECIDED)}, revision = revision + 1
@@ -246,7 +248,7 @@ async def save(tx: Transaction, changed: Attendance) -> Attendance:
 
 
 async def save_many(tx: Transaction, changed: Sequence[Attendance]) -> None:
-    """``save`` for many, whose events' rows are locked."""
+    """``save`` for many, whose event rows are locked."""
     await tx.execute_many(
         f"update attendances set {', '.join(f'{name} = :{name}' for name in _DECIDED)}, revision = revision + 1 where id = :id",
         [{"id": one.id, **_values(one)} for one in changed],
@@ -324,7 +326,7 @@ def _values(one: Attendance) -> dict[str, object]:
 
 
 async def erasable(reader: Reader, did: str) -> list[Attendance]:
-    """Answers that stand in a DID's repository, and whatever else somebody has who is known by this DID alone."""
+    """RSVPs in the repository of a DID, and all others of a person known by this DID alone."""
     return [attendance_of(row) for row in await reader.fetch(ERASABLE[reader.engine], did=did)]
 
 
@@ -333,7 +335,7 @@ async def delete(tx: Transaction, attendance_id: AttendanceId) -> None:
 
 
 async def release_records(tx: Transaction, uris: Collection[str]) -> None:
-    """No answer points to these records any more: what each is about now is another event than before under the same uri."""
+    """Detach RSVPs from these records: under the same URI there is another event now."""
     if uris:
         await tx.execute("update attendances set record_uri = null where record_uri in :uris", uris=sorted(uris))
 
@@ -345,7 +347,7 @@ async def set_record(tx: Transaction, attendance_id: AttendanceId, record_uri: s
 
 
 async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str | None]) -> None:
-    """The records of several answers; None where one has none any more."""
+    """Set the record URIs of several RSVPs; None where there is none any more."""
     await tx.execute_many(
         "update attendances set record_uri = :record_uri where id = :id",
         [{"id": attendance_id, "record_uri": uri} for attendance_id, uri in sorted(uris.items())],
@@ -353,12 +355,12 @@ async def set_records(tx: Transaction, uris: Mapping[AttendanceId, str | None]) 
 
 
 async def set_invited_as(tx: Transaction, attendance_id: AttendanceId, address: str) -> None:
-    """The address that a host wrote: it stands for the person in lists until they have answered themselves."""
+    """Store the address that a host typed: lists show it until the person has answered."""
     await tx.execute("update attendances set invited_as = :address where id = :id", address=address, id=attendance_id)
 
 
 async def people_who_said(reader: Reader, event_id: EventId, statuses: Sequence[AttendanceStatus]) -> list[UserId]:
-    """Everybody who answered so, be it that nothing reaches them."""
+    """Everybody with these statuses, reachable or not."""
     rows = await reader.fetch(
         "select user_id from attendances where event_id = :event_id and status in :wanted order by user_id",
         event_id=event_id,
@@ -368,9 +370,9 @@ async def people_who_said(reader: Reader, event_id: EventId, statuses: Sequence[
 
 
 async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """Counts of several events in one statement; people known only by their DID are counted like everybody.
+    """Counts of several events in one statement; people known only by their DID are included.
 
-    Every answer is read: for what is only shown, ``counts_shown`` reads those of crowds every few seconds.
+    Reads every RSVP: for display use ``counts_shown``, which caches counts of crowds for some seconds.
     """
     found = dict.fromkeys(event_ids, NOBODY)
     if not found:
@@ -400,7 +402,7 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
 
 
 async def of_user(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> dict[EventId, Attendance]:
-    """One person's answers to several events."""
+    """One person's RSVPs to several events."""
     if not event_ids:
         return {}
     rows = await reader.fetch(

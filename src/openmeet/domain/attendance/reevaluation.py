@@ -1,4 +1,6 @@
-"""RSVPs decided anew without their person's asking: removed from a group, blocked by a host, signed in for the first time."""
+"""RSVPs reevaluated without their person's doing: removed from a group, blocked by a host, signed in for the first
+time.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -28,7 +30,9 @@ async def end(
     actor_id: UserId | None,
     owes_record: bool,
 ) -> bool:
-    """Whether there was one to end. ``owes_record``: what stood in public is looked at again, so that no record says that they come."""
+    """End an RSVP; whether there was one to end. ``owes_record``: enqueue its public record, so that none says that
+    they come.
+    """
     event, mine, joining = begun.event, begun.mine, begun.joining
     if mine is None:
         return False
@@ -66,30 +70,32 @@ _COMING = """
 """
 
 
-# Who of them has answered anything is found when the debt is paid.
+# The handler of the job finds out which of these people have answered anything.
 _OUT = "select user_id as subject from group_members where group_id = :group_id and role in ('left', 'banned') order by user_id"
 
 
 async def look_again(tx: Transaction, events: Sequence[Event]) -> None:
-    """Others than before are shown these locked events: of those for members alone, who left the group gives back what they hold."""
+    """The visibility of these locked events changed: people who left the group give up their seats at events for
+    members.
+    """
     private = [one.group.id for one in events if one.group is not None and one.visibility is Visibility.PRIVATE]
     for group_id in sorted(set(private)):
         await look_again_in(tx, group_id)
 
 
 async def look_again_in(tx: Transaction, group_id: str) -> None:
-    """The same of all events of a group that its members alone are shown from now on."""
+    """``look_again`` for all events of a group that became visible to members only."""
     await enqueue_selected(tx, JobKind.LEFT_GROUP, _OUT, int(tx.now), group_id=group_id)
 
 
 async def answered(reader: Reader, user_id: UserId) -> list[EventId]:
-    """The coming events of groups in which this person is no more, to which they have an answer."""
+    """Upcoming events, of groups that this person left, to which they have an RSVP."""
     rows = await reader.fetch(_COMING, user_id=user_id, now=reader.now)
     return [EventId(row["event_id"]) for row in rows]
 
 
 async def end_answer(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
-    """End the answer if its event is not theirs to see any more; whether it was ended."""
+    """End the RSVP if the person no longer sees the event; whether it was ended."""
     begun = await save.of_record(tx, event_id, user_id)
     if begun is None or begun.mine is None or await seeing.may_see(tx, begun.event, user_id, is_invited=True):
         return False
@@ -106,7 +112,9 @@ _COMING_ANSWERS = """
 async def turn_away(
     tx: Transaction, user_id: UserId, *, host: UserId | None = None, actor_id: UserId | None = None
 ) -> int:
-    """From the coming events of one host, or of everybody; how many answers that were. Locks events in the order of their ids."""
+    """End a person's RSVPs to the upcoming events of one host, or of everybody; returns how many. Locks events in id
+    order.
+    """
     ended = 0
     for event_id in await _coming_answers(tx, user_id, host):
         begun = await save.of_record(tx, event_id, user_id)
@@ -126,7 +134,7 @@ async def _coming_answers(reader: Reader, user_id: UserId, host: UserId | None) 
 
 _UNKNOWN: Final = (PendingFor.APART, PendingFor.APPROVAL)
 
-# Of what is to come; what is over stays as it was.
+# Upcoming events only; past ones stay as they were.
 _WAITING: Final = """
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ('apart', 'approval')
@@ -136,9 +144,9 @@ _WAITING: Final = """
 
 
 async def welcome(tx: Transaction, user_id: UserId) -> int:
-    """Decide anew, as of somebody known, what stood apart or waited for approval: a place, the end of the line, or the host's
+    """Reevaluate the foreign and pending RSVPs of a person who is now known; returns how many changed.
 
-    word; how many changed.
+    Each gets a place, the end of the waitlist, or waits for approval.
     """
     changed = 0
     for row in await tx.fetch(_WAITING, user_id=user_id, now=tx.now):

@@ -1,7 +1,8 @@
-"""How people get into an event, as its host has it: places per way, approval, deadline, parties, questions, who sees the list.
+"""Registration settings of an event: capacity per mode, approval, deadline, party size, questions, visibility of the
+attendee list.
 
-An event without settings of its own has those of its series, and else the defaults. Pure, but for ``of_event`` in
-``joining_queries``.
+An event without settings of its own has those of its series, else the defaults. ``check`` is pure; the SQL stands below
+it.
 """
 
 import re
@@ -29,7 +30,7 @@ MAX_HOURS_BEFORE = 24 * 90
 
 
 class ListAudience(StrEnum):
-    """Who sees by name who comes; everybody who sees the event sees how many."""
+    """Who sees attendees by name; everybody who sees the event sees how many."""
 
     EVERYONE = "everyone"
     ATTENDEES = "attendees"
@@ -37,7 +38,7 @@ class ListAudience(StrEnum):
 
 
 class ForeignAnswers(StrEnum):
-    """What answers of people lead to who never signed in here, are no members and were not invited."""
+    """Treatment of RSVPs by people who never signed in here, are not members and were not invited."""
 
     COUNT = "count"
     APPROVE = "need_approval"
@@ -46,7 +47,7 @@ class ForeignAnswers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationQuestion:
-    """Something the host asks everybody who comes; with ``choices`` one of them is the answer."""
+    """A question to everybody who comes; with ``choices``, one of them is the answer."""
 
     id: str
     words: str
@@ -55,13 +56,13 @@ class RegistrationQuestion:
 
     @property
     def options(self) -> list[tuple[str, str]]:
-        """The choices as forms offer them."""
+        """The choices as form options."""
         return [(choice, choice) for choice in self.choices]
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
-    """The settings. ``revision`` is 0 where the host never touched them; ``max_party`` 1 means that everybody comes alone."""
+    """The settings. ``revision`` is 0 where the host never changed them; ``max_party`` 1 means no companions."""
 
     limit_in_person: int | None = None
     limit_online: int | None = None
@@ -77,14 +78,14 @@ class RegistrationSettings:
     revision: int = 0
 
     def foreign_on(self, event: Event) -> ForeignAnswers:
-        """The host's choice, or what is right without one: places that are few are not for whoever writes first."""
+        """The host's choice, or the default: limited places do not go to foreign RSVPs unasked."""
         if self.foreign_answers is not None:
             return self.foreign_answers
         has_limit = self.has_limit(event.capacity, event.mode)
         return ForeignAnswers.APART if has_limit else ForeignAnswers.COUNT
 
     def has_limit(self, capacity: int | None, mode: Mode) -> bool:
-        """Whether places are limited: those of the event, or of a way where it is held in both."""
+        """Whether places are limited: for the whole event, or for a mode of a hybrid event."""
         by_mode = self.limit_in_person is not None or self.limit_online is not None
         return capacity is not None or (mode is Mode.HYBRID and by_mode)
 
@@ -95,13 +96,15 @@ _ONE_WAY = "This event is not held both in person and online: limit the places o
 
 
 def question_id() -> str:
-    """A name for a new question that no other one of the installation has."""
+    """A new question id, unique in the installation."""
     return f"q{new_id(Instant(0))[-12:]}"
 
 
 @dataclass(frozen=True, slots=True)
 class JoiningSubmission:
-    """The settings as typed: every field is text. ``questions`` are rows of (id, words, choices one per line, required)."""
+    """The settings as typed: every field is text. ``questions`` are rows of (id, words, choices one per line,
+    required).
+    """
 
     limit_in_person: str = ""
     limit_online: str = ""
@@ -117,9 +120,9 @@ class JoiningSubmission:
 
 
 def check(typed: JoiningSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
-    """What was typed about this event, as settings. InvalidForm lists every field that is wrong.
+    """Validate what was typed about this event. InvalidForm lists every invalid field.
 
-    What was so ``before`` may stay so: an event that is held in person for once keeps its places online.
+    Values of ``before`` may stay: an event held in person for once keeps its online capacity.
     """
     problems: dict[str, str] = {}
     places = f"A whole number from 1 to {MAX_CAPACITY}; empty for no limit."
@@ -199,7 +202,7 @@ COLUMNS = (
 
 
 async def of_event(reader: Reader, event: Event) -> RegistrationSettings:
-    """The settings that hold for an event."""
+    """The settings that apply to an event."""
     return (await of_events(reader, [event]))[event.id]
 
 
@@ -209,7 +212,7 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
         return {}
     rows = await reader.fetch(
         f"select {COLUMNS} from joining_settings where subject_id in :subjects order by subject_id",
-        # Their own, and those of their series.
+        # Their own settings, and those of their series.
         subjects=sorted(
             {event.id for event in events}
             | {event.place_in_series.series_id for event in events if event.place_in_series}
@@ -225,13 +228,13 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
 
 
 async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[EventId]:
-    """Those of several events whose places are limited, in all or by way."""
+    """Those of several events with limited places, in total or by mode."""
     found = await of_events(reader, events)
     return frozenset(event.id for event in events if found[event.id].has_limit(event.capacity, event.mode))
 
 
 async def revision_of(reader: Reader, event: Event) -> int:
-    """What a tag of these settings names: those of the event itself, and those of its series, which an edit for all dates replaces."""
+    """The revision for the ETag: settings of the event itself and of its series, which an edit for all dates replaces."""
     place = event.place_in_series
     subjects = [event.id] if place is None else [event.id, place.series_id]
     rows = await reader.fetch(
@@ -300,16 +303,16 @@ async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) ->
 
 
 async def copy(tx: Transaction, from_subject: str, to_subject: str) -> None:
-    """What holds for one holds for the other: a series that was split off."""
+    """Copy the settings to a series that was split off."""
     found = await of_subject(tx, from_subject)
     if found is not None:
         await put(tx, to_subject, found)
 
 
 async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
-    """What holds for the event, be it its own or its series', holds for another event or series that was made from it.
+    """Copy the settings that apply to an event, its own or its series', to an event or series made from it.
 
-    What its host has said about the copy meanwhile stays: the form that made it may come again.
+    Changes that the host has made to the copy stay: the form that made it may be sent again.
     """
     found = await of_event(tx, event)
     if found is not DEFAULT and await of_subject(tx, to_subject) is None:
@@ -317,12 +320,12 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
 
 
 async def forget(tx: Transaction, subject_id: str) -> None:
-    """The event has those of its series again, or the defaults."""
+    """Delete the event's own settings: those of its series apply again, or the defaults."""
     await tx.execute("delete from joining_settings where subject_id = :subject_id", subject_id=subject_id)
 
 
 def joining_of(row: Row) -> RegistrationSettings:
-    """The model value of a row that has ``COLUMNS``."""
+    """Parse a row that has ``COLUMNS``."""
     return RegistrationSettings(
         limit_in_person=row["limit_in_person"],
         limit_online=row["limit_online"],

@@ -1,4 +1,6 @@
-"""What somebody says beside yes: with how many, in which way, the host's questions; looked at field by field. Pure."""
+"""Response details beside yes: party, mode and form responses, validated field by field; and form responses as hosts
+read them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +27,7 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class ResponseDetails:
-    """An answer's particulars after ``particulars`` has looked at them."""
+    """Validated details of an RSVP."""
 
     party: int
     mode: AnswerMode | None
@@ -39,16 +41,16 @@ class ResponseDetails:
 def particulars(
     event: Event, joining: RegistrationSettings, mine: Attendance | None, wishes: RsvpRequest, *, is_going: bool
 ) -> ResponseDetails:
-    """What somebody said before, and now. InvalidForm lists every field that is wrong or missing.
+    """Merge earlier and new details. InvalidForm lists every invalid or missing field.
 
-    ``is_going``: only who comes is held to what the host asks, and to a party for which there are places at all.
+    ``is_going``: required questions and the maximum party bind only those who come.
     """
     problems: dict[str, str] = {}
     party = wishes.party if wishes.party is not None else (mine.party if mine else 1)
     most = max(joining.max_party, mine.party if mine else 1)
     mode = _mode(event, mine, wishes)
     there_are = most_together(limits_of(event, joining), mode)
-    # Who has seats is told elsewhere that they keep them, and get no further ones.
+    # People with seats keep them and get no further ones: ``save.must_keep_seat`` says so.
     has_seats = mine is not None and mine.is_seated
     if not 1 <= party <= most:
         one = "At this event everybody answers for themselves."
@@ -120,13 +122,13 @@ def _replies(joining: RegistrationSettings, said: Mapping[str, str], problems: d
     return found
 
 
-# Of an answer from before its words were kept.
+# Words for RSVPs from before questions were stored with them.
 UNKNOWN = "An earlier question"
 
 
 @dataclass(frozen=True, slots=True)
 class FormResponse:
-    """What was said to one question. ``words``: how it was asked then."""
+    """The response to one question. ``words``: the question as asked at the time."""
 
     question_id: str
     words: str
@@ -135,7 +137,7 @@ class FormResponse:
 
 @dataclass(frozen=True, slots=True)
 class AttendeeDetails:
-    """Of one answer. ``checked_in_at`` is None for who is not there."""
+    """Details of one RSVP. ``checked_in_at`` is None unless checked in."""
 
     told: tuple[FormResponse, ...]
     checked_in_at: Instant | None
@@ -144,7 +146,7 @@ class AttendeeDetails:
 def in_words(
     joining: RegistrationSettings, replies: Mapping[str, str], words: Mapping[str, str]
 ) -> tuple[FormResponse, ...]:
-    """To what is asked now in its order, then to what was asked otherwise, or is not asked any more."""
+    """Responses to the current questions in their order, then to changed and removed ones."""
     asked = {question.id: question.words for question in joining.questions}
     found = [FormResponse(name, words.get(name) or asked.get(name, UNKNOWN), text) for name, text in replies.items()]
     place = {(question.id, question.words): number for number, question in enumerate(joining.questions)}
@@ -154,7 +156,7 @@ def in_words(
 async def of_answers(
     reader: Reader, event_id: EventId, joining: RegistrationSettings, ids: Sequence[AttendanceId] | None = None
 ) -> dict[AttendanceId, AttendeeDetails]:
-    """Of these answers to an event, or of all."""
+    """Details of these RSVPs to an event, or of all."""
     if ids is not None and not ids:
         return {}
     rows = await reader.fetch(

@@ -1,6 +1,6 @@
-"""Decisions about an RSVP: where it leads, how many places there are for whom, when check-in is open. Pure.
+"""Decisions about an RSVP: resulting status, seats by mode, offers, check-in time. Pure.
 
-``transitions`` says what may follow what; here the event's settings and its places are asked.
+``transitions`` is the status table; this module applies an event's settings and capacity.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from openmeet.recurrence import wall_time
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """How somebody stands towards the event. ``is_foreign``: never signed in here, is no member, was not invited."""
+    """How somebody relates to the event. ``is_foreign``: never signed in here, no member, not invited."""
 
     is_host: bool = False
     is_member: bool = False
@@ -29,21 +29,21 @@ class Eligibility:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A status, and why it is pending where it is."""
+    """A status, and the reason where it is pending."""
 
     status: AttendanceStatus
     pending_for: PendingFor | None = None
 
 
 def is_invited(mine: Attendance | None) -> bool:
-    """Whether somebody's row at an event lets them see it, private as it may be (``events.rules.may_see``)."""
+    """Whether this RSVP lets its person see a private event (``events.rules.may_see``)."""
     return mine is not None and mine.status is not AttendanceStatus.REJECTED
 
 
 def may_answers_be_public(event: Event) -> bool:
-    """Whether answers to the event may stand where everybody reads: only to what is public in full and takes them there.
+    """Whether RSVPs to the event may be public: only if the event is fully public and takes public RSVPs.
 
-    An event of somebody else's repository is public with its record, also where that asks not to be listed.
+    An event from a foreign repository is public with its record, even where it asks not to be listed.
     """
     if event.visibility is Visibility.PUBLIC:
         return takes_answers(event)
@@ -62,7 +62,9 @@ def must_be_open(
     standing: Eligibility,
     now: Instant,
 ) -> None:
-    """Refused where the event takes no such answer. Withdrawing is always possible, and who is in stays in."""
+    """Raise Refused where the event does not take this reply. Withdrawing is always possible, and attendees keep their
+    place.
+    """
     if act is AttendanceAction.DECLINE:
         return
     if event.is_cancelled:
@@ -92,14 +94,16 @@ def decide(
     has_room: bool,
     now: Instant,
 ) -> Decided:
-    """Where this leads. ``has_room``: for the whole party, without passing anybody who waits. Raises Refused, NotFound."""
+    """The resulting status. ``has_room``: for the whole party, without passing anybody on the waitlist. Raises Refused,
+    NotFound.
+    """
     outcome = TABLE[act][mine.status if mine else None]
     as_it_is = Decided(mine.status, mine.pending_for) if mine else None
     match outcome:
         case AttendanceTransition.KEEP if as_it_is is not None:
             return as_it_is
         case AttendanceTransition.TAKE if mine is not None and as_it_is is not None:
-            # An offer is for as many as it was made to: for them there is room, for more of them there may be none (invariant 4).
+            # An offer is for the party it was made to; a larger party may not fit (invariant 4).
             return Decided(AttendanceStatus.ATTENDING) if has_room else as_it_is
         case AttendanceTransition.CLEAR_UP if as_it_is is not None and as_it_is.pending_for is not PendingFor.UNCLEAR:
             return as_it_is
@@ -132,14 +136,14 @@ def decide(
             | AttendanceTransition.KEEP
             | AttendanceTransition.TAKE
         ):
-            # BACK is decided from the history, by ``managing``; nobody keeps or takes what they do not have.
+            # ``host_decisions`` decides BACK from the history; people without an RSVP neither keep nor take one.
             raise NotFound("There is no such answer.")
         case _:
             assert_never(outcome)
 
 
 def without_record(mine: Attendance) -> Decided:
-    """Where the deletion of its record leaves an answer, whatever the event's settings and places are."""
+    """The status after the deletion of its record, whatever the event's settings and capacity."""
     outcome = TABLE[AttendanceAction.NETWORK_GONE][mine.status]
     if outcome is AttendanceTransition.KEEP:
         return Decided(mine.status, mine.pending_for)
@@ -147,7 +151,7 @@ def without_record(mine: Attendance) -> Decided:
 
 
 def said_by(status: AttendanceStatus) -> NetworkAnswer:
-    """The word behind a status; where the host has the last word (seats, approval), what the person had said."""
+    """The reply behind a status; where seats or approval decide, what the person had replied."""
     match status:
         case AttendanceStatus.DECLINED:
             return NetworkAnswer.NOT_GOING
@@ -169,13 +173,13 @@ def _pending_for(
     standing: Eligibility,
     now: Instant,
 ) -> PendingFor | None:
-    """Why an answer takes no place before somebody has decided; None where nobody needs to."""
+    """Why an RSVP takes no seat until somebody has decided; None where nobody needs to."""
     if standing.is_host or (
         mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     ):
         return None
     if act is not AttendanceAction.GOING:
-        # What a person here is refused, a record is not: it is there, and shown apart.
+        # People here are refused; a record exists already, so it is stored as pending and shown apart.
         closes_at = registration_closes_at(event, joining)
         is_closed = closes_at is not None and closes_at <= now
         shuts_out = joining.is_members_only and event.group is not None and not standing.is_member
@@ -187,7 +191,7 @@ def _pending_for(
     return PendingFor.APPROVAL if joining.needs_approval else None
 
 
-# How long an offered seat is held: a day, later half of the time that is left, and never less than somebody needs to see it.
+# How long a seat is offered: a day, later half of the remaining time, but always long enough to be noticed.
 OFFER_LIFE = DAY
 SHORTEST_OFFER = 30 * MINUTE
 
@@ -197,14 +201,14 @@ LAST_CALL = DAY
 
 @dataclass(frozen=True, slots=True)
 class SeatLimits:
-    """How many people can take part: in all, and in each of the two ways; None is no limit."""
+    """Capacity in total and for each of the two modes; None is no limit."""
 
     total: int | None = None
     of_mode: Mapping[AnswerMode, int] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody gets in."""
+        """Whether there is no limit at all."""
         return self.total is None and not self.of_mode
 
 
@@ -212,7 +216,7 @@ NO_LIMITS = SeatLimits()
 
 
 class HasParty(Protocol):
-    """Somebody, with how many people, in which way."""
+    """Anyone with a party size and a mode."""
 
     @property
     def party(self) -> int: ...
@@ -223,7 +227,7 @@ class HasParty(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SeatsTaken:
-    """Seats that are taken or offered, by how their people take part."""
+    """Seats taken or offered, by mode."""
 
     by_mode: Mapping[AnswerMode | None, int] = field(default_factory=dict)
 
@@ -232,17 +236,17 @@ class SeatsTaken:
         return sum(self.by_mode.values())
 
     def of(self, mode: AnswerMode) -> int:
-        """Who did not say how takes part in person."""
+        """RSVPs without a mode count as in person."""
         unsaid = self.by_mode.get(None, 0) if mode is AnswerMode.IN_PERSON else 0
         return self.by_mode.get(mode, 0) + unsaid
 
     def plus(self, party: int, mode: AnswerMode | None) -> "SeatsTaken":
-        """One more party (or, negative, one less)."""
+        """With one more party (or, negative, one less)."""
         return SeatsTaken({**self.by_mode, mode: self.by_mode.get(mode, 0) + party})
 
 
 def limits_of(event: Event, joining: RegistrationSettings) -> SeatLimits:
-    """The limits of an event; those of the two ways count where it is held in both."""
+    """The limits of an event; those per mode apply to hybrid events."""
     if event.mode is not Mode.HYBRID:
         return SeatLimits(event.capacity)
     limits = {AnswerMode.IN_PERSON: joining.limit_in_person, AnswerMode.ONLINE: joining.limit_online}
@@ -259,25 +263,25 @@ def fits(limits: SeatLimits, held: SeatsTaken, party: int, mode: AnswerMode | No
 
 
 def most_together(limits: SeatLimits, mode: AnswerMode | None) -> int | None:
-    """The largest party that this event would ever have seats for; None is any."""
+    """The largest party that the event could ever seat; None is any."""
     both = (limits.total, limits.of_mode.get(mode or AnswerMode.IN_PERSON))
     return min((limit for limit in both if limit is not None), default=None)
 
 
 def is_too_large(limits: SeatLimits, one: HasParty) -> bool:
-    """Whether there would be no seats for this party if everybody else stayed away: a limit was lowered since they answered."""
+    """Whether this party would not fit even if alone: a limit was lowered since they answered."""
     most = most_together(limits, one.mode)
     return most is not None and one.party > most
 
 
 def places_words(there_are: int, mode: AnswerMode | None) -> str:
-    """``There are 3 places``; of a way of taking part its own."""
+    """``There are 3 places``; per mode where the mode has its own."""
     places = "is 1 place" if there_are == 1 else f"are {there_are} places"
     return f"There {places}" + {None: "", AnswerMode.IN_PERSON: " in person", AnswerMode.ONLINE: " online"}[mode]
 
 
 def are_exceeded(limits: SeatLimits, held: SeatsTaken) -> bool:
-    """Whether more is held than there is, because a limit was lowered."""
+    """Whether more seats are held than exist, because a limit was lowered."""
     if limits.total is not None and held.total > limits.total:
         return True
     return any(held.of(mode) > limit for mode, limit in limits.of_mode.items())
@@ -289,7 +293,7 @@ def is_last_call(event: Event, now: Instant) -> bool:
 
 
 def next_up(limits: SeatLimits, held: SeatsTaken, line: Iterable[Attendance], *, lets_past: bool) -> list[Attendance]:
-    """Who of the line, in its order, gets a seat now. A party for which there are too few seats at all holds up nobody."""
+    """Next party from the waitlist that gets a seat. A party that can never fit holds up nobody."""
     chosen: list[Attendance] = []
     stuck: set[AnswerMode] = set()
     for one in line:
@@ -302,7 +306,7 @@ def next_up(limits: SeatLimits, held: SeatsTaken, line: Iterable[Attendance], *,
         elif lets_past:
             continue
         elif fits(SeatLimits(limits.total), held, one.party, None):
-            # Only this way of taking part is full: who takes part in the other one is not kept waiting by it.
+            # Only this mode is full: people of the other mode do not wait for it.
             stuck.add(how)
         else:
             break
@@ -310,38 +314,38 @@ def next_up(limits: SeatLimits, held: SeatsTaken, line: Iterable[Attendance], *,
 
 
 def passes_nobody(limits: SeatLimits, held: SeatsTaken, first: Iterable[Attendance], mode: AnswerMode | None) -> bool:
-    """Whether somebody who takes a seat now is nobody's better: ``first`` are next in their lines, and do not fit."""
+    """Whether taking a seat now passes nobody: those in ``first`` head their waitlists and do not fit."""
     how = mode or AnswerMode.IN_PERSON
     others = SeatLimits(limits.total)
     return all((one.mode or AnswerMode.IN_PERSON) is not how and fits(others, held, one.party, None) for one in first)
 
 
 def offer_until(event: Event, now: Instant) -> Instant:
-    """When an offer made now ends; not after the event."""
+    """When an offer made now expires; not after the event."""
     left = OFFER_LIFE if event.starts_at is None else (event.starts_at - now) // 2
     until = Instant(now + max(SHORTEST_OFFER, min(OFFER_LIFE, left)))
     return until if event.over_at is None else min(until, event.over_at)
 
 
 def first_of(lines: Sequence[Sequence[Attendance]]) -> list[Attendance]:
-    """Several lines as one, in the order in which people came."""
+    """Several waitlists merged in order of arrival."""
     return sorted((one for line in lines for one in line), key=lambda one: one.waitlist_number or 0)
 
 
 def registration_closes_at(event: Event, joining: RegistrationSettings) -> Instant | None:
-    """Until when people may say that they come; None is until it is over."""
+    """Registration deadline; None is the end of the event."""
     if joining.closes_hours_before is None or event.starts_at is None:
         return None
     return Instant(event.starts_at - joining.closes_hours_before * HOUR)
 
 
-# The eve of an event: badges are handed out, and the zone of whoever does that is another one.
+# A day before: badges are handed out on the eve, and the staff's time zone may differ.
 OPENS_BEFORE = DAY
 CLOSES_AFTER = 7 * DAY
 
 
 def check_in_closed_words(event: Event, now: Instant) -> str:
-    """Why nobody is checked in now, and when they are; empty where they are."""
+    """Why check-in is closed now, and when it is open; empty while it is open."""
     if event.starts_at is None or event.over_at is None:
         return "Check-in opens a day before the start, and this event has no date yet."
     if now < event.starts_at - OPENS_BEFORE:
@@ -354,7 +358,7 @@ def check_in_closed_words(event: Event, now: Instant) -> str:
 
 
 def must_be_checking_in(event: Event, now: Instant) -> None:
-    """Refused (``CheckInClosed``) before and after that time."""
+    """Raise Refused (``CheckInClosed``) outside the check-in time."""
     if why := check_in_closed_words(event, now):
         raise Refused(why, name="CheckInClosed")
 

@@ -1,4 +1,6 @@
-"""Locking an event for an RSVP and saving what was decided: places counted, the row, its history, its record. Callers hold the lock."""
+"""Lock an event for an RSVP, count seats, and save the decision: the row, its history, its outbox job. Callers hold the
+lock.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +30,7 @@ _BY_MODE = {"unsaid": "mode is null", "in_person": "mode = 'in_person'", "online
 
 
 def joined(event_id: str) -> str:
-    """A table ``seats`` of one row, of the event that this expression names; parameter ``now``."""
+    """SQL for a one-row table ``seats`` of the event that this expression names; parameter ``now``."""
     held = ", ".join(
         f"cast(coalesce(sum(case when {which} then party end), 0) as bigint) as {name}"
         for name, which in _BY_MODE.items()
@@ -49,8 +51,8 @@ _NOW = f"select {COLUMNS} from {joined(':event_id')}"
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What decides whether there is room. ``has_late_offers``: some ended and nobody took them; ``is_waited_for``: there is a line,
-    which ends at ``last_number``.
+    """What decides whether there is room. ``has_late_offers``: some expired unanswered; ``is_waited_for``: there is a
+    waitlist, which ends at ``last_number``.
     """
 
     held: SeatsTaken
@@ -60,12 +62,12 @@ class Capacity:
 
 
 async def of_event(tx: Transaction, event_id: EventId) -> Capacity:
-    """As they are now, for a decision."""
+    """Capacity as of now, for a decision."""
     return places_of((await tx.fetch(_NOW, event_id=event_id, now=tx.now))[0])
 
 
 def places_of(row: Row) -> Capacity:
-    """The model value of a row that has ``COLUMNS``."""
+    """Parse a row that has ``COLUMNS``."""
     held = {None: row["unsaid"], AnswerMode.IN_PERSON: row["in_person"], AnswerMode.ONLINE: row["online"]}
     return Capacity(
         SeatsTaken({mode: taken for mode, taken in held.items() if taken}),
@@ -90,7 +92,7 @@ _LIMITED = """
 
 
 def _beginning(column: str) -> str:
-    # An event's own settings come before those of its series. A row for each who hosts it beside its author, or one.
+    # Settings of an event precede those of its series. One row per co-host, or one row without any.
     return f"""{_LIMITED.format(column=column)}
     select {columns_of("e")},
            {", ".join(f"a.{name} as own_{name}" for name in _OWN)},
@@ -113,10 +115,10 @@ _BEGINNINGS = {column: _beginning(column) for column in ("slug", "id")}
 
 @dataclass(frozen=True, slots=True)
 class LockedEvent:
-    """The event, one's answer so far, the settings that hold, the places (nobody's, where nothing is limited), whether anybody
-    asked for messages to an address of theirs, and all hosts.
+    """A locked event with the person's RSVP so far, the settings that apply, capacity (zeros where nothing is limited),
+    whether anybody asked for messages to an address of theirs, and all hosts.
 
-    ``is_unwelcome``: as ``moderation.distance`` has it.
+    ``is_unwelcome``: as in ``moderation.blocks``.
     """
 
     event: Event
@@ -129,18 +131,18 @@ class LockedEvent:
 
 
 async def of_answer(tx: Transaction, slug: EventSlug, user_id: UserId) -> LockedEvent | None:
-    """Lock an event, and begin an answer of this person to it; None where there is no such event."""
+    """Lock an event for an RSVP of this person; None where there is no such event."""
     return await _of(tx, "slug", slug, user_id)
 
 
 async def of_record(tx: Transaction, event_id: EventId, user_id: UserId) -> LockedEvent | None:
-    """The same for what a record of theirs says."""
+    """The same for an RSVP record of theirs."""
     return await _of(tx, "id", event_id, user_id)
 
 
 async def _of(tx: Transaction, column: str, name: str, user_id: UserId) -> LockedEvent | None:
     await hold(tx, "events", column, name)
-    # A statement of its own: what it joins is read as it is when the lock is held.
+    # A statement of its own: what it joins is read after the lock is held.
     rows = await tx.fetch(_BEGINNINGS[column], event=name, user_id=user_id, now=tx.now)
     if not rows:
         return None
@@ -168,9 +170,10 @@ async def has_room(
     *,
     known: Capacity | None = None,
 ) -> bool:
-    """Whether the whole party can sit down now without passing anybody who waits; one's own seats are not in one's way.
+    """Whether the whole party fits now without passing the waitlist; the person's own seats count as free.
 
-    ``known``: the places, where they were read since the event was locked. Offers that have ended are taken back first: their seats are for the first in the line.
+    ``known``: capacity, if read since the event was locked. Expires late offers first: their seats are for the first on
+    the waitlist.
     """
     limits = rules.limits_of(event, joining)
     if limits.is_open:
@@ -180,7 +183,8 @@ async def has_room(
         await waitlist.end_offers(tx, event)
         await waitlist.fill(tx, event, joining)
         now = await of_event(tx, event.id)
-        # Theirs may be among them: the seat is somebody else's now (invariant 4). Or they are the next, and it is held for them.
+        # Their own offer may be among the expired: the seat is somebody else's now (invariant 4). Or they are next and
+        # it is held for them.
         mine = mine and await queries.by_id(tx, mine.id)
     held = now.held
     own = mine is not None and (mine.is_seated or mine.offered_until is not None)
@@ -220,14 +224,14 @@ def changed(mine: Attendance | None, decided: Decided, said: ResponseDetails) ->
 
 
 def is_history(before: Attendance, after: Attendance) -> bool:
-    """Whether the change is a line of the answer's history, of which others hear."""
+    """Whether the change belongs in the RSVP's history, of which others are notified."""
     return (before.status, before.party, before.mode) != (after.status, after.party, after.mode)
 
 
 def must_keep_seat(
     mine: Attendance | None, decided: Decided, said: ResponseDetails, *, room: bool, now: Instant
 ) -> None:
-    """Refused where somebody who has a seat, or for whom one is held, wants more, or another one, than there is."""
+    """Raise Refused where somebody with a seat or an offer wants more seats, or another mode, than is free."""
     if mine is None or room or (said.party <= mine.party and said.mode is mine.mode):
         return
     if decided.status == mine.status == AttendanceStatus.ATTENDING:
@@ -249,7 +253,7 @@ def first_answer(
     source: RsvpSource,
     answered_at: Instant,
 ) -> Attendance:
-    """The answer of somebody who had none, and does not wait in a line."""
+    """A first RSVP that does not join the waitlist."""
     return Attendance(
         id=AttendanceId(new_id(now)),
         event_id=event.id,
@@ -281,7 +285,7 @@ def decided_anew(
     answered_at: Instant,
     number: int | None = None,
 ) -> Attendance:
-    """An answer as it is to be written. ``number``: its place in the line; what was offered there stays with it."""
+    """An RSVP as it is to be saved. ``number``: waitlist number; an offer made there stays with it."""
     return replace(
         known,
         status=decided.status,
@@ -319,11 +323,11 @@ async def put(
     last_number: int | None = None,
     along: Sequence[SqlWrite] = (),
 ) -> Attendance:
-    """Write what was decided. Whoever comes into the line, or asks for more while in it, stands at its end.
+    """Save a decision. New on the waitlist, or asking for more while on it, goes to its end.
 
-    ``record_uri`` is of a first answer; a known one's is set by itself. ``owes_first``: a first answer is owed to the repository.
-    ``is_heard`` False: nobody wants messages to an address of theirs. ``last_number``: where the line ends, if that is known.
-    ``along``: what is written with it.
+    ``record_uri`` is of a first RSVP; that of a known one is set separately. ``owes_first``: enqueue the record of a
+    first RSVP. ``is_heard`` False: nobody wants messages to an address of theirs. ``last_number``: the end of the
+    waitlist, if known. ``along``: written together with it.
     """
     number = None
     if decided.status is AttendanceStatus.WAITLISTED:
@@ -351,7 +355,7 @@ async def put(
 
 
 def as_said(mine: Attendance | None) -> ResponseDetails:
-    """What stands there, for an act that changes the status alone."""
+    """The stored details, for an action that changes only the status."""
     if mine is None:
         return ResponseDetails(1, None, (), {}, is_private=False)
     return ResponseDetails(
@@ -360,14 +364,14 @@ def as_said(mine: Attendance | None) -> ResponseDetails:
 
 
 def mode_of_record(event: Event, mine: Attendance | None) -> AnswerMode | None:
-    """How somebody takes part of whom a record says that they do: records do not say how."""
+    """Mode of an RSVP that comes from a record: records do not have one."""
     if event.mode is not Mode.HYBRID:
         return None
     return (mine.mode if mine else None) or AnswerMode.IN_PERSON
 
 
 async def enqueue(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:
-    """The person's repository is owed a look. ``edited_at``: when it was said, where that was not now."""
+    """Enqueue the RSVP record of a person. ``edited_at``: time of the reply, if not now."""
     await execute_together(tx, [_owing(tx, saved, edited_at)])
 
 
@@ -383,12 +387,12 @@ def _owing(tx: Transaction, saved: Attendance, edited_at: Instant | None = None)
 
 
 def frees(before: Attendance | None, after: Attendance) -> bool:
-    """Whether somebody who waits may move up after this change: seats were freed, or the line is another one."""
+    """Whether the waitlist may move after this change: seats were freed, or its order changed."""
     return before is not None and before.revision != after.revision and would_free(before, after)
 
 
 def would_free(before: Attendance, after: Attendance) -> bool:
-    """The same of a change that is not written yet."""
+    """The same of a change that is not saved yet."""
     held = before.party if before.is_seated or before.offered_until is not None else 0
     holds = after.party if after.is_seated or after.offered_until is not None else 0
     return holds < held or before.mode is not after.mode or before.status is AttendanceStatus.WAITLISTED

@@ -1,4 +1,4 @@
-"""The status of an answer in words."""
+"""RSVP statuses in words."""
 
 from collections.abc import Mapping
 

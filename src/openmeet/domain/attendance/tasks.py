@@ -1,4 +1,4 @@
-"""What happens by the clock: whoever goes to an event is reminded of it the day before; offers that nobody took end."""
+"""Scheduled tasks: reminders the day before, expired offers, and notifications of new events in groups."""
 
 from groundwork.clock import DAY, MINUTE, Instant
 from groundwork.database.one_hop import in_one_hop
@@ -16,11 +16,11 @@ from openmeet.domain.notifications.model import NotificationDetails, Notificatio
 from openmeet.domain.notifications.notify import reached, tell
 from openmeet.domain.users.model import UserId
 
-# How long before the start a reminder is owed.
+# How long before the start a reminder is enqueued.
 AHEAD = DAY
 
-# The start is the revision: an event that is moved afterwards is reminded of once more, one that is not never is. Who answered
-# within the last day before the start knows of it.
+# The start is the revision: a reminder is repeated only for a moved event. People who answered on the last day need
+# none.
 _UNREMINDED = """
       from attendances a join events e on e.id = a.event_id join users u on u.id = a.user_id
      where e.starts_at > :now and e.starts_at <= :until
@@ -34,7 +34,7 @@ _UNREMINDED = """
 
 
 async def remind(db: Database) -> int:
-    """Owe every reminder that is due, each once; how many people it concerned. One transaction per event."""
+    """Enqueue every reminder that is due, each once; returns the number of people. One transaction per event."""
     async with db.reader() as reader:
         rows = await reader.fetch(
             f"select distinct e.id, e.starts_at {_UNREMINDED} order by e.starts_at, e.id", **_window(reader)
@@ -47,7 +47,9 @@ async def remind(db: Database) -> int:
 
 
 async def end_offers(db: Database) -> int:
-    """Give seats that were offered in vain to the next in line; how many offers ended. One transaction per event."""
+    """Expire unanswered offers and give their seats to the next on the waitlist; returns how many. One transaction per
+    event.
+    """
     async with db.reader() as reader:
         ended = await waitlist.ended_offers(reader)
     count = 0
@@ -61,14 +63,14 @@ async def end_offers(db: Database) -> int:
 
 
 def freed_seats_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.FREED_SEATS``; the subject is the event."""
+    """Handler of ``JobKind.FREED_SEATS``; the subject is the event."""
 
     async def fill(tx: Transaction, event_id: EventId) -> int:
         event = await lock_for_update(tx, event_id)
         return 0 if event is None else await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
     async def pay(job: Job) -> None:
-        # The debt that each full round owes would be this one.
+        # Without this the job that each full batch enqueues would be this very one.
         while await in_one_hop(db, lambda tx: fill(tx, EventId(job.subject))) >= waitlist.LOOKED_AT:
             pass
 
@@ -91,11 +93,11 @@ def _window(reader: Reader) -> dict[str, int]:
     return {"now": reader.now, "until": Instant(reader.now + AHEAD), "ahead": AHEAD}
 
 
-# Time to mend what one sees only when the event is up; drafts and held events are none yet.
+# Time to correct mistakes that one sees only after publishing; drafts and held events do not count yet.
 SETTLES_FOR = 5 * MINUTE
-# What the index of untold ones has (``events_untold_to_groups``): how many are coming, or were told of, costs nothing.
+# The columns of the index ``events_untold_to_groups``: other events, however many, cost nothing.
 _IN_INDEX = "e.is_told_to_group = 0 and e.group_id is not null and e.is_held = 0 and e.deleted_at is null and e.removed_at is null"
-# Nobody needs to hear of what is over, nor of the other dates of a series of which one was told.
+# Nobody is notified of past events, nor of further dates of a series after its first.
 _PASSED_BY = f"""
     update events set is_told_to_group = 1
      where id in (
@@ -114,7 +116,9 @@ _TOLD = "update events set is_told_to_group = 1 where id = :event_id and group_i
 
 
 async def tell_of_new_events(db: Database) -> int:
-    """How many events were told of. One transaction per event; of a series the first date speaks for all."""
+    """Notify group members of new events; returns how many events. One transaction per event; one date stands for its
+    series.
+    """
     async with db.transaction() as tx:
         settled = Instant(tx.now - SETTLES_FOR)
         await tx.execute(_PASSED_BY, now=tx.now, settled=settled)

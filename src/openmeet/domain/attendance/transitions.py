@@ -1,7 +1,7 @@
-"""What may become of an answer: one table, for everything that anybody can do to it and every way it can stand.
+"""RSVP transitions: one table for every action and every status.
 
-A cell says what follows, as far as that does not depend on places: ``SEAT`` and its kin ask ``seating`` whether there is room.
-Nothing else decides about a status. A test goes through every cell.
+A cell gives what follows, apart from capacity: for ``SEAT`` and similar ``rules`` asks whether there is room. Nothing
+else decides about a status. A test goes through every cell.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from openmeet.domain.attendance.model import AttendanceStatus, NetworkAnswer, Rs
 
 
 class AttendanceAction(StrEnum):
-    """What is done to an answer."""
+    """An action on an RSVP."""
 
     # by the person
     GOING = "going"
@@ -31,7 +31,7 @@ class AttendanceAction(StrEnum):
     RESTORE = "restore"
     CHECK_IN = "check_in"
     UNDO_CHECK_IN = "undo_check_in"
-    # by the clock, or by somebody else's leaving
+    # by the scheduler, or by somebody else's leaving
     MOVE_UP = "move_up"
     LAPSE = "lapse"
 
@@ -39,22 +39,22 @@ class AttendanceAction(StrEnum):
 class AttendanceTransition(StrEnum):
     """What a cell leads to."""
 
-    KEEP = "keep"  # stays as it is
-    SEAT = "seat"  # a place, the end of the line, or the host's approval, as the event has it
+    KEEP = "keep"  # unchanged
+    SEAT = "seat"  # a place, the end of the waitlist, or approval, as the event is set up
     ADMIT = "admit"  # the same, approved
-    DOOR = "door"  # a place now, or a refusal: nobody is put into a line at the door
-    TAKE = "take"  # the offered place, where there is an offer; else as it is
-    CLEAR_UP = "clear_up"  # SEAT where nobody knew what the answer meant; else as it is
-    BACK = "back"  # to where it stood before what the host did
+    DOOR = "door"  # a place now, or refused: nobody joins a waitlist at check-in
+    TAKE = "take"  # the offered place, if there is an offer; else unchanged
+    CLEAR_UP = "clear_up"  # SEAT where the status was unknown; else unchanged
+    BACK = "back"  # to the status before the host's action
     ATTENDING = "attending"
     INTERESTED = "interested"
     DECLINED = "declined"
     PENDING = "pending"
     INVITED = "invited"
     REJECTED = "rejected"
-    TURNED_DOWN = "turned_down"  # refused: the host said no
+    TURNED_DOWN = "turned_down"  # refused: the host rejected them
     IS_THERE = "is_there"  # refused: checked in already
-    NO_ANSWER = "no_answer"  # refused: there is nothing to do this to
+    NO_ANSWER = "no_answer"  # refused: there is no RSVP to act on
 
 
 _KEEP, _SEAT, _ADMIT, _DOOR, _TAKE = (
@@ -94,13 +94,13 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.GOING:              (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _SEAT,   _TAKE,      _SEAT,    _DOWN,    _KEEP),
     AttendanceAction.INTERESTED:         (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _DOWN,    _THERE),
     AttendanceAction.DECLINE:            (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _THERE),
-    # A record says what its author thinks; it moves nobody whom the host sent away, and nobody who is there.
+    # A record gives its author's wish; it does not undo a rejection by the host or a check-in.
     AttendanceAction.NETWORK_GOING:      (_SEAT,    _KEEP,     _SEAT,      _SEAT,    _CLEAR,  _KEEP,      _SEAT,    _KEEP,    _KEEP),
     AttendanceAction.NETWORK_INTERESTED: (_MAYBE,   _MAYBE,    _KEEP,      _MAYBE,   _MAYBE,  _MAYBE,     _MAYBE,   _KEEP,    _KEEP),
     AttendanceAction.NETWORK_NOT_GOING:  (_NO,      _NO,       _NO,        _KEEP,    _NO,     _NO,        _NO,      _KEEP,    _KEEP),
     AttendanceAction.NETWORK_UNCLEAR:    (_PEND,    _PEND,     _PEND,      _PEND,    _KEEP,   _PEND,      _PEND,    _KEEP,    _KEEP),
     AttendanceAction.NETWORK_GONE:       (_KEEP,    _NO,       _NO,        _KEEP,    _NO,     _NO,        _KEEP,    _KEEP,    _KEEP),
-    # Who said that they come and waits for the host's word has it.
+    # Someone who said yes and waits for approval is approved.
     AttendanceAction.INVITE:             (_INVITED, _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _INVITED, _KEEP),
     AttendanceAction.ADD:                (_DOOR,    _KEEP,     _DOOR,      _DOOR,    _DOOR,   _TAKE,      _DOOR,    _DOOR,    _KEEP),
     AttendanceAction.APPROVE:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _ADMIT,  _KEEP,      _KEEP,    _ADMIT,   _KEEP),
@@ -109,7 +109,7 @@ _ROWS: Mapping[AttendanceAction, tuple[AttendanceTransition, ...]] = {
     AttendanceAction.CHECK_IN:           (_NONE,    _DOOR,     _DOOR,      _DOOR,    _DOOR,   _DOOR,      _DOOR,    _DOWN,    _KEEP),
     AttendanceAction.UNDO_CHECK_IN:      (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _KEEP,      _KEEP,    _KEEP,    _BACK),
     AttendanceAction.MOVE_UP:            (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _GOING,     _KEEP,    _KEEP,    _KEEP),
-    # Who lets an offer pass said neither yes nor no: nothing of that is told to anybody, and a yes is welcome later.
+    # Somebody who lets an offer expire said neither yes nor no: nobody is notified, and a later yes is welcome.
     AttendanceAction.LAPSE:              (_NONE,    _KEEP,     _KEEP,      _KEEP,    _KEEP,   _INVITED,   _KEEP,    _KEEP,    _KEEP),
 }
 # fmt: on

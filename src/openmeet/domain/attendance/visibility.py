@@ -1,4 +1,4 @@
-"""Which of several events somebody sees, by what they answered and how they stand in the events' groups."""
+"""Which of several events a person sees, by RSVPs and membership in the events' groups."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,14 +12,14 @@ from openmeet.domain.users.model import UserId
 
 
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:
-    """Ids of those that exist for this person: what news tell of an event is told to nobody else (invariant 3)."""
+    """Ids of the events visible to this person: notifications tell nobody else about an event (invariant 3)."""
     mine = await queries.of_user(reader, user_id, [event.id for event in events])
     invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
     return {event.id for event in await seeing.seen(reader, list(events), user_id, invited)}
 
 
 async def seen_by_all(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """Those of many people for whom the event exists by how they stand in its group, in their order."""
+    """Those of many people to whom the event is visible by their role in its group, in their order."""
     roles = await roles_of(reader, event.group.id, people) if event.group else {}
     return [
         one for one in people if rules.may_see(event, one, is_invited=False, access=rules.access_by(roles.get(one)))

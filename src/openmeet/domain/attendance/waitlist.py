@@ -1,4 +1,4 @@
-"""The line: who waits, who is offered a seat, what becomes of offers. Every writing function here holds the event's lock."""
+"""Waitlist: order, offers and their expiry. Writing functions require the lock on the event row."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -17,23 +17,24 @@ from openmeet.domain.users.model import UserId
 from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
 
-# More than any line is long; bounds what one transaction does.
+# More than any waitlist has; bounds what one transaction does.
 MAX_AT_ONCE = 10_000
 
-# How many people of a line one transaction takes care of; how far back somebody is looked for who may pass bigger parties.
+# How many waitlisted people one transaction handles; how far back it looks for a smaller party that may pass bigger
+# ones.
 LOOKED_AT = 500
 
-# Events whose lines one act looks at by itself, the earliest.
+# Events whose waitlists one action fills itself, the earliest; jobs fill the rest.
 _EVENTS_AT_ONCE = 5
 
 _MODE = "coalesce(mode, 'in_person')"
 
 
 async def fill(tx: Transaction, event: Event, joining: RegistrationSettings) -> int:
-    """Give free seats to those who wait, in their order; how many moved. Whom one transaction does not reach is reached by a debt.
+    """Give free seats to the waitlist in its order; returns how many moved. A job does what exceeds one transaction.
 
-    Where seats are few they are offered, and held until the offer ends; who cannot be asked (known only by a DID) has them at
-    once, and so has everybody where there is no limit any more. Nobody moves up on an event that will not happen.
+    Scarce seats are offered and held until the offer expires. People who cannot be asked (known only by a DID) get them
+    at once, as does everybody where there is no limit any more. Nobody moves up on an event that will not happen.
     """
     if event.is_cancelled or event.is_gone or event.is_over(tx.now):
         return 0
@@ -59,7 +60,7 @@ async def fill(tx: Transaction, event: Event, joining: RegistrationSettings) -> 
 
 
 async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
-    """``fill`` for several locked events: for a few at once, for the others by a debt each; where nobody waits it costs nothing."""
+    """``fill`` for several locked events: a few at once, the others by a job each; free where nobody waits."""
     with_lines = await waited_for(tx, [event.id for event in events])
     waited = sorted((one for one in events if one.id in with_lines), key=lambda one: (one.starts_at or 0, one.id))
     settings = await registration.of_events(tx, waited[:_EVENTS_AT_ONCE])
@@ -70,7 +71,7 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
 
 
 async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[EventId]:
-    """Those of these events for which somebody waits, be it that a seat is held for them."""
+    """Those of these events with a waitlist, offers included."""
     if not event_ids:
         return set()
     rows = await reader.fetch(
@@ -81,16 +82,17 @@ async def waited_for(reader: Reader, event_ids: Collection[EventId]) -> set[Even
 
 
 async def _and_others(tx: Transaction, event: Event, moved: int) -> int:
-    """Whoever stands behind the last one looked at may fit as well."""
+    """People behind the last one looked at may fit as well."""
     if moved >= LOOKED_AT:
         await enqueue(tx, JobKind.FREED_SEATS, event.id, int(tx.now))
     return moved
 
 
 async def end_offers(tx: Transaction, event: Event) -> int:
-    """Offers that nobody took in time end: their people leave the line, unheard; how many. ``fill`` comes next.
+    """Expire offers that nobody accepted in time: their people leave the waitlist silently; returns how many. Call
+    ``fill`` next.
 
-    While the event is cancelled nobody can take one: they wait again where they stood.
+    While the event is cancelled nobody can accept: they wait again where they were.
     """
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until <= :now order by id",
@@ -109,7 +111,7 @@ async def end_offers(tx: Transaction, event: Event) -> int:
 
 
 async def ended_offers(reader: Reader) -> list[EventId]:
-    """Events with offers that have ended."""
+    """Events with expired offers."""
     rows = await reader.fetch(
         "select distinct event_id from attendances where offered_until <= :now order by event_id", now=reader.now
     )
@@ -117,7 +119,7 @@ async def ended_offers(reader: Reader) -> list[EventId]:
 
 
 async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
-    """Coming dates of a series for which somebody waits."""
+    """Upcoming dates of a series with a waitlist."""
     rows = await reader.fetch(
         "select e.id from events e where e.series_id = :series_id and e.deleted_at is null and e.over_at > :now"
         " and exists (select 1 from attendances a where a.event_id = e.id and a.status = 'waitlisted') order by e.id",
@@ -128,12 +130,12 @@ async def dates_with_lines(reader: Reader, series_id: str) -> list[EventId]:
 
 
 async def first(reader: Reader, event_id: EventId, limits: SeatLimits) -> list[Attendance]:
-    """Who is next, of each way of taking part that has a line of its own."""
+    """The first person of each mode's waitlist."""
     return rules.first_of(await _lines(reader, event_id, limits, 1))
 
 
 async def would_wait(reader: Reader, event: Event, joining: RegistrationSettings) -> bool:
-    """Whether somebody who comes alone now gets no seat in any way, but a place in the line."""
+    """Whether somebody who comes alone would now have to wait in every mode."""
     limits = rules.limits_of(event, joining)
     if limits.is_open:
         return False
@@ -146,7 +148,7 @@ async def would_wait(reader: Reader, event: Event, joining: RegistrationSettings
 
 
 async def _lines(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:
-    """The lines without parties that will never fit: they are passed."""
+    """The waitlists without parties that can never fit."""
     modes = AnswerMode if limits.of_mode else (None,)
     return [
         await waiting(reader, event_id, limit, mode, party_up_to=rules.most_together(limits, mode)) for mode in modes
@@ -162,7 +164,7 @@ async def waiting(
     with_offered: bool = False,
     party_up_to: int | None = None,
 ) -> list[Attendance]:
-    """The line, first come first; of one way of taking part, or of all. Who was offered a seat is not in it any more."""
+    """The waitlist in order; of one mode, or all. People with an offer are no longer on it."""
     rows = await reader.fetch(
         f"""
         select {queries.COLUMNS} from attendances
@@ -180,7 +182,7 @@ async def waiting(
 
 
 async def before(reader: Reader, mine: Attendance) -> int:
-    """How many people are in the line before this one; 0 for who does not wait."""
+    """How many waitlisted people are before this one; 0 for someone not waiting."""
     if mine.waitlist_number is None:
         return 0
     row = await reader.fetch_one(
@@ -195,12 +197,12 @@ async def before(reader: Reader, mine: Attendance) -> int:
 
 
 async def last_number(reader: Reader, event_id: EventId) -> int:
-    """The end of the line. The event's row is locked, so nobody else takes the next number."""
+    """The last waitlist number. The event row is locked, so nobody else takes the next number."""
     return await _number(reader, event_id, "max")
 
 
 async def first_number(reader: Reader, event_id: EventId) -> int:
-    """The head of the line."""
+    """The first waitlist number."""
     return await _number(reader, event_id, "min")
 
 
@@ -213,7 +215,7 @@ async def _number(reader: Reader, event_id: EventId, which: str) -> int:
 
 
 async def _seat(tx: Transaction, event: Event, line: Sequence[Attendance]) -> None:
-    """These have their seats, and hear of it."""
+    """Seat these people and notify them."""
     if not line:
         return
     status = AttendanceStatus(TABLE[AttendanceAction.MOVE_UP][AttendanceStatus.WAITLISTED])
@@ -226,7 +228,7 @@ async def _seat(tx: Transaction, event: Event, line: Sequence[Attendance]) -> No
 
 
 async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> None:
-    """Seats are held for these until they say yes, or too long nothing."""
+    """Offer seats to these people until they accept or the offer expires."""
     if not line:
         return
     until = rules.offer_until(event, tx.now)
@@ -237,7 +239,7 @@ async def _offer(tx: Transaction, event: Event, line: Sequence[Attendance]) -> N
 
 
 async def _take_back(tx: Transaction, event: Event, limits: SeatLimits, held: SeatsTaken) -> None:
-    """There are fewer places than before: who was offered one that is none any more waits again, where they stood, and hears of it."""
+    """Capacity shrank: people whose offered seat no longer exists wait again where they were, and are notified."""
     rows = await tx.fetch(
         f"select {queries.COLUMNS} from attendances where event_id = :event_id and offered_until is not null"
         " order by waitlist_number desc",
@@ -258,7 +260,7 @@ async def _take_back(tx: Transaction, event: Event, limits: SeatLimits, held: Se
 
 
 async def _tell(tx: Transaction, event: Event, people: Sequence[Attendance], kind: NotificationKind) -> None:
-    """One news per person and occasion: several offers to one person are several."""
+    """One notification per person and occasion: several offers to one person are several."""
     by_revision: dict[int, list[UserId]] = {}
     for one in people:
         by_revision.setdefault(one.revision + 1, []).append(one.user_id)
