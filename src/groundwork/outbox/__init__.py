@@ -1,6 +1,6 @@
-"""Rows that promise: what is owed to the outside is written in the transaction that caused it and paid later.
+"""Transactional outbox: jobs are written in the transaction that causes them and handled after its commit.
 
-A debt names what is owed (kind, subject, revision), never the bytes: its payer reads the present and decides. Paying is
-at least once; a lease number, raised each time a row is taken, makes a late payer's answer harmless. If every worker
-dies, the rows still say what is owed.
+A job names what to look at (kind, subject, revision), never the bytes to send: its handler reads the present and
+decides. Delivery is at least once. The lease number grows each time a row is taken, so the result of a late handler
+changes nothing. If every worker dies, the rows still say what there is to do.
 """

@@ -1,8 +1,8 @@
-"""Paying debts: lease a few, hand each to its payer outside any transaction, note what came of it.
+"""Dispatcher: lease some due jobs, call the handler of each outside any transaction, store the result.
 
-A payer is an async function of one debt. Returning means paid. A ``Failure`` is retried or given up as its kind says
-(``groundwork.errors``); anything else is tried a few times and then waits for a person. A lease that ends makes the
-row due again, so a payer must bear being called twice for one revision.
+A handler is an async function of one job. Returning completes the job. A ``Failure`` is retried or fails as its kind
+says (``groundwork.errors``); any other exception is retried a few times and then waits for an operator. A lease that
+ends makes the row due again, so a handler must tolerate a second call for one revision.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ JobHandler = Callable[[Job], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class HandlerOptions:
-    """How one kind of debt is paid: by whom, how many at a time, for how long a lease holds, how it is retried."""
+    """How jobs of one kind are handled: by what, how many at a time, with how long a lease, and how they are retried."""
 
     handler: JobHandler
     batch: int = 20
@@ -45,7 +45,7 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
-# A newer revision was owed while this one was being paid: due again, when that says.
+# A newer revision was enqueued while this one was being handled: the row is due again at that revision's time.
 SETTLE = """
     update debts
        set state = case when revision > :revision then 'due' else 'paid' end,
@@ -67,7 +67,7 @@ GIVE_UP = """
 
 
 async def run_once(db: Database, handlers: Mapping[str, HandlerOptions]) -> int:
-    """Pay everything that is due now, one batch of each kind; how many debts were taken."""
+    """Handle everything that is due now, one batch of each kind; returns how many jobs were taken."""
     taken = 0
     for kind, paying in handlers.items():
         jobs = await lease(db, kind, limit=paying.batch, seconds=paying.lease_seconds)
@@ -84,7 +84,7 @@ async def run(
     wake: asyncio.Event,
     idle_seconds: float = 1.0,
 ) -> None:
-    """Pay until ``stop`` is set; ``wake`` (set by a committed debt in this process) cuts the idle wait short."""
+    """Handle jobs until ``stop`` is set; ``wake`` (set when this process commits a job) cuts the idle wait short."""
     while not stop.is_set():
         wake.clear()
         try:
@@ -109,7 +109,7 @@ async def idle(stop: asyncio.Event, wake: asyncio.Event, seconds: float) -> None
 
 
 async def lease(db: Database, kind: str, *, limit: int, seconds: float) -> list[Job]:
-    """Take debts of a kind that are due, or whose earlier payer never came back."""
+    """Take jobs of a kind that are due, or whose lease has ended."""
     async with db.transaction() as tx:
         rows = await tx.fetch(LEASE, kind=str(kind), now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit)
     return [job_of(row) for row in rows]

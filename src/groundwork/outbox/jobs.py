@@ -1,7 +1,7 @@
-"""The table ``debts``: one row per (kind, subject), with the newest revision owed.
+"""Queries on the outbox table ``debts``: one row per (kind, subject), with the newest revision enqueued.
 
-Owing the same revision twice is one debt; owing a newer one makes the row due again, whatever became of the older.
-The table is created by the migrations of each server that owes something.
+Enqueuing the same revision twice is one job; a newer revision makes the row due again, whatever became of the older.
+Each server that has an outbox creates the table in its own migrations.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from groundwork.outbox.wakeup import wake_dispatchers
 
 
 class JobState(StrEnum):
-    """``given_up`` waits for a person: the reason is kept."""
+    """``given_up``: failed; the job waits for an operator, and its reason is kept."""
 
     DUE = "due"
     LEASED = "leased"
@@ -26,7 +26,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One thing owed. ``attempts`` counts earlier failures of this revision."""
+    """One job. ``attempts`` counts earlier failures of this revision."""
 
     kind: str
     subject: str
@@ -63,7 +63,7 @@ _ENQUEUE_SELECTED = f"""
     {_IF_NEWER}
 """
 
-# Two who ask in the same instant, or by clocks that differ, have asked twice.
+# Two requests in the same instant, or by clocks that differ, are two requests.
 ENQUEUE_AGAIN = f"""
     {_INTO}
     select cast(:kind as text), given.subject, cast(:now as bigint), 'due', cast(:due_at as bigint), 0, '', 0, null,
@@ -75,7 +75,7 @@ ENQUEUE_AGAIN = f"""
            due_at = excluded.due_at, attempts = 0, reason = '', owed_at = excluded.owed_at
 """
 
-# What somebody is paying at this moment is settled under its name.
+# A job that is leased at this moment is completed under its old subject.
 RENAME = """
     update debts set subject = :after
      where kind = :kind and subject = :before and state = 'due'
@@ -115,12 +115,14 @@ COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from debts whe
 async def enqueue(
     tx: Transaction, kind: str, subject: str, revision: int = 1, *, due_at: Instant | None = None
 ) -> None:
-    """Promise to pay; due now unless ``due_at`` says later. Settled revisions are not owed again."""
+    """Enqueue a job; due now unless ``due_at`` is later. A revision that was completed is not enqueued again."""
     await enqueue_many(tx, kind, [(subject, revision, tx.now if due_at is None else due_at)])
 
 
 async def enqueue_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int, Instant]]) -> None:
-    """``owe`` for many (subject, revision, due_at) in one go; in order of subjects, so that two who owe do not block each other."""
+    """``enqueue`` for many (subject, revision, due_at) in one statement; in order of subjects, so that two writers do
+    not deadlock.
+    """
     newest: dict[str, tuple[int, Instant]] = {}
     for subject, revision, due_at in sorted(owed):
         newest[subject] = (revision, due_at)
@@ -135,9 +137,9 @@ async def enqueue_many(tx: Transaction, kind: str, owed: Sequence[tuple[str, int
 async def enqueue_selected(
     tx: Transaction, kind: str, chosen: str, revision: int, *, due_at: Instant | None = None, **parameters: object
 ) -> None:
-    """``owe`` for very many, however many they are one statement that reads none of them.
+    """``enqueue`` for any number of subjects, as one statement that loads no row.
 
-    ``chosen``: a select of ours that names each ``subject`` once, in order of them.
+    ``chosen``: a select of ours that names each ``subject`` once, in order.
     """
     await tx.execute(
         _ENQUEUE_SELECTED.format(chosen),
@@ -151,7 +153,9 @@ async def enqueue_selected(
 
 
 async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> None:
-    """Owe what depends on the present alone (asking, reading): due now, and once more where somebody is paying it already."""
+    """Enqueue work that depends on the present alone (fetch, re-read): due now, and once more if a handler has it
+    already.
+    """
     rows = [{"subject": subject} for subject in sorted(set(subjects))]
     if rows:
         await write_each(tx, ENQUEUE_AGAIN, rows, kind=str(kind), now=tx.now, due_at=tx.now)
@@ -159,7 +163,7 @@ async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> 
 
 
 def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, due_at: Instant) -> SqlWrite:
-    """``owe``, to be written together with what it is about."""
+    """The statement of ``enqueue``, to be written together with the change that causes the job."""
     tx.after_commit(wake_dispatchers)
     return SqlWrite(
         ENQUEUE_ONE, {"kind": str(kind), "subject": subject, "revision": revision, "due_at": due_at, "now": tx.now}
@@ -167,13 +171,13 @@ def enqueue_write(tx: Transaction, kind: str, subject: str, revision: int, *, du
 
 
 async def find(reader: Reader, kind: str, subject: str) -> Job | None:
-    """What is or was owed about a subject."""
+    """The job of a subject, whatever its state."""
     row = await reader.fetch_one(FIND, kind=str(kind), subject=subject)
     return None if row is None else job_of(row)
 
 
 async def failed(reader: Reader, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100) -> list[Job]:
-    """Debts that wait for a person, in (kind, subject) order after the keyset ``after``."""
+    """Failed jobs, in (kind, subject) order after the keyset ``after``."""
     rows = await reader.fetch(
         LIST, state="failed", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
     )
@@ -181,34 +185,34 @@ async def failed(reader: Reader, *, kind: str = "", after: tuple[str, str] = (""
 
 
 async def wake(tx: Transaction, kind: str, subject: str) -> bool:
-    """Try again now what waits or was given up; False when there is nothing to wake."""
+    """Make a waiting or failed job due now; False when there is none."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(WAKE, kind=str(kind), subject=subject, now=tx.now) == 1
 
 
 async def complete_failed(tx: Transaction, kind: str, subjects: Sequence[str]) -> None:
-    """What was owed about these has come about otherwise: where it was given up, no person needs to look any more."""
+    """These jobs are no longer needed: complete those that failed, so that no operator has to look at them."""
     if subjects:
         await tx.execute(COMPLETE_FAILED, kind=str(kind), subjects=list(subjects))
 
 
 async def rename_many(tx: Transaction, kind: str, subjects: Sequence[tuple[str, str]]) -> None:
-    """What was owed about one subject is owed about another (before, after), unless that has a debt already."""
+    """Give jobs another subject (before, after), unless that subject has a job already."""
     await tx.execute_many(RENAME, [{"kind": str(kind), "before": before, "after": after} for before, after in subjects])
 
 
 async def forget(tx: Transaction, kind: str, subject: str, *, revision: int | None = None) -> bool:
-    """Drop a debt: what it was about is gone, or a person decided against it. ``revision``: not if a newer one is owed."""
+    """Delete a job: its subject is gone, or an operator decided so. ``revision``: not if a newer one is enqueued."""
     return await tx.execute(FORGET, kind=str(kind), subject=subject, revision=revision) == 1
 
 
 async def forget_completed(tx: Transaction, before: Instant) -> int:
-    """Drop rows that were owed before an instant and are paid; the number dropped."""
+    """Delete completed jobs that were enqueued before an instant; returns how many."""
     return await tx.execute(FORGET_COMPLETED, before=before)
 
 
 async def waiting(reader: Reader) -> list[tuple[str, JobState, int, Instant]]:
-    """(kind, state, how many, oldest due) of everything unpaid, for metrics and the operator's page."""
+    """(kind, state, count, oldest due) of every job that is not completed, for metrics and the operator's page."""
     return [
         (row["kind"], JobState(row["state"]), row["n"], Instant(row["oldest"])) for row in await reader.fetch(COUNT)
     ]

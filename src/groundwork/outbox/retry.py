@@ -7,7 +7,7 @@ from groundwork.errors import Failure, TooMany, Unavailable, kind_of
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """First wait, longest wait, and how often a failure that nobody foresaw is tried before a person must look."""
+    """First wait, longest wait, and how often an unexpected failure is retried before an operator must look."""
 
     first_seconds: float = 5.0
     longest_seconds: float = 3600.0

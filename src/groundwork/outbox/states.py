@@ -1,4 +1,4 @@
-"""A declared graph of states: every move that may happen is written down once, anything else is a programming mistake.
+"""State graph: every allowed move is declared once; any other move is a programming error.
 
 Statements that move a row carry ``sources_of(target)`` in their ``where`` clause, so the database refuses what the
 graph does not list, also under concurrency.
@@ -13,7 +13,7 @@ State = TypeVar("State", bound=StrEnum)
 
 
 class ImpossibleMove(Exception):
-    """Somebody asked for a move that the graph does not list."""
+    """A move that the graph does not list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +41,5 @@ class Graph(Generic[State]):
 
 
 def sql_literals(states: Iterable[StrEnum]) -> str:
-    """``'a', 'b'``: for a fixed ``in (…)`` clause made of our own enumeration."""
+    """``'a', 'b'``: for a fixed ``in (…)`` clause, made of an enumeration of ours."""
     return ", ".join(f"'{state.value}'" for state in states)

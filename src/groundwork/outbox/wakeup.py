@@ -1,7 +1,6 @@
-"""Wakes the payers of this process when something was owed in it. A hint, never a promise: other processes look by the clock.
+"""Wake the dispatchers of this process after a commit that enqueued a job. Only a hint: other processes poll.
 
-``bell`` makes an event that ``ring`` sets; whoever owes rings after the commit. A bell that nobody holds any more is
-forgotten.
+``new_wakeup`` makes an event that ``wake_dispatchers`` sets. An event that is no longer referenced is dropped.
 """
 
 import asyncio
@@ -11,13 +10,13 @@ _BELLS: WeakSet[asyncio.Event] = WeakSet()
 
 
 def new_wakeup() -> asyncio.Event:
-    """An event that is set whenever a debt of this process has become durable; its holder clears it."""
+    """An event that is set whenever a job of this process has been committed; the dispatcher that holds it clears it."""
     made = asyncio.Event()
     _BELLS.add(made)
     return made
 
 
 def wake_dispatchers() -> None:
-    """Something is owed. To be called on the event loop, after the commit (``Transaction.after_commit``)."""
+    """A job was enqueued. Call it on the event loop, after the commit (``Transaction.after_commit``)."""
     for one in _BELLS:
         one.set()

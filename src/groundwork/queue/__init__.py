@@ -1,6 +1,6 @@
-"""The broker between those who read the network and those who apply it: one contract, two drivers.
+"""Message queue between the firehose consumer and the event processor: one contract, two drivers.
 
 Messages of one partition (a DID) are delivered in the order of publishing, one at a time; partitions are independent.
-Delivery is at least once: whoever receives must be able to receive twice. Nothing is dropped silently: what cannot be
-applied is buried with its reason, and a person retries or discards it.
+Delivery is at least once, so consumers must be idempotent. Nothing is dropped silently: a message that cannot be
+applied becomes a dead letter with its reason, and an operator retries or discards it.
 """

@@ -1,4 +1,4 @@
-"""What a queue promises, whichever driver runs."""
+"""Contract of a message queue, for both drivers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Protocol
 from groundwork.clock import Instant
 from groundwork.errors import Unavailable
 
-# Longer delays block a partition, and a broker's patience with an unacknowledged message, for no good reason.
+# A longer delay blocks a partition, and a broker closes a channel whose message stays unacknowledged for too long.
 MAX_RETRY_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``routing_key`` says what it is about (``event.create``), ``partition`` whose it is (a DID)."""
+    """``routing_key`` says what it is about (``event.create``), ``partition`` is the DID whose messages stay in order."""
 
     routing_key: str
     partition: str
@@ -23,9 +23,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message in the hands of one worker until its lease ends. ``attempts`` counts earlier retries.
+    """A message leased to one worker. ``attempts`` counts earlier retries.
 
-    ``receipt`` is the driver's; a receipt whose lease has ended and was given to another is without effect.
+    ``receipt`` belongs to the driver; after the lease has ended and the message was leased again, it has no effect.
     """
 
     message: Message
@@ -35,7 +35,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A buried message, why and when. ``letter_id`` names it until it is retried or discarded."""
+    """A message that failed for good, why and when. ``letter_id`` identifies it until it is retried or discarded."""
 
     letter_id: str
     message: Message
@@ -46,7 +46,9 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """``waiting``: published and not acknowledged, leased ones included. ``oldest_at``: the oldest of them, if known."""
+    """``waiting``: published and not acknowledged, leased ones included. ``oldest_at``: when the oldest was published,
+    if known.
+    """
 
     waiting: int
     dead: int
@@ -54,11 +56,11 @@ class Depth:
 
 
 class QueueFull(Unavailable):
-    """The queue holds as many messages as it may; nothing of the call was published, unless the driver says more."""
+    """The queue is at its limit; nothing of the call was published, unless the driver says otherwise."""
 
 
 class QueueUnavailable(Unavailable):
-    """The broker does not answer; whether the last call had an effect is unknown, so it is to be repeated."""
+    """The broker does not answer; whether the last call had an effect is unknown, so repeat it."""
 
 
 class Queue(Protocol):
@@ -69,18 +71,19 @@ class Queue(Protocol):
         ...
 
     async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
-        """Take up to ``limit`` messages, at most one per partition, whose predecessors have been settled.
+        """Lease up to ``limit`` messages, at most one per partition, whose predecessors are done.
 
-        Unless acknowledged, retried or buried within ``lease_seconds`` they are delivered again. Does not wait.
+        A message that is not acknowledged, retried or buried within ``lease_seconds`` is delivered again. Does not
+        wait.
         """
         ...
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Return when something may have become leasable, at the latest after ``timeout_seconds``."""
+        """Return when a message may be available, at the latest after ``timeout_seconds``."""
         ...
 
     async def ack(self, deliveries: Sequence[Delivery], /) -> None:
-        """These have been applied; the next of their partitions may be delivered."""
+        """These were applied; the next of their partitions may be delivered."""
         ...
 
     async def retry(self, delivery: Delivery, after_seconds: float, reason: str) -> None:
@@ -88,29 +91,29 @@ class Queue(Protocol):
         ...
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
-        """Give up: keep it as a dead letter with the reason; its partition goes on."""
+        """Keep it as a dead letter with the reason; its partition goes on."""
         ...
 
     async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
-        """Dead letters in the order of burial, from the one behind ``after``."""
+        """Dead letters in the order of burial, after the one named ``after``."""
         ...
 
     async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
-        """Publish dead letters again, behind what waits in their partitions; how many there were."""
+        """Publish dead letters again, at the end of their partitions; returns how many there were."""
         ...
 
     async def discard_dead(self, letter_ids: Sequence[str], /) -> int:
-        """Forget dead letters; how many there were."""
+        """Delete dead letters; returns how many there were."""
         ...
 
     async def depth(self) -> Depth:
-        """How much waits."""
+        """How many messages wait."""
         ...
 
     async def try_round_trip(self) -> None:
-        """Have something kept as messages are, beside them: nobody receives it. Raises QueueUnavailable and what keeps messages."""
+        """Probe: have the broker store a message that nobody receives. Raises QueueUnavailable and storage errors."""
         ...
 
     async def close(self) -> None:
-        """Give back what is leased and disconnect."""
+        """Release leases and disconnect."""
         ...

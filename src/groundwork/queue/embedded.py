@@ -1,8 +1,8 @@
-"""The queue as three tables of a database: nothing to install, durable by the database's own commit.
+"""Queue in three tables of a database: nothing to install, durable by the database's own commit.
 
-Every change begins by updating the one row of ``queue_counters``. On PostgreSQL that lock puts publishers, leases and
-acknowledgements in a row; without it a message published while the last one of its partition is being acknowledged
-would be marked as waiting behind nobody, for ever.
+Every change begins with an update of the one row of ``queue_counters``. On PostgreSQL this lock serialises publishers,
+leases and acknowledgements; without it a message published while the last one of its partition is being acknowledged
+would stay blocked for ever.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ COUNT = """
      where only_row = 1 returning positions, leases, waiting
 """
 
-# Null, "behind somebody", if the partition has a message; rows of one call see the rows before them.
+# Null ("not first") if the partition has a message already; the rows of one call see the rows before them.
 PUBLISH = """
     insert into queue_messages
            (position, partition_by, routing_key, message_id, body, published_at, available_at, lease, attempts, reason)
@@ -74,7 +74,7 @@ DEPTH = """
 
 
 class EmbeddedQueue:
-    """The queue in a database that holds the tables of ``groundwork.queue`` and is closed with the queue."""
+    """Queue in a database that has the tables of ``groundwork.queue``; closing the queue closes the database."""
 
     def __init__(self, database: Database, clock: Clock, *, max_waiting: int = 1_000_000) -> None:
         self._database = database
@@ -94,7 +94,7 @@ class EmbeddedQueue:
             rows = writer.fetch(LEASE, now=now, until=until, lease=number, limit=limit)
             return [Delivery(_message(row), row["attempts"], (number, row["position"])) for row in rows]
 
-        # Cleared before looking: what is published from now on wakes whoever then waits.
+        # Cleared before looking: a message published from now on wakes the next waiter.
         self._news.clear()
         deliveries = await self._database.write(work)
         if len(deliveries) == limit:
@@ -142,7 +142,7 @@ class EmbeddedQueue:
     async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
         def work(writer: Writer) -> int:
             rows = writer.fetch(TAKE_DEAD, positions=_positions(letter_ids))
-            # A letter keeps no place in its partition, but letters keep their order among each other.
+            # A dead letter leaves its partition; dead letters keep their order among each other.
             self._add(writer, [_message(row) for row in sorted(rows, key=lambda row: row["position"])], bounded=False)
             return len(rows)
 
@@ -189,7 +189,7 @@ class EmbeddedQueue:
         writer.after_commit(self._news.set)
 
     def _take(self, writer: Writer, deliveries: Sequence[Delivery]) -> list[Row]:
-        """Remove what these leases still hold, and let the next of their partitions move up."""
+        """Delete what these receipts still hold, and make the next message of each partition available."""
         _count(writer)
         by_lease: dict[int, list[int]] = {}
         for delivery in deliveries:
@@ -227,5 +227,5 @@ def _columns(row: Row) -> dict[str, object]:
 
 
 def _positions(letter_ids: Iterable[str]) -> list[int]:
-    """Letters are named by their position; a name that nobody gave out names none."""
+    """A dead letter is identified by its position; an unknown identifier matches nothing."""
     return [int(letter_id) for letter_id in letter_ids if letter_id.isascii() and letter_id.isdecimal()]

@@ -23,7 +23,7 @@ async def open_embedded(
 
 
 async def open_tables(database_url: str, schema: str, clock: Clock, *, connections: int = CONNECTIONS) -> Database:
-    """The database of an embedded queue alone, made if it is not there."""
+    """Open the tables of an embedded queue, and create them if needed."""
     await migrate(database_url, schema, PACKAGE)
     return await open_database(database_url, schema=schema, clock=clock, connections=connections)
 
@@ -38,17 +38,17 @@ async def open_queue(
     name: str = "openmeet",
     connections: int = CONNECTIONS,
 ) -> Queue:
-    """The queue that a URL names; ``database_url`` and ``schema`` say where an embedded one keeps its tables, over how many
-    ``connections`` at most, and ``name`` what it is called on a broker.
+    """The queue that a URL names.
 
-    ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such a URL, or the library
-    for it is not installed.
+    ``database_url``, ``schema`` and ``connections`` (the most) are for the tables of an embedded queue, ``name`` is the
+    prefix on a broker. ``amqp://user:password@host/vhost`` connects when the queue is first used. ValueError: not such
+    a URL, or its library is not installed.
     """
     if url == EMBEDDED:
         return await open_embedded(database_url, schema, clock, max_waiting=max_waiting, connections=connections)
     if url.startswith(("amqp://", "amqps://")):
         try:
-            # Its library is an extra that an embedded installation does not have.
+            # Its library is an optional extra.
             rabbitmq = importlib.import_module("groundwork.queue.rabbitmq")
         except ModuleNotFoundError as missing:
             raise ValueError("amqp:// needs the extra: pip install 'openmeet[rabbitmq]'") from missing

@@ -1,14 +1,15 @@
-"""The queue on RabbitMQ (3.10 or newer): a topic exchange, quorum queues, a dead-letter exchange.
+"""Queue on RabbitMQ (3.10 or newer): a topic exchange, quorum queues, a dead-letter exchange.
 
-- The exchange ``<name>`` takes ``<routing key>.b<bucket>``; the bucket follows from the partition. Each of a fixed
+- The exchange ``<name>`` takes ``<routing key>.b<bucket>``; the bucket is a hash of the partition. Each of a fixed
   number of quorum queues ``<name>.<bucket>`` has one active consumer at a time, so a partition has one worker, and
-  order is kept when a worker dies and another takes over. Others may bind queues of their own, to ``event.#`` say.
-- Publishing waits for the broker's confirmation. A queue that is full refuses (``reject-publish``): then some messages
-  of the call may have been taken, and the whole call is to be repeated.
+  order is kept when a worker dies and another takes over. Others may bind queues of their own, for example to
+  ``event.#``.
+- Publishing waits for the broker's confirmation. A full queue refuses (``reject-publish``): some messages of the call
+  may have been taken, and the caller repeats the whole call.
 - Leases and delays are kept by the worker (``held.py``) while the broker holds the message unacknowledged. When the
   connection is lost the broker delivers again, and ``attempts`` counts that too.
-- Dead letters go to ``<name>.dead`` with reason headers; the broker itself sends there what was handed out too often.
-  Looking at them takes them out and gives them back, so one process at a time should look.
+- Dead letters go to ``<name>.dead`` with reason headers; the broker itself sends there what was delivered too often.
+  Listing takes them out and puts them back, so only one process should list at a time.
 - AMQP does not tell what other workers hold: ``depth`` counts what is ready and what this process holds.
 """
 
@@ -46,11 +47,11 @@ from groundwork.queue.contract import (
 )
 from groundwork.queue.held import Item, LeaseBook
 
-# How many messages of one bucket a worker holds: enough to keep it busy, few enough to hand over quickly.
+# Messages of one bucket that a worker holds: enough to keep it busy, few enough to move quickly to another worker.
 PREFETCH = 500
-# Deliveries of one message that ended with a lost worker before the broker calls it dead. Restarts count, so not few.
+# Deliveries of one message that ended with a lost worker before the broker dead-letters it. Restarts count, so not few.
 DELIVERY_LIMIT = 100
-# Letters that are looked at in one call.
+# Dead letters that one call lists.
 MAX_LETTERS = 10_000
 
 _CONNECT_SECONDS = 10.0
@@ -94,7 +95,7 @@ class RabbitQueue:
     async def lease(self, limit: int, lease_seconds: float) -> list[Delivery]:
         async with self._broker():
             await self._consume()
-        # Cleared before looking: what arrives from now on wakes whoever then waits.
+        # Cleared before looking: a message that arrives from now on wakes the next waiter.
         self._news.clear()
         now = self._clock.now()
         deliveries = self._held.take(limit, now, Instant(now + round(lease_seconds * SECOND)))
@@ -133,7 +134,7 @@ class RabbitQueue:
                 "attempts": item.attempts,
                 "buried_at": now,
             }
-            # First there, then no longer here: a crash between the two leaves both, never neither.
+            # Publish first, then acknowledge: a crash between the two leaves both copies, never none.
             await dead.publish(letter, self._route(item.message), timeout=_CONFIRM_SECONDS)
             await self._settle(delivery)
 
@@ -160,7 +161,7 @@ class RabbitQueue:
         return Depth(sum(counts[:-1]) + len(self._held), counts[-1], self._held.oldest_at())
 
     async def try_round_trip(self) -> None:
-        """A message to a queue of this connection's own, confirmed and taken out again."""
+        """Publish a message to a queue of this connection's own, and read it back."""
         async with self._broker():
             await self._ready()
             if self._connection is None:
@@ -175,14 +176,14 @@ class RabbitQueue:
             raise QueueUnavailable("the broker loses messages")
 
     async def close(self) -> None:
-        """Disconnect; the broker gives what is held to another worker at once."""
+        """Disconnect; the broker gives unacknowledged messages to another worker at once."""
         connection, self._connection = self._connection, None
         self._forget()
         if connection is not None:
             await connection.close()
 
     async def delete(self) -> None:
-        """Remove the queues and exchanges with all that is in them."""
+        """Delete the queues and exchanges with all their messages."""
         await self._ready()
         channel = _open(self._publishing)
         for name in (*self._queue_names(), f"{self._name}.dead"):
@@ -192,7 +193,7 @@ class RabbitQueue:
 
     @asynccontextmanager
     async def _broker(self) -> AsyncIterator[None]:
-        """Translate what a lost connection or a full queue makes of a call."""
+        """Translate a lost connection or a full queue into the contract's errors."""
         try:
             yield
         except DeliveryError as failure:
@@ -201,7 +202,7 @@ class RabbitQueue:
             raise QueueUnavailable("the broker does not answer") from failure
 
     async def _ready(self) -> tuple[AbstractExchange, AbstractExchange]:
-        """The exchange and the dead-letter exchange, connected and declared."""
+        """Connect and declare the exchange and the dead-letter exchange."""
         async with self._connecting:
             if not _is_usable(self._connection, self._publishing):
                 await self._connect()
@@ -213,7 +214,8 @@ class RabbitQueue:
         self._forget()
         if self._connection is not None:
             await self._connection.close()
-        # Kept before it connects: one that failed to wants to be closed, too, or it tries that itself when it is collected, in any thread.
+        # Stored before it connects: a connection that failed must be closed too, or its finalizer tries that in any
+        # thread.
         self._connection = aio_pika.Connection(make_url(self._url))
         await self._connection.connect(_CONNECT_SECONDS)
         self._connection.close_callbacks.add(self._lost)
@@ -255,7 +257,7 @@ class RabbitQueue:
         item = self._held.find(delivery)
         if item is None:
             return
-        # Settled here first: whoever asks meanwhile must not be given it again.
+        # Settled here first, so that no other caller gets it meanwhile.
         self._held.settle(delivery)
         self._news.set()
         await self._incoming.pop(item.tag).ack()
@@ -275,7 +277,7 @@ class RabbitQueue:
 
     @asynccontextmanager
     async def _dead_messages(self) -> AsyncIterator[list[tuple[DeadLetter, AbstractIncomingMessage]]]:
-        """Dead letters in the order of burial; those not acknowledged inside the block go back."""
+        """Dead letters in the order of burial; those not acknowledged inside the block are put back."""
         await self._ready()
         async with self._looking:
             if self._connection is None:
@@ -328,7 +330,7 @@ class RabbitQueue:
 
 
 async def _all(calls: Any) -> None:
-    """Run together and wait for every one, then raise the first failure: none is left behind unheard."""
+    """Run concurrently, wait for all, then raise the first failure: no task is left unawaited."""
     for result in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
@@ -338,7 +340,7 @@ def _dead_queue_arguments(connection: AbstractConnection) -> dict[str, Any]:
     arguments: dict[str, Any] = {"x-queue-type": "quorum"}
     version = _server_version(connection)
     if version >= 4:
-        # From 4.0 on a quorum queue drops what was looked at twenty times, unless told not to.
+        # From 4.0 on a quorum queue drops a message that was returned twenty times, unless told not to.
         arguments["x-delivery-limit"] = -1
     return arguments
 
@@ -377,7 +379,7 @@ def _letter(message: AbstractIncomingMessage) -> DeadLetter:
             _number(headers.get("attempts")),
             Instant(_number(headers.get("buried_at"))),
         )
-    # The broker's own burial: it names reason and time in x-death, and nothing that would tell letters apart.
+    # Dead-lettered by the broker: reason and time are in x-death, and there is no identifier.
     deaths = headers.get("x-death")
     death: Any = deaths[0] if isinstance(deaths, list) and deaths else {}
     time = death.get("time")

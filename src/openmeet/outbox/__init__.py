@@ -1,5 +1,5 @@
-"""Work that is owed outside, enqueued in the transaction that causes it.
+"""Outbox of the platform: work for the outside, enqueued in the transaction that causes it.
 
-``kinds`` lists the jobs, ``publications`` is the state machine of records in somebody's repository, ``publication_leases`` is
-what the dispatcher does to a row, ``emails`` are e-mail deliveries.
+``kinds`` lists the job kinds, ``publications`` has the state of each record in its repository, ``publication_leases``
+what the publisher does to such a row, ``publication_echoes`` what the network reports about it, ``emails`` e-mail jobs.
 """

@@ -1,8 +1,8 @@
-"""Mail that is owed: one debt per person, kind and subject, sent at most once per revision.
+"""E-mail jobs: one job per recipient, kind and subject, sent at most once per revision; and opt-outs of addresses.
 
-The debt names the mail, not its words: ``compose`` of the room concerned reads the present when it is paid and may find
-that nothing needs saying any more. The Message-ID follows from the debt, so a mail that had to be sent twice is
-recognised as one (invariant 10).
+The job names the e-mail, not its text: a composer reads the present when the job is handled, and may find that there is
+nothing left to say. The Message-ID is derived from the job, so that mail programs recognise an e-mail that had to be
+sent twice (invariant 10).
 """
 
 import hashlib
@@ -27,7 +27,7 @@ ANSWER_LOST = "The mail server did not answer after the message was sent."
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Which mail is owed to whom: ``person`` is a user id, or whatever the room knows its addressee by."""
+    """Which e-mail goes to whom: ``person`` is a user id, or whatever else the composer knows its recipient by."""
 
     kind: str
     person: str
@@ -36,14 +36,14 @@ class Due:
 
     @property
     def message_id_local(self) -> str:
-        """The left side of the Message-ID; the same for every attempt."""
+        """Local part of the Message-ID; the same for every attempt."""
         name = "\n".join((self.kind, self.person, self.subject_id, str(self.revision)))
         return hashlib.sha256(name.encode()).hexdigest()[:40]
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEmail:
-    """What a room wants said, and the address it goes to: plain text, the same as HTML, how to stop it, a calendar file."""
+    """A composed e-mail: address, plain text, the same as HTML, the unsubscribe link, a calendar file."""
 
     to: str
     subject: str
@@ -53,7 +53,7 @@ class OutgoingEmail:
     calendar: CalendarFile | None = None
 
 
-# A room's composer: reads what it needs; None when there is nothing to say any more (the code expired, the event went).
+# Reads what it needs; None when there is nothing left to say (the code expired, the event was deleted).
 Composer = Callable[[Database, Due], Awaitable[OutgoingEmail | None]]
 Sender = Callable[[OutgoingEmail, str], Awaitable[None]]
 
@@ -61,21 +61,21 @@ _SEPARATOR = "\x1f"  # the ASCII unit separator occurs in no id, kind or address
 
 
 async def enqueue_email(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int = 1) -> None:
-    """Promise a mail; what it says and where it goes is read when it is sent."""
+    """Enqueue an e-mail; its text and address are read when it is sent."""
     await jobs.enqueue(tx, JobKind.MAIL, _name(kind, person, subject_id), revision)
 
 
 def email_job(tx: Transaction, *, kind: str, person: str, subject_id: str, revision: int, due_at: Instant) -> SqlWrite:
-    """``owe_mail``, to be written together with what it is about, and due later."""
+    """The statement of ``enqueue_email``, to be written together with its cause; due at ``due_at``."""
     return jobs.enqueue_write(tx, JobKind.MAIL, _name(kind, person, subject_id), revision, due_at=due_at)
 
 
 async def enqueue_emails(
     tx: Transaction, kind: str, owed: Sequence[tuple[str, str, Instant]], *, renews: bool = False
 ) -> None:
-    """Promise mails to many: (person, subject, when it is due). What was promised before stays as it is.
+    """Enqueue e-mails to many: (person, subject, due at). Jobs that exist already stay as they are.
 
-    ``renews``: unless it was to be sent earlier than now promised; when it is due is its revision then.
+    ``renews``: a job that exists is moved to a later time; its due time is then its revision.
     """
     await jobs.enqueue_many(
         tx,
@@ -88,7 +88,9 @@ async def enqueue_emails(
 
 
 async def readdress(tx: Transaction, owed: Sequence[tuple[str, str]], *, from_person: str, to_person: str) -> None:
-    """Mails (kind, subject) that wait for one person are owed to another; what is owed to that one already stays once."""
+    """Give waiting e-mails (kind, subject) of one person to another; where that one has the same job already, one
+    stays.
+    """
     await jobs.rename_many(
         tx,
         JobKind.MAIL,
@@ -103,16 +105,17 @@ def _name(*parts: str) -> str:
 
 
 def due_of(job: Job) -> Due:
-    """What a row of the outbox owes."""
+    """What a job of kind ``MAIL`` sends."""
     kind, person, subject_id = job.subject.split(_SEPARATOR)
     return Due(kind, person, subject_id, job.revision)
 
 
 def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender) -> JobHandler:
-    """The payer of ``Debt.MAIL``: ``composers`` by kind of mail, ``send`` gets the letter and its Message-ID's name.
+    """Handler of ``JobKind.MAIL``: ``composers`` by kind of e-mail; ``send`` gets the e-mail and the local part of its
+    Message-ID.
 
-    ``send`` raises RemoteSlow only when the answer after the message was lost: then it is sent once more, and a second
-    lost answer counts as sent, because a third copy helps nobody.
+    ``send`` raises RemoteSlow only when the reply after the message was lost: then it is sent once more, and a second
+    lost reply counts as sent, because a third copy helps nobody.
     """
 
     async def pay(job: Job) -> None:
@@ -136,12 +139,12 @@ _TOKEN = re.compile(r"([0-9a-f]{64})\.([0-9a-f]{32})")
 
 
 def hash_of(email: str) -> AddressHash:
-    """What is kept of an address; capitals make no other one."""
+    """The stored hash of an address; upper and lower case are the same."""
     return AddressHash(hashlib.sha256(b"left alone\x00" + email.strip().casefold().encode()).hexdigest())
 
 
 def url_of(key: SigningKey, public_url: str, email: str) -> str:
-    """Where the owner of an address says that they want no such letters; for the header of the letter, and its end."""
+    """Link by which the owner of an address opts out; for the header and the end of the e-mail."""
     return f"{public_url}/mail/never/{token_of(key, hash_of(email))}"
 
 
@@ -151,7 +154,7 @@ def token_of(key: SigningKey, address: AddressHash) -> str:
 
 
 def address_in(key: SigningKey, token: str) -> AddressHash | None:
-    """Whose a link is; None where it was made up."""
+    """The address hash that a link is for; None for a forged link."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None
@@ -167,7 +170,7 @@ async def is_left_alone(reader: Reader, address: AddressHash) -> bool:
 
 
 async def leave_alone(tx: Transaction, address: AddressHash) -> None:
-    """No more such letters; once more changes nothing."""
+    """Opt out of such e-mails; idempotent."""
     await tx.execute(
         "insert into addresses_left_alone (address, created_at) values (:address, :now) on conflict (address) do nothing",
         address=address,
@@ -176,10 +179,10 @@ async def leave_alone(tx: Transaction, address: AddressHash) -> None:
 
 
 async def write_again(tx: Transaction, address: AddressHash) -> None:
-    """Its owner wants such letters after all, or has come here themselves."""
+    """Undo the opt-out: the owner asked for it, or has used the site themselves."""
     await tx.execute("delete from addresses_left_alone where address = :address", address=address)
 
 
 def closing(url: str) -> str:
-    """The end of a letter that somebody else has caused."""
+    """Closing lines of an e-mail that somebody else has caused."""
     return f"Never get such letters from this site again, whoever wants to send them:\n{url}\n"

@@ -1,15 +1,15 @@
-"""Creates and updates whose outcome nobody knows: remembered before they are sent, forgotten when they are answered.
+"""In-flight writes: creates and updates whose outcome is unknown, stored before they are sent, deleted when answered.
 
-A request that was given up may be acted on much later. While its key belongs to a publication, the echo finds the row there.
-A key that was given up meanwhile, because what stood under it is private now or was deleted, belongs to nobody: what arrives
-there then is known from this table, and taken away again (``publication.late``).
+A request without an answer may take effect much later. While its key belongs to a publication, the echo finds the row
+there. A key that was abandoned meanwhile (its subject became private or was deleted) belongs to no publication: a
+record that arrives there later is recognised by this table and deleted again (``publishing.in_flight``).
 
-An update names the version that it is for, and meets nothing once that has gone. But what somebody says may come again in the very
-same bytes: going, interested, going. An update for the first that is acted on after the third was our word, and is not any more; it
-is told by both versions from what another app of the person writes. A delete leads to a new key, or to bytes of another time.
-And behind a create that arrives late there may come an update of what it left: both are ours, whichever of them stands there.
+An update is for one version and fails once that is replaced. But an RSVP may return to the very same bytes: going,
+interested, going. An update for the first version that takes effect after the third is an outdated write of ours, not
+an edit in another app; both CIDs together tell them apart. A delete leads to a new key, or to bytes with another time.
+After a late create an update of it may follow: both are ours, whichever of them is found.
 
-A create that arrived, but whose answer was lost, stays in doubt as well: which of several equal ones it was cannot be told.
+A create that arrived, but whose answer was lost, also stays here: which of several equal ones it was is unknown.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.outbox import jobs
 from openmeet.outbox.kinds import JobKind
 
-# A request carries an access token, and what arrives after its end is refused: two hours for sessions of passwords on the
-# reference PDS and on ours, less by OAuth. No request of ours can be running any more after this.
+# A request carries an access token, and is refused after that expires: two hours for password sessions on the reference
+# PDS and on ours, less with OAuth. After this time no request of ours can still take effect.
 MAY_ARRIVE_FOR: Final = DAY
 FIRST_LOOK_AFTER: Final = 5 * MINUTE
 
@@ -47,7 +47,7 @@ FORGET_LAST_UPDATE = f"delete from updates_in_doubt where {_UPDATE} and sends = 
 FORGET_ONE_UPDATE = f"update updates_in_doubt set sends = sends - 1 where {_UPDATE} and sends > 1"
 FORGET_OLD_UPDATES = "delete from updates_in_doubt where last_sent_at <= :before"
 
-# Where no create can arrive, no update meets anything under a key that was given up.
+# Where no create can arrive, no update under an abandoned key finds anything.
 _BEHIND_A_CREATE = "exists (select 1 from creates_in_doubt c where c.uri = u.uri)"
 AMONG = f"""
     select uri, cid from creates_in_doubt where uri in :uris
@@ -64,7 +64,7 @@ OF_URI = f"""
 FORGET_URI = "delete from creates_in_doubt where uri = :uri and last_sent_at <= :before"
 FORGET_UPDATES = "delete from updates_in_doubt where uri = :uri and last_sent_at <= :before"
 
-# Where a publication holds the key, nothing has to be proven before its old doubts go: none of them can arrive any more.
+# Where a publication holds the key, old rows go without a check: none of those writes can still arrive.
 FORGET_OLD = """
     delete from creates_in_doubt
      where last_sent_at <= :before and exists (select 1 from publications p where p.uri = creates_in_doubt.uri)
@@ -77,7 +77,7 @@ ERASE_UPDATES = "delete from updates_in_doubt where did = :did"
 
 @dataclass(frozen=True, slots=True)
 class InFlightWrite:
-    """A write under a key: the version it leaves, and the one it is for, which is None for a create."""
+    """A write under a key: the version it leaves, and the version it replaces, which is None for a create."""
 
     uri: str
     cid: str
@@ -86,19 +86,19 @@ class InFlightWrite:
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What may still arrive under one key: the CIDs, and when the last of them was sent."""
+    """Writes that may still arrive under one key: their CIDs, and when the last of them was sent."""
 
     cids: frozenset[str]
     last_sent_at: Instant
 
     @property
     def end_at(self) -> Instant:
-        """From then on nothing of it can arrive."""
+        """After this instant none of them can arrive."""
         return Instant(self.last_sent_at + MAY_ARRIVE_FOR)
 
 
 async def remember(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
-    """A write is about to be sent; call it in the transaction that fixes what is sent."""
+    """Store a write before it is sent; call it in the transaction that fixes the bytes."""
     if sent.instead_of is None:
         await tx.execute(REMEMBER, uri=sent.uri, cid=sent.cid, did=did, now=tx.now)
     else:
@@ -106,7 +106,7 @@ async def remember(tx: Transaction, sent: InFlightWrite, *, did: str) -> None:
 
 
 async def answered(tx: Transaction, sent: InFlightWrite) -> None:
-    """One of these writes was answered, whatever the answer is: that one will not arrive later."""
+    """One of these writes was answered, with whatever result: it will not arrive later."""
     if sent.instead_of is None:
         if await tx.execute(FORGET_LAST, uri=sent.uri, cid=sent.cid) == 0:
             await tx.execute(FORGET_ONE, uri=sent.uri, cid=sent.cid)
@@ -117,14 +117,14 @@ async def answered(tx: Transaction, sent: InFlightWrite) -> None:
 
 
 async def among(reader: Reader, uris: Sequence[str]) -> frozenset[tuple[str, str]]:
-    """(uri, CID) of what may still arrive under these uris."""
+    """(uri, CID) of writes that may still arrive under these uris."""
     if not uris:
         return frozenset()
     return frozenset((row["uri"], row["cid"]) for row in await reader.fetch(AMONG, uris=list(uris)))
 
 
 async def of_uri(reader: Reader, uri: str) -> Doubts | None:
-    """What may still arrive under one uri; None where nothing may."""
+    """Writes that may still arrive under one uri; None where there are none."""
     rows = await reader.fetch(OF_URI, uri=uri)
     if not rows:
         return None
@@ -132,40 +132,40 @@ async def of_uri(reader: Reader, uri: str) -> Doubts | None:
 
 
 async def watch(tx: Transaction, uri: str, *, is_gone: bool) -> None:
-    """The key is given up: what may still arrive under it is looked for until nothing can.
+    """The key is abandoned: enqueue checks for late writes until none can arrive.
 
-    ``is_gone``: that nothing stands there is proven; else it may be ours, and is looked at now.
+    ``is_gone``: it is proven that no record is there; otherwise the first check is due now.
     """
     if await of_uri(tx, uri) is not None:
         await _look_at(tx, uri, Instant(tx.now + FIRST_LOOK_AFTER) if is_gone else tx.now)
 
 
 async def look_now(tx: Transaction, uri: str) -> None:
-    """Something of it has arrived."""
+    """One of them has arrived: check now."""
     await _look_at(tx, uri, tx.now)
 
 
 async def look_again(tx: Transaction, uri: str, doubts: Doubts) -> None:
-    """Nothing is there, and something may still come: ever more rarely, the last time when nothing can any more."""
+    """No record is there, and one may still arrive: check again, ever more rarely, the last time when none can."""
     waited = tx.now - doubts.last_sent_at
     due_at = min(tx.now + max(waited, FIRST_LOOK_AFTER), max(doubts.end_at, tx.now + FIRST_LOOK_AFTER))
     await _look_at(tx, uri, Instant(due_at))
 
 
 async def _look_at(tx: Transaction, uri: str, due_at: Instant) -> None:
-    """Owed once more, whatever was owed before. Two who come to it at once owe it once, at the time that one of them says."""
+    """Enqueue another check, whatever was enqueued before. Two callers enqueue one check, at the time of one of them."""
     before = await jobs.find(tx, JobKind.LATE_CREATE, uri)
     await jobs.enqueue(tx, JobKind.LATE_CREATE, uri, 1 if before is None else before.revision + 1, due_at=due_at)
 
 
 async def forget(tx: Transaction, uri: str, *, before: Instant) -> None:
-    """Nothing that was sent until then stands there, nor can it arrive."""
+    """Whatever was sent until then is not there and can no longer arrive: delete those rows."""
     await tx.execute(FORGET_URI, uri=uri, before=before)
     await tx.execute(FORGET_UPDATES, uri=uri, before=before)
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Drop what is too old to arrive: updates, and creates under keys that publications hold; how many."""
+    """Delete rows that are too old to arrive: updates, and creates under keys that publications hold; returns how many."""
     before = tx.now - MAY_ARRIVE_FOR
     return await tx.execute(FORGET_OLD, before=before) + await tx.execute(FORGET_OLD_UPDATES, before=before)
 

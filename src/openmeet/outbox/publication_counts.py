@@ -1,4 +1,4 @@
-"""Which subjects have publications, and how many records stand how: for metrics and the operator's page."""
+"""Which subjects have publications, and how many records are in each state: for metrics and the operator's page."""
 
 from collections.abc import Sequence
 
@@ -10,19 +10,19 @@ COUNT = "select kind, state, count(*) as n, min(due_at) as oldest from publicati
 
 
 async def counts(reader: Reader) -> list[tuple[PublicationKind, PublicationState, int, Instant]]:
-    """(kind, state, how many, oldest due)."""
+    """(kind, state, count, oldest due)."""
     return [
         (PublicationKind(row["kind"]), PublicationState(row["state"]), row["n"], Instant(row["oldest"]))
         for row in await reader.fetch(COUNT)
     ]
 
 
-# Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
+# Engines limit the parameters of one statement; SQLite's limit is the lowest, 32,766.
 _AT_A_TIME = 1000
 
 
 async def promised_among(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> frozenset[str]:
-    """Those of these subjects about which anything was ever promised."""
+    """Those of these subjects that have a publication, in whatever state."""
     found: set[str] = set()
     for start in range(0, len(subject_ids), _AT_A_TIME):
         rows = await reader.fetch(

@@ -1,6 +1,8 @@
-"""What the network says of records that are promised: our own bytes have come back, somebody changed or deleted them, an account is gone.
+"""What the network reports about records with a publication: an echo of our own write, an edit or deletion by somebody
+else, a deleted account.
 
-Each statement changes a row only from the states that the graph allows; whoever holds a lease meanwhile settles nothing any more.
+Each statement moves a row only from the states that the graph allows; a handler that holds a lease then settles
+nothing.
 """
 
 from dataclasses import dataclass
@@ -20,10 +22,10 @@ from openmeet.outbox.publications import (
     PublicationState,
 )
 
-# What is due, or waits for a login, may have to vanish: hearing of the record decides nothing of that (invariant 3).
+# What is due or waits for a login may have to be retracted: seeing the record decides nothing about that (invariant 3).
 _TO_BE_DECIDED = "(state in ('due', 'blocked') or (state = 'sending' and looks_again = 1))"
 
-# The echo: CID and uri match what was chosen, and its rev is greater than that of the last settled write.
+# The echo: CID and uri match what was fixed for sending, and its rev is greater than that of the last settled write.
 SETTLE_BY_ECHO = f"""
     update publications
        set state = case when revision > chosen_revision or is_recalled = 1 or {_TO_BE_DECIDED} then 'due' else 'published' end,
@@ -35,9 +37,9 @@ SETTLE_BY_ECHO = f"""
        and state in ({GRAPH.sql_sources_of(PublicationState.PUBLISHED)})
 """
 
-# The same of an earlier send, which arrived after a later one had been fixed: what is owed since is still owed. Where nothing
-# is agreed on, it may be of a time before the key was given up: that of an answer comes again. And where the same bytes are
-# agreed on again, it may be what we said in between.
+# The same for an earlier write, which arrived after a later one had been fixed: later revisions are still due. Without
+# a base, the write may be older than the loss of the key (the record of an RSVP uses its key again). Where the same
+# bytes are the base again, it may be a version of ours in between.
 SETTLE_BY_LATE_ECHO = """
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null,
@@ -50,11 +52,11 @@ SETTLE_BY_LATE_ECHO = """
                         where d.uri = :uri and d.cid = :cid and d.instead_of = publications.base_cid))
 """
 
-# An echo of a write that is settled already, read again at a later rev: only the rev moves.
+# An echo of a write that is settled already, read again at a later rev: only the rev changes.
 TOUCH_BASE = "update publications set base_rev = :rev where uri = :uri and base_cid = :cid and base_rev < :rev"
 
-# The record is gone from the repository, and not by us: whatever was owed, there is no base any more. What was typed and never
-# sent is kept beside it, with what the row said by then, for the record may come back and more may be typed until it does.
+# Somebody else deleted the record: there is no base any more. Edits that were never sent are kept beside it, with the
+# row's content of that time, because the record may come back and more edits may follow until then.
 LOSE = f"""
     update publications
        set earlier_cids = '', state = case when cast(:is_owed as integer) = 1 then 'due' else 'retracted' end, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
@@ -66,19 +68,20 @@ LOSE = f"""
        and state in ({GRAPH.sql_sources_of(PublicationState.RETRACTED)})
 """
 
-# The same where the record was another app's, and nothing of ours was ever sent.
+# The same where another app wrote the record, and nothing of ours was ever sent.
 KEEP_EDITS = """
     update publications set edits = :edits, merged = :merged where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# What was typed before that was never sent, and the record is there again. Whoever looked meanwhile had nothing to write it into.
+# Edits from before that were never sent, and the record is back. A handler that looked meanwhile had no record to write
+# them to.
 ENQUEUE_AGAIN = """
     update publications
        set state = 'due', sent_revision = revision - 1, was_lost = 0, due_at = :now, changed_at = :now, reason = ''
      where uri = :uri and ((state = 'due' and was_lost = 1) or (state = 'withheld' and edits is not null))
 """
 
-# What is leased, blocked or conflicted stays so; what waited for this message is due.
+# Leased, blocked and conflicted rows stay so; a row that waited for this message is due.
 REMEMBER_MERGE = """
     update publications
        set edits = :edits, merged = :merged, was_merged = 1, due_at = :now, changed_at = :now, reason = '',
@@ -86,7 +89,7 @@ REMEMBER_MERGE = """
      where uri = :uri
 """
 
-# Nothing was ever agreed on under the key that was chosen: whoever says "published" of that would say what is not so.
+# No base was ever agreed on for the fixed key, so "published" would be false.
 GIVE_UP_KEY = f"""
     update publications
        set sent_revision = revision, state = 'withheld', due_at = :now, changed_at = :now, reason = '', earlier_cids = '',
@@ -104,7 +107,7 @@ GIVE_UP_REVISION = f"""
        and (uri is not null or state in ({GRAPH.sql_sources_of(PublicationState.WITHHELD)}))
 """
 
-# Whoever pays at this moment holds an older lease: its answer changes nothing any more.
+# A handler that runs at this moment holds an older lease: its result changes nothing.
 ERASE = """
     update publications
        set earlier_cids = '', state = 'retracted', did = null, uri = null, chosen_cid = null, chosen_body = null, chosen_revision = null,
@@ -114,7 +117,7 @@ ERASE = """
      where did = :did
 """
 
-# One that was void with a record that somebody deleted is decided anew: what it says was retracted is there again.
+# A publication that became void with a deleted record is decided again: the record is back.
 ATTACH = """
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev,
@@ -124,8 +127,8 @@ ATTACH = """
      where kind = :kind and subject_id = :subject_id and uri is null
 """
 
-# What was sent last is history: the same bytes again are not our echo, somebody has gone back to them. A promise that was left
-# alone before its subject had a record stays withheld.
+# What was sent last is history: the same bytes again are no echo of ours, somebody has reverted to them. A publication
+# that was withheld before its subject had a record stays withheld.
 ADOPT = f"""
     update publications
        set base_cid = :cid, base_body = :body, base_rev = :rev, edits = null, merged = null, chosen_cid = null, earlier_cids = '',
@@ -139,16 +142,18 @@ ADOPT = f"""
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """What was typed here and is in no record, and all that was said here when its record was gone (``three_way.Way.encode``)."""
+    """Edits made here that are in no record, and everything the row said when its record was deleted (encoded by
+    ``three_way_merge``).
+    """
 
     edits: bytes
     said: bytes
 
 
 async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body: bytes, is_over: bool = False) -> bool:
-    """A message of the network shows our own bytes under our own key: the send arrived, whatever its answer was.
+    """A message of the network has our bytes under our key: the write arrived, whatever its answer was.
 
-    ``is_over``: the record is known to have gone since; then only the send that is fixed now is told by it.
+    ``is_over``: the record is known to be deleted since; then only the write that is fixed now is settled by it.
     """
     if await tx.execute(SETTLE_BY_ECHO, uri=uri, cid=cid, rev=rev, now=tx.now) == 1:
         return True
@@ -160,10 +165,10 @@ async def settle_by_echo(tx: Transaction, *, uri: str, cid: str, rev: str, body:
 async def lose(
     tx: Transaction, *, uri: str, rev: str, reason: str, is_owed: bool = False, unsent: Unsent | None = None
 ) -> bool:
-    """The record was deleted in the repository by somebody else; what we owed about it is void until a new edit.
+    """Somebody else deleted the record in the repository; the publication is void until a new edit.
 
-    ``is_owed``: the edit has been made already, after the deletion, and a new record is due. ``unsent``: what was typed here and is
-    in no record.
+    ``is_owed``: the edit was made after the deletion already, and a new record is due. ``unsent``: edits that are in no
+    record.
     """
     changed = await tx.execute(
         LOSE,
@@ -181,25 +186,26 @@ async def lose(
 
 
 async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: Unsent) -> None:
-    """What was typed here about an event whose record is gone, and was never sent: it is made again on the record when that is back."""
+    """Keep unsent edits of an event whose record is deleted: they are applied to the record when it is back."""
     await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.said)
 
 
 async def enqueue_again(tx: Transaction, uri: str) -> bool:
-    """What was void with a record that somebody deleted is owed: it is there again, under a promise that has been attached to it."""
+    """Enqueue publications that became void with a deleted record: it is back, attached to one of them."""
     return await tx.execute(ENQUEUE_AGAIN, uri=uri, now=tx.now) == 1
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """The account is gone, and every record with it: nothing is owed there, and no copy of what was sent stays."""
+    """The account is gone, and every record with it: nothing is due there, and no copy of what was sent stays."""
     await tx.execute(ERASE, did=did, now=tx.now)
     await in_flight.erase(tx, did)
 
 
 async def give_up_revision(tx: Transaction, owned: LeasedPublication) -> None:
-    """A later answer elsewhere made ours obsolete: it is no longer owed.
+    """A later RSVP elsewhere made ours obsolete: this revision is no longer due.
 
-    A create that the PDS refused, or never answered, leaves no record: its key is given up, and what may still arrive is looked for.
+    A create that the PDS refused or never answered leaves no record: its key is abandoned, and late writes are looked
+    for.
     """
     gave_up = await tx.execute(GIVE_UP_KEY, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
     if gave_up and owned.uri is not None:
@@ -209,19 +215,19 @@ async def give_up_revision(tx: Transaction, owned: LeasedPublication) -> None:
 
 
 async def adopt(tx: Transaction, *, uri: str, cid: str, body: bytes, rev: str) -> bool:
-    """Somebody else changed the record and nothing was edited here: theirs is the new base."""
+    """Somebody else changed the record and nothing was edited here: their version is the new base."""
     return await tx.execute(ADOPT, uri=uri, cid=cid, body=body, rev=rev, now=tx.now) == 1
 
 
 async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
-    """Keep what a merge is computed from and what it gave; what still differs from the record is due."""
+    """Store the inputs and the result of a merge; what still differs from the record is due."""
     await tx.execute(REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
 
 
 async def attach(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
 ) -> bool:
-    """The subject has a record already, written by another app or before a restore: that one is ours to update."""
+    """The subject has a record already, written by another app or before a restore: it is ours to update."""
     return (
         await tx.execute(
             ATTACH, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev, now=tx.now
@@ -241,13 +247,13 @@ _WAITING_OF: Final = f"""
 
 
 async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
-    """Publishing this kind is switched on again: what waited for that is due now; how many."""
+    """Publishing of this kind is on again: rows withheld for that are due now; returns how many."""
     tx.after_commit(wake_dispatchers)
     kinds = [kind, FORMER_OF.get(kind, kind)]
     return await tx.execute(_SWITCHED_OFF, kinds=kinds, reason=SWITCHED_OFF, now=tx.now)
 
 
 async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
-    """An account of this person has been read: what of theirs waited for that is decided now; how many."""
+    """An account of this person has been read: rows that waited for that are due now; returns how many."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)

@@ -1,8 +1,9 @@
-"""What the payer does to a publication: take it, fix what will be sent, note the answer.
+"""What the publisher does to a publication: lease it, fix what will be sent, store the answer.
 
-Every statement carries the lease number, so the answer of a payer whose lease ended changes nothing, and the states
-from which the graph lets it move. Record key, CID and bytes are stored *before* anything is sent. What a decision depends on
-may change while it is carried out: ``looks_again`` says so, until the row is leased next, and what settles leaves it due.
+Every statement carries the lease number, so the result of a handler whose lease ended changes nothing, and the states
+from which the graph allows the move. Record key, CID and bytes are stored *before* anything is sent. What a decision
+depends on may change while it is carried out: ``looks_again`` says so until the row is leased next, and settling then
+leaves it due.
 """
 
 from collections.abc import Sequence
@@ -17,10 +18,11 @@ from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationStat
 
 @dataclass(frozen=True, slots=True)
 class LeasedPublication:
-    """One promise as its payer sees it.
+    """One publication as its handler sees it.
 
-    ``chosen_*``: what was fixed for the send in flight (or the last one); ``base_*``: the last version that we and the
-    PDS agreed on. What was fixed before the last, and may still arrive, the table keeps by its CID. ``edits`` and ``merged``: see ``ingestion.merge``. ``rounds``: swap conflicts since the last edit.
+    ``chosen_*``: fixed for the write in flight (or the last one); ``base_*``: the last version that we and the PDS
+    agreed on. Earlier writes that may still arrive are stored by their CID. ``edits`` and ``merged``: see
+    ``ingestion.three_way_merge``. ``rounds``: swap conflicts since the last edit.
     """
 
     kind: PublicationKind
@@ -53,7 +55,7 @@ class LeasedPublication:
 
     @property
     def was_sent(self) -> bool:
-        """Whether we ever prepared a version of our own for its key; if not, another app wrote the record there."""
+        """Whether we ever prepared a version of our own for its key; if not, another app wrote the record."""
         return self.chosen_revision is not None
 
     @property
@@ -72,7 +74,7 @@ FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 
 OWNED_AMONG = "select uri from publications where uri in :uris"
 
-# A request that nobody answered may arrive much later: until something is agreed on, what it would write is remembered.
+# An unanswered request may take effect much later: its CID is kept until there is a base again.
 FIX = """
     update publications
        set earlier_cids = case when chosen_cid is null or chosen_cid = coalesce(base_cid, '') or chosen_cid = :cid
@@ -86,7 +88,7 @@ FIX = """
 
 _HELD = "kind = :kind and subject_id = :subject_id and lease = :lease and state in ('sending', 'retracting')"
 
-# Confirmed by the PDS's answer or by reading back; a newer revision makes it due again. Where the echo was faster the
+# Confirmed by the PDS's answer or by reading back; a newer revision makes it due again. Where the echo came first, the
 # row is settled already and this changes nothing.
 CONFIRM = f"""
     update publications
@@ -107,7 +109,7 @@ MOVE = f"""
      where {_HELD} and state in (:from_a, :from_b)
 """
 
-# No mark is heeded here: who forgets the record decides about it anew in the same transaction (``settling.forget``).
+# ``looks_again`` is ignored: the caller that forgets the record decides again in this transaction (``settle.forget``).
 RETRACTED = f"""
     update publications
        set earlier_cids = '', state = case when revision > :revision then 'due' else 'retracted' end, sent_revision = :revision,
@@ -130,13 +132,13 @@ START_RETRACTING = f"update publications set state = 'retracting', changed_at = 
 
 
 async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> LeasedPublication | None:
-    """The promise about a subject."""
+    """The publication of a subject."""
     row = await reader.fetch_one(FIND, kind=kind, subject_id=subject_id)
     return None if row is None else publication_of(row)
 
 
 async def find_by_uri(reader: Reader, uri: str) -> LeasedPublication | None:
-    """The promise whose record this is; None for records that are not ours to write."""
+    """The publication with this record; None for records that are not ours to write."""
     row = await reader.fetch_one(FIND_BY_URI, uri=uri)
     return None if row is None else publication_of(row)
 
@@ -149,10 +151,10 @@ async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
 
 
 async def fix(tx: Transaction, held: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes) -> int | None:
-    """Store what will be sent. Returns the writes of this record in the past hour without a local edit, this one
-    included; None when the lease is no longer ours and nothing may be sent.
+    """Store what will be sent.
 
-    The write is in doubt from now on, until it is answered.
+    Returns the writes of this record in the past hour without a local edit, this one included; None when the lease is
+    no longer ours and nothing may be sent. From now on the write is in flight, until it is answered.
     """
     row = await tx.fetch_one(
         FIX,
@@ -176,9 +178,9 @@ async def fix(tx: Transaction, held: LeasedPublication, sent: InFlightWrite, *, 
 async def confirm(
     tx: Transaction, held: LeasedPublication, *, revision: int, cid: str, body: bytes, rev: str, reason: str = ""
 ) -> bool:
-    """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is owed.
+    """The PDS holds these bytes, made of ``revision``, as of ``rev``: settled, unless a newer revision is due.
 
-    ``reason``: what they lack of what was asked for, and why.
+    ``reason``: what the record lacks of what was asked for, and why.
     """
     return (
         await tx.execute(
@@ -207,10 +209,10 @@ async def move(
     failed: bool = False,
     round_: bool = False,
 ) -> bool:
-    """Give the row back in another state; False when the lease is no longer ours.
+    """Return the row in another state; False when the lease is no longer ours.
 
-    What only waits for another try stays as it is; a state that was decided on is left due where it is to be decided anew.
-    Raises ImpossibleMove when the graph does not list the move.
+    A row that waits for a retry stays so; where the row is to be decided again, a decided state leaves it due. Raises
+    ImpossibleMove when the graph does not list the move.
     """
     waits = failed or round_ or state is PublicationState.RETRACTING
     leased_as = PublicationState.RETRACTING if held.state is PublicationState.RETRACTING else PublicationState.SENDING
@@ -234,7 +236,7 @@ async def move(
 
 
 async def leave(tx: Transaction, held: LeasedPublication) -> bool:
-    """Nothing is owed about this revision, whatever the repository says."""
+    """Nothing is due for this revision, whatever the repository holds."""
     return (
         await tx.execute(
             LEAVE,
@@ -249,12 +251,12 @@ async def leave(tx: Transaction, held: LeasedPublication) -> bool:
 
 
 async def attach_current(tx: Transaction, held: LeasedPublication, *, did: str, uri: str) -> None:
-    """The record that says all of ours already is the one of this promise."""
+    """An existing record says the same already: it becomes the record of this publication."""
     await tx.execute(ATTACH_CURRENT, kind=held.kind, subject_id=held.subject_id, lease=held.lease, did=did, uri=uri)
 
 
 async def start_retracting(tx: Transaction, held: LeasedPublication) -> bool:
-    """What is held must vanish from the PDS: from now on the row says so, also if this payer dies."""
+    """The record must be deleted from the PDS: from now on the row says so, also if this handler dies."""
     return (
         await tx.execute(START_RETRACTING, kind=held.kind, subject_id=held.subject_id, lease=held.lease, now=tx.now)
         == 1
@@ -262,7 +264,7 @@ async def start_retracting(tx: Transaction, held: LeasedPublication) -> bool:
 
 
 async def retracted(tx: Transaction, held: LeasedPublication, *, is_gone: bool) -> bool:
-    """The PDS no longer holds the record; its subject remembers the address. ``is_gone``: see ``doubts.watch``."""
+    """The PDS no longer holds the record; its subject remembers the address. ``is_gone``: see ``in_flight.watch``."""
     is_settled = (
         await tx.execute(
             RETRACTED,
@@ -321,16 +323,16 @@ _READY = """(
         or (state = 'retracting' and due_at <= :now and leased_until is null)
         or (state in ('sending', 'retracting') and leased_until <= :now))"""
 
-# Of whom nothing is asked now, because their server fails or somebody is at it. A record that was never sent has no DID yet: it is
-# its person's first. The one look from here into a room above.
+# People whose server is not asked now, because it fails or a request to it runs. A record that was never sent has no
+# DID yet: its person's first one is used. This is the only query here into a higher package.
 _NOT_SHUT = """not exists (
         select 1 from identities i
          where i.pds_url in :shut
            and (i.did = publications.did
                 or (publications.did is null and i.user_id = publications.user_id and i.is_default = 1)))"""
 
-# Retractions go before everything else. The guard stands outside too: see groundwork/outbox/dispatcher.py. A row whose
-# uri another row of the same repository is sending is no concern here: one row per record.
+# Retractions come first. The guard stands outside too: see groundwork/outbox/dispatcher.py. A row whose uri another row
+# of the same repository is sending cannot occur here: one row per record.
 LEASE = f"""
     update publications
        set state = case when state = 'retracting' then 'retracting' else 'sending' end,
@@ -342,7 +344,7 @@ LEASE = f"""
     returning {COLUMNS}
 """
 
-# More of the same people that may go out in one call: what was never sent; not what failed before.
+# More rows of the same people that can go out in one call: those never sent; none that failed before.
 _ALIKE = f"""{_READY} and attempts = 0 and state = 'due' and uri is null"""
 
 LEASE_ALIKE = f"""
@@ -362,7 +364,7 @@ SERVERS_OF = """
      where p.subject_id in :ids group by p.kind, p.subject_id order by p.kind, p.subject_id
 """
 
-# No server's address: a list in a statement has something in it.
+# No server's address: a list in a statement needs one element.
 _NOBODYS = ["-"]
 
 LEASE_ONE = f"""
@@ -375,7 +377,7 @@ LEASE_ONE = f"""
 
 
 async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[str] = ()) -> list[LeasedPublication]:
-    """Lease what is due, retractions first, but not of the servers that are ``shut``."""
+    """Lease what is due, retractions first, except for servers that are ``shut`` (circuit open)."""
     rows = await tx.fetch(
         LEASE, now=tx.now, until=tx.now + int(seconds * SECOND), limit=limit, shut=list(shut) or _NOBODYS
     )
@@ -385,7 +387,7 @@ async def take(tx: Transaction, *, limit: int, seconds: float, shut: Sequence[st
 async def take_alike(
     tx: Transaction, held: Sequence[LeasedPublication], *, limit: int, seconds: float, shut: Sequence[str] = ()
 ) -> list[LeasedPublication]:
-    """Lease more of the same people that can go out together with what is held."""
+    """Lease more rows of the same people that can go out together with the leased ones."""
     user_ids = sorted({one.user_id for one in held})
     if not user_ids:
         return []
@@ -401,7 +403,7 @@ async def take_alike(
 
 
 async def servers_of(reader: Reader, held: Sequence[LeasedPublication]) -> dict[tuple[PublicationKind, str], str]:
-    """The server that each of these goes to; nothing of those whose person has no repository."""
+    """The server that each of these goes to; people without a repository are left out."""
     if not held:
         return {}
     rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in held}))
@@ -411,7 +413,7 @@ async def servers_of(reader: Reader, held: Sequence[LeasedPublication]) -> dict[
 async def take_one(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float
 ) -> LeasedPublication | None:
-    """Lease this one if it is due: a request that pays its own debt at once."""
+    """Lease this one if it is due: for a request that delivers its own publication at once."""
     row = await tx.fetch_one(
         LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)
     )

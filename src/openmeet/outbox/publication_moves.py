@@ -1,4 +1,6 @@
-"""A promise that passes to another repository, or turns out to be about something else."""
+"""Publications that move: to another repository, to another subject, or to a record found again; and former records of
+a subject.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +24,10 @@ from openmeet.outbox.publications import (
     look_again,
 )
 
-# One person out of two rows.
+# Account merge.
 REASSIGN = "update publications set user_id = :to_user where user_id = :from_user"
 
-# Of two promises about what turned out to be one thing, that whose record is out there goes on.
+# Two subjects turned out to be one: the publication that has a record goes on.
 DROP_UNSENT_TWIN = """
     delete from publications
      where kind = :kind and subject_id = :kept and uri is null
@@ -38,7 +40,8 @@ HAND_ON = """
 """
 
 
-# Nothing was ever sent, or this very record was taken back: what a payer holds, or has sent since, knows better.
+# Nothing was ever sent, or this very record was retracted here: a handler that holds the row, or has sent since, knows
+# better.
 FIND_AGAIN = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, sent_revision = :sent_revision,
@@ -47,8 +50,8 @@ FIND_AGAIN = f"""
        and (state <> 'retracted' or cast(:was_taken_back as integer) = 1) and state <> 'sending' and state in ({GRAPH.sql_sources_of(PublicationState.DUE)})
 """
 
-# It went with somebody else's deletion, and is there again: whether it may be is decided like that of every other record. What was
-# edited meanwhile is not lost any more, and its subject knows that its record was.
+# Somebody else deleted the record, and it is back: it is decided like every other record. Edits made meanwhile are no
+# longer lost, and its subject still knows that its record was deleted.
 FIND_LOST = f"""
     update publications
        set did = :did, uri = :uri, base_cid = :cid, base_body = :body, base_rev = :rev, was_lost = 0, attempts = 0, reason = '',
@@ -72,10 +75,10 @@ async def find_again(
     sent_revision: int,
     was_taken_back: bool,
 ) -> bool:
-    """What is promised was kept before the database was restored, or was taken back and is there again: this version is the one
-    that was agreed on.
+    """The record was known before a database restore, or was retracted and is back: this version is the new base.
 
-    ``sent_revision``: which revision of the subject that says; ``was_taken_back``: this very record was, from here. False where something is being sent, or was.
+    ``sent_revision``: the subject's revision that it represents; ``was_taken_back``: we retracted this very record.
+    False where a write is in flight, or was sent.
     """
     changed = await tx.execute(
         FIND_AGAIN,
@@ -105,9 +108,10 @@ async def find_lost(
     rev: str,
     is_asked_about: bool,
 ) -> bool:
-    """The record of this promise, which somebody had deleted, is there again: this version is the one to start from.
+    """The record of this publication, which somebody had deleted, is back: this version is the new base.
 
-    ``is_asked_about``: nobody has decided yet what follows from the deletion. False where nothing was lost, or what was typed here and never sent is to be made again first (``publication_leases.attach``).
+    ``is_asked_about``: the host has not yet decided what follows from the deletion. False where nothing was lost, or
+    where unsent edits are to be applied first (``publication_echoes.attach``).
     """
     changed = await tx.execute(
         FIND_LOST,
@@ -125,7 +129,7 @@ async def find_lost(
 
 
 async def hand_to(tx: Transaction, kind: PublicationKind, subject_ids: Sequence[str], user_id: str) -> None:
-    """These stand in somebody else's repository from now on: each is decided anew."""
+    """These stand in somebody else's repository from now on: each is decided again."""
     await tx.execute_many(
         "update publications set user_id = :user_id where kind = :kind and subject_id = :subject_id",
         [{"kind": kind.value, "subject_id": one, "user_id": user_id} for one in subject_ids],
@@ -142,7 +146,7 @@ async def uri_of(reader: Reader, kind: PublicationKind, subject_id: str) -> str 
 
 
 async def holders_in(reader: Reader, kind: PublicationKind, did: str) -> frozenset[str]:
-    """Whose records of this kind stand, or stood, in one repository."""
+    """Users whose records of this kind are, or were, in one repository."""
     rows = await reader.fetch(
         "select distinct user_id from publications where kind = :kind and did = :did", kind=kind, did=did
     )
@@ -158,9 +162,9 @@ async def rename(
     user_id: str,
     revision: int,
 ) -> None:
-    """The record of this promise is, from now on, one of something else: of another kind, about another subject.
+    """The record of this publication belongs to something else from now on: another kind, another subject.
 
-    Whoever pays at this moment holds an older lease: its answer changes nothing any more.
+    A handler that runs at this moment holds an older lease: its result changes nothing.
     """
     new_kind, new_subject = to
     await tx.execute(
@@ -180,7 +184,7 @@ async def rename(
 async def take_on(
     tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
-    """A promise about a record (DID and uri) that was not written from here."""
+    """Create a publication for a record (DID and uri) that was not written from here."""
     did, uri = record
     await enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
@@ -189,7 +193,7 @@ async def take_on(
 async def come_back(
     tx: Transaction, kind: PublicationKind, subject_id: str, former: PublicationKind, uri: str, user_id: str
 ) -> None:
-    """``rename`` undone: the record of before is the one of this subject (again), where something is promised about it still."""
+    """Undo ``rename``: the former record is the one of this subject again, if a publication for it still exists."""
     held = await uri_of(tx, former, uri)
     if held is None:
         await tx.execute("delete from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri)
@@ -205,7 +209,9 @@ async def come_back(
 
 @dataclass(frozen=True, slots=True)
 class JoinedSubjects:
-    """Two subjects that turned out to be one. ``revision``: of what is kept, greater than anything promised about either."""
+    """Two subjects that turned out to be one. ``revision``: of the one that stays, greater than any enqueued for
+    either.
+    """
 
     kept: str
     dropped: str
@@ -214,7 +220,7 @@ class JoinedSubjects:
 
 
 async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence[JoinedSubjects], user_id: str) -> None:
-    """Of subjects about which something is promised: one record says what ``kept`` says now, a second one is taken back."""
+    """Join the publications of such subjects: one record says what ``kept`` says now, a second one is retracted."""
     if not joined:
         return
     subjects = [{"kind": kind, "kept": one.kept, "dropped": one.dropped} for one in joined]
@@ -227,8 +233,8 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
     await enqueue_retractions(tx, kind=kind, owed=taken_back, records={})
 
 
-# Whatever is on its way may still arrive, or come back as an echo or with somebody's edit: the mark sees to it that it is
-# looked at again then, and nothing marked is sent.
+# A write in flight may still arrive, or come back as an echo or with somebody's edit: the mark makes the publisher look
+# again then, and nothing marked is sent.
 _RECALL = """
     update publications
        set is_recalled = 1, changed_at = :now,
@@ -244,7 +250,9 @@ ALLOW_ALL_OF = "update publications set is_recalled = 0 where user_id = :user_id
 
 
 async def recall(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """The person takes this one back from the network; it is not sent again until ``publications.try_again``, or a new yes to all."""
+    """The person retracts this record; it is not sent again until ``publications.try_again``, or until they consent to
+    all again.
+    """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(RECALL, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
@@ -252,7 +260,7 @@ async def recall(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> 
 async def recall_record(
     tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
 ) -> None:
-    """``recall`` of a record (DID and uri) that was not written from here, and about which nothing may have been promised yet."""
+    """``recall`` of a record (DID and uri) that was not written from here, and that may have no publication yet."""
     await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
     did, uri = record
     await tx.execute(TAKE_ON, kind=kind, subject_id=subject_id, did=did, uri=uri)
@@ -261,21 +269,22 @@ async def recall_record(
 
 
 async def recall_all_of(tx: Transaction, user_id: str) -> int:
-    """The person withdrew their consent: what is published is looked at again and taken back, what is not is not sent."""
+    """The person withdrew their consent: published records are retracted, others are not sent."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(RECALL_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def allow_all_of(tx: Transaction, user_id: str) -> int:
-    """The person agrees (again): nothing of theirs is recalled any more."""
+    """The person consents (again): nothing of theirs is recalled any more."""
     return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """``kind`` is that of what goes on. ``is_authors``: written in another app by who had it then, and theirs to delete.
+    """A former record. ``kind`` is that of the subject that goes on. ``is_authors``: its former owner wrote it in
+    another app, and only they may delete it.
 
-    ``is_there``: the repository has it still, as far as is known.
+    ``is_there``: the repository still has it, as far as is known.
     """
 
     uri: str
@@ -297,7 +306,7 @@ FORGET_OF: Mapping[Engine, str] = {
 async def note(
     tx: Transaction, kind: PublicationKind, subject_id: str, uri: str, *, is_authors: bool, is_there: bool = True
 ) -> None:
-    """What goes on had its record here until now; ``is_there``: and the repository has it still."""
+    """The subject had its record here until now; ``is_there``: and the repository still has it."""
     await tx.execute(
         f"insert into former_records ({_COLUMNS}) values (:uri, :kind, :subject_id, :is_authors, :is_there, :now)"
         " on conflict (uri) do update set is_there = excluded.is_there, created_at = excluded.created_at",
@@ -311,13 +320,13 @@ async def note(
 
 
 async def find(reader: Reader, uri: str) -> Former | None:
-    """What is known of a record of before; None of every other record."""
+    """The former record at this address; None of every other record."""
     row = await reader.fetch_one(f"select {_COLUMNS} from former_records where uri = :uri", uri=uri)
     return None if row is None else _former_of(row)
 
 
 async def subjects(reader: Reader, kind: PublicationKind, uris: Collection[str]) -> dict[str, str]:
-    """What went on from these records, by uri; those that were nobody's record before are missing."""
+    """Subjects that went on from these records, by uri; uris that are no former record are missing."""
     if not uris:
         return {}
     rows = await reader.fetch(
@@ -326,7 +335,8 @@ async def subjects(reader: Reader, kind: PublicationKind, uris: Collection[str])
     return {row["uri"]: row["subject_id"] for row in rows}
 
 
-# What is taken back of an event that its author wrote in another app, or of one that was deleted here, is free for a record of its own.
+# An address is free for a new record after a retraction, where its author wrote the event in another app or it was
+# deleted here.
 _HELD = """
     select f.uri from former_records f left join events e on f.kind = 'event' and e.id = f.subject_id
      where f.uri in :uris
@@ -336,14 +346,14 @@ _HELD = """
 
 
 async def held_among(reader: Reader, uris: Collection[str]) -> set[str]:
-    """Which of these addresses belong to something that is here: whatever is written there is no event or series of its own."""
+    """Those of these addresses that belong to a subject here: a record written there is no event or series of its own."""
     if not uris:
         return set()
     return {row["uri"] for row in await reader.fetch(_HELD, uris=sorted(uris))}
 
 
 async def of(reader: Reader, kind: PublicationKind, subject_id: str) -> list[Former]:
-    """Every record that this had before, the first one first."""
+    """Every former record of a subject, oldest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from former_records where kind = :kind and subject_id = :id order by created_at, uri",
         kind=kind,
@@ -353,13 +363,13 @@ async def of(reader: Reader, kind: PublicationKind, subject_id: str) -> list[For
 
 
 async def in_repository(reader: Reader, kind: PublicationKind, subject_id: str, did: str) -> str | None:
-    """The address that this had last in one repository; None where it had none there."""
+    """The last address of a subject in one repository; None where it had none there."""
     here = [one.uri for one in await of(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
     return here[-1] if here else None
 
 
 async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[str]) -> dict[str, str]:
-    """The address that each of these had last; those that had none before are missing."""
+    """The last former address of each of these; subjects without one are missing."""
     if not subject_ids:
         return {}
     rows = await reader.fetch(
@@ -371,7 +381,7 @@ async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[
 
 
 async def hand_on(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
-    """Two turned out to be one: whatever either had before leads to the one that goes on."""
+    """Two subjects turned out to be one: the former records of both lead to the one that goes on."""
     await tx.execute(
         "update former_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
         kind=kind,
@@ -381,7 +391,7 @@ async def hand_on(tx: Transaction, kind: PublicationKind, dropped: str, kept: st
 
 
 async def drop(tx: Transaction, uri: str) -> None:
-    """It is no record of before: what has it stands there (again)."""
+    """It is no former record: its subject has its record there (again)."""
     await drop_each(tx, [uri])
 
 
@@ -392,13 +402,13 @@ async def drop_each(tx: Transaction, uris: Collection[str]) -> None:
 
 
 async def note_gone(tx: Transaction, uri: str) -> Former | None:
-    """The repository has it no more. Its uri leads on all the same; no record names it."""
+    """The repository no longer has it. Its uri still leads on; no record names it."""
     changed = await tx.execute("update former_records set is_there = 0 where uri = :uri and is_there = 1", uri=uri)
     return await find(tx, uri) if changed else None
 
 
 async def forget_of(tx: Transaction, did: str) -> list[Former]:
-    """The repository is gone with its account: nothing leads on from there, and nothing names it."""
+    """The repository is gone with its account: nothing there leads on, and no record names it."""
     rows = await tx.fetch(FORGET_OF[tx.engine], did=did)
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :uri",
@@ -408,7 +418,7 @@ async def forget_of(tx: Transaction, did: str) -> list[Former]:
 
 
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:
-    """One person out of two rows: what either owed is owed by the one who stays."""
+    """Account merge: all publications and former records pass to the account that stays."""
     await tx.execute(REASSIGN, from_user=from_user, to_user=to_user)
 
 

@@ -1,7 +1,8 @@
-"""Records owed to a person's repository: a row that promises, with declared states.
+"""Publications: one row per record that belongs into a person's repository, with declared states.
 
-A room owes with ``owe`` in the transaction of the edit; the page reads ``states``. What was sent, when and with which
-record key is kept by ``publication_leases``, what the network says of it by ``publication_hearing``. Revisions decide what is still owed, never clocks.
+Domain code calls ``enqueue`` in the transaction of the edit; pages read ``states``. What was sent, when and under which
+key is in ``publication_leases``, what the network reports in ``publication_echoes``. Revisions decide what is still
+due, never clocks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,21 +20,21 @@ from groundwork.telemetry.logs import request_id
 
 
 class PublicationKind(StrEnum):
-    """Whose record: of an event (subject: event id), of an answer (attendance id), of a series (series id)."""
+    """What the record is of: an event (subject: event id), an RSVP (attendance id), a series (series id) …"""
 
     EVENT = "event"
     RSVP = "rsvp"
     SERIES = "series"
     GROUP = "group"  # group id
-    FORMER_GROUP = "former_group"  # the uri of a record that a group had before: it says where the group went on
-    FORMER_EVENT = "former_event"  # the uri of a record that an event had before: it says where the event went on
+    FORMER_GROUP = "former_group"  # the uri of a former record of a group: it says where the group went on
+    FORMER_EVENT = "former_event"  # the uri of a former record of an event: it says where the event went on
     FORMER_SERIES = "former_series"  # the same of a series
     MEMBERSHIP = "membership"  # membership id: what the member says
     ACCEPTANCE = "acceptance"  # membership id: what the group says
     GROUP_EVENT = "group_event"  # event id: that it is the group's
 
 
-# What a record of before says follows from what went on from it: whoever looks at the one looks at the other.
+# The content of a former record follows from its subject: a check of the subject checks its former records too.
 FORMER_OF: Mapping[PublicationKind, PublicationKind] = {
     PublicationKind.EVENT: PublicationKind.FORMER_EVENT,
     PublicationKind.SERIES: PublicationKind.FORMER_SERIES,
@@ -41,10 +42,10 @@ FORMER_OF: Mapping[PublicationKind, PublicationKind] = {
 
 
 class PublicationState(StrEnum):
-    """Where a promise stands."""
+    """State of a publication."""
 
     WITHHELD = "withheld"  # visibility, settings, consent, not connected
-    WAITING = "waiting"  # its subject is not published yet, or what an account of theirs holds is not known
+    WAITING = "waiting"  # its subject is not published yet, or an account of its person is not yet read
     DUE = "due"
     SENDING = "sending"  # leased
     PUBLISHED = "published"
@@ -56,21 +57,21 @@ class PublicationState(StrEnum):
     RETRACTED = "retracted"
 
 
-# Instead of a state, of a record that another app wrote.
+# Shown instead of a state for a record that another app wrote.
 IMPORTED: Final = "imported"
 
-# Reasons: the flag of a kind is off; what an account of theirs holds is not known yet; its owner's server was not asked, or said no;
-# it is out, but for its picture.
+# Reasons: the flag of the kind is off; an account of the person has not been read yet; the owner's server was not
+# asked, or refused; the record is published without its picture.
 SWITCHED_OFF = "Publishing is switched off on this site."
 BEING_READ = "What your accounts hold is being read first: one may have your answer already."
 NOT_ALLOWED = "You have not allowed this at your server."
 WITHOUT_PICTURE = "without its picture: "
 _S = PublicationState
 
-# Every move that may happen. Leased rows may become anything a payer can find out; ``sending -> due`` is the end of a
-# lease or a swap conflict, ``sending -> sending`` taking over a lease that ended. A row that never reached the PDS is
-# withheld, not retracted. Messages of the network move rows too: an echo publishes, another's edit is adopted,
-# another's delete leaves nothing to take back, also where what was edited here must not be sent.
+# Every move that may happen. A leased row may become anything a handler can find out; ``sending -> due`` is the end of
+# a lease or a swap conflict, ``sending -> sending`` a new lease on a row whose lease ended. A row that never reached
+# the PDS is withheld, not retracted. Messages of the network move rows too: an echo publishes, another's edit becomes
+# the base, another's deletion leaves nothing to retract, also where an edit made here must not be sent.
 GRAPH: Graph[PublicationState] = Graph(
     {
         _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
@@ -87,7 +88,7 @@ GRAPH: Graph[PublicationState] = Graph(
     }
 )
 
-# What a new revision does to a row: these become due at once; a leased one stays leased (its payer sees the newer
+# What a new revision does to a row: these become due at once; a leased one stays leased (its handler sees the newer
 # revision when it settles); a blocked one waits for the login that it needs anyway.
 DUE_ON_NEW_REVISION = (
     _S.WITHHELD,
@@ -101,15 +102,15 @@ DUE_ON_NEW_REVISION = (
 )
 
 
-# What goes out once its person has agreed and there is a repository. Whatever else is withheld stays here.
+# Sent once the person has consented and has a repository. Any other withheld row stays here.
 NOT_AGREED: Final = "You have not agreed to publishing."
 SPEAKER_NOT_AGREED: Final = "Who speaks for the group has not agreed to publishing."
 NO_REPOSITORY: Final = "You have no repository yet."
 NO_REPOSITORY_OF_GROUP: Final = "There is no repository to write it to yet."
 _NOT_YET: Final = frozenset({"", NOT_AGREED, SPEAKER_NOT_AGREED, NO_REPOSITORY, NO_REPOSITORY_OF_GROUP})
-# Of a record that another app wrote, and that nobody has changed here.
+# The record is another app's, and nobody has changed it here.
 ON_THE_NETWORK: Final = "on the network ✓"
-# Of the record of an event that was made here, whose host has not decided what follows.
+# The record of an event made here was deleted elsewhere, and the host has not decided what follows.
 DELETED_IN_ANOTHER_APP: Final = "Deleted in another app"
 
 
@@ -117,7 +118,7 @@ DELETED_IN_ANOTHER_APP: Final = "Deleted in another app"
 class PublicationStatus:
     """What a page shows about one record. ``due_at`` is the next try; ``changed_at`` the last change of state.
 
-    ``is_recalled``: its owner took it back, or took back their consent; it is not sent until they say otherwise.
+    ``is_recalled``: its owner retracted it, or withdrew their consent; it is not sent until they say otherwise.
     """
 
     state: PublicationState
@@ -131,21 +132,25 @@ class PublicationStatus:
     is_recalled: bool = False
 
     def state_for_programs(self, *, is_by_another_app: bool) -> str:
-        """The state in JSON: ``IMPORTED`` where the record is another app's and nothing was changed here, so that nothing is withheld."""
+        """The state in JSON: ``IMPORTED`` where the record is another app's and unchanged here, so that nothing is
+        withheld.
+        """
         is_untouched = self.uri is None and self.revision == 0 and self.state is PublicationState.WITHHELD
         return IMPORTED if is_by_another_app and is_untouched else self.state.value
 
     @property
     def _is_kept_here(self) -> bool:
-        """Whether the payer decided that it stays here: its host or author keeps it off the network, or a moderator looks at it."""
+        """Whether the publisher decided that it stays here: its host or author keeps it off the network, or a moderator
+        reviews it.
+        """
         return self.state is PublicationState.WITHHELD and self.reason not in _NOT_YET
 
     def words(self, now: Instant, *, is_allowed: bool, is_by_another_app: bool = False) -> str:
-        """The chip: words, never a code.
+        """The text of the chip: words, never a code.
 
-        ``is_allowed``: its owner has agreed to publishing and it is public, as of now. The state says what the payer
-        found when it last looked, which is not yet what they have just decided. ``is_by_another_app``: its record stands in
-        a repository, where this site did not write it.
+        ``is_allowed``: its owner has consented and it is public, as of now. The state is what the publisher found when
+        it last looked, so it may lag behind a decision. ``is_by_another_app``: its record is in a repository, where
+        this site did not write it.
         """
         if is_by_another_app and (self.uri is None or self.state is PublicationState.WITHHELD):
             if self.revision == 0:
@@ -183,7 +188,7 @@ class PublicationStatus:
                 return "taken back from your PDS"
 
     def _words_unwanted(self) -> str:
-        """Of what must not be on the PDS."""
+        """For a record that must not be on the PDS."""
         if self.state is PublicationState.RETRACTED:
             return "taken back from your PDS"
         if self.uri is None:
@@ -220,7 +225,7 @@ IF_NEWER = f"""
 """
 ENQUEUE = f"{INTO} values (:kind, :subject_id, :user_id, 'due', :revision, :now, :edited_at, :now) {IF_NEWER}"
 
-# What may have reached the PDS has a record key; what has none is withheld by the payer when it looks.
+# What may have reached the PDS has a record key; a row without one is withheld by the publisher when it looks.
 RETRACT = f"""
     update publications set state = 'retracting', revision = :revision, due_at = :now, edited_at = :now, changed_at = :now,
            attempts = 0, reason = ''
@@ -238,7 +243,7 @@ STATES = """
       from publications where kind = :kind and subject_id in ({})
 """
 
-# What is being taken back at this moment is taken back first, and then decided anew.
+# A retraction that runs is finished first, then the row is decided again.
 TRY_AGAIN = """
     update publications set state = case when state = 'retracting' then state else 'due' end, due_at = :now, changed_at = :now, attempts = 0, rounds = 0, writes = 0,
            reason = '', is_recalled = 0
@@ -247,7 +252,7 @@ TRY_AGAIN = """
             or (state in ('retracting', 'retracted') and is_recalled = 1) or (state = 'retracted' and was_lost = 1))
 """
 
-# Whoever pays at this moment may have decided before what changes now: the mark sees to it that they leave the row due.
+# A handler that runs at this moment may have decided before this change: the mark makes it leave the row due.
 LEASED = "state in ('sending', 'retracting')"
 DUE_OR_MARKED = f"""state = case when {LEASED} then state else 'due' end,
            due_at = case when {LEASED} then due_at else :now end,
@@ -275,7 +280,7 @@ LOOK_AGAIN_AT_KIND = f"""
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {LEASED})
 """
 _OF_FORMER = "select f.uri from former_records f where f.kind = :subject_kind and f.subject_id in"
-# Engines bound the parameters of one statement; SQLite's bound is the lowest, at 32,766.
+# Engines limit the parameters of one statement; SQLite's limit is the lowest, 32,766.
 _AT_A_TIME = 1000
 
 
@@ -288,11 +293,11 @@ async def enqueue(
     revision: int,
     edited_at: Instant | None = None,
 ) -> None:
-    """Promise that the repository of ``user_id`` will agree with this revision; the payer decides how.
+    """Enqueue: the repository of ``user_id`` will agree with this revision; the publisher decides how.
 
-    Call it with every edit of something that might be published, also when it must now vanish: what to do (publish,
-    take back, nothing) is decided from the present when the debt is paid. Older or equal revisions change nothing.
-    ``edited_at``: where an earlier edit is owed again, when that was made.
+    Call it with every edit of something that might be published, also when it must now be deleted: what to do (publish,
+    retract, nothing) is decided from the present when the row is leased. Older or equal revisions change nothing.
+    ``edited_at``: where an earlier edit is enqueued again, when that was made.
     """
     await execute_together(
         tx,
@@ -311,9 +316,10 @@ def owing(
     revision: int,
     edited_at: Instant | None = None,
 ) -> SqlWrite:
-    """``owe`` as a part of what is written together."""
+    """The statement of ``enqueue``, to be written together with the edit."""
     tx.after_commit(wake_dispatchers)
-    # From here on one record can be followed by its subject: to the PDS and back (``record.published``, ``record.came_back``).
+    # From here on one record can be traced by its subject: to the PDS and back (``record.published``,
+    # ``record.came_back``).
     request = request_id.get()
     tx.after_commit(
         lambda: tracing.note("record.owed", subject_id, kind=kind.value, revision=revision, request_id=request or None)
@@ -332,14 +338,14 @@ def owing(
 
 
 async def enqueue_many(tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int]]) -> None:
-    """``owe`` for many: (subject, whose repository, revision)."""
+    """``enqueue`` for many: (subject, user id, revision)."""
     await enqueue_edits(tx, kind=kind, owed=[(*one, tx.now) for one in owed])
 
 
 async def enqueue_edits(
     tx: Transaction, *, kind: PublicationKind, owed: Sequence[tuple[str, str, int, Instant]]
 ) -> None:
-    """``owe_many`` of edits that were made earlier: when, too."""
+    """``enqueue_many`` of edits that were made earlier, with the time of each."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         ENQUEUE,
@@ -369,9 +375,9 @@ async def enqueue_retraction(
     revision: int,
     record: tuple[str, str] | None = None,
 ) -> None:
-    """The same for what was deleted or became private: it goes before everything else that is due.
+    """Enqueue a retraction, for what was deleted or became private: it goes before everything else that is due.
 
-    ``record``: DID and uri of a record that was not written from here, and must go all the same.
+    ``record``: DID and uri of a record that was not written from here, and must be deleted all the same.
     """
     records = {} if record is None else {subject_id: record}
     await enqueue_retractions(tx, kind=kind, owed=[(subject_id, user_id, revision)], records=records)
@@ -384,7 +390,7 @@ async def enqueue_retractions(
     owed: Sequence[tuple[str, str, int]],
     records: Mapping[str, tuple[str, str]],
 ) -> None:
-    """``owe_retraction`` for many: (subject, whose repository, revision); ``records`` by subject, where there is one."""
+    """``enqueue_retraction`` for many: (subject, user id, revision); ``records`` by subject, where there is one."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         RETRACT,
@@ -393,7 +399,7 @@ async def enqueue_retractions(
             for subject_id, _, revision in owed
         ],
     )
-    # Of what is being taken back by now this revision is known, and nothing changes.
+    # A row that is being retracted has this revision already, and nothing changes.
     await enqueue_many(tx, kind=kind, owed=owed)
     await tx.execute_many(
         TAKE_ON,
@@ -405,14 +411,14 @@ async def enqueue_retractions(
 
 
 async def look_at_former(tx: Transaction, kind: PublicationKind, chosen: str, **parameters: object) -> None:
-    """What these subjects became, or let out, decides about the records that they had before."""
+    """Look again at the former records of these subjects, after the subjects changed."""
     if kind in FORMER_OF:
         former = _LOOK_AGAIN.format(f"in ({_OF_FORMER} {chosen})")
         await tx.execute(former, kind=FORMER_OF[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
 async def states(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> dict[str, PublicationStatus]:
-    """How each subject stands; ``ONLY_HERE`` for those that owe nothing."""
+    """The status of each subject; ``ONLY_HERE`` for those without a publication."""
     found = dict.fromkeys(subject_ids, ONLY_HERE)
     if not found:
         return found
@@ -423,13 +429,15 @@ async def states(reader: Reader, kind: PublicationKind, subject_ids: Sequence[st
 
 
 async def try_again(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """A person asks for another try now, also of what they had taken back, or deleted in another app; False when nothing waits."""
+    """A person asks for another try now, also of what they retracted, or deleted in another app; False when nothing
+    waits.
+    """
     tx.after_commit(wake_dispatchers)
     return await tx.execute(TRY_AGAIN, kind=kind, subject_id=subject_id, now=tx.now) == 1
 
 
 async def wake_all_of(tx: Transaction, user_id: str) -> int:
-    """The person agreed, connected or signed in again: everything of theirs that was held up is due."""
+    """The person consented, connected or signed in again: every row of theirs that was held up is due."""
     tx.after_commit(wake_dispatchers)
     return await tx.execute(TRY_ALL_OF, user_id=user_id, now=tx.now)
 
@@ -437,10 +445,10 @@ async def wake_all_of(tx: Transaction, user_id: str) -> int:
 async def look_again(
     tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str], is_edit: bool = False
 ) -> None:
-    """What these depend on has changed: what was decided about them is decided anew, by the payer.
+    """What these depend on has changed: the publisher decides again.
 
-    Also of what the PDS did not take or somebody disagrees about: an earlier version of it may have to vanish. ``is_edit``: a
-    person has changed that, so that it counts as no write without an edit.
+    Also for rows that the PDS refused or that are in conflict: an earlier version may have to be deleted. ``is_edit``:
+    a person made the change, so the write does not count as one without an edit.
     """
     tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), _AT_A_TIME):
@@ -450,26 +458,26 @@ async def look_again(
 
 
 async def look_again_where(tx: Transaction, *, kind: PublicationKind, chosen: str, **parameters: object) -> None:
-    """``look_again`` at very many, however many they are one statement: ``chosen`` is a subselect of ours that names them."""
+    """``look_again`` at any number as one statement: ``chosen`` is a subselect of ours that names them."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(_LOOK_AGAIN.format(f"in ({chosen})"), kind=kind, is_edit=0, now=tx.now, **parameters)
     await look_at_former(tx, kind, f"({chosen})", **parameters)
 
 
 async def look_again_at_all_of(tx: Transaction, user_id: str) -> None:
-    """``look_again`` for everything of a person: they want their records otherwise."""
+    """``look_again`` for everything of a person: their publishing settings changed."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(LOOK_AGAIN_AT_ALL_OF, user_id=user_id, now=tx.now)
 
 
 async def look_again_at_all(tx: Transaction, kind: PublicationKind) -> None:
-    """``look_again`` for every record of a kind: it is switched on."""
+    """``look_again`` for every record of a kind: publishing of that kind was switched on."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(LOOK_AGAIN_AT_KIND, kind=kind, now=tx.now)
 
 
 async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:
-    """Nothing was ever sent about these, and they are being taken away altogether."""
+    """Delete the rows of deleted subjects of which nothing was ever sent."""
     await tx.execute_many(
         "delete from publications where kind = :kind and subject_id = :subject_id and uri is null",
         [{"kind": kind.value, "subject_id": one} for one in subject_ids],

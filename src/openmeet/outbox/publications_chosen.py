@@ -1,4 +1,4 @@
-"""Records owed about very many subjects by one statement: none of them is read, however many they are."""
+"""Enqueue the records of any number of subjects with one statement, without loading a row."""
 
 from typing import Final
 
@@ -16,7 +16,9 @@ _ENQUEUE: Final = f"""
 
 
 async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, chosen: str) -> None:
-    """``publications.owe`` of whatever ``chosen`` names: a select of ours of ``id``, ``user_id`` and ``revision``, in order of ids."""
+    """``publications.enqueue`` for whatever ``chosen`` names: a select of ours of ``id``, ``user_id`` and ``revision``,
+    in order of ids.
+    """
     tx.after_commit(wake_dispatchers)
     await tx.execute(_ENQUEUE.format(chosen), kind=kind, now=tx.now)
     await look_at_former(tx, kind, f"(select chosen.id from ({chosen}) as chosen where chosen.revision > 1)")

@@ -1,7 +1,7 @@
-"""Messages that wait, letters that are dead, and one row of counters.
+"""Waiting messages, dead letters, and one row of counters.
 
-``available_at`` is set for the first message of each partition only: when it may be delivered (again). Behind it the
-others wait with null, so that leasing walks one short index however long a partition's backlog is.
+``available_at`` is set for the first message of each partition only: when it may be delivered (again). The messages
+behind it have null, so that leasing scans one short index however long a partition's backlog is.
 """
 
 from groundwork.database.revision import apply
