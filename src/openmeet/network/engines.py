@@ -1,4 +1,4 @@
-"""What the synchronisation of this installation runs on."""
+"""Dependencies of the synchronization pages and commands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from openmeet.network.ingestion.events import Here
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """What the synchronisation runs on, given by ``programs/``: sources and cursors, the queue, who we are.
+    """What ``programs/`` provides: sources and cursors, the queue, our identity.
 
-    ``others``: what tells whether other communities' databases answer, where that is this one's operators' business.
+    ``others``: tells whether the databases of other communities respond, if this community's operators may know.
     """
 
     installation: Database

@@ -1,4 +1,4 @@
-"""Switching a flag, as the page, the API and the command do it: with a reason, and with all that follows."""
+"""Switch a feature flag, for page, API and command: with a reason and all consequences."""
 
 from typing import Final
 
@@ -23,9 +23,9 @@ def flag_named(name: str) -> Flag:
 async def switch_flag(
     db: Database, installation: Database, flag: Flag, *, is_on: bool, changed_by: str, why: str
 ) -> bool:
-    """Switch it; False, and nothing noted, where it stood so already.
+    """Switch the flag; False, and nothing stored, if it had this value already.
 
-    ``changed_by`` and ``why`` are for whoever asks months later. Raises InvalidInput where no reason is given.
+    ``changed_by`` and ``why`` are stored for later questions. Raises InvalidInput if no reason is given.
     """
     why = one_line(why)
     if not why or len(why) > MAX_WHY:

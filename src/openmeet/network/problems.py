@@ -1,4 +1,4 @@
-"""What needs a person: servers that fail, records that conflict, given-up messages, looked at closely."""
+"""Problems that need an operator, in detail: failing servers, conflicting records, dead letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ from openmeet.network.repositories import circuits
 SHOWN = 50
 _PAGE = 500
 
-# What is owed to whom that does not answer. A record that was never sent has no DID yet: it is its person's first.
+# Publications that wait for a failing server. A record that was never sent has no DID yet: it counts for its person's
+# first one.
 FAILING = """
     select i.pds_url as pds_url, count(*) as n, max(p.attempts) as attempts, min(p.due_at) as next_at,
            max(p.reason) as reason
@@ -38,9 +39,10 @@ OPEN_CONFLICTS = f"""
 
 @dataclass(frozen=True, slots=True)
 class FailingServer:
-    """A PDS that fails, or that records wait for; each has a time of its own, ``next_at`` is the earliest.
+    """A PDS that fails, or that records wait for; ``next_at`` is the earliest retry of all its records.
 
-    ``circuit``: whether it is asked at all; while it is open ``next_at`` is when one call tries.
+    ``circuit``: whether the server is called at all; while the circuit breaker is open, ``next_at`` is when one call is
+    tried.
     """
 
     pds_url: str
@@ -63,9 +65,9 @@ class FailingServer:
 
 @dataclass(frozen=True, slots=True)
 class OpenConflict:
-    """A field that was changed here and elsewhere at once, that a host could turn round, and that none has looked at.
+    """A field that was changed here and elsewhere at once; a host can reverse the merge decision, and none has looked at it.
 
-    ``slug`` and ``title`` are of the event, where everybody may see it.
+    ``slug`` and ``title`` are of the event, if it is public.
     """
 
     uri: str
@@ -79,14 +81,14 @@ class OpenConflict:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A dead letter with what is in it: the record as JSON, or the bytes' beginning where nobody can read it."""
+    """A dead letter with its content: the record as JSON, or the beginning of the bytes if they cannot be decoded."""
 
     letter: DeadLetterView
     content: str
 
 
 async def failing_servers(reader: Reader) -> list[FailingServer]:
-    """The one that most records wait for first; then those that are left alone and nothing waits for."""
+    """Servers by number of waiting records, most first; then servers with an open circuit that nothing waits for."""
     left_alone = {one.service: one for one in await circuits.known(reader)}
     found = []
     for row in await reader.fetch(FAILING, limit=SHOWN):
@@ -109,7 +111,7 @@ async def failing_servers(reader: Reader) -> list[FailingServer]:
 
 
 async def open_conflicts(reader: Reader) -> list[OpenConflict]:
-    """The newest first."""
+    """Newest first."""
     return [
         OpenConflict(
             row["uri"],
@@ -125,7 +127,7 @@ async def open_conflicts(reader: Reader) -> list[OpenConflict]:
 
 
 async def open_letter(queue: Queue, letter_id: str) -> Opened:
-    """Raises NotFound where it was retried or discarded meanwhile."""
+    """Raises NotFound if it was retried or discarded meanwhile."""
     after = ""
     while letters := await queue.dead_letters(_PAGE, after):
         found = next((one for one in letters if one.letter_id == letter_id), None)
@@ -136,7 +138,7 @@ async def open_letter(queue: Queue, letter_id: str) -> Opened:
 
 
 async def letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[DeadLetterView], str]:
-    """A page of them, and where the next one begins; empty where there is none."""
+    """One page of dead letters, and where the next page begins; empty on the last page."""
     found = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
     return found[:SHOWN], found[SHOWN - 1].letter_id if len(found) > SHOWN else ""
 

@@ -1,4 +1,4 @@
-"""How the synchronisation stands: read from where it is kept, at the moment of asking."""
+"""Status of the synchronization, read live from the databases and the queue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from openmeet.outbox import publication_counts
 
 @dataclass(frozen=True, slots=True)
 class SourceStanding:
-    """``quiet_seconds``: since something of it was last behind confirmed messages; None where nothing ever was."""
+    """``quiet_seconds``: since the cursor of the source last moved behind confirmed messages; None if it never did."""
 
     url: str
     state: SourceState
@@ -32,7 +32,7 @@ class SourceStanding:
 
 @dataclass(frozen=True, slots=True)
 class JobCount:
-    """So many of a kind in a state; ``oldest_at`` is when the first of them was due."""
+    """Number of jobs of one kind and state; ``oldest_at`` is when the first of them was due."""
 
     kind: str
     state: str
@@ -42,10 +42,11 @@ class JobCount:
 
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
-    """Everything about both directions in one value.
+    """Status of both directions in one value.
 
-    ``rejected``: frames kept for inspection. ``unresolved``: repositories read when their identity can be resolved. ``discrepancies``: what reconciling found and could not mend, by kind.
-    ``put_aside``: records that readings failed on. ``queue``: None while the broker does not answer, which is when somebody looks here.
+    ``rejected``: frames kept for inspection. ``unresolved``: repositories to read once their identity resolves.
+    ``discrepancies``: found but not repaired by reconciling, by kind. ``put_aside``: quarantined records. ``queue``:
+    None while the broker does not respond, which is when operators look here.
     """
 
     now: Instant
@@ -63,12 +64,12 @@ class SyncStatus:
     put_aside: int
 
     def heard_at(self, source: SourceStanding) -> Instant:
-        """When something of a source was last taken over; now where nothing ever was."""
+        """When a message of a source was last delivered; now if there was none."""
         return Instant(self.now - round((source.quiet_seconds or 0.0) * SECOND))
 
     @property
     def queue_age_seconds(self) -> float:
-        """How long the oldest message has waited; 0 where none does, or nobody knows."""
+        """Age of the oldest message in seconds; 0 if there is none or it is unknown."""
         return (
             0.0
             if self.queue is None or self.queue.oldest_at is None
@@ -77,7 +78,7 @@ class SyncStatus:
 
 
 async def standing(db: Database, engines: Engines) -> SyncStatus:
-    """Raises Unavailable where a database is away."""
+    """Raises Unavailable if a database does not respond."""
     depth = await _depth(engines)
     async with engines.installation.reader() as reader:
         sources = await _sources(reader)

@@ -1,4 +1,4 @@
-"""The consumer: every configured event stream followed, and read later what could not be read in its order."""
+"""The consumer: follow every configured event stream, and retry repositories whose identity did not resolve."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from openmeet.network.firehose.unresolved import Retrying
 
 
 async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.Event) -> None:
-    """Follow all sources until ``stop`` is set, and read later what could not be read in their order."""
+    """Follow all sources until ``stop`` is set, and retry repositories whose identity did not resolve."""
     await consumer.unresolved.load(consumer.db)
     retrying = Retrying(
         consumer.db,
@@ -41,9 +41,9 @@ async def run(consumer: Consumer, upstreams: Sequence[Upstream], stop: asyncio.E
 async def follow_source(
     consumer: Consumer, url: str, stop: asyncio.Event, *, sender: str | None = None, first_cursor: int | None = 0
 ) -> None:
-    """Follow one source from its stored cursor until ``stop`` is set, or until it says that it does not know us.
+    """Follow one source from its stored cursor until ``stop`` is set, or until the source does not know our cursor.
 
-    ``sender`` and ``first_cursor``: see ``Upstream``; by default a relay, from the beginning of its memory.
+    ``sender`` and ``first_cursor``: see ``Upstream``; by default a relay, from its oldest frame.
     """
     async with consumer.db.transaction() as tx:
         cursor = await cursors.add_source(tx, url, cursor=first_cursor)

@@ -1,4 +1,4 @@
-"""What survives a restart: each source's cursor, each repository as last verified, frames that were rejected."""
+"""State that survives a restart: each source's cursor, each repository as last verified, rejected frames."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.uuid7 import new_id
 
-# Enough to look at, not enough for a hostile stream to fill a disk.
+# Enough to inspect, not enough for a hostile stream to fill a disk.
 REJECTED_KEPT = 1000
 REJECTED_FOR = 14 * DAY
 MAX_KEPT_BYTES = 100_000
@@ -23,7 +23,7 @@ ADD_SOURCE = """
         on conflict (url) do update set removed_at = null
 """
 
-# The cursor is kept for a while: a source that is named again goes on where it was.
+# The cursor is kept for a while: a source that is configured again continues where it was.
 REMOVE_SOURCES = "update sources set removed_at = :now where removed_at is null and url not in :urls"
 FORGET_SOURCES = "delete from sources where removed_at < :before"
 REMOVED_FOR = 30 * DAY
@@ -35,7 +35,7 @@ ADVANCE = """
      where url = :url and (cursor is null or cursor < :cursor)
 """
 
-# Numbers that are times gave way to plain ones when servers were renewed: from 10^15 on they are microseconds.
+# Some servers replaced cursors that are times by plain numbers on upgrade: from 10^15 on they are microseconds.
 ADVANCE_LINES = """
     update sources set cursor = :cursor, seen_at = :now, state = 'following', reason = ''
      where url = :url and (cursor is null or cursor < :cursor
@@ -81,7 +81,7 @@ LIST_REJECTED = """
 
 
 class SourceState(StrEnum):
-    """Stopped sources wait for a person (a cursor that the server does not know)."""
+    """Stopped sources wait for an operator (the server does not know our cursor)."""
 
     FOLLOWING = "following"
     FAILING = "failing"
@@ -102,7 +102,7 @@ class StreamCursor:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A frame that was not acted on; ``frame`` is cut at 100 kB."""
+    """A frame that was not processed; ``frame`` is cut at 100 kB."""
 
     source: str
     seq: int | None
@@ -112,14 +112,14 @@ class Rejected:
 
 
 async def add_source(tx: Transaction, url: str, *, cursor: int | None = None) -> int | None:
-    """Follow a stream; the cursor to continue after (None: from now on)."""
+    """Follow a stream; return the cursor to continue after (None: from now on)."""
     await tx.execute(ADD_SOURCE, url=url, cursor=cursor, now=tx.now)
     row = await tx.fetch_one(CURSOR, url=url)
     return None if row is None else row["cursor"]
 
 
 async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
-    """Show no source but these, which the settings name; the cursors of others are kept for 30 days."""
+    """Show only these sources, which the settings name; cursors of others are kept for 30 days."""
     await tx.execute(REMOVE_SOURCES, urls=sorted({"", *urls}), now=tx.now)
     await tx.execute(FORGET_SOURCES, before=tx.now - REMOVED_FOR)
 
@@ -127,7 +127,7 @@ async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
 async def advance(
     tx: Transaction, url: str, cursor: int, known: Mapping[str, AccountState], rejected: Sequence[Rejected]
 ) -> None:
-    """Everything up to ``cursor`` is behind confirmed messages; remember it with what is known of the repositories."""
+    """All messages up to ``cursor`` are confirmed: store it with the verified state of the repositories."""
     for did, state in sorted(known.items()):
         if state.known is not None:
             await tx.execute(
@@ -145,14 +145,14 @@ async def advance(
 
 
 async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[Rejected]) -> None:
-    """The same for a source of lines, of whose repositories nothing is verified."""
+    """The same for a Jetstream source, which has no verified repositories."""
     await _reject(tx, rejected)
     if cursor is not None:
         await tx.execute(ADVANCE_LINES, url=url, cursor=cursor, now=tx.now)
 
 
 async def seen_at(reader: Reader, url: str) -> Instant | None:
-    """When something of a source was last behind confirmed messages; None where nothing ever was."""
+    """When the cursor of a source last moved; None if it never did."""
     row = await reader.fetch_one(SEEN_AT, url=url)
     return None if row is None or row["seen_at"] is None else Instant(row["seen_at"])
 
@@ -174,12 +174,12 @@ async def _reject(tx: Transaction, rejected: Sequence[Rejected]) -> None:
 
 
 def _storable(text: str) -> str:
-    """A stranger's words as a database can hold them: PostgreSQL has no U+0000, and no reason is a novel."""
+    """A stranger's text in a form that a database can store: PostgreSQL has no U+0000, and reasons are cut."""
     return text.replace("\x00", "\ufffd")[:MAX_KEPT_TEXT]
 
 
 async def known_of(reader: Reader, did: str) -> AccountState:
-    """What was last verified of a repository; whatever comes first is believed of one never seen."""
+    """The last verified state of a repository; for a new one any first commit is accepted."""
     row = await reader.fetch_one(KNOWN, did=did)
     if row is None:
         return AccountState(sync=SyncState.SYNCHRONIZED)
@@ -192,7 +192,7 @@ async def known_of(reader: Reader, did: str) -> AccountState:
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """Forget what is known of a repository that was deleted with its account, and frames of it that were kept."""
+    """Delete the state of a repository that was deleted with its account, and its rejected frames."""
     await tx.execute("delete from verified_repositories where did = :did", did=did)
     await tx.execute("delete from interests where kind = 'did' and value = :did", did=did)
     await tx.execute("delete from rejected_frames where did = :did", did=did)
@@ -200,7 +200,7 @@ async def erase(tx: Transaction, did: str) -> None:
 
 
 async def set_state(tx: Transaction, url: str, state: SourceState, reason: str) -> None:
-    """A source fails, or has stopped for a person to look."""
+    """Mark a source as failing, or as stopped until an operator looks at it."""
     await tx.execute(SET_STATE, url=url, state=state.value, reason=reason, now=tx.now)
 
 

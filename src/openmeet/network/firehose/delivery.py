@@ -1,8 +1,8 @@
-"""What sources said, into the queues of those it concerns: once, however many sources said it.
+"""Deliver messages of all sources to the queues of the tenants concerned: once, however many sources sent it.
 
-Confirmed before this returns: who calls it may move a cursor. A change that another source has brought already is left
-out, for as long as it is remembered; the rest is ingestion's join. Something unsigned says nothing to whoever heard it
-signed, but not the other way around.
+Messages are confirmed before this returns: the caller may then move its cursor. A change that another source has
+already delivered is left out as long as it is remembered; ingestion's merge handles the rest. An unsigned message is a
+duplicate of a signed one, but not the other way around.
 """
 
 import asyncio
@@ -24,26 +24,26 @@ from openmeet.network.records.message import Hint, RecordMessage, encode
 from openmeet.outbox.kinds import JobKind
 from openmeet.tenants.configured import Tenant
 
-# Sources are seconds apart, and calendars few: a day of all of the network's is far less.
+# Sources are seconds apart, and calendar records few: the whole network's daily number is far lower.
 REMEMBERED = 100_000
-# Messages of one call to a queue: a gap owes reads of everybody who is followed.
+# Messages per call to a queue: a gap enqueues reads of every followed repository.
 AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Delivering:
-    """The queues by tenant, and what was put into them lately. ``sleep`` is the loop's, or a test's."""
+    """The queues by tenant, and recently delivered messages. ``sleep`` is the event loop's, or a test's."""
 
     queues: Mapping[str, Queue]
     counting: FirehoseMetrics
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    # Message to whether it was signed for.
+    # Message id to whether the message was signed.
     lately: LRUCache[str, bool] = field(default_factory=lambda: LRUCache(REMEMBERED))
 
 
 async def deliver(delivering: Delivering, interests: Interests, messages: Sequence[RecordMessage | Hint]) -> None:
-    """Returns when every queue has confirmed what it gets."""
+    """Returns when every queue has confirmed its messages."""
     fresh = [message for message in messages if not _was_told(delivering, message)]
     delivering.counting.messages_repeated.inc(len(messages) - len(fresh))
     by_tenant: dict[str, list[Message]] = {tenant: [] for tenant in delivering.queues}
@@ -76,7 +76,7 @@ def _concerned(interests: Interests, message: RecordMessage | Hint) -> frozenset
 
 
 async def _publish(delivering: Delivering, tenant: str, messages: Sequence[Message]) -> None:
-    """Until the queue has confirmed them: meanwhile the buffer fills, and reading stops."""
+    """Retry until the queue has confirmed: meanwhile the buffer fills, and reading stops."""
     wait = delivering.backoff.first_seconds
     while True:
         try:
@@ -89,15 +89,17 @@ async def _publish(delivering: Delivering, tenant: str, messages: Sequence[Messa
             return
 
 
-# Repositories owed to a new community in one transaction, which may last two seconds.
+# Backfill jobs of a new tenant in one transaction, which may last two seconds.
 BATCH = 1_000
 
 
 async def seat(installation: Database, tenants: Sequence[Tenant]) -> Interests:
-    """See to it that each of them hears of every calendar record; before anything is read from a source.
+    """Make sure that each tenant receives every calendar record; called before any source is read.
 
-    ``tenants``: whose messages are kept; others are forgotten. One that is new and whose database is away gets its place later (``seat_late``). What is owed comes first and the interest after it: a start that breaks off in between owes again. Nothing is missed
-    between the two: what comes behind the stored cursors is brought to all, what was before them is read whole.
+    ``tenants``: whose messages are kept; the interests of others are deleted. A new one with an unreachable database is
+    added later (``seat_late``). Its backfill is enqueued first and its interest stored after it: an interrupted start
+    enqueues again. Nothing is missed: frames after the stored cursors go to all tenants, and the backfill reads all
+    that is older.
     """
     async with installation.transaction() as tx:
         await sources.forget_others(tx, [one.name for one in tenants])
@@ -119,10 +121,10 @@ async def seat(installation: Database, tenants: Sequence[Tenant]) -> Interests:
 
 
 async def seat_late(installation: Database, tenant: Tenant, known: Interests) -> None:
-    """The same for a new one whose database came when sources are being read already. Raises Unavailable; then again.
+    """The same for a new tenant whose database became reachable after the sources started. Raises Unavailable; call it again.
 
-    Here it hears first, in this process, and what was before that is owed then: so nothing falls between the two. What is
-    stored comes last: a start that breaks off in between begins again.
+    The tenant receives messages in this process first, and older records are enqueued then: nothing is missed between
+    the two. The interest is stored last: an interrupted start begins again.
     """
     known.hear_everything(tenant.name)
     await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))
@@ -131,7 +133,7 @@ async def seat_late(installation: Database, tenant: Tenant, known: Interests) ->
 
 
 async def _enqueue_backfill(tenant: Tenant, dids: Sequence[str]) -> None:
-    # Before anything is said to be owed: a database that is away says so here, also where there is nothing to owe.
+    # Before anything is enqueued: an unreachable database raises here, also if there is nothing to enqueue.
     async with tenant.database.reader():
         pass
     for start in range(0, len(dids), BATCH):

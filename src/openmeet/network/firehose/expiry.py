@@ -1,8 +1,8 @@
-"""DIDs that are followed no longer, because nothing here refers to them: each round looks at all of them, a page at a time.
+"""Stop following DIDs that nothing here refers to: each round checks all of them, a page at a time.
 
-A DID is followed from its first calendar record on, with everything that it writes, since a chain of commits has no gaps. When its records
-are gone and nobody here has to do with it, only its next calendar record concerns anybody, and that is met by its collection.
-Where a community's database is away nothing expires: it may refer to anybody.
+A DID is followed from its first calendar record on, with every commit that it writes, because a chain of commits has no
+gaps. When its records are gone and nothing here refers to it, only its next calendar record matters, and that is
+selected by its collection. While a tenant's database is unreachable nothing expires: it may refer to any DID.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from groundwork.telemetry.logs import log
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.repository_state import referred_to
 
-# What has just been verified may still wait in a queue.
+# What was just verified may still be in a queue.
 KEPT_FOR = 7 * DAY
 PAGE = 500
 ROUND_SECONDS = 6 * 3600.0
@@ -44,7 +44,7 @@ async def expire_by_the_clock(
 
 
 async def expire(installation: Database, communities: Sequence[Database], known: Interests) -> int:
-    """Follow nobody any longer to whom nothing refers; how many those were. Raises Unavailable where a database is away."""
+    """Stop following DIDs that nothing refers to; return how many. Raises Unavailable if a database is unreachable."""
     after, expired = "", 0
     while True:
         async with installation.reader() as reader:

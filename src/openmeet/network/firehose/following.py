@@ -1,4 +1,4 @@
-"""Following a source, whatever it speaks: what that takes, and reading and draining side by side until a stop."""
+"""Follow a source of any protocol: shared dependencies, and reading and draining concurrently until a stop."""
 
 import asyncio
 import contextlib
@@ -16,16 +16,16 @@ from openmeet.network.firehose.sources import Interests
 from openmeet.network.firehose.unresolved import Unresolved
 from openmeet.network.firehose.verification import Verifier
 
-# Frames that are verified or wait for the queue; at the usual 5 kB a few megabytes.
+# Frames being verified or waiting for the queue; at the usual 5 kB a few megabytes.
 MAX_PENDING = 1000
 BATCH = 200
-# How far the stored cursor may lag behind frames that concern nobody.
+# How far the stored cursor may lag behind frames that concern no tenant.
 SAVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """What following a stream needs. ``sleep`` is the loop's, or a test's."""
+    """Dependencies of following a stream. ``sleep`` is the event loop's, or a test's."""
 
     db: Database
     http: HttpClient
@@ -40,7 +40,7 @@ class Consumer:
 
 
 class FollowedStream(Protocol):
-    """A source being followed. ``read`` takes from it what comes, ``drain`` moves its cursor behind what was delivered."""
+    """A source being followed. ``read`` takes frames from it, ``drain`` moves its cursor behind delivered ones."""
 
     async def read(self) -> None: ...
 
@@ -48,7 +48,7 @@ class FollowedStream(Protocol):
 
 
 async def follow_until(stop: asyncio.Event, source: FollowedStream, url: str) -> None:
-    """Until ``stop`` is set, or one of the two ends; what ended it with a failure is raised, and neither outlives this."""
+    """Run until ``stop`` is set or one of the two ends; a failure is raised, and neither task outlives this call."""
     tasks = [
         asyncio.create_task(source.read(), name=f"read {url}"),
         asyncio.create_task(source.drain(), name=f"drain {url}"),

@@ -1,8 +1,8 @@
-"""What a source will never tell, because its memory does not reach back to where we were: whoever it spoke for is owed a read.
+"""Gaps: frames that a source no longer has, because its backlog does not reach back to our cursor. Enqueue repository reads.
 
-A relay and a Jetstream server speak for everybody who is followed; a PDS for those last heard of through it. Whose chain came
-through another source meanwhile lost nothing. The queues take the reads at once, a bounded number per call; their payers make
-a few at a time.
+A relay and a Jetstream server speak for every followed repository; a PDS for those last received through it. A
+repository whose chain continued through another source lost nothing. The queues take the reads at once, a bounded
+number per call; their handlers run a few at a time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,15 +17,15 @@ HEARD_THROUGH = "select did from verified_repositories where source = :url or so
 
 
 async def heard_through(reader: Reader, url: str) -> list[str]:
-    """The repositories last heard of through this source, and those of which nobody noted it."""
+    """The repositories last received through this source, and those with no source stored."""
     return [row["did"] for row in await reader.fetch(HEARD_THROUGH, url=url)]
 
 
 def everybody_followed(interests: Interests) -> list[str]:
-    """Every repository that concerns somebody here."""
+    """Every repository that concerns a tenant here."""
     return sorted(interests.followed | interests.dids.keys())
 
 
 def reads_owed(dids: Iterable[str], why: str, now: Instant) -> Sequence[Hint]:
-    """A whole read of each. What was missed has no rev that anybody knows, so any read of after now will do."""
+    """A whole read of each repository. The rev of what was missed is unknown, so any read after now will do."""
     return [Hint(parse_did(did), HintKind.REPOSITORY, why, int(now)) for did in sorted(set(dids))]

@@ -1,13 +1,16 @@
-"""One Jetstream server into the queues: the same changes as JSON, which nobody has signed.
+"""One Jetstream server into the queues: the same changes as JSON, unsigned.
 
-- A line is believed as far as it goes: the record must have the CID that the line names, and what comes of it counts as
-  unverified (``records.seen``), so that it never overrules what was signed without a proof.
-- The cursor moves only behind confirmed messages. Servers number by the clock and bear no exact resuming: it goes a few
-  seconds back at each connection, since repeating costs nothing.
-- A number from a time to come is believed by nobody: resumed there, a server tells what is new and never what was missed. The line
-  counts, and the cursor stays.
-- Whoever heard nothing for longer than the server remembers has a gap that no line tells of, and ``#sync`` does not exist
-  here: then, with the first line that comes again, every repository that is followed is owed a read.
+- A line is believed only so far: the record must have the CID that the line names, and counts as unverified
+(``records.seen``), so that it never overrules a signed one without a proof.
+- The cursor moves only behind confirmed messages. Servers number by the clock and cannot resume exactly: each
+  connection
+rewinds a few seconds, since repeating is harmless.
+- A cursor in the future is ignored: resumed there, a server would send only new lines and never the missed ones. The
+  line
+is processed, and the stored cursor stays.
+- If nothing was received for longer than the server's backlog, there is a gap that no line reports, and Jetstream has
+  no
+``#sync``: with the next line, a read of every followed repository is enqueued.
 """
 
 import asyncio
@@ -36,17 +39,17 @@ from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS
 from openmeet.network.records.collections import CONCERNING
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, RecordOperation
 
-# How far a cursor that is a time goes back, in microseconds.
+# How far a time cursor is rewound, in microseconds.
 REWIND = 5 * SECOND
-# What the clocks of two servers may differ by. A time beyond that, once stored, would hide every gap from then on.
+# Maximum clock difference of two servers. A later time, once stored, would hide every gap from then on.
 MAX_AHEAD = 5 * MINUTE
-# What the public servers remember.
+# The backlog of the public servers.
 MEMORY = 36 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedLine:
-    """What one line means: ``message`` for the queue, or why it was refused, or neither."""
+    """The meaning of one line: ``message`` for the queue, or why it was refused, or neither."""
 
     cursor: int
     message: RecordMessage | Hint | None = None
@@ -55,7 +58,7 @@ class ParsedLine:
 
 
 def read_line(text: str | bytes) -> ParsedLine | None:
-    """Understand a line; None where it is of a kind to be skipped. What is wrong with it ends in ``refusal``."""
+    """Parse a line; None if its kind is skipped. An invalid line gets a ``refusal``."""
     raw = text.encode() if isinstance(text, str) else text
     try:
         event = jetstream.read(text)
@@ -93,7 +96,7 @@ def _record(event: JetstreamCommit) -> RecordMessage:
 
 
 async def follow_jetstream(consumer: Consumer, url: str, stop: asyncio.Event, *, unpack: Unpack | None = None) -> None:
-    """Follow one server from its stored cursor until ``stop`` is set; one that was never read, from now on."""
+    """Follow one server from its stored cursor until ``stop`` is set; a new one from now on."""
     async with consumer.db.transaction() as tx:
         cursor = await cursors.add_source(tx, url)
         seen_at = await cursors.seen_at(tx, url)
@@ -108,16 +111,16 @@ class _Lines:
     ) -> None:
         self._consumer = consumer
         self._url = url
-        self._cursor = cursor  # everything up to here is behind confirmed messages
+        self._cursor = cursor  # all messages up to here are confirmed
         self._stored = cursor
-        self._heard_at = heard_at  # when a line came last, before this process or in it; None: never
+        self._heard_at = heard_at  # when a line was last received, in this process or before it; None: never
         self._unpack = unpack
-        # Full means that the queue is away, or slow: then reading stops.
+        # Full means that the queue is unreachable or slow: then reading stops.
         self._pending: asyncio.Queue[ParsedLine] = asyncio.Queue(MAX_PENDING)
         self._lost: str | None = None
 
     async def _hear(self) -> None:
-        """A line has come. Where the server has forgotten what happened since the one before, everybody is read whole first."""
+        """A line was received. If the server's backlog does not reach back to the one before, read all repositories first."""
         now, since = self._consumer.clock.now(), self._heard_at
         if since is not None and now - since > MEMORY:
             followed = gaps.everybody_followed(self._consumer.interests)
@@ -127,7 +130,7 @@ class _Lines:
         self._heard_at = now
 
     async def read(self) -> None:
-        """Take lines, over as many connections as it takes."""
+        """Receive lines, over as many connections as needed."""
         consumer = self._consumer
         again = reconnecting(
             consumer.clock, self._connect, backoff=consumer.backoff, on_lost=self._on_lost, sleep=consumer.sleep
@@ -144,7 +147,7 @@ class _Lines:
         cursor = self._cursor
         if cursor is not None and cursor >= FIRST_TIME_CURSOR:
             cursor -= REWIND
-        # Identities and accounts come whatever is asked for.
+        # Identity and account events are sent whatever collections are requested.
         query = jetstream.subscribe_query(collections=sorted(CONCERNING), cursor=cursor)
         return read_lines(self._consumer.http, subscribe_url(self._url, query), self._unpack)
 
@@ -159,7 +162,7 @@ class _Lines:
                 return True
 
     async def drain(self) -> None:
-        """Publish what was read, in its order, and move the cursor behind it."""
+        """Publish received lines in order, and move the cursor behind them."""
         while True:
             batch: list[ParsedLine] = []
             with contextlib.suppress(TimeoutError):
@@ -179,14 +182,14 @@ class _Lines:
             await self._save(authors, [Rejected(self._url, None, None, one.refusal, one.raw) for one in refused])
 
     async def _save(self, authors: set[Did], refused: list[Rejected]) -> None:
-        """A store that is away keeps the cursor where it was: what is behind it comes again, and is known then."""
+        """If the database is unreachable, the cursor stays: later lines are sent again, and are known then."""
         wanted = self._consumer.interests
         fresh = {did for did in authors if did not in wanted.followed and did not in wanted.dids}
         if self._cursor == self._stored and self._lost is None and not refused and not fresh:
             return
         try:
             async with self._consumer.db.transaction() as tx:
-                # Without chains of commits nothing else would tell after a restart whose accounts concern us.
+                # There are no chains of commits here, so this alone tells after a restart which accounts concern us.
                 for tenant in sorted(wanted.everybody):
                     await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)

@@ -1,11 +1,12 @@
-"""Labellers that a community chose: their streams, read into its own database, each label verified.
+"""Labelers that a tenant chose: their streams, read into its own database, each label verified.
 
-- A label counts if its source is the labeller that was asked, and its signature is of the key that this one's DID document names. One that
-  does not is counted and left out; it does not stop the stream.
-- Labels and how far the labeller was read are one transaction: after a crash what comes again is as old as what is known.
-- Of several about one subject with one value, the newest by the labeller's own signed time holds, in whatever order they come.
-- Kept is what is said about accounts and events. The rest of the network, which is most of it, is left out unverified.
-- Where nobody can tell the labeller's key, reading waits: nothing is dropped.
+- A label counts if its source is the labeler that was subscribed to, and it is signed with the key in that labeler's
+  DID
+document. Any other is counted and left out; it does not stop the stream.
+- Labels and the labeler's cursor are one transaction: after a crash, repeated labels are not newer than the known ones.
+- Of several labels with one subject and value, the newest by the labeler's signed time holds, in any order of arrival.
+- Labels on accounts and events are kept. Those on the rest of the network, which are most, are left out unverified.
+- While the labeler's key cannot be resolved, reading waits: nothing is dropped.
 """
 
 import asyncio
@@ -40,18 +41,18 @@ from openmeet.network.firehose.following import follow_until
 from openmeet.network.records.collections import EVENTS
 
 MAX_PENDING = 1_000
-# Frames of one transaction, which may last two seconds.
+# Frames per transaction, which may last two seconds.
 BATCH = 100
-# What the clocks of two servers may differ by: a label from far ahead could never be taken back.
+# Maximum clock difference of two servers: a label from far in the future could never be negated.
 MAX_AHEAD = 5 * MINUTE
 EXPIRY_SECONDS = 60.0
-# An index of PostgreSQL takes keys of 2,700 bytes; a DID of the network and a record key have some dozens each.
+# An index of PostgreSQL takes keys of 2,700 bytes; DIDs and record keys of the network have some dozens each.
 MAX_SUBJECT_BYTES = 1_500
 
 
 @dataclass(frozen=True, slots=True)
 class Labelling:
-    """What reading labellers for one community needs. ``sleep`` is the loop's, or a test's."""
+    """Dependencies of reading labelers for one tenant. ``sleep`` is the event loop's, or a test's."""
 
     db: Database
     http: HttpClient
@@ -68,7 +69,7 @@ def counter_of(metrics: Metrics) -> Counter:
 
 
 async def follow_labellers(labelling: Labelling, chosen: Sequence[str], stop: asyncio.Event) -> None:
-    """Follow these DIDs until ``stop`` is set. What others said, whom the settings name no more, is forgotten meanwhile."""
+    """Follow these DIDs until ``stop`` is set; meanwhile delete labels of labelers that the settings no longer name."""
     async with labelling.db.transaction() as tx:
         gone = await labels.drop_others(tx, chosen)
     works = [_forget(labelling, one, stop) for one in gone]
@@ -79,14 +80,14 @@ async def follow_labellers(labelling: Labelling, chosen: Sequence[str], stop: as
 
 
 async def follow_labeller(labelling: Labelling, did: Did, stop: asyncio.Event) -> None:
-    """Follow one from where it was read to, or until it says that it does not know that place."""
+    """Follow one labeler from its stored cursor, or until it does not know that cursor."""
     async with labelling.db.transaction() as tx:
         cursor = await labels.add_labeller(tx, did)
     await follow_until(stop, _Labeller(labelling, did, cursor), did)
 
 
 async def expire_due(labelling: Labelling) -> int:
-    """Labels whose time is over hide nothing any more; of how many subjects that was."""
+    """Expired labels hide nothing any longer; return how many subjects changed."""
     expired = 0
     while True:
         async with labelling.db.transaction() as tx:
@@ -108,7 +109,7 @@ async def _expire_by_the_clock(labelling: Labelling, stop: asyncio.Event) -> Non
 
 
 async def _forget(labelling: Labelling, did: str, stop: asyncio.Event) -> None:
-    """What a labeller said goes in pieces: there may be more of it than one transaction has time for."""
+    """Delete a labeler's labels in batches: there may be more than one transaction has time for."""
     is_more = True
     while is_more:
         try:
@@ -123,7 +124,7 @@ async def _forget(labelling: Labelling, did: str, stop: asyncio.Event) -> None:
 
 
 async def _tell(tx: Transaction, subjects: Sequence[str]) -> None:
-    """Whoever asked to be told of an event hears that it is different."""
+    """Enqueue notifications to subscribers of the events concerned."""
     for uri in sorted(subject for subject in subjects if subject.startswith("at://")):
         event = await events.by_record_uri(tx, uri)
         if event is not None and not event.is_gone:
@@ -131,20 +132,21 @@ async def _tell(tx: Transaction, subjects: Sequence[str]) -> None:
 
 
 class _Labeller:
-    """One labeller being followed."""
+    """One labeler being followed."""
 
     def __init__(self, labelling: Labelling, did: Did, cursor: int) -> None:
         self._labelling = labelling
         self._did = did
-        self._cursor = cursor  # what is up to here is kept
-        # Why the last connection failed, not yet noted; whether something is noted, perhaps by the process before.
+        self._cursor = cursor  # labels up to here are stored
+        # Why the last connection failed, if not yet stored; whether a failure is stored, perhaps by the previous
+        # process.
         self._lost = ""
         self._may_be_in_trouble = True
-        # Full means that the database is away, or slow: then reading stops.
+        # Full means that the database is unreachable or slow: then reading stops.
         self._pending: asyncio.Queue[bytes] = asyncio.Queue(MAX_PENDING)
 
     async def read(self) -> None:
-        """Take frames, over as many connections as it takes, until the labeller does not know our place."""
+        """Receive frames, over as many connections as needed, until the labeler does not know our cursor."""
         own = self._labelling
         again = reconnecting(own.clock, self._connect, backoff=own.backoff, on_lost=self._on_lost, sleep=own.sleep)
         async with aclosing(again) as frames:
@@ -170,7 +172,7 @@ class _Labeller:
                 yield frame
 
     async def _is_refusal(self, frame: bytes) -> bool:
-        with contextlib.suppress(Malformed):  # counted where it is read
+        with contextlib.suppress(Malformed):  # counted in ``drain``
             message = decode(frame)
             if isinstance(message, ErrorFrame):
                 log.error("labeller.said_error", labeller=self._did, error=message.error, message=message.message)
@@ -180,7 +182,7 @@ class _Labeller:
         return False
 
     async def drain(self) -> None:
-        """Keep what was read, in its order, and how far that is."""
+        """Store received labels in order, with the cursor."""
         while True:
             batch = [await self._pending.get()]
             while len(batch) < BATCH and not self._pending.empty():
@@ -232,7 +234,7 @@ class _Labeller:
             raise Malformed("label", label.created_at, "from a time to come")
 
     async def _key(self, *, is_new: bool) -> PublicKey:
-        """The labeller's key; waits for as long as nobody can tell."""
+        """The labeler's key; waits as long as it cannot be resolved."""
         own = self._labelling
         wait = own.backoff.first_seconds
         while True:
@@ -251,7 +253,7 @@ class _Labeller:
             wait = min(wait * 2, own.backoff.longest_seconds)
 
     async def _keep(self, cursor: int, found: Sequence[NetworkLabel]) -> None:
-        """Until the database has them: meanwhile the buffer fills, and reading stops."""
+        """Retry until the database has stored them: meanwhile the buffer fills, and reading stops."""
         own = self._labelling
         while True:
             try:
@@ -283,7 +285,7 @@ class _Labeller:
         log.warning("label.refused", labeller=self._did, reason=why)
 
     async def _opened(self) -> None:
-        """What was wrong is over: a labeller that has nothing to say is as good as one that talks."""
+        """The stream works again: a labeler without labels is as healthy as one that sends some."""
         if self._may_be_in_trouble:
             self._may_be_in_trouble = False
             await self._note(SourceState.FOLLOWING, "")
@@ -295,7 +297,7 @@ class _Labeller:
 
 
 def _concerns(subject: str) -> bool:
-    """Accounts and events; decided from what the label says, before anybody believes it."""
+    """Accounts and events; decided from the label's content before it is verified."""
     if subject.startswith("did:"):
         return True
     try:

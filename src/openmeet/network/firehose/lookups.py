@@ -1,8 +1,9 @@
-"""Identity lookups of one stream, beside its order: a commit whose author must be asked about waits here, and nothing waits for it.
+"""Identity lookups of one stream, outside its order: a commit whose author must be resolved waits here, and delays no other author.
 
-Frames of one DID keep their order. A lookup has ``LOOKUP_SECONDS``, with the wait for a free slot; when it fails, or when there is
-no more room, the DID's frames are dropped and its repository is read later (``unresolved``). DIDs of the directory and did:web have
-slots and room of their own, because a did:web is asked for at its owner's host, which may be as slow as it likes.
+Frames of one DID keep their order. A lookup has ``LOOKUP_SECONDS``, including the wait for a free slot; when it fails,
+or there is no more room, the DID's frames are dropped and its repository is read later (``unresolved``). did:plc and
+did:web have slots and room of their own, because a did:web is resolved at its owner's host, which may be arbitrarily
+slow.
 """
 
 import asyncio
@@ -54,9 +55,9 @@ class _Author:
 
 
 class Lookups:
-    """Of one stream. ``read`` judges a frame, ``done`` takes what it means, ``failed`` a DID whose frames were dropped here, and why.
+    """Lookups of one stream. ``read`` judges a frame, ``done`` takes its messages, ``failed`` a DID whose frames were dropped, and why.
 
-    ``crashed`` takes an error that nobody foresaw: the stream must end with it, or its cursor would stand still for ever.
+    ``crashed`` takes an unforeseen error: the stream must end with it, or its cursor would never move again.
     """
 
     def __init__(
@@ -77,12 +78,12 @@ class Lookups:
         self._of_directory, self._of_web = _Lane(), _Lane()
 
     def holds(self, did: Did) -> bool:
-        """Whether frames of this DID wait here; then every later one must, too."""
+        """Whether frames of this DID wait here; then every later one must wait, too."""
         return did in self._authors
 
     @property
     def lowest_seq(self) -> int | None:
-        """The number of the oldest frame that waits here; a cursor must stay below it."""
+        """The number of the oldest waiting frame; a cursor must stay below it."""
         return min((author.frames[0].seq for author in self._authors.values() if author.frames), default=None)
 
     def hold(self, did: Did, held: PendingCommit, ask: IdentityLookup = IdentityLookup.RESOLVE) -> None:
@@ -101,7 +102,7 @@ class Lookups:
         lane.size += len(held.frame)
 
     def abandon(self) -> None:
-        """Ask no more. The cursor stands before all frames that waited."""
+        """Cancel all lookups. The cursor is before all waiting frames."""
         for author in self._authors.values():
             if author.task is not None:
                 author.task.cancel()

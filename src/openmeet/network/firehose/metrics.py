@@ -1,4 +1,4 @@
-"""What the consumer counts, under the names of ``docs/metrics.md``."""
+"""Counters of the consumer, as listed in ``docs/metrics.md``."""
 
 from dataclasses import dataclass
 

@@ -1,17 +1,20 @@
-"""One stream into the queues of those it concerns.
+"""One stream into the queues of the tenants concerned.
 
-- A frame is glanced at; what concerns nobody is left there. The rest is verified, one DID strictly in order, different
-  DIDs at the same time.
-- What was verified is published in the order of the stream; only behind the queue's confirmation does the cursor move.
-  While the queue is away, a bounded number of frames waits here, then reading stops.
-- No lookup stands in the order of the stream: a commit whose author must be asked about waits beside it (``lookups``), and the cursor
-  stays below it. When nobody can tell whose key it must be signed with, the author's frames are dropped and the repository is
-  read later (``unresolved``).
-- A frame that is wrong is counted, kept for inspection, and does not stop the stream.
-- A number far beyond the last one would make every later frame look old. It ends the connection, is counted and kept,
-  and is believed when the next connection begins with it.
-- What a server has forgotten since our cursor, by its own notice or by such a jump, comes never: those that it spoke for
-  are owed reads, in the place of the stream where it is missing (``gaps``).
+- A frame is prefiltered; one that concerns nobody is dropped. The rest is verified, one DID strictly in order,
+  different
+DIDs concurrently.
+- Verified messages are published in stream order; the cursor moves only behind the queue's confirmation. While the
+  queue
+is unreachable, a bounded number of frames waits here, then reading stops.
+- Lookups do not block the stream: a commit whose author must be resolved waits beside it (``lookups``), and the cursor
+stays below it. If the author's key cannot be resolved, their frames are dropped and the repository is read later
+(``unresolved``).
+- An invalid frame is counted, kept for inspection, and does not stop the stream.
+- A sequence number far beyond the last one would make every later frame look old. It ends the connection, is counted
+  and
+kept, and is believed if the next connection begins with it.
+- Frames older than the server's backlog, by its own notice or such a jump, never arrive: reads of the repositories
+concerned are enqueued, at the place in the stream where frames are missing (``gaps``).
 """
 
 import asyncio
@@ -41,13 +44,13 @@ from openmeet.network.firehose.verification import NOTHING, AuthorIdentity, Iden
 from openmeet.network.records.message import Hint, RecordMessage
 
 KNOWN_IN_MEMORY = 50_000
-# A server says at every connection that it has forgotten; connections that break off before a frame came would repeat it.
+# A server reports its gap at every connection; connections that break before the first frame would repeat it.
 GAP_SAID_AGAIN = 10 * MINUTE
 
 
 @dataclass(slots=True)
 class _Item:
-    """One frame on its way: ``reading`` yields what it means."""
+    """One frame in progress: ``reading`` yields its messages."""
 
     seq: int
     did: str
@@ -62,12 +65,12 @@ class RepoStream:
         self._consumer = consumer
         self._url = url
         self._sender = sender
-        self._cursor = cursor  # everything up to here is behind confirmed messages
+        self._cursor = cursor  # all messages up to here are confirmed
         self._stored = cursor
         self._position = StreamPosition(last_seq=cursor or 0)
         self._pending: deque[_Item] = deque()
         self._last_of_did: dict[str, asyncio.Task[Read]] = {}
-        self._looked_up: deque[tuple[PendingCommit, Did, Read]] = deque()  # to be delivered beside the order
+        self._looked_up: deque[tuple[PendingCommit, Did, Read]] = deque()  # to be delivered out of order
         self._lookups = Lookups(
             consumer.verifier.dids, read=self._judge, done=self._on_read, failed=self._set_aside, crashed=self._on_crash
         )
@@ -76,12 +79,12 @@ class RepoStream:
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._lost: str | None = None
-        self._refused_jump: int | None = None  # of the connection before; None once a frame was believed
+        self._refused_jump: int | None = None  # of the previous connection; None once a frame was believed
         self._jumps = 0
-        self._gap: tuple[int | None, Instant] | None = None  # the cursor behind which one was noted last, and when
+        self._gap: tuple[int | None, Instant] | None = None  # the cursor behind which a gap was last noted, and when
 
     async def read(self) -> None:
-        """Take frames from the stream, over as many connections as it takes."""
+        """Receive frames from the stream, over as many connections as needed."""
         while not await self._read_until_jump():
             self._jumps += 1
             seconds = reconnect_delay(self._jumps, 1.0, self._consumer.backoff)
@@ -89,7 +92,7 @@ class RepoStream:
             await self._consumer.sleep(seconds)
 
     async def _read_until_jump(self) -> bool:
-        """Follow the stream; True where following is over, False where a number jumped."""
+        """Follow the stream; True if following has ended, False if the sequence number jumped."""
         consumer = self._consumer
         frames = follow(
             consumer.http,
@@ -135,7 +138,7 @@ class RepoStream:
         return True
 
     def _note_gap(self, why: str) -> None:
-        """Frames behind our cursor will never come: whoever they may have been of is owed a read before it moves on."""
+        """Frames behind our cursor will never arrive: enqueue reads of all repositories concerned before the cursor moves."""
         now = self._consumer.clock.now()
         if not self._position.last_seq:
             return  # nothing was read here yet
@@ -159,17 +162,17 @@ class RepoStream:
                 log.warning("source.gap_waits", source=self._url, reason=away.why)
                 await consumer.sleep(SAVE_SECONDS)
             else:
-                # Whom frames before this one told of may not be stored yet.
+                # Repositories seen in earlier frames may not be stored yet.
                 return Read(tuple(gaps.reads_owed([*dids, *self._known], why, consumer.clock.now())))
 
     async def _make_room(self) -> None:
-        """Wait while as many frames as may be are under way: good ones, bad ones, garbage."""
+        """Wait while the maximum number of frames is in progress, valid or not."""
         while len(self._pending) >= MAX_PENDING:
             self._room.clear()
             await self._room.wait()
 
     async def drain(self) -> None:
-        """Publish what was verified, in the order of the stream, and move the cursor behind it."""
+        """Publish verified messages in stream order, and move the cursor behind them."""
         while True:
             self._something.clear()
             if self._crash is not None:
@@ -189,7 +192,7 @@ class RepoStream:
         return bool(self._pending) and self._pending[0].reading.done()
 
     def abandon(self) -> None:
-        """Stop verifying; what was not published comes again after the next start."""
+        """Stop verifying; unpublished frames are sent again after the next start."""
         self._lookups.abandon()
         for item in self._pending:
             item.reading.cancel()
@@ -205,7 +208,7 @@ class RepoStream:
         item.reading.add_done_callback(lambda _done: self._something.set() if self._is_head_read() else None)
 
     def _reject_at_once(self, frame: bytes, why: str) -> None:
-        """Not even a number can be read: it takes the place behind the last frame seen."""
+        """A frame without a readable number: it takes the place behind the last frame seen."""
         reading = asyncio.create_task(_refused(why))
         self._append(_Item(self._position.last_seq, "", frame, reading))
 
@@ -247,7 +250,7 @@ class RepoStream:
         self._something.set()
 
     def _set_aside(self, did: Did, dropped: int, why: str) -> None:
-        """Nobody can tell whose signature this must be. The repository is read when somebody can, and the stream goes on."""
+        """The author's key cannot be resolved: read the repository later, and continue the stream."""
         own = self._consumer
         log.warning("identity.unreachable", did=did, source=self._url, reason=why)
         forgotten = own.unresolved.add(did, self._url, why, own.clock.now())
@@ -308,7 +311,7 @@ class RepoStream:
         await self._save(known, refused)
 
     def _advance(self, seq: int) -> None:
-        """Everything up to here is settled, but for what is looked up beside the order."""
+        """All frames up to here are done, except those in lookups."""
         beside = [held.seq for held, _, _ in self._looked_up]
         lowest = self._lookups.lowest_seq
         reach = min([seq, *(one - 1 for one in [*beside, *([] if lowest is None else [lowest])])])
@@ -320,12 +323,12 @@ class RepoStream:
             await self._save({}, ())
 
     async def _save(self, known: Mapping[str, AccountState], refused: Sequence[Rejected]) -> None:
-        """A store that is away keeps the cursor where it was: what is behind it comes again, and is known then."""
+        """If the database is unreachable, the cursor stays: later frames are sent again, and are known then."""
         cursor, lost, later = self._cursor, self._lost, self._consumer.unresolved
         stored = later.snapshot()
         try:
             async with self._consumer.db.transaction() as tx:
-                # Together with the cursor: what is dropped behind it must be read later.
+                # In one transaction with the cursor: dropped frames behind it must be read later.
                 await later.save(tx)
                 if cursor is not None:
                     await cursors.advance(tx, self._url, cursor, known, refused)
@@ -342,7 +345,7 @@ class RepoStream:
             self._consumer.counting.cursor.labels(self._url).set(cursor)
 
     async def _unsequenced(self, frame: bytes) -> bool:
-        """An error, a notice, or something of the future; True where following is over."""
+        """An error, a notice, or an unknown frame type; True if following has ended."""
         try:
             message = decode(frame)
         except Malformed as wrong:
@@ -353,8 +356,8 @@ class RepoStream:
                 log.error("source.said_error", source=self._url, error=error, message=why)
                 if error != "FutureCursor":
                     return False
-                # Not to be mended by waiting, and not to be reset silently: what is ahead of us was lost there, or
-                # this is another stream under the same name.
+                # Waiting does not help, and a silent reset would lose frames: those ahead of us are lost there, or this
+                # is another stream under the same name.
                 async with self._consumer.db.transaction() as tx:
                     await cursors.set_state(tx, self._url, SourceState.STOPPED, "The server does not know our cursor.")
                 return True
@@ -376,15 +379,15 @@ async def _refused(why: str) -> Read:
 
 
 def _newer(one: AccountState | None, other: AccountState) -> AccountState:
-    """Of two frames of one account the one of the higher rev: what was looked up comes beside the order."""
+    """Of two states of one account the one with the higher rev: looked-up commits arrive out of order."""
     if one is None or one.known is None or (other.known is not None and other.known.rev >= one.known.rev):
         return other
     return one
 
 
-# Three hours of the whole network, and more than any of its servers writes in a day.
+# Three hours of the whole network, and more than any single server writes in a day.
 MAX_JUMP = 10_000_000
-# Some servers number by their clock, in microseconds: gaps of theirs are as long as nothing was written. 2020-01-01.
+# Some servers number by their clock, in microseconds: their gaps are as long as nothing was written. 2020-01-01.
 _NUMBERED_BY_CLOCK_FROM = 1_577_836_800_000_000
 
 
@@ -396,5 +399,5 @@ def is_far(last: int, seq: int, now: Instant) -> bool:
 
 
 def is_jump(last: int, seq: int, now: Instant, *, refused: int | None) -> bool:
-    """Whether a number is not to be believed yet. ``refused``: one that ended the connection before."""
+    """Whether a number is not to be believed yet. ``refused``: one that ended the previous connection."""
     return is_far(last, seq, now) and (refused is None or abs(seq - refused) > MAX_JUMP)

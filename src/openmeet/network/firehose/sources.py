@@ -1,7 +1,7 @@
-"""Who wants to hear of what: decided from a glance at a frame, before anything in it is decoded or believed.
+"""Sources, and interests of tenants: which frames concern whom, decided before anything is decoded or verified.
 
-A tenant is interested in collections, and in single DIDs. A DID whose calendar was seen once is followed from then on,
-because a chain of commits can only be checked when none is left out.
+A tenant is interested in collections, and in single DIDs. A DID with a calendar record is followed from then on,
+because a chain of commits can only be checked without gaps.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,27 +37,27 @@ class Interests:
     followed: set[str] = field(default_factory=set)
 
     def concerns(self, seen: Glance) -> bool:
-        """Whether anybody here wants this frame read."""
+        """Whether a tenant wants this frame."""
         if seen.did in self.followed or seen.did in self.dids:
             return True
         return any(path.partition("/")[0] in self.collections for path in seen.paths)
 
     def tenants_for(self, did: str, collection: str) -> frozenset[str]:
-        """Who gets a record of this author in this collection."""
+        """Which tenants get a record of this author in this collection."""
         return self.collections.get(collection, frozenset()) | self.dids.get(did, frozenset())
 
     @property
     def everybody(self) -> frozenset[str]:
-        """All tenants that are interested in anything: who gets hints about a DID that is followed."""
+        """All tenants with any interest: they get hints about followed DIDs."""
         return frozenset().union(*self.collections.values(), *self.dids.values())
 
     @property
     def seated(self) -> frozenset[str]:
-        """Who has a place: an author's records alone are no place (``audience``)."""
+        """Tenants that receive all calendar records; interests in single authors do not count (``delivery.seat``)."""
         return frozenset().union(*self.collections.values())
 
     def hear_everything(self, tenant: str) -> None:
-        """From now on in this process; what is stored is somebody else's."""
+        """From now on in this process; the caller stores the interest."""
         wanted = {collection for _, _, collection in everything_for(tenant)}
         self.collections = {
             one: self.collections.get(one, frozenset()) | ({tenant} if one in wanted else frozenset())
@@ -90,13 +90,13 @@ async def load(reader: Reader) -> Interests:
 
 
 async def add(tx: Transaction, wanted: Iterable[tuple[str, str, str]]) -> None:
-    """New interests; those that are there already stay."""
+    """Add interests; existing ones stay."""
     for tenant, kind, value in wanted:
         await tx.execute(ADD, tenant=tenant, kind=kind, value=value, now=tx.now)
 
 
 async def forget_others(tx: Transaction, tenants: Sequence[str]) -> None:
-    """Drop the interests of whoever is none of these tenants."""
+    """Delete the interests of all other tenants."""
     for row in await tx.fetch(TENANTS):
         if row["tenant"] not in tenants:
             await tx.execute(FORGET, tenant=row["tenant"])
@@ -112,9 +112,9 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One stream. ``sender``: the PDS that speaks in it, as ``host:port``; None for a relay.
+    """One stream. ``sender``: the PDS that sends it, as ``host:port``; None for a relay.
 
-    ``first_cursor``: where to begin when it was never read; None is now. ``care``: how much of each commit is checked.
+    ``first_cursor``: where a new source begins; None is now. ``care``: how much of each commit is checked.
     """
 
     url: str
@@ -126,7 +126,7 @@ class Upstream:
 def upstreams(
     pdses: Sequence[str], relays: Sequence[str], *, relays_from_the_start: bool, relay_care: Care = FULL
 ) -> Iterator[Upstream]:
-    """From the settings; a PDS's own stream is always checked in full. Raises Malformed for what is no address."""
+    """From the settings; a PDS's own stream is always checked fully. Raises Malformed for an invalid address."""
     for text in pdses:
         url, _, public = text.partition("=")
         authority(url)
@@ -137,7 +137,7 @@ def upstreams(
 
 
 def authority(url: str) -> str:
-    """``host:port`` of an origin, so that every spelling of one compares equal. Raises Malformed."""
+    """``host:port`` of an origin, so that all its spellings compare equal. Raises Malformed."""
     parts = urlsplit(url)
     scheme = _SECURE.get(parts.scheme)
     try:

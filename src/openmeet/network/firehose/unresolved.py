@@ -1,8 +1,8 @@
-"""Repositories that are to be read later, because nobody could say whose key signs them when their frames came.
+"""Repositories to read later, because their author's key could not be resolved when their frames arrived.
 
-One row per DID in ``unresolved_repositories``. While a DID has a row, its frames are dropped and nobody waits for it. A retry that
-can resolve it hands the processors two hints (who is this now, read the repository) and deletes the row. Each source has at most
-``MAX_PER_SOURCE`` rows: for a newer one the oldest goes, and is counted.
+One row per DID in ``unresolved_repositories``. While a DID has a row, its frames are dropped and delay nothing. A retry
+that can resolve it sends the processors two hints (refresh the identity, read the repository) and deletes the row. Each
+source has at most ``MAX_PER_SOURCE`` rows: a newer one evicts the oldest, which is counted.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
 from openmeet.network.records.message import Hint, HintKind
 
-# A directory that is away for a while leaves fewer; a hostile stream must not leave more.
+# A PLC directory outage leaves fewer; a hostile stream must not leave more.
 MAX_PER_SOURCE = 10_000
 FIRST_RETRY = MINUTE
 LONGEST_RETRY = 6 * HOUR
-# As long as rejected frames are kept: who is not back by then is read when they write again.
+# As long as rejected frames are kept: a repository that stays unresolved is read when it writes again.
 KEPT_FOR = 14 * DAY
 RETRIED_AT_ONCE = 50
 RETRY_SECONDS = 15.0
@@ -76,7 +76,7 @@ class Unresolved:
 
     @property
     def is_changed(self) -> bool:
-        """Whether something is not stored yet."""
+        """Whether there are unsaved changes."""
         return bool(self._new or self._evicted)
 
     async def load(self, db: Database) -> None:
@@ -89,7 +89,7 @@ class Unresolved:
                 self._put(row["did"], row["source"])
 
     def add(self, did: str, source: str, reason: str, now: Instant) -> int:
-        """Have a repository read later; how many others of this source were forgotten for it."""
+        """Have a repository read later; return how many others of this source were evicted."""
         if did in self._sources:
             return 0
         self._put(did, source)
@@ -110,13 +110,13 @@ class Unresolved:
             self.discard(did)
 
     def discard(self, did: str) -> None:
-        """Frames of it are read again."""
+        """Its frames are processed again."""
         source = self._sources.pop(did, None)
         if source is not None:
             del self._of_source[source][did]
 
     async def save(self, tx: Transaction) -> None:
-        """Store what changed; call ``saved`` behind the commit."""
+        """Store the changes; call ``saved`` after the commit."""
         for did in sorted(self._evicted):
             await tx.execute(_DELETE, did=did)
         for did, row in sorted(self._new.items()):
@@ -130,7 +130,7 @@ class Unresolved:
         return frozenset(self._new), frozenset(self._evicted)
 
     def saved(self, stored: tuple[frozenset[str], frozenset[str]]) -> None:
-        """``stored`` is behind a commit. What changed since then is stored with the next."""
+        """``stored`` is committed. Changes made since then are stored with the next cursor."""
         new, evicted = stored
         for did in new:
             self._new.pop(did, None)
@@ -149,7 +149,7 @@ async def count(reader: Reader) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """What retrying needs."""
+    """Dependencies of retrying."""
 
     db: Database
     clock: Clock
@@ -173,7 +173,7 @@ async def retry(retrying: Retrying, stop: asyncio.Event) -> None:
 
 
 async def retry_due(retrying: Retrying) -> int:
-    """Resolve what is due, a bounded number side by side; how many were tried. Raises Unavailable where the database is away."""
+    """Resolve due DIDs, a bounded number concurrently; return how many were tried. Raises Unavailable if the database is unreachable."""
     now = retrying.clock.now()
     async with retrying.db.reader() as reader:
         due = await _due(reader, now)
@@ -210,7 +210,7 @@ async def _due(reader: Reader, now: Instant) -> list[tuple[Did, int, int]]:
 
 
 async def _resolve(retrying: Retrying, did: Did) -> str | None:
-    """None where it can be resolved, otherwise why not."""
+    """None if it can be resolved, otherwise why not."""
     try:
         await retrying.dids.resolve(did)
     except (NotFound, InvalidInput):
@@ -221,6 +221,6 @@ async def _resolve(retrying: Retrying, did: Did) -> str | None:
 
 
 def _hints(dids: Sequence[Did], now: Instant) -> list[Hint]:
-    """Which of its frames were dropped nobody knows: they may have told of the account, too."""
+    """The dropped frames are unknown: they may have included account events, too."""
     why = "its identity could not be resolved"
     return [Hint(did, kind, why, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]

@@ -1,8 +1,8 @@
-"""From one frame to the messages that it means: decoded, the signature and the chain checked, nothing believed before.
+"""From one frame to its messages: decode it, and check signature and chain before anything is believed.
 
-A commit that holds but does not follow the last one known shows that something was missed. Its own operations are taken
-over all the same, since ingestion is a join, and the repository is asked for whole (``HintKind.REPOSITORY``): what was
-missed arrives with that read, at a rev not lower than this one.
+A valid commit that does not follow the last known one shows a gap. Its operations are applied all the same, since
+ingestion is order-independent, and a read of the whole repository is requested (``HintKind.REPOSITORY``): it brings
+what was missed, at a rev not lower than this one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ from openmeet.network.records.message import Hint, HintKind, RecordMessage, Reco
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a frame means: messages for ingestion, what is known of the repository from now on, or why it was refused."""
+    """The result of a frame: messages for ingestion, the new state of the repository, or why it was refused."""
 
     messages: tuple[RecordMessage | Hint, ...] = ()
     state: AccountState | None = None
@@ -56,7 +56,7 @@ NOTHING = Read()
 
 
 class IdentityLookup(StrEnum):
-    """What must be asked about an author's identity before a commit can be judged."""
+    """A commit cannot be judged before its author's identity is resolved."""
 
     RESOLVE = "resolve"
     REFRESH = "refresh"
@@ -64,9 +64,9 @@ class IdentityLookup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuthorIdentity:
-    """An author's DID document; None where it is not known, or with ``is_final`` where there is none.
+    """An author's DID document; None if it is unknown, or with ``is_final`` if there is none.
 
-    ``is_final``: it was asked for a moment ago, so asking once more would bring nothing new.
+    ``is_final``: it was resolved a moment ago, so resolving again would bring nothing new.
     """
 
     document: DidDocument | None
@@ -78,7 +78,7 @@ _NO_KEY = "the account has no key that commits could be signed with"
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """``care``: full for whoever checks everything, light behind a relay that has inverted each commit."""
+    """``care``: full, or light behind a relay that has inverted each commit."""
 
     dids: DidResolver
     clock: Clock
@@ -86,7 +86,7 @@ class Verifier:
 
 
 def decode(frame: bytes) -> Sequenced | InfoMessage | ErrorFrame | None:
-    """The message of a frame, checked for its form. Raises Malformed."""
+    """The message of a frame, with its form checked. Raises Malformed."""
     return events.read(frame)
 
 
@@ -98,11 +98,12 @@ async def read_message(
     *,
     sender: str | None = None,
 ) -> Read | IdentityLookup:
-    """Check a message against what is known of its account; everything a sender may do ends in a ``Read``.
+    """Check a message against the known state of its account; any input of a sender ends in a ``Read``.
 
-    ``sender`` is the PDS whose own stream this is (``upstreams.authority``): commits of accounts that are not on it are
-    refused. Hints pass from anywhere, because they make nobody believe anything: the account's own PDS is asked.
-    Nobody is asked here. ``Ask`` where the identity that is given does not do: the caller asks, beside the stream, and calls again.
+    ``sender`` is the PDS whose own stream this is (``sources.authority``): commits of accounts on other servers are
+    refused. Hints pass from anywhere, because they assert nothing: the account's own PDS is asked. Makes no network
+    call. Returns ``IdentityLookup`` if the given identity does not suffice: the caller resolves it, outside the
+    stream's order, and calls again.
     """
     match message:
         case IdentityMessage():
@@ -119,7 +120,7 @@ async def read_message(
             if isinstance(key, str):
                 return Read(refusal=key)
             present = replace(await state(), active=True, sync=SyncState.SYNCHRONIZED)
-            # Whether the account is active is for its own PDS to say (ingestion asks); a commit that holds is a commit.
+            # Whether the account is active is decided by its own PDS (ingestion asks); a valid commit stays valid.
             if isinstance(message, CommitMessage):
                 return _commit(verifier, message, present, key, identity)
             return _sync(verifier, message, present, key, identity)
@@ -154,8 +155,8 @@ def _sync(
     outcome = receive(present, message, key, now_us=verifier.clock.now())
     match outcome.verdict:
         case SyncVerdict.APPLY:
-            # Another tree or not, this commit is one of which nothing was heard. What came before it may have done and
-            # undone something, or done what we know by another way; and of whom nothing is known, nothing was read.
+            # Whether the tree changed or not, there is a gap before this commit. Missed commits may have done and
+            # undone something, or done what we know from elsewhere; and of a new repository nothing was read yet.
             return Read((_missed(message.did, message.rev, message.seq),), outcome.state)
         case SyncVerdict.RESYNC:
             commit = verify_sync_message(message, key, now_us=verifier.clock.now())
@@ -168,7 +169,7 @@ def _sync(
 
 
 def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> Read | IdentityLookup:
-    """Keys rotate: the identity is asked for once more before a signature is called wrong."""
+    """Keys rotate: the identity is resolved once more before a signature is called wrong."""
     if refusal is not None and refusal.reason is RejectionReason.BAD_SIGNATURE and not identity.is_final:
         return IdentityLookup.REFRESH
     return Read(refusal=str(refusal))
@@ -190,7 +191,7 @@ def _applied(message: CommitMessage, verified: Verified, state: AccountState, *,
         if operation.collection in CONCERNING
     ]
     if any(operation.collection == PROFILE for operation in verified.operations):
-        # They may be called otherwise now: asked, as a new handle is.
+        # Their display name may have changed: refresh the identity, as for a new handle.
         messages.append(Hint(verified.did, HintKind.IDENTITY, "profile", message.seq))
     if was_missed:
         messages.append(_missed(verified.did, verified.rev, message.seq))
@@ -202,12 +203,12 @@ def _missed(did: Did, rev: str, seq: int) -> Hint:
 
 
 def _key(identity: AuthorIdentity, sender: str | None) -> PublicKey | str | IdentityLookup:
-    """The key that the account's commits are signed with; a sentence where nothing from this sender can be believed."""
+    """The key that the account's commits are signed with; a sentence if this sender cannot be believed about the account."""
     document = identity.document
     if document is None:
         return _NO_KEY if identity.is_final else IdentityLookup.RESOLVE
     if sender is not None and not _is_on(document, sender):
-        # It may have moved here a moment ago; asked for anew, but not for each of its frames.
+        # It may have moved here a moment ago; resolve again, but not for each of its frames.
         if not identity.is_final:
             return IdentityLookup.REFRESH
         return f"the account is not on {sender}, whose stream this is, but on {document.pds or 'no PDS'}"

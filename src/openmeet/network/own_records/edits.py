@@ -1,6 +1,7 @@
-"""The form of an event's record: what it shows of one, and what of it somebody changed.
+"""The edit form of an event record: what it shows, and which fields somebody changed.
 
-What nobody touched stays in the record to the letter, also where the form shows it shorter, to the minute, or by another clock.
+Fields that nobody changed stay in the record exactly as they are, also if the form shows them shortened, to the minute
+or in another time zone.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from openmeet.recurrence import wall_time
 MAX_NAME: Final = 200
 MAX_DESCRIPTION: Final = 10_000
 
-# The words of the lexicon, as people say them.
+# Labels of the Lexicon's tokens.
 MODES: Final = {"inperson": "In person", "virtual": "Online", "hybrid": "In person and online"}
 STATUSES: Final[Mapping[str, str]] = {
     EventStatus.PLANNED: "Planned",
@@ -34,9 +35,9 @@ STATUSES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An event as the form has it: times by the clock of a person's zone, to the minute; empty where there is none.
+    """An event as the form shows it: times in a person's zone, to the minute; empty if there is none.
 
-    ``mode`` and ``status`` are words of the calendar lexicon, empty where the record says none that it knows; None: not asked.
+    ``mode`` and ``status`` are tokens of the calendar Lexicon, empty if the record has no known one; None: not asked.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Form:
 
 
 def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
-    """What the form shows of a record. Raises Refused where that is no event that can be read."""
+    """What the form shows of a record. Raises Refused if the record is not a readable event."""
     try:
         read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
     except Unmappable as unmappable:
@@ -64,7 +65,7 @@ def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
 
 
 def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: str) -> dict[str, Value]:
-    """The record with what differs from the form as it was opened (None: for a new record). Raises InvalidInput."""
+    """The record with the fields that differ from the form as it was opened (None: a new record). Raises InvalidInput."""
     changed = dict(record)
     shown = opened or Form("", "", "", "")
     if opened is None or _typed(wanted.name) != _typed(shown.name):
@@ -74,7 +75,7 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
         sentence = sentence_in(record) if ends_in(str(record.get("description", "")), sentence_in(record)) else ""
         _put(changed, "description", with_sentence(text, sentence))
         changed.pop("text", None)
-        changed.pop("facets", None)  # they mark bytes of the text that they came with
+        changed.pop("facets", None)  # they refer to byte ranges of the old text
     if opened is None or wanted.starts != shown.starts:
         changed["startsAt"] = format_datetime(_moment("starts", wanted.starts, zone))
     if wanted.ends != shown.ends:
@@ -82,7 +83,7 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
     _choose(changed, "mode", shown.mode, wanted.mode, MODES)
     _choose(changed, "status", shown.status, wanted.status, STATUSES)
     is_moved = (wanted.starts, wanted.ends) != (shown.starts, shown.ends)
-    # The form is read as it was typed: what it shows of a record may be less exact than what stands there.
+    # The form may show the record's values less exactly than they are.
     is_whole = bool(wanted.starts and wanted.ends)
     if is_moved and is_whole and _moment("ends", wanted.ends, zone) <= _moment("starts", wanted.starts, zone):
         raise InvalidInput("ends", "The event ends before it starts.")
@@ -90,7 +91,7 @@ def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: s
 
 
 def _text_of(record: dict[str, Value]) -> str:
-    """The author's own text, whole: what pages show may be no more than its beginning."""
+    """The author's own text, complete: pages may show only its beginning."""
     for key in ("description", "text"):
         text = text_of(record.get(key))
         if text is not None:
@@ -99,7 +100,7 @@ def _text_of(record: dict[str, Value]) -> str:
 
 
 def _known(token: object, words: Mapping[str, str]) -> str:
-    """The word of a token of the calendar lexicon."""
+    """The short name of a token of the calendar Lexicon."""
     namespace, _, word = token.rpartition("#") if isinstance(token, str) else ("", "", "")
     return word if namespace == EVENT and word in words else ""
 
@@ -115,7 +116,7 @@ def _choose(
 
 
 def _typed(text: str) -> str:
-    """Text as it comes back from a form that nobody touched: browsers write every end of a line their own way."""
+    """Text as an untouched form submits it: browsers change line ends."""
     return "\n".join(text.strip().splitlines())
 
 

@@ -1,8 +1,8 @@
-"""A person's own calendar records at their server: listed as they stand there, written there and nowhere else.
+"""A person's own calendar records at their PDS: listed and written there and nowhere else.
 
-Nothing is changed here. What is written comes back as everybody's records do, by the firehose, and until then it differs from
-what was last seen of it: it waits to come back. Editing changes those fields that somebody changed in the form, and keeps every
-other as it stands there, to the letter: also what the form shows shorter, or by another clock.
+No domain table is changed here. Writes come back by the firehose as everybody's records do; until then a record differs
+from its last seen version and is shown as waiting. Editing changes the fields that somebody changed in the form and
+keeps every other field exactly as it is, also if the form shows it less exactly.
 """
 
 from collections.abc import Mapping
@@ -35,27 +35,27 @@ from openmeet.network.records.reader import Unmappable
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
 
-# The most that servers give at once.
+# The maximum page size of servers.
 PAGE = 100
-# Behind every key that there can be.
+# Sorts after every valid record key.
 _NO_KEY = "\x7f"
-# Between the last key of a page and the cursor of its server; no key has one.
+# Separates the last key of a page from the server's cursor; no key contains it.
 _BEHIND_THE_KEY = ","
 
 
 class Whereabouts(StrEnum):
-    """How a record at the server stands to what was seen of it here."""
+    """How a record at the PDS compares with its last seen version here."""
 
     HERE = "here"
-    WAITING = "waiting"  # written there, not come back yet
-    LEAVING = "leaving"  # deleted there, not come back yet
+    WAITING = "waiting"  # written there, its echo not received yet
+    LEAVING = "leaving"  # deleted there, its echo not received yet
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRecord:
-    """One record. ``slug`` of its event's page here, empty while there is none; ``starts_at`` where that is known.
+    """One record. ``slug``: of its event's page here, empty if there is none yet; ``starts_at``: None if unknown.
 
-    ``title``: the event's name, of an answer what it says; ``about``: to which event, where that is known here.
+    ``title``: the event's name, or the status of an RSVP; ``about``: the RSVP's event, if it is known here.
     """
 
     uri: AtUri
@@ -72,7 +72,7 @@ class OwnRecord:
 
 @dataclass(frozen=True, slots=True)
 class OwnPage:
-    """Some of the records of one collection. ``older``: where it goes on; empty where nothing follows."""
+    """One page of the records of a collection. ``older``: where the next page begins; empty on the last page."""
 
     records: tuple[OwnRecord, ...]
     older: str
@@ -80,7 +80,7 @@ class OwnPage:
 
 @dataclass(frozen=True, slots=True)
 class RecordVersion:
-    """An event's record as it stands there: the version, and what the form shows of it."""
+    """An event's record at the PDS: its version, and what the form shows of it."""
 
     cid: str
     form: Form
@@ -89,10 +89,11 @@ class RecordVersion:
 async def list_page(
     db: Database, network: NetworkClients, identity: Identity, collection: Nsid, after: str = ""
 ) -> OwnPage:
-    """A page of what a repository has in a collection, newest keys first, and what has left it there and is here still.
+    """One page of a collection in a repository, newest keys first, with records that were deleted there but are still here.
 
-    ``after``: ``OwnPage.older`` of the page before; what is no such thing begins with the newest. Of what has left so much is shown as
-    a page holds: it leaves here, too, and the others come forward. Raises RemoteFailed and RemoteSlow.
+    ``after``: ``OwnPage.older`` of the previous page; an invalid value begins with the newest record. Of deleted
+    records at most a page is shown: they will be deleted here too, and the others move up. Raises RemoteFailed and
+    RemoteSlow.
     """
     client = XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits)
     below, _, cursor = after.partition(_BEHIND_THE_KEY)
@@ -108,7 +109,7 @@ async def list_page(
     keys = [str(uri.rkey) for uri in at_server]
     following = answer.get("cursor")
     goes_on = isinstance(following, str) and bool(following) and bool(keys)
-    # Where a record belongs is known where the server lists them as servers do; else on a page that is the only one.
+    # A record's position is known if the server lists keys in order; otherwise only on a page that is the only one.
     in_order = keys == sorted(keys, reverse=True)
     between = (keys[-1] if goes_on else "", below if cursor else _NO_KEY)
     found = await _known(db, identity, collection, at_server, between if in_order or not (goes_on or cursor) else None)
@@ -118,7 +119,7 @@ async def list_page(
 
 
 async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone: str) -> RecordVersion:
-    """An event's record as it stands there. Raises NotFound, and Refused where it cannot be changed without loss."""
+    """An event's record at the PDS. Raises NotFound, and Refused if it cannot be changed without loss."""
     current = await get_record(
         XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits),
         own_uri(identity, EVENT, rkey),
@@ -131,10 +132,10 @@ async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone:
 async def create(
     db: Database, network: NetworkClients, tids: TidClock, identity: Identity, wanted: Form, zone: str, key: str = ""
 ) -> AtUri:
-    """Write a new event there. ``key``: from the form, so that sending it twice writes one record.
+    """Write a new event. ``key``: from the form, so that submitting it twice writes one record.
 
-    Raises InvalidInput, NotSignedIn, Forbidden (not allowed), Conflict (under this key stands another event), and what their
-    server fails with.
+    Raises InvalidInput, NotSignedIn, Forbidden (not allowed), Conflict (the key has another event), and what the PDS's
+    response raises.
     """
     uri = own_uri(identity, EVENT, key or tids.next(network.clock.now()))
     record: dict[str, Value] = {"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}
@@ -143,7 +144,7 @@ async def create(
     try:
         await put_record(agent, uri, checked(EVENT, record, "name"), swap=None)
     except Conflict:
-        # The same form, sent twice; or gone back to in the browser, and filled with something else.
+        # The same form, submitted twice; or submitted again with other content after browser Back.
         current = await get_record(agent, uri)
         if current is None or current.record | {"createdAt": record["createdAt"]} != record:
             raise
@@ -153,9 +154,10 @@ async def create(
 async def edit(
     db: Database, network: NetworkClients, identity: Identity, rkey: str, wanted: Form, zone: str, version: str
 ) -> None:
-    """Change in an event there what differs from what the form showed; everything else stays.
+    """Change the fields of an event that differ from what the form showed; everything else stays.
 
-    ``version``: the CID that the form was opened for; empty: whatever stands there. Raises Conflict when it changed meanwhile.
+    ``version``: the CID that the form was opened with; empty: any version. Raises Conflict if the record changed
+    meanwhile.
     """
     agent = await agent_for(db, network, identity)
     uri = own_uri(identity, EVENT, rkey)
@@ -167,14 +169,14 @@ async def edit(
     record = written(current.record, form_of(current.record, rkey, zone), wanted, zone)
     if record == current.record:
         return
-    # What another app wrote need not be valid; their server judges it.
+    # A record of another app need not be valid; the PDS validates it.
     await put_record(
         agent, uri, checked(EVENT, record, "name") if _is_valid(current.record) else record, swap=current.cid
     )
 
 
 async def delete(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> None:
-    """Take an event out of the repository."""
+    """Delete an event from the repository."""
     await delete_record(await agent_for(db, network, identity), own_uri(identity, EVENT, rkey), expected=None)
 
 
@@ -193,7 +195,7 @@ async def _known(
     listed: Mapping[AtUri, dict[str, object]],
     between: tuple[str, str] | None,
 ) -> list[OwnRecord]:
-    """What is listed, and of what left the repository what has its key ``between`` these two; None of that where that is None."""
+    """The listed records, and the deleted ones with a key ``between`` these two; no deleted ones if it is None."""
     at_server = {str(uri): one for uri, one in listed.items()}
     async with db.reader() as reader:
         known = await seen.find_many(reader, list(at_server))
@@ -226,7 +228,7 @@ async def _known(
 
 
 def _is_of(uri: object, identity: Identity, collection: str) -> bool:
-    """Whether a server names a record of this repository: it may say anything."""
+    """Whether a URI is of this repository and collection: a server may return anything."""
     try:
         named = parse_at_uri(uri) if isinstance(uri, str) else None
     except Malformed:
@@ -235,7 +237,7 @@ def _is_of(uri: object, identity: Identity, collection: str) -> bool:
 
 
 def _subject(value: object) -> str | None:
-    """The event that an answer is about."""
+    """The event of an RSVP."""
     subject = value.get("subject") if isinstance(value, dict) else None
     uri = subject.get("uri") if isinstance(subject, dict) else None
     return uri if isinstance(uri, str) else None
@@ -264,7 +266,7 @@ _catalog = Catalog()
 
 
 def checked(collection: Nsid, record: dict[str, Value], field: str) -> dict[str, Value]:
-    """The record, which others can read. Raises InvalidInput, about this field of the form."""
+    """The record, if others can read it. Raises InvalidInput for this field of the form."""
     try:
         validate_record(_catalog, str(collection), record)
         json_form.to_json(record)
@@ -274,7 +276,7 @@ def checked(collection: Nsid, record: dict[str, Value], field: str) -> dict[str,
 
 
 def own_uri(identity: Identity, collection: Nsid, rkey: str) -> AtUri:
-    """Raises NotFound for a key that can be none."""
+    """Raises NotFound for an invalid record key."""
     try:
         return parse_at_uri(f"at://{identity.did}/{collection}/{rkey}")
     except Malformed:

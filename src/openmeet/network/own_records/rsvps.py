@@ -1,7 +1,7 @@
-"""A person's answers as records at their server: written there and nowhere else, as ``own_repository`` does with events.
+"""A person's RSVP records at their PDS: written there and nowhere else, as ``repository`` does with events.
 
-There is one record for each event. Its key follows from the event's uri, and where an answer stands under another key already
-that one is to be changed. Nothing is written about an event whose answers are not for everybody.
+There is one record per event. Its key derives from the event's URI; an existing RSVP under another key is updated
+instead. Nothing is written about an event whose RSVPs are not public.
 """
 
 from urllib.parse import unquote, urlsplit
@@ -28,14 +28,14 @@ from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import prove_record
 
-# As they are chosen on the page, and the tokens that are written.
+# The choices of the page, and the tokens that are written.
 CHOICES = {"going": GOING, "interested": INTERESTED, "notgoing": NOT_GOING}
 
 
 async def subject_at(db: Database, network: NetworkClients, address: str, public_url: str) -> AtUri:
-    """The event's record that was named: by its at-uri, of a DID or a handle, or by the event's page on this site.
+    """The event record that was named: by its AT URI (with a DID or a handle) or by the event's page on this site.
 
-    Raises InvalidInput for what names none, and where answers are not for everybody.
+    Raises InvalidInput if the address names no event, or its RSVPs are not public.
     """
     async with db.reader() as reader:
         uri = await _by_page(reader, address.strip(), public_url)
@@ -46,9 +46,9 @@ async def subject_at(db: Database, network: NetworkClients, address: str, public
 
 
 async def create(db: Database, network: NetworkClients, identity: Identity, subject: AtUri, choice: str) -> AtUri:
-    """Write a first answer to an event. Raises InvalidInput where there is one already that says otherwise.
+    """Write a first RSVP to an event. Raises InvalidInput if there is one already with another status.
 
-    The same form sent twice writes one record.
+    Submitting the same form twice writes one record.
     """
     agent = await agent_for(db, network, identity)
     token = _token(choice)
@@ -71,7 +71,7 @@ async def create(db: Database, network: NetworkClients, identity: Identity, subj
 
 
 async def read_own(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> tuple[str, str]:
-    """What an answer's record there says: (the event's uri, which of ``CHOICES``, or the word that it has). Raises NotFound."""
+    """An RSVP record at the PDS: (the event's URI, which of ``CHOICES``, or its unknown token). Raises NotFound."""
     current = await get_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey))
     if current is None:
         raise NotFound("There is no such record in your repository.")
@@ -79,9 +79,9 @@ async def read_own(db: Database, network: NetworkClients, identity: Identity, rk
 
 
 async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: str, choice: str) -> None:
-    """Answer otherwise there; fields of other apps stay.
+    """Change an RSVP there; fields of other apps stay.
 
-    Raises Conflict when it changed meanwhile, InvalidInput where answers are not for everybody (any more).
+    Raises Conflict if it changed meanwhile, InvalidInput if RSVPs are not public (any longer).
     """
     agent = await agent_for(db, network, identity)
     uri, token = own_uri(identity, RSVP, rkey), _token(choice)
@@ -102,12 +102,12 @@ async def edit(db: Database, network: NetworkClients, identity: Identity, rkey: 
 
 
 async def delete(db: Database, network: NetworkClients, identity: Identity, rkey: str) -> None:
-    """Take an answer out of the repository."""
+    """Delete an RSVP from the repository."""
     await delete_record(await agent_for(db, network, identity), own_uri(identity, RSVP, rkey), expected=None)
 
 
 async def _by_page(reader: Reader, address: str, public_url: str) -> AtUri | None:
-    """The record of the event whose page this is; None for what is no page of ours. Raises InvalidInput."""
+    """The record of the event with this page; None if it is not a page of ours. Raises InvalidInput."""
     try:
         parts, own = urlsplit(address), urlsplit(public_url)
     except ValueError:
@@ -144,7 +144,7 @@ async def _check_is_for_everybody(db: Database, subject: AtUri) -> None:
 
 
 async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
-    """The CID of the event's record: from our verified index, else proven by its author's server. Raises InvalidInput."""
+    """The CID of the event's record: from our verified index, else proven by its author's PDS. Raises InvalidInput."""
     async with db.reader() as reader:
         known = await seen.find(reader, str(subject))
     if known is not None and known.cid is not None and known.is_verified:
@@ -159,7 +159,7 @@ async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
 
 
 async def _stands(agent: XrpcClient, uri: AtUri, token: str) -> AtUri:
-    """The answer that stands there, where it says this already: the form was sent twice. Raises InvalidInput."""
+    """The existing RSVP, if it has this status already: the form was submitted twice. Raises InvalidInput."""
     current = await get_record(agent, uri)
     if current is not None and current.record.get("status") == token:
         return uri

@@ -1,10 +1,10 @@
-"""Several first sends of one repository in one commit (``applyWrites``), at most 200.
+"""Several first writes of one repository in one commit (``applyWrites``), at most 200.
 
-Each row keeps its own lease, key, CID and bytes, fixed before anything is sent, as if it went alone. The commit takes all
-of them or none, so there are three ends: it is answered, and each row is settled by itself; it is refused, and each row
-is paid singly, because one of them spoils it; or nobody knows, and each row is read back when it is tried again. Updates and
-retractions never go this way: they need ``swapRecord``, since keys come again, and a late delete must not meet what was written since.
-What failed before does not either: it would fail its neighbours.
+Each row keeps its own lease, key, CID and bytes, stored before anything is sent, as if it were written singly. The
+commit takes all writes or none, so there are three outcomes. It succeeds: each row is completed by itself. It is
+refused: each row is written singly, because one of them is the cause. Nobody knows: each row is read back when it is
+retried. Updates and retractions are never batched: they need ``swapRecord``, because keys can be reused and a late
+delete must not remove a newer record. Rows that failed before are not batched either: they would fail their neighbours.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ from openmeet.outbox.publications import PublicationState
 
 # The protocol's limit on one commit.
 MAX_WRITES = 200
-# The reference PDS takes JSON bodies of 150 kB; what is larger goes in several calls.
+# The reference PDS takes JSON bodies of 150 kB; larger batches are split into several calls.
 MAX_BODY_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Create:
-    """A first send: the row, and what it says."""
+    """A first write: the row and its record."""
 
     held: LeasedPublication
     draft: Draft
@@ -60,7 +60,7 @@ class _Create:
 
 
 async def pay_together(publisher: Publisher, held: Sequence[LeasedPublication]) -> list[LeasedPublication]:
-    """Pay what can go out together; the rows that must be paid singly, as they stand now. Raises nothing of the network."""
+    """Write what can be batched; return the rows that must be written singly, as they are now. Raises no network errors."""
     by_did: dict[str, list[_Create]] = defaultdict(list)
     alone: list[LeasedPublication] = []
     for one in held:
@@ -79,7 +79,7 @@ async def pay_together(publisher: Publisher, held: Sequence[LeasedPublication]) 
 
 
 async def _create_of(publisher: Publisher, held: LeasedPublication) -> _Create | None:
-    """What the row comes to, if that is a first send; None for everything else."""
+    """The row as a first write; None if it is anything else."""
     if held.attempts > 0 or held.state is PublicationState.RETRACTING:
         return None
     async with publisher.db.reader() as reader:
@@ -89,12 +89,12 @@ async def _create_of(publisher: Publisher, held: LeasedPublication) -> _Create |
     try:
         draft = await drafting.first_draft(publisher, held, decision)
     except Failure:
-        return None  # alone it fails again, and its row says why
+        return None  # written singly it fails again, and its row stores the reason
     return None if draft is None else _Create(held, draft, seal_in_cbor(draft.record))
 
 
 def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
-    """As many as fit into one call."""
+    """Split into calls of at most ``MAX_WRITES`` and ``MAX_BODY_BYTES``."""
     found: list[list[_Create]] = []
     size = 0
     for create in creates:
@@ -107,7 +107,7 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
 
 
 async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[LeasedPublication]:
-    """Pay one call's worth; the rows that are to be paid singly."""
+    """Send one call; return the rows that are to be written singly."""
     uris = {str(one.draft.uri) for one in batch}
     if len(batch) < 2 or len(uris) < len(batch):
         return [one.held for one in batch]
@@ -143,9 +143,9 @@ async def _pay_batch(publisher: Publisher, identity: Identity, batch: Sequence[_
 
 
 async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
-    """Store what will be sent, each under its lease; those whose lease is another payer's by now fall out.
+    """Store what will be sent, each row under its lease; drop rows whose lease has passed to another worker.
 
-    So do those that were written too often; they wait for their owner from now on, and not for the end of their lease.
+    Rows that were written too often are dropped too; they wait for their owner and not for the end of the lease.
     """
     fixed: list[_Create] = []
     too_often: list[tuple[_Create, int]] = []
@@ -163,7 +163,7 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
 
 
 async def _as_they_stand(publisher: Publisher, fixed: Sequence[_Create]) -> list[LeasedPublication]:
-    """The rows read anew, with the key that was fixed for them: a second one must never be chosen."""
+    """Read the rows again, with the keys that were stored for them: a second key must never be chosen."""
     found: list[LeasedPublication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:

@@ -1,7 +1,7 @@
-"""The picture of an event or a group on its way to a repository: made anew when it was put up, uploaded before the record that names it.
+"""Pictures of events and groups as blobs, re-encoded on upload here, sent to the PDS before the record that names them.
 
-Where the repository's server takes less than we keep, it is made smaller; where nothing that is still a picture is small enough, the
-record goes without it, and says so to its owner.
+If the PDS accepts less than we store, the picture is scaled down. If no usable picture is small enough, the record is
+published without it and its owner is told so.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class PictureTooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """What the record says, and the bytes."""
+    """The blob reference for the record, and the bytes."""
 
     media: MediaOut
     body: bytes
@@ -47,7 +47,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class PictureToPublish:
-    """The picture that goes, if any does. ``without``: why it does not, in words; empty where it does, or there is none."""
+    """The picture to publish, if any. ``without``: why there is none, in words; empty if there is one or none was wanted."""
 
     blob: Blob | None
     without: str = ""
@@ -57,13 +57,13 @@ NO_PICTURE = PictureToPublish(None)
 
 
 async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int | None) -> PictureToPublish:
-    """A picture that may go out, as a blob of at most ``limit`` bytes."""
+    """A public picture as a blob of at most ``limit`` bytes."""
     if store is None or picture is None:
         return NO_PICTURE
     try:
         body = b"".join([piece async for piece in store.read(blob_key(picture.key, Size.LARGE))])
     except NotFound:
-        # Whoever lost it, the record is published without it; the page shows none either.
+        # Whatever the cause, the record is published without it; the page shows no picture either.
         log.error("picture.missing", key=picture.key)
         return NO_PICTURE
     width, height = picture.width, picture.height
@@ -78,9 +78,9 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
 
 
 async def upload(client: XrpcClient, blob: Blob) -> None:
-    """Hand the bytes to the repository's server, which keeps them once a record names them. Twice is once.
+    """Upload the bytes to the PDS, which keeps them once a record names them. Idempotent.
 
-    Raises PictureTooLarge where it takes no such amount, besides what the call raises.
+    Raises PictureTooLarge if the PDS does not take that many bytes, and whatever the call raises.
     """
     try:
         answer = await client.upload("com.atproto.repo.uploadBlob", blob.body, blob.media.mime_type)
@@ -99,9 +99,9 @@ _UNSTATED: Final = b"-"
 
 
 async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | None) -> int | None:
-    """How many bytes a picture has at most; None where nothing is known, or there is none, for which nobody is asked.
+    """The maximum size of a picture in bytes; None if it is unknown, or if there is no picture (then no server is asked).
 
-    Raises RemoteFailed and RemoteSlow where the server is away.
+    Raises RemoteFailed and RemoteSlow if the server is unreachable.
     """
     if picture is None:
         return None
@@ -115,7 +115,7 @@ async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | No
 
 
 async def learn_limit(network: NetworkClients, pds_url: str, limit: int) -> None:
-    """It refused what is larger, whatever it states."""
+    """Remember a lower limit after the server refused a picture, whatever limit it states."""
     log.info("blob_limit.learned", pds=pds_url, limit=limit)
     await _put(network.cache, _key(pds_url), str(limit).encode(), LEARNED_SECONDS)
 
@@ -125,7 +125,7 @@ async def _stated(network: NetworkClients, pds_url: str) -> int | None:
     try:
         said = (await client.query("com.atproto.server.describeServer")).get("blobUploadLimit")
     except (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused):
-        return None  # it tells nobody
+        return None  # the server does not state a limit
     return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""What the present may say about a promise: write the record, take it back, wait, or leave it as it is."""
+"""The possible decisions about a publication: write the record, retract it, wait, or leave it as it is."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from openmeet.network.records.group import Reference
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import NO_REPOSITORY
 
-# (address of this installation, now, what the PDS holds) -> the record. Raises Refused where there must be something already.
+# (address of this installation, now, what the PDS has) -> the record. Raises Refused if a record must exist already.
 Writing = Callable[[str, Instant, Mapping[str, Value] | None], dict[str, Value]]
 
 
@@ -36,7 +36,7 @@ class PublishEvent:
 
 @dataclass(frozen=True, slots=True)
 class PublishRsvp:
-    """Write the answer's record; ``token`` is its status, ``event`` has a record."""
+    """Write the RSVP record; ``token`` is its status, ``event`` has a record."""
 
     attendance: Attendance
     event: Event
@@ -54,7 +54,7 @@ class PublishSeries:
 
 @dataclass(frozen=True, slots=True)
 class PublishGroup:
-    """Write the group's own record into this repository, with its picture where ``share`` lets that out."""
+    """Write the group's own record into this repository, with its picture if ``share`` allows that."""
 
     group: Group
     identity: Identity
@@ -69,7 +69,7 @@ class PublishGroup:
 
 @dataclass(frozen=True, slots=True)
 class PublishPlain:
-    """Write a record that follows from rows of ours alone. ``key``: None for one whose key is chosen once, and never comes again."""
+    """Write a record that depends on our own rows alone. ``key``: None if the key is chosen once and never reused."""
 
     identity: Identity
     collection: Nsid
@@ -79,21 +79,21 @@ class PublishPlain:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing of it may be public: take back what is, else keep it here. ``why`` is shown to the person."""
+    """Nothing of it may be public: retract a published record, otherwise keep it here. ``why`` is shown to the person."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class KeepHere:
-    """It may not be written, and another app wrote the record: we do not delete it, and edits made here are not published."""
+    """It may not be written, and another app wrote the record: we do not delete it, and do not publish edits made here."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Its subject has no record yet, or an account is being read first. ``until``: when to look again at the latest, where that is known."""
+    """Its subject has no record yet, or an account is still being read. ``until``: the latest time to check again, if known."""
 
     why: str
     until: Instant | None = None
@@ -101,42 +101,42 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class GiveWay:
-    """Another record of its person says the same later: that one is to be changed, and this one goes."""
+    """Another record of the person is about the same event and newer: that one is updated, and this one is deleted."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Whatever the repository says stays as it is; nothing is owed until something is decided."""
+    """The repository keeps what it has; there is no job until something is decided."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """It stands where we may not write: as it is, until its person connects that repository again, or agrees again."""
+    """The record is in a repository that we may not write to. It stays until its person connects that repository or consents again."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
-    """It stands where nothing can be written any more: it is forgotten as it is, and decided anew."""
+    """The record is in a repository that can no longer be written: forget it there, and decide again."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """It is to stand in the repository that it had left, under the uri that it has there."""
+    """The record returns to the repository that it had left, under the URI that it has there."""
 
     uri: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """It is to be published, and publishing its kind is switched off: later. What must vanish does not wait."""
+    """It is to be published, but publishing of its kind is switched off: retry later. Retractions do not wait."""
 
 
 RECALLED = "You took it back from the network."
@@ -147,7 +147,7 @@ Decision = Publish | GiveWay | Hold | KeepHere | Wait | Leave | Stay | LetGo | R
 
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
-    """The repository that holds the record already, else the one for new records."""
+    """The repository that has the record already, else the one for new records."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     if did is not None:
         return next((one for one in mine if one.did == did), None)
@@ -155,7 +155,7 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
 
 
 async def home_of(reader: Reader, user_id: UserId, owed: LeasedPublication) -> Identity | Hold | Stay:
-    """The same for a promise: what was taken back out of a repository that they let go of begins anew in another."""
+    """The same for a publication: a record retracted from a repository that was disconnected is created again in another one."""
     identity = await repository_for(reader, user_id, owed.did)
     if identity is None and owed.may_be_out_there:
         return Stay(ELSEWHERE)

@@ -1,6 +1,6 @@
-"""Paying record debts: take what is due, decide from the present, write or take back, note the state.
+"""Handle publication jobs: lease what is due, decide from the present, write or retract, store the state.
 
-Two short transactions per record, with the network between them. A payer that dies leaves a row with key, CID and
+Two short transactions per record, with the network call between them. A worker that dies leaves a row with key, CID and
 bytes: the next one reads back before it sends again.
 """
 
@@ -57,17 +57,18 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import NOT_ALLOWED, SWITCHED_OFF, PublicationKind, PublicationState, look_again
 
-# How servers refuse writes to an account that they do not serve (any more): that is not about the record.
+# Errors of servers that do not serve an account (any longer): these are not about the record.
 _ACCOUNT_IS_AWAY = frozenset(
     {"AccountDeactivated", "AccountTakedown", "RepoDeactivated", "RepoNotFound", "RepoSuspended", "RepoTakendown"}
 )
 
-# Rounds until a record is taken back unheard: about two hours (``INGESTED_AFTER``, doubled each time), after rounds of merging too.
+# Attempts before a record is retracted without waiting for its echo: about two hours (``INGESTED_AFTER``, doubled each
+# time), also after merge rounds.
 _MOST_HEARINGS = 8
 
 
 async def pay_now(publisher: Publisher, kind: PublicationKind, subject_id: str, *, deadline_seconds: float) -> bool:
-    """A request pays its own debt after its commit; False when that did not succeed in time (it stays owed)."""
+    """Handle a request's own job right after its commit; False if it did not finish in time (the job stays enqueued)."""
     async with publisher.db.transaction() as tx:
         before = await _named_by(tx, kind, subject_id)
         held = [
@@ -76,7 +77,7 @@ async def pay_now(publisher: Publisher, kind: PublicationKind, subject_id: str, 
         ]
     due = [one for one in held if one is not None]
     if due:
-        # Where the request gives up waiting, the payment goes on: its lease is its own.
+        # When the request stops waiting, delivery goes on: it has its own lease.
         task = asyncio.create_task(_pay_each(publisher, due))
         await asyncio.wait({task}, timeout=deadline_seconds)
     async with publisher.db.reader() as reader:
@@ -85,7 +86,7 @@ async def pay_now(publisher: Publisher, kind: PublicationKind, subject_id: str, 
 
 
 async def _named_by(reader: Reader, kind: PublicationKind, subject_id: str) -> list[tuple[PublicationKind, str]]:
-    """Whose record goes first, because this one's names it: of a date its series'."""
+    """Records that must be written first because this one names them: for a date, its series."""
     event = await event_queries.by_id(reader, EventId(subject_id)) if kind is PublicationKind.EVENT else None
     return (
         []
@@ -100,7 +101,7 @@ async def _pay_each(publisher: Publisher, due: Sequence[LeasedPublication]) -> N
 
 
 async def pay(publisher: Publisher, held: LeasedPublication) -> None:
-    """Pay one leased debt; every outcome is a state of its row, nothing is raised."""
+    """Handle one leased publication; every outcome is a state of its row, nothing is raised."""
     try:
         with tracing.step("record.paid", held.subject_id, kind=held.kind.value):
             await _pay(publisher, held)
@@ -154,12 +155,12 @@ async def _publish(publisher: Publisher, held: LeasedPublication, decision: Publ
 
 
 async def _start_over(publisher: Publisher, held: LeasedPublication) -> None:
-    """It may be public again. What stands there decides from where; the echo of the delete must find the answer here."""
+    """It may be public again. What the PDS has decides where to continue; the echo of the delete must find the RSVP here."""
     there = None if held.uri is None else await in_flight.what_is_there(publisher, parse_at_uri(held.uri))
     if there is not None and there.cid is None:
         await settle.forget(publisher, held, there)
     elif there is not None and there.cid in {held.base_cid, held.chosen_cid}:
-        # A delete that nobody answered may still be on its way, and would look like somebody else's.
+        # An unanswered delete may still be in flight, and its effect would look like somebody else's.
         await _take_back(publisher, held)
     else:
         await settle.give_back(publisher, held, PublicationState.DUE, reason="")
@@ -169,8 +170,10 @@ async def _start_over(publisher: Publisher, held: LeasedPublication) -> None:
 
 
 async def _stop_taking_back(publisher: Publisher, held: LeasedPublication) -> None:
-    """Nothing is owed any more, whatever the repository says. But a delete may be on its way, and what is left there must be somebody's:
-    what we wrote goes first, what its author wrote in another app stays with its promise.
+    """Stop retracting: no write is wanted any more, whatever the repository has.
+
+    A delete may still be in flight, and a record that stays needs an owner: what we wrote is deleted first, what its
+    author wrote in another app keeps its publication.
     """
     if held.uri is None or held.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
         await settle.forget(publisher, held)
@@ -186,7 +189,7 @@ async def _stop_taking_back(publisher: Publisher, held: LeasedPublication) -> No
 
 
 async def _hold(publisher: Publisher, held: LeasedPublication, why: str) -> None:
-    """Nothing of it may be public: what may be out there is taken back."""
+    """Nothing of it may be public: retract what may be published."""
     if held.uri is None or held.did is None:
         if held.state is PublicationState.RETRACTING:
             await settle.forget(publisher, held)
@@ -200,7 +203,7 @@ async def _hold(publisher: Publisher, held: LeasedPublication, why: str) -> None
 
 
 async def _take_back(publisher: Publisher, taking_back: LeasedPublication) -> None:
-    """Delete the record of a row that says it is being taken back."""
+    """Delete the record of a row in state RETRACTING."""
     if taking_back.uri is None or taking_back.did is None:
         return
     uri = parse_at_uri(taking_back.uri)
@@ -225,11 +228,11 @@ async def _take_back(publisher: Publisher, taking_back: LeasedPublication) -> No
 
 
 async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back: LeasedPublication, uri: AtUri) -> bool:
-    """Whether the record of an answer says what another app of theirs has written, and nobody here has heard yet.
+    """Whether an RSVP record has a change from another app that has not been ingested yet.
 
-    That is their word, and counts, although its record goes: ingestion gets it first, and two hours to hear it, as long as it
-    tries a message itself. Each round waits twice as long as the one before. What an event's record says is not waited for: it
-    may be what must not be public.
+    That RSVP counts, although its record will be deleted: ingestion gets it first and has two hours to apply it, as
+    long as it retries a message. Each round waits twice as long as the one before. Event records are not waited for:
+    they may contain what must not be public.
     """
     if taking_back.kind is not PublicationKind.RSVP or taking_back.rounds >= _MOST_HEARINGS:
         return False
@@ -248,15 +251,15 @@ async def _is_heard_first(publisher: Publisher, client: XrpcClient, taking_back:
 
 
 async def _settle_failure(publisher: Publisher, held: LeasedPublication, failure: Failure) -> None:
-    """It waits for the person, for a better moment, or for nothing any more."""
+    """Store whether the row waits for the person, for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         why = failure.why if isinstance(failure, NotSignedIn) else NOT_ALLOWED
         await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=why)
     elif failure.name in _ACCOUNT_IS_AWAY:
-        # It has moved, or rests: who it is now is asked, and its person signs in where it is.
+        # The account has moved or is inactive: its identity is refreshed, and its person signs in at the new server.
         await settle.give_back(publisher, held, PublicationState.BLOCKED, reason=failure.why)
         async with publisher.db.transaction() as tx:
-            fixed = await publication_leases.find(tx, held.kind, held.subject_id)  # of a first send it was chosen since
+            fixed = await publication_leases.find(tx, held.kind, held.subject_id)  # a first write chose its key since
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
@@ -266,7 +269,7 @@ async def _settle_failure(publisher: Publisher, held: LeasedPublication, failure
 
 
 async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:
-    """The PDS no longer knows the session. A custodial account signs in anew with the next try; others are asked to."""
+    """The PDS no longer knows the session. A custodial account signs in again at the next attempt; other people are asked to."""
     await note_refused(publisher.db, publisher.network, identity, refused)
     if identity.kind is IdentityKind.CUSTODIAL:
         raise Unavailable("The session has ended; signing in again.") from refused

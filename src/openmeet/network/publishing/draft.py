@@ -1,4 +1,4 @@
-"""What is about to be written: where, and what the record says. What the PDS holds is read, and our fields are changed in it."""
+"""Draft of a write: where it goes and what the record contains. The record at the PDS is read, and our fields in it are changed."""
 
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -54,9 +54,9 @@ _MILLISECOND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is about to be written: where, in place of what, and the record.
+    """The write to make: the URI, the version that it replaces, and the record.
 
-    ``picture``: what is uploaded first, if anything is; or why the record has none.
+    ``picture``: what to upload first, if anything, or why the record has no picture.
     """
 
     uri: AtUri
@@ -69,16 +69,16 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class ChangedElsewhere:
-    """Somebody else changed or deleted what is there, and the stream has not brought it: it is merged first, and written afterwards."""
+    """Somebody else changed or deleted the record, and the stream has not delivered that yet: merge first, write afterwards."""
 
     uri: AtUri
 
 
 @dataclass(frozen=True, slots=True)
 class Occupied:
-    """The record of an event, series or group was taken back, and somebody else's record now has its key.
+    """The record of an event, series or group was retracted, and somebody else's record now has its key.
 
-    ``is_ours``: it is a create of ours that was acted on late, and is being taken away (``late``).
+    ``is_ours``: it is an abandoned create of ours that arrived late and is being deleted (``in_flight``).
     """
 
     uri: AtUri
@@ -86,10 +86,10 @@ class Occupied:
 
 
 async def first_draft(publisher: Publisher, held: LeasedPublication, decision: Publish) -> Draft | None:
-    """The record of something that was never sent, checked; None where one may be there already.
+    """Draft a record that was never sent, and check it; None if it may exist already.
 
-    Nobody is asked for it: a create fails where something is under its key. Raises Refused, as ``check`` does, and the
-    failures of the calls.
+    Sends no request to find that out: a create fails if its key is taken. Raises Refused, as ``check`` does, and what
+    the calls raise.
     """
     if held.uri is not None:
         return None
@@ -101,7 +101,7 @@ async def first_draft(publisher: Publisher, held: LeasedPublication, decision: P
         draft = Draft(uri, decision.identity, None, record, owes_nothing=False)
     elif isinstance(decision, PublishEvent):
         if not is_new or decision.event.picture is not None:
-            return None  # with a picture it goes alone: that is uploaded first
+            return None  # a record with a picture is not batched: the picture is uploaded first
         ours, _ = await _publishable(publisher, decision.event, None)
         draft = Draft(uri, decision.identity, None, write_event(ours, None), owes_nothing=False)
     elif isinstance(decision, PublishGroup):
@@ -129,16 +129,16 @@ async def first_draft(publisher: Publisher, held: LeasedPublication, decision: P
 async def drafted(
     publisher: Publisher, client: XrpcClient, held: LeasedPublication, decision: Publish, picture_bytes: int | None
 ) -> Draft | ChangedElsewhere | Occupied:
-    """The record to write, or where something is that must be ingested first, or stands in its place. Raises the failures of the calls.
+    """The record to write; ChangedElsewhere if something must be ingested first, Occupied if the key is taken. Raises what the calls raise.
 
-    ``picture_bytes``: a picture has at most so many.
+    ``picture_bytes``: maximum size of a picture.
     """
     uri, is_new = await _uri_for(publisher, held, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp) and held.uri is None:
         uri = await _answer_before(publisher, client, decision, uri)
     current = None if is_new else await get_event(client, uri)
     if isinstance(decision, PublishRsvp) and held.uri is None and current is not None:
-        # Whatever merging leaves, that record is the one to change from now on.
+        # Whatever the merge decides, that record is the one to update from now on.
         async with publisher.db.transaction() as tx:
             await leases.attach_current(tx, held, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
@@ -156,7 +156,7 @@ async def drafted(
         earlier = Earlier(agreed=_decoded(held.base_body), written=_decoded(held.chosen_body))
         settled = previous is not None and owes_nothing(ours, previous, earlier)
         if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
-            picture = NO_PICTURE  # it is there
+            picture = NO_PICTURE  # already uploaded
         return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), settled, picture)
     if isinstance(decision, PublishGroup):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
@@ -164,7 +164,7 @@ async def drafted(
         record = write_group(_group_out(publisher, decision, picture.blob), previous, _decoded(held.base_body))
         record = _of_this_try(held, record) if previous is None else record
         if previous is not None and record.get("avatar") == previous.get("avatar"):
-            picture = replace(picture, blob=None)  # it is there
+            picture = replace(picture, blob=None)  # already uploaded
         return Draft(uri, decision.identity, current, record, record == previous, picture)
     if isinstance(decision, PublishSeries):
         agreed = _decoded(held.base_body)
@@ -181,7 +181,7 @@ def check(publisher: Publisher, draft: Draft, body: bytes) -> None:
     if len(body) > MAX_RECORD_BYTES:
         raise Refused(f"The record would have more than {MAX_RECORD_BYTES} bytes.")
     if draft.current is not None:
-        return  # what another app wrote need not be valid; we change our fields in it and leave judging to the PDS
+        return  # a record of another app need not be valid; we change our fields in it and the PDS validates it
     try:
         validate_record(publisher.catalog, str(draft.uri.collection), draft.record)
     except Malformed as wrong:
@@ -189,7 +189,7 @@ def check(publisher: Publisher, draft: Draft, body: bytes) -> None:
 
 
 async def _publishable(publisher: Publisher, event: Event, limit: int | None) -> tuple[Publishable, PictureToPublish]:
-    """What the record is to say, and the picture that it names."""
+    """The content of the record, and the picture that it names."""
     async with publisher.db.reader() as reader:
         series = await series_part(reader, event, publisher.instance)
         group_uri = await group_part(reader, event)
@@ -223,9 +223,9 @@ async def _series_record(
 
 
 def _of_this_try(held: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
-    """A new record whose bytes no earlier one under its key has, so that no delete that comes late takes it away (decision 0090).
+    """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it (decision 0090).
 
-    The milliseconds of ``createdAt`` count the leases.
+    The milliseconds of ``createdAt`` are the number of leases.
     """
     created = record.get("createdAt")
     if not isinstance(created, str):
@@ -237,8 +237,8 @@ async def _rsvp_record(
     publisher: Publisher, held: LeasedPublication, decision: PublishRsvp, previous: dict[str, Value] | None
 ) -> dict[str, Value]:
     answer, now = decision.attendance, publisher.network.clock.now()
-    # A record that is made anew, after consent was withdrawn and given again, makes nothing that was said before any newer. The
-    # milliseconds, which count the leases, keep two writes under one key from having the same bytes (decision 0090).
+    # A record that is created again, after consent was withdrawn and given again, does not make the old RSVP newer. The
+    # milliseconds (the number of leases) keep two writes under one key from having the same bytes (decision 0090).
     said_at = min(answer.answered_at + held.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
     return write_rsvp(
         decision.token,
@@ -250,7 +250,7 @@ async def _rsvp_record(
 
 
 def _has_no_record(decision: Publish) -> bool:
-    """Whether nothing of ours is known to stand under the address that its event, series or group keeps."""
+    """Whether no record of ours is known under the address that its event, series or group keeps."""
     match decision:
         case PublishEvent(event):
             return event.record_uri is None
@@ -291,7 +291,7 @@ async def _uri_for(publisher: Publisher, held: LeasedPublication, decision: Publ
         return AtUri(did, decision.collection, decision.key), False
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
-        # Whatever key an earlier answer stands under, it is the one to change: never a second one.
+        # Update an earlier RSVP, whatever its key: never write a second one.
         known = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
     mine = next((one for one in known if one.collection == RSVP), None)
     if mine is not None:
@@ -300,12 +300,12 @@ async def _uri_for(publisher: Publisher, held: LeasedPublication, decision: Publ
 
 
 def _kept_or_new(publisher: Publisher, did: Did, collection: Nsid, before: str | None) -> tuple[AtUri, bool]:
-    """The address that it had in the repository, which is its own for good, or a new one."""
+    """The address that the record had in this repository, which it keeps for good, or a new one."""
     return (_new_uri(publisher, did, collection), True) if before is None else (parse_at_uri(before), False)
 
 
 async def _answer_before(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
-    """Where an answer to this event stands already, under whatever key, in a repository that nobody has read whole yet."""
+    """Find an existing RSVP to this event, under any key, in a repository that has not been read completely yet."""
     async with publisher.db.reader() as reader:
         if await is_listed(reader, decision.identity):
             return uri

@@ -1,4 +1,4 @@
-"""May this be published, and where? Decided from the present, each time a debt is looked at (invariants 3, 11)."""
+"""Decide whether a record may be published, and where, from the present each time its job runs (invariants 3, 11)."""
 
 from collections.abc import Mapping
 
@@ -71,18 +71,20 @@ FLAG_OF = {
     PublicationKind.ACCEPTANCE: Flag.MEMBERSHIPS,
     PublicationKind.GROUP_EVENT: Flag.GROUPS,
 }
-# Nothing is written until its host says what they want; looking again finds what nobody told of.
+# Nothing is written until its host decides; checking again finds changes that no notification announced.
 DELETED_ELSEWHERE = "Another app deleted it: its host is asked."
-# Most sites never switch these on: nobody asks again and again about theirs. What waited is looked at when they are.
+# Most sites never enable these flags, so their publications are not rechecked often. They are woken when a flag is
+# enabled.
 _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 
 async def decide(reader: Reader, owed: LeasedPublication, flags: Switchboard) -> Decision:
-    """What the present says about a promise."""
+    """The decision about a publication, as of now."""
     wanted = await _wanted(reader, owed)
     if wanted in (Hold(NOT_AGREED), Hold(SPEAKER_NOT_AGREED)) and owed.may_be_out_there and not owed.is_recalled:
         consent = await identity_queries.consent(reader, UserId(owed.user_id))
-        # Their yes ended with the account that they disconnected: they were not asked again, and took nothing back.
+        # Their consent ended with the account that they disconnected: they were not asked again, and did not withdraw
+        # it.
         return wanted if consent.answered_at is not None else Stay(NOT_AGREED)
     if not isinstance(wanted, Publish | GiveWay):
         return wanted
@@ -93,7 +95,7 @@ async def decide(reader: Reader, owed: LeasedPublication, flags: Switchboard) ->
 
 
 async def _wanted(reader: Reader, owed: LeasedPublication) -> Decision:
-    """The same where everything is switched on."""
+    """The same, if everything were enabled."""
     consent = await identity_queries.consent(reader, UserId(owed.user_id))
     wishes = await publication_consent.of_user(reader, UserId(owed.user_id))
     match owed.kind:
@@ -125,7 +127,8 @@ async def _wanted(reader: Reader, owed: LeasedPublication) -> Decision:
             if owed.is_recalled:
                 return Hold(RECALLED)
             if is_withheld:
-                # A record that is there is its author's, to take back as well: hidden here it stays there, and is not written again.
+                # A published record is its author's, and so is retracting it: hidden here, it stays there and is not
+                # written again.
                 return Leave("A moderator has hidden it.")
             if not event.owes_record:
                 return Hold("Of this series another date is published.")
@@ -153,14 +156,14 @@ async def _wanted(reader: Reader, owed: LeasedPublication) -> Decision:
 
 
 def _is_anothers(event: Event, owed: LeasedPublication) -> bool:
-    """Whether another app wrote the record, and nothing of ours was ever written into it: it is its author's to delete."""
+    """Whether another app wrote the record and we never wrote to it: only its author may delete it."""
     return event.is_record_of_author and not owed.was_sent
 
 
 async def _to_its_home(reader: Reader, event: Event, owed: LeasedPublication) -> Decision:
-    """Where the record is already, it stays; a new one of a group goes into the group's own repository, where that has one.
+    """An existing record stays where it is; a new one of a group goes into the group's own repository, if it has one.
 
-    What the event had before it changed hands is no record of this promise: it stays in the other repository.
+    A record from before an ownership transfer does not belong to this publication: it stays in the other repository.
     """
     record = None if event.record_uri is None else await publication_moves.find(reader, event.record_uri)
     is_moving = record is not None and record.uri != owed.uri
@@ -171,7 +174,7 @@ async def _to_its_home(reader: Reader, event: Event, owed: LeasedPublication) ->
     group = None if event.group is None else await group_queries.by_id(reader, event.group.id)
     account = None if group is None or share_of(group) is not Share.ALL else group.network.account_id
     if identity is None and not owed.may_be_out_there and (event.record_uri is None or is_moving):
-        # What was in a repository that is another's now (it has left its group) begins anew.
+        # An event that left its group, whose repository is another's now, gets a new record.
         did, identity = None, await repository_for(reader, UserId(owed.user_id), None)
     agreed = account is not None and (await identity_queries.consent(reader, account)).is_given
     if account is not None and agreed and (did is None or identity is None):
@@ -187,14 +190,14 @@ async def _to_its_home(reader: Reader, event: Event, owed: LeasedPublication) ->
 
 
 async def _says_too_much(reader: Reader, event: Event) -> bool:
-    """Whether the record that is there says more than is for everybody now: that waits for nobody's yes, it is taken back."""
+    """Whether the published record contains more than is public now: it is retracted without anybody's consent."""
     known = None if event.record_uri is None else await seen.find(reader, event.record_uri)
     record = None if known is None or known.body is None else cbor.decode(known.body)
     return isinstance(record, dict) and not says_little(record)
 
 
 async def _is_withheld(reader: Reader, event: Event) -> bool:
-    """Whether it is by a moderator's word, or waits for one, that nobody else sees it: not by the state of its account."""
+    """Whether a moderation decision, or a pending one, hides it from others; the state of the account does not count."""
     place, group = event.place_in_series, event.group
     named = (
         event.id,
@@ -281,7 +284,7 @@ async def _decide_series(reader: Reader, owed: LeasedPublication, *, agreed: boo
 
 
 async def decide_former(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
-    """``owed.subject_id``: the uri of the record, ``owed.user_id``: who had it then, ``agreed``: their yes to publishing."""
+    """``owed.subject_id``: URI of the record; ``owed.user_id``: its owner then; ``agreed``: their consent to publishing."""
     former = await publication_moves.find(reader, owed.subject_id)
     if former is None:
         return Leave("Nothing is known of what went on from it.")

@@ -1,7 +1,7 @@
-"""May a group's records be published, and where? Decided from the present (invariants 3, 11).
+"""Decide whether a group's records may be published, and where, from the present (invariants 3, 11).
 
-They stand in one repository, which speaks for the group: its own, or its owner's. The group itself, the record that it had in another
-repository before, and its word about its events.
+They are in one repository, which speaks for the group: its own or its owner's. These are the group's record, its
+superseded record in another repository, and its statements about its events and members.
 """
 
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ async def decide_group(reader: Reader, owed: LeasedPublication) -> Decision:
 
 
 async def decide_former(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
-    """The record that a group had before, in another repository: it leads to the one that goes on."""
+    """The superseded record of a group, in another repository: it points to its successor."""
     group_id = await record_queries.group_of_former(reader, owed.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
@@ -108,7 +108,7 @@ async def decide_former(reader: Reader, owed: LeasedPublication, *, agreed: bool
 
 
 async def decide_group_event(reader: Reader, owed: LeasedPublication) -> Decision:
-    """The group's word that an event is its own."""
+    """The group's statement that an event is its own."""
     event = await event_queries.by_id(reader, EventId(owed.subject_id))
     group = None
     if event is not None and event.group is not None:
@@ -136,7 +136,7 @@ async def decide_group_event(reader: Reader, owed: LeasedPublication) -> Decisio
 
 
 async def where_the_group_speaks(reader: Reader, group: Group, owed: LeasedPublication) -> Identity | Decision:
-    """The repository that holds the group's record, and where nothing can be written there: what is to be done."""
+    """The repository that has the group's record; if it cannot be written, the decision instead."""
     uri = group.network.record_uri
     if uri is None:
         why = "The group has no record."
@@ -153,14 +153,14 @@ async def where_the_group_speaks(reader: Reader, group: Group, owed: LeasedPubli
 
 
 async def decide_membership(reader: Reader, owed: LeasedPublication, *, agreed: bool) -> Decision:
-    """What a member says of themselves."""
+    """The member's own statement."""
     found = await _standing(reader, owed)
     if found is None:
         return Hold("You are not in this group.")
     standing, group = found
     if not standing.sync_enabled:
         return Hold("You keep it to yourself that you are in this group.")
-    # Of a group that is kept elsewhere the statement is the question, too.
+    # For a group of another installation the statement is also the request to join.
     asks = standing.role is GroupRole.PENDING and group.is_read_only
     if standing.role not in INSIDE and not asks:
         return Hold("You are not in this group.")
@@ -174,7 +174,8 @@ async def decide_membership(reader: Reader, owed: LeasedPublication, *, agreed: 
     if uri is None:
         why = "The group has no record."
         return Hold(why) if owed.may_be_out_there else Wait(why)
-    # What they wrote in another app is the one to change, in whichever account of theirs: never a second one.
+    # A statement that they wrote in another app, in any of their accounts, is the one to update: never write a second
+    # one.
     said = None if standing.statement_uri is None else parse_at_uri(standing.statement_uri)
     did = owed.did if owed.may_be_out_there else None if said is None else said.authority
     identity = await repository_for(reader, UserId(owed.user_id), did)
@@ -193,7 +194,7 @@ async def decide_membership(reader: Reader, owed: LeasedPublication, *, agreed: 
 
 
 async def decide_acceptance(reader: Reader, owed: LeasedPublication) -> Decision:
-    """What the group says of a member: never before they have said it, and never after they took it back."""
+    """The group's statement about a member: never before the member's own statement, and never after it was withdrawn."""
     found = await _standing(reader, owed)
     if found is None:
         return Hold("They are not in this group.")
@@ -220,7 +221,7 @@ async def decide_acceptance(reader: Reader, owed: LeasedPublication) -> Decision
 
 
 async def _standing(reader: Reader, owed: LeasedPublication) -> tuple[Membership, Group] | None:
-    """The standing, and its group; None where either is gone, or a moderator hides the group."""
+    """The membership and its group; None if either is gone, or a moderator hides the group."""
     standing = next(iter((await members_by_ids(reader, [owed.subject_id])).values()), None)
     group = None if standing is None else await queries.by_id(reader, standing.group_id)
     if standing is None or group is None or group.deleted_at is not None or group.is_hidden:
@@ -229,7 +230,7 @@ async def _standing(reader: Reader, owed: LeasedPublication) -> tuple[Membership
 
 
 async def _said(reader: Reader, group: Group, standing: Membership) -> Reference | None:
-    """The member's own statement about this group, or about one that it continues, as it stands in their repository."""
+    """The member's own statement about this group, or about one that it continues, as their repository has it."""
     known = None if standing.statement_uri is None else await seen.find(reader, standing.statement_uri)
     if known is None or known.cid is None or known.body is None or known.standing is not seen.RecordState.MAPPED:
         return None

@@ -1,6 +1,4 @@
-"""Writes on their way: remembered when they are fixed (``debts.publication_leases.fix``), forgotten when they are answered
-and the answer counts.
-"""
+"""Writes in flight: stored before they are sent (``publication_leases.fix``), removed when they are answered and the row is updated."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,15 +27,16 @@ from openmeet.network.repositories.read import prove_record
 from openmeet.outbox import in_flight, publication_leases
 from openmeet.outbox.in_flight import Doubts, InFlightWrite
 
-# After these nobody knows whether it was done: no answer came, or that of something on the way.
+# After these errors the outcome is unknown: no response came, or it came from an intermediary.
 _NO_ANSWER = (RemoteFailed, RemoteSlow, Unavailable)
 
 
 @asynccontextmanager
 async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> AsyncIterator[None]:
-    """Around the request that sends these writes: where it is refused they are in doubt no more.
+    """Wrap the request that sends these writes: if it is refused, they are no longer in flight.
 
-    What was done is in doubt until the row says so (``settling.settle``): another payer may have given the key up meanwhile.
+    After a success they stay in flight until the row is updated (``settle.settle``): another worker may have abandoned
+    the key meanwhile.
     """
     try:
         yield
@@ -52,7 +51,7 @@ async def until_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) 
 
 
 async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -> None:
-    """They were answered, or never left."""
+    """They were answered, or never sent."""
     if not writes:
         return
     async with publisher.db.transaction() as tx:
@@ -61,7 +60,7 @@ async def note_answered(publisher: Publisher, writes: Sequence[InFlightWrite]) -
 
 
 def abandoned_create_handler(publisher: Publisher) -> JobHandler:
-    """The payer of ``Debt.LATE_CREATE``; the subject of the debt is the record's at-uri, its authority a DID."""
+    """The handler of ``JobKind.LATE_CREATE``; the subject of the job is the record's AT URI, its authority a DID."""
 
     async def pay(job: Job) -> None:
         try:
@@ -74,18 +73,19 @@ def abandoned_create_handler(publisher: Publisher) -> JobHandler:
 
 
 async def look(publisher: Publisher, uri: AtUri) -> None:
-    """See what stands under a key that was given up; ours goes. Raises what the calls raise: then it is owed still."""
+    """Read what is under an abandoned key, and delete it if it is ours. Raises what the calls raise: then the job stays enqueued."""
     async with publisher.db.reader() as reader:
         doubt = await in_flight.of_uri(reader, str(uri))
         owned = await publication_leases.find_by_uri(reader, str(uri))
-        # Read with the doubt, which ends when its person lets go of the account: of whoever has that later nothing is deleted.
+        # Read in the same transaction as the in-flight write, which is removed when its person disconnects the account:
+        # nothing is deleted from a later owner's repository.
         identity = await identity_queries.find(reader, parse_did(uri.authority))
     if doubt is None or owned is not None:
-        return  # a publication that holds the key knows what to do with whatever comes
+        return  # a publication that has the key handles whatever arrives
     try:
         there = await what_is_there(publisher, uri)
     except NotFound:
-        there = None  # no repository, or one that is not served at present: nobody can read it there
+        there = None  # no repository, or one that is not served at present: nobody can read the record there
     if there is not None and there.cid in doubt.cids:
         there = await _take_away(publisher, identity, uri, there.cid)
         log.warning("publication.late_create_taken_away", uri=str(uri))
@@ -93,7 +93,7 @@ async def look(publisher: Publisher, uri: AtUri) -> None:
 
 
 async def _take_away(publisher: Publisher, identity: Identity | None, uri: AtUri, cid: str) -> RecordMessage | None:
-    """Delete exactly this version; that it is gone, as a message."""
+    """Delete exactly this version; return its deletion as a message."""
     if identity is None or not identity.can_write:
         raise Unavailable("Its person has to sign in with the account it is in.")
     try:
@@ -105,7 +105,7 @@ async def _take_away(publisher: Publisher, identity: Identity | None, uri: AtUri
 
 
 async def _note(publisher: Publisher, uri: AtUri, doubt: Doubts, there: RecordMessage | None) -> None:
-    """Forget the doubts where nothing of them can arrive any more, else look again later."""
+    """Remove the in-flight writes if they can no longer arrive, else check again later."""
     now = publisher.network.clock.now()
     async with publisher.db.transaction() as tx:
         if there is not None and there.cid is None:
@@ -117,9 +117,9 @@ async def _note(publisher: Publisher, uri: AtUri, doubt: Doubts, there: RecordMe
 
 
 async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> RecordMessage | None:
-    """That there is no record, as a message of the rev of the commit that deleted it; without one that can be believed it is proven.
+    """The absence of a record, as a message with the rev of the deleting commit; without a credible rev it is proven.
 
-    None where somebody has made another one since.
+    None if somebody has created another record since.
     """
     is_believed = rev is not None and is_rev(rev, publisher.network.clock.now())
     if rev is not None and is_believed and uri.collection is not None and uri.rkey is not None:
@@ -132,12 +132,12 @@ async def absence(publisher: Publisher, uri: AtUri, rev: str | None = None) -> R
 
 
 async def what_is_there(publisher: Publisher, uri: AtUri) -> RecordMessage:
-    """The record, or that there is none, proven and as a message of the rev of the repository's newest commit."""
+    """The record or its absence, proven, as a message with the rev of the repository's newest commit."""
     return message_of(uri, await prove(uri, publisher))
 
 
 async def prove(uri: AtUri, publisher: Publisher) -> RecordProof:
-    """What the repository holds. Raises also RemoteFailed where its rev is of a time to come: believed, it would overrule all until then."""
+    """Prove what the repository has. Raises RemoteFailed also if its rev is in the future: it would overrule every change until then."""
     proven = await prove_record(publisher.network, parse_did(uri.authority), str(uri.collection), str(uri.rkey))
     if proven.commit.rev is not None and not is_rev(proven.commit.rev, publisher.network.clock.now()):
         raise RemoteFailed("The clock of the PDS is ahead of ours: its revs are of a time to come.")
@@ -145,7 +145,7 @@ async def prove(uri: AtUri, publisher: Publisher) -> RecordProof:
 
 
 def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
-    """What was proven as a message of its commit's rev. Raises RemoteFailed where the commit has none."""
+    """The proof as a message with its commit's rev. Raises RemoteFailed if the commit has none."""
     if proven.commit.rev is None or uri.collection is None or uri.rkey is None:
         raise RemoteFailed("The repository is of an older version, without a rev.")
     is_gone = proven.cid is None or proven.record is None
@@ -163,14 +163,14 @@ def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage:
 
 
 def rev_of(proven: RecordProof) -> str:
-    """Of the commit that it was proven by. Raises RemoteFailed where it has none."""
+    """The rev of the commit that proves it. Raises RemoteFailed if it has none."""
     if proven.commit.rev is None:
         raise RemoteFailed("The repository is of an older version, without a rev.")
     return proven.commit.rev
 
 
 def is_rev(text: str, now: Instant) -> bool:
-    """Whether a server may have said this of a commit: a TID, and of no time to come."""
+    """Whether this is a plausible rev: a TID, and not in the future."""
     try:
         check_rev(text, now)
     except verify.MessageRejected:

@@ -25,7 +25,7 @@ from openmeet.network.publishing.send import get_record, put_record
 
 @dataclass(frozen=True, slots=True)
 class PublishedLexicon:
-    """One Lexicon in the repository. ``is_changed``: it was not there, or said something else."""
+    """One Lexicon in the repository. ``is_changed``: it was missing or different."""
 
     nsid: Nsid
     uri: str
@@ -42,13 +42,13 @@ def own_documents(authority: str) -> list[tuple[Nsid, dict[str, Value]]]:
             continue
         nsid = parse_nsid(name)
         record = {"$type": str(COLLECTION), **cast("dict[str, Value]", msgspec.json.decode(text))}
-        read_publication(nsid, record)  # what we publish, others must be able to read
+        read_publication(nsid, record)  # others must be able to read what we publish
         found.append((nsid, record))
     return found
 
 
 async def publish(client: XrpcClient, did: Did, authority: str) -> list[PublishedLexicon]:
-    """Write what is not there yet, or says something else. Raises what the calls raise."""
+    """Write Lexicons that are missing or different. Raises what the calls raise."""
     done = []
     for nsid, record in own_documents(authority):
         uri = AtUri(did, COLLECTION, parse_record_key(nsid))
@@ -61,7 +61,7 @@ async def publish(client: XrpcClient, did: Did, authority: str) -> list[Publishe
 
 
 def dns_entries(names: Sequence[Nsid], did: Did) -> list[str]:
-    """The lines for the zone file that say where these Lexicons are. Raises Refused where a name is too long for DNS."""
+    """The zone file lines that point to these Lexicons. Raises Refused if a name is too long for DNS."""
     found: dict[str, None] = {}
     for nsid in names:
         name = authority_name(nsid)

@@ -1,4 +1,4 @@
-"""What a yes would publish: a record as an example, and how many; and how many are out there after it was withdrawn."""
+"""Preview of consent: an example record and the number of records it would publish; after withdrawal, how many are still public."""
 
 import json
 
@@ -24,8 +24,8 @@ NEWEST_PUBLIC = f"""
 """
 
 
-# What `eligibility` lets through once they agree. What another app of theirs wrote stands on the network already; a yes writes
-# it only where it was changed here.
+# What `eligibility` lets through once they consent. Records of their other apps are on the network already; consent
+# writes those only if they were changed here.
 _PROMISED = "exists (select 1 from publications p where p.kind = '{}' and p.subject_id = {}.id)"
 COUNTS = f"""
     select (select count(*) from events
@@ -47,7 +47,7 @@ _TOLD = [status.value for status in AttendanceStatus if not isinstance(told(stat
 
 
 async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentPreview:
-    """A record to look at, and how many there are or would be."""
+    """An example record, and how many records there are or would be."""
     counted = await reader.fetch_one(COUNTS, user_id=user_id, told=_TOLD)
     if counted is None:
         raise RuntimeError("a select without from or where answers one row")
@@ -56,7 +56,7 @@ async def preview(reader: Reader, user_id: UserId, *, instance: str) -> ConsentP
 
 
 async def _record(reader: Reader, user_id: UserId, instance: str) -> str:
-    """That of their newest public event, else of an example."""
+    """The record of their newest public event, else of an example."""
     row = await reader.fetch_one(NEWEST_PUBLIC, user_id=user_id)
     event = None if row is None else await event_queries.by_id(reader, row["id"])
     if event is None:

@@ -1,4 +1,4 @@
-"""What paying needs, assembled once by ``programs/``, and the numbers of the trade."""
+"""Dependencies of publishing, assembled once by ``programs/``, and its constants."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,16 +22,16 @@ LEASE_SECONDS = 60.0
 MAX_ROUNDS = 3
 CHANGED_ELSEWHERE = "Changed elsewhere; merging."
 MAX_WRITES_PER_HOUR = 5
-# A waiting answer is woken when its event is published; this is for the case that nobody did.
+# A waiting RSVP is woken when its event is published; this delay is for a missed wake-up.
 LOOK_AGAIN_AFTER = 10 * MINUTE
-# A debt is due again when ingestion has applied what was found; this is for the case that its message was known.
+# A job is due again when ingestion has applied what was found; this delay is for a message that was already known.
 INGESTED_AFTER = 30 * SECOND
 # A create costs three points of the hourly budget of a repository, an update two.
 WRITE_COST = 3
 
-# (create, update or delete; going, interested, notgoing or empty): an answer's record was written.
+# (create, update or delete; going, interested, notgoing or empty): an RSVP record was written.
 CountRsvp = Callable[[str, str], None]
-# Kind and result of one record that was sent, or could not be.
+# Kind and result of one record that was sent or failed.
 CountResult = Callable[[str, Result], None]
 
 Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
@@ -39,7 +39,10 @@ Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """``pictures``: where those of events are kept. ``enqueue`` hands messages to ingestion and returns when they are durable; ``instance`` is our public address."""
+    """``pictures``: the store of event pictures.
+
+    ``enqueue`` hands messages to ingestion and returns when they are durable; ``instance`` is our public address.
+    """
 
     db: Database
     network: NetworkClients
@@ -58,7 +61,7 @@ def page_of(instance: str, event: Event) -> str:
     return f"{instance}/events/{quote(event.slug)}"
 
 
-# A record that waits, is withheld or is due again for its next revision is none of these.
+# A record that waits, is withheld or is due again for its next revision counts as none of these.
 RESULTS = {
     PublicationState.PUBLISHED: Result.SUCCESS,
     PublicationState.RETRACTED: Result.SUCCESS,

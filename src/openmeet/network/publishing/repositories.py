@@ -1,7 +1,7 @@
-"""In which of a person's repositories their answer to an event is written, so that no app goes on showing another one of theirs.
+"""Choose which of a person's repositories gets their RSVP, so that no app keeps showing an outdated one from another repository.
 
-One answer is one record: where several of theirs are about the event, the one that counts (``records.seen``) is changed. Ours goes
-where somebody's app has written a later one, and that one is changed instead.
+One RSVP is one record: of several records about the event, the effective one (``records.seen``) is updated. If another
+app has written a newer record, ours is deleted and that one is updated.
 """
 
 from typing import Final
@@ -21,7 +21,8 @@ from openmeet.outbox import publication_moves
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import BEING_READ, PublicationKind
 
-# Longer than almost any repository takes to be read, shorter than anybody waits: a server that is away keeps no answer back for good.
+# Longer than nearly any repository takes to be read, shorter than people wait: an unreachable server delays no RSVP for
+# good.
 READ_WITHIN: Final = 10 * MINUTE
 
 OVERTAKEN: Final = "Another app of yours has written a later answer; that one is changed."
@@ -30,10 +31,10 @@ OVERTAKEN: Final = "Another app of yours has written a later answer; that one is
 async def place_of(
     reader: Reader, owed: LeasedPublication, subject_uri: str, source: RsvpSource
 ) -> Identity | Hold | Stay | Wait | GiveWay:
-    """Where the answer to the event with this record goes. ``source``: where the person gave it last."""
+    """Where the RSVP to the event with this record is written. ``source``: where the person answered last."""
     theirs = [one for one in await identity_queries.of_user(reader, UserId(owed.user_id)) if one.can_write]
     if not owed.may_be_out_there and len(theirs) > 1 and (until := await _read_until(reader, theirs)) is not None:
-        # Of one account alone the server is asked (``writing``); of several some may be away.
+        # For a single account the server is asked (``write``); of several accounts some may be unreachable.
         return Wait(BEING_READ, until)
     dids = [one.did for one in theirs]
     known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
@@ -48,13 +49,13 @@ async def place_of(
 
 
 async def _is_signed_in(reader: Reader, identity: Identity) -> bool:
-    """Whether its server lets us write now: where it does not, ours is better changed than taken back for nothing."""
+    """Whether its server lets us write now: if not, updating our record is better than deleting it in vain."""
     session = await session_queries.find_of(reader, identity.did, identity.user_id)
     return identity.kind is IdentityKind.CUSTODIAL or (session is not None and not session.needs_login)
 
 
 async def is_listed(reader: Reader, identity: Identity) -> bool:
-    """Whether we know all answers in a repository: nobody else writes into the accounts that we keep, others are read when they sign in."""
+    """Whether we know all RSVPs in a repository: only we write to custodial accounts, others are read at sign-in."""
     if identity.kind is not IdentityKind.CONNECTED:
         return True
     return (
@@ -64,19 +65,19 @@ async def is_listed(reader: Reader, identity: Identity) -> bool:
 
 
 async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
-    """Until when what these accounts hold is waited for; None where it is known, or was waited for long enough."""
+    """How long to wait for the contents of these accounts; None if they are known or the wait is over."""
     connected = [one.did for one in theirs if one.kind is IdentityKind.CONNECTED]
     asked_at = await backfill_progress.waited_since(reader, connected)
     until = None if asked_at is None else Instant(asked_at + READ_WITHIN)
     return until if until is not None and until > reader.now else None
 
 
-# What groups say stands in the repository of who speaks for them, and is taken from there when somebody else does.
+# Statements of groups are in the repository that speaks for the group, and are retracted from there when that changes.
 _SAID_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 
 
 async def repository_to_clear(reader: Reader, owed: LeasedPublication) -> Identity | None:
-    """The repository that holds the record, where we may delete it; None where it is not their repository (any more)."""
+    """The repository that has the record, if we may delete it; None if it is not their repository (any longer)."""
     identity = None if owed.did is None else await identity_queries.find(reader, owed.did)
     if identity is None or not identity.can_write:
         return None

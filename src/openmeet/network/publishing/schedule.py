@@ -1,8 +1,8 @@
-"""Rounds of payments, one at a time for each server: a slow one holds up nobody else's records, and one that fails is left alone.
+"""Delivery rounds, one at a time per server: a slow server delays nobody else's records, and a failing one is not called.
 
-What is due is taken and sorted by the server that it goes to. While a server's round is under way nothing more of it is taken;
-of one whose circuit is open nothing is taken at all (``at_network.circuits``), and its rows stay as they are. Where it is half
-open one row tries for all.
+Due rows are leased and grouped by server. While a server's round runs, no more of its rows are leased. If its circuit
+breaker is open, none are leased (``at_network.circuits``), and the rows stay as they are. If it is half open, one row
+tries for all.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from openmeet.outbox import publication_leases
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
-# How long a round may take before the next is begun beside it, without its server.
+# How long a round may take before the next one starts beside it, without its server.
 _PATIENCE_SECONDS = 0.5
-# Servers that are slow at one time; beyond, everybody waits for one of them.
+# Maximum number of slow servers at a time; beyond that, new rounds wait for one of them.
 _MOST_AT_ONCE = 50
-# So many at a time where the last call failed: what is in flight when a circuit opens has been asked for nothing.
+# Concurrency after a failed call: whatever is in flight when a circuit breaker opens was sent in vain.
 _WHERE_IT_FAILED = 2
 _TRIED_AGAIN_AFTER = 5 * SECOND
 
 
 async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
-    """Pay what is due now; how many debts were taken. First sends of one repository go out together."""
+    """Deliver what is due now; return how many publications were leased. First writes of one repository are batched."""
     rounds = await _begin(publisher, limit, busy=())
     await asyncio.gather(*rounds.values())
     return sum(one.result() for one in rounds.values())
@@ -41,7 +41,7 @@ async def run_once(publisher: Publisher, *, limit: int = 20) -> int:
 async def run(
     publisher: Publisher, stop: asyncio.Event, *, wake: asyncio.Event, idle_seconds: float = 1.0, limit: int = 20
 ) -> None:
-    """Pay until ``stop`` is set, and end what was begun; ``wake`` cuts the idle wait short."""
+    """Deliver until ``stop`` is set, then finish what has started; ``wake`` ends the idle wait early."""
     under_way: dict[str, asyncio.Task[int]] = {}
     while not stop.is_set():
         wake.clear()
@@ -63,10 +63,10 @@ async def run(
 
 
 async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
-    """A round for each server that something is due at; each gives how many debts it had, and raises nothing."""
+    """One round for each server with due rows; each returns how many rows it had, and raises nothing."""
     known = publisher.network.circuits
     await circuits.hear(publisher.db, known)
-    # As identities have them: with or without a slash behind it.
+    # As identities spell them: with or without a trailing slash.
     shut = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
         held = await publication_leases.take(tx, limit=limit, seconds=LEASE_SECONDS, shut=shut)
@@ -79,11 +79,11 @@ async def _begin(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> di
 
 
 async def _round(publisher: Publisher, server: str, held: Sequence[LeasedPublication], limit: int) -> int:
-    """Everything that was taken of one server. What is not asked of it any more is given back."""
+    """Deliver everything that was leased for one server, and release the rows that are no longer tried."""
     known = publisher.network.circuits
     left = _in_order(held)
     try:
-        # Until one has asked the server: some are settled by what is known of them elsewhere.
+        # Until a row has asked the server: some are completed from what is known elsewhere.
         while left and known.may_try(server):
             await pay(publisher, left.pop(0))
         if known.state_of(server) is CircuitState.CLOSED:
@@ -105,7 +105,7 @@ async def _round(publisher: Publisher, server: str, held: Sequence[LeasedPublica
 
 
 def _in_order(held: Sequence[LeasedPublication]) -> list[LeasedPublication]:
-    """What must vanish goes first, and a series before its dates: their records name its."""
+    """Retractions first, and a series before its dates: their records name its record."""
     return sorted(
         held, key=lambda one: (one.state is not PublicationState.RETRACTING, one.kind is not PublicationKind.SERIES)
     )
@@ -129,7 +129,7 @@ async def _pay_all(publisher: Publisher, server: str, held: Sequence[LeasedPubli
 
 
 async def _give_back(publisher: Publisher, server: str, held: Sequence[LeasedPublication]) -> None:
-    """They were not tried: no attempt is counted, and they are due when the server is."""
+    """Release rows that were not tried: no attempt is counted, and they are due when the server is."""
     if not held:
         return
     circuit = publisher.network.circuits.of(server)

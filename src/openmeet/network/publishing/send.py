@@ -1,10 +1,10 @@
-"""Records of events, series and answers in a repository, by the names that people know; the payer writes through these and no other way.
+"""Read and write records of events, series, groups and RSVPs in a repository. All writes of publishing use these functions.
 
-``client`` is what ``identities.agents.agent_for_user`` gives: it proves itself with each request, repeats one whose nonce was old, and keeps
-below the limits that the server states. A write names what it replaces (``swap``, a CID; None: there must be nothing), so that
-two writers never undo each other; the record is made by reading first and changing what is ours (``records.event_writing``, ``records.rsvp``,
-``records.series``), so that what other apps added stays. Each raises what ``XrpcClient`` raises; Conflict where something else is
-there.
+``client`` comes from ``repositories.agents.agent_for_user``: it sends a DPoP proof with each request, repeats one whose
+nonce was old, and stays below the server's rate limits. A write names the version it replaces (``swap``, a CID; None:
+no record may exist), so that concurrent writers do not overwrite each other. Records are read first and only our fields
+are changed (``records.event_writer``, ``records.rsvp``, ``records.series``), so that other apps' fields stay. Each
+function raises what ``XrpcClient`` raises, and Conflict if another version is there.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -27,7 +27,7 @@ _APPLY = "com.atproto.repo.applyWrites"
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What the PDS holds under a key now."""
+    """What the PDS has under a key now."""
 
     record: dict[str, Value]
     cid: str
@@ -36,14 +36,14 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class WriteReceipt:
-    """The PDS's answer to a write. ``rev`` is None when the write made no commit, because nothing changed."""
+    """The PDS's response to a write. ``rev`` is None if the write made no commit because nothing changed."""
 
     cid: str
     rev: str | None
 
 
 async def get_record(client: XrpcClient, uri: AtUri) -> Current | None:
-    """The record as the PDS holds it; None where it holds none. Raises Refused when it cannot be written back whole."""
+    """The record as the PDS has it, or None. Raises Refused if it cannot be written back without loss."""
     try:
         answer = await client.query(
             "com.atproto.repo.getRecord",
@@ -60,15 +60,15 @@ async def get_record(client: XrpcClient, uri: AtUri) -> Current | None:
         raise RemoteFailed("The PDS answered without a record or without its CID.")
     body = cbor.encode(record)
     if str(Cid.for_cbor(body)) != cid:
-        # What we would write back is not what is there: better not to touch it.
+        # Writing it back would change it: do not touch it.
         raise Refused("The record in the repository does not agree with its CID.")
     return Current(record, cid, body)
 
 
 async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
-    """Write a record in place of the one with CID ``swap``; None: there must be none.
+    """Write a record in place of the one with CID ``swap``; None: no record may exist.
 
-    Raises Conflict (``InvalidSwap``) when something else is there.
+    Raises Conflict (``InvalidSwap``) if there is another version.
     """
     answer = await client.procedure(
         "com.atproto.repo.putRecord",
@@ -85,14 +85,14 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The PDS's answer to several creates: ``cids`` in their order, ``rev`` of the one commit."""
+    """The PDS's response to several creates: ``cids`` in their order, ``rev`` of the one commit."""
 
     cids: tuple[str | None, ...]
     rev: str | None
 
 
 async def apply_creates(client: XrpcClient, did: str, creates: Sequence[tuple[AtUri, dict[str, Value]]]) -> Applied:
-    """Create records in one commit, or none of them. A key that is taken fails all."""
+    """Create records in one commit, all or none. One key that is taken fails all."""
     writes: list[dict[str, object]] = [
         {
             "$type": f"{_APPLY}#create",
@@ -110,10 +110,10 @@ async def apply_creates(client: XrpcClient, did: str, creates: Sequence[tuple[At
 
 
 async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Delete a record, whatever it says; the rev of the commit, None when there was nothing to delete.
+    """Delete a record in any version; return the rev of the commit, None if there was nothing to delete.
 
-    ``expected``: the CID that it most likely has. Each call names one: a delete that arrives late must not meet what was
-    written in its place.
+    ``expected``: the CID that it most likely has. Each call names a CID: a delete that arrives late must not remove a
+    newer record.
     """
     if expected is None:
         current = await get_record(client, uri)
@@ -126,7 +126,7 @@ async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None)
 
 
 async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None:
-    """Delete a record only where it is this version; the rev of the commit. Raises Conflict where it is another one, or gone."""
+    """Delete a record only in this version; return the rev of the commit. Raises Conflict if it is another version, or gone."""
     return await _delete(client, uri, cid)
 
 
@@ -153,13 +153,13 @@ def _rev(answer: dict[str, object]) -> str | None:
 
 
 _PAGE: Final = 100
-# Answers of one person that are looked through; who has more is read whole (``Debt.BACKFILL``).
+# Maximum RSVPs of one person to search; larger repositories are read completely (``JobKind.BACKFILL``).
 MOST_ANSWERS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteRsvp:
-    """An answer in a repository. ``subject`` is the event that it names, None where it names none."""
+    """An RSVP in a repository. ``subject`` is the event that it names; None if it names none."""
 
     uri: AtUri
     cid: str
@@ -168,12 +168,12 @@ class RemoteRsvp:
 
 
 async def get_event(client: XrpcClient, uri: AtUri) -> Current | None:
-    """The event's record as the PDS holds it; None where it holds none."""
+    """The event's record as the PDS has it, or None."""
     return await get_record(client, uri)
 
 
 async def create_event(client: XrpcClient, uri: AtUri, record: dict[str, Value]) -> WriteReceipt:
-    """Write an event under a key that was chosen before, so that a lost answer makes no second one."""
+    """Write an event under a key that was chosen before, so that a lost response creates no duplicate."""
     return await put_record(client, uri, record, swap=None)
 
 
@@ -183,7 +183,7 @@ async def update_event(client: XrpcClient, uri: AtUri, record: dict[str, Value],
 
 
 async def delete_event(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Take an event's record away; the rev of the commit, None where there was nothing. ``expected``: see ``delete_record``."""
+    """Delete an event's record; return the rev of the commit, None if there was nothing. ``expected``: see ``delete_record``."""
     return await delete_record(client, uri, expected=expected)
 
 
@@ -200,17 +200,17 @@ async def update_event_series(client: XrpcClient, uri: AtUri, record: dict[str, 
 async def create_or_update_rsvp(
     client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None
 ) -> WriteReceipt:
-    """Write an answer; its key follows from the event's uri, so there is one of it however often it is sent."""
+    """Write an RSVP; its key derives from the event's URI, so repeated writes make one record."""
     return await put_record(client, uri, record, swap=swap)
 
 
 async def delete_rsvp(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Take an answer's record away."""
+    """Delete an RSVP record."""
     return await delete_record(client, uri, expected=expected)
 
 
 async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
-    """The answers in a repository, the newest keys first, at most ``MOST_ANSWERS``; what cannot be read whole is left out."""
+    """The RSVPs in a repository, newest keys first, at most ``MOST_ANSWERS``; those that cannot be read completely are left out."""
     cursor: str | None = None
     for _ in range(MOST_ANSWERS // _PAGE):
         page = await client.query(
@@ -230,7 +230,7 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
 
 
 async def store(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swap: str | None) -> WriteReceipt:
-    """Write whichever record this is."""
+    """Write a record of any kind."""
     if uri.collection in RSVPS:
         return await create_or_update_rsvp(client, uri, record, swap=swap)
     if uri.collection in SERIES_COLLECTIONS:
@@ -245,7 +245,7 @@ async def store(client: XrpcClient, uri: AtUri, record: dict[str, Value], *, swa
 
 
 async def take_away(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
-    """Delete whichever record this is."""
+    """Delete a record of any kind."""
     if uri.collection in RSVPS:
         return await delete_rsvp(client, uri, expected=expected)
     if uri.collection in EVENTS:

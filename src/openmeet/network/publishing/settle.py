@@ -1,4 +1,4 @@
-"""Noting what came of a send: each function is one short transaction, and none asks the network."""
+"""Store the outcome of a write: each function is one short transaction and makes no network call."""
 
 import random
 
@@ -46,9 +46,9 @@ async def confirm(
     answered: InFlightWrite | None = None,
     lacks: str = "",
 ) -> None:
-    """The PDS holds these bytes as of ``rev``: a version like any other, and the new base of the promise.
+    """The PDS has these bytes as of ``rev``: store them as a seen version, and as the new base of the publication.
 
-    ``answered``: the write that was answered just now, which is in doubt no more where this answer counts. ``lacks``: what
+    ``answered``: the write that was just answered; it is no longer in flight if this outcome is stored. ``lacks``: what
     the record lacks of what its owner wanted, and why.
     """
     at = parse_at_uri(uri)
@@ -74,7 +74,8 @@ async def confirm(
     if held.kind is PublicationKind.RSVP and cid != held.base_cid:
         publisher.count_rsvp("create" if held.base_cid is None else "update", _status_in(body))
     if overtaken_by is not None:
-        # Somebody edited right after us and their version was faster here: with ours settled it is joined anew.
+        # Somebody edited right after us and their version was ingested first: now that ours is stored, theirs is merged
+        # again.
         await publisher.enqueue([overtaken_by])
 
 
@@ -89,7 +90,10 @@ async def settle(
     rev: str,
     lacks: str = "",
 ) -> bool:
-    """The promise is kept, and the room concerned knows where its record is. False where the lease had passed to somebody else."""
+    """Mark the publication as published, and store in the domain table where its record is.
+
+    False if the lease has passed to another worker.
+    """
     await lock_row_of(tx, held.kind, held.subject_id)
     if not await leases.confirm(tx, held, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
         return False
@@ -113,9 +117,10 @@ async def settle(
 
 
 async def forget(publisher: Publisher, held: LeasedPublication, gone: RecordMessage | None = None) -> None:
-    """The record is gone from the repository, by us; the room concerned forgets where it was.
+    """We deleted the record from the repository; the domain table no longer refers to it.
 
-    ``gone`` says as of which rev: what is older and still on its way would else look like somebody's new record.
+    ``gone`` has the rev of the deletion: older messages still on their way would otherwise look like somebody's new
+    record.
     """
     async with publisher.db.transaction() as tx:
         if gone is not None:
@@ -136,11 +141,11 @@ async def forget(publisher: Publisher, held: LeasedPublication, gone: RecordMess
         else:
             await links.note(tx, held.kind, held.subject_id, uri=None, cid=None)
             if held.uri is not None:
-                # Our deletion is known by the time that the network tells of it, and nobody else takes the word back then.
+                # The deletion is stored before the stream reports it, so that nobody mistakes it for a withdrawal.
                 await record_queries.forget(tx, held.uri)
         after = await leases.find(tx, held.kind, held.subject_id)
         if after is not None and isinstance(await decide(tx, after, publisher.flags), Publish | Pause | Wait):
-            # It may be public again, or stand in another repository from now on.
+            # From now on it may be public again, or be in another repository.
             await publications.look_again(tx, kind=held.kind, subject_ids=[held.subject_id])
     if held.kind is PublicationKind.RSVP and held.uri is not None:
         publisher.count_rsvp("delete", "")
@@ -148,7 +153,7 @@ async def forget(publisher: Publisher, held: LeasedPublication, gone: RecordMess
 
 
 async def come_back(publisher: Publisher, held: LeasedPublication, uri: str) -> None:
-    """What had left its repository stays there after all: the promise about that record is the one of its subject again."""
+    """A record that was to leave its repository stays there after all: its publication is again the one of its subject."""
     async with publisher.db.transaction() as tx:
         await lock_row_of(tx, held.kind, held.subject_id)
         now = await leases.find(tx, held.kind, held.subject_id)
@@ -172,13 +177,13 @@ async def give_back(
     failed: bool = False,
     is_round: bool = False,
 ) -> None:
-    """The row in another state; nothing where its lease has passed to somebody else."""
+    """Release the row in another state; no effect if the lease has passed to another worker."""
     async with publisher.db.transaction() as tx:
         await leases.move(tx, held, state, reason=reason, due_at=due_at, failed=failed, round_=is_round)
 
 
 async def try_later(publisher: Publisher, held: LeasedPublication, reason: str, asked_seconds: float | None) -> None:
-    """With back-off, never sooner than the PDS asked for."""
+    """Retry with back-off, never sooner than the PDS asked for."""
     seconds = retry.wait_seconds(
         held.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries, guards nothing
@@ -191,7 +196,7 @@ async def try_later(publisher: Publisher, held: LeasedPublication, reason: str, 
 
 
 async def refuse(publisher: Publisher, held: LeasedPublication, reason: str) -> None:
-    """The PDS will not take it, however often it is asked; a retraction is tried again all the same, later."""
+    """The PDS refuses the record for good; a retraction is retried later all the same."""
     log.error("publication.refused", kind=held.kind.value, subject=held.subject_id, reason=reason)
     if held.state is PublicationState.RETRACTING:
         due_at = Instant(publisher.network.clock.now() + HOUR)
@@ -201,7 +206,7 @@ async def refuse(publisher: Publisher, held: LeasedPublication, reason: str) -> 
 
 
 async def _note_seen(tx: Transaction, held: LeasedPublication, message: RecordMessage) -> bool:
-    """The same join as for messages of the network; the echo will find this version known."""
+    """Store our version as if it came from the network; the echo will find it known."""
     await floors.hold(tx, [message.did])
     if held.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
@@ -213,7 +218,7 @@ async def _note_seen(tx: Transaction, held: LeasedPublication, message: RecordMe
 
 
 async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
-    """That there is no record, as of a commit: what is older and still on its way changes nothing."""
+    """Store that there is no record as of a commit: older messages still on their way change nothing."""
     await floors.hold(tx, [gone.did])
     await seen.lock_answers(tx, [gone.uri])
     known = await seen.find(tx, gone.uri)
@@ -223,14 +228,14 @@ async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
 
 
 def _status_in(body: bytes) -> str:
-    """The word of an answer's record, of those that we write; empty for every other."""
+    """The status token of an RSVP record that we write; empty for every other record."""
     record = cbor.decode(body)
     said = record.get("status") if isinstance(record, dict) else None
     return said.removeprefix(f"{RSVP}#") if said in {GOING, INTERESTED, NOT_GOING} and isinstance(said, str) else ""
 
 
 async def _newer(tx: Transaction, ours: RecordMessage) -> RecordMessage | None:
-    """The version that overtook ours, as a message; None where it is ours."""
+    """The version that overtook ours, as a message; None if it is ours."""
     newest = await seen.find(tx, ours.uri)
     if newest is None or newest.cid == ours.cid or newest.rev <= ours.rev:
         return None

@@ -1,7 +1,7 @@
-"""Writing one record: it is drafted (``drafting``), its key and CID are stored, it is sent, and what the PDS answers is noted.
+"""Write one record: draft it (``draft``), store its key and CID, send it, store the PDS's response.
 
-What is found changed in the repository is handed to ingestion with its proof and merged there; after three such rounds,
-or more than five writes in an hour that nobody asked for, a person must look.
+A change found in the repository is handed to ingestion with its proof and merged there. After three such rounds, or
+more than five writes in an hour that nobody asked for, a person must decide.
 """
 
 from at_network.pacing import pause_seconds
@@ -34,7 +34,7 @@ from openmeet.outbox.publications import PublicationState
 
 
 async def settle_earlier_send(publisher: Publisher, held: LeasedPublication) -> bool:
-    """Something may have been sent without an answer being noted: if it arrived, it is settled here."""
+    """An earlier write may have been sent without its response being stored: complete it here if it arrived."""
     if held.uri is None or held.chosen_cid is None or held.chosen_body is None or held.chosen_revision is None:
         return False
     if held.chosen_cid == held.base_cid:
@@ -61,9 +61,9 @@ async def write(
     decision: Publish,
     picture_bytes: int | None = None,
 ) -> None:
-    """Make the repository agree with the present. Raises the failures of the calls; nothing is half done.
+    """Make the repository agree with the present. Raises what the calls raise; nothing is left half done.
 
-    ``picture_bytes``: a picture has at most so many, because the server has just refused a larger one.
+    ``picture_bytes``: maximum size of a picture, because the server has just refused a larger one.
     """
     draft = await drafted(publisher, client, held, decision, picture_bytes)
     if isinstance(draft, ChangedElsewhere):
@@ -81,7 +81,7 @@ async def write(
     try:
         await _send(publisher, client, held, draft)
     except PictureTooLarge as refused:
-        # Half of it each time: after a few the record goes, with a small picture or with none.
+        # Halve the limit each time: after a few attempts the record is published with a small picture or with none.
         await learn_limit(publisher.network, client.service, refused.size // 2)
         await write(publisher, client, held, decision, refused.size // 2)
 
@@ -100,7 +100,7 @@ async def _send(publisher: Publisher, client: XrpcClient, held: LeasedPublicatio
     async with publisher.db.transaction() as tx:
         writes = await leases.fix(tx, held, sent, did=draft.identity.did, body=written.body)
     if writes is None:
-        return  # the lease is another payer's by now
+        return  # the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:
         await note_answered(publisher, [sent])
         await written_too_often(publisher, held, uri, writes)
@@ -115,7 +115,7 @@ async def _send(publisher: Publisher, client: XrpcClient, held: LeasedPublicatio
 
 
 async def written_too_often(publisher: Publisher, held: LeasedPublication, uri: str, writes: int) -> None:
-    """Nothing more is sent of a row that was written so many times within an hour: its owner looks at it."""
+    """Stop sending a row that was written this often within an hour: its owner must look at it."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = "Another program keeps changing this record back."
     await settle.give_back(publisher, held, PublicationState.CONFLICTED, reason=reason)
@@ -129,7 +129,7 @@ async def settle_stored(
     stored: WriteReceipt,
     lacks: str = "",
 ) -> None:
-    """The PDS has answered a write of these bytes: its answer is noted, or what it really holds is read back."""
+    """The PDS has accepted a write of these bytes: store its response, or read back what it really has."""
     if stored.cid == sent.cid and stored.rev is not None and is_rev(stored.rev, publisher.network.clock.now()):
         await settle.confirm(
             publisher,
@@ -143,8 +143,8 @@ async def settle_stored(
             lacks=lacks,
         )
         return
-    # No commit was made, since nothing changed, or the PDS stores something else than was sent: its bytes are the base,
-    # or each comparison would fail. Or its rev is none: what is stored beside a record orders all that follows.
+    # No commit was made because nothing changed, or the PDS stores other bytes than were sent: its bytes are the base,
+    # or each comparison would fail. Or its rev is invalid: the rev stored beside a record orders all that follows.
     proven = await prove(parse_at_uri(sent.uri), publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed("What the PDS stored cannot be read back.")
@@ -162,11 +162,11 @@ async def settle_stored(
 
 
 async def _agree(publisher: Publisher, held: LeasedPublication, draft: Draft, current: Current) -> None:
-    """The record says all of ours already: no write, and what is there is the base."""
+    """The record contains all our fields already: no write, and the PDS's version is the base."""
     async with publisher.db.transaction() as tx:
         known = await seen.find(tx, str(draft.uri))
         if known is None:
-            return  # cannot be: ``drafted`` found it; the lease ends and the row is looked at again
+            return  # unreachable: ``drafted`` found it; the lease ends and the row is checked again
         await leases.attach_current(tx, held, did=draft.identity.did, uri=str(draft.uri))
         await settle.settle(
             tx,
@@ -181,7 +181,7 @@ async def _agree(publisher: Publisher, held: LeasedPublication, draft: Draft, cu
 
 
 async def _after_conflict(publisher: Publisher, held: LeasedPublication, uri: AtUri, cid: str, body: bytes) -> None:
-    """Something else is there than we thought: perhaps our own bytes, from a send whose answer was lost."""
+    """Another version is there than expected: perhaps our own bytes, from a write whose response was lost."""
     proven = await prove(uri, publisher)
     if str(proven.cid) == cid:
         await settle.confirm(
@@ -194,8 +194,9 @@ async def _after_conflict(publisher: Publisher, held: LeasedPublication, uri: At
 async def _hand_to_ingestion(
     publisher: Publisher, held: LeasedPublication, uri: AtUri, proven: RecordProof | None = None
 ) -> None:
-    """Enqueue what the repository holds, with its proof, as a message of that rev; the debt is due after it."""
-    # A round is one version merged. Coming back before ingestion has applied it is none: the row still says so.
+    """Enqueue what the repository has, with its proof, as a message of that rev; the job is due after it."""
+    # A round is one merged version. An attempt before ingestion has applied it is none: the row's reason still shows
+    # that.
     is_round = held.reason != CHANGED_ELSEWHERE
     if is_round and held.rounds + 1 > MAX_ROUNDS:
         reason = "The record changed again and again while we wrote."

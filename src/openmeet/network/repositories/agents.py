@@ -1,8 +1,8 @@
-"""Acting for a person in their repository: the one place where a call gets their credentials.
+"""Act for a person in their repository: the only place where a call gets their credentials.
 
-An agent is an XRPC client bound to a session, whichever way it was opened: by OAuth (a DPoP proof for each request, the
-server's newest nonce in it), with an app password, or the password of an account that we keep. It refreshes by itself, and
-paces itself by what the server last said of its limits: a write beyond them raises TooMany instead of being sent.
+An agent is an XRPC client bound to a session: by OAuth (a DPoP proof for each request, with the server's newest nonce),
+by app password, or by the password of a custodial account. It refreshes tokens itself, and obeys the rate limits that
+the server last stated: a write beyond them raises TooMany instead of being sent.
 """
 
 import asyncio
@@ -24,22 +24,23 @@ from openmeet.network.repositories import sessions
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.session_sealing import PdsSession
 
-# What says "this access token no longer counts": OAuth's name, current servers' 400 ExpiredToken, others' 401.
+# Errors for an expired access token: OAuth's name, 400 ExpiredToken of current servers, 401 of others.
 _WORTH_REFRESHING = frozenset({"invalid_token", "ExpiredToken", "InvalidToken"})
-# The reference's and ours, and what RFC 6750 says.
+# The names of the reference PDS, ours, and RFC 6750's.
 _WANTS_PERMISSION = frozenset({"ScopeMissing", "ScopeMissingError", "insufficient_scope"})
-# Refreshed this long before its end, and up to as much again: two workers rarely come to it at the same moment.
+# Refresh this long before expiry, plus a random time up to as much again: two workers rarely refresh at the same
+# moment.
 _EARLY_SECONDS = 60
 _JITTER_SECONDS = 30
-# A token that is refused although it was had a moment ago would be refused again.
+# A token that was received a moment ago and is refused would be refused again.
 _YOUNG_SECONDS = 60
 
 
 async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId, did: Did | None = None) -> XrpcClient:
-    """A client that acts for a person on their PDS: for this DID of theirs, or the one that new records go to.
+    """A client that acts for a person on their PDS: for this DID of theirs, or the one that gets new records.
 
-    Raises NotSignedIn where the person has no such DID or has to sign in (again). Calls with it raise what ``XrpcClient``
-    raises; NotSignedIn then means that the session is over.
+    Raises NotSignedIn if the person has no such DID or must sign in (again). Calls with it raise what ``XrpcClient``
+    raises; NotSignedIn then means that the session has ended.
     """
     async with db.reader() as reader:
         mine = [one for one in await queries.of_user(reader, user_id) if one.can_write and did in {None, one.did}]
@@ -49,7 +50,7 @@ async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId,
 
 
 async def agent_for(db: Database, network: NetworkClients, identity: Identity) -> XrpcClient:
-    """The same for an identity at hand."""
+    """The same for a loaded identity."""
     if identity.status != ACTIVE:
         raise NotSignedIn(f"This account is {identity.status} at its server.", name="AccountInactive")
     session = await sessions.open_session(db, network, identity)
@@ -65,7 +66,7 @@ async def agent_for(db: Database, network: NetworkClients, identity: Identity) -
 
 
 def is_not_allowed(failure: Failure) -> bool:
-    """Whether a server refused a write because its person has not allowed it: it waits until they do."""
+    """Whether a server refused a write because its person has not granted the scope: it waits until they do."""
     return isinstance(failure, Forbidden) and failure.name in _WANTS_PERMISSION
 
 
@@ -81,7 +82,7 @@ class _Acting:
         self._renewed_at: Instant | None = None
 
     async def headers(self, method: str, url: str) -> Mapping[str, str]:
-        """A proof for this one request; the token is refreshed first where it is about to end."""
+        """A proof for this one request; the token is refreshed first if it is about to expire."""
         if self._is_ending():
             await self._renew(self._session.access)
         session = self._session
@@ -102,13 +103,13 @@ class _Acting:
         self._network.nonces.learn(url, headers)
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
-        """A nonce has been learnt by now; a token is refreshed unless that has been done since it was sent."""
+        """The nonce is already stored; refresh the token unless that has happened since the request was sent."""
         if self._session.key is not None and error.name == USE_NONCE:
             return True
         if status != 401 and error.name not in _WORTH_REFRESHING:
             return False
         if self._session.key is not None and error.name not in _WORTH_REFRESHING:
-            return False  # another refusal (a scope, a proof) that a fresh token would meet as well
+            return False  # another refusal (a scope, a proof) that a fresh token would not change
         access = refused.get("authorization", "").partition(" ")[2]
         if access == self._session.access and self._is_young():
             return False

@@ -1,10 +1,10 @@
-"""Letting somebody be let in by their own server: the way there, and the way back.
+"""OAuth sign-in at a person's authorization server: the request and the callback.
 
-Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first: what somebody typed is resolved to a DID, its
-document names the PDS, the PDS its authorization server. On the way back nothing that the browser brings is used before the
-state is known, unused, this browser's, and the issuer is the one that was asked (mix-up). Then the code is spent, and the
-account that the server names must be the one that was expected, or, where only a server was named, one whose document leads
-to that very server. What is remembered meanwhile is sealed, for ten minutes, and works once.
+Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first: the typed name is resolved to a DID,
+its document names the PDS, the PDS its authorization server. In the callback no parameter is used before the state is
+checked: known, unused, from this browser, and the issuer is the one that was asked (mix-up attack). Then the code is
+exchanged. The account that the server names must be the expected one or, if only a server was named, one whose document
+points to this server. Pending requests are sealed, expire after ten minutes and work once.
 """
 
 import secrets
@@ -48,28 +48,28 @@ _SECRET_BYTES = 32
 
 
 class AuthorizationPurpose(StrEnum):
-    """What somebody goes to their server for."""
+    """Why somebody is sent to their server."""
 
     SIGN_IN = "sign_in"
-    LINK = "link"  # a further account, of somebody who is signed in
-    PERMIT = "permit"  # more than was asked for at first
+    LINK = "link"  # a further account of a signed-in user
+    PERMIT = "permit"  # more permissions than were asked for at first
 
 
 class Trouble(StrEnum):
-    """Why somebody who came back is not let in; pages have a sentence for each."""
+    """Why a callback is refused; pages have a sentence for each."""
 
-    UNKNOWN = "unknown"  # no such state, or it was used
+    UNKNOWN = "unknown"  # no such state, or it was already used
     EXPIRED = "expired"
     OTHER_BROWSER = "other_browser"
-    MIXED_UP = "mixed_up"  # another server answered than was asked
+    MIXED_UP = "mixed_up"  # the issuer is not the server that was asked
     DENIED = "denied"
     SERVER_REFUSED = "server_refused"
     OTHER_ACCOUNT = "other_account"
-    NOT_THEIRS = "not_theirs"  # the server speaks for an account that is kept elsewhere
+    NOT_THEIRS = "not_theirs"  # the account that the server names has another PDS
 
 
 class NotLetIn(Forbidden):
-    """Somebody came back and is not let in. ``typed`` is what they wrote at the beginning, where that is known."""
+    """The callback is refused. ``typed`` is what the person typed at the beginning, if it is known."""
 
     def __init__(self, trouble: Trouble, why: str, *, typed: str = "", next_path: str = "/") -> None:
         super().__init__(why, name=trouble.value)
@@ -80,7 +80,7 @@ class NotLetIn(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationOptions:
-    """What is begun: for whom (``user_id`` of who is signed in, when linking), whence, and with which features."""
+    """The request: for whom (``user_id`` of the signed-in user, when linking), from which page, and with which features."""
 
     purpose: AuthorizationPurpose
     named: Named
@@ -92,7 +92,7 @@ class AuthorizationOptions:
 
 @dataclass(frozen=True, slots=True)
 class ComingBack:
-    """What a browser brings: the parameters of the redirect, and the secret of its cookie."""
+    """What the browser sends to the callback: the parameters of the redirect, and the secret of its cookie."""
 
     state: str
     issuer: str
@@ -103,9 +103,9 @@ class ComingBack:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedAccount:
-    """Somebody holds this DID: their verified handle (or ``""``), their PDS, and the session, ready to be stored.
+    """A proven account: its verified handle (or ``""``), its PDS, and the session to store.
 
-    ``session``: None where the one that is kept lives, and lets us do more.
+    ``session``: None if the stored session is alive and has more permissions.
     """
 
     did: Did
@@ -118,7 +118,7 @@ class AuthorizedAccount:
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """What is remembered between the way there and the way back."""
+    """What is stored between request and callback."""
 
     purpose: AuthorizationPurpose
     issuer: str
@@ -136,10 +136,10 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 async def begin(db: Database, network: NetworkClients, wish: AuthorizationOptions) -> str:
-    """The address to send the browser to.
+    """The address to redirect the browser to.
 
-    Raises InvalidInput and NotFound (``identifier``: nobody goes by that name; the server lets no apps in), RemoteFailed and
-    RemoteSlow (somebody who has to be asked is away), Refused (their server refuses us).
+    Raises InvalidInput and NotFound (``identifier``: unknown name, or the server supports no OAuth clients),
+    RemoteFailed and RemoteSlow (a server does not respond), Refused (the authorization server refuses us).
     """
     if network.app is None:
         raise Refused("This site has no address that other servers can trust; sign in another way.", name="NoOAuth")
@@ -185,10 +185,11 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
 
 
 async def finish(db: Database, network: NetworkClients, back: ComingBack) -> AuthorizedAccount:
-    """Who came back, proven. Raises NotLetIn, and RemoteFailed and RemoteSlow where their server does not answer."""
+    """The proven account of a callback. Raises NotLetIn, and RemoteFailed and RemoteSlow if a server does not respond."""
     pending = await _take(db, network, back)
     if back.issuer != pending.issuer:
-        # Nothing of this answer is used: another server wants what was meant for the one that was asked (RFC 9207).
+        # Nothing of this response is used: another server may want the code that was meant for the one that was asked
+        # (RFC 9207).
         log.warning("authorization.mixed_up", expected=pending.issuer)
         raise _not_let_in(Trouble.MIXED_UP, pending, "The answer came from another server than the one that was asked.")
     if back.error == "access_denied":
@@ -213,7 +214,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
         raise
     known = await _known(db, tokens.did)
-    # Only a refusal is carried over: what was granted before and not asked for this time is no refusal.
+    # Carry over only refusals: a scope that was granted before and not asked for this time was not refused.
     said_no_to = [scope for feature in (refused_features(known) if known else ()) for scope in SCOPES[feature]]
     session = NewSession(
         tokens.did,
@@ -224,7 +225,7 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
         client_id=pending.client_id,
         client_key_id=pending.client_key_id,
         scope=tokens.scope,
-        # What was refused once stays known as refused, until it is asked for again and granted.
+        # A refused scope stays stored as refused until it is asked for again and granted.
         asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *said_no_to])),
         access_ends_at=sessions.access_end(network, tokens.expires_in_seconds),
     )
@@ -244,9 +245,9 @@ async def finish(db: Database, network: NetworkClients, back: ComingBack) -> Aut
 
 
 def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
-    """Whether a session may do all that the new one may, and something that was not asked for this time.
+    """Whether a session has all scopes of the new one, and one that was not asked for this time.
 
-    Who names a server alone is known only when they come back: they were asked for no more than everybody is at first.
+    If only a server was named, the account is known only in the callback, and the default scopes were asked for.
     """
     if known.kind is not PdsSessionKind.OAUTH or known.needs_login or known.issuer != new.issuer:
         return False
@@ -255,7 +256,7 @@ def _lets_do_more(known: SealedSession, new: NewSession) -> bool:
 
 
 async def _is_alive(db: Database, network: NetworkClients, did: Did) -> bool:
-    """Whether the session that we have for a DID still lives at its server: it is refreshed."""
+    """Whether the server still accepts our session of a DID: it is refreshed."""
     try:
         await sessions.refresh(db, network, did)
     except Failure as failure:
@@ -267,7 +268,7 @@ async def _is_alive(db: Database, network: NetworkClients, did: Did) -> bool:
 async def revoke_tokens(
     network: NetworkClients, server: ServerMetadata, client: OAuthClientIdentity, key: p256.P256PrivateKey, token: str
 ) -> None:
-    """Give tokens back. A server that does not take them lets them run out by themselves."""
+    """Revoke tokens. If the server does not take the request, they expire by themselves."""
     try:
         await network.oauth.revoke(server, client, key, token)
     except Failure as failure:
@@ -275,7 +276,7 @@ async def revoke_tokens(
 
 
 async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str, ServerMetadata]:
-    """The DID that is expected (None where only a server was named), what to tell the server of it, and the server."""
+    """The expected DID (None if only a server was named), the login hint, and the authorization server."""
     if isinstance(named, ServerOrigin):
         try:
             return None, "", await network.servers.at_address(named.origin)
@@ -290,7 +291,7 @@ async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str,
     pds = account.document.pds
     if pds is None:
         raise NotFound("This account says no place where its data is kept.")
-    # Somebody who wrote a DID is not sent away because their handle is broken.
+    # A person who typed a DID is not refused because their handle is broken.
     hint = account.did if account.handle == INVALID else str(account.handle)
     try:
         return account.did, hint, await network.servers.guarding(pds)
@@ -307,7 +308,7 @@ def _unknown(named: Named, absent: NotFound) -> str:
 
 
 async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pending:
-    """What was remembered; used up by this, if it is this browser's."""
+    """Take the pending request, if it is of this browser; it cannot be used again."""
     state_hash = _hash(back.state)
     async with db.transaction() as tx:
         row = await authorization_queries.find(tx, state_hash)
@@ -328,7 +329,7 @@ async def _take(db: Database, network: NetworkClients, back: ComingBack) -> Pend
 
 
 async def _check_subject(network: NetworkClients, pending: Pending, tokens: Tokens) -> tuple[str, str]:
-    """The handle and PDS of the account that the server speaks for, asked afresh and not of that server."""
+    """The handle and PDS of the account that the server names, resolved afresh and not from that server."""
     if pending.did and tokens.did != pending.did:
         raise _not_let_in(
             Trouble.OTHER_ACCOUNT, pending, "You signed in there with another account than you wrote here."
@@ -365,7 +366,7 @@ def _not_let_in(trouble: Trouble, pending: Pending, why: str) -> NotLetIn:
 
 
 def _hash(secret: str) -> bytes:
-    """What is stored of a secret with 256 random bits: it cannot be found by trying."""
+    """What is stored of a secret with 256 random bits: it cannot be guessed."""
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -1,7 +1,7 @@
-"""Which servers are not asked at present, kept where every program of an installation and its operator see it.
+"""Circuit breakers of servers, stored where every program of an installation and its operator can read them.
 
-Each program finds out for itself (``at_network.circuits``); here they tell each other. A row is of a server that is not asked, or
-only tried: one that works has none.
+Each program opens its own breakers (``at_network.circuits``); here they are shared. A row is an open or half-open
+breaker: a working server has none.
 """
 
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ KEEP = """
 
 CLOSE = "delete from pds_circuits where service = :service"
 
-# Nobody has wanted anything of it since.
+# No call was wanted since.
 FORGET_OLD = "delete from pds_circuits where open_until < :before"
 
 
 async def known(reader: Reader) -> list[Circuit]:
-    """The servers that are not asked, or only tried; the newest first."""
+    """Open and half-open breakers; the newest first."""
     return [
         Circuit(
             row["service"],
@@ -44,7 +44,7 @@ async def known(reader: Reader) -> list[Circuit]:
 
 
 async def tell(db: Database, circuits: Circuits) -> None:
-    """What this program has found out since it told last."""
+    """Store this program's changes since the last call."""
     changed = circuits.take_changed()
     if not changed:
         return
@@ -65,13 +65,13 @@ async def tell(db: Database, circuits: Circuits) -> None:
 
 
 async def hear(db: Database, circuits: Circuits) -> None:
-    """What the others have found out."""
+    """Load the other programs' changes."""
     async with db.reader() as reader:
         circuits.adopt(await known(reader))
 
 
 def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]:
-    """How many are open and half open; nobody counts those that work."""
+    """How many are open and half open; closed ones are not counted."""
     return {
         state: sum(1 for one in circuits if one.state(now) is state)
         for state in (CircuitState.OPEN, CircuitState.HALF_OPEN)
@@ -79,5 +79,5 @@ def counts(circuits: Sequence[Circuit], now: Instant) -> dict[CircuitState, int]
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Drop what nobody has asked for a week; how many."""
+    """Delete breakers that nobody has needed for a week; return how many."""
     return await tx.execute(FORGET_OLD, before=tx.now - 7 * DAY)

@@ -1,4 +1,4 @@
-"""What this room needs to reach other servers, opened once by ``programs/`` and handed down."""
+"""Clients that reach other servers, opened once by ``programs/`` and passed down."""
 
 import asyncio
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class OAuthApp:
-    """The client of one origin."""
+    """The OAuth client of one origin."""
 
     origin: str
     name: str
@@ -47,7 +47,7 @@ class OAuthApp:
         return "http://localhost?" + urlencode({"redirect_uri": self.redirect_uri, "scope": EVERY_SCOPE})
 
     def document(self) -> dict[str, object]:
-        """What is served at ``DOCUMENT_PATH``. The scope is the most that may ever be asked for."""
+        """The client metadata served at ``DOCUMENT_PATH``. Its scope is the most that may ever be asked for."""
         return {
             "client_id": self.client_id,
             "client_name": self.name,
@@ -65,7 +65,7 @@ class OAuthApp:
 
 
 def app_of(public_url: str, name: str) -> OAuthApp | None:
-    """The client of a site; None where the network knows no client of that kind (plain http that is not the loopback)."""
+    """The OAuth client of a site; None if no such client is possible (plain http that is not loopback)."""
     parts = urlsplit(public_url)
     if parts.scheme == "https":
         return OAuthApp(public_url, name, is_confidential=True)
@@ -77,12 +77,12 @@ _OURSELVES = "openmeet"
 
 @dataclass(frozen=True, slots=True)
 class NetworkClients:
-    """Client, resolvers, and the sealer of tokens and passwords.
+    """HTTP client, resolvers, and the sealer of tokens and passwords.
 
-    ``app`` is who we are to authorization servers; None where nobody can be let in by OAuth. ``cache`` is opened for the
-    tenant, and what is sealed opens for it alone. ``refreshing`` holds what must end before the program does: a token that
-    was spent and is not stored yet. ``large_reads``: who reads a repository that needs much memory holds it; one for all
-    tenants. ``pds_keys``: the secrets that we share with PDSes of our own, by their address.
+    ``app``: who we are to authorization servers; None if OAuth sign-in is impossible. ``cache`` is opened for the
+    tenant, and sealed values open for that tenant alone. ``refreshing``: tasks that must finish before the program
+    ends, because a token is spent and its successor not stored yet. ``large_reads``: lock for repository reads that
+    need much memory; one for all tenants. ``pds_keys``: shared secrets with our own PDSes, by address.
     """
 
     http: HttpClient
@@ -109,15 +109,17 @@ class NetworkClients:
         return OAuthCalls(self.http, self.clock, self.nonces, self.circuits)
 
     def sent_for(self, pds: str, address: str) -> Mapping[str, str]:
-        """The headers of a sign-in for a visitor: a PDS of our own learns their address, others that we ask for somebody."""
+        """Headers of a sign-in for a visitor: our own PDS learns the visitor's address; for other servers the headers
+        say that we act for somebody.
+        """
         key = self.pds_keys.get(pds.rstrip("/"))
         return FOR_SOMEBODY if key is None or not address else vouch(key, address)
 
     def sent_for_ourselves(self, pds: str) -> Mapping[str, str]:
-        """The same for an account that we keep: a PDS of our own counts us apart from our visitors."""
+        """The same for a custodial account: our own PDS counts us apart from our visitors."""
         key = self.pds_keys.get(pds.rstrip("/"))
         return {} if key is None else vouch(key, _OURSELVES)
 
     async def settle(self) -> None:
-        """Wait until every refresh that is under way has been stored."""
+        """Wait until every running refresh has been stored."""
         await asyncio.gather(*self.refreshing, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Consent to publish: how it stands for a person, and the handle that a yes is for. What the page and the API share."""
+"""Consent to publish: its state for a person, and the handle that comes with it. Shared by page and API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from openmeet.outbox.kinds import JobKind
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """What publishing runs on: what reaches the network, and the PDS that keeps repositories for people."""
+    """Dependencies: the network clients, and the PDS of custodial repositories."""
 
     network: NetworkClients
     keeper: Keeper
@@ -27,7 +27,7 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class ConsentState:
-    """How a person and publishing stand: their consent, the repository, and whether one is being made."""
+    """A person's consent, their repository, and whether one is being created."""
 
     consent: Consent
     identity: Identity | None
@@ -46,7 +46,7 @@ class ConsentState:
 
     @property
     def problem(self) -> str:
-        """Why the repository could not be made; empty when nothing went wrong for good."""
+        """Why the repository could not be created; empty if there is no permanent failure."""
         if self.identity is not None or not self.consent.is_given or self.owed is None:
             return ""
         if self.owed.state is not JobState.GIVEN_UP:
@@ -55,7 +55,7 @@ class ConsentState:
 
 
 async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
-    """How one person and publishing stand now."""
+    """The consent state of one person, as of now."""
     mine = [one for one in await queries.of_user(reader, user_id) if one.can_write]
     return ConsentState(
         await queries.consent(reader, user_id),
@@ -68,7 +68,7 @@ async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
 
 
 async def handle_for(network: NetworkClients, keeper: Keeper, state: ConsentState, typed: str) -> str:
-    """The handle they agree to: their own, or a free one on the keeper's domain. Raises InvalidInput, Refused (somebody has it)."""
+    """The handle they consent to: their own, or a free one on the custodial domain. Raises InvalidInput, Refused (it is taken)."""
     if state.identity is not None:
         return state.identity.handle or state.identity.did
     handle = check_handle(typed, keeper.handle_domain)
@@ -84,5 +84,5 @@ async def handle_for(network: NetworkClients, keeper: Keeper, state: ConsentStat
             return handle
         raise
     except InvalidInput:
-        return handle  # servers answer "InvalidRequest: Unable to resolve handle" for a name nobody has
+        return handle  # servers answer "InvalidRequest: Unable to resolve handle" for a free name
     raise Refused(f"Somebody else is called {handle} already; choose another handle.")

@@ -1,8 +1,8 @@
-"""Credentials of people, kept at hand for at most an hour: ``{tenant}:bluesky:credentials:{user.id}``.
+"""Cache of people's credentials, for at most an hour: ``{tenant}:bluesky:credentials:{user.id}``.
 
-What is kept is sealed like the row that it repeats: whoever takes the cache (a Redis without a password) has ciphertext. It
-is never believed by itself: it counts only for the version that the row has, so signing out, a refresh elsewhere and a
-lost cache all end in the same place, the database.
+Entries are sealed like the row that they repeat: whoever reads the cache (a Redis without a password) gets ciphertext.
+An entry counts only for the version that the row has, so sign-out, a refresh elsewhere and a lost cache all fall back
+to the database.
 """
 
 import msgspec
@@ -18,7 +18,7 @@ TTL_SECONDS = 3600.0
 
 
 class CachedCredentials(msgspec.Struct, frozen=True, rename="camel"):
-    """Whose they are, and the tokens. ``key`` is the secret half of the key that they are bound to, empty without one."""
+    """The DID and the tokens. ``key`` is the private half of the key that they are bound to, empty without one."""
 
     did: str
     handle: str
@@ -29,7 +29,7 @@ class CachedCredentials(msgspec.Struct, frozen=True, rename="camel"):
 
 
 async def get(network: NetworkClients, user_id: UserId, did: Did, version: int) -> CachedCredentials | None:
-    """The credentials of this version, if they are at hand."""
+    """The credentials of this version, if they are cached."""
     try:
         kept = await network.cache.get(_name(user_id))
     except Unavailable as away:
@@ -40,12 +40,12 @@ async def get(network: NetworkClients, user_id: UserId, did: Did, version: int) 
     try:
         found = msgspec.json.decode(network.sealer.unseal(kept, _purpose(network, user_id)), type=CachedCredentials)
     except (CannotUnseal, msgspec.DecodeError):
-        return None  # sealed with a key that has been dropped since, or put there by somebody else
+        return None  # sealed with a key that was removed since, or written by somebody else
     return found if found.did == did and found.version == version else None
 
 
 async def put(network: NetworkClients, user_id: UserId, credentials: CachedCredentials) -> None:
-    """Keep them at hand. A cache that cannot be reached costs an unsealing, nothing else."""
+    """Cache them. If the cache is unreachable, the next use reads and unseals the row."""
     sealed = network.sealer.seal(msgspec.json.encode(credentials), _purpose(network, user_id))
     try:
         await network.cache.put(_name(user_id), sealed, ttl_seconds=TTL_SECONDS)
@@ -54,7 +54,7 @@ async def put(network: NetworkClients, user_id: UserId, credentials: CachedCrede
 
 
 async def drop(network: NetworkClients, user_id: UserId) -> None:
-    """They are signed out."""
+    """The user has signed out."""
     try:
         await network.cache.delete(_name(user_id))
     except Unavailable as away:
@@ -62,7 +62,7 @@ async def drop(network: NetworkClients, user_id: UserId) -> None:
 
 
 def _name(user_id: UserId) -> str:
-    return f"bluesky:credentials:{user_id}"  # the cache puts the tenant in front
+    return f"bluesky:credentials:{user_id}"  # the cache adds the tenant prefix
 
 
 def _purpose(network: NetworkClients, user_id: UserId) -> str:

@@ -1,7 +1,8 @@
-"""The repository that is kept for a person who agreed: made once, after the yes and not before (invariant 11).
+"""Custodial account: the repository of a person who consented, created once and only after consent (invariant 11).
 
-What the PDS will be asked for (handle, address, password, recovery key) is stored first. When an answer is lost, the same request is
-made again; if the handle is taken by then, signing in with the stored password tells whether it was us.
+The parameters of the request (handle, address, password, recovery key) are stored first. If a response is lost, the
+same request is sent again; if the handle is taken by then, signing in with the stored password tells whether we took
+it.
 """
 
 import base64
@@ -31,17 +32,17 @@ from openmeet.network.repositories import credentials_cache, recovery_keys
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.session_sealing import new_password_session, seal_password, unseal_password
 
-# Names of the PDS for "somebody has this handle".
+# Error names of a PDS for a taken handle.
 _TAKEN = frozenset({"HandleNotAvailable", "InvalidHandle"})
-_MAX_LABEL = 18  # what the reference PDS allows for the first label of a handle
+_MAX_LABEL = 18  # maximum length of a handle's first label at the reference PDS
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Where repositories are kept: the PDS, and how this service gets an invite there.
+    """The PDS of custodial accounts, and how this service gets an invite code there.
 
-    ``admin_authorization`` is a Basic header that may make invites; empty where the PDS wants none. ``handle_domain`` is
-    like ``.town.example``. ``mail_domain`` is our own, and no mail is delivered to it.
+    ``admin_authorization`` is a Basic header that may create invite codes; empty if the PDS needs none.
+    ``handle_domain`` is like ``.town.example``. ``mail_domain`` is our own, and no e-mail is delivered to it.
     """
 
     pds_url: str
@@ -51,14 +52,14 @@ class Keeper:
 
 
 def suggest_handle(display_name: str, user_id: str, domain: str) -> str:
-    """A handle from what a person calls themselves; always a valid one, not yet known to be free."""
+    """A handle made from a person's display name; always valid, not checked to be free."""
     plain = regex.sub(r"[^a-z0-9]+", "-", folded(display_name)).strip("-")[:_MAX_LABEL].strip("-")
     label = plain if len(plain) >= 3 else f"member-{user_id.replace('-', '')[-8:]}"
     return label + domain
 
 
 def check_handle(text: str, domain: str) -> str:
-    """The handle a person typed (first label or whole), on the domain of the keeper. Raises InvalidInput."""
+    """The handle a person typed (first label or whole), on the domain of the PDS. Raises InvalidInput."""
     name = text.strip().lower().removeprefix("@")
     if "." not in name:
         name += domain
@@ -73,7 +74,7 @@ def check_handle(text: str, domain: str) -> str:
 
 
 def custodial_account_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
-    """The payer of ``Debt.CUSTODIAL_ACCOUNT``; the subject is the user."""
+    """The handler of ``JobKind.CUSTODIAL_ACCOUNT``; the subject is the user."""
 
     async def pay(job: Job) -> None:
         await make_account(db, network, keeper, UserId(job.subject))
@@ -82,7 +83,7 @@ def custodial_account_handler(db: Database, network: NetworkClients, keeper: Kee
 
 
 async def make_account(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> None:
-    """Make the account if it is still wanted and not made. Raises Refused when somebody else has the handle."""
+    """Create the account if it is still wanted and does not exist. Raises Refused if the handle is taken."""
     account = await _fix(db, network, keeper, user_id)
     if account is None:
         return
@@ -95,14 +96,14 @@ async def make_account(db: Database, network: NetworkClients, keeper: Keeper, us
 
 
 async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> CustodialAccount | None:
-    """Store what will be asked for; None when there is nothing to make."""
+    """Store the parameters of the request; None if there is nothing to create."""
     async with db.transaction() as tx:
         consent = await queries.consent(tx, user_id)
         if not consent.is_given or any(one.can_write for one in await queries.of_user(tx, user_id)):
             return None
         known = await queries.custodial_account(tx, user_id)
         if known is None or (known.did is None and known.handle != consent.handle):
-            # Undeliverable on purpose: the account's mail is nobody's until it is taken over.
+            # Undeliverable on purpose: nobody reads the account's e-mail until its person takes it over.
             address = f"{user_id}@{keeper.mail_domain}"
             await queries.put_custodial_account(
                 tx,
@@ -111,7 +112,7 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
                 email=address,
                 sealed_password=seal_password(network, address, secrets.token_urlsafe(32)),
             )
-            # Nobody takes over the repository of a group: a key to it would lie here for good.
+            # Nobody takes over the repository of a group: its recovery key would stay here for good.
             if (await kinds(tx, [user_id])).get(user_id) is UserKind.PERSON:
                 await recovery_keys.make(tx, network, user_id)
         return await queries.custodial_account(tx, user_id)
@@ -121,7 +122,7 @@ async def _ask(
     network: NetworkClients, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
 ) -> tuple[BearerTokens, str]:
     password = unseal_password(network, account)
-    # A request of before may have arrived although its answer did not: then these credentials work already.
+    # An earlier request may have arrived although its response did not: then these credentials work already.
     found = await _session_if_made(network, keeper, account, password)
     if found is not None:
         return found, account.handle
@@ -164,7 +165,7 @@ async def _invite(network: NetworkClients, keeper: Keeper) -> str:
 
 
 async def offered_domain(network: NetworkClients, pds_url: str) -> str:
-    """The first domain on which a PDS gives handles, like ``.town.example``."""
+    """The first domain on which a PDS offers handles, like ``.town.example``."""
     answer = await XrpcClient(network.http, network.clock, pds_url).query("com.atproto.server.describeServer")
     domains = answer.get("availableUserDomains")
     first = domains[0] if isinstance(domains, list) and domains else None
@@ -174,24 +175,24 @@ async def offered_domain(network: NetworkClients, pds_url: str) -> str:
 
 
 def mail_domain_of(public_url: str) -> str:
-    """A name below our own host for addresses that nothing is ever delivered to."""
+    """A name below our own host, for addresses that never receive e-mail."""
     host = urlsplit(public_url).hostname or "localhost"
     return f"no-mail.{host}" if "." in host and not host.replace(".", "").isdigit() else "no-mail.invalid"
 
 
 def admin_authorization(password: str) -> str:
-    """The header of a PDS's administrator; empty without a password."""
+    """The Basic header of a PDS's administrator; empty without a password."""
     return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode() if password else ""
 
 
 def as_administration(network: NetworkClients, keeper: Keeper) -> XrpcClient:
-    """Calls of the PDS with its administration's password."""
+    """A client with the PDS's admin password."""
     credentials = Admin(keeper.admin_authorization, network.sent_for_ourselves(keeper.pds_url))
     return XrpcClient(network.http, network.clock, keeper.pds_url, credentials=credentials)
 
 
 class Admin:
-    """Credentials of the service itself; they cannot be renewed. ``along``: by which the PDS tells us from our visitors."""
+    """Credentials of the service itself; they cannot be renewed. ``along``: headers by which the PDS tells us from our visitors."""
 
     def __init__(self, authorization: str, along: Mapping[str, str]) -> None:
         self._headers = {**along, "authorization": authorization}
@@ -218,13 +219,13 @@ MAX_PASSWORD = 256
 
 
 async def kept_for(reader: Reader, user_id: UserId) -> Identity | None:
-    """The account that is kept for a person, if it has been made."""
+    """A person's custodial account, if it has been created."""
     account = await queries.custodial_account(reader, user_id)
     return None if account is None or account.did is None else await queries.find(reader, account.did)
 
 
 def check_password(typed: str, again: str) -> str:
-    """A password that somebody chose, typed twice. Raises InvalidInput."""
+    """A chosen password, typed twice. Raises InvalidInput."""
     if not MIN_PASSWORD <= len(typed) <= MAX_PASSWORD:
         raise InvalidInput("password", f"Choose one of {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
     if typed != again:
@@ -233,9 +234,10 @@ def check_password(typed: str, again: str) -> str:
 
 
 async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId, password: str) -> Did:
-    """Hand the kept account over to the person. The address is the one that they sign in with here: it is proven.
+    """Hand the custodial account over to the person. It gets the proven address that they sign in with here.
 
-    Raises Refused (nothing is kept for them, no address, the PDS takes no orders from us), and what the PDS fails with.
+    Raises Refused (no custodial account, no address, or the PDS does not accept our admin password), and what the PDS's
+    response raises.
     """
     async with db.reader() as reader:
         kept = await kept_for(reader, user_id)

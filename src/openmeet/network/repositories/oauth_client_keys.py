@@ -1,7 +1,7 @@
-"""The keys by which authorization servers know a site: made here, sealed at rest, rotated; public halves are served.
+"""Keys that identify a site to authorization servers: created here, sealed at rest, rotated; public halves are served.
 
-Servers keep a client's key set for minutes and bind a session to the key that began it. So a new key is served a while
-before anything is signed with it, and an old one stays for as long as a session was begun with it.
+Servers cache a client's key set for minutes and bind a session to its key. So a new key is served for a while before it
+signs anything, and an old one stays as long as a session uses it.
 """
 
 import secrets
@@ -17,13 +17,13 @@ from groundwork.errors import NotSignedIn, Unavailable
 from groundwork.sealing import CannotUnseal
 from openmeet.network.repositories.clients import NetworkClients
 
-# Servers may keep a key set for 10 minutes and their proxies for as long again.
+# Servers may cache a key set for 10 minutes, and their proxies for another 10.
 SERVED_BEFORE_USE = HOUR
 ROTATED_AFTER = 90 * DAY
 
 LIST = "select key_id, sealed, created_at from client_keys order by created_at desc, key_id"
 INSERT = "insert into client_keys (key_id, sealed, created_at) values (:key_id, :sealed, :now)"
-# A sign-in under way was begun with a key as well; it ends within minutes, which the day allows for.
+# A pending sign-in uses a key as well; it ends within minutes, and the day covers that.
 FORGET_UNUSED = """
     delete from client_keys
      where created_at < :before
@@ -35,7 +35,7 @@ FORGET_UNUSED = """
 
 @dataclass(frozen=True, slots=True)
 class SealedClientKey:
-    """One key with its name, which follows from its public half."""
+    """One key; its name derives from its public half."""
 
     key_id: str
     sealed: bytes
@@ -43,7 +43,7 @@ class SealedClientKey:
 
 
 async def client_for_new_session(db: Database, network: NetworkClients) -> OAuthClientIdentity:
-    """Who we are in a sign-in that begins now. Raises Unavailable where we are nobody to servers."""
+    """Our client identity for a new sign-in. Raises Unavailable if the site has no OAuth client."""
     if network.app is None:
         raise Unavailable("This site cannot be let in by other servers: it has no secure address.")
     if not network.app.is_confidential:
@@ -54,14 +54,14 @@ async def client_for_new_session(db: Database, network: NetworkClients) -> OAuth
     if not keys:
         keys = [await add(db, network)]
     served = [key for key in keys if key.created_at <= now - SERVED_BEFORE_USE]
-    # The newest that everybody has had time to see; at the very beginning, the first there is.
+    # The newest that all servers had time to load; at the very beginning, the first key.
     return _client(network, network.app.client_id, served[0] if served else keys[-1])
 
 
 async def client_of_session(
     db: Database, network: NetworkClients, *, client_id: str, key_id: str
 ) -> OAuthClientIdentity:
-    """Who we were when a session began: a server lets nobody else refresh it. NotSignedIn where that key is gone."""
+    """Our client identity of an existing session: a server refreshes it for no other. NotSignedIn if that key is gone."""
     if not key_id:
         return OAuthClientIdentity(client_id)
     async with db.reader() as reader:
@@ -72,7 +72,7 @@ async def client_of_session(
 
 
 async def key_set(db: Database, network: NetworkClients) -> dict[str, object]:
-    """The public keys as a JWKS document (RFC 7517); never empty, or servers would keep that nobody is known."""
+    """The public keys as a JWKS document (RFC 7517); never empty, or servers would cache that there are none."""
     async with db.reader() as reader:
         keys = await _all(reader, network)
     if not keys:
@@ -81,7 +81,7 @@ async def key_set(db: Database, network: NetworkClients) -> dict[str, object]:
 
 
 async def add(db: Database, network: NetworkClients) -> SealedClientKey:
-    """Make a key: from now on it is served, and after a while new sessions begin with it."""
+    """Create a key: it is served at once, and after a while new sessions use it."""
     private = p256.P256PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
     key_id = thumbprint(private.public)
     async with db.transaction() as tx:
@@ -93,7 +93,7 @@ async def add(db: Database, network: NetworkClients) -> SealedClientKey:
 
 
 async def rotate_when_due(db: Database, network: NetworkClients) -> bool:
-    """Make a new key when the newest is old, drop old ones that no session needs; whether one was made."""
+    """Create a key if the newest is old, and delete old ones that no session needs; return whether one was created."""
     if network.app is None or not network.app.is_confidential:
         return False
     async with db.transaction() as tx:
@@ -106,17 +106,17 @@ async def rotate_when_due(db: Database, network: NetworkClients) -> bool:
 
 
 async def forget_unused(tx: Transaction) -> int:
-    """Drop keys behind the one in use that no session was begun with."""
+    """Delete keys older than the current one that no session uses."""
     return await tx.execute(FORGET_UNUSED, before=Instant(tx.now - DAY))
 
 
 def purpose_of(tenant: str, key_id: str) -> str:
-    """What the secret half of a key is sealed for."""
+    """The sealing purpose of a key's private half."""
     return f"openmeet/client_key/{tenant}/{key_id}"
 
 
 async def _all(reader: Reader, network: NetworkClients) -> list[SealedClientKey]:
-    """Newest first; without those that no sealing key of ours opens any more, which are as good as gone."""
+    """Newest first; without keys that no sealing key of ours opens any longer, which are unusable."""
     rows = await reader.fetch(LIST)
     keys = [SealedClientKey(row["key_id"], bytes(row["sealed"]), row["created_at"]) for row in rows]
     return [key for key in keys if _opens(network, key)]

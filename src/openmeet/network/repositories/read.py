@@ -1,4 +1,4 @@
-"""Reading other people's repositories, with proof: one record, or all of them. Nothing here is believed unverified."""
+"""Read other people's repositories with proof: one record, or all of them. Nothing unverified is believed."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from openmeet.network.repositories.clients import NetworkClients
 
 # A record of 1 MB and the nodes on the way to it.
 MAX_PROOF_BYTES = 3_000_000
-# A repository of a hundred thousand records; larger ones belong to robots.
+# A repository of a hundred thousand records; larger ones are likely of bots.
 MAX_REPOSITORY_BYTES = 200_000_000
-# Ten thousand records: nearly everybody's. What is larger is asked for once more, in its turn.
+# Ten thousand records: nearly every person's. A larger one is downloaded again under the lock for large reads.
 SMALL_REPOSITORY_BYTES = 16_000_000
 
 DELETED = "deleted"
@@ -34,7 +34,7 @@ _INACTIVE = frozenset({"RepoTakendown", "RepoSuspended", "RepoDeactivated"})
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """What the account's own PDS says of it; ``rev`` only while it is active."""
+    """What the account's own PDS says about it; ``rev`` only while it is active."""
 
     is_active: bool
     status: str
@@ -42,14 +42,14 @@ class AccountStatus:
 
 
 class BadRecordProof(RemoteFailed):
-    """A server's proof of a record does not hold, or leaves the record out."""
+    """A server's proof of a record is invalid, or lacks the record."""
 
 
 async def prove_record(network: NetworkClients, did: Did, collection: str, rkey: str) -> RecordProof:
     """The record, or proof of its absence, as of the repository's present commit.
 
-    A signature that does not fit is checked once more against a fresh DID document: keys rotate. Raises NotFound
-    (no such repository, or not served), BadProof, RemoteFailed, RemoteSlow.
+    A wrong signature is checked once more against a fresh DID document, because keys rotate. Raises NotFound (no such
+    repository, or not served), BadProof, RemoteFailed, RemoteSlow.
     """
     path = f"{collection}/{rkey}"
     document = await network.dids.resolve(did)
@@ -75,7 +75,7 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
 async def download_repository(network: NetworkClients, did: Did) -> Snapshot:
     """The whole repository, verified. Raises NotFound (none, or not served now), RemoteFailed, RemoteSlow, AnswerTooLarge.
 
-    Several are read side by side, but of large ones one at a time: they stand in memory whole.
+    Small ones are read concurrently, large ones one at a time: each is in memory completely.
     """
     try:
         return await _download(network, did, SMALL_REPOSITORY_BYTES)
@@ -97,7 +97,7 @@ async def _download(network: NetworkClients, did: Did, max_bytes: int) -> Snapsh
                 blocks.update(reader.feed(piece))
             reader.finish()
         file = car.Car(reader.roots or (), blocks, len(blocks))
-        # Walking a large tree takes seconds: not on the event loop.
+        # Reading a large tree takes seconds: not on the event loop.
         snapshot = await asyncio.to_thread(read_snapshot, file)
         try:
             verify_commit(snapshot.commit, did=did, key=_key_of(document))
@@ -113,9 +113,9 @@ async def _download(network: NetworkClients, did: Did, max_bytes: int) -> Snapsh
 
 
 async def account_status(network: NetworkClients, did: Did, pds: str) -> AccountStatus:
-    """What the PDS that the DID document names says now; that it has no such repository counts as deleted.
+    """What the PDS that the DID document names says now; no such repository counts as deleted.
 
-    Raises RemoteFailed and RemoteSlow. A 404 without the protocol's name for it is a proxy's or a wrong host's, and says
+    Raises RemoteFailed and RemoteSlow. A 404 without the protocol's error name is a proxy's or a wrong host's, and says
     nothing about the account.
     """
     client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
@@ -134,9 +134,9 @@ async def account_status(network: NetworkClients, did: Did, pds: str) -> Account
 
 
 async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | None:
-    """What somebody calls themselves in their profile (``app.bsky.actor.profile``); empty where nothing, None where nobody says.
+    """The display name in their profile (``app.bsky.actor.profile``); empty if there is none, None if the PDS does not respond.
 
-    Their PDS is believed: a name proves nothing, and is shown as nothing more.
+    Not verified: a display name proves nothing.
     """
     client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
     profile = {"repo": did, "collection": PROFILE, "rkey": "self"}
@@ -154,7 +154,7 @@ async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | Non
 
 
 def not_served(refused: Refused) -> Failure:
-    """An inactive repository is not served, which says nothing about what is in it."""
+    """The repository is not served because the account is inactive, which says nothing about its content."""
     return NotFound(refused.why, name=refused.name) if refused.name in _INACTIVE else refused
 
 

@@ -1,8 +1,9 @@
-"""The recovery key of a repository that is kept for somebody: made before it, sealed until its person has it, then erased.
+"""The recovery key of a custodial account: created before the account, sealed until its person has it, then erased.
 
-A key ranks before the server's from the first operation of a did:plc, or from a later one that needs a code out of the account's mail;
-while we keep the account that mail is nobody's. So the pair is made here and its public part goes out with ``createAccount``.
-It is bound to its public part, not to a person or a DID: the first may be joined with another, the second is not known yet.
+A rotation key ranks before the server's from the first operation of a did:plc, or from a later one that needs a code
+from the account's e-mail; while the account is custodial nobody receives that e-mail. So the pair is created here and
+its public half is sent with ``createAccount``. The sealed key is bound to its public half, not to a person or a DID:
+the person may be merged with another, the DID is not known yet.
 """
 
 import secrets
@@ -19,10 +20,10 @@ from openmeet.domain.identities.recovery_key_queries import WaitingKey
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
 
-# Whoever took an account over and never came back for the key: it is better nobody's than ours.
+# If somebody took an account over and never came for the key, it is safer deleted than stored here.
 KEPT_FOR = 30 * DAY
 
-# What `openmeet pds recover` reads.
+# The format that `openmeet pds recover` reads.
 _FILE = """\
 Recovery key of an AT Protocol identity
 
@@ -45,7 +46,7 @@ With it the account moves to another server although the one that it is on is go
 
 
 async def make(tx: Transaction, network: NetworkClients, user_id: UserId) -> None:
-    """A fresh pair for an account that is about to be asked for."""
+    """Create a pair for an account that will be requested."""
     key = p256.P256PrivateKey.from_random(secrets.token_bytes(48))
     public = format_did_key(key.public)
     sealed = network.sealer.seal(key.to_bytes(), purpose_of(public))
@@ -53,13 +54,13 @@ async def make(tx: Transaction, network: NetworkClients, user_id: UserId) -> Non
 
 
 def unseal(network: NetworkClients, waiting: WaitingKey) -> str:
-    """The private part as text, a secret. Raises CannotUnseal where the sealing key is gone."""
+    """The private half as text, a secret. Raises CannotUnseal if the sealing key is gone."""
     number = network.sealer.unseal(waiting.sealed, purpose_of(waiting.public_key))
     return format_private_multikey(p256.P256PrivateKey.from_bytes(number))
 
 
 def file_of(waiting: WaitingKey, private: str, identity: Identity | None, *, site: str, account_page: str) -> str:
-    """The file in which somebody keeps it: for people to read and print, and for the command that recovers."""
+    """The file in which a person keeps the key: for people to read and print, and for the recovery command."""
     return _FILE.format(
         identity=waiting.did,
         handle=(identity.handle if identity else "") or "(none)",
@@ -71,7 +72,7 @@ def file_of(waiting: WaitingKey, private: str, identity: Identity | None, *, sit
 
 
 async def erase_overdue(db: Database) -> int:
-    """Keys that were not kept within ``KEPT_FOR`` of taking over; how many."""
+    """Erase keys that were not collected within ``KEPT_FOR`` of taking over; return how many."""
     async with db.transaction() as tx:
         erased = await queries.erase_waiting_since(tx, Instant(tx.now - KEPT_FOR))
     if erased:
@@ -80,5 +81,5 @@ async def erase_overdue(db: Database) -> int:
 
 
 def purpose_of(public_key: str) -> str:
-    """What the private part of a did:key is sealed for."""
+    """The sealing purpose of a did:key's private half."""
     return f"openmeet/recovery_key/{public_key}"

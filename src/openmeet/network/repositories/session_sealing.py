@@ -1,4 +1,4 @@
-"""Tokens and passwords as they are stored: sealed, each for one use, tenant and account, so that no row opens in another's place."""
+"""Seal stored tokens and passwords, each for one purpose, tenant and account, so that no row opens in another's place."""
 
 import base64
 from dataclasses import dataclass, field
@@ -23,19 +23,19 @@ class PdsSession:
 
 
 def seal(network: NetworkClients, did: str, access: str, refresh: str, key: p256.P256PrivateKey | None = None) -> bytes:
-    """Tokens as they are stored, bound to tenant and DID."""
+    """Seal tokens for storage, bound to tenant and DID."""
     parts = [access, refresh, base64.b64encode(key.to_bytes()).decode() if key is not None else ""]
     return network.sealer.seal(msgspec.json.encode(parts), purpose_of(network.tenant, did))
 
 
 def new_password_session(network: NetworkClients, pds_url: str, tokens: BearerTokens) -> NewSession:
-    """A session that a password opened, ready to be stored."""
+    """A session opened with a password, ready to be stored."""
     sealed = seal(network, tokens.did, tokens.access, tokens.refresh)
     return NewSession(tokens.did, PdsSessionKind.PASSWORD, pds_url, sealed)
 
 
 def unseal(network: NetworkClients, stored: SealedSession) -> PdsSession:
-    """The tokens of a stored session; raises CannotUnseal when they were sealed with a key that is gone."""
+    """The tokens of a stored session; raises CannotUnseal if they were sealed with a key that is gone."""
     parts = msgspec.json.decode(
         network.sealer.unseal(stored.sealed, purpose_of(network.tenant, stored.did)), type=list[str]
     )
@@ -44,7 +44,7 @@ def unseal(network: NetworkClients, stored: SealedSession) -> PdsSession:
 
 
 def opens(network: NetworkClients, stored: SealedSession) -> bool:
-    """Whether the tokens of a stored session can be read; not where they were sealed with a key that is gone."""
+    """Whether the tokens of a stored session can be unsealed; False if they were sealed with a key that is gone."""
     try:
         unseal(network, stored)
     except CannotUnseal:
@@ -53,7 +53,7 @@ def opens(network: NetworkClients, stored: SealedSession) -> bool:
 
 
 def seal_password(network: NetworkClients, address: str, password: str) -> bytes:
-    """The password of the custodial account with this address as it is stored."""
+    """Seal the password of the custodial account with this address for storage."""
     return network.sealer.seal(password.encode(), password_purpose_of(address))
 
 
@@ -62,10 +62,10 @@ def unseal_password(network: NetworkClients, account: CustodialAccount) -> str:
 
 
 def purpose_of(tenant: str, did: str) -> str:
-    """What the tokens of a DID are sealed for."""
+    """The sealing purpose of a DID's tokens."""
     return f"openmeet/repository_session/{tenant}/{did}"
 
 
 def password_purpose_of(address: str) -> str:
-    """What the password of a kept account is sealed for: whom its address names, who may be joined with somebody since."""
+    """The sealing purpose of a custodial password: the user in its address, who may have been merged with another since."""
     return f"openmeet/custodial_password/{address.partition('@')[0]}"

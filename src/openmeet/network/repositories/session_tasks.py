@@ -1,4 +1,7 @@
-"""What becomes of our sessions when an account moves, rests, comes back or goes (``#identity``, ``#account``, asked and confirmed)."""
+"""What happens to our sessions when an account moves, is deactivated, returns or is deleted (``#identity``, ``#account``).
+
+Also keeps sessions alive and deletes ended ones.
+"""
 
 import asyncio
 
@@ -14,37 +17,38 @@ from openmeet.outbox import publications
 
 
 async def follow(tx: Transaction, before: Identity, *, pds_url: str, status: str) -> None:
-    """Called with the identity as it was, after it was asked anew.
+    """Called with the identity as it was, after it was refreshed.
 
-    A new handle changes nothing. A new PDS ends the session: its tokens are for the old one, and nothing of ours is sent to
-    a server that did not give it (a password least of all). A resting account's session rests with it; when the account is
-    back, what waited is due.
+    A new handle changes nothing. A new PDS ends the session: its tokens are for the old one, and nothing of ours is
+    sent to a server that did not issue it (a password least of all). The session of an inactive account is suspended;
+    when the account is active again, waiting jobs are due.
     """
     if before.pds_url and pds_url and pds_url != before.pds_url:
         session = await session_queries.find(tx, before.did)
         if session is not None:
             await session_queries.set_needs_login(tx, session)
         if before.kind is IdentityKind.CUSTODIAL:
-            # Its person took it along: they hold its keys, and our password is worth nothing there.
+            # Its person has migrated it and holds its keys; our password is worthless there.
             await queries.release_custodial(tx, before.did)
         log.info("session.account_moved", did=before.did)
     if status == ACTIVE and before.status != ACTIVE and before.can_write:
         await publications.wake_all_of(tx, before.user_id)
 
 
-# A public client's refresh token lives two weeks unused, a confidential one's and that of a password longer: a day's rhythm loses none.
+# A public client's refresh token lives two weeks unused; a confidential client's and a password session's live longer:
+# refreshing daily loses none.
 REFRESHED_EVERY = DAY
-# The longest that a server may let an unused refresh token live (atproto OAuth profile).
+# The longest that a server may keep an unused refresh token valid (atproto OAuth profile).
 UNUSED_FOR = 180 * DAY
-# Until then the page still knows what was refused before.
+# Until then the page still knows which scopes were refused.
 OVER_FOR = 30 * DAY
-# Enough for twenty thousand people a day at this chore's rhythm, few enough to be no storm for one server.
+# Enough for twenty thousand people a day at this task's interval, few enough not to overload one server.
 _AT_ONCE = 4
 _BATCH = 150
 
 
 async def keep_alive(db: Database, network: NetworkClients) -> int:
-    """Refresh sessions that will be needed: of people who publish, and of records that are still owed. How many were."""
+    """Refresh sessions that will be needed: of people who publish, and of enqueued records. Returns how many."""
     async with db.transaction() as tx:
         dids = await session_queries.take_to_keep_alive(tx, before=Instant(tx.now - REFRESHED_EVERY), limit=_BATCH)
     slots = asyncio.Semaphore(_AT_ONCE)
@@ -57,7 +61,7 @@ async def keep_alive(db: Database, network: NetworkClients) -> int:
 
 
 async def forget_over(db: Database) -> int:
-    """Drop sessions that nothing can be done with any more, and sign-ins that nobody finished."""
+    """Delete sessions that are no longer usable, and sign-ins that nobody finished."""
     async with db.transaction() as tx:
         gone = await session_queries.forget_over(
             tx, over_before=Instant(tx.now - OVER_FOR), unused_before=Instant(tx.now - UNUSED_FOR)
@@ -69,7 +73,7 @@ async def _refresh(db: Database, network: NetworkClients, did: str) -> bool:
     try:
         await sessions.refresh(db, network, did)
     except NotSignedIn:
-        return False  # it is over, and its row says so by now
+        return False  # it has ended, and its row says so now
     except Failure as failure:
         log.warning("session.not_refreshed", did=did, why=failure.why)
         return False

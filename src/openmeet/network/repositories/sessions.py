@@ -1,13 +1,13 @@
 """Sessions of repositories: sealed at rest, and refreshed by one worker at a time.
 
-A refresh token counts once. Whoever wants to spend one takes the row's lease first, in a short transaction of its own, and
-stores what comes of it by compare-and-set of the row's version; everybody else waits and finds the new tokens there. What
-has been sent is stored even if the one who asked for it has gone. A process that dies between the server's answer and the
-store has spent the token of a session: its lease ends, the next one tries the old token, and where the server allows no
-second use the person signs in again. Nothing else is lost by it.
+A refresh token works once. A worker that wants to spend it first takes the row's lease, in a short transaction of its
+own, and stores the result by compare-and-set of the row's version; all others wait and find the new tokens there. A
+sent refresh is stored even if the request that wanted it is gone. A process that dies between the server's response and
+the store has spent the session's token: its lease ends, the next worker tries the old token, and if the server allows
+no second use the person signs in again. Nothing else is lost.
 
-A session that is over is marked so; a custodial account signs in again by itself, everybody else is asked to
-(``NotSignedIn``). A server that is away ends no session.
+An ended session is marked so; a custodial account signs in again by itself, everybody else is asked to
+(``NotSignedIn``). An unreachable server ends no session.
 """
 
 import asyncio
@@ -40,20 +40,20 @@ from openmeet.network.repositories.session_sealing import (
 
 SIGN_IN_AGAIN = "Sign in again with this account, so that we may publish for you."
 
-# What servers call a session that is over, also to a token that was had a moment ago.
+# Errors of servers for an ended session, also for a token that was just received.
 _ENDED = frozenset({"AuthMissing", "AuthenticationRequired", "ExpiredToken", "InvalidToken", "invalid_token"})
 
 # Longer than a refresh can take: two lookups, two requests of ten seconds each, and the store.
 LEASE_SECONDS = 60
-# Who finds the lease taken waits for the tokens of its holder this long, looking this often.
+# A worker that finds the lease taken waits this long for the holder's tokens, checking this often.
 _WAIT_SECONDS = 25.0
 _LOOK_SECONDS = 0.05
-# Between the lease and the sending nothing slow stands; a process that was stopped there must not send any more.
+# Nothing slow happens between lease and request; a process that was suspended there must no longer send.
 _SEND_WITHIN_SECONDS = 30.0
 
 
 async def open_session(db: Database, network: NetworkClients, identity: Identity) -> PdsSession:
-    """The session in which we act for a DID. Raises NotSignedIn where its person has to sign in (again)."""
+    """The session in which we act for a DID. Raises NotSignedIn if its person must sign in (again)."""
     async with db.reader() as reader:
         stored = await session_queries.find_of(reader, identity.did, identity.user_id)
         account = await queries.custodial_account(reader, identity.user_id)
@@ -75,7 +75,7 @@ async def open_session(db: Database, network: NetworkClients, identity: Identity
 
 
 async def refresh(db: Database, network: NetworkClients, did: str) -> None:
-    """Fresh tokens for the session that we have for a DID. Raises NotSignedIn also where nobody has that DID here, else as ``renew``."""
+    """Refresh the session of a DID. Raises NotSignedIn also if nobody here has that DID, otherwise as ``renew``."""
     async with db.reader() as reader:
         identity = await queries.find(reader, did)
     if identity is None:
@@ -84,9 +84,10 @@ async def refresh(db: Database, network: NetworkClients, did: str) -> None:
 
 
 async def renew(db: Database, network: NetworkClients, identity: Identity, session: PdsSession) -> PdsSession:
-    """The session with fresh tokens: those that somebody else has got since, or new ones.
+    """The session with fresh tokens: those that another worker has got since, or new ones.
 
-    Raises NotSignedIn (it is over), Unavailable (somebody is at it and does not end), and what the server fails with.
+    Raises NotSignedIn (it has ended), Unavailable (another worker is at it and does not finish), and what the server's
+    response raises.
     """
     lease = secrets.token_urlsafe(12)
     patience = time.monotonic() + _WAIT_SECONDS
@@ -104,7 +105,7 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
             raise Unavailable("Another worker is refreshing this session.")
         await asyncio.sleep(_LOOK_SECONDS)
     task = asyncio.create_task(_spend(db, network, identity, session, lease))
-    # Once sent, the answer must be stored: whoever asked may hang up, the token is spent all the same.
+    # Once sent, the response must be stored: the caller may disconnect, but the token is spent.
     network.refreshing.add(task)
     task.add_done_callback(lambda done: _part_with(network, done))
     return await asyncio.shield(task)
@@ -112,15 +113,15 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
 
 def _part_with(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> None:
     network.refreshing.discard(done)
-    # Where nobody waits any more nobody else looks at what it failed with, and the loop would call that a defect.
+    # If nobody waits any longer, nobody retrieves the exception, and the event loop would report that as a defect.
     if not done.cancelled():
         done.exception()
 
 
 async def note_refused(db: Database, network: NetworkClients, identity: Identity, refused: NotSignedIn) -> None:
-    """The PDS no longer knows the session: the next use needs a login (a custodial account's is made by itself).
+    """The PDS no longer knows the session: the next use needs a login (automatic for a custodial account).
 
-    A refusal that is about something else (a proof, say) ends no session.
+    A refusal with another cause (a proof, say) ends no session.
     """
     if refused.name not in _ENDED:
         return
@@ -131,7 +132,7 @@ async def note_refused(db: Database, network: NetworkClients, identity: Identity
 
 
 async def end(db: Database, network: NetworkClients, identity: Identity, session: SealedSession) -> None:
-    """The server no longer knows this session: the next use needs a login."""
+    """Mark the session as ended at the server: the next use needs a login."""
     async with db.transaction() as tx:
         await session_queries.set_needs_login(tx, session)
     await credentials_cache.drop(network, identity.user_id)
@@ -140,7 +141,7 @@ async def end(db: Database, network: NetworkClients, identity: Identity, session
 async def _spend(
     db: Database, network: NetworkClients, identity: Identity, session: PdsSession, lease: str
 ) -> PdsSession:
-    """Ask for new tokens under the lease, and store them."""
+    """Request new tokens under the lease, and store them."""
     started = time.monotonic()
     try:
         fresh = await _ask(db, network, session, before=started + _SEND_WITHIN_SECONDS)
@@ -164,7 +165,7 @@ async def _spend(
         )
         stored = await session_queries.find(tx, identity.did)
     if stored is None:
-        # Their person ended it meanwhile: what the server was told to end may be the token that this one spent.
+        # Its person signed out meanwhile: the token that was revoked may be the one that this refresh replaced.
         await give_back(db, network, replace(session.stored, sealed=sealed))
         raise NotSignedIn(SIGN_IN_AGAIN)
     if not is_stored:
@@ -206,9 +207,9 @@ async def _ask(db: Database, network: NetworkClients, session: PdsSession, *, be
 
 
 async def _check_residence(network: NetworkClients, stored: SealedSession) -> None:
-    """An account that has moved is let in by another server: no token of the old one is sent anywhere then.
+    """Make sure that the account has not moved: no token is sent to its old server.
 
-    The document is asked for anew; one that is kept counts only while nobody answers.
+    The document is resolved afresh; the cached one counts only if no server responds.
     """
     network.dids.doubt(stored.did)
     try:
@@ -220,7 +221,7 @@ async def _check_residence(network: NetworkClients, stored: SealedSession) -> No
 
 
 def access_end(network: NetworkClients, seconds: int | None) -> Instant | None:
-    """When an access token ends that lives so long from now."""
+    """When an access token with this lifetime ends, from now."""
     return None if seconds is None else Instant(network.clock.now() + seconds * SECOND)
 
 
@@ -264,12 +265,12 @@ def _unsealed(network: NetworkClients, stored: SealedSession) -> PdsSession:
         raise NotSignedIn(SIGN_IN_AGAIN) from None
 
 
-# Best effort: a server that is away lets its tokens run out by themselves.
+# Best effort: tokens of an unreachable server expire by themselves.
 REVOKE_SECONDS = 5.0
 
 
 async def forget_all(tx: Transaction, user_id: UserId) -> list[SealedSession]:
-    """A person's sessions at servers are none of ours any more; what is to be given back (``give_back_all``) once that is durable."""
+    """Delete a person's sessions here; return those to revoke (``give_back_all``) once the deletion is durable."""
     ended = await session_queries.of_user(tx, user_id)
     for session in ended:
         await session_queries.delete(tx, session.did)
@@ -277,13 +278,13 @@ async def forget_all(tx: Transaction, user_id: UserId) -> list[SealedSession]:
 
 
 async def give_back_all(db: Database, network: NetworkClients, user_id: UserId, ended: Sequence[SealedSession]) -> None:
-    """Have their servers end what was forgotten here, side by side."""
+    """Revoke deleted sessions at their servers, concurrently."""
     await credentials_cache.drop(network, user_id)
     await asyncio.gather(*(give_back(db, network, session) for session in ended))
 
 
 async def give_back(db: Database, network: NetworkClients, ended: SealedSession) -> None:
-    """Have a session's server end it. Failing is noted; nothing here depends on it."""
+    """Revoke a session at its server. A failure is logged; nothing here depends on it."""
     try:
         async with asyncio.timeout(REVOKE_SECONDS):
             await _revoke(db, network, ended)
@@ -297,7 +298,7 @@ async def _revoke(db: Database, network: NetworkClients, ended: SealedSession) -
     try:
         session = session_sealing.unseal(network, ended)
     except CannotUnseal:
-        return  # nobody can use what nobody can read
+        return  # what cannot be unsealed cannot be used
     if session.key is None:
         tokens = BearerTokens(ended.did, session.access, session.refresh)
         await delete_session(network.http, network.clock, ended.pds_url, tokens)

@@ -1,6 +1,7 @@
-"""Signing in with the password of an AT Protocol account: proof that somebody holds a DID.
+"""Sign-in with the password of an AT Protocol account: proof that somebody controls a DID.
 
-The password goes to the account's own PDS, found through its DID document, and is kept nowhere; an app password does.
+The password goes to the account's own PDS, found through its DID document, and is never stored; an app password
+suffices.
 """
 
 import unicodedata
@@ -23,13 +24,13 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.session_sealing import new_password_session
 from openmeet.outbox.kinds import JobKind
 
-# What becomes of somebody who proved that they hold a DID: (transaction, DID, handle, PDS). Bound by ``programs/``: claiming, above
-# every room, knows whose rows there are.
+# Find or create the user of a proven DID: (transaction, DID, handle, PDS). Bound by ``programs/``: account merge knows
+# all domain tables.
 Arrive = Callable[[Transaction, Did, str, str], Awaitable[UserId]]
 
 
 async def arrive_alone(tx: Transaction, did: Did, handle: str, pds_url: str) -> UserId:
-    """Where there is nothing to claim."""
+    """For installations without account merge."""
     return await actions.connect(tx, did, handle=handle, pds_url=pds_url)
 
 
@@ -42,11 +43,12 @@ async def sign_in_with_password(
     client_address: str = "",
     arrive: Arrive = arrive_alone,
 ) -> UserId:
-    """Open a repository session for a handle or DID; the person behind it, made or found. ``client_address``: where they are.
+    """Open a repository session for a handle or DID; return its user, created if needed. ``client_address``: of the visitor.
 
-    A living session by OAuth at the same server stays, and the password only says who it is: what the person granted there is never
-    exchanged for full access without being asked. Their calendar is owed a read (``Debt.BACKFILL``). Raises InvalidInput (no such form of handle), NotFound (nobody
-    goes by it), NotSignedIn (wrong password, or a code is wanted), TooMany, RemoteFailed and RemoteSlow.
+    A live OAuth session at the same server stays, and the password only identifies the person: scopes granted there are
+    never exchanged for full access without asking. Enqueues a read of their calendar (``JobKind.BACKFILL``). Raises
+    InvalidInput (not a handle), NotFound (unknown handle), NotSignedIn (wrong password, or a code is needed), TooMany,
+    RemoteFailed and RemoteSlow.
     """
     try:
         name = parse_at_identifier(identifier.strip().removeprefix("@"))
@@ -83,7 +85,7 @@ _HINT = "Write your handle, like ana.example.org, or the address of your server,
 
 @dataclass(frozen=True, slots=True)
 class ServerOrigin:
-    """An origin: that of a PDS, or of an authorization server."""
+    """An origin: of a PDS or of an authorization server."""
 
     origin: str
 
@@ -92,8 +94,8 @@ Named = Did | Handle | ServerOrigin
 
 
 def read_name(typed: str) -> Named:
-    """What was meant. Raises InvalidInput (``identifier``) with what to write instead."""
-    # Copied from pages and messages, handles bring direction marks and joiners along that nobody sees.
+    """Parse a typed name. Raises InvalidInput (``identifier``) with what to write instead."""
+    # Handles copied from pages and messages contain invisible direction marks and joiners.
     text = "".join(each for each in typed if unicodedata.category(each) not in {"Cf", "Cc"}).strip()
     text = text.removeprefix("at://").removeprefix("@")
     if not text:

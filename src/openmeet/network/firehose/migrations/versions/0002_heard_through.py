@@ -1,4 +1,4 @@
-"""Through which source each repository was last heard of: whom a gap in a PDS's own stream concerns. Empty where it was not noted yet."""
+"""The source through which each repository was last received: a gap in a PDS's own stream concerns these. Empty if unknown."""
 
 from groundwork.database.revision import apply
 

@@ -1,4 +1,4 @@
-"""Repositories whose frames are dropped until their identity can be resolved; sources that the settings no longer name."""
+"""Repositories whose frames are dropped until their identity resolves; sources that the settings no longer name."""
 
 from groundwork.database.revision import apply
 
