@@ -1,4 +1,4 @@
-"""What the platform is: people, groups, events, series, attendance and what belongs to them.
+"""The product's domain: people, groups, events, series, attendance and what belongs to them.
 
-Knows neither HTTP nor the AT Protocol's network: what must happen outside is enqueued as a job (``openmeet.outbox``).
+Knows neither HTTP nor the AT Protocol network: work for the outside is enqueued as a job (``openmeet.outbox``).
 """

@@ -1,8 +1,8 @@
-"""Names of failures that pages show in their own words."""
+"""Names of failures for which pages have their own texts."""
 
 from typing import Final
 
-# A link of an e-mail that is broken, used up or too old.
+# The link of an e-mail is broken, used up or expired.
 INVALID_LINK: Final = "InvalidLink"
-# A date that its viewer may see, and that has no page yet.
+# A date that the viewer may see but that has no page yet.
 TOO_FAR_AHEAD: Final = "TooFarAhead"

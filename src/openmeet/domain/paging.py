@@ -1,7 +1,7 @@
-"""Lists by pages: the part of a statement that reads one, and the cursor that leads on.
+"""Keyset pagination: the SQL clause that reads a page, and opaque cursors.
 
-A page begins behind a row that is named by a number (mostly the moment at which it was made) and its id, so that rows that come
-or go between two requests shift nothing. The cursor is opaque to clients.
+A page starts after a row named by a number (mostly its creation time) and its id, so rows added or deleted between two
+requests shift nothing.
 """
 
 import re
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``after``: the number and the id of the last row before it. ``limit`` None: everything."""
+    """``after``: number and id of the last row of the previous page. ``limit`` None: everything."""
 
     limit: int | None
     after: tuple[int, str] | None = None
 
     def clause(self, number: str, row_id: str, *, newest_first: bool = True) -> str:
-        """What stands behind the conditions of a statement: a condition more, the order, and one row more than the page has."""
+        """The end of a statement: a further condition, the order, and a limit of one row more than the page has."""
         compared = f" and ({number}, {row_id}) {'<' if newest_first else '>'} (:page_number, :page_id)"
         way = " desc" if newest_first else ""
         return (
@@ -48,7 +48,7 @@ class Page:
         return found
 
     def cut(self, found: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
-        """The rows of the page, of what ``clause`` read, and the cursor; None on the last page."""
+        """The page's rows from those that ``clause`` read, and the next cursor; None on the last page."""
         if self.limit is None or len(found) <= self.limit:
             return list(found), None
         page = list(found[: self.limit])
@@ -60,7 +60,7 @@ WHOLE: Final = Page(None)
 
 
 def page_of(limit: str, cursor: str) -> Page:
-    """The page that these parameters name, as a query string has them. InvalidInput names ``limit`` or ``cursor``."""
+    """The page from query parameters. InvalidInput names ``limit`` or ``cursor``."""
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
         raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
     if not cursor:
@@ -70,12 +70,12 @@ def page_of(limit: str, cursor: str) -> Page:
 
 
 def packed(text: str) -> str:
-    """A cursor that says this."""
+    """Encode a cursor."""
     return base64url.encode(text.encode())
 
 
 def unpacked(form: re.Pattern[str], cursor: str) -> re.Match[str]:
-    """What a cursor says, by the form that it has. Raises InvalidInput (``InvalidCursor``) for one that was not made here."""
+    """Decode a cursor into the given type. Raises InvalidInput (``InvalidCursor``) if it was not made here."""
     try:
         found = form.fullmatch(base64url.decode(cursor).decode("ascii"))
     except (Malformed, UnicodeDecodeError):

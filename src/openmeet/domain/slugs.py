@@ -1,6 +1,6 @@
-"""Addresses that people can read, and links that a host replaced: those lead only who belongs there on, and are nobody else's later.
+"""Slugs, and links that a host replaced: only people with access are redirected, and the slug is never reused.
 
-Replaced links are kept as hashes: a link has the words of a title in it, which must be able to go.
+Replaced links are stored as hashes: a slug contains words of a title, and those must be deletable.
 """
 
 import hashlib
@@ -13,31 +13,31 @@ import regex
 
 from groundwork.database.transaction import Reader, Transaction
 
-# Without look-alikes. An address may be all that guards an unlisted event, and a public one may become unlisted later, so
-# every address has ten: 820 million million per title, which nobody finds by asking and strangers' titles do not exhaust.
+# No look-alikes. The slug may be all that protects an unlisted event, and a public event may become unlisted later, so
+# every slug has ten random characters: 820 million million per title, too many to guess or to exhaust.
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 _RANDOM_CHARACTERS = 10
 _LONGEST = 48
 
 
 def words_of(title: str, *, otherwise: str) -> str:
-    """The title's words with hyphens between them; ``otherwise`` where it has no letter or digit."""
+    """The title's words joined by hyphens; ``otherwise`` if it has no letter or digit."""
     plain = unicodedata.normalize("NFKD", title).casefold()
-    # An accent on a Latin letter may go; elsewhere a mark is a part of the letter (й, ガ) or a vowel (हि, กี).
+    # An accent on a Latin letter can be dropped; elsewhere a mark is part of the letter (й, ガ) or a vowel (हि, กี).
     plain = unicodedata.normalize("NFC", regex.sub(r"(?<=\p{Latin})\p{M}+", "", plain))
-    # Behind anything but a letter it is a part of a sign (☀️, 1️⃣, ¨), and signs are left out.
+    # After anything but a letter it is part of a symbol (☀️, 1️⃣, ¨), and symbols are left out.
     plain = regex.sub(r"(?<!\p{L}\p{M}*)\p{M}+", "", plain)
     return regex.sub(r"[^\p{L}\p{N}\p{M}]+", "-", plain).strip("-")[:_LONGEST].strip("-") or otherwise
 
 
 def new_slug(title: str, *, otherwise: str) -> str:
-    """The words, with a random part: titles repeat, and what is unlisted must not be guessable."""
+    """The words and a random part: titles repeat, and unlisted pages must not be guessable."""
     noise = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARACTERS))
     return f"{words_of(title, otherwise=otherwise)}-{noise}"
 
 
 class LinkKind(StrEnum):
-    """What a link leads to."""
+    """What a slug leads to."""
 
     EVENT = "event"
     SERIES = "series"
@@ -45,7 +45,7 @@ class LinkKind(StrEnum):
 
 
 async def retire(tx: Transaction, kind: LinkKind, links: Sequence[tuple[str, str]]) -> None:
-    """These slugs, each with the id of what it led to, lead nowhere from now on."""
+    """Retire these slugs, each with the id of its subject."""
     await tx.execute_many(
         "insert into retired_slugs (kind, slug_hash, subject_id, retired_at) values (:kind, :hash, :subject_id, :now)"
         " on conflict (kind, slug_hash) do nothing",
@@ -57,7 +57,7 @@ async def retire(tx: Transaction, kind: LinkKind, links: Sequence[tuple[str, str
 
 
 async def subject_of(reader: Reader, kind: LinkKind, slug: str) -> str | None:
-    """The id of what this slug led to; None where it was never replaced."""
+    """The subject id of a retired slug; None if it was never retired."""
     row = await reader.fetch_one(
         "select subject_id from retired_slugs where kind = :kind and slug_hash = :hash",
         kind=kind.value,
@@ -67,5 +67,5 @@ async def subject_of(reader: Reader, kind: LinkKind, slug: str) -> str | None:
 
 
 def hash_of(slug: str) -> str:
-    """What is kept of a slug."""
+    """The stored hash of a slug."""
     return hashlib.sha256(slug.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""One of a closed list, as forms and clients send it."""
+"""Parse enum values sent by forms and clients."""
 
 from enum import StrEnum
 from typing import TypeVar
@@ -7,7 +7,7 @@ C = TypeVar("C", bound=StrEnum)
 
 
 def choice(kind: type[C], text: str, field: str, problems: dict[str, str]) -> C | None:
-    """The member that the text names; None, with a sentence in ``problems`` at the field, for anything else."""
+    """The member that the text names; None, with a message in ``problems`` at the field, for anything else."""
     try:
         return kind(text)
     except ValueError:

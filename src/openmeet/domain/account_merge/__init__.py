@@ -1,6 +1,7 @@
-"""Merging two accounts of one person: whoever proves that they are somebody known here gets everything of theirs.
+"""Account merge: somebody who proves that another account is theirs takes over everything it holds.
 
-Signing in with a DID that only the network knew turns its shadow account into a person's: the same row, with ``claimed_at``. Somebody
-who already has an account sees first what the other one holds; after their yes both are joined in one transaction, and the
-foreign keys would not let the emptied row go if anything were left behind. Owns the table ``claims``. Saying yes twice changes nothing.
+Signing in with a DID known only from the network turns its shadow account into a person's account: the same row, with
+``claimed_at``. Somebody who already has an account first sees what the other one holds; after their confirmation one
+transaction merges both. Foreign keys keep the emptied row from being deleted while anything still refers to it. Owns
+the table ``claims``. Confirming twice changes nothing.
 """

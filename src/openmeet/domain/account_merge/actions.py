@@ -1,4 +1,4 @@
-"""Signing in with a DID, proving another account, and saying yes to joining it."""
+"""Sign in with a DID, prove ownership of another account, and confirm or decline the merge."""
 
 from typing import Final
 
@@ -27,11 +27,12 @@ _OTHERWISE: Final = "What you proved is not that account’s any more. Prove the
 async def sign_in_with_did(
     tx: Transaction, did: Did, *, handle: str, pds_url: str, caller: UserId | None = None
 ) -> SignInResult:
-    """Somebody proved that they hold this DID; what their repository holds is owed a read.
+    """Sign in or link after a proof of control over this DID, and enqueue a backfill of its repository.
 
-    Without ``caller`` they sign in: as the person whose DID it is, as its shadow, who is a person from now on, or as somebody new. A
-    signed-in ``caller`` links it: a DID that nobody here has is theirs at once; one of a shadow or of another account of theirs
-    waits as a claim for their yes (``SignedIn.claim``), unless there is nothing to join. ``handle`` and ``pds_url`` are verified.
+    Without ``caller`` this is a sign-in: as the owner of the DID, as its shadow (a person from now on), or as a new
+    user. For a signed-in ``caller`` it is a link: a DID that nobody has here is linked at once; one of a shadow or of
+    another account becomes a claim (``SignInResult.claim``) that the caller must confirm, unless there is nothing to
+    merge. ``handle`` and ``pds_url`` are verified.
     """
     known = await identity_queries.find(tx, did)
     signed_in = await _sign_in(tx, did, known.user_id if known else None, handle, pds_url, caller)
@@ -57,15 +58,16 @@ async def _sign_in(
         await merge(tx, holder, caller)
         await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
         return SignInResult(caller)
-    # The DID itself stays where it is until the yes.
+    # The DID itself stays where it is until the merge is confirmed.
     await identity_queries.note_proven(tx, did, handle=handle, pds_url=pds_url)
     return SignInResult(caller, claim=await queries.open_claim(tx, caller, holder, OwnershipProof.DID, did))
 
 
 async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[ClaimId | None, bool]:
-    """The caller proved that mail to ``email`` (lower-cased) reaches them: a claim, where it is another row's; whether they took it.
+    """The caller proved that they receive e-mail at ``email`` (lower-cased); returns whether they took the address.
 
-    Whose answers or account it was waits as a claim; an address that nobody has becomes the caller's where they had none.
+    If the address belongs to another row, that row becomes a claim. If nobody has it, it becomes the address of a
+    caller who had none.
     """
     person = await users.by_email(tx, email)
     holder = person.id if person else await guests.by_email(tx, email)
@@ -77,7 +79,8 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
 
 
 async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[AccountClaim, tuple[Holding, ...]]:
-    """A claim of the caller's and what it would join, or has joined. Raises NotFound (none such, or its hour is over)."""
+    """A claim of the caller and what it would merge, or has merged. Raises NotFound (no such claim, or it has expired).
+    """
     claim = await queries.find(reader, claim_id, caller)
     if claim is None:
         raise NotFound("There is nothing to join here. Prove the other account once more.")
@@ -89,9 +92,10 @@ async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[Accou
 
 
 async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[Holding, ...]:
-    """Yes: join the other account, all of it or, where anything fails, nothing. Said twice it is what was joined the first time.
+    """Merge the other account completely, or not at all if anything fails. Idempotent: a repetition returns the first
+    result.
 
-    Raises NotFound, Refused (``TwoRepositories``), TransactionConflict: run it where it is run again (``in_one_hop``).
+    Raises NotFound, Refused (``TwoRepositories``) and TransactionConflict: the caller must retry (``Database.batch``).
     """
     claim = await queries.lock(tx, claim_id, caller)
     if claim is not None and claim.settled_at is not None:
@@ -105,7 +109,7 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
     dids = [one.did for one in await identity_queries.of_user(tx, claim.other_id)]
     joined = await merge(tx, claim.other_id, caller)
     if claim.proof is OwnershipProof.DID:
-        # Now that both are locked: who let it go meanwhile, or was joined by somebody else, keeps what is theirs.
+        # Check again under the locks: the DID or address may have been unlinked, or merged elsewhere, meanwhile.
         if await _holder(tx, claim) != caller:
             raise NotFound(_OTHERWISE)
         for did in dids:
@@ -116,13 +120,13 @@ async def confirm(tx: Transaction, caller: UserId, claim_id: ClaimId) -> tuple[H
 
 
 async def decline(tx: Transaction, caller: UserId, claim_id: ClaimId) -> None:
-    """Not now: both stay as they are. Raises NotFound."""
+    """Decline the merge: both accounts stay as they are. Raises NotFound."""
     if not await queries.drop(tx, claim_id, caller):
         raise NotFound("There is nothing to join here any more.")
 
 
 async def _still_holds(reader: Reader, claim: AccountClaim) -> bool:
-    """Whether what was proven is the other account's still: whoever unlinked a DID, or took another address, is nobody's to join."""
+    """Whether the proven DID or address still belongs to the other account. If not, the claim must not merge it."""
     return await _holder(reader, claim) == claim.other_id
 
 

@@ -1,8 +1,8 @@
-"""One person out of two rows, in the caller's transaction: locked, handed over room by room, and the other row goes.
+"""Merge two user rows in the caller's transaction: lock both, reassign table by table, delete the emptied row.
 
-The order of locks is everybody's: events before the people who answer them, groups before the people in them. Once both people are
-locked no row can begin to refer to either; whoever tries meanwhile (a message of the network about the one who goes) waits, finds
-them gone, and starts over with who they are now.
+Locks are taken in the general order: events before their attendees, groups before their members. Once both users are
+locked, no row can begin to refer to either. A concurrent writer (a message from the network about the merged user)
+waits, finds the row gone and starts over with the remaining user.
 """
 
 from collections.abc import Awaitable, Callable
@@ -31,8 +31,8 @@ async def _publications(tx: Transaction, from_user: UserId, to_user: UserId) -> 
     await publication_moves.reassign(tx, from_user=from_user, to_user=to_user)
 
 
-# Every room that knows people. News come first: whom hosts were told about follows from the answers that are still the other's.
-# The people themselves come last.
+# Every package with rows that name users. Notifications come first: which hosts were notified follows from RSVPs that
+# are not reassigned yet. The users themselves come last.
 ROOMS: Final[tuple[Reassign, ...]] = (
     tables.reassign_notifications,
     attendance.reassign,
@@ -60,10 +60,10 @@ ROOMS: Final[tuple[Reassign, ...]] = (
 
 
 async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Holding, ...]:
-    """Everything of ``from_user`` is ``to_user``'s, and ``from_user`` is no more; what it was.
+    """Reassign everything of ``from_user`` to ``to_user`` and delete ``from_user``; returns what it held.
 
-    Somebody who is gone already has nothing left to join. Raises TransactionConflict (somebody changed it meanwhile: again),
-    Refused (``TwoRepositories``).
+    A user who is already gone has nothing left to merge. Raises TransactionConflict (somebody changed it meanwhile:
+    retry) and Refused (``TwoRepositories``).
     """
     if from_user == to_user or not await _lock(tx, from_user, to_user):
         return ()
@@ -76,7 +76,7 @@ async def merge(tx: Transaction, from_user: UserId, to_user: UserId) -> tuple[Ho
 
 
 async def _lock(tx: Transaction, from_user: UserId, to_user: UserId) -> bool:
-    """False where one of the two is not there (any more)."""
+    """False if either of the two does not exist (any more)."""
     answered = await attendance.lock_shared(tx, from_user, to_user)
     in_groups = sorted(one.group_id for one in await group_people.standings_of(tx, from_user))
     for group_id in in_groups:

@@ -1,4 +1,4 @@
-"""A claim, what it would join, and what signing in with a DID led to."""
+"""Values of account merges: the claim, what it would merge, and the result of a sign-in with a DID."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,13 +9,13 @@ from openmeet.domain.users.model import UserId
 
 ClaimId = NewType("ClaimId", str)
 
-# How long a proof waits for its yes, and how long what was joined can be read.
+# How long a proof waits for confirmation, and how long the result of a merge can be read.
 OPEN_FOR: Final = HOUR
 KEPT_FOR: Final = 90 * DAY
 
 
 class OwnershipProof(StrEnum):
-    """How somebody showed that the other account is theirs."""
+    """How somebody proved that the other account is theirs."""
 
     DID = "did"
     EMAIL = "email"
@@ -23,7 +23,7 @@ class OwnershipProof(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """So many of something, as words: ``("answer", "answers")``."""
+    """A count with its noun in singular and plural: ``("answer", "answers")``."""
 
     key: str
     number: int
@@ -36,9 +36,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class AccountClaim:
-    """``user_id`` stays. ``other_id`` is None once that account is joined, with this claim or otherwise; ``joined`` after it.
+    """A proven claim. ``user_id`` remains. ``other_id`` is None once that account was merged, by this claim or another.
 
-    ``proven``: the DID or the address that was the other account's when the person proved it.
+    ``joined`` is set after the merge. ``proven``: the DID or address that belonged to the other account at the time of
+    the proof.
     """
 
     id: ClaimId
@@ -54,9 +55,9 @@ class AccountClaim:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """``user_id``: whose session it is. ``was_known``: what a shadow held that is a person now.
+    """``user_id``: the user of the session. ``was_known``: what a shadow held that has just become a person.
 
-    ``claim``: another account of theirs waits for their yes; until then it stays as it is.
+    ``claim``: another account of theirs that they may merge; until they confirm, it stays as it is.
     """
 
     user_id: UserId

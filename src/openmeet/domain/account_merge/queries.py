@@ -1,4 +1,4 @@
-"""All SQL of claims, and counting what somebody holds."""
+"""SQL of claims, and counts of what a user holds."""
 
 from typing import Final
 
@@ -38,7 +38,7 @@ _COUNT: Final = "select " + ", ".join(
 
 
 async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
-    """What somebody holds, without what they have none of."""
+    """What a user holds; kinds with a count of zero are left out."""
     row = await reader.fetch_one(_COUNT, id=user_id)
     if row is None:
         return ()
@@ -48,7 +48,9 @@ async def holdings(reader: Reader, user_id: UserId) -> tuple[Holding, ...]:
 
 
 async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: OwnershipProof, proven: str) -> ClaimId:
-    """Keep that ``user_id`` proved to be ``other_id`` by ``proven``, a DID or an address; proven again before the yes it is the same claim."""
+    """Store the proof that ``user_id`` owns ``other_id`` by ``proven`` (a DID or an address). A repeated proof reuses
+    the open claim.
+    """
     claim_id = ClaimId(new_id(tx.now))
     row = await tx.fetch_one(
         """
@@ -70,7 +72,7 @@ async def open_claim(tx: Transaction, user_id: UserId, other_id: UserId, proof: 
 
 
 async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
-    """A claim of this person."""
+    """A claim of this user."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from claims where id = :id and user_id = :user_id", id=claim_id, user_id=user_id
     )
@@ -78,7 +80,7 @@ async def find(reader: Reader, claim_id: ClaimId, user_id: UserId) -> AccountCla
 
 
 async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> AccountClaim | None:
-    """The same, and nobody else settles it before this transaction ends."""
+    """Like ``find``, and locks the row against other transactions."""
     row = await tx.fetch_one(
         f"update claims set expires_at = expires_at where id = :id and user_id = :user_id returning {_COLUMNS}",
         id=claim_id,
@@ -88,7 +90,7 @@ async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> AccountCl
 
 
 async def settle(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]) -> None:
-    """Joined: what it was is kept for the person to read."""
+    """Mark the claim as merged and keep the result for its user to read."""
     kept = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
     await tx.execute(
         "update claims set settled_at = :now, joined = :joined, proven = '' where id = :id",
@@ -99,7 +101,7 @@ async def settle(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]
 
 
 async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
-    """Not joined: the proof is forgotten."""
+    """Drop a claim that was not merged, with its proof."""
     dropped = await tx.execute(
         "delete from claims where id = :id and user_id = :user_id and settled_at is null", id=claim_id, user_id=user_id
     )
@@ -107,7 +109,7 @@ async def drop(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> bool:
 
 
 async def forget(tx: Transaction, before: Instant) -> int:
-    """Proofs that nobody said yes to in time, and what was joined before an instant."""
+    """Drop expired claims, and merged ones that were settled before an instant."""
     return await tx.execute(
         "delete from claims where (settled_at is null and expires_at <= :now) or settled_at < :before",
         now=tx.now,
@@ -116,7 +118,7 @@ async def forget(tx: Transaction, before: Instant) -> int:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """What somebody had joined goes along with them; what they could have joined is proven again."""
+    """Results of earlier merges move to the remaining user; unconfirmed claims are dropped and must be proven again."""
     await tx.execute(
         "delete from claims where settled_at is null and user_id = :from_user and other_id is not null",
         from_user=from_user,
@@ -141,6 +143,6 @@ def _claim(row: Row) -> AccountClaim:
 
 
 async def forget_old_claims(db: Database) -> int:
-    """Proofs without a yes, and what was joined long ago; how many."""
+    """Drop expired claims and old results of merges; returns how many."""
     async with db.transaction() as tx:
         return await forget(tx, Instant(tx.now - KEPT_FOR))

@@ -21,7 +21,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_counts import promised_among
 from openmeet.outbox.publications import PublicationKind
 
-# Where news of the one would go into a mail that the other has open about the same subject, they go into that.
+# If the remaining user already has an open e-mail about the same subject, the notifications move into that one.
 _INTO_OPEN_MAIL: Final = """
     update notifications
        set mail_id = (select t.id from news_mails f join news_mails t on t.subject = f.subject
@@ -37,7 +37,7 @@ _DROP_OPEN_TWINS: Final = """
 """
 _OPEN: Final = "select id from news_mails where user_id = :from_user and closed_at is null order by id"
 
-# Hosts were told who answered; those of groups, who wants to get in. Whom it was about stands in the particulars.
+# These notifications go to hosts about an attendee, or to group admins about a member; the details name that user.
 _TOLD_ABOUT: Final = """
     update notifications set particulars = replace(particulars, :from_user, :to_user)
      where particulars like '%' || cast(:from_user as text) || '%' and user_id in (
@@ -51,14 +51,14 @@ _TOLD_ABOUT: Final = """
 
 
 async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Called before answers and standings change hands: from them follows who was told about the one who goes."""
+    """Call this before RSVPs and memberships are reassigned: they decide who was notified about the merged user."""
     people = {"from_user": from_user, "to_user": to_user}
     await tx.execute(_TOLD_ABOUT, **people)
     await tx.execute(_INTO_OPEN_MAIL, **people)
     await tx.execute(_DROP_OPEN_TWINS, **people)
     owed = [(NEWS_MAIL, row["id"]) for row in await tx.fetch(_OPEN, from_user=from_user)]
     today = datetime.fromtimestamp(tx.now / SECOND, UTC).date()
-    # A digest is owed for the morning of a day, wherever the person is.
+    # A digest job is due on the morning of a day in the user's time zone.
     owed += [(DIGEST_MAIL, (today + timedelta(days=days)).isoformat()) for days in (-1, 0, 1, 2)]
     await emails.readdress(tx, owed, from_person=from_user, to_person=to_user)
     await hand_over(tx, "news_mails", "user_id", from_user, to_user)
@@ -70,7 +70,7 @@ async def reassign_notifications(tx: Transaction, from_user: UserId, to_user: Us
     await hand_over_unique(tx, "mail_links", "user_id", ("purpose", "subject"), from_user, to_user)
 
 
-# The first that either has is what stays.
+# The earlier of the two rows stays.
 _ORDER: Final = (
     GroupRole.OWNER,
     GroupRole.BANNED,
@@ -100,7 +100,7 @@ _NAMED: Final = (
 
 
 async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Everything of groups that names the one names the other; how many standings were merged."""
+    """Reassign every group row from one user to the other; returns how many memberships were merged."""
     merged = 0
     for theirs in await membership_queries.standings_of(tx, from_user):
         await queries.lock(tx, theirs.group_id)
@@ -111,7 +111,7 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
     await hand_over_unique(tx, "group_members", "user_id", ("group_id",), from_user, to_user)
     await hand_over_unique(tx, "group_followers", "user_id", ("group_id",), from_user, to_user)
     await calendar_feeds.reassign(tx, from_user, to_user)
-    # A key protects one person's form from being sent twice: it protects nobody's any more.
+    # An idempotency key protects one user's form from being sent twice; after the merge it protects nobody.
     await tx.execute("update groups set submission_key = null where created_by = :user_id", user_id=from_user)
     for table, column in _NAMED:
         await hand_over(tx, table, column, from_user, to_user)
@@ -120,7 +120,7 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
 
 async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
     role = min(theirs.role, mine.role, key=_ORDER.index)
-    # First out, then up: the database lets there be one owner at any moment.
+    # Remove the old owner before promoting the new one: the database allows one owner at any moment.
     await tx.execute("delete from group_members where id = :id", id=theirs.id)
     is_said = theirs.sync_enabled or theirs.statement_uri is not None
     if role is mine.role and not is_said:
@@ -155,7 +155,7 @@ async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
 
 
 async def _of_whom(tx: Transaction, kind: PublicationKind, stays: Membership) -> UserId:
-    """Whose repository the record stands in: the member's own, or that which speaks for the group."""
+    """Whose repository holds the record: the member's own, or the group's."""
     group = None if kind is PublicationKind.MEMBERSHIP else await queries.by_id(tx, stays.group_id)
     return stays.user_id if group is None else speaker_of(group)
 
@@ -163,17 +163,17 @@ async def _of_whom(tx: Transaction, kind: PublicationKind, stays: Membership) ->
 _FORGET_SERIES_KEYS: Final = (
     "update event_series set submission_key = null where user_id = :from_user and submission_key is not null"
 )
-# Nobody is offered what is theirs.
+# A user cannot be offered what they already own.
 _DROP_OFFERS: Final = """
     delete from event_series_offers
      where from_user_id in (:from_user, :to_user) and to_user_id in (:from_user, :to_user)
 """
-# An act is kept with whole rows as they were; undone within its ten minutes, it must not bring back who is not there any more.
+# Undo snapshots hold whole rows. An undo within its ten minutes must not restore references to the deleted user.
 _IN_UNDOS: Final = """
     update event_series_undos set kept = replace(kept, :from_user, :to_user)
      where expires_at > :now and undone_at is null and kept like '%' || cast(:from_user as text) || '%'
 """
-# Who is not there any more is told nothing: what waits for them waits for the other.
+# Nobody notifies a deleted user: pending notifications move to the remaining one.
 _IN_TELLINGS: Final = """
     update event_series_tellings set telling = replace(telling, :from_user, :to_user)
      where telling like '%' || cast(:from_user as text) || '%'
@@ -181,7 +181,7 @@ _IN_TELLINGS: Final = """
 
 
 async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Everything of series that names the one names the other; how many series."""
+    """Reassign every series row from one user to the other; returns how many series."""
     people = {"from_user": from_user, "to_user": to_user}
     await tx.execute(_FORGET_SERIES_KEYS, from_user=from_user)
     await tx.execute(_DROP_OFFERS, **people)
@@ -197,12 +197,12 @@ async def reassign_series(tx: Transaction, from_user: UserId, to_user: UserId) -
     return moved
 
 
-# A key protects one person's form from being sent twice: it protects nobody's any more.
+# An idempotency key protects one user's form from being sent twice; after the merge it protects nobody.
 _FORGET_EVENT_KEYS: Final = (
     "update events set submission_key = null where author_id = :from_user and submission_key is not null"
 )
 
-# Who said yes to hosting hosts, whatever became of the other invitation.
+# An accepted co-host invitation wins over any other state of the other user's invitation.
 _DROP_LESSER: Final = """
     delete from event_hosts
      where user_id = :to_user and state <> 'accepted' and exists (
@@ -216,7 +216,7 @@ _DROP_OWN: Final = """
 
 
 async def reassign_events(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
-    """Events and invitations to host of the one are the other's; how many events."""
+    """Reassign events and co-host invitations; returns how many events."""
     people = {"from_user": from_user, "to_user": to_user}
     await tx.execute(_FORGET_EVENT_KEYS, from_user=from_user)
     moved = await hand_over(tx, "events", "author_id", from_user, to_user)
@@ -227,7 +227,7 @@ async def reassign_events(tx: Transaction, from_user: UserId, to_user: UserId) -
     return moved
 
 
-# Of two words about publishing the later one counts, whoever stays; being asked is no word.
+# Of two decisions about publishing the later one counts, whichever user made it. Having been asked is no decision.
 _DROP_EARLIER_WORD: Final = """
     delete from consents
      where user_id = :to_user and exists (
@@ -242,9 +242,9 @@ _OF_WHOM_WE_KEEP: Final = (
 
 
 async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """DIDs, consent and custodial account of the one are the other's; new records go where those of ``to_user`` went before.
+    """Reassign DIDs, consent and custodial account; new records go to the previous default repository of ``to_user``.
 
-    Raises Refused (``TwoRepositories``) where a repository is kept for each: a person has one such.
+    Raises Refused (``TwoRepositories``) if both have a custodial repository: a user can have only one.
     """
     people = {"from_user": from_user, "to_user": to_user}
     kept = await tx.fetch_one(_OF_WHOM_WE_KEEP, **people)
@@ -263,14 +263,14 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     await hand_over(tx, "identities", "user_id", from_user, to_user)
     consent = await identities_queries.consent(tx, to_user)
     if consent.is_given and not any(one.can_write for one in await identities_queries.of_user(tx, to_user)):
-        # The one who goes said yes a moment ago, and their repository is still being made.
+        # The merged user consented a moment ago, and their repository is still being created.
         await enqueue(tx, JobKind.CUSTODIAL_ACCOUNT, to_user, int(tx.now))
 
 
 async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Blocks, mutes, reports, and what was decided about the one; the log stays as it was written.
+    """Reassign blocks, mutes, reports and moderation decisions; the audit log stays unchanged.
 
-    Nobody keeps themselves away, and of two open reports about one thing the one of who stays is kept.
+    A block of oneself is dropped. Of two open reports about one subject the one of the remaining user is kept.
     """
     await tx.execute(
         "delete from person_blocks where (user_id = :one and blocked_id = :other) or (user_id = :other and blocked_id = :one)",
@@ -306,7 +306,7 @@ async def reassign_blocks(tx: Transaction, from_user: UserId, to_user: UserId) -
 
 
 async def _merge_standing(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Who is blocked is not free by being merged; otherwise what was decided about who stays counts."""
+    """A block survives the merge; otherwise the decision about the remaining user counts."""
     await tx.execute(
         "delete from moderation_states where subject = :other and state <> 'hidden'"
         " and exists (select 1 from moderation_states o where o.subject = :one and o.state = 'hidden')",
@@ -317,7 +317,7 @@ async def _merge_standing(tx: Transaction, from_user: UserId, to_user: UserId) -
 
 
 async def reassign_imports(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Files, what became of their events (known once, by its uid), and who was invited by whom."""
+    """Reassign imports, the outcome per event (one per UID) and the invitations sent."""
     await hand_over(tx, "imports", "user_id", from_user, to_user)
     await hand_over_unique(tx, "imported_events", "user_id", ("uid",), from_user, to_user)
     await hand_over(tx, "imported_people", "invited_by", from_user, to_user)
@@ -328,14 +328,14 @@ async def reassign_saved_searches(tx: Transaction, from_user: UserId, to_user: U
 
 
 async def reassign_pictures(tx: Transaction, from_user: str, to_user: str) -> None:
-    """Pictures stay where they are shown; who may take them down is one person."""
+    """Pictures stay where they are shown; they belong to the remaining user."""
     await tx.execute(
         "update pictures set user_id = :to_user where user_id = :from_user", from_user=from_user, to_user=to_user
     )
 
 
 async def reassign_messages(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Messages that were sent, and those that wait for their time."""
+    """Reassign messages, both sent and scheduled."""
     await hand_over(tx, "event_messages", "author_id", from_user, to_user)
 
 
@@ -347,7 +347,7 @@ async def reassign_followers(tx: Transaction, from_user: UserId, to_user: UserId
     await hand_over_unique(tx, "person_followers", "followed_id", ("user_id",), from_user, to_user)
 
 
-# An address that works is worth more than the place for one.
+# A feed with a live secret address replaces one whose address was revoked.
 _DROP_UNUSED: Final = """
     delete from calendar_feeds
      where user_id = :to_user and token_hash is null
@@ -356,7 +356,9 @@ _DROP_UNUSED: Final = """
 
 
 async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """A calendar that both have is had once. Of two secret addresses that of ``to_user`` goes on working."""
+    """A subscribed calendar that both have is kept once. Of two secret feed addresses that of ``to_user`` keeps
+    working.
+    """
     await hand_over_unique(tx, "subscribed_calendars", "user_id", ("digest",), from_user, to_user)
     await hand_over(tx, "subscribed_dates", "user_id", from_user, to_user)
     await tx.execute(_DROP_UNUSED, from_user=from_user, to_user=to_user)
@@ -364,12 +366,12 @@ async def reassign_calendars(tx: Transaction, from_user: UserId, to_user: UserId
 
 
 async def reassign_sessions(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Sessions of the one are the other's: both were proven."""
+    """Reassign sessions: both accounts were proven."""
     await hand_over(tx, "sessions", "user_id", from_user, to_user)
 
 
 async def reassign_legacy_rows(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Who was imported is somebody who was here before, from now on."""
+    """An imported legacy user counts as one who already existed here, from now on."""
     await tx.execute(
         "update legacy_rows set new_id = :to_user, kind = 'known' where new_id = :from_user and kind in ('user', 'known')",
         from_user=from_user,

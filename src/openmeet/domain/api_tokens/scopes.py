@@ -1,12 +1,12 @@
-"""What an API token may be allowed to do, and what each operation needs: one table.
+"""Scopes of API tokens and the scope that each operation requires: one table.
 
-Reading needs ``read``. What an operation changes follows from the first word of its address; where that says too little,
-the operation stands in ``EXCEPTIONS``. What hands out access itself is for sessions only: no token makes another.
-An address that begins with a word of its own is open to no token before it has a line here; a test says so.
+Reading needs ``read``. What an operation changes follows from the first segment of its path; where that is too coarse,
+the operation is listed in ``EXCEPTIONS``. Operations that grant access are for sessions only: no token can make
+another. A path with a new first segment is closed to all tokens until it has a line here; a test checks that.
 
-What stands in ``FOR_SERVICES`` is for programs of the installation, which have credentials of their own: no person's session
-or token may do it, and no service may do anything else. What stands in ``FOR_OPERATORS`` as well may also be done by whom the
-setting names as operators.
+Operations in ``FOR_SERVICES`` are for programs of the installation, which have service tokens: no session or user token
+may call them, and no service may call anything else. Operations also listed in ``FOR_OPERATORS`` are open to the
+operators named in the settings, too.
 """
 
 from enum import StrEnum
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class TokenScope(StrEnum):
-    """What a person allows a token; the values travel in requests and in the document."""
+    """What a user allows a token to do; the values appear in requests and in the OpenAPI document."""
 
     READ = "read"
     EVENTS = "events:write"
@@ -45,7 +45,7 @@ SCOPE_WORDS: Final = {
 
 
 class ServiceScope(StrEnum):
-    """What an operator allows a service."""
+    """What an operator allows a service to do."""
 
     PROCESS_EVENTS = "sync:events"
     PROCESS_RSVPS = "sync:rsvps"
@@ -64,7 +64,7 @@ SERVICE_WORDS: Final = {
     ServiceScope.FLAGS: "Switch parts of the synchronisation on and off",
 }
 
-# By the names of operations.
+# By operation name.
 FOR_SERVICES: Final = {
     "processEvents": ServiceScope.PROCESS_EVENTS,
     "processRsvps": ServiceScope.PROCESS_RSVPS,
@@ -81,7 +81,7 @@ FOR_SERVICES: Final = {
 # Of those, what operators may read with a session or token of their own.
 FOR_OPERATORS: Final = frozenset({"showSyncStatus", "listFlags", "listFlagChanges"})
 
-# By the first word of the address behind /api/.
+# By the first path segment behind /api/.
 AREAS: Final = {
     "events": TokenScope.EVENTS,
     "series": TokenScope.SERIES,
@@ -101,7 +101,7 @@ AREAS: Final = {
     "calendar-feed": TokenScope.CALENDAR_ADDRESS,
 }
 
-# Operations for sessions alone, by the first word of their address.
+# Operations for sessions alone, by the first segment of their path.
 FOR_SESSIONS: Final = frozenset({"auth", "session", "tokens", "takeout"})
 
 EXCEPTIONS: Final = {
@@ -114,23 +114,23 @@ EXCEPTIONS: Final = {
     "followPerson": TokenScope.ANSWERS,
     "unfollowPerson": TokenScope.ANSWERS,
     "unfollowSeries": TokenScope.ANSWERS,
-    # A yes makes things public for good: more than changing a profile.
+    # Consent makes things public for good: it needs more than the scope for editing a profile.
     "answerPublishingConsent": TokenScope.PUBLISHING,
     # It changes nothing.
     "previewSeries": TokenScope.READ,
-    # A date that is opened is stored; nobody but its reader notices.
+    # Opening a date of a series materializes it; that is invisible to others, so it counts as a read.
     "openSeriesDate": TokenScope.READ,
     "checkConflicts": TokenScope.READ,
-    # Whoever may speak for somebody may report for them.
+    # Whoever may act for a user may report for them.
     "reportEvent": TokenScope.PROFILE,
     "reportSeries": TokenScope.PROFILE,
     "reportGroup": TokenScope.PROFILE,
-    # What moderators read names people who reported: reading alone is not enough.
+    # Moderators' lists name the people who reported: ``read`` alone is not enough.
     "listReportedThings": TokenScope.MODERATION,
     "listWithheld": TokenScope.MODERATION,
     "listModerationLog": TokenScope.MODERATION,
     "getModerationPolicy": TokenScope.MODERATION,
-    # Who knows the address reads the calendar without any token: seeing it is more than reading.
+    # Whoever knows the secret address reads the calendar without a token, so showing it needs more than ``read``.
     "showMyFeed": TokenScope.CALENDAR_ADDRESS,
     "showGroupFeed": TokenScope.CALENDAR_ADDRESS,
     "renewGroupFeed": TokenScope.CALENDAR_ADDRESS,
@@ -139,12 +139,12 @@ EXCEPTIONS: Final = {
 
 
 def area_of(path: str) -> str:
-    """The first word of an operation's address behind ``/api/``."""
+    """The first segment of an operation's path behind ``/api/``."""
     return path.split("/")[2]
 
 
 def scope_of(name: str, method: str, path: str) -> TokenScope | None:
-    """What a token needs for the operation; None: no token may."""
+    """The scope that a token needs for the operation; None: no token may call it."""
     if name in FOR_OPERATORS:
         return TokenScope.OPERATING
     if name in FOR_SERVICES:

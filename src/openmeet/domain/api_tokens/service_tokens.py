@@ -1,7 +1,7 @@
-"""Credentials of programs that work for the installation and for no person: made, listed and revoked by the operator.
+"""Service tokens: credentials of programs that act for the installation, made, listed and revoked by the operator.
 
-Each may do what its scopes name (``site.scopes.ServiceScope``) and nothing else: it sees no person's pages, and no person's
-token or session may do what is a service's. Kept as a hash, like every token.
+A service token may do what its scopes name (``scopes.ServiceScope``) and nothing else: it sees no user's pages, and no
+user's token or session may do what is reserved for services. Stored as a hash, like every token.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from openmeet.i18n.markdown import one_line
 
 ServiceId = NewType("ServiceId", str)
 
-# Says to people and to secret scanners what it is, and to us in which table to look.
+# The prefix tells people and secret scanners what it is, and selects the table to look it up in.
 PREFIX: Final = "oms_"
 
 _COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
@@ -27,7 +27,7 @@ _COLUMNS = "id, name, scopes, created_at, last_used_at, revoked_at"
 
 @dataclass(frozen=True, slots=True)
 class ServiceTokenInfo:
-    """A credential without itself."""
+    """A service token without its secret."""
 
     id: ServiceId
     name: str
@@ -38,7 +38,7 @@ class ServiceTokenInfo:
 
 
 async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) -> tuple[ServiceTokenInfo, str]:
-    """A new credential, and the one time that it is seen. Raises InvalidInput."""
+    """Make a token; its secret is returned only here. Raises InvalidInput."""
     name = one_line(name)
     if not name or len(name) > MAX_NAME:
         raise InvalidInput("name", f"Say what the service is, in at most {MAX_NAME} characters.")
@@ -61,7 +61,7 @@ async def make(tx: Transaction, *, name: str, scopes: Collection[ServiceScope]) 
 
 
 async def find(reader: Reader, token: str) -> ServiceTokenInfo | None:
-    """Whose credential this is; None when it is unknown or revoked."""
+    """The token behind a secret; None if it is unknown or revoked."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from service_credentials where token_hash = :token_hash and revoked_at is null",
         token_hash=hash_token(token),
@@ -70,7 +70,7 @@ async def find(reader: Reader, token: str) -> ServiceTokenInfo | None:
 
 
 async def note_use(tx: Transaction, service: ServiceTokenInfo) -> None:
-    """It was used; noted now and then, a write for every request would cost more than it tells."""
+    """Note its use, at intervals: a write per request would cost more than it tells."""
     await tx.execute(
         """
         update service_credentials set last_used_at = :now
@@ -83,18 +83,18 @@ async def note_use(tx: Transaction, service: ServiceTokenInfo) -> None:
 
 
 def was_used_lately(service: ServiceTokenInfo, now: Instant) -> bool:
-    """Whether nothing needs to be noted."""
+    """Whether the last noted use is recent enough that nothing needs to be written."""
     return service.last_used_at is not None and service.last_used_at >= now - NOTED_EVERY
 
 
 async def listed(reader: Reader) -> list[ServiceTokenInfo]:
-    """All of them, revoked ones too, the newest first."""
+    """All service tokens, revoked ones included, newest first."""
     rows = await reader.fetch(f"select {_COLUMNS} from service_credentials order by created_at desc, id desc")
     return [_service(row) for row in rows]
 
 
 async def revoke(tx: Transaction, service_id: str) -> None:
-    """It opens nothing any more, from the next request on. Raises NotFound."""
+    """Revoke the token; it fails from the next request on. Raises NotFound."""
     found = await tx.fetch_one(
         "update service_credentials set revoked_at = coalesce(revoked_at, :now) where id = :id returning id",
         id=service_id,

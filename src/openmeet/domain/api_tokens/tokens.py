@@ -1,4 +1,4 @@
-"""API tokens: what a token may be, how one is made and revoked, and all SQL about them."""
+"""API tokens: validation, creation, revocation, and all SQL about them."""
 
 import hashlib
 import secrets
@@ -17,7 +17,7 @@ from openmeet.i18n.markdown import one_line
 
 TokenId = NewType("TokenId", str)
 
-# Says to people and to secret scanners what it is, and to us in which table to look.
+# The prefix tells people and secret scanners what it is, and selects the table to look it up in.
 PREFIX: Final = "omt_"
 
 MAX_NAME: Final = 100
@@ -25,15 +25,15 @@ MAX_NAME: Final = 100
 MAX_TOKENS: Final = 50
 MAX_DAYS: Final = 366
 
-# Using a token is noted at most this often: a write for every request would cost more than it tells.
+# Minimum time between two notes of a token's use: a write per request would cost more than it tells.
 NOTED_EVERY: Final = 10 * MINUTE
-# How long a token that expired or was revoked stays on its owner's list.
+# How long an expired or revoked token stays on its owner's list.
 SHOWN_AFTER_END: Final = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A token without itself. ``expires_at`` None: until it is revoked."""
+    """A token without its secret. ``expires_at`` None: valid until revoked."""
 
     id: TokenId
     user_id: UserId
@@ -50,7 +50,7 @@ class ApiToken:
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """What its owner decided; ``lives`` in microseconds, None: until it is revoked."""
+    """Checked input for a new token; ``lives`` in microseconds, None: valid until revoked."""
 
     name: str
     scopes: frozenset[TokenScope]
@@ -58,7 +58,8 @@ class NewToken:
 
 
 def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
-    """The wish of a form or a program; empty ``days``: until it is revoked. InvalidForm names every field that is wrong."""
+    """Check the input of a form or client; empty ``days``: valid until revoked. InvalidForm names every invalid field.
+    """
     problems: dict[str, str] = {}
     name = one_line(name)
     if not name:
@@ -79,23 +80,23 @@ def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
 
 
 def hash_token(token: str) -> bytes:
-    """What is stored of a token. It carries 256 random bits, so a plain hash cannot be reversed by trying."""
+    """The stored hash. A token carries 256 random bits, so a plain hash cannot be reversed by trying."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def scopes_text(scopes: Collection[TokenScope]) -> str:
-    """As they are stored and shown: in the order of the table."""
+    """Scopes as they are stored and shown, in the order of the enum."""
     return " ".join(scope.value for scope in TokenScope if scope in scopes)
 
 
 def scopes_in(text: str) -> frozenset[TokenScope]:
-    """The scopes of a stored text; one that we do not know any more allows nothing."""
+    """The scopes of a stored text; unknown ones allow nothing and are dropped."""
     known: Sequence[str] = list(TokenScope)
     return frozenset(TokenScope(word) for word in text.split() if word in known)
 
 
 async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiToken, str]:
-    """A new token of the caller, and the one time that it is seen. Refused when they have too many."""
+    """Make a token for the caller; its secret is returned only here. Raises Refused (too many tokens)."""
     if await count_working(tx, caller.user_id) >= MAX_TOKENS:
         raise Refused(f"You have {MAX_TOKENS} tokens. Revoke one that you do not use first.", name="TooManyTokens")
     token = PREFIX + secrets.token_urlsafe(32)
@@ -114,12 +115,12 @@ async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiTo
 
 
 async def revoke(tx: Transaction, caller: Caller, token_id: TokenId) -> None:
-    """It opens nothing any more, from the next request on. NotFound for a token of somebody else."""
+    """Revoke the token; it fails from the next request on. Raises NotFound, also for a token of somebody else."""
     if not await mark_revoked(tx, caller.user_id, token_id):
         raise NotFound("You have no such token.")
 
 
-# Nobody repeats a request after that.
+# No client retries a request after this long.
 REQUESTS_KEPT: Final = DAY
 
 _COLUMNS = "id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at"
@@ -155,7 +156,7 @@ async def insert(tx: Transaction, token: ApiToken, token_hash: bytes) -> None:
 
 
 async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] | None:
-    """Whose token this is; None when it is unknown, over or revoked."""
+    """The user and scopes of a token; None if it is unknown, expired or revoked."""
     row = await reader.fetch_one(
         f"""
         select u.display_name, {", ".join(f"t.{name.strip()}" for name in _COLUMNS.split(","))}
@@ -169,7 +170,7 @@ async def holder(reader: Reader, token_hash: bytes) -> tuple[Caller, ApiToken] |
 
 
 async def of_user(reader: Reader, user_id: UserId, ended_after: Instant, limit: int) -> list[ApiToken]:
-    """One's tokens, the newest first; what ended before ``ended_after`` is left out."""
+    """A user's tokens, newest first, without those that ended before ``ended_after``."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from api_tokens
@@ -197,7 +198,7 @@ async def count_working(reader: Reader, user_id: UserId) -> int:
 
 
 async def mark_revoked(tx: Transaction, user_id: UserId, token_id: TokenId) -> bool:
-    """False when they have no such token; one that is revoked already stays as it is."""
+    """False if the user has no such token; an already revoked one stays as it is."""
     found = await tx.fetch_one(
         """
         update api_tokens set revoked_at = coalesce(revoked_at, :now) where id = :id and user_id = :user_id
@@ -211,7 +212,7 @@ async def mark_revoked(tx: Transaction, user_id: UserId, token_id: TokenId) -> b
 
 
 async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> None:
-    """Remember that it was used now, unless that was noted since ``not_since``."""
+    """Note its use now, unless one was noted since ``not_since``."""
     await tx.execute(
         "update api_tokens set last_used_at = :now where id = :id and coalesce(last_used_at, 0) <= :not_since",
         now=tx.now,
@@ -221,7 +222,7 @@ async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> No
 
 
 async def drop_ended(tx: Transaction, before: Instant) -> int:
-    """Forget tokens that stopped working before an instant."""
+    """Drop tokens that expired or were revoked before an instant."""
     return await tx.execute(
         "delete from api_tokens where expires_at < :before or revoked_at < :before",
         before=before,
@@ -229,20 +230,20 @@ async def drop_ended(tx: Transaction, before: Instant) -> int:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """A person's tokens go where the person goes, and what their programs were answered."""
+    """Account merge: move tokens and stored idempotent responses to the remaining user."""
     await hand_over(tx, "api_tokens", "user_id", from_user, to_user)
     await hand_over_unique(tx, "idempotency_keys", "user_id", ("request_key",), from_user, to_user)
 
 
 async def forget_requests(tx: Transaction) -> int:
-    """Drop idempotency keys that no client repeats any more."""
+    """Drop idempotency keys that no client will repeat any more."""
     return await tx.execute(
         "delete from idempotency_keys where created_at <= :before", before=Instant(tx.now - REQUESTS_KEPT)
     )
 
 
 async def forget_old_access(db: Database) -> int:
-    """Drop tokens that stopped working a while ago, and keys of requests that nobody repeats any more."""
+    """Drop tokens that ended a while ago, and idempotency keys that no client will repeat any more."""
     async with db.transaction() as tx:
         gone = await drop_ended(tx, Instant(tx.now - SHOWN_AFTER_END))
         return gone + await forget_requests(tx)

@@ -1,4 +1,4 @@
-"""All SQL of rooms and messages."""
+"""SQL of chat rooms and messages."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,9 @@ from groundwork.uuid7 import new_id
 
 
 async def reassign(tx: Transaction, from_user: str, to_user: str) -> None:
-    """What a person said and where they are becomes another's. In a room with both, the one who stays keeps their place."""
+    """Account merge: move messages and memberships. In a room with both users, the remaining one keeps their
+    membership.
+    """
     people = {"from_user": from_user, "to_user": to_user}
     await tx.execute(
         """
@@ -23,7 +25,7 @@ async def reassign(tx: Transaction, from_user: str, to_user: str) -> None:
 
 
 async def open_for_event(tx: Transaction, event_id: str, *, name: str) -> None:
-    """The room in which people talk about an event; there is one, however often it is opened."""
+    """Create the room of an event; idempotent."""
     await open_for_events(tx, {event_id: name})
 
 
@@ -42,7 +44,7 @@ async def open_for_events(tx: Transaction, names: Mapping[str, str]) -> None:
 
 
 async def erase_about(tx: Transaction, did: str) -> None:
-    """A repository was deleted: rooms of events that came from it say nothing of them any more."""
+    """A repository was deleted: rooms of events that came from it no longer refer to them."""
     await tx.execute(
         "update chat_rooms set name = '', closed_at = coalesce(closed_at, :now), revision = revision + 1, updated_at = :now"
         " where name <> '' and event_id in (select id from events where record_did = :did and origin = 'network')",
@@ -52,7 +54,7 @@ async def erase_about(tx: Transaction, did: str) -> None:
 
 
 async def erase_of(tx: Transaction, user_id: str) -> None:
-    """Nobody can sign in as this person any more: what they said is taken back, its place stays, and they are in no room."""
+    """The user's account is gone: delete their messages' text (each message keeps its place) and their memberships."""
     await tx.execute(
         """
         update chat_messages

@@ -1,7 +1,7 @@
-"""Tickets: the code on one, the attendance that it belongs to, and the caller's own.
+"""Tickets: codes, the attendance that a code belongs to, and the caller's own ticket.
 
-A code is twelve letters and digits that can be read out, typed and scanned. Four of them name the attendance among those of its
-event, eight prove that the ticket was made here (40 bits, of use to hosts alone).
+A code is twelve letters and digits that can be read out, typed and scanned. Four name the attendance among those of its
+event; eight (40 bits) authenticate the ticket, which is enough because only hosts can try codes.
 """
 
 import re
@@ -19,11 +19,11 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.seeing import may_see
 from openmeet.domain.users.model import Caller
 
-# Without letters that are read as digits (Crockford's base 32).
+# Crockford's base 32: no letters that are mistaken for digits.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MISREAD = str.maketrans("ILOU", "110V")
 
-# The random end of an identifier that the first four characters stand for: 20 bits.
+# The first four characters encode the random tail of an attendance id: 20 bits.
 _TAIL = 5
 
 
@@ -35,7 +35,7 @@ def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
 
 
 def read(text: str) -> str | None:
-    """The code in what was typed or scanned (the address on a ticket included); None where there is none."""
+    """Parse a code from what was typed or scanned (also a ticket's URL); None if there is none."""
     typed = text.strip().rpartition("code=")[2].upper().translate(_MISREAD)
     letters = re.sub(r"[\s-]", "", typed)
     if len(letters) != 12 or any(letter not in _ALPHABET for letter in letters):
@@ -44,7 +44,7 @@ def read(text: str) -> str | None:
 
 
 def tail_of(code: str) -> str:
-    """How the identifiers end that a code can be of."""
+    """The tail of the attendance ids that a code can refer to."""
     number = 0
     for letter in code[:4]:
         number = number * 32 + _ALPHABET.index(letter)
@@ -52,7 +52,7 @@ def tail_of(code: str) -> str:
 
 
 def is_of(key: SigningKey, code: str, attendance_id: AttendanceId) -> bool:
-    """Whether the ticket is this answer's."""
+    """Whether the code belongs to this attendance."""
     return key.made(code, lambda one: code_of(one, attendance_id))
 
 
@@ -61,7 +61,7 @@ def _in_letters(number: int, length: int) -> str:
 
 
 async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> AttendanceId:
-    """The answer to this event with that ticket. InvalidForm names ``code``."""
+    """The attendance of this event with that ticket. InvalidForm names ``code``."""
     code = read(typed)
     if code is None:
         raise InvalidForm({"code": "A ticket’s code has twelve letters and digits, like 7KQM-4T2P-9XAB."})
@@ -72,7 +72,7 @@ async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> 
 
 
 async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, Attendance]:
-    """The event and the caller's place there. NotFound also where the event is theirs to see no more."""
+    """The event and the caller's attendance. Raises NotFound, also if the caller can no longer see the event."""
     event = await by_slug(reader, slug)
     mine = await attendance.find(reader, event.id, caller.user_id) if event else None
     if (
@@ -88,14 +88,14 @@ async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, A
 
 @dataclass(frozen=True, slots=True)
 class DoorCounts:
-    """People who are there, and who are expected in all."""
+    """How many people have checked in, and how many are expected in all."""
 
     there: int
     expected: int
 
 
 async def candidates(reader: Reader, event_id: EventId, tail: str) -> list[AttendanceId]:
-    """Answers to an event whose identifiers end so."""
+    """Attendances of an event whose ids have this tail."""
     rows = await reader.fetch(
         "select id from attendances where event_id = :event_id and substr(id, 32) = :tail order by id",
         event_id=event_id,
@@ -117,7 +117,7 @@ async def counts(reader: Reader, event_id: EventId) -> DoorCounts:
 
 
 async def there_since(reader: Reader, attendance_id: AttendanceId) -> Instant | None:
-    """When whoever is checked in was so; None for others."""
+    """When the attendee checked in; None if they have not."""
     row = await reader.fetch_one(
         """
         select max(c.changed_at) as since

@@ -1,6 +1,6 @@
-"""What an imported document of one person may contain: rows that are theirs, and rows about what others host or own here.
+"""Validation of a personal data import: rows of the user, and rows about events or groups that others own here.
 
-Whoever hands the document in could have written anything into it: every row is checked by the rules of this site.
+The document may have been edited by whoever submits it, so every row is checked by the rules of this site.
 """
 
 import json
@@ -25,7 +25,7 @@ from openmeet.domain.users.model import Caller, UserId
 
 Row = Mapping[str, Value]
 
-# What a row says; statuses that are missing were not the person's own word.
+# What a row asserts; statuses that are missing were not the user's own decision.
 _REPLIES: Final = {
     "attending": RsvpReply.GOING,
     "attended": RsvpReply.GOING,
@@ -36,7 +36,7 @@ _REPLIES: Final = {
 }
 _ASKS: Final = frozenset({GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER, GroupRole.PENDING})
 
-# Whose what a row is about is: the column, its table, and the column there of whose it is.
+# How to find the owner of a row's subject: the column, its table, and the owner's column there.
 _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
     "attendances": ("event_id", "events", "author_id"),
     "event_series_followers": ("series_id", "event_series", "user_id"),
@@ -50,7 +50,9 @@ _REFUSALS = (NotFound, Gone, Forbidden, Refused, InvalidForm)
 
 
 async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Whether a row is about something here that is not the person's own. What is not here at all is nobody's."""
+    """Whether the row is about something on this site that belongs to somebody else. Subjects that are not here belong
+    to nobody.
+    """
     if table not in _ABOUT:
         return False
     column, other, owner = _ABOUT[table]
@@ -59,7 +61,8 @@ async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -
 
 
 async def ask(db: Database, table: str, row: Row, caller: Caller) -> bool:
-    """Do by the rules of here what the row says; False where they do not let it. In a transaction of its own: rows are locked."""
+    """Apply the row by this site's rules; False if they refuse it. Needs its own transaction, because rows are locked.
+    """
     try:
         async with db.transaction() as tx:
             if not await _is_here(tx, table, row, caller.user_id):
@@ -123,7 +126,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
 
 
 async def _is_here(reader: Reader, table: str, row: Row, user_id: UserId) -> bool:
-    """Whether the person has said something here about it, or something was decided about them: that stays."""
+    """Whether the user already has a row about this subject, or was subject to a decision: existing rows are kept."""
     column, _, _ = _ABOUT[table]
     found = await reader.fetch_one(
         f"select 1 as found from {table} where user_id = :user_id and {column} = :about",
@@ -141,7 +144,7 @@ async def _slug(reader: Reader, table: str, row_id: Value) -> str:
 
 
 def _in_json(text: Value) -> object:
-    """What a column holds as JSON; None where it is none."""
+    """A JSON column's value; None if it is not valid JSON."""
     try:
         return json.loads(text) if isinstance(text, str) else None
     except ValueError:
@@ -150,10 +153,11 @@ def _in_json(text: Value) -> object:
 
 OwnRow = dict[str, Value]
 
-# The column that says whose a row is, where it is not ``user_id``.
+# The owner column of tables where it is not ``user_id``.
 _OWNER: Final[Mapping[str, str]] = {"users": "id", "groups": "owner_id", "events": "author_id"}
 
-# What no document may say. Values stand instead; the key of an account, of a room or of a row elsewhere would open it here.
+# Columns that a document may not set, with the values used instead: keys of accounts, rooms or foreign rows would grant
+# access here.
 _SAID_HERE: Final[Mapping[str, Mapping[str, Value]]] = {
     "users": {"kind": "person", "claimed_at": None},
     "groups": {
@@ -175,9 +179,9 @@ _RECORDS: Final = {
 
 
 async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[str]) -> bool:
-    """Whether the person is here already, by the id, and the address or the identity that the document names.
+    """Whether the user already exists here, by the id and by the address or identity in the document.
 
-    Raises Refused (``PersonIsHere``): somebody else has the id, or the address.
+    Raises Refused (``PersonIsHere``) if the id or the address belongs to somebody else.
     """
     known = await reader.fetch_one("select kind, email from users where id = :id", id=person)
     if known is None:
@@ -200,13 +204,15 @@ async def must_be_the_same(reader: Reader, person: str, email: str, dids: list[s
 
 
 def must_be_theirs(part: ExportedTable, row: Mapping[str, Value], person: str) -> None:
-    """Raises InvalidInput for a row that names somebody else where it says whose it is."""
+    """Raises InvalidInput for a row whose owner column names somebody else."""
     if row.get(_OWNER.get(part.table, "user_id")) != person:
         raise InvalidInput("file", f"{camel(part.table)} has a row of somebody else.")
 
 
 async def let_go(reader: Reader, part: ExportedTable, row: OwnRow, person: str) -> list[str]:
-    """Take out of a row of theirs what is not theirs to say; the names of what is counted for the operator (``records``, ``groups``)."""
+    """Remove from a user's own row what the user may not set; returns the names to count for the operator (``records``,
+    ``groups``).
+    """
     for name in part.without:
         row.pop(name, None)
     row |= {name: value for name, value in _SAID_HERE.get(part.table, {}).items() if name in row}

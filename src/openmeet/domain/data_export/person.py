@@ -1,7 +1,8 @@
-"""One person's belongings as one JSON document, and taking such a document in elsewhere.
+"""Export of one user's data as a JSON document, and import of such a document elsewhere.
 
-Ids stay: they are unique everywhere, so that taking the same document in twice changes nothing. What refers to somebody or something that
-is not at the new place (an answer to another host's event) is left out there and counted; so are pictures, whose files are in no document.
+Ids are globally unique and stay the same, so importing a document twice changes nothing. References to users or events
+that do not exist at the new site (an RSVP to another host's event) are skipped and counted; so are pictures, whose
+files are in no document.
 """
 
 import json
@@ -18,13 +19,13 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.formatting import iso
 
 VERSION: Final = 1
-# More than anybody has; what one document holds of a table.
+# Maximum rows of one table in a document; more than anybody has.
 MOST_ROWS: Final = 100_000
 _ROWS = 500
 
 
 async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
-    """Everything of the person. Raises NotFound."""
+    """The whole export of one user. Raises NotFound."""
     tables: dict[str, Any] = {}
     async with db.reader() as reader:
         now = reader.now
@@ -32,7 +33,7 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
     if person is None:
         raise NotFound("There is no such person.")
     for part in (*OWN, *TOLD):
-        # A reader each: no snapshot is held for as long as a long history takes.
+        # One reader per table: no snapshot is held for as long as a long history takes.
         async with db.reader() as reader:
             tables[camel(part.table)] = await _rows(reader, part, user_id)
     tables["pictures"] = [addressed(row, site) for row in tables["pictures"]]
@@ -47,12 +48,13 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
 
 
 async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Take a document in: rows that are here now by table, and rows that were left out; ``pictures``, ``records`` and ``groups of
+    """Import a document; returns imported rows by table, and skipped rows.
 
-    events`` among these are what rows that were taken had to let go. Whoever hands it in could have written it: what is about others is
-    asked by the rules of here (``others``).
+    ``pictures``, ``records`` and ``groups of events`` among the skipped count what imported rows had to drop. The
+    document is untrusted: rows about others are checked by this site's rules (``import_rules``).
 
-    Raises InvalidInput (no such document), Refused (``PersonIsHere``: the address, or the id, belongs to somebody else here).
+    Raises InvalidInput (not an export) and Refused (``PersonIsHere``: the address or the id belongs to somebody else
+    here).
     """
     tables, about = found.get("tables"), found.get("person")
     if found.get("openmeetExport") != VERSION or found.get("kind") != "person" or not isinstance(tables, dict):
@@ -88,7 +90,9 @@ async def take_in(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, 
 
 
 async def _must_be_them(db: Database, person: str, tables: Mapping[str, Any]) -> None:
-    """Raises InvalidInput where the document is not of one person, Refused where somebody else is here in their place."""
+    """Raises InvalidInput if the document is not of one person, Refused if the id or address belongs to somebody else
+    here.
+    """
     users = _rows_in(tables, "users")
     if len(users) != 1 or users[0].get("id") != person or not person:
         raise InvalidInput("file", "This document does not say whose it is.")
@@ -122,7 +126,7 @@ def _values(part: ExportedTable, columns: Mapping[str, str], row: Mapping[str, A
 
 
 async def _put(tx: Transaction, part: ExportedTable, values: dict[str, Value], person: str) -> bool:
-    """False where something that it needs is not here."""
+    """False if a row that it needs does not exist here."""
     if part.below is not None and not await _is_below(tx, part.below, values, person):
         return False
     if part.table == "group_members" and values.get("role") != GroupRole.OWNER:
@@ -155,7 +159,7 @@ async def _is_here(reader: Reader, table: str, row_id: Value) -> bool:
 
 
 async def _is_below(reader: Reader, below: tuple[str, str], values: Mapping[str, Value], person: str) -> bool:
-    """Whether what the row belongs to is here, and the person's."""
+    """Whether the parent of the row exists here and belongs to the user."""
     column, ids = below
     found = await reader.fetch_one(
         f"select 1 as found from ({ids}) theirs where theirs.id = :belongs_to", id=person, belongs_to=values.get(column)
@@ -164,7 +168,7 @@ async def _is_below(reader: Reader, below: tuple[str, str], values: Mapping[str,
 
 
 async def _columns(db: Database, table: str) -> tuple[str, ...]:
-    """The columns of a table, which may be empty."""
+    """The column names of a table, also of one without rows."""
     asked = (
         "select name from pragma_table_info(:name) order by cid"
         if db.engine == "sqlite"
@@ -176,7 +180,7 @@ async def _columns(db: Database, table: str) -> tuple[str, ...]:
 
 
 def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was split off stands behind what it was split off."""
+    """Sort series so that each follows the one it was split off."""
     ids = {row.get("id") for row in rows}
     found: list[dict[str, Any]] = []
     placed: set[object] = {None}
@@ -195,12 +199,13 @@ Row = dict[str, Value]
 
 
 def addressed(row: Mapping[str, Any], site: str) -> dict[str, Any]:
-    """A row of ``pictures`` as it is exported, with the address of the file; ``site`` is the address of this one."""
+    """A row of ``pictures`` for the export, with the URL of the file; ``site`` is the base URL of this site."""
     return {**row, "url": f"{site}/media/{row['key']}/{Size.LARGE.value}"}
 
 
 async def let_go(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Take the picture out of a row that is taken in, unless it is here and theirs; True where one stayed behind."""
+    """Remove the picture from an imported row unless it exists here and belongs to the user; True if one was removed.
+    """
     if table not in _PLACES:
         return False
     key_of, empty = _PLACES[table]

@@ -1,7 +1,8 @@
-"""What of every table belongs to a person: a test requires that each table of the database stands here, whatever it refers to.
+"""Which rows of every table belong to a user. A test requires every table of the database to be listed here.
 
-``OWN`` is exported and taken in elsewhere; ``TOLD`` is exported, for the person to read, and not taken in; ``NOT_THEIRS`` is neither, each
-with its reason; ``OF_THE_SITE`` holds nothing of a person's that stands nowhere else. The order of ``OWN`` is one in which rows find what they refer to.
+``OWN`` is exported and imported; ``TOLD`` is exported for the user to read, but not imported; ``NOT_THEIRS`` is
+neither, each with its reason; ``OF_THE_SITE`` holds no personal data that is not elsewhere. ``OWN`` is in dependency
+order: referenced rows come first.
 """
 
 import base64
@@ -15,10 +16,11 @@ from groundwork.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class ExportedTable:
-    """Rows of a table ``where`` they are the person's. ``needs``: columns with the table whose row must be there to take one in;
+    """The rows of a table (``where``) that belong to the user.
 
-    ``lets_go``: columns that are emptied where that row is not there; ``without``: columns that leave nobody's hands. ``below``, of rows
-    that name no person themselves: the column that names what they belong to, and the ids (``id``) of which of those are the person's.
+    ``needs``: columns with the table whose row must exist before a row is imported. ``lets_go``: columns set to null if
+    that row is missing. ``without``: columns that are never exported. ``below``, for tables without a user column: the
+    column of the parent, and the query of the user's parents (``id``).
     """
 
     table: str
@@ -40,7 +42,7 @@ def _part(
 
 
 def _below(table: str, column: str, ids: str) -> ExportedTable:
-    """Rows that are the person's because what they belong to is."""
+    """Rows that belong to the user because their parent does."""
     return ExportedTable(table, f"{column} in ({ids})", {}, {}, below=(column, ids))
 
 
@@ -57,7 +59,7 @@ OWN: Final = (
         "owner_id = :id and deleted_at is null",
         {"owner_id": "users", "created_by": "users"},
         {"successor_id": "users", "heir_id": "users", "backup_admin_id": "users", "account_id": "users"},
-        # Elsewhere they are other records, in whatever repository.
+        # Published elsewhere, these are other records in another repository.
         ("external_id", "external_cid", "external_source"),
     ),
     _part("event_series", "user_id = :id", {"user_id": "users"}, {"split_from": "event_series", "group_id": "groups"}),
@@ -84,7 +86,7 @@ OWN: Final = (
     _part("person_followers", "user_id = :id", {"user_id": "users", "followed_id": "users"}),
     _part("saved_searches", "user_id = :id", {"user_id": "users"}),
     _below("saved_search_keys", "search_id", _SEARCHES),
-    # Of an event or of a series, which share one column: the database knows no reference of it.
+    # Refers to an event or a series in one column, so there is no foreign key.
     _below("joining_settings", "subject_id", _HOSTED),
     _part("imported_events", "user_id = :id", {"user_id": "users"}),
 )
@@ -201,7 +203,7 @@ def to_json(value: Value) -> Any:
 
 
 def from_json(value: Any, where: str) -> Value:
-    """Raises InvalidInput for what no export holds."""
+    """Raises InvalidInput for a value that no export contains."""
     match value:
         case bool() | float():
             raise InvalidInput("file", f"{where} holds a value that no export holds.")
@@ -217,7 +219,7 @@ def from_json(value: Any, where: str) -> Value:
 
 
 def camel(name: str) -> str:
-    """A column's name as JSON carries it."""
+    """The JSON name of a column."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
 
@@ -227,7 +229,7 @@ def object_of(columns: Sequence[str], row: Sequence[Value]) -> dict[str, Any]:
 
 
 def row_of(columns: Sequence[str], found: Mapping[str, Any], where: str) -> list[Value]:
-    """In the order of the columns. Raises InvalidInput where it has others."""
+    """The values in column order. Raises InvalidInput if the columns differ."""
     names = [camel(name) for name in columns]
     if sorted(names) != sorted(found):
         odd = ", ".join(sorted(set(names) ^ set(found)))

@@ -1,8 +1,9 @@
-"""A whole tenant as JSON lines: a header, a line per row, and a last line with the counts, which proves that nothing is missing.
+"""Export of a whole tenant as JSON Lines: a header, one line per row, and a last line with the counts, which proves
+completeness.
 
-The header says the revision of the schema. An export is taken into a database that is not there yet: it is made at that revision, filled,
-and brought to the present by the same migrations as any other, so that an older export is taken in by a newer release, from either
-engine into either engine.
+The header names the schema revision. An export is loaded into a database that does not exist yet: it is created at that
+revision, filled, and upgraded by the usual migrations. So a newer release can load an older export, from either engine
+into either engine.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ VERSION: Final = 1
 MAX_LINE: Final = 64_000_000
 _ROWS = 1_000
 
-# What is not taken along, and why.
+# Tables that are not exported, and why.
 LEFT_OUT: Final[Mapping[str, str]] = {
     "sessions": "everybody signs in again",
     "email_challenges": "codes on their way",
@@ -37,7 +38,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "repository_sessions": "keys to people’s repositories: they sign in there again",
 }
 
-# Tables whose rows refer to rows of the same table: written in an order in which each finds its other.
+# Self-referencing tables: rows are written so that each follows the one it refers to.
 OWN_PARENTS: Final[Mapping[str, str]] = {
     "chat_messages": "reply_to",
     "event_series": "split_from",
@@ -48,7 +49,7 @@ Tell = Callable[[str, int], None]
 
 
 async def write(url: str, schema: str, scratch: Path, now: Instant, site: str, tell: Tell) -> AsyncIterator[bytes]:
-    """The lines of the export, from one moment."""
+    """The lines of the export, from one snapshot."""
     revision = await current_revision(url, schema, PACKAGE)
     yield _line(
         {"openmeetExport": VERSION, "kind": "tenant", "revision": revision, "exportedAt": iso(now), "site": site}
@@ -68,10 +69,11 @@ async def write(url: str, schema: str, scratch: Path, now: Instant, site: str, t
 
 
 async def load(lines: Iterator[bytes], url: str, schema: str, tell: Tell) -> Mapping[str, int]:
-    """Fill a database that is not there yet; how many rows each table got.
+    """Fill a database that does not exist yet; returns the number of rows per table.
 
-    Raises InvalidInput and TooLarge for what is no whole export, Refused where a database is there (``NotEmpty``) or the export
-    is newer than this release (``TooNew``). What fails leaves no half of it: everything is put in by one transaction.
+    Raises InvalidInput and TooLarge for an incomplete or invalid export, Refused if the database exists (``NotEmpty``)
+    or the export is newer than this release (``TooNew``). One transaction inserts everything, so a failure leaves
+    nothing behind.
     """
     header = _decoded(next(lines, b""))
     if header.get("openmeetExport") != VERSION or header.get("kind") != "tenant":
@@ -106,7 +108,7 @@ async def load(lines: Iterator[bytes], url: str, schema: str, tell: Tell) -> Map
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """The lines of a file, each bounded."""
+    """The lines of a file, each limited in length."""
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE + 1):
             if len(line) > MAX_LINE:
@@ -115,7 +117,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
 
 
 async def _batches(lines: Iterator[bytes]) -> AsyncIterator[tuple[str, Any, list[list[Value]]]]:
-    """(table, columns, rows), some rows at once; at the end ("", counts, [])."""
+    """Batches of (table, columns, rows); the last is ("", counts, [])."""
     table, columns = "", ()
     rows: list[list[Value]] = []
     for number, line in enumerate(lines, 2):

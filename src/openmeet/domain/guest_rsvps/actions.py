@@ -1,4 +1,4 @@
-"""Asking for an answer's confirmation, and confirming it."""
+"""Request, confirm and expire guests' RSVPs."""
 
 import re
 
@@ -42,7 +42,7 @@ INVALID = "This link does not work any more. Answer once more on the event’s p
 
 
 async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, RegistrationSettings]:
-    """The event that somebody without an account can answer. Raises NotFound, Refused."""
+    """The event, if somebody without an account can answer it. Raises NotFound, Refused."""
     event = await by_slug(reader, slug)
     if event is None or event.is_gone or not await may_see(reader, event, None, is_invited=False):
         raise NotFound("There is no such event.")
@@ -55,10 +55,10 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Regist
 async def ask(
     tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, wishes: RsvpRequest
 ) -> GuestAnswer:
-    """Owe the letter with the link; known and unknown addresses are treated alike.
+    """Enqueue the e-mail with the confirmation link; known and unknown addresses are treated alike.
 
-    ``email`` is one that ``sign_in.rules.check_email`` accepted. Raises NotFound, Refused (no guests, closed, over), InvalidForm
-    (what the host asks) and TooMany (this address was sent several).
+    ``email`` has passed ``sign_in.model.check_email``. Raises NotFound, Refused (no guests, closed, over), InvalidForm
+    (the host's questions) and TooMany (this address was sent several).
     """
     event, joining = await open_to_guests(tx, slug)
     act = OF_REPLY[reply]
@@ -84,7 +84,7 @@ async def ask(
 
 
 async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
-    """What a link is about. Raises NotFound where it is over, or its event gone."""
+    """The request behind a link. Raises NotFound if it has expired or its event is gone."""
     asked = await queries.find(reader, answer_id)
     event = await event_by_id(reader, asked.event_id) if asked else None
     if asked is None or asked.expires_at <= reader.now or event is None or event.is_gone:
@@ -93,9 +93,9 @@ async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer
 
 
 async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, User | None, Attendance]:
-    """The answer is given, by the person or guest whose address it is; pressing the button again changes nothing.
+    """Record the RSVP for the user or guest with this address. Idempotent.
 
-    The link proves the address as a code for signing in does, so it answers for whoever has an account with it.
+    The link proves the address as a sign-in code does, so the RSVP belongs to the address's account if there is one.
     """
     asked, event = await waiting(tx, answer_id)
     known = await by_email(tx, asked.email)
@@ -110,9 +110,10 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
         return event, known, before
     wishes = asked.saying.wishes
     if known is None:
-        # Who has no account is nobody's to show, whatever the form of another client says.
+        # Somebody without an account has no public profile to show, whatever another client sends.
         wishes = RsvpRequest(wishes.party, wishes.mode, wishes.guest_names, wishes.replies, is_private=True)
-    # A guest who comes has a letter of its own below; one who comes no more has the entry taken away like everybody.
+    # A guest who comes gets a separate e-mail below; one who cancels gets the calendar cancellation like everybody
+    # else.
     is_single = known is not None or asked.saying.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
         tx, caller, event.slug, asked.saying.reply, wishes, through=Through.MAIL, is_single=is_single
@@ -124,7 +125,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
 
 
 async def forget_expired(db: Database) -> int:
-    """Links that have ended, with the addresses they were for."""
+    """Drop expired requests with their addresses."""
     async with db.transaction() as tx:
         return await queries.forget_expired(tx)
 
@@ -133,13 +134,13 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
 def token_of(key: SigningKey, answer_id: GuestAnswerId) -> str:
-    """What the link carries; it confirms this answer and does nothing else."""
+    """The token of a confirmation link: it confirms this request and nothing else."""
     proof = key.digest(b"guest answer\x00" + answer_id.encode()).hex()
     return f"{answer_id}.{proof[:32]}"
 
 
 def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
-    """The answer that a link stands for; None where it was made up."""
+    """The request id in a token; None if the token is forged."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None
@@ -147,14 +148,14 @@ def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
     return answer_id if key.made(token, lambda one: token_of(one, answer_id)) else None
 
 
-# A family at one connection can answer together; a script that mails strangers cannot.
+# Several people behind one connection can answer at once; a script that mails strangers cannot.
 LETTERS = Limit("guest_letters", 20, 600)
 
 
 async def forget_addresses(db: Database, kept_days: int) -> int:
-    """Addresses of guests whose events are over, and of invitations that lead nowhere any more; how many were forgotten.
+    """Delete e-mail addresses of guests whose events are over, and of invitations that lead nowhere; returns how many.
 
-    ``kept_days`` 0: they are kept for good.
+    ``kept_days`` 0: never delete them.
     """
     if not kept_days:
         return 0

@@ -1,4 +1,4 @@
-"""RSVPs of guests that wait for confirmation: the values and all SQL about them."""
+"""Guest RSVPs that await confirmation: the values and all SQL about them."""
 
 from dataclasses import dataclass
 from typing import Final, NewType
@@ -12,22 +12,22 @@ from openmeet.domain.events.model import EventId
 
 GuestAnswerId = NewType("GuestAnswerId", str)
 
-# A kind of mail as it is owed; its subject is the answer.
+# The kind of e-mail; the job's subject is the request.
 GUEST_MAIL: Final = "guest_answer"
 
-# What the guest keeps of it once it is confirmed; its person is the guest, its subject the event.
+# The kind of e-mail after confirmation, with the calendar entry; its user is the guest, its subject the event.
 GUEST_CONFIRMED_MAIL: Final = "guest_confirmed"
 
-# Long enough to find the mail the next morning.
+# Long enough to find the e-mail the next morning.
 LINK_LIFE: Final = DAY
 
-# To one address, whoever asks: more would be a nuisance to whose address it is.
+# Requests per address, whoever sends them: more would be a nuisance to its owner.
 LETTERS_PER_HOUR: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class GuestRequest:
-    """What the guest wants to say to the event."""
+    """The RSVP that a guest asks for."""
 
     reply: RsvpReply
     wishes: RsvpRequest
@@ -35,7 +35,7 @@ class GuestRequest:
 
 @dataclass(frozen=True, slots=True)
 class GuestAnswer:
-    """One form that was sent. ``used_at``: when it was confirmed."""
+    """One submitted form. ``used_at``: when it was confirmed."""
 
     id: GuestAnswerId
     event_id: EventId
@@ -83,7 +83,7 @@ async def use(tx: Transaction, answer_id: GuestAnswerId) -> None:
 
 
 async def asked_since(reader: Reader, email: str, since: Instant) -> int:
-    """How many letters this address was sent."""
+    """How many confirmation e-mails this address was sent."""
     row = await reader.fetch_one(
         "select count(*) as n from guest_answers where email = :email and created_at > :since", email=email, since=since
     )
@@ -91,5 +91,5 @@ async def asked_since(reader: Reader, email: str, since: Instant) -> int:
 
 
 async def forget_expired(tx: Transaction) -> int:
-    """Addresses that were never confirmed are not kept; those that were stand with their answers."""
+    """Drop expired requests. Unconfirmed addresses are not kept; confirmed ones are stored with their RSVPs."""
     return await tx.execute("delete from guest_answers where expires_at <= :now", now=tx.now)

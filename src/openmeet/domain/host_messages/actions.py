@@ -1,4 +1,4 @@
-"""Writing to those who answered, now or at a set time. Who sends holds the lock on the event's row."""
+"""Send a message to attendees, now or at a set time. The sender holds the lock on the event row."""
 
 from collections.abc import Iterable
 
@@ -31,12 +31,14 @@ from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import NotificationDetails, NotificationKind
 from openmeet.domain.users.model import Caller, UserId
 
-# Messages that one round of the scheduler sends.
+# Messages per run of the scheduler.
 ROUND = 50
 
 
 class AlreadyWritten(Refused):
-    """The key has made a message already, in other words, to others or for another time: neither answer would be what was asked for."""
+    """The idempotency key has already made a message with another text, audience or time, so returning it would be
+    wrong.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -46,17 +48,17 @@ class AlreadyWritten(Refused):
 
 
 async def hosted(reader: Reader, caller: Caller, slug: EventSlug) -> Event:
-    """The event, if the caller may write to those who answered. Raises NotFound, Forbidden."""
+    """The event, if the caller may message its attendees. Raises NotFound, Forbidden."""
     return await _checked(reader, caller, await by_slug(reader, slug))
 
 
 async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressees, int]:
-    """To how many people a message would go, by whom it is for."""
+    """The number of recipients by audience."""
     return {one: len((await recipients(reader, event, [one], writer)).reached) for one in Addressees}
 
 
 async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
-    """Each of them once, without the writer."""
+    """The recipients, each once, without the author."""
     answered = await attendance.people_who_said(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in answered if user_id != writer]
     reached = await notifications.reached(reader, people, NotificationKind.HOST_MESSAGE)
@@ -73,7 +75,7 @@ async def write(
     send_at: Instant | None = None,
     submission_key: str | None = None,
 ) -> HostMessage:
-    """Send it, or have the clock do it. The same ``submission_key`` again returns the message made the first time.
+    """Send the message now or schedule it. The same ``submission_key`` returns the message made the first time.
 
     Raises NotFound, Forbidden, InvalidForm, TooMany, Refused (``NotPublished``, ``Nobody``), AlreadyWritten.
     """
@@ -112,7 +114,7 @@ async def write(
 
 
 async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> HostMessage:
-    """A message that waits is not sent. Raises NotFound, Forbidden, Refused (``Sent``)."""
+    """Cancel a scheduled message. Raises NotFound, Forbidden, Refused (``Sent``)."""
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
     one = await queries.by_id(tx, message_id)
     if one is None or one.event_id != event.id:
@@ -124,7 +126,7 @@ async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id:
 
 
 async def send_due(db: Database) -> int:
-    """One round of the scheduler: messages whose time has come, each in a transaction of its own; how many were sent."""
+    """Send messages that are due, each in its own transaction; returns how many were sent."""
     async with db.reader() as reader:
         due = await queries.due(reader, ROUND)
     sent = 0
@@ -147,7 +149,8 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
 
 
 async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
-    """Whether what waited for its time is still to be said: the event takes place, people see it, and the writer still hosts it."""
+    """Whether a scheduled message is still valid: the event takes place and is visible, and the author still hosts it.
+    """
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
     decided = await moderation.of(reader, one.author_id)
@@ -156,7 +159,7 @@ async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:
-    """Whether the form asks for what it has made already; what went at once has no other time than that it was made at."""
+    """Whether the form equals the message already made. A message sent at once has the time of its creation."""
     at = earlier.created_at if send_at is None else send_at
     return (earlier.text, {*earlier.addressees}, earlier.send_at) == (plain_of(text), {*addressees}, at)
 
@@ -186,7 +189,7 @@ async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event
 
 
 def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant) -> tuple[str, tuple[Addressees, ...]]:
-    """The text and the addressees as they are kept. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
+    """Validated text and audience. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
     problems: dict[str, str] = {}
     plain = plain_of(text)
     if not plain:
@@ -209,10 +212,10 @@ def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant
 
 
 def plain_of(text: str) -> str:
-    """What was typed, as it is kept."""
+    """The normalized text that is stored."""
     return text.replace("\r\n", "\n").strip()
 
 
 def statuses_of(addressees: Iterable[Addressees]) -> list[AttendanceStatus]:
-    """The answers of those whom a message is for."""
+    """The RSVP statuses in this audience."""
     return list(dict.fromkeys(status for one in addressees for status in STATUSES[one]))

@@ -1,4 +1,4 @@
-"""Messages of hosts to attendees: the values and all SQL about them."""
+"""Host messages: the values and all SQL about them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,14 +14,14 @@ from openmeet.domain.users.model import UserId
 MessageId = NewType("MessageId", str)
 
 MAX_TEXT: Final = 5_000
-# Enough for a change of rooms and a change back; more in a day is noise that people answer by leaving.
+# Per event and day. Enough for a change of rooms and a change back; more is noise.
 MAX_A_DAY: Final = 5
-# A message further ahead is about an event that nobody has planned yet.
+# How far ahead a message can be scheduled: nobody plans events that far.
 LONGEST_AHEAD: Final = 366 * DAY
 
 
 class Addressees(StrEnum):
-    """Whom a message can be for; several may be chosen."""
+    """Audiences of a message; several may be chosen."""
 
     GOING = "going"
     INTERESTED = "interested"
@@ -30,7 +30,7 @@ class Addressees(StrEnum):
 
 
 STATUSES: Final = {
-    # Who was checked in early, while others are on their way, is told of the other door as well.
+    # Includes those already checked in: whoever came early also needs to hear of a change.
     Addressees.GOING: (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED),
     Addressees.INTERESTED: (AttendanceStatus.INTERESTED,),
     Addressees.WAITING: (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING),
@@ -40,7 +40,9 @@ STATUSES: Final = {
 
 
 class MessageState(StrEnum):
-    """``CALLED_OFF``: by a host; or when its time came the event did not take place or was hidden, or its writer did not host it any more."""
+    """``CALLED_OFF``: cancelled by a host; or, when due, the event was cancelled or hidden, or its author no longer
+    hosted it.
+    """
 
     SCHEDULED = "scheduled"
     SENT = "sent"
@@ -49,7 +51,7 @@ class MessageState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HostMessage:
-    """``number`` counts the messages of an event. ``recipients``: how many it went to; 0 before."""
+    """``number`` counts the messages of an event. ``recipients``: how many received it; 0 until sent."""
 
     id: MessageId
     event_id: EventId
@@ -66,9 +68,9 @@ class HostMessage:
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Who answered so and would hear of a message, and how many others would not.
+    """Attendees in an audience who would receive a message, and how many would not.
 
-    Those were only named by a host, are known by a record only, or want to hear of no messages.
+    The others have no account (named by a host, or known by a record only) or turned messages off.
     """
 
     reached: tuple[UserId, ...]
@@ -117,7 +119,7 @@ async def insert(tx: Transaction, one: HostMessage, submission_key: str | None) 
 
 
 async def settle(tx: Transaction, message_id: MessageId, state: MessageState, recipients: int) -> bool:
-    """What became of a message that waited; False where that was decided before."""
+    """Set the final state of a scheduled message; False if it already has one."""
     return (
         await tx.execute(
             """
@@ -136,7 +138,7 @@ async def settle(tx: Transaction, message_id: MessageId, state: MessageState, re
 
 
 async def of_event(reader: Reader, event_id: EventId, page: Page = WHOLE) -> list[HostMessage]:
-    """Every message of an event, the newest first."""
+    """All messages of an event, newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from event_messages where event_id = :event_id{page.clause('number', 'id')}",
         event_id=event_id,
@@ -151,7 +153,7 @@ async def by_id(reader: Reader, message_id: MessageId) -> HostMessage | None:
 
 
 async def by_submission(reader: Reader, event_id: EventId, key: str) -> HostMessage | None:
-    """The message that this very form has made already."""
+    """The message made from this form submission."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from event_messages where event_id = :event_id and submission_key = :key",
         event_id=event_id,
@@ -161,7 +163,7 @@ async def by_submission(reader: Reader, event_id: EventId, key: str) -> HostMess
 
 
 async def last_number(reader: Reader, event_id: EventId) -> int:
-    """How many messages the event has; its row is locked, so nobody else takes the next number."""
+    """The highest message number of the event. The event row is locked, so nobody else takes the next number."""
     row = await reader.fetch_one(
         "select coalesce(max(number), 0) as last from event_messages where event_id = :event_id", event_id=event_id
     )
@@ -179,7 +181,7 @@ async def written_since(reader: Reader, event_id: EventId, since: Instant) -> in
 
 
 async def due(reader: Reader, limit: int) -> list[MessageId]:
-    """Messages whose time has come, in that order."""
+    """Messages that are due, oldest first."""
     rows = await reader.fetch(
         "select id from event_messages where state = 'scheduled' and send_at <= :now order by send_at, id limit :limit",
         now=reader.now,

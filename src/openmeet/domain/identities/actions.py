@@ -1,4 +1,4 @@
-"""Whose DID this is, which one new records go to, letting one go, and what a person says about publishing."""
+"""Who owns a DID, linking and unlinking, the default repository for new records, and consent to publishing."""
 
 from collections.abc import Collection
 
@@ -16,12 +16,12 @@ from openmeet.outbox.kinds import JobKind
 
 
 async def person_for_did(tx: Transaction, did: Did) -> UserId:
-    """The person behind a DID; a shadow account where nobody has claimed it."""
+    """The user behind a DID; a new shadow account if nobody has it."""
     return (await who_wrote(tx, did))[0]
 
 
 async def who_wrote(tx: Transaction, did: Did) -> tuple[UserId, bool]:
-    """``person_for_did``, and whether they sign in here with it."""
+    """``person_for_did``, and whether that user signs in here with it."""
     return (await who_wrote_each(tx, [did]))[did]
 
 
@@ -35,20 +35,20 @@ async def who_wrote_each(tx: Transaction, dids: Collection[Did]) -> dict[str, tu
 
 
 async def _meet(tx: Transaction, dids: Collection[str]) -> dict[str, UserId]:
-    """Shadow accounts for DIDs that nobody knew."""
+    """Create shadow accounts for unknown DIDs."""
     if not dids:
         return {}
     met = dict(zip(sorted(dids), await users.create_shadows(tx, len(dids)), strict=True))
     if await queries.insert_shadows(tx, met) != met.keys():
-        # Two messages about a DID nobody knew, at once: the loser starts over and finds the winner's row.
+        # Two messages about an unknown DID at once: the loser retries and finds the winner's row.
         raise TransactionConflict("somebody else has just met this DID")
-    # Who this is (handle, PDS, status) is asked outside of the transaction.
+    # Handle, PDS and status are resolved outside the transaction, by a job.
     await enqueue_many(tx, JobKind.REFRESH_IDENTITY, [(did, int(tx.now), tx.now) for did in met])
     return met
 
 
 async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> UserId:
-    """Somebody proved that they hold this DID: the same person as before, or the shadow's owner, or a new one."""
+    """Sign in with a proven DID: as its user, as the owner of its shadow, or as a new user."""
     known = await queries.find(tx, did)
     if known is None:
         user_id = await users.create_person(tx, display_name=handle)
@@ -69,9 +69,9 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
 
 
 async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_url: str) -> None:
-    """Somebody who is signed in proved that they hold a DID that nobody here has, or that is theirs already.
+    """Link a proven DID that nobody here has, or that is already the user's.
 
-    Records go on going where they went before. Raises Conflict where it is somebody else's: claiming decides about that.
+    The default repository stays the same. Raises Conflict if the DID is somebody else's: account merge handles that.
     """
     known = await queries.find(tx, did)
     if known is None:
@@ -91,7 +91,7 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
 
 
 async def erase(tx: Transaction, did: str) -> None:
-    """The account behind a DID was deleted: the DID is forgotten, and a shadow's name with it; a person stays."""
+    """The account behind a DID was deleted: drop the DID, and blank a shadow account. A person's account stays."""
     known = await queries.find(tx, did)
     if known is not None:
         await queries.delete(tx, did, known.user_id)
@@ -99,7 +99,8 @@ async def erase(tx: Transaction, did: str) -> None:
 
 
 async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
-    """The person said yes: what is public of theirs becomes due, and a repository is owed where they have none."""
+    """Record consent: public events and RSVPs become due for publication, and a repository is created if there is none.
+    """
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
     await publication_moves.allow_all_of(tx, user_id)
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
@@ -109,37 +110,39 @@ async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:
-    """The person says no (again): nothing new is published, and what was is taken back."""
+    """Withdraw consent: nothing new is published, and published records are retracted."""
     before = await queries.consent(tx, user_id)
     await queries.put_answer(tx, user_id, publishing=False, handle=before.handle)
     await publication_moves.recall_all_of(tx, user_id)
 
 
 async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:
-    """The custodial account exists: its DID is the person's, its session is kept, what waited for it is due."""
+    """The custodial account exists: link its DID, store its session and release pending publications."""
     await queries.note_account_made(tx, user_id, did)
     await recovery_key_queries.note_used(tx, user_id, did)
     made = await queries.insert(
         tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url, is_default=True
     )
     if made is None:
-        # Its first frames were faster than the PDS's answer and made a shadow of it: it is this person's.
+        # Its first events on the firehose overtook the PDS's response and made a shadow account: it belongs to this
+        # user.
         await queries.take_over(tx, did, user_id, IdentityKind.CUSTODIAL, handle=handle, pds_url=session.pds_url)
     await session_queries.put(tx, session)
     await publications.wake_all_of(tx, user_id)
 
 
 async def switch(tx: Transaction, user_id: UserId, did: Did) -> None:
-    """New records go to this DID; those that are there already are kept updated where they are. Raises NotFound."""
+    """Make this DID the default for new records; existing records are still updated where they are. Raises NotFound."""
     if not await queries.make_default(tx, user_id, did):
         raise NotFound("This account is not yours here.")
 
 
 async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
-    """Let a DID go: we act for it no more, and its records stay in its repository as they are.
+    """Unlink a DID: we no longer act for it, and its records stay in its repository unchanged.
 
-    Raises NotFound, and Refused where it is kept by us (``Custodial``), its recovery key waits to be kept (``RecoveryKey``),
-    or nothing else is left to sign in with (``LastWayIn``). The session that was open at its server is the caller's to give back.
+    Raises NotFound, and Refused if it is custodial (``Custodial``), its recovery key has not been saved yet
+    (``RecoveryKey``), or nothing else is left to sign in with (``LastWayIn``). The caller must end the session at the
+    PDS.
     """
     mine = await queries.of_user(tx, user_id)
     found = next((one for one in mine if one.did == did and one.can_write), None)
@@ -157,7 +160,8 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
             name="LastWayIn",
         )
     await queries.delete(tx, did, user_id)
-    # Whatever of ours still arrives there stays, too: nothing is looked for in it that might be another person's soon.
+    # In-flight writes that still arrive there stay as well: the repository may soon be another user's, so it is not
+    # searched.
     await in_flight.erase(tx, did)
     left = [one for one in mine if one.did != did and one.can_write]
     if found.is_default and left:

@@ -1,7 +1,7 @@
-"""How far the reading of somebody's repository is, for the person to see: from their sign-in until all of it is here.
+"""Progress of a repository's backfill, shown to its owner from sign-in until everything is imported.
 
-A row per DID that signed in, written with every batch that is applied: what it says is here is here. A read that was interrupted goes
-on by itself, because what was applied is known; the row says why it waits.
+One row per DID that signed in, updated in the transaction of every applied batch, so its count is exact. An interrupted
+backfill resumes by itself; the row says why it is delayed.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from openmeet.domain.users.model import UserId
 
 
 class BackfillStage(StrEnum):
-    """Where a read stands. ``DELAYED``: the server did not answer as it should; it is asked again."""
+    """``DELAYED``: the server is unavailable or slow; the backfill is retried."""
 
     WAITING = "waiting"
     READING = "reading"
@@ -27,9 +27,9 @@ class BackfillStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FirstRead:
-    """``total`` records were found, ``applied`` of them are here. ``reason`` is set while delayed.
+    """Of ``total`` records found, ``applied`` are imported. ``reason`` is set while delayed.
 
-    ``put_aside``: so many could not be taken over, when they were read last.
+    ``put_aside``: how many were quarantined at the last read.
     """
 
     did: Did
@@ -66,12 +66,12 @@ _WAITED_SINCE: Final = "select max(asked_at) as asked_at from first_reads where 
 
 
 async def ask(tx: Transaction, did: Did) -> None:
-    """Somebody signed in with this DID: from now on they can see how far its reading is."""
+    """Start tracking the backfill of a DID that signed in."""
     await tx.execute(_ASK, did=did, now=tx.now)
 
 
 async def begin(tx: Transaction, did: Did) -> bool:
-    """The repository is being fetched; whether somebody waits for it."""
+    """The repository is being fetched; returns whether the backfill is tracked."""
     waiting = await tx.execute(
         "update first_reads set stage = 'reading', applied = 0, reason = '' where did = :did and finished_at is null",
         did=did,
@@ -80,7 +80,7 @@ async def begin(tx: Transaction, did: Did) -> bool:
 
 
 async def found(tx: Transaction, did: Did, total: int) -> None:
-    """It holds so many records that concern us."""
+    """Set the number of relevant records found."""
     await tx.execute(
         "update first_reads set stage = 'applying', total = :total where did = :did and finished_at is null",
         did=did,
@@ -89,7 +89,7 @@ async def found(tx: Transaction, did: Did, total: int) -> None:
 
 
 async def step(tx: Transaction, did: Did, number: int) -> None:
-    """So many more are here, by this very transaction."""
+    """Add the number of records that this transaction applied."""
     await tx.execute(
         "update first_reads set applied = applied + :number where did = :did and finished_at is null",
         did=did,
@@ -98,7 +98,7 @@ async def step(tx: Transaction, did: Did, number: int) -> None:
 
 
 async def delayed(tx: Transaction, did: Did, reason: str) -> None:
-    """The server is away or slow; what was applied stays, and it is asked again."""
+    """The server is unavailable or slow; applied records stay, and the backfill is retried."""
     await tx.execute(
         "update first_reads set stage = 'delayed', reason = :reason where did = :did and finished_at is null",
         did=did,
@@ -107,7 +107,7 @@ async def delayed(tx: Transaction, did: Did, reason: str) -> None:
 
 
 async def done(tx: Transaction, did: Did) -> None:
-    """All of it is here."""
+    """The backfill is complete."""
     await tx.execute(
         "update first_reads set stage = 'done', reason = '', finished_at = :now where did = :did and finished_at is null",
         did=did,
@@ -116,13 +116,13 @@ async def done(tx: Transaction, did: Did) -> None:
 
 
 async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
-    """When the last of these repositories whose reading is not done was asked for; None where all that were asked for are read."""
+    """When the most recent unfinished backfill of these DIDs was requested; None if all are complete."""
     row = await reader.fetch_one(_WAITED_SINCE, dids=list(dids)) if dids else None
     return None if row is None or row["asked_at"] is None else Instant(row["asked_at"])
 
 
 async def of_person(reader: Reader, user_id: UserId) -> list[FirstRead]:
-    """The reads of a person's repositories, the newest first."""
+    """The backfills of a user's repositories, newest first."""
     return [
         FirstRead(
             did=Did(row["did"]),

@@ -1,4 +1,4 @@
-"""A DID of a person, their consent, and the account that may be kept for them."""
+"""Values of identities: a user's DIDs, consent, custodial account and repository sessions."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,16 +7,18 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from openmeet.domain.users.model import UserId
 
-# Of ``Identity.status``: everything else hides what the account wrote, and nothing is written for it.
+# The only ``Identity.status`` with which the account's content is shown and records are written for it.
 ACTIVE = "active"
 
 
-# Where people say on the network what they are called.
+# The profile record, which has the display name.
 PROFILE = "app.bsky.actor.profile"
 
 
 class IdentityKind(StrEnum):
-    """Connected: the person signed in with it. Custodial: kept for them after they agreed. Shadow: seen, unclaimed."""
+    """Connected: its user signed in with it. Custodial: created for a user who consented. Shadow: seen on the network,
+    unclaimed.
+    """
 
     CONNECTED = "connected"
     CUSTODIAL = "custodial"
@@ -25,9 +27,9 @@ class IdentityKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One DID. ``handle`` counts only after two-way resolution, ``""`` until then; ``pds_url`` likewise.
+    """One DID. ``handle`` and ``pds_url`` are ``""`` until verified (a handle in both directions).
 
-    ``status``: ``active`` or what the PDS said; ``is_default``: new records of the person go here.
+    ``status``: ``active`` or what the PDS reported; ``is_default``: new records of the user go here.
     """
 
     did: Did
@@ -47,7 +49,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """Whether a person's public events and answers may be published, and under which handle. Absent means no."""
+    """Whether a user's public events and RSVPs may be published, and under which handle. No row means no."""
 
     is_given: bool
     asked_at: Instant | None
@@ -61,7 +63,7 @@ NOT_ASKED = Consent(is_given=False, asked_at=None, answered_at=None, handle="", 
 
 @dataclass(frozen=True, slots=True)
 class CustodialAccount:
-    """The account that is (being) made for a person: fixed before the PDS is asked, so that asking twice is safe."""
+    """The custodial account of a user. Stored before the request to the PDS, so that the request can be repeated."""
 
     user_id: UserId
     handle: str
@@ -71,7 +73,7 @@ class CustodialAccount:
 
 
 class PdsSessionKind(StrEnum):
-    """How the tokens were had: with a password of the account, or by OAuth (bound to a key of ours)."""
+    """How the tokens were obtained: with a password, or by OAuth (DPoP-bound to a key of ours)."""
 
     PASSWORD = "password"  # noqa: S105 - a kind of session
     OAUTH = "oauth"
@@ -79,9 +81,9 @@ class PdsSessionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """What a sign-in left us with. ``issuer``, ``client_id``, ``client_key_id`` and the scopes are empty without OAuth.
+    """A session from a sign-in. ``issuer``, ``client_id``, ``client_key_id`` and the scopes are empty without OAuth.
 
-    ``asked_scope`` is what the person was asked for, ``scope`` what they granted: what is in the first alone they refused.
+    ``asked_scope`` was requested, ``scope`` granted: what is only in the first was refused.
     """
 
     did: Did
@@ -98,7 +100,8 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SealedSession:
-    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it; no two sessions share one."""
+    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it; no two sessions share one.
+    """
 
     did: Did
     kind: PdsSessionKind
@@ -117,10 +120,10 @@ class SealedSession:
 
 @dataclass(frozen=True, slots=True)
 class ConsentPreview:
-    """What a yes to publishing means for one person.
+    """What consent to publishing means for one user.
 
-    ``record``: one of their records (an example where they have none) as JSON for people. ``events`` and ``answers``:
-    how many a yes publishes. ``published``: how many records are in their repository now, also while being taken back.
+    ``record``: one of their records (or an example) as readable JSON. ``events`` and ``answers``: how many would be
+    published. ``published``: how many records are in their repository, including those being retracted.
     """
 
     record: str

@@ -1,7 +1,7 @@
-"""What we ask people to let us do in their repository, and what they granted.
+"""OAuth permissions by feature: which scopes we request for a user's repository, and which were granted.
 
-Signing in asks for the calendar alone. The rest is asked for when it is first used; who refuses it goes on without it.
-Source of the scopes: atproto permissions specification.
+Sign-in requests the calendar collections only. Other features request theirs on first use; a user who refuses goes on
+without that feature. Source of the scopes: AT Protocol permissions specification.
 """
 
 from enum import StrEnum
@@ -19,7 +19,7 @@ _RSVP = "community.lexicon.calendar.rsvp"
 
 
 class Feature(StrEnum):
-    """What is asked for together."""
+    """A group of scopes that are requested together."""
 
     CALENDAR = "calendar"
     SERIES = "series"
@@ -28,7 +28,7 @@ class Feature(StrEnum):
 
 
 class GrantState(StrEnum):
-    """How a person stands to a feature: they let us, were never asked, or said no."""
+    """Whether a user granted a feature, was never asked, or refused."""
 
     GRANTED = "granted"
     NOT_ASKED = "not_asked"
@@ -38,7 +38,7 @@ class GrantState(StrEnum):
 COLLECTIONS: dict[Feature, tuple[str, ...]] = {
     Feature.CALENDAR: (_EVENT, _RSVP),
     Feature.SERIES: (own_name("series"),),
-    # Who speaks for a group says of its members and events, too: asked for together, with the group.
+    # Publishing as a group includes its members and events, so their scopes are requested with the group's.
     Feature.GROUPS: (own_name("group"), own_name("groupAcceptance"), own_name("groupEvent")),
     Feature.MEMBERSHIPS: (own_name("groupMembership"),),
 }
@@ -51,7 +51,7 @@ SCOPES[Feature.CALENDAR] += (BlobPermission(("image/*",)).scope(),)
 
 
 def scope_for(*features: Feature) -> str:
-    """What to ask for, as the ``scope`` of a request; the calendar is always in it."""
+    """The ``scope`` parameter of an authorization request; the calendar is always in it."""
     wanted = dict.fromkeys((Feature.CALENDAR, *features))
     return " ".join([ATPROTO, *(scope for feature in Feature if feature in wanted for scope in SCOPES[feature])])
 
@@ -60,7 +60,7 @@ EVERY_SCOPE = scope_for(*Feature)
 
 
 def standing(session: SealedSession, feature: Feature) -> GrantState:
-    """Whether records of a feature may be written with a session. One by password may do everything."""
+    """Whether a session may write records of a feature. A password session may do everything."""
     if session.kind is PdsSessionKind.PASSWORD:
         return GrantState.GRANTED
     if feature in features_in(session.scope):
@@ -69,7 +69,7 @@ def standing(session: SealedSession, feature: Feature) -> GrantState:
 
 
 def features_in(scope: str) -> list[Feature]:
-    """What a scope lets be written, in the order of asking."""
+    """The features that a scope allows, in enum order."""
     grant = read_grant(scope)
     return [
         feature
@@ -79,17 +79,17 @@ def features_in(scope: str) -> list[Feature]:
 
 
 def refused_features(session: SealedSession) -> list[Feature]:
-    """What the person was asked for and said no to."""
+    """Features that were requested and refused."""
     return [feature for feature in Feature if standing(session, feature) is GrantState.REFUSED]
 
 
 def granted_features(session: SealedSession) -> list[Feature]:
-    """What the person let us do, in the order of asking."""
+    """Granted features, in enum order."""
     return [feature for feature in Feature if standing(session, feature) is GrantState.GRANTED]
 
 
 async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
-    """The repository that new records of this person go to (empty: none), and whether its server has to be asked first."""
+    """The repository for new records of this user (empty: none), and whether its permission must be requested first."""
     mine = [one for one in await queries.of_user(reader, user_id) if one.can_write]
     session = await session_queries.find(reader, mine[0].did) if mine else None
     if session is None:

@@ -1,4 +1,5 @@
-"""What a person wants of their records beside the one yes: which are written, what a no and waiting look like, who may write."""
+"""Publishing preferences beside the consent: which records, how declined and waitlisted RSVPs look, and co-host edits.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +16,14 @@ from openmeet.outbox import publications
 
 
 class DeclinedAs(StrEnum):
-    """What stands in the repository of somebody who does not go."""
+    """The RSVP record of somebody who declines."""
 
     NOT_GOING = "notgoing"
     NOTHING = "nothing"
 
 
 class WaitingAs(StrEnum):
-    """What stands there while an answer waits for a place or for the host."""
+    """The RSVP record of somebody on the waitlist or awaiting the host's approval."""
 
     NOTHING = "nothing"
     INTERESTED = "interested"
@@ -30,7 +31,7 @@ class WaitingAs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PublicationConsent:
-    """``lets_co_hosts_publish``: who hosts an event beside them writes its record, too; each time is noted."""
+    """``lets_co_hosts_publish``: edits by co-hosts are written to the author's records, too; each use is logged."""
 
     writes_events: bool = True
     writes_answers: bool = True
@@ -45,7 +46,7 @@ USUAL: Final = PublicationConsent()
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A co-host changed what stands in somebody's repository. ``co_host_id`` is None for one who left this site."""
+    """A co-host changed a record in the author's repository. ``co_host_id`` is None for one who left this site."""
 
     event_id: str
     co_host_id: UserId | None
@@ -55,7 +56,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class UseShown:
-    """The same as people read it: who, in which event, when."""
+    """``Use`` with names to show: who, in which event, when."""
 
     name: str
     title: str
@@ -67,7 +68,7 @@ _COLUMNS = "writes_events, writes_answers, declined_as, waiting_as, lets_co_host
 
 FIND = f"select {_COLUMNS} from record_preferences where user_id = :user_id"
 
-# The guard is the statement's own: of two who changed the same revision the second is told.
+# The revision guard is in the statement: of two concurrent changes the second fails.
 PUT = """
     insert into record_preferences (user_id, writes_events, writes_answers, declined_as, waiting_as, lets_co_hosts_publish,
                                     revision, updated_at)
@@ -100,7 +101,7 @@ USES_SHOWN = """
 
 
 async def of_user(reader: Reader, user_id: UserId) -> PublicationConsent:
-    """What they want; what is usual where they never said."""
+    """The user's preferences; defaults if they never chose."""
     row = await reader.fetch_one(FIND, user_id=user_id)
     if row is None:
         return USUAL
@@ -117,7 +118,7 @@ async def of_user(reader: Reader, user_id: UserId) -> PublicationConsent:
 async def change(
     tx: Transaction, user_id: UserId, wanted: PublicationConsent, *, expected_revision: int | None = None
 ) -> PublicationConsent:
-    """Replace them; what is decided about the person's records is decided anew. Raises PreconditionFailed."""
+    """Replace the preferences and reevaluate the user's records. Raises PreconditionFailed."""
     row = await tx.fetch_one(
         PUT,
         user_id=user_id,
@@ -136,7 +137,7 @@ async def change(
 
 
 async def use(tx: Transaction, author_id: UserId, co_host_id: UserId, event_id: str, revision: int) -> bool:
-    """Whether a co-host's edit is written into the author's repository; noted where it is."""
+    """Whether a co-host's edit may be written to the author's repository; logged if it may."""
     return await use_for(tx, author_id, co_host_id, [(event_id, revision)])
 
 
@@ -162,7 +163,7 @@ async def use_for(tx: Transaction, author_id: UserId, co_host_id: UserId, revisi
 
 
 async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[Use]:
-    """Who wrote into this person's repository as a co-host, the newest first."""
+    """Co-host edits in this user's repository, newest first."""
     rows = await reader.fetch(USES, author_id=author_id, limit=limit)
     return [
         Use(
@@ -176,13 +177,13 @@ async def uses(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[Us
 
 
 async def uses_shown(reader: Reader, author_id: UserId, *, limit: int = 20) -> list[UseShown]:
-    """The same with the names that people read."""
+    """``uses`` with the names to show."""
     rows = await reader.fetch(USES_SHOWN, author_id=author_id, limit=limit)
     return [UseShown(row["name"] or "Somebody", row["title"], row["slug"], Instant(row["created_at"])) for row in rows]
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Two rows of people are one person: what the one who stays chose is kept."""
+    """Account merge: the preferences of the remaining user are kept."""
     await hand_over_unique(tx, "record_preferences", "user_id", (), from_user, to_user)
     await hand_over(tx, "co_host_publications", "author_id", from_user, to_user)
     await hand_over(tx, "co_host_publications", "co_host_id", from_user, to_user)

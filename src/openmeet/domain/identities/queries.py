@@ -1,4 +1,4 @@
-"""All SQL of identities, consents and custodial accounts; the names that pages show, and the users whom a text mentions."""
+"""SQL of identities, consents and custodial accounts; display names, and the users that a text mentions."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -71,7 +71,7 @@ UPDATE_FROM_NETWORK = """
      where did = :did
 """
 
-# The account stays the person's; it is theirs alone from now on.
+# The DID stays the user's; we no longer manage the account.
 RELEASE = "update identities set kind = 'connected', updated_at = :now where did = :did and kind = 'custodial'"
 
 MAKE_DEFAULT = """
@@ -84,7 +84,7 @@ DELETE_SESSION = "delete from repository_sessions where did = :did"
 DELETE_ACCOUNT = "delete from custodial_accounts where did = :did"
 DELETE = "delete from identities where did = :did"
 
-# Nobody is asked for a second yes who still has another repository.
+# Consent need not be given again if another repository remains.
 FORGET_CONSENT = """
     update consents set publishing = 0, handle = '', answered_at = null, revision = revision + 1
      where user_id = :user_id and not exists (select 1 from identities i where i.user_id = consents.user_id)
@@ -113,7 +113,7 @@ PUT_ACCOUNT = """
 
 ACCOUNT_MADE = "update custodial_accounts set did = :did where user_id = :user_id and did is null"
 
-# People whose account is gone: nobody can sign in as them any more, by an address or by a DID.
+# Users whose accounts are all gone: nobody can sign in as them, by e-mail or by DID.
 DEPARTED = (
     "select u.id from users u where u.kind = 'person' and u.email is null"
     " and not exists (select 1 from identities i where i.user_id = u.id)"
@@ -126,17 +126,17 @@ async def find(reader: Reader, did: str) -> Identity | None:
 
 
 async def of_user(reader: Reader, user_id: UserId) -> list[Identity]:
-    """A person's DIDs, the one for new records first."""
+    """A user's DIDs, the default for new records first."""
     return [_identity(row) for row in await reader.fetch(OF_USER, user_id=user_id)]
 
 
 async def of_person_with(reader: Reader, did: str) -> list[Identity]:
-    """All DIDs of the person who has this one; empty where nobody has."""
+    """All DIDs of the user who has this one; empty if nobody has it."""
     return (await of_people_with(reader, [did])).get(did, [])
 
 
 async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, list[Identity]]:
-    """The same for several; those whom nobody has are missing."""
+    """``of_person_with`` for several DIDs; unknown ones are missing."""
     if not dids:
         return {}
     rows = await reader.fetch(OF_PEOPLE_WITH, dids=sorted(dids))
@@ -147,7 +147,7 @@ async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, lis
 
 
 async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:
-    """The same for several people in one statement."""
+    """``of_user`` for several users in one statement."""
     found: dict[UserId, list[Identity]] = {user_id: [] for user_id in user_ids}
     if found:
         for row in await reader.fetch(OF_USERS, user_ids=user_ids):
@@ -160,7 +160,7 @@ async def by_handle(reader: Reader, handle: str) -> list[Identity]:
 
 
 async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[UserId]:
-    """Who has signed in here and has one of these handles, as their server says and as they say."""
+    """Users who have signed in here, by their verified handles."""
     if not handles:
         return []
     rows = await reader.fetch(
@@ -174,7 +174,7 @@ async def people_by_handles(reader: Reader, handles: Sequence[str]) -> list[User
 async def insert(
     tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str, is_default: bool
 ) -> Identity | None:
-    """None when somebody has this DID already."""
+    """Insert an identity; None if somebody has this DID already."""
     row = await tx.fetch_one(
         INSERT,
         did=did,
@@ -189,7 +189,7 @@ async def insert(
 
 
 async def insert_shadows(tx: Transaction, owners: Mapping[str, UserId]) -> set[str]:
-    """DIDs that were met for the first time, in their order; without those that somebody has already."""
+    """Insert identities for new DIDs, in order, and return those inserted; known ones are skipped."""
     rows = [{"did": did, "user_id": user_id} for did, user_id in sorted(owners.items())]
     return {row["did"] for row in await for_each(tx, INSERT_SHADOWS, rows, now=tx.now)}
 
@@ -205,24 +205,24 @@ async def connect(
 async def take_over(
     tx: Transaction, did: str, user_id: UserId, kind: IdentityKind, *, handle: str, pds_url: str
 ) -> None:
-    """A DID met on the network turns out to be this person's."""
+    """Reassign a DID met on the network to this user."""
     await tx.execute(TAKE_OVER, did=did, user_id=user_id, kind=kind.value, handle=handle, pds_url=pds_url, now=tx.now)
 
 
 async def note_proven(tx: Transaction, did: str, *, handle: str, pds_url: str) -> None:
-    """Somebody proved that they hold this DID; whose it is here is decided elsewhere."""
+    """Note that control of this DID was proven; it does not change its user."""
     await tx.execute(NOTE_PROVEN, did=did, handle=handle, pds_url=pds_url, now=tx.now)
 
 
 async def claim(tx: Transaction, did: str) -> None:
-    """A DID met on the network is one that its person signs in with, from now on."""
+    """Turn a shadow identity into one that its user signs in with."""
     await tx.execute(CLAIM, did=did, now=tx.now)
 
 
 async def update_from_network(
     tx: Transaction, did: str, *, handle: str, pds_url: str, status: str, display_name: str | None = None
 ) -> None:
-    """``display_name``: None leaves the one that is known."""
+    """``display_name``: None keeps the known one."""
     await tx.execute(
         UPDATE_FROM_NETWORK,
         did=did,
@@ -235,19 +235,19 @@ async def update_from_network(
 
 
 async def release_custodial(tx: Transaction, did: str) -> None:
-    """We keep it no more, and forget its password; its recovery key waits for its person."""
+    """Stop managing the account and delete its password; its recovery key waits for the user to save it."""
     await tx.execute(RELEASE, did=did, now=tx.now)
     await tx.execute(DELETE_ACCOUNT, did=did)
     await recovery_key_queries.note_taken_over(tx, did)
 
 
 async def make_default(tx: Transaction, user_id: UserId, did: str) -> bool:
-    """New records of a person go to this DID of theirs. False when it is none they can write with."""
+    """Make this DID the user's default for new records. False if it cannot be written with."""
     return await tx.execute(MAKE_DEFAULT, user_id=user_id, did=did, now=tx.now) > 0
 
 
 async def delete(tx: Transaction, did: str, user_id: UserId) -> None:
-    """Forget a DID with its session and its recovery key; a consent that was about it alone ends with it."""
+    """Delete a DID with its session and recovery key; a consent that covered this DID alone ends with it."""
     await recovery_key_queries.erase_of(tx, did)
     for statement in (DELETE_SESSION, DELETE_ACCOUNT, DELETE):
         await tx.execute(statement, did=did)
@@ -285,7 +285,7 @@ async def custodial_account(reader: Reader, user_id: UserId) -> CustodialAccount
 async def put_custodial_account(
     tx: Transaction, user_id: UserId, *, handle: str, email: str, sealed_password: bytes
 ) -> None:
-    """Fix what the PDS will be asked for; an account that exists is not touched."""
+    """Store the request to the PDS; an existing account is unchanged."""
     await tx.execute(
         PUT_ACCOUNT, user_id=user_id, handle=handle, email=email, sealed_password=sealed_password, now=tx.now
     )
@@ -314,7 +314,7 @@ def _instant(value: int | None) -> Instant | None:
 
 
 async def count_shadows(reader: Reader) -> tuple[int, int]:
-    """How many people are known by their DID alone, and how many who were once have come."""
+    """How many users are shadow accounts, and how many former ones have signed in."""
     row = await reader.fetch_one(
         """
         select (select count(*) from identities where kind = 'shadow') as unclaimed,
@@ -333,7 +333,7 @@ NAMED = """
 
 
 async def named_as(reader: Reader, user_id: UserId, named: Sequence[str]) -> str | None:
-    """What the setting, whose value is ``named``, calls them; None where it does not."""
+    """The entry of the setting ``named`` (e-mail addresses and DIDs) that matches this user; None if none does."""
     if not named:
         return None
     wanted = [one.lower() if "@" in one else one for one in named]
@@ -342,7 +342,7 @@ async def named_as(reader: Reader, user_id: UserId, named: Sequence[str]) -> str
 
 
 async def shown_names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:
-    """A name to show for each of these people, in two statements."""
+    """Display names of these users, in two statements."""
     wanted = list(dict.fromkeys(user_ids))
     found = await names(reader, wanted)
     unnamed = [user_id for user_id in wanted if not found.get(user_id)]
@@ -357,21 +357,22 @@ def _name_of(identity: Identity) -> str:
     return f"@{identity.handle}" if identity.handle else identity.did
 
 
-# In a text by one person; who names more means nobody in particular.
+# Mentions per text; a text with more addresses nobody in particular.
 MOST = 20
 MAX_HANDLE = 253
 
-# A handle is a host name of two labels or more (AT Protocol, "Handle Syntax"); an address of mail has something before its @.
+# A handle is a host name of two labels or more (AT Protocol, "Handle Syntax"); in an e-mail address something precedes
+# the @.
 _MENTION = re.compile(
     r"(?<![\w@.+-])@((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)", re.IGNORECASE
 )
 
 
 def handles_in(text: str) -> tuple[str, ...]:
-    """The handles that a text mentions, each once, in its order, at most ``MOST``."""
+    """The handles that a text mentions, each once, in order, at most ``MOST``."""
     found: dict[str, None] = {}
     for match in _MENTION.finditer(text):
-        # Nothing longer is a host name.
+        # No host name is longer.
         if len(match[1]) <= MAX_HANDLE:
             found[match[1].lower()] = None
         if len(found) == MOST:
@@ -380,6 +381,6 @@ def handles_in(text: str) -> tuple[str, ...]:
 
 
 async def mentioned_in(reader: Reader, text: str, *, before: str = "") -> list[UserId]:
-    """People with an account here whom the text mentions, and who were not mentioned ``before``."""
+    """Users with an account here whom the text mentions and who were not mentioned ``before``."""
     known = set(handles_in(before))
     return await people_by_handles(reader, [one for one in handles_in(text) if one not in known])

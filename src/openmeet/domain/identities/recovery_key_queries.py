@@ -1,4 +1,6 @@
-"""All SQL of recovery keys: made for an account that is about to be made, its own once that is, the person's once they took it over."""
+"""SQL of recovery keys: made before the custodial account, used with it, and handed to the user who takes the account
+over.
+"""
 
 from dataclasses import dataclass, field
 
@@ -28,7 +30,7 @@ ERASE_WAITING = """
 
 @dataclass(frozen=True, slots=True)
 class WaitingKey:
-    """The key of an account that was taken over, which its person has not kept yet. ``public_key`` is a did:key."""
+    """The recovery key of an account that its user took over but has not saved yet. ``public_key`` is a did:key."""
 
     public_key: str
     did: Did
@@ -37,13 +39,13 @@ class WaitingKey:
 
 
 async def replace_unused(tx: Transaction, user_id: UserId, public_key: str, sealed: bytes) -> None:
-    """The key that a person's account will be made with; one for an account that was not made is gone."""
+    """Store the key for an account about to be made; replaces an unused one."""
     await tx.execute("delete from recovery_keys where user_id = :user_id and did is null", user_id=user_id)
     await tx.execute(INSERT, public_key=public_key, user_id=user_id, sealed=sealed, now=tx.now)
 
 
 async def unused(reader: Reader, user_id: UserId) -> str | None:
-    """The public part of that key."""
+    """The public part of the unused key."""
     row = await reader.fetch_one(
         "select public_key from recovery_keys where user_id = :user_id and did is null", user_id=user_id
     )
@@ -51,24 +53,24 @@ async def unused(reader: Reader, user_id: UserId) -> str | None:
 
 
 async def note_used(tx: Transaction, user_id: UserId, did: str) -> None:
-    """The account was made with it."""
+    """The account was made with the unused key."""
     await tx.execute(
         "update recovery_keys set did = :did where user_id = :user_id and did is null", user_id=user_id, did=did
     )
 
 
 async def is_there(reader: Reader, did: str) -> bool:
-    """Whether we have the key of an account, taken over or not."""
+    """Whether we hold the recovery key of an account, taken over or not."""
     return await reader.fetch_one("select 1 as found from recovery_keys where did = :did", did=did) is not None
 
 
 async def note_taken_over(tx: Transaction, did: str) -> None:
-    """From now on it is shown to the person, and its time runs."""
+    """From now on the key is shown to the user, and its retention period runs."""
     await tx.execute(NOTE_TAKEN_OVER, did=did, now=tx.now)
 
 
 async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
-    """The key that a person has to keep; the oldest, where there are several."""
+    """The key that a user has to save; the oldest if there are several."""
     row = await reader.fetch_one(WAITING, user_id=user_id)
     if row is None:
         return None
@@ -76,15 +78,15 @@ async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
 
 
 async def erase_waiting(tx: Transaction, user_id: UserId, public_key: str) -> bool:
-    """False where there is none (any more)."""
+    """Delete it; False if there is none (any more)."""
     return await tx.execute(ERASE_WAITING, user_id=user_id, public_key=public_key) > 0
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """The account is gone, or let go."""
+    """Delete the key of an account that is gone or unlinked."""
     await tx.execute("delete from recovery_keys where did = :did", did=did)
 
 
 async def erase_waiting_since(tx: Transaction, before: Instant) -> int:
-    """Those that were not kept in time; how many."""
+    """Delete keys that were not saved in time; returns how many."""
     return await tx.execute("delete from recovery_keys where taken_over_at < :before", before=before)

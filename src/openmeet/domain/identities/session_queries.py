@@ -1,4 +1,4 @@
-"""All SQL of repository sessions: one row per DID, its version, and the lease of whoever refreshes it."""
+"""SQL of repository sessions: one row per DID, with its version and the lease of whoever refreshes it."""
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
@@ -8,7 +8,7 @@ from openmeet.domain.identities.model import NewSession, PdsSessionKind, SealedS
 COLUMNS = """did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope, access_ends_at, version,
     needs_login, refreshed_at"""
 
-# The first version is the instant: a session that ended and one made later for the same DID never share one.
+# The first version is the instant, so an ended session and a later one of the same DID never share a version.
 PUT = """
     insert into repository_sessions (did, kind, pds_url, sealed, issuer, client_id, client_key_id, scope, asked_scope,
                                      access_ends_at, version, needs_login, lease, leased_until, refreshed_at, updated_at)
@@ -26,7 +26,7 @@ PUT = """
 
 FIND = f"select {COLUMNS} from repository_sessions where did = :did"
 
-# A session is used for the person who opened it: its DID may be somebody else's by now, and the session theirs.
+# A session is used only for the user who opened it: its DID may belong to somebody else by now.
 FIND_OF = f"""
     select {COLUMNS} from repository_sessions
      where did = :did and exists (select 1 from identities i where i.did = :did and i.user_id = :user_id)
@@ -37,7 +37,7 @@ OF_USER = f"""
      where did in (select did from identities where user_id = :user_id) order by did
 """
 
-# The accounts that we keep sign in again by themselves: signing out there is nobody's to choose.
+# Custodial accounts sign in again by themselves, so users cannot sign those out.
 _AT_SERVERS = """exists (
         select 1 from identities si join repository_sessions ss on ss.did = si.did
          where si.user_id = {person} and si.kind = 'connected' and ss.needs_login = 0)"""
@@ -63,8 +63,8 @@ NEEDS_LOGIN = """
      where did = :did and version = :version
 """
 
-# People who publish, and records that are still owed somewhere: for both the tokens must work when they are needed. An account that
-# we keep signs in again by itself.
+# Users who publish, and repositories with pending publications: their tokens must work when they are needed. Custodial
+# accounts sign in again by themselves.
 TO_KEEP_ALIVE = """
     select s.did from repository_sessions s join identities i on i.did = s.did
      where i.kind = 'connected' and s.needs_login = 0 and s.refreshed_at <= :before and i.status = 'active'
@@ -85,12 +85,12 @@ DELETE = "delete from repository_sessions where did = :did"
 
 
 def is_at_servers(person: str) -> str:
-    """The condition under which this person (a column, a parameter) has a session of ours open at the server of an account of theirs."""
+    """SQL condition: this user (a column or parameter) has an open session at the PDS of an account of theirs."""
     return _AT_SERVERS.format(person=person)
 
 
 async def put(tx: Transaction, new: NewSession) -> None:
-    """A fresh sign-in replaces whatever there was."""
+    """Store the session of a sign-in; replaces an earlier one."""
     await tx.execute(
         PUT,
         did=new.did,
@@ -113,7 +113,7 @@ async def find(reader: Reader, did: str) -> SealedSession | None:
 
 
 async def find_of(reader: Reader, did: str, user_id: str) -> SealedSession | None:
-    """The session of a DID, as long as that is this person's."""
+    """The session of a DID, if it belongs to this user."""
     row = await reader.fetch_one(FIND_OF, did=did, user_id=user_id)
     return None if row is None else session_of(row)
 
@@ -124,12 +124,12 @@ async def of_user(reader: Reader, user_id: str) -> list[SealedSession]:
 
 
 async def take_lease(tx: Transaction, before: SealedSession, lease: str, *, until: Instant) -> bool:
-    """Be the one who refreshes this version. False: somebody else is at it, or has been."""
+    """Take the lease to refresh this version. False if somebody else holds it, or has refreshed already."""
     return (await tx.execute(LEASE, did=before.did, version=before.version, lease=lease, until=until, now=tx.now)) == 1
 
 
 async def release(tx: Transaction, before: SealedSession, lease: str) -> None:
-    """Nothing came of it: the next may try."""
+    """The refresh failed; release the lease."""
     await tx.execute(RELEASE, did=before.did, version=before.version, lease=lease)
 
 
@@ -142,7 +142,7 @@ async def replace(
     scope: str,
     access_ends_at: Instant | None,
 ) -> bool:
-    """Compare and set: False when the lease has passed on or the session was replaced, whose tokens are the living ones."""
+    """Compare and set: False if the lease has expired and another holder refreshed, or the session was replaced."""
     changed = await tx.execute(
         REPLACE,
         did=before.did,
@@ -157,14 +157,14 @@ async def replace(
 
 
 async def set_needs_login(tx: Transaction, before: SealedSession) -> bool:
-    """The session is over. False when it has been refreshed or replaced since."""
+    """End the session. False if it has been refreshed or replaced since."""
     return await tx.execute(NEEDS_LOGIN, did=before.did, version=before.version, now=tx.now) == 1
 
 
 async def take_to_keep_alive(tx: Transaction, *, before: Instant, limit: int) -> list[str]:
-    """DIDs whose sessions are needed and were not refreshed since; the longest left alone first.
+    """DIDs of needed sessions that were not refreshed since; least recently updated first.
 
-    They go behind all others, also where refreshing fails: sessions at servers that are away hold up nobody else's.
+    They move to the end of the order even if the refresh fails, so that unavailable servers hold up nobody else.
     """
     dids = [row["did"] for row in await tx.fetch(TO_KEEP_ALIVE, before=before, limit=limit)]
     if dids:

@@ -1,4 +1,4 @@
-"""A calendar file as events that can be imported: one per UID, with its rule and the dates that differ. Pure, bounded."""
+"""Parse a calendar file into events: one per UID, with its recurrence rule and overrides. Pure, bounded work."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -28,22 +28,22 @@ from openmeet.recurrence.pattern import Pattern, format_dates
 from openmeet.recurrence.split import split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Of one series, dates that differ, and changes to "this and following" dates; and what is said about a file.
+# Limits per series: overridden dates, and "this and following" changes; and warnings per file.
 MOST_CHANGES = 1_000
 MOST_RANGES = 50
 MOST_WARNINGS = 100
 
 
-# How much of what was taken out of a text is shown.
+# How much of a text removed from the description is shown.
 _SHOWN_LINES = 8
 _SHOWN_LINE = 100
 
 
 def understand(data: bytes, zone: str, *, is_chosen: bool = False, call_hosts: Sequence[str] = ()) -> ParsedImport:
-    """The events of a file. ``zone`` is that of times without one. Raises InvalidInput and TooLarge.
+    """The events of a file. ``zone`` applies to times without one. Raises InvalidInput and TooLarge.
 
-    ``is_chosen``: somebody said so having seen what there is; then it is that of unknown zones, too, whatever offset these name.
-    ``call_hosts``: as ``calendars.call_links.call_of`` takes them.
+    ``is_chosen``: the user chose ``zone`` after the preview; it then replaces unknown zones, too, whatever offset these
+    name. ``call_hosts``: as ``call_links.call_of`` takes them.
     """
     calendars = read_calendars(data, call_hosts)
     events = [
@@ -99,7 +99,7 @@ def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> Imported
 
 
 def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:
-    """That the address of a call is for those who go, and what of the text went with it; each once."""
+    """Warn that call URLs are shown to attendees only, and what text was removed with them; each once."""
     links = dict.fromkeys(event.call_url for event in group if event.call_url)
     cut = list(dict.fromkeys(line for event in group for line in event.call_lines))
     for link in links:
@@ -111,7 +111,7 @@ def _about_call(group: Sequence[ReadEvent]) -> Iterable[str]:
 
 
 def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
-    """Each unknown zone once, with the one in whose place its times are read."""
+    """Warn of each unknown zone once, with the zone used instead."""
     unknown = {event.unknown_zone: event.pattern.zone_name or zone for event in group if event.unknown_zone}
     for name, taken in unknown.items():
         words = taken.replace("_", " ")
@@ -121,10 +121,10 @@ def _doubts_about_zones(group: Sequence[ReadEvent], zone: str) -> Iterable[str]:
 def _changes(
     master: ReadEvent, group: Sequence[ReadEvent], zone: str
 ) -> tuple[tuple[OccurrenceOverride, ...], tuple[str, ...]]:
-    """By their dates, and what cannot be said of them. Where the file has no series but its dates, only what sets one apart from the rest.
+    """Overrides by their dates, and warnings. Without a master event, only what sets a date apart from the others.
 
-    A file names dates as the series has them at first (RFC 5545, section 3.8.4.4); behind "this and following" dates at another time, ours
-    are named by that.
+    RECURRENCE-ID names a date as the original series has it (RFC 5545, section 3.8.4.4). Dates after a "this and
+    following" change of time are named by the new time here.
     """
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)
@@ -139,7 +139,7 @@ def _changes(
         typed = submission_of(event, zone)
         if is_stray and not event.is_cancelled and _is_usual(master, usual, event, typed, original):
             continue
-        # What follows a stray date nobody has said.
+        # "This and following" has no meaning for a date that is not in the series.
         and_following = event.overrides.and_following and not is_stray
         ranges += and_following
         if len(found) == MOST_CHANGES or ranges > MOST_RANGES:
@@ -196,12 +196,12 @@ def _reason(event: ReadEvent) -> str:
 
 
 def submission_of(event: ReadEvent, zone: str) -> Submission:
-    """An event as its form would have it typed."""
+    """An event as its form would submit it."""
     pattern = event.pattern
     starts, length = pattern.start, event.length
     ends = ""
     if pattern.is_all_day:
-        # The form names the last day, a file the day behind it.
+        # The form has the last day, the file the day after it.
         last = starts + max(length or timedelta(days=1), timedelta(days=1)) - timedelta(days=1)
         ends = last.isoformat(timespec="minutes")
     elif length is not None:
@@ -222,8 +222,8 @@ def submission_of(event: ReadEvent, zone: str) -> Submission:
 
 
 def _place(event: ReadEvent) -> dict[str, str]:
-    """Where, and how people meet: in its parts, or as the one line in which other programs say it."""
-    # A call's address in the place's line is the way in, not the place.
+    """The place, and online or in person: in its parts, or as the single line that other programs write."""
+    # The URL of a call in LOCATION is the way to join, not the place.
     place = one_line(event.location.replace(event.call_url, " ") if event.call_url else event.location).strip(
         " ,;|-–()"
     )
@@ -240,7 +240,7 @@ def _place(event: ReadEvent) -> dict[str, str]:
         return found | {"venue_name": venue.name} | parts
     if is_nowhere:
         return found
-    # What a file says in one line too long for a name goes on beside it.
+    # If LOCATION is too long for a name, the rest goes into a second field.
     return found | {"venue_name": place[:MAX_PLACE_PART], "street": place[MAX_PLACE_PART : 2 * MAX_PLACE_PART]}
 
 
@@ -255,12 +255,12 @@ def _when(event: ReadEvent) -> str:
     return describe(event.pattern)
 
 
-# Dates that are compared: of a weekly series those of two years.
+# Dates that are compared: two years of a weekly series.
 _LOOKED_AT = 104
 
 
 def rest_of(pattern: Pattern, at: datetime) -> Pattern | None:
-    """The pattern from the date named ``at`` on; all of it at its first date, None where it has no such date."""
+    """The pattern from the date ``at`` on; the whole pattern at its first date, None if there is no such date."""
     try:
         return split(pattern, at)[1]
     except Refused as refused:
@@ -268,9 +268,9 @@ def rest_of(pattern: Pattern, at: datetime) -> Pattern | None:
 
 
 def continued(rest: Pattern, at: datetime, starts: datetime, length: timedelta | None) -> Timing | None:
-    """What is left of a series from ``at`` on, when that date begins at ``starts`` and all others as much later.
+    """The rest of a series from ``at`` on, when that date moves to ``starts`` and all later ones by as much.
 
-    None where a rule cannot say that: then these dates have to stay where they are.
+    None if a rule cannot express that: then these dates stay where they are.
     """
     try:
         made = moved(Timing(rest, length), at, starts, length)

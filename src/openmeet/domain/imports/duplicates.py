@@ -1,7 +1,7 @@
-"""Events that came under another name before: from a page and as a file, or from two calendars that each name them in their way.
+"""Likely duplicates among imported events: the same event from a page and a file, or from two calendars with own UIDs.
 
-The same title, written alike or nearly so, and the same start at the same person, who made the other or hosts it beside its author, or
-in the same file, make a likeness, which is no proof: the person is shown the other one and decides.
+A similar title and the same start, at an event that the user made or co-hosts or in the same file, is a likeness and no
+proof: the user is shown the other event and decides.
 """
 
 import unicodedata
@@ -20,7 +20,9 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What one looks like: the ``path`` of an event that the person hosts, or else the ``uid`` of one that stands before it in the file."""
+    """What an event looks like: the ``path`` of an event that the user hosts, or the ``uid`` of an earlier one in the
+    file.
+    """
 
     path: str = ""
     uid: str = ""
@@ -30,13 +32,13 @@ NOTHING = Likeness()
 
 
 async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
-    """What of those that arrived looks like another, by UID."""
+    """Likenesses by UID."""
     likenesses: dict[str, tuple[str, Instant]] = {}
     for found in events:
         try:
             details = check(found.typed)
         except InvalidForm:
-            continue  # without a start nothing looks alike; that it is wrong is said when it is imported
+            continue  # Without a start there is nothing to compare; the import itself reports that error.
         likenesses[found.uid] = (_folded(details.title), details.starts_at)
     starts = sorted({at for _, at in likenesses.values()})
     own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}

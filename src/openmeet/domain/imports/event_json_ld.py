@@ -1,6 +1,6 @@
-"""An event out of somebody else's page: what it says about itself in JSON-LD (schema.org ``Event``). Pure, bounded.
+"""Parse events from the JSON-LD of a foreign page (schema.org ``Event``). Pure, bounded work.
 
-Pages are read as text and never run. Of several events on one page each is offered; everything else on it is passed over.
+Pages are parsed as text and no script is run. Every event on a page is offered; everything else is ignored.
 """
 
 import re
@@ -22,13 +22,13 @@ from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone
 MAX_PAGE = 3_000_000
 _MAX_SCRIPTS = 50
 _MAX_TITLE_PIECES = 50
-# Up to the next bracket only: a page of opening brackets is read once, not once for each of them.
+# Match up to the next bracket only, so that a page of opening brackets takes linear time.
 _TAG = re.compile(r"<[^<>]*>")
 _BREAK = re.compile(r"<\s{0,9}(br|/p|/li|/h[1-6])[^<>]*>", re.IGNORECASE)
 
 
 def understand_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
-    """The events that a page tells of. Raises InvalidInput (``url``) where it tells of none."""
+    """The events of a page. Raises InvalidInput (``url``) if it has none."""
     scripts = _Scripts()
     scripts.feed(data[:MAX_PAGE].decode("utf-8", errors="replace"))
     found: list[ImportedEvent] = []
@@ -48,11 +48,11 @@ def understand_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
 
 
 class _Scripts(HTMLParser):
-    """The title of a page, and its scripts of JSON-LD."""
+    """The title of a page, and its JSON-LD scripts."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        # In pieces: text that is added to text is copied each time.
+        # Collected in pieces: repeated concatenation would copy the text each time.
         self.found: list[list[str]] = []
         self.title: list[str] = []
         self._inside = ""
@@ -140,7 +140,7 @@ def _ends(starts: datetime | None, ends: datetime | None, *, is_day: bool, ends_
 
 
 def _moment(value: object, own_zone: str) -> tuple[datetime | None, bool, str]:
-    """Wall-clock time, whether it is a day, and its zone: the person's where the offset is theirs on that day."""
+    """Wall-clock time, whether it is all day, and its zone: the user's zone if its offset fits on that day."""
     text = _text(value).strip()
     try:
         if len(text) == len("2027-03-02"):
@@ -185,7 +185,7 @@ def _venue(place: object) -> dict[str, str]:
 
 
 def _point(geo: object) -> str:
-    """Of GeoCoordinates, numbers or text; empty where they are no place on a map."""
+    """Coordinates of GeoCoordinates, numbers or text; empty if they are out of range."""
     if not isinstance(geo, Mapping):
         return ""
     latitude, longitude = coordinate_of(geo.get("latitude"), 90), coordinate_of(geo.get("longitude"), 180)
@@ -207,5 +207,5 @@ def _text(value: object) -> str:
 
 
 def _plain(text: str) -> str:
-    """A description without markup: what stood in lines stays in lines."""
+    """A description without markup, line breaks kept."""
     return _TAG.sub("", _BREAK.sub("\n", text)).replace("\r\n", "\n").strip()

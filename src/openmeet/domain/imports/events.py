@@ -1,4 +1,5 @@
-"""Bringing in events: drafts, or series that only their host sees, each in a transaction of its own; known ones are passed over."""
+"""Import events as drafts, or as series that only their host sees, each in its own transaction; known ones are skipped.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -43,9 +44,9 @@ from openmeet.recurrence.wall_time import is_zone, local_of
 
 
 async def understood(workers: ChargedPool, arrived: Import, reading: FileReading) -> ParsedImport:
-    """What it says, read in another process, in the zone that was chosen for it, or else that of ``reading``.
+    """The stored upload, parsed in a worker process with the zone chosen for it, or else that of ``reading``.
 
-    Raises InvalidInput, TooLarge (too much work, too), TooMany and Unavailable.
+    Raises InvalidInput, TooLarge (also for too much work), TooMany and Unavailable.
     """
     chosen = arrived.columns.get(ZONE, "")
     zone = chosen or reading.zone
@@ -59,7 +60,7 @@ async def understood(workers: ChargedPool, arrived: Import, reading: FileReading
 async def standings(
     reader: Reader, user_id: UserId, events: Sequence[ImportedEvent], host: str
 ) -> Mapping[str, ImportMatch]:
-    """Which of these are new, by UID. A UID of ours leads to the person's own event or series, if it is still there."""
+    """Which of these are new, by UID. One of our own UIDs matches the user's own event or series if it still exists."""
     uids = [event.uid for event in events]
     known = await queries.known_uids(reader, user_id, uids)
     ours = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
@@ -70,7 +71,7 @@ async def standings(
 
 
 async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
-    """The time zone of those of its events that name none, or none that is known. Raises InvalidForm (``time_zone``)."""
+    """Choose the time zone for events with none or an unknown one. Raises InvalidForm (``time_zone``)."""
     if not is_zone(zone):
         raise InvalidForm({ZONE: "Write a time zone like Europe/Berlin."})
     await queries.choose_columns(tx, arrived.id, {ZONE: zone})
@@ -87,13 +88,12 @@ async def bring_in(
     *,
     taken: frozenset[str] = frozenset(),
 ) -> ImportResult:
-    """Bring in the events of an import, or the chosen ones by UID. Again, or twice at once: nothing changes.
+    """Import the events, or the chosen ones by UID. Idempotent, also when run concurrently.
 
-    ``taken``: known ones, by UID, of which what the file says otherwise now is taken.
+    ``taken``: known ones, by UID, whose changes in the file are applied. Likely duplicates of the caller's events are
+    imported only if chosen.
 
-    What looks like an event of the caller's is imported only where it was chosen.
-
-    Raises NotFound (no such import, or forgotten).
+    Raises NotFound (no such import, or expired).
     """
     async with db.reader() as reader:
         arrived = await queries.find(reader, caller.user_id, import_id)
@@ -140,12 +140,12 @@ async def bring_in(
     return outcome
 
 
-class _AlreadyKnown(Exception):  # no failure: somebody else was faster
+class _AlreadyKnown(Exception):  # No failure: a concurrent import was faster.
     pass
 
 
 async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
-    """The path of what was made of it."""
+    """Returns the path of the created event or series."""
     if not found.repeats:
         called_off = found.reason if found.is_cancelled else None
         event = await drafts.begin(tx, caller, found.typed, {}, called_off=called_off, standing=found.standing)
@@ -155,7 +155,7 @@ async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
 
 
 async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Series:
-    # Nobody but its host sees it before they say otherwise.
+    # Nobody but its host sees it until they change that.
     details = _checked(replace(found.typed, visibility=Visibility.PRIVATE.value))
     zone = details.time_zone
     made = pattern(
@@ -169,7 +169,7 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
     length = None if found.minutes is None else timedelta(minutes=found.minutes)
     whole = await series.create(tx, caller, template_in(details), Timing(made, length), policy=PublishPolicy.NONE)
     part = whole
-    # By the ids of the parts; None of what takes place.
+    # By part id; None for an event that is not cancelled.
     of_whole = found.reason if found.is_cancelled else None
     reasons = {whole.id: of_whole}
     for change in found.changes:
@@ -178,7 +178,7 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
             reasons[part.id] = change.reason
         else:
             reasons.setdefault(part.id, of_whole)
-    # Last: a series that is called off makes no dates any more, and these would be lost with what sets them apart.
+    # Last: a cancelled series materializes no dates, and their overrides would be lost.
     for part_id, reason in reasons.items():
         if reason is not None:
             locked = await series_queries.lock(tx, part_id)
@@ -188,7 +188,7 @@ async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Seri
 
 
 async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
-    """One date that differs, or is off; or everything from there on. The series that later changes are about."""
+    """Apply one override or cancellation, or a "this and following" change; returns the series for later changes."""
     locked = await series_queries.lock(tx, whole.id)
     assert locked is not None  # noqa: S101  # made in this transaction
     if change.and_following:
@@ -196,7 +196,7 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
     try:
         event = await materialize.vivify(tx, locked, change.original)
     except NotFound:
-        # An exception to a date that the rule does not name is an exception to nothing.
+        # An override of a date that is not in the rule is ignored.
         return whole
     if change.is_cancelled:
         await cancel_dates.cancel_dates(tx, locked, [change.original], change.reason, tells=False)
@@ -213,7 +213,7 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
 
 
 async def _following(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
-    """The series goes on as the file says, as another one behind a split; where its rule cannot say the times, that date alone is moved."""
+    """Split the series as the file says. If a rule cannot express the new times, only that date is moved."""
     name = original_of(change.original)
     rest = rest_of(whole.timing.pattern, name)
     if rest is None:

@@ -1,8 +1,9 @@
-"""A list of people as Luma, Meetup and Eventbrite export it, or anybody's: columns found by their names, or as chosen. Pure.
+"""Parse a list of people exported by Luma, Meetup, Eventbrite or others: columns by their names, or as chosen. Pure.
 
-Luma names its columns ``api_id, name, first_name, last_name, email, …, approval_status``; Eventbrite ``Order #, First Name, Last Name,
-Email, …, Attendee Status``; Meetup ``Name, User ID, Title, Event Host, RSVP, …`` with tabs and without addresses: people who have
-none stand on the list by their names, and get no mail. An address that stands twice is one person, and so is a name without one.
+Luma's columns are ``api_id, name, first_name, last_name, email, …, approval_status``; Eventbrite's ``Order #, First
+Name, Last Name, Email, …, Attendee Status``; Meetup's ``Name, User ID, Title, Event Host, RSVP, …``, with tabs and
+without e-mail addresses. People without an address are listed by name and get no e-mail. A repeated address is one
+person, and so is a repeated name without an address.
 """
 
 import csv
@@ -27,13 +28,13 @@ _NAMES: Mapping[Column, tuple[str, ...]] = {
     Column.STATUS: ("approval status", "attendee status", "rsvp", "status", "registration status"),
     Column.NOTE: ("ticket name", "ticket type", "title", "note", "notes"),
 }
-# What Luma, Eventbrite, Meetup and people write of who does not come, beside words that contain what ``means_no`` names.
+# Statuses of people who do not come, besides words that contain what ``means_no`` lists.
 _NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "removed", "waiting", "waiting list"})
 _WORD = re.compile(r"[\s_]+")
 
 
 def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactList:
-    """The people of a list. ``chosen``: column by its meaning, in place of what was found. Raises InvalidInput, TooLarge."""
+    """The people of a list. ``chosen``: column by meaning, overrides detection. Raises InvalidInput, TooLarge."""
     if len(data) > MAX_CSV:
         raise TooLarge(f"A list may have {MAX_CSV // 1_000_000} MB; this one has {len(data) // 1_000_000}.")
     warnings: list[str] = []
@@ -55,7 +56,7 @@ def understand_list(data: bytes, chosen: Mapping[str, str] | None = None) -> Con
 
 
 def means_no(status: str) -> bool:
-    """Whether somebody with this status at the other place does not come, so that nobody means to invite them unless they are chosen."""
+    """Whether this status means not coming, so that the person is invited only if chosen."""
     plain = _WORD.sub(" ", status.lower()).strip(" .")
     return plain in _NO or any(
         word in plain for word in ("declin", "cancel", "waitlist", "wait list", "reject", "refund")
@@ -141,7 +142,7 @@ def _row(line: int, cells: list[str], places: Mapping[Column, int], seen: set[st
         email = check_email(email) if email else ""
     except (InvalidForm, InvalidInput):
         problem = "is no e-mail address"
-    # An address has an @, which keeps it apart from names.
+    # An e-mail address has an @, which tells it from a name.
     known_by = email or name
     if not known_by:
         problem = problem or "has no e-mail address and no name"

@@ -1,4 +1,4 @@
-"""What a file said of an event when it was imported last: the base from which changes of the file and changes here are told apart."""
+"""What a file said of an event at its last import: the base that separates changes in the file from changes here."""
 
 from dataclasses import replace
 from typing import Final
@@ -12,21 +12,23 @@ from openmeet.domain.imports.model import ImportedEvent, OccurrenceOverride
 
 TIMES: Final = ("starts", "ends", "time_zone", "all_day")
 PLACE: Final = ("venue_name", "street", "postal_code", "locality", "region", "country", "point")
-# What a file says, by the names of the form, in the order in which it is shown.
+# The fields that a file has, by the names of the form, in display order.
 FIELDS: Final = ("title", *TIMES, "description", "mode", *PLACE, "online_url", "categories", "tags")
-# Fields that are taken together: half of a new time, or of a new place, is neither the old one nor the new one.
+# Fields that change together: half of a new time or place would be neither the old one nor the new one.
 _TOGETHER: Final = (TIMES, PLACE)
 
 
 class SaidOfDate(msgspec.Struct, frozen=True):
-    """The same of one date of a series that differs."""
+    """``LastImport`` of one overridden date of a series."""
 
     fields: dict[str, str]
     is_cancelled: bool
 
 
 class LastImport(msgspec.Struct, frozen=True):
-    """``fields`` by the names of the form; ``rule``, ``left_out`` and ``added`` are RFC 5545 text. ``dates`` by their names."""
+    """``fields`` by the names of the form; ``rule``, ``left_out`` and ``added`` are RFC 5545 text. ``dates`` by their
+    names.
+    """
 
     fields: dict[str, str]
     rule: str
@@ -36,18 +38,18 @@ class LastImport(msgspec.Struct, frozen=True):
     dates: dict[str, SaidOfDate]
 
     def has_same_schedule(self, found: ImportedEvent) -> bool:
-        """Whether the file says the same times, rule and extra dates."""
+        """Whether the file has the same times, rule and extra dates."""
         times = values_of(found.typed)
         is_same = (self.rule, self.left_out, self.added) == (found.rule, found.left_out, found.added)
         return is_same and all(self.fields[name] == times[name] for name in TIMES)
 
     def of_date(self, change: OccurrenceOverride) -> dict[str, str]:
-        """What was said of this date; of one that did not differ, what was said of the series, which says nothing of its time."""
+        """The fields of this date. A date without override has those of the series, without its times."""
         known = self.dates.get(change.original)
         return known.fields if known else {**self.fields, **dict.fromkeys(TIMES, "")}
 
     def has_date(self, change: OccurrenceOverride) -> bool:
-        """Whether this very change was in the file before."""
+        """Whether the same change was in the file at the last import."""
         return self.dates.get(change.original) == _of_date(change)
 
 
@@ -64,7 +66,7 @@ def said_in(found: ImportedEvent) -> LastImport:
 
 
 def changed_fields(typed: Submission, base: dict[str, str] | None) -> frozenset[str]:
-    """The fields that a file says otherwise than before; all of them where it is not known what it said."""
+    """The fields that changed in the file since the last import; all of them if that is unknown."""
     if base is None:
         return frozenset(FIELDS)
     now = _fields(typed)
@@ -76,7 +78,7 @@ def changed_fields(typed: Submission, base: dict[str, str] | None) -> frozenset[
 
 
 def edited_here(base: dict[str, str] | None, here: dict[str, str]) -> frozenset[str]:
-    """The fields that are otherwise here than a file said them, as it wrote them or as they were kept. None where that is not known."""
+    """The fields that were edited here since the last import. None if that is unknown."""
     if base is None:
         return frozenset()
     typed = replace(Submission(**here), **base)

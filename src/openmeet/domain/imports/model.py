@@ -1,4 +1,4 @@
-"""What arrived, what was understood of it, and what becomes of it."""
+"""Values of imports: the upload, what was parsed from it, and what became of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from openmeet.domain.users.model import UserId
 ImportId = NewType("ImportId", str)
 PersonId = NewType("PersonId", str)
 
-# What is looked at and not imported is forgotten.
+# How long an upload that is not imported is kept.
 KEPT = 7 * DAY
 MOST_EVENTS = 500
 MOST_PEOPLE = 20_000
@@ -23,7 +23,7 @@ ZONE = "time_zone"
 
 
 class What(StrEnum):
-    """What an import brings."""
+    """What an import contains."""
 
     EVENTS = "events"
     GUESTS = "guests"
@@ -31,7 +31,7 @@ class What(StrEnum):
 
 
 class Medium(StrEnum):
-    """How it came."""
+    """How it was submitted."""
 
     ICS = "ics"
     PAGE = "page"
@@ -40,7 +40,7 @@ class Medium(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileReading:
-    """How files of one person are read: the zone of times without one, and the operator's own hosts of calls."""
+    """Parser settings of one user's files: the zone of times without one, and the installation's own call hosts."""
 
     zone: str
     call_hosts: tuple[str, ...] = ()
@@ -48,9 +48,9 @@ class FileReading:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Something that arrived. ``target`` is the id of the event or group whose people these are; ``columns`` as chosen.
+    """An upload. ``target`` is the id of the event or group whose contacts these are; ``columns`` as chosen.
 
-    Of events the one that is chosen is ``ZONE``: the time zone of those that name none that is known.
+    For events, ``ZONE`` is the column that is chosen: the time zone of events with none or an unknown one.
     """
 
     id: ImportId
@@ -66,7 +66,7 @@ class Import:
 
 
 class ImportMatch(StrEnum):
-    """Whether an event that arrived is new. ``OWN``: it was exported here and is the person's own."""
+    """Whether an imported event is new. ``OWN``: it was exported here and is the user's own."""
 
     NEW = "new"
     KNOWN = "known"
@@ -75,9 +75,10 @@ class ImportMatch(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OccurrenceOverride:
-    """One date of a series that differs, or is called off. ``original`` is its name; ``and_following``: from there on.
+    """One date of a series that is changed or cancelled. ``original`` is its name; ``and_following``: and all later
+    dates.
 
-    ``standing``: how it stood, where it was one of ours: planned, put off; it stands so again.
+    ``standing``: its status if it was exported here (planned, postponed); the import restores it.
     """
 
     original: str
@@ -90,11 +91,11 @@ class OccurrenceOverride:
 
 @dataclass(frozen=True, slots=True)
 class ImportedEvent:
-    """One event as it was understood. ``rule`` and the dates are RFC 5545 text; empty for a single event.
+    """One parsed event. ``rule`` and the dates are RFC 5545 text; empty for a single event.
 
-    ``reason``: why it is called off, where that is said.
-    ``standing``: how it stood, where it was one of ours: planned, put off; a single event stands so again.
-    ``has_guessed_zone``: no zone was said, or one that nobody knows; the one that it has was chosen for it.
+    ``reason``: why it is cancelled, if given. ``standing``: its status if it was exported here (planned, postponed),
+    which the import restores on a single event. ``has_guessed_zone``: the file has no zone or an unknown one, so the
+    zone was chosen for it.
     """
 
     uid: str
@@ -118,7 +119,7 @@ class ImportedEvent:
 
 @dataclass(frozen=True, slots=True)
 class ParsedImport:
-    """Everything of a file or page, and what was not understood."""
+    """The events of a file or page, and warnings about what was not understood."""
 
     name: str
     events: tuple[ImportedEvent, ...]
@@ -126,7 +127,7 @@ class ParsedImport:
 
 
 class Column(StrEnum):
-    """What a column of a list of people may mean."""
+    """Meanings of a column in a list of people."""
 
     NAME = "name"
     FIRST_NAME = "first_name"
@@ -138,7 +139,7 @@ class Column(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContactRow:
-    """One person of a list; ``email`` is empty of who is known by name alone. ``problem`` says why they are left out."""
+    """One person of a list; ``email`` is empty if only the name is known. ``problem``: why the row is skipped."""
 
     line: int
     name: str
@@ -150,7 +151,7 @@ class ContactRow:
 
 @dataclass(frozen=True, slots=True)
 class ContactList:
-    """A list of people as it was understood. ``service`` is who exported it, where that can be told."""
+    """A parsed list of people. ``service``: who exported it, if recognized."""
 
     service: str
     header: tuple[str, ...]
@@ -164,12 +165,12 @@ class ContactList:
 
     @property
     def named(self) -> list[ContactRow]:
-        """Those of ``usable`` without an address: they stand on the list, and nobody can write to them."""
+        """Those of ``usable`` without an address: they are listed but cannot be invited."""
         return [row for row in self.usable if not row.email]
 
 
 class ContactStage(StrEnum):
-    """How far somebody of a list is. Who said no is never asked again."""
+    """State of a contact. Who declined is never invited again."""
 
     KEPT = "kept"
     INVITED = "invited"
@@ -179,7 +180,7 @@ class ContactStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedContact:
-    """One line of the list of an event or a group."""
+    """One contact on the list of an event or a group."""
 
     id: PersonId
     what: What
@@ -195,7 +196,7 @@ class ImportedContact:
 
 @dataclass(slots=True)
 class ImportResult:
-    """What bringing in did."""
+    """The result of an import."""
 
     made: list[str] = field(default_factory=list)
     updated: list[str] = field(default_factory=list)

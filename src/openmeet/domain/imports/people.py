@@ -1,4 +1,4 @@
-"""Lists of people of an event or a group: put on by a file, invited once by a letter that its host has read, in by their own yes."""
+"""Contact lists of events and groups: imported from a file, invited once by e-mail, joined by accepting."""
 
 import re
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ from openmeet.outbox.emails import enqueue_email
 
 ARRIVAL_MAIL = "arrival_invitation"
 
-# A list is a room full of people, not a town: what one invitation reaches at once.
+# The number of people whom one invitation reaches; a list is for one event, not for mass mailing.
 MOST_INVITED = 1_000
 
 _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
@@ -52,7 +52,7 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 @dataclass(frozen=True, slots=True)
 class InvitationTarget:
-    """Whose list it is: an event or a group that the caller may invite to."""
+    """An event or a group to which the caller may invite people."""
 
     what: What
     id: str
@@ -65,7 +65,7 @@ class InvitationTarget:
 
 
 async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> InvitationTarget:
-    """The event or group, for somebody who may invite to it. Raises NotFound, Forbidden, Refused."""
+    """The event or group, locked, for somebody who may invite to it. Raises NotFound, Forbidden, Refused."""
     if what is What.MEMBERS:
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
@@ -74,7 +74,7 @@ async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> I
 
 
 async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> InvitationTarget:
-    """What ``target_of`` finds, to be shown: without the lock."""
+    """``target_of`` for display: without the lock."""
     if what is What.MEMBERS:
         group, mine = await groups.visible(reader, GroupSlug(slug), caller.user_id)
         must_be_kept_here(group, GroupPermission.INVITE)
@@ -85,17 +85,17 @@ async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> 
 
 
 async def find_target_by_id(reader: Reader, caller: Caller, what: What, target_id: str) -> InvitationTarget:
-    """``find_target`` by what an import remembers."""
+    """``find_target`` by the id that an import stores."""
     return await find_target(reader, caller, what, await _slug_of(reader, what, target_id))
 
 
 async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: str) -> InvitationTarget:
-    """``target_of`` by what an import remembers."""
+    """``target_of`` by the id that an import stores."""
     return await target_of(tx, caller, what, await _slug_of(tx, what, target_id))
 
 
 async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
-    """The slug of an event or group; empty where it is gone."""
+    """The slug of an event or group; empty if it is gone."""
     if what is What.MEMBERS:
         group = await group_by_id(reader, GroupId(target_id))
         return "" if group is None else group.slug
@@ -104,7 +104,7 @@ async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
 
 
 async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tuple[list[ContactRow], int]:
-    """Usable rows whose people are not on the list yet, by address or else by name, and how many are on it."""
+    """Usable rows whose people are not on the list yet (by address, or else by name), and how many already are."""
     addresses = [row.email for row in people.usable if row.email]
     known = await queries.listed(reader, arrived.what, arrived.target, addresses)
     names = await queries.listed_names(reader, arrived.what, arrived.target, [row.name for row in people.named])
@@ -113,9 +113,9 @@ async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tupl
 
 
 async def understood_list(workers: ChargedPool, arrived: Import) -> ContactList:
-    """What a list says with the columns that were chosen for it, read in another process.
+    """The uploaded list, parsed with the chosen columns in a worker process.
 
-    Raises InvalidInput, TooLarge (too much work, too), TooMany and Unavailable.
+    Raises InvalidInput, TooLarge (also for too much work), TooMany and Unavailable.
     """
     return await workers.run(partial(understand_list, arrived.content, dict(arrived.columns)))
 
@@ -127,11 +127,12 @@ async def keep(
     import_id: ImportId,
     chosen: Mapping[int, bool] = MappingProxyType({}),
 ) -> tuple[InvitationTarget, int, int]:
-    """Put the people of an import on the list: the list, how many are new, how many were on it. Nobody is told.
+    """Add the people of an import to the list; returns the list, how many are new and how many were on it. Notifies
+    nobody.
 
-    ``chosen``: by its line whether a row is meant; of any other its status decides (``guest_list.means_no``).
+    ``chosen``: by line, whether a row is included; other rows are decided by status (``guest_list.means_no``).
 
-    Raises NotFound, Conflict (other columns were chosen meanwhile), and what ``understood_list`` raises.
+    Raises NotFound, Conflict (the columns were changed meanwhile), and what ``understood_list`` raises.
     """
     async with db.reader() as reader:
         shown = await queries.find(reader, caller.user_id, import_id)
@@ -159,9 +160,9 @@ async def keep(
 async def invite(
     tx: Transaction, caller: Caller, what: What, slug: str, *, message: str, expected: int
 ) -> tuple[InvitationTarget, int]:
-    """Owe one letter to everybody on the list who has none yet. ``expected``: how many the host was shown.
+    """Enqueue one invitation to everybody on the list who has none yet. ``expected``: the number shown to the host.
 
-    Raises PreconditionFailed where there are others now, InvalidForm (``message``), Refused (``NobodyToInvite``), TooMany.
+    Raises PreconditionFailed if the number changed, InvalidForm (``message``), Refused (``NobodyToInvite``), TooMany.
     """
     target = await target_of(tx, caller, what, slug)
     text = message.replace("\r\n", "\n").strip()
@@ -181,9 +182,9 @@ async def invite(
 
 
 async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
-    """Somebody who was invited says yes, as themselves: the path of what they are in now.
+    """Accept an invitation as the caller; returns the path of the event or group.
 
-    Raises NotFound (no such invitation, or what it was for is gone), Refused (full, over, banned).
+    Raises NotFound (no such invitation, or its event or group is gone), Refused (full, over, banned).
     """
     person = await queries.person(tx, person_id)
     if person is None or person.stage in {ContactStage.KEPT, ContactStage.DECLINED}:
@@ -196,7 +197,7 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
 
 
 async def decline(tx: Transaction, person_id: PersonId) -> None:
-    """They say no, or want no more of it; who has said so is never invited to this again."""
+    """Decline an invitation; the contact is never invited to this event or group again."""
     person = await queries.person(tx, person_id)
     if person is None or person.stage is ContactStage.KEPT:
         raise NotFound("This invitation does not work any more.")
@@ -205,7 +206,7 @@ async def decline(tx: Transaction, person_id: PersonId) -> None:
 
 
 async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:
-    """What an invitation is to. Raises NotFound."""
+    """The event or group of an invitation. Raises NotFound."""
     person = await queries.person(reader, person_id)
     if person is None or person.stage is ContactStage.KEPT:
         raise NotFound("This invitation does not work any more.")
@@ -218,13 +219,13 @@ async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, E
 
 
 def token_of(key: SigningKey, person_id: PersonId) -> str:
-    """What the link of an invitation carries: derived from the installation's key, so that no copy is at rest (invariant 8)."""
+    """The token of an invitation link: derived from the installation's key, so no copy is stored (invariant 8)."""
     proof = key.digest(b"arrival invitation\x00" + person_id.encode()).hex()
     return f"{person_id}.{proof[:32]}"
 
 
 def person_in(key: SigningKey, token: str) -> PersonId:
-    """Whose invitation a link is. Raises NotFound for what was made up."""
+    """The contact behind an invitation link. Raises NotFound for a forged token."""
     found = _TOKEN.fullmatch(token)
     if found is None or not key.made(token, lambda one: token_of(one, PersonId(found[1]))):
         raise NotFound("This invitation does not work any more.")
@@ -260,7 +261,7 @@ async def _to_event(tx: Transaction, caller: Caller, person: ImportedContact) ->
     if mine is not None and mine.status is AttendanceStatus.REJECTED:
         raise Forbidden("The host has decided otherwise.")
     if mine is None:
-        # A private event is there for those who are invited.
+        # Invited people can see a private event.
         await imported.put(tx, [Given(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
     await attendance.answer(tx, caller, event.slug, RsvpReply.GOING)
     return f"/events/{event.slug}"

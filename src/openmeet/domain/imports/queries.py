@@ -1,4 +1,4 @@
-"""All SQL of imports, of what became of events that arrived, and of people on lists."""
+"""SQL of imports, imported events and contacts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,7 +73,7 @@ async def find(reader: Reader, user_id: UserId, import_id: ImportId) -> Import |
 
 
 async def lock(tx: Transaction, user_id: UserId, import_id: ImportId) -> Import | None:
-    """The import, locked: two clicks on one button are one import."""
+    """Lock the import: a double click on its button is one import."""
     await tx.execute("update imports set id = id where id = :id and user_id = :user_id", id=import_id, user_id=user_id)
     return await find(tx, user_id, import_id)
 
@@ -87,7 +87,7 @@ async def choose_columns(tx: Transaction, import_id: ImportId, columns: Mapping[
 
 
 async def finish(tx: Transaction, import_id: ImportId, outcome: Mapping[str, Any]) -> None:
-    """It was imported; what it came as is not needed any more."""
+    """Mark it as imported and delete the upload."""
     await tx.execute(
         "update imports set outcome = :outcome, content = :empty where id = :id",
         outcome=msgspec.json.encode(outcome).decode(),
@@ -101,7 +101,7 @@ async def forget_old(tx: Transaction) -> int:
 
 
 async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> frozenset[str]:
-    """Those of these that the person imported before."""
+    """Those of these UIDs that the user imported before."""
     found: set[str] = set()
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -114,7 +114,7 @@ async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> fr
 
 
 async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, str]:
-    """The paths of those among these that the person imported before, by UID."""
+    """Paths of the events that the user imported before, by UID."""
     found: dict[str, str] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -127,7 +127,7 @@ async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[
 
 
 async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozenset[str]:
-    """Those of these that are events or series of the person, here and not deleted."""
+    """Those of these ids that are events or series of the user, not deleted."""
     found: set[str] = set()
     for start in range(0, len(ids), _AT_ONCE):
         some = list(ids[start : start + _AT_ONCE])
@@ -143,7 +143,7 @@ async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozen
 
 
 async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant]) -> list[tuple[str, str, Instant]]:
-    """Slug, title and start of events and drafts that start at one of these, and that the person made or hosts beside their author."""
+    """Slug, title and start of the user's own and co-hosted events and drafts that start at one of these times."""
     found: list[tuple[str, str, Instant]] = []
     for first in range(0, len(starts), _AT_ONCE):
         rows = await reader.fetch(
@@ -158,7 +158,7 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
 
 
 async def said_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, LastImport]:
-    """By UID: what a file said of events when they were imported last, as far as that was kept."""
+    """By UID: the file's fields at the last import, as far as they were stored."""
     found: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
@@ -171,7 +171,7 @@ async def said_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[
 
 
 async def note_said(tx: Transaction, user_id: UserId, uid: str, said: LastImport) -> None:
-    """What the file says of an event whose changes are taken."""
+    """Store the file's fields after its changes were applied."""
     await tx.execute(
         "update imported_events set said = :said where user_id = :user_id and uid = :uid",
         user_id=user_id,
@@ -181,7 +181,7 @@ async def note_said(tx: Transaction, user_id: UserId, uid: str, said: LastImport
 
 
 async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said: LastImport) -> bool:
-    """False where this UID was imported meanwhile."""
+    """Note an imported event; False if this UID was imported meanwhile."""
     noted = await tx.execute(
         "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :said, :now)"
         " on conflict (user_id, uid) do nothing",
@@ -195,7 +195,7 @@ async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, said
 
 
 async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
-    """Put people on a list; who is on it stays as they are."""
+    """Add people to a list; who is on it stays as they are."""
     await tx.execute_many(
         """
         insert into imported_people (id, what, target, email, name, status, stage, message, invited_by, created_at)
@@ -219,7 +219,7 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[C
 
 
 async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow]) -> None:
-    """Put people on a list of whom nothing is known but the name."""
+    """Add contacts of whom only the name is known."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
         " on conflict (what, target, name) do nothing",
@@ -242,7 +242,7 @@ async def listed_names(reader: Reader, what: What, target: str, names: Sequence[
 
 
 async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[list[str], int]:
-    """People of a list who are known by name alone, in order; and how many there are."""
+    """Contacts known by name alone, in order, and how many there are."""
     rows = await reader.fetch(
         "select name from imported_names where what = :what and target = :target order by name limit :limit",
         what=what.value,
@@ -272,7 +272,7 @@ async def listed(reader: Reader, what: What, target: str, emails: Sequence[str])
 
 
 async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, int]:
-    """How many people of a list are how far."""
+    """Number of contacts by stage."""
     rows = await reader.fetch(
         "select stage, count(*) as found from imported_people where what = :what and target = :target"
         " group by stage order by stage",
@@ -283,7 +283,7 @@ async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, 
 
 
 async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[ImportedContact]:
-    """People who were not invited yet, in the order of the list."""
+    """Contacts that were not invited yet, in list order."""
     rows = await reader.fetch(
         f"select {_PERSON} from imported_people where what = :what and target = :target and stage = 'kept'"
         " order by id limit :limit",
@@ -330,7 +330,7 @@ def _person(row: DatabaseRow) -> ImportedContact:
 
 
 async def titles(reader: Reader, user_id: UserId, slugs: Sequence[str]) -> dict[str, str]:
-    """What somebody's own events and series are called, by slug; those that are gone are left out."""
+    """Titles of the user's own events and series by slug; those that are gone are missing."""
     rows = await reader.fetch(
         "select slug, title from events where author_id = :user_id and slug in :slugs and deleted_at is null"
         " union all select slug, name from event_series where user_id = :user_id and slug in :slugs and deleted_at is null"

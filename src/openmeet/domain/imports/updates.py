@@ -1,8 +1,8 @@
-"""Changed imports: how a file differs from the events imported from it before, and taking its differences.
+"""Repeated imports: differences between a file and the events imported from it before, and applying them.
 
-Only what changed in the file since it was imported last counts (``said``); what the host changed here since stays, and where both did,
-that is said. Of what was imported before that was kept, whatever differs counts. What a file does not say (no text, no place, no
-topics) takes nothing away. Nothing is changed before a yes.
+Only changes in the file since the last import count (``said``). Edits made here are kept; if both changed, the preview
+says so. If the last import is not stored, every difference counts. Fields missing from a file (text, place, topics)
+delete nothing. Nothing changes before the user confirms.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,9 @@ _SERIES_FIELDS: Final = ("rule", "left_out", "added")
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One difference: the field's name in the API, how it is here and in the file.
+    """One difference: the field's name in the API, its value here and in the file.
 
-    ``is_edited_here``: it was changed here, too, since the file was imported.
+    ``is_edited_here``: it was also edited here since the last import.
     """
 
     field: str
@@ -49,9 +49,9 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """How the file differs from one event imported before. ``path`` is the address of that event.
+    """Differences between the file and one event imported before. ``path`` is the address of that event.
 
-    ``changes``: single dates of a series that differ. ``becomes_cancelled``: the file calls it off. ``base``: what it said before.
+    ``changes``: overridden dates of a series. ``becomes_cancelled``: the file cancels it. ``base``: the last import.
     """
 
     path: str
@@ -66,9 +66,9 @@ class Update:
 
 
 async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> dict[str, Update]:
-    """By UID: the events that the person imported before, still owns, and that differ now.
+    """By UID: the events that the user imported before, still owns, and that differ now.
 
-    A series that was split here is none: which part the file means cannot be told.
+    A split series is left out: which part the file means is ambiguous.
     """
     made = await queries.made_of(reader, user_id, [event.uid for event in events])
     slugs = [path.rpartition("/")[2] for path in made.values()]
@@ -100,7 +100,7 @@ async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedE
 
 
 async def take(tx: Transaction, caller: Caller, found: ImportedEvent, update: Update) -> None:
-    """Make it say what changed in the file. Raises Failure of any kind where that may not be."""
+    """Apply what changed in the file. Raises Failure of any kind if that is refused."""
     await queries.note_said(tx, caller.user_id, found.uid, said_in(found))
     changed = changed_fields(found.typed, None if update.base is None else update.base.fields)
     slug = update.path.rpartition("/")[2]
@@ -126,7 +126,7 @@ async def take(tx: Transaction, caller: Caller, found: ImportedEvent, update: Up
 async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, update: Update) -> None:
     start = series.timing.pattern.start
     base = update.base
-    # Times, rule and extra dates belong together: all of them are the file's, or none.
+    # Times, rule and extra dates belong together: all come from the file, or none.
     keeps_schedule = base is not None and base.has_same_schedule(found)
     changed = _changed_of_series(found, base)
     details = _details(details_of(series.template, series.timing, start), found.typed, changed)
@@ -157,7 +157,7 @@ async def _take_date(tx: Transaction, series: Series, change: OccurrenceOverride
     try:
         event = await materialize.vivify(tx, series, change.original)
     except NotFound:
-        return  # an exception to a date that the rule does not name is one to nothing
+        return  # An override of a date that is not in the rule is ignored.
     if change.is_cancelled:
         await cancel_dates.cancel_dates(tx, series, [change.original], change.reason)
         return
@@ -212,7 +212,7 @@ def _of_series(
 
 
 def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, base: dict[str, str] | None) -> bool:
-    """Whether one date of a file is otherwise here; one that is not stored is as the series is."""
+    """Whether an override differs from the date here; a date that is not materialized equals the series."""
     if date is not None and (date.is_gone or date.is_cancelled):
         return False
     if change.is_cancelled:
@@ -222,7 +222,7 @@ def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, 
 
 
 def _changed_of_series(found: ImportedEvent, base: LastImport | None) -> frozenset[str]:
-    """The fields that are taken of a series: the times with its rule."""
+    """The changed fields of a series; a changed schedule includes all time fields."""
     if base is None:
         return frozenset(FIELDS)
     changed = changed_fields(found.typed, base.fields)
@@ -239,7 +239,7 @@ def _differences(
 
 
 def _merged(now: Submission, typed: Submission, changed: frozenset[str]) -> Submission:
-    """What is here, with the changed fields of the file in its place; what it leaves open stays."""
+    """The current values with the changed fields of the file; fields missing from the file stay."""
     said = values_of(typed)
     taken = {name: said[name] for name in ("title", *TIMES)}
     taken |= {name: said[name] for name in ("description", "online_url", "categories", "tags") if said[name]}
@@ -251,7 +251,7 @@ def _merged(now: Submission, typed: Submission, changed: frozenset[str]) -> Subm
 
 
 def _details(now: Details, typed: Submission, changed: frozenset[str]) -> Details:
-    """The same, checked; what no file says stays as it is. Raises InvalidInput (``file``)."""
+    """``_merged``, validated; fields that no file has stay. Raises InvalidInput (``file``)."""
     try:
         wanted = check(_merged(Submission(**values_of_event(now)), typed, changed))
     except InvalidForm as wrong:

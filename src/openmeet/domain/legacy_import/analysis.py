@@ -1,4 +1,4 @@
-"""From an older database to a plan, and to what is odd about it. Pure: the same input gives the same plan."""
+"""Analysis of a legacy database: the import plan and its oddities. Pure: the same input gives the same plan."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ from openmeet.recurrence.wall_time import local_of
 
 @dataclass(slots=True)
 class Section:
-    """A head with a rule and the dates that are its own; ``begins``: the date at which it takes over, in its zone."""
+    """A head row with a rule and its dates; ``begins``: its first date, in its zone."""
 
     head: OldEvent
     zone: str
@@ -36,18 +36,18 @@ class Section:
 
 @dataclass(slots=True)
 class Family:
-    """A recurring event: its sections in order, the first of them the parent itself unless a split replaced it."""
+    """A recurring event: its sections in order. The first is the parent, unless a split replaced it."""
 
     parent: OldEvent
     sections: list[Section]
-    # Rows that are no section and no date of one after all.
+    # Rows that turn out to be neither a section nor a date.
     alone: list[OldEvent] = field(default_factory=list)
 
 
 def families_of(
     old: Old, events: Iterable[OldEvent], otherwise: str, odd: list[Odd]
 ) -> tuple[list[Family], list[OldEvent]]:
-    """The families among events that have a start, and the events that stand alone."""
+    """The families among events that have a start, and the single events."""
     usable = {event.id: event for event in events}
     children: dict[int, list[OldEvent]] = {}
     roots: list[OldEvent] = []
@@ -75,7 +75,7 @@ def families_of(
 
 
 def _top(event: OldEvent, old: Old) -> OldEvent | None:
-    """The row at the upper end of ``parent_id``, or the last one whose parent is missing; None for a circle."""
+    """The topmost row of the ``parent_id`` chain, or the last one whose parent is missing; None for a cycle."""
     seen = {event.id}
     while event.parent_id is not None:
         parent = old.events.get(event.parent_id)
@@ -110,7 +110,7 @@ def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, odd: 
 
 
 def _cut(family: Family, section: Section, odd: list[Odd]) -> None:
-    """Add a section; one that begins where the last begins takes its place."""
+    """Append a section; one with the same begin as the last replaces it."""
     last = family.sections[-1]
     subject = f"event {section.head.id}"
     if section.head.rule is None:
@@ -129,7 +129,7 @@ def _cut(family: Family, section: Section, odd: list[Odd]) -> None:
 
 
 def _named(event: OldEvent, otherwise: str) -> datetime:
-    """The date that a row says it is, on the clock of its zone."""
+    """The date that a row stands for, on the clock of its zone."""
     zone, _ = zone_of(event, otherwise)
     if event.original_at is None:
         return local_start(event, zone)
@@ -137,7 +137,7 @@ def _named(event: OldEvent, otherwise: str) -> datetime:
 
 
 def analyse(old: Old, otherwise: str) -> LegacyPlan:
-    """The whole plan. ``otherwise``: the zone of events that say none."""
+    """The whole plan. ``otherwise``: the zone of events without one."""
     plan = LegacyPlan(old.shape, odd=list(old.odd))
     _people(old, plan)
     _groups(old, plan)
@@ -212,7 +212,7 @@ def _family(old: Old, family: Family, otherwise: str, plan: LegacyPlan, alone: l
     for number, section in enumerate(family.sections):
         behind = family.sections[number + 1].begins if number + 1 < len(family.sections) else None
         own = answers_of(section.head, old, [])
-        # Who followed what was split follows the part that was split off.
+        # Followers of a split series follow the part that was split off.
         followers = tuple(dict.fromkeys((*followers, *followers_of(own))))
         part = _part(old, section, behind, after, followers, otherwise, plan.odd, alone)
         plan.parts.append(part)
@@ -239,7 +239,7 @@ def _part(
         before = ended_before(whole, behind)
         if before is not None and before.rule != whole.rule:
             odd.append(Odd(Oddity.ENDED_BY_SPLIT, f"event {head.id}", behind.isoformat(sep=" ", timespec="minutes")))
-        # Two heads on one day are one section, so something is left before the next one: its own start.
+        # Heads on the same day are one section, so each section keeps at least its own start before the next begins.
         whole = before or replace(whole, rule=None, left_out=(), added=())
     placed, whole = _placed(section, whole, odd, alone)
     timing = Timing(whole, length_of(details))
@@ -269,12 +269,12 @@ def _date(
 def _placed(
     section: Section, whole: Pattern, odd: list[Odd], alone: list[OldEvent]
 ) -> tuple[dict[str, OldEvent], Pattern]:
-    """The stored dates by name, and the pattern that names them all. The head is the first date unless a row is that date."""
+    """The stored dates by name, and a pattern that contains all of them. The head is the first date unless a row is."""
     found: dict[datetime, OldEvent] = {}
     added = set(whole.added)
     left_out = set(whole.left_out)
     zone = whole.zone_name or "UTC"
-    # With the dates that are left out, because a row may stand for one of them.
+    # Including the excluded dates, because a row may stand for one of them.
     named = replace(whole, left_out=())
     for event in sorted(section.dates, key=lambda one: one.id):
         subject = f"event {event.id}"
@@ -288,7 +288,7 @@ def _placed(
             alone.append(event)
             continue
         if name is None and whole.rule is None:
-            name = local  # that there is no rule has been said
+            name = local  # The missing rule was reported already.
         elif name is None:
             odd.append(Odd(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes")))
             name = local
@@ -312,7 +312,8 @@ def _placed(
 
 
 def _twins(old: Old, plan: LegacyPlan) -> None:
-    """What is unique here and was not there; and answers to rows that are not imported."""
+    """Report duplicates of values that must be unique here (slug, chat room), and RSVPs of rows that are not imported.
+    """
     brought = {one.old.id for one in (*plan.dates, *plan.singles)} | {part.old.id for part in plan.parts}
     for event_id in old.answers.keys() - brought:
         plan.odd.append(Odd(Oddity.NO_EVENT, f"{len(old.answers[event_id])} answers of event {event_id}"))

@@ -1,4 +1,4 @@
-"""What an old event says, as an event's details: every field fits, and what did not is told. Pure."""
+"""Convert a legacy event to event details: every field is made to fit, and what did not fit is reported. Pure."""
 
 from datetime import timedelta
 
@@ -69,7 +69,7 @@ def details_of(event: OldEvent, zone: str, old: Old, odd: list[Odd]) -> Details:
 
 
 def length_of(details: Details) -> timedelta | None:
-    """How long it takes, as a series repeats it."""
+    """The duration, as a series repeats it."""
     if details.ends_at is None:
         return None
     return timedelta(microseconds=details.ends_at - details.starts_at)
@@ -80,7 +80,7 @@ def is_cancelled(event: OldEvent) -> bool:
 
 
 def visibility_of(event: OldEvent, old: Old, odd: list[Odd]) -> Visibility:
-    """Who may see it; where that is not clear, fewer people rather than more."""
+    """The visibility; if it is unclear, the narrower one."""
     subject = f"event {event.id}"
     if event.status in _DRAFTS:
         odd.append(Odd(Oddity.DRAFT, subject))
@@ -93,12 +93,12 @@ def visibility_of(event: OldEvent, old: Old, odd: list[Odd]) -> Visibility:
         odd.append(Odd(Oddity.NO_VISIBILITY, subject))
         known = Visibility.UNLISTED
     group = None if event.group_id is None else old.groups[event.group_id]
-    # A later date of a series says what its template says: the group's own narrowness is in it.
+    # A later date of a series has the visibility of its template, which already includes the group's.
     return known if group is None else _NARROWER[group_visibility(group)][known]
 
 
 def group_visibility(group: OldGroup) -> Visibility:
-    """Who may see a group; unlisted where it does not say."""
+    """The visibility of a group; unlisted if it has none."""
     return _VISIBILITIES.get(group.visibility or "", Visibility.UNLISTED)
 
 
@@ -118,7 +118,7 @@ def _venue(event: OldEvent) -> Venue:
         return NOWHERE
     return Venue(
         name=place[:MAX_PLACE_PART],
-        # One old field held what is longer than one of ours.
+        # One legacy field could hold more than one of ours.
         street=place[MAX_PLACE_PART : 2 * MAX_PLACE_PART],
         latitude=event.latitude if event.longitude else "",
         longitude=event.longitude if event.latitude else "",

@@ -1,4 +1,4 @@
-"""The older database as values, and what is odd about it. Times are instants; its zoneless timestamps were UTC."""
+"""Values of the legacy database, and its oddities. Times are instants; its timestamps without zone were UTC."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 
 @dataclass(frozen=True, slots=True)
 class OldUser:
-    """A person. ``did`` is set where they came from the network."""
+    """A user. ``did`` is set if they came from the network."""
 
     id: int
     email: str | None
@@ -23,7 +23,7 @@ class OldUser:
 
 @dataclass(frozen=True, slots=True)
 class OldGroup:
-    """A group; ``visibility`` is its own word, ``None`` where it said nothing."""
+    """A group; ``visibility`` as stored, ``None`` if absent."""
 
     id: int
     slug: str
@@ -39,7 +39,7 @@ class OldGroup:
 
 @dataclass(frozen=True, slots=True)
 class OldMember:
-    """One person in one group; ``role`` is its own word."""
+    """A group membership; ``role`` as stored."""
 
     id: int
     group_id: int
@@ -49,7 +49,7 @@ class OldMember:
 
 @dataclass(frozen=True, slots=True)
 class OldEvent:
-    """An event, a recurring one, a date of one, or a split point. ``rule`` is its own JSON, or text."""
+    """An event, a recurring event, a date of one, or a split point. ``rule`` as stored: JSON or text."""
 
     id: int
     slug: str
@@ -91,7 +91,7 @@ class OldEvent:
 
 @dataclass(frozen=True, slots=True)
 class OldAnswer:
-    """What one person said to one event; ``status`` and ``role`` are its own words."""
+    """One user's RSVP to one event; ``status`` and ``role`` as stored."""
 
     id: int
     event_id: int
@@ -104,7 +104,7 @@ class OldAnswer:
 
 @dataclass(frozen=True, slots=True)
 class LegacyShape:
-    """Which of the two late migrations the database has seen."""
+    """Which of the two late migrations the database has."""
 
     has_recurrence: bool
     has_split_points: bool
@@ -118,7 +118,7 @@ class LegacyShape:
 
 @dataclass(slots=True)
 class Old:
-    """Everything that is imported, in the order of its ids. ``odd``: what could not be read."""
+    """Everything that is imported, ordered by id. ``odd``: what could not be read."""
 
     shape: LegacyShape
     users: dict[int, OldUser] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Old:
 
 
 class Oddity(StrEnum):
-    """What a person should look at before bringing it in. The value is what reports for programs carry."""
+    """Oddities that a person should review before the import. The value is the code in JSON reports."""
 
     NO_NUMBER = "no_number"
     UNREADABLE = "unreadable"
@@ -218,7 +218,7 @@ WORDS: Mapping[Oddity, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """Something odd about one row: ``subject`` is ``event 12`` or the like."""
+    """An oddity of one row: ``subject`` is ``event 12`` or the like."""
 
     what: Oddity
     subject: str

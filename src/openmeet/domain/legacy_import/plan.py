@@ -1,4 +1,4 @@
-"""What bringing in an older database will do: computed whole before anything is written, the same at every computation."""
+"""The plan of a legacy import: computed completely before anything is written, and deterministic."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from openmeet.domain.series.model import Template, Timing
 
 @dataclass(frozen=True, slots=True)
 class LegacyRsvp:
-    """An answer that is imported."""
+    """An RSVP to import."""
 
     old: OldAnswer
     status: AttendanceStatus
@@ -30,7 +30,7 @@ class LegacyRsvp:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """An event that stands alone, or a date of a series (``name``, and the fields in which it differs on purpose)."""
+    """A single event, or a date of a series (``name``, and the fields that override the series)."""
 
     old: OldEvent
     details: Details
@@ -42,9 +42,9 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class LegacySeriesPart:
-    """One series: the head of a recurring event or of what follows a split point.
+    """One series: the head of a recurring event, or the part after a split point.
 
-    ``after``: the old id of the part that it was split off. ``followers``: old ids of people.
+    ``after``: the legacy id of the part it was split off. ``followers``: legacy user ids.
     """
 
     old: OldEvent
@@ -58,7 +58,7 @@ class LegacySeriesPart:
 
 @dataclass(slots=True)
 class LegacyPlan:
-    """Everything that will be there afterwards, in the order in which it is imported."""
+    """Everything that the import creates, in order."""
 
     shape: LegacyShape
     users: list[OldUser] = field(default_factory=list)
@@ -73,9 +73,9 @@ class LegacyPlan:
         return [one for part in self.parts for one in part.dates]
 
     def counts(self) -> Mapping[str, int]:
-        """What is expected to be found afterwards, by the names that reports use."""
+        """The counts expected after the import, by their names in reports."""
         events = [*self.dates, *self.singles]
-        # The room of a recurring event is the series', not its first date's.
+        # The chat room of a recurring event belongs to the series, not to its first date.
         heads = {part.old.id for part in self.parts}
         answers = Counter(answer.status for one in events for answer in one.answers)
         return {
@@ -110,7 +110,7 @@ STATUSES = {
     "rejected": AttendanceStatus.REJECTED,
     "attended": AttendanceStatus.ATTENDED,
 }
-# Who wanted to be there follows what the parent became; who said no, or was told no, does not.
+# Attendees and applicants of the parent follow the series; people who declined or were rejected do not.
 FOLLOWING = frozenset(
     {
         AttendanceStatus.ATTENDING,
@@ -123,7 +123,7 @@ FOLLOWING = frozenset(
 
 
 def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnswer] = ()) -> tuple[LegacyRsvp, ...]:
-    """One answer per person, in the order of their ids. ``more``: of a row that is the same date; its own answers go before."""
+    """One RSVP per user, by id. ``more``: rows that are the same date; the row's own RSVPs win."""
     chosen: dict[int, LegacyRsvp] = {}
     for answer in more:
         _choose(chosen, event, answer, old, odd)
@@ -139,7 +139,7 @@ def answers_of(event: OldEvent, old: Old, odd: list[Odd], more: Iterable[OldAnsw
 
 
 def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
-    """Old ids of the people who follow."""
+    """Legacy user ids of the followers."""
     return tuple(answer.old.user_id for answer in answers if answer.status in FOLLOWING)
 
 
@@ -154,5 +154,5 @@ def _choose(chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, o
         return
     if answer.user_id in chosen:
         odd.append(Odd(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
-    # In the order of ids: the newer one stays.
+    # Ordered by id: the newer one stays.
     chosen[answer.user_id] = LegacyRsvp(answer, status)

@@ -1,4 +1,4 @@
-"""All SQL of runs, and of which row became which."""
+"""SQL of import runs, and of the mapping from legacy rows to new ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from groundwork.uuid7 import new_id
 
 
 class RunState(StrEnum):
-    """How far a run is."""
+    """State of a run."""
 
     RUNNING = "running"
     DONE = "done"
@@ -20,7 +20,9 @@ class RunState(StrEnum):
 
 
 class LegacyRowKind(StrEnum):
-    """What a row was. ``KNOWN`` and ``KNOWN_EVENT``: who and what was here already, and stays."""
+    """Kind of a legacy row. ``KNOWN`` and ``KNOWN_EVENT``: a user or event that existed here before, and is kept at a
+    rollback.
+    """
 
     USER = "user"
     KNOWN = "known"
@@ -34,7 +36,7 @@ class LegacyRowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One source imported; ``expected`` are the counts of its plan."""
+    """One imported source; ``expected`` are the counts of its plan."""
 
     id: str
     source: str
@@ -45,7 +47,7 @@ class Run:
     finished_at: Instant | None
 
 
-# Values of one list in a statement.
+# Values per list in one statement.
 _AT_ONCE = 500
 
 _COLUMNS = "id, source, zone, state, expected, started_at, finished_at"
@@ -70,7 +72,7 @@ async def run_of(reader: Reader, source: str) -> Run | None:
 
 
 async def begin(tx: Transaction, source: str, zone: str, expected: Mapping[str, int]) -> None:
-    """A new run, or the one that there is, going on."""
+    """Start a run, or resume the existing one."""
     await tx.execute(
         """
         insert into legacy_runs (id, source, zone, state, expected, started_at, finished_at)
@@ -96,7 +98,7 @@ async def set_state(tx: Transaction, run_id: str, state: RunState) -> None:
 
 
 async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int, str]:
-    """Old ids to new ones, of rows that were imported."""
+    """New ids by legacy id, of rows that were imported."""
     rows = await reader.fetch(
         "select old_id, new_id from legacy_rows where run_id = :run_id and kind in :kinds order by kind, old_id",
         run_id=run_id,
@@ -106,7 +108,7 @@ async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int,
 
 
 async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Sequence[int]) -> frozenset[int]:
-    """Those of these old rows that were imported."""
+    """Those of these legacy rows that were imported."""
     found: set[int] = set()
     for start in range(0, len(old_ids), _AT_ONCE):
         rows = await reader.fetch(
@@ -120,7 +122,7 @@ async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Se
 
 
 async def note(tx: Transaction, run_id: str, kind: LegacyRowKind, pairs: Sequence[tuple[int, str]]) -> None:
-    """These old rows became these. UniqueViolated where another run of the same source was faster: the race is settled."""
+    """Record the mapping. Raises UniqueViolated if a concurrent run of the same source was faster."""
     await tx.execute_many(
         "insert into legacy_rows (run_id, kind, old_id, new_id) values (:run_id, :kind, :old_id, :new_id)",
         [{"run_id": run_id, "kind": kind.value, "old_id": old, "new_id": new} for old, new in pairs],
@@ -128,7 +130,7 @@ async def note(tx: Transaction, run_id: str, kind: LegacyRowKind, pairs: Sequenc
 
 
 async def last(reader: Reader, run_id: str, kind: LegacyRowKind, limit: int) -> list[str]:
-    """Some new ids of a kind, the newest first: what a rollback takes next."""
+    """Some new ids of a kind, newest first: the next ones to roll back."""
     rows = await reader.fetch(
         "select new_id from legacy_rows where run_id = :run_id and kind = :kind order by old_id desc limit :limit",
         run_id=run_id,
@@ -139,7 +141,7 @@ async def last(reader: Reader, run_id: str, kind: LegacyRowKind, limit: int) -> 
 
 
 async def forget(tx: Transaction, run_id: str, kind: LegacyRowKind, new_ids: Sequence[str]) -> None:
-    """These rows were taken back."""
+    """Remove the mapping of rows that were rolled back."""
     await tx.execute(
         "delete from legacy_rows where run_id = :run_id and kind = :kind and new_id in :new_ids",
         run_id=run_id,
@@ -149,7 +151,7 @@ async def forget(tx: Transaction, run_id: str, kind: LegacyRowKind, new_ids: Seq
 
 
 async def were_here(reader: Reader, run_id: str) -> int:
-    """How many of the people who were imported have signed in since, or changed their profile."""
+    """How many imported users have signed in since, or changed their profile."""
     row = await reader.fetch_one(
         """
         select count(*) as found from legacy_rows r join users u on u.id = r.new_id
@@ -174,7 +176,7 @@ async def changed_events(reader: Reader, run_id: str) -> int:
 
 
 async def foreign_answers(reader: Reader, run_id: str) -> int:
-    """How many answers to what was imported were given or changed here since."""
+    """How many RSVPs to imported events were given or changed here since."""
     row = await reader.fetch_one(
         """
         select count(*) as found from attendances a
@@ -190,7 +192,7 @@ async def foreign_answers(reader: Reader, run_id: str) -> int:
 
 
 async def foreign_events(reader: Reader, run_id: str) -> int:
-    """How many events in groups that were imported were made here since; dates that their series made itself do not count."""
+    """How many events were made since in imported groups; dates that their series materialized do not count."""
     row = await reader.fetch_one(
         """
         select count(*) as found from events e join legacy_rows g on g.new_id = e.group_id
@@ -205,7 +207,7 @@ async def foreign_events(reader: Reader, run_id: str) -> int:
 
 
 async def published_events(reader: Reader, run_id: str) -> int:
-    """How many of its events and dates have been sent to a repository."""
+    """How many of its events and dates have been published."""
     row = await reader.fetch_one(
         """
         select count(*) as found from publications p join events e on e.id = p.subject_id
@@ -219,7 +221,9 @@ async def published_events(reader: Reader, run_id: str) -> int:
 
 
 async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
-    """What is really there of a run, by the names that ``Plan.counts`` uses; read from the rooms' tables, not from the run's."""
+    """The actual counts of a run, by the names of ``LegacyPlan.counts``; counted in the domain tables, not in the run's
+    mapping.
+    """
     row = await reader.fetch_one(
         """
         select (select count(*) from legacy_rows r join users u on u.id = r.new_id
@@ -276,7 +280,7 @@ async def found_counts(reader: Reader, run_id: str) -> dict[str, int]:
 
 
 async def count_series(reader: Reader) -> int:
-    """How many series were imported and not taken back."""
+    """How many series were imported and not rolled back."""
     row = await reader.fetch_one(
         """
         select count(*) as n from legacy_rows r join legacy_runs u on u.id = r.run_id

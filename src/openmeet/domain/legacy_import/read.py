@@ -1,4 +1,4 @@
-"""The older database read whole, from a PostgreSQL server or a dump in JSON lines, and its rows as values. Nothing is written there."""
+"""Read a legacy database completely, from a PostgreSQL server or a JSON Lines dump. Read only."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -26,13 +26,13 @@ from openmeet.domain.legacy_import.model import (
 )
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR
 
-# What the tables' numbers can be there, and can be kept as here.
+# The largest number in the tables there that can also be stored here.
 _MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A row by plain names. ``subject`` names it for people (``event 12``); ``odd`` is where it is noted what cannot be read."""
+    """A row by normalized names. ``subject`` names it for people (``event 12``); ``odd`` collects unreadable values."""
 
     id: int
     subject: str
@@ -43,18 +43,20 @@ class Values:
         return self.by_name.get(name)
 
 
-# What the late migrations added to events.
+# Columns that the late migrations added to events.
 _RECURRENCE = frozenset({"recurrencerule", "parenteventid"})
 _SPLIT = "recurrencesplitpoint"
 
 
 def plain(name: str) -> str:
-    """A table's or column's name as it is compared."""
+    """A table or column name, normalized for comparison."""
     return name.replace("_", "").lower()
 
 
 def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) -> Values | None:
-    """A row by plain names, the so-manieth of its table; None, and odd, where it has no number of its own. ``noun``: what it is a row of."""
+    """A row by normalized names; None, with an oddity, if it has no id. ``noun``: what the row is; its position names
+    it then.
+    """
     by_name = {plain(name): value for name, value in row.items()}
     found = _whole(by_name.get("id"))
     if found is None:
@@ -65,7 +67,7 @@ def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[Odd]) ->
 
 
 def shape_of(event_columns: Iterable[str]) -> LegacyShape:
-    """What the columns of ``events`` say about the database's age."""
+    """The shape of the database, from the columns of ``events``."""
     names = {plain(name) for name in event_columns}
     return LegacyShape(has_recurrence=names >= _RECURRENCE, has_split_points=_SPLIT in names)
 
@@ -100,7 +102,7 @@ def group_of(row: Values) -> OldGroup:
 
 
 def member_of(row: Values, roles: Mapping[int, str]) -> OldMember | None:
-    """None for a row that names no person or no group."""
+    """None for a row without user or group."""
     group_id, user_id = _optional_id(row, "groupid"), _optional_id(row, "userid")
     if group_id is None or user_id is None:
         return None
@@ -146,7 +148,7 @@ def event_of(row: Values) -> OldEvent:
 
 
 def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
-    """None for a row that names no person or no event."""
+    """None for a row without user or event."""
     event_id, user_id = _optional_id(row, "eventid"), _optional_id(row, "userid")
     if event_id is None or user_id is None:
         return None
@@ -162,17 +164,17 @@ def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
 
 
 def role_of(row: Values) -> tuple[int, str]:
-    """A row of a table of roles: its id and its word."""
+    """A row of a role table: its id and name."""
     return row.id, _text(row, "name")
 
 
 def room_of(row: Values) -> tuple[int | None, int | None, str]:
-    """A row of the table of chat rooms: of which event, of which group, the room."""
+    """A row of the chat room table: its event, its group, its room id."""
     return _optional_id(row, "eventid"), _optional_id(row, "groupid"), _text(row, "matrixroomid")
 
 
 def moment_of(value: object, name: str) -> Instant | None:
-    """A timestamp as a driver or a dump gives it; raises InvalidInput for what is none."""
+    """A timestamp as a driver or a dump gives it; raises InvalidInput if it is none."""
     match value:
         case None | "":
             return None
@@ -183,7 +185,7 @@ def moment_of(value: object, name: str) -> Instant | None:
         case str():
             moment = _parsed(value.strip(), name, datetime.fromisoformat)
         case int() | float() if not isinstance(value, bool):
-            # What JavaScript counts: milliseconds.
+            # JavaScript's milliseconds.
             moment = _parsed(value, name, lambda number: datetime.fromtimestamp(number / 1000, UTC))
         case _:
             raise InvalidInput(name, f"{name} is no time: {str(value)[:40]!r}.")
@@ -198,7 +200,7 @@ def _parsed(value: Any, name: str, parse: Callable[[Any], datetime]) -> datetime
 
 
 def _moment(row: Values, name: str) -> Instant | None:
-    """A time that a calendar of people can hold; None, and odd, for any other."""
+    """A time in the supported range; None, with an oddity, for any other."""
     try:
         return _within_years(moment_of(row.get(name), name), row.get(name), name)
     except InvalidInput as wrong:
@@ -214,7 +216,7 @@ def _within_years(at: Instant | None, value: object, name: str) -> Instant | Non
 
 def _text(row: Values, name: str) -> str:
     value = row.get(name)
-    # U+0000 cannot be stored, and a driver for another database may have let it through.
+    # U+0000 cannot be stored; drivers of other databases may have let it through.
     return "" if value is None else str(value).replace("\x00", "")
 
 
@@ -227,7 +229,7 @@ def _optional_id(row: Values, name: str) -> int | None:
 
 
 def _whole(value: object) -> int | None:
-    """A whole number as a driver or a dump gives it; None for anything else."""
+    """An integer as a driver or a dump gives it; None for anything else."""
     if value is None or isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         return None
     try:
@@ -252,7 +254,7 @@ def _decimal(row: Values, name: str, most: float) -> str:
 
 
 def _json(value: object) -> object:
-    """JSON columns leave a driver as text, and a dump as values."""
+    """JSON columns are text from a driver, and values in a dump."""
     if not isinstance(value, str):
         return value
     try:
@@ -275,31 +277,32 @@ def _texts(row: Values, name: str) -> tuple[str, ...]:
     return tuple(filter(None, str(value).split(","))) if value else ()
 
 
-# By plain name, in the order in which they are read: roles before those who have them.
+# By normalized name, in the order of reading: roles before the rows that refer to them.
 TABLES = ("grouproles", "eventroles", "users", "groups", "groupmembers", "chatrooms", "events", "eventattendees")
-# What a row of each is called where something is odd about it.
+# The noun for a row of each table in oddities.
 _NOUNS = ("group role", "event role", "user", "group", "membership", "chat room", "event", "answer")
-# Without these there is nothing to bring in.
+# Without these there is nothing to import.
 NEEDED = ("users", "events")
 
-# One row of a dump: what a description of the older model and its JSON may take.
+# Maximum bytes per line of a dump: a description and the JSON columns fit.
 MAX_LINE = 4_000_000
 _ROWS = 1_000
 
 
 class LegacyDatabase(Protocol):
-    """Where rows come from; ``name`` names it without passwords, and the same one by the same name."""
+    """A source of rows; ``name`` identifies it, without passwords."""
 
     @property
     def name(self) -> str: ...
 
     def rows(self) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-        """(plain table name, row) of every row of ``TABLES``, and once each table's column names as keys."""
+        """(normalized table name, row) of every row of ``TABLES``; once per table a row with its column names as keys.
+        """
         ...
 
 
 async def read_old(source: LegacyDatabase) -> Old:
-    """Everything of the source. Raises InvalidInput where it is no database of the older model."""
+    """Read the whole source. Raises InvalidInput if it is no database of the older model."""
     tables: dict[str, list[Values]] = defaultdict(list)
     numbers: Counter[str] = Counter()
     event_columns: set[str] = set()
@@ -377,7 +380,7 @@ def _line(line: bytes, number: int) -> tuple[str, Mapping[str, Any]]:
 
 
 class PostgresSource:
-    """One schema of a PostgreSQL database, read in one transaction that cannot write."""
+    """One schema of a PostgreSQL database, read in one read-only transaction."""
 
     def __init__(self, url: str, schema: str = "public") -> None:
         self._url = url
@@ -396,7 +399,7 @@ class PostgresSource:
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 for table, names in await self._tables(connection):
-                    # Types of an extension, which a driver does not know, stand beside the same place as numbers.
+                    # Drivers do not know extension types; the same place is also stored as numbers.
                     listed = ", ".join(f'"{name}"' for name in names)
                     statement = f'select {listed} from "{self._schema}"."{table}" order by "id"'
                     async for row in connection.cursor(statement, prefetch=_ROWS):
@@ -419,7 +422,7 @@ class PostgresSource:
 
 
 def source_of(text: str, schema: str = "public") -> LegacyDatabase:
-    """What somebody named: an address of a PostgreSQL database, or a file."""
+    """The source behind an argument: a PostgreSQL URL or a file name."""
     if text.startswith(("postgresql://", "postgres://")):
         return PostgresSource(text, schema)
     path = Path(text)

@@ -1,4 +1,4 @@
-"""What an analysis found and what a run did, for people and for programs."""
+"""Reports of an analysis and of a run, as text and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from openmeet.domain.legacy_import.model import WORDS, Odd
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacySeriesPart
 from openmeet.recurrence.describe import describe
 
-# Of one kind of oddity so many are shown to people; programs get all.
+# Oddities of one kind that the text report shows; JSON has all.
 SHOWN = 5
 
 COUNTS: Mapping[str, str] = {
@@ -28,7 +28,7 @@ COUNTS: Mapping[str, str] = {
 
 
 def lines_of(plan: LegacyPlan) -> Iterator[str]:
-    """The plan for people: what will be there, then what is odd."""
+    """The plan as text: what will be created, then the oddities."""
     yield f"A database of the older model, {plan.shape.words}."
     counts = plan.counts()
     yield "It becomes:"
@@ -47,7 +47,7 @@ def lines_of(plan: LegacyPlan) -> Iterator[str]:
 
 
 def json_of(plan: LegacyPlan) -> dict[str, Any]:
-    """The plan for programs."""
+    """The plan as JSON."""
     return {
         "shape": {
             "hasRecurrence": plan.shape.has_recurrence,
@@ -60,7 +60,7 @@ def json_of(plan: LegacyPlan) -> dict[str, Any]:
 
 
 def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Counts that are not what they should be: expected, found."""
+    """Counts that differ: expected, found."""
     names = [*expected, *(name for name in found if name not in expected)]
     return {
         name: (expected.get(name, 0), found.get(name, 0))
@@ -70,7 +70,7 @@ def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> dict[s
 
 
 def verification_lines(expected: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:
-    """Expected beside found, for people."""
+    """Expected and found counts side by side."""
     yield "Counted afterwards, in the database:"
     for name in [*expected, *(name for name in found if name not in expected)]:
         ours, theirs = expected.get(name, 0), found.get(name, 0)

@@ -1,7 +1,7 @@
-"""Taking a run back: everything that it imported goes, in the reverse order, as long as nobody has built upon it.
+"""Roll back a run: delete everything that it imported, in reverse order, unless people have built upon it.
 
-Refused, with counts, where people have signed in, answered or edited since: their work is not thrown away. It is resumable as bringing
-in is, because each transaction forgets the rows that it has taken back.
+Refused, with counts, if people have signed in, answered or edited since: their work is not discarded. Resumable,
+because each transaction also deletes the mapping of the rows that it removed.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,7 @@ _SERIES_AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What was done since, on top of what was imported."""
+    """What was done since the import, on top of it."""
 
     people: int
     events: int
@@ -56,7 +56,7 @@ class Since:
 
 
 async def since(reader: Reader, run: Run) -> Since:
-    """What a rollback would destroy that the run did not make."""
+    """What a rollback would destroy that the run did not create."""
     return Since(
         await queries.were_here(reader, run.id),
         await queries.changed_events(reader, run.id),
@@ -67,7 +67,7 @@ async def since(reader: Reader, run: Run) -> Since:
 
 
 async def roll_back(db: Database, source: str, tell: Tell) -> int:
-    """Take the run of this source back; how many people stay, because something here is theirs.
+    """Roll back the run of this source; returns how many users stay because something else here is theirs.
 
     Raises NotFound (no such run) and Refused (``BuiltUpon``).
     """
@@ -113,7 +113,7 @@ async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
 
 async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
     named = [SeriesId(one) for one in ids]
-    # The dates that the series made itself since.
+    # The dates that the series has materialized since.
     await _erase_events(tx, await series.dates_of(tx, named))
     await publications.forget_unsent(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
     await series.erase(tx, named)
@@ -133,7 +133,7 @@ async def _people(db: Database, run: Run, tell: Tell) -> int:
                 await users.delete_user(tx, UserId(user_id))
                 await queries.forget(tx, run.id, LegacyRowKind.USER, [user_id])
         except ForeignKeyViolated:
-            # They follow, or belong to, something that this run did not bring in.
+            # They follow or belong to something that this run did not import.
             staying += 1
         tell("taking back: people", number, len(found))
     return staying

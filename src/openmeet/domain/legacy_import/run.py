@@ -1,4 +1,5 @@
-"""Carrying out a plan: users, groups, series with their dates, and single events, each with its RSVPs; resumable at any row."""
+"""Execute a plan: users, groups, series with their dates, and single events, each with its RSVPs. Resumable at any row.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -50,14 +51,14 @@ T = TypeVar("T")
 # (what, how many are done, of how many)
 Tell = Callable[[str, int, int], None]
 
-# Rows per transaction: far below the two seconds that one may take, on a slow disk as well.
+# Rows per transaction: far below the limit of two seconds, also on a slow disk.
 _USERS = 200
 _DATES = 25
 _ANSWERS = 500
 
 
 async def bring_in(db: Database, source: str, zone: str, plan: LegacyPlan, tell: Tell) -> Run:
-    """Do what the plan says, or the rest of it. Raises UniqueViolated where the same source is imported at the same time."""
+    """Execute the plan, or the rest of it. Raises UniqueViolated if the same source is imported at the same time."""
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
         run = await queries.run_of(tx, source)
@@ -89,10 +90,10 @@ async def _bring_users(db: Database, run: Run, plan: LegacyPlan, tell: Tell) -> 
 
 
 async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
-    """The person of an old row, who may be here already by address or DID."""
+    """The user of a legacy row, who may exist here already by address or DID."""
     did = _did(user)
     if user.is_shadow and did is not None:
-        # Of a repository that others may know as well: whoever it is here, it is no row of this run alone.
+        # A repository is shared: a user with this DID does not belong to this run alone.
         return LegacyRowKind.KNOWN, await person_for_did(tx, did)
     user_id = UserId(new_id(tx.now))
     name = one_line(user.name)[:MAX_NAME]
@@ -116,7 +117,7 @@ def _did(user: OldUser) -> Did | None:
 
 
 class _Bringer:
-    """What every series and event needs to know: who became who, and which group is which."""
+    """Shared state of the run: the new ids of users and groups."""
 
     def __init__(
         self, db: Database, run_id: str, people: dict[int, UserId], groups: dict[int, str], plan: LegacyPlan
@@ -129,7 +130,7 @@ class _Bringer:
         self._heads = {part.old.id for part in plan.parts}
 
     async def parts(self, tell: Tell) -> None:
-        """Every series, the older half of a split before the newer one."""
+        """Import every series, the older half of a split before the newer one."""
         async with self._db.reader() as reader:
             done = await queries.known(reader, self._run_id, LegacyRowKind.SERIES)
         for number, part in enumerate(self._plan.parts, 1):
@@ -140,7 +141,7 @@ class _Bringer:
             tell("series", number, len(self._plan.parts))
 
     async def singles(self, tell: Tell) -> None:
-        """Every event that stands alone."""
+        """Import every single event."""
         count = 0
         for some in _chunks(self._plan.singles, _DATES):
             await self._events(some, None)
@@ -169,7 +170,7 @@ class _Bringer:
             return made.id
 
     async def _window(self, series_id: SeriesId) -> None:
-        """Store the near dates now and in silence: the scheduler would announce every one of them as new."""
+        """Materialize the near dates now, silently: the scheduler would announce each of them as new."""
         async with self._db.transaction() as tx:
             made = await series_queries.lock(tx, series_id)
             if made is not None and made.stored_until == 0:
@@ -218,7 +219,7 @@ class _Bringer:
             event.id,
             Before(
                 created_at=old.created_at,
-                # The room of a head is the series'.
+                # The chat room of a head belongs to the series.
                 matrix_room_id=None if old.id in self._heads else old.matrix_room_id,
                 external_id=old.source_id,
                 external_source=old.source_type,
@@ -271,7 +272,7 @@ _VISIBILITIES = {
     Visibility.UNLISTED: GroupVisibility.UNLISTED,
     Visibility.PRIVATE: GroupVisibility.PRIVATE,
 }
-# An old guest waited for a yes. There is one owner here: who else was one is an admin.
+# The legacy role guest meant awaiting approval. Groups here have one owner: further owners become admins.
 _ROLES = {
     "owner": GroupRole.ADMIN,
     "admin": GroupRole.ADMIN,
@@ -285,7 +286,7 @@ _MEMBERS = 200
 async def bring_groups(
     db: Database, run_id: str, plan: LegacyPlan, people: Mapping[int, UserId], tell: Callable[[str, int, int], None]
 ) -> dict[int, str]:
-    """Old ids of groups to new ones."""
+    """Import groups; returns new ids by legacy id."""
     async with db.reader() as reader:
         done = await known(reader, run_id, LegacyRowKind.GROUP)
         members = await known(reader, run_id, LegacyRowKind.MEMBER)
@@ -311,7 +312,7 @@ async def _group(tx: Transaction, group: OldGroup, owner: UserId) -> GroupId:
         locality=one_line(group.location)[:MAX_PLACE],
         join_policy=JoinPolicy.REQUEST if group.requires_approval else JoinPolicy.OPEN,
         visibility=_VISIBILITIES[group_visibility(group)],
-        # Nothing of it was on the network; that is for its owner to say.
+        # Nothing of it was on the network; publishing it is for its owner to decide.
         promotion_level=PromotionLevel.PRIVATE,
     )
     made = await actions.create(tx, Caller(owner, ""), details)

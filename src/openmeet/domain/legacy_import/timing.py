@@ -1,8 +1,8 @@
-"""When an old recurring event meets, as a pattern: its rule translated, its zone chosen, its exceptions named. Pure.
+"""Convert the schedule of a legacy event to a pattern: rule, time zone, exceptions. Pure.
 
-The older rules are objects with the names of RFC 5545 in small letters, with weekdays as words, numbers from Monday or objects,
-and with the frequency as a word or as the number of the library that made them. What cannot be read is refused with a code, as
-any rule is; nothing is guessed.
+Legacy rules are objects with the lower-case names of RFC 5545; weekdays are words, numbers from Monday or objects, and
+the frequency is a word or the number of the library that wrote them. What cannot be read is refused with a code, like
+any invalid rule; nothing is guessed.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from openmeet.recurrence.pattern import MAX_DATES, Pattern, pattern
 from openmeet.recurrence.rule import DAYS, Rule, Until, parse_rule
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, is_zone, local_of
 
-# As the library counts that wrote some of these rules.
+# The numbering of the library that wrote some of these rules.
 _FREQUENCIES: Final = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY")
 _LISTS: Final = {
     "bymonth": "BYMONTH",
@@ -34,33 +34,35 @@ _LISTS: Final = {
 }
 _DAYS: Final = {"byday", "byweekday"}
 _WEEK_STARTS: Final = {"wkst"}
-# Said by the event itself, or of no meaning to a rule.
+# Keys whose values the event has itself, or that do not affect a rule.
 _BESIDE: Final = {"dtstart", "tzid", "timezone"}
 
 
 @dataclass(frozen=True, slots=True)
 class TimingResult:
-    """A pattern, and what was odd on the way to it."""
+    """A pattern, and the oddities found on the way."""
 
     pattern: Pattern
     oddities: tuple[Odd, ...]
 
 
 def zone_of(event: OldEvent, otherwise: str) -> tuple[str, Oddity | None]:
-    """The zone of an event that says one, or the given one."""
+    """The zone of an event if it has one, or the given one."""
     if event.zone is None:
         return otherwise, Oddity.NO_ZONE
     return (event.zone, None) if is_zone(event.zone) else (otherwise, Oddity.UNKNOWN_ZONE)
 
 
 def local_start(event: OldEvent, zone: str) -> datetime:
-    """Its start on the clock; of an event that has one."""
+    """Wall-clock start of an event that has one."""
     assert event.starts_at is not None  # noqa: S101  # those without a start are left out before
     return local_of(event.starts_at, zone).replace(tzinfo=None, microsecond=0)
 
 
 def timing_of(event: OldEvent, zone: str) -> TimingResult:
-    """The pattern of a recurring event: rule, exceptions, its own start. A refused rule leaves the start alone."""
+    """The pattern of a recurring event: rule, exceptions, its own start. If the rule is refused, only the start
+    remains.
+    """
     subject = f"event {event.id}"
     start = local_start(event, zone)
     odd: list[Odd] = []
@@ -80,7 +82,7 @@ def timing_of(event: OldEvent, zone: str) -> TimingResult:
 
 
 def ended_before(whole: Pattern, at: datetime) -> Pattern | None:
-    """What of a pattern lies before a moment; None where nothing does. ``at`` need not be a date of it."""
+    """The part of a pattern before a time; None if there is none. ``at`` need not be one of its dates."""
     if whole.start >= at:
         return None
     left_out = tuple(one for one in whole.left_out if one < at)
@@ -108,7 +110,7 @@ def _rule(event: OldEvent, odd: list[Odd]) -> Rule:
     if count is not None and until is not None:
         odd.append(Odd(Oddity.COUNT_AND_UNTIL, f"event {event.id}"))
         count = None
-    # Numbers of columns go the way of numbers in rules: they are checked by the one parser.
+    # Columns are converted to rule fields, so the one parser checks them.
     return parse_rule(str(replace(rule, count=count, until=until)))
 
 
@@ -182,7 +184,7 @@ def _day(value: object) -> str:
 
 
 def _left_out(event: OldEvent, whole: Pattern, odd: list[Odd]) -> tuple[datetime, ...]:
-    """The dates by the rule that its exceptions name; an exception may be a day or a moment."""
+    """The rule's dates that its exceptions name; an exception may be a day or a moment."""
     found: set[datetime] = set()
     for text in event.exceptions:
         named = _date_named(text, whole)
@@ -209,7 +211,7 @@ def _date_named(text: str, whole: Pattern) -> datetime | None:
 
 
 def date_near(whole: Pattern, local: datetime) -> datetime | None:
-    """The date of a pattern that a wall-clock time names: that very time, else the only date of the same day."""
+    """The date of a pattern for a wall-clock time: that exact time, else the only date on the same day."""
     if expansion.is_date_of(whole, local):
         return local
     zone = whole.zone_name or "UTC"

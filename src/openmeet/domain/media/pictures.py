@@ -1,4 +1,4 @@
-"""Uploaded pictures: their sizes and limits, decoding in a worker process, storing, and deleting those that nothing shows."""
+"""Uploaded pictures: sizes and limits, re-encoding in a worker process, storage, and deletion of unused ones."""
 
 import io
 import secrets
@@ -21,18 +21,18 @@ from openmeet.settings import PREFIX, Settings
 
 PictureKey = NewType("PictureKey", str)
 
-# What a telephone takes today; more is refused before it is read.
+# The size of a phone's photo today; more is refused before it is read.
 MAX_UPLOAD_BYTES: Final = 12_000_000
-# 50 megapixels are 150 MB while they are decoded; anything above is a bomb, or a poster.
+# 50 megapixels take 150 MB decoded; more is a decompression bomb, or a poster.
 MAX_PIXELS: Final = 50_000_000
-# The smallest common limit of records' pictures, so that each could stand in one.
+# The smallest common blob limit of records, so that each picture could be used in one.
 MAX_STORED_BYTES: Final = 1_000_000
 CONTENT_TYPE: Final = "image/jpeg"
 MAX_ALT: Final = 1_000
 
 
 class Size(StrEnum):
-    """The sizes that are kept; the number is the longer side at most."""
+    """Stored sizes; the value is the maximum length of the longer side."""
 
     LARGE = "large"
     SMALL = "small"
@@ -43,7 +43,7 @@ SIDES: Final = {Size.LARGE: 1600, Size.SMALL: 640}
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that was made here of what somebody sent; ``key`` names it in the store, ``alt`` says what is on it."""
+    """A stored picture; ``key`` is its name in the store, ``alt`` its description."""
 
     key: str
     alt: str
@@ -53,7 +53,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture made anew: its bytes by size, and how large the large one is."""
+    """A re-encoded picture: its bytes by size, and the dimensions of the large one."""
 
     bodies: dict[Size, bytes]
     width: int
@@ -61,35 +61,35 @@ class Prepared:
 
 
 def blob_key(key: str, size: Size) -> str:
-    """Where a size of a picture is kept in the store."""
+    """The storage key of one size of a picture."""
     return f"pictures/{key}-{size.value}.jpg"
 
 
-# What people send; everything else that the library could read stays unread.
+# The accepted formats; the library is not allowed to try others.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 _NO_PICTURE = "This is no picture that we can read. Send a JPEG, PNG, WebP or GIF."
 _TOO_MANY_PIXELS = f"A picture has at most {MAX_PIXELS // 1_000_000} million pixels."
 
-# From good to poor, until it is small enough.
+# In descending order, until the result is small enough.
 _QUALITIES = (82, 72, 60, 45, 30)
-# For a server that takes less: fewer pixels look better than coarse ones.
+# For servers with a smaller limit: fewer pixels look better than strong compression.
 _LEAST_SIDE = 200
 _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST_SIDE)
 _QUALITIES_DOWN = (72, 50)
 
 
 def prepare(body: bytes) -> Prepared:
-    """The first frame, upright, without whatever else the file carries. Raises InvalidForm of ``picture``."""
+    """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
     try:
         with warnings.catch_warnings():
-            # A size that the library only warns about is judged here, before a pixel is decoded.
+            # Check the dimensions before decoding: the library only warns about large ones.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(body), formats=_FORMATS) as sent:
                 _check_size(sent)
-                # JPEGs are decoded at a fraction of their size where that is enough.
+                # Let the JPEG decoder scale down where that is enough.
                 sent.draft("RGB", (SIDES[Size.LARGE] * 2, SIDES[Size.LARGE] * 2))
-                # Small first: each further step would hold all pixels twice.
+                # Reduce the size first: each further step would hold all pixels twice.
                 small = _at_most(sent, SIDES[Size.LARGE] * 2)
             whole = _on_white(ImageOps.exif_transpose(small))
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError):
@@ -98,7 +98,7 @@ def prepare(body: bytes) -> Prepared:
     width = height = 0
     for size in Size:
         made = whole.copy()
-        # The library would write on what it read: comments, profiles.
+        # The library would copy metadata (comments, profiles) from its input.
         made.info.clear()
         made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
         bodies[size] = _encoded(made)
@@ -108,9 +108,9 @@ def prepare(body: bytes) -> Prepared:
 
 
 def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
-    """A picture that was made here, again with at most so many bytes: the largest that fits, its width and height.
+    """A stored picture re-encoded to at most so many bytes: the largest version that fits, its width and height.
 
-    None where none fits whose longer side is ``_LEAST_SIDE`` or more.
+    None if it would have to be smaller than ``_LEAST_SIDE``.
     """
     with Image.open(io.BytesIO(body), formats=("JPEG",)) as kept:
         whole = kept.convert("RGB")
@@ -133,7 +133,7 @@ def _check_size(sent: Image.Image) -> None:
 
 
 def _at_most(sent: Image.Image, side: int) -> Image.Image:
-    """The picture with all its colours, its longer side no longer than this; what the file says beside it stays with it."""
+    """The picture with its longer side at most this long; its metadata stays attached."""
     has_alpha = sent.mode in {"RGBA", "LA", "PA"} or "transparency" in sent.info
     whole = sent.convert("RGBA" if has_alpha else "RGB")
     sent.close()
@@ -164,12 +164,12 @@ def _saved(made: Image.Image, quality: int) -> bytes:
 
 
 def open_pictures(settings: Settings, tenant: str) -> BlobStore:
-    """The store that the settings name. Raises SettingsRefused where it cannot be one."""
+    """The store that the settings name. Raises SettingsRefused if it is unusable."""
     if not settings.blobs:
         return pictures_folder(settings)
     try:
         name, folder = named_in(settings.blobs)
-        # One bucket holds those of every community: each in a folder of its own (invariant 5).
+        # All tenants share one bucket, each with its own prefix (invariant 5).
         bucket = Bucket(
             name,
             settings.blobs_region,
@@ -185,14 +185,14 @@ def open_pictures(settings: Settings, tenant: str) -> BlobStore:
 
 
 def pictures_folder(settings: Settings) -> BlobStore:
-    """The folder where they are without a bucket, also where there is one now."""
+    """The folder of the file store; also used to find it after a switch to a bucket."""
     return open_folder(settings.data_directory / "media")
 
 
-# A host tries a few; a machine that fills the disk is stopped.
+# Uploads per person: a host tries a few; a script that fills the disk is stopped.
 MAX_A_DAY = 50
 
-# Long enough to be sent in one tab and put to an event in another.
+# Long enough to upload in one tab and use the picture in another.
 UNUSED_FOR = 7 * DAY
 ROUND = 200
 
@@ -200,7 +200,8 @@ ROUND = 200
 async def keep(
     db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes
 ) -> tuple[PictureKey, Prepared]:
-    """Make the picture anew, in another process, and keep it. Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable.
+    """Re-encode the picture in a worker process and store it. Raises InvalidForm (``picture``), TooLarge, TooMany,
+    Unavailable.
 
     The bytes are stored before the row: a crash in between leaves bytes without a row, never a row without bytes.
     """
@@ -220,7 +221,7 @@ async def keep(
 
 
 async def forget_unused(db: Database, store: BlobStore) -> int:
-    """Drop pictures that nothing shows; how many."""
+    """Delete unused pictures; returns how many."""
     async with db.reader() as reader:
         found = await unused(reader, Instant(reader.now - UNUSED_FOR), ROUND)
     for key in found:
@@ -247,7 +248,7 @@ async def insert(tx: Transaction, key: PictureKey, user_id: str, width: int, hei
 
 
 async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
-    """How many pictures a person has sent since then."""
+    """How many pictures a person has uploaded since then."""
     row = await reader.fetch_one(
         "select count(*) as sent from pictures where user_id = :user_id and created_at > :since",
         user_id=user_id,
@@ -257,7 +258,7 @@ async def sent_since(reader: Reader, user_id: str, since: Instant) -> int:
 
 
 async def unused(reader: Reader, before: Instant, limit: int) -> list[PictureKey]:
-    """Pictures older than this that no event, no series and no group shows, or can show again because an act is taken back."""
+    """Pictures older than this that no event, series or group shows, or can show again by an undo."""
     rows = await reader.fetch(
         """
         select p.key from pictures p
@@ -283,7 +284,7 @@ async def delete(tx: Transaction, key: PictureKey) -> None:
 
 
 async def size_of_own(reader: Reader, key: PictureKey, user_id: str) -> tuple[int, int] | None:
-    """Width and height of a picture that this person has sent; None for any other."""
+    """Width and height of a picture that this person uploaded; None for any other."""
     row = await reader.fetch_one(
         "select width, height from pictures where key = :key and user_id = :user_id", key=key, user_id=user_id
     )

@@ -1,7 +1,6 @@
-"""What moderators do to one subject, each act with its line of the log, and taking one back.
+"""Moderators' actions on one subject, each with its line in the audit log, and their undo.
 
-What follows from an act in other rooms (news to those whose it is, places that become free, records that become due) is
-``desk.acting``'s.
+``moderation_effects.actions`` applies the consequences elsewhere: notifications, freed capacity, records to publish.
 """
 
 from collections.abc import Sequence
@@ -22,13 +21,13 @@ from openmeet.domain.moderation.model import (
 )
 from openmeet.domain.users.model import UserId
 
-# Acts that are taken back in their own place: by naming again, and by the command.
+# Actions with their own undo: naming again, and the command.
 _NOT_HERE = {ModerationAction.NAME, ModerationAction.UNNAME}
 
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """What an act did to how a subject stands. ``reason``: what those whose it is are told."""
+    """A change of a subject's status. ``reason``: what its owner is told."""
 
     act_id: ActId
     subject: Subject
@@ -46,7 +45,7 @@ async def decide(
     *,
     undoes: ActId | None = None,
 ) -> StatusChange:
-    """Let a subject stand so, and close what was reported about it. Raises Refused (``NothingToDo``), Conflict."""
+    """Set the subject's status and close its reports. Raises Refused (``NothingToDo``), Conflict."""
     known = await visibility.of(tx, subject.id)
     before = known.state if known else SubjectVisibility.SHOWN
     model.must_be_possible(subject, before, after)
@@ -69,7 +68,7 @@ async def decide_all(
     after: SubjectVisibility,
     reason: str,
 ) -> list[StatusChange]:
-    """``decide`` for many that all stand so; those that do not are left out."""
+    """``decide`` for many subjects with this status; others are skipped."""
     steps: list[StatusChange] = []
     for subject in subjects:
         if await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
@@ -82,7 +81,7 @@ async def decide_all(
 
 
 async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: str) -> ActId:
-    """What was reported about a thing is no reason to do anything. Raises Refused (``NothingToDo``)."""
+    """Close the reports about a subject without action. Raises Refused (``NothingToDo``)."""
     (act_id,) = await audit_log.add(
         tx, actor_id, [NewLogEntry(ModerationAction.DISMISS, subject, "reported", "", reason)]
     )
@@ -92,9 +91,10 @@ async def dismiss(tx: Transaction, actor_id: UserId, subject: Subject, reason: s
 
 
 async def undo(tx: Transaction, actor_id: UserId, act_id: ActId, reason: str) -> StatusChange | None:
-    """Take one act back: the subject stands as before it, reports that it closed are open again. None: nothing stands otherwise.
+    """Undo one action: restore the status before it and reopen the reports that it closed. None: the status is
+    unchanged.
 
-    Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict where something was decided since.
+    Raises NotFound, Refused (``UndoneAlready``, ``NothingToDo``) and Conflict (decided anew since).
     """
     entry = await audit_log.find(tx, act_id)
     if entry is None or entry.act in _NOT_HERE:
@@ -132,7 +132,7 @@ async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason
 
 
 async def hold_first_event(tx: Transaction, person: UserId) -> None:
-    """A new account's public events wait for a moderator from now on; nothing where somebody has decided about them before."""
+    """Hold a new account's public events for a moderator; nothing if somebody has decided about the account before."""
     subject = Subject(Thing.PERSON, person)
     if await visibility.of(tx, person) is None:
         await visibility.hold(tx, [subject], SubjectVisibility.FIRST_EVENT)

@@ -1,6 +1,6 @@
-"""The audit log: a line per act, in the act's own transaction. The database refuses to change or remove a line (triggers).
+"""The audit log: a line per action, in its transaction. Database triggers refuse to change or remove a line.
 
-It names people by their ids, not by rows that a merge or an erasure would have to change: what was done stays as it was done.
+It stores user ids without foreign keys, so that merges and deletions of users leave it unchanged.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class NewLogEntry:
 
 
 async def add(tx: Transaction, actor_id: UserId | None, lines: Sequence[NewLogEntry]) -> list[ActId]:
-    """Write lines; raises UniqueViolated where one takes back what was taken back already."""
+    """Append lines; raises UniqueViolated if one undoes an action that was undone already."""
     rows = [
         {
             "id": new_id(tx.now),
@@ -60,7 +60,7 @@ async def find(reader: Reader, act_id: ActId) -> LogEntry | None:
 async def newest(
     reader: Reader, *, subject: str | None = None, before: tuple[Instant, str] | None = None, limit: int
 ) -> list[LogEntry]:
-    """The newest first; of one subject alone where one is named."""
+    """Newest first; optionally of one subject."""
     clauses = ["1 = 1"]
     values: dict[str, object] = {"limit": limit}
     if subject is not None:
@@ -77,7 +77,7 @@ async def newest(
 
 
 async def undone_among(reader: Reader, act_ids: Sequence[ActId]) -> set[ActId]:
-    """Those of these lines that were taken back."""
+    """Those of these lines that were undone."""
     if not act_ids:
         return set()
     rows = await reader.fetch(

@@ -1,7 +1,8 @@
-"""Whom people keep away from themselves: blocks, which hold both ways where it makes sense, and mutes, which nobody notices.
+"""Blocks and mutes between users. A block works in both directions where that makes sense; a mute is invisible to its
+target.
 
-Who is blocked by somebody cannot answer to what is theirs, join their groups, see what of theirs is not public, or reach them by news.
-Neither finds the other's things in lists. A mute takes what a person or a group does out of one's own lists and news.
+A blocked user cannot RSVP to the blocker's events, join their groups, see what of theirs is not public, or notify them.
+Neither finds the other's things in lists. A mute hides a user or group from the muter's own lists and notifications.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +23,7 @@ EventName = TypeVar("EventName", bound=str)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Somebody or something that a person keeps away."""
+    """A blocked or muted user or group."""
 
     subject: Subject
     name: str
@@ -30,7 +31,7 @@ class Block:
 
 
 def are_apart(one: str, other: str) -> str:
-    """The condition under which either of two people (columns, parameters) keeps the other away."""
+    """SQL condition: either of two users (columns or parameters) has blocked the other."""
     return (
         f"exists (select 1 from person_blocks k where (k.user_id = {one} and k.blocked_id = {other})"
         f" or (k.user_id = {other} and k.blocked_id = {one}))"
@@ -38,7 +39,7 @@ def are_apart(one: str, other: str) -> str:
 
 
 def is_out_of_lists(person: str, *muted: str) -> str:
-    """The condition under which ``:viewer`` finds nothing of this person (a column), or of the muted ones, in lists."""
+    """SQL condition: lists of ``:viewer`` leave out this user (a column), because of a block or a mute."""
     return (
         f"({are_apart(':viewer', person)}"
         f" or exists (select 1 from mutes q where q.user_id = :viewer and q.subject in ({', '.join((person, *muted))})))"
@@ -46,7 +47,7 @@ def is_out_of_lists(person: str, *muted: str) -> str:
 
 
 async def has_blocked(reader: Reader, person: UserId, other: UserId | None) -> bool:
-    """Whether this person keeps the other away."""
+    """Whether this user has blocked the other."""
     if other is None:
         return False
     row = await reader.fetch_one(
@@ -58,7 +59,7 @@ async def has_blocked(reader: Reader, person: UserId, other: UserId | None) -> b
 
 
 async def blockers_of(reader: Reader, people: Collection[UserId], viewer: UserId | None) -> set[UserId]:
-    """Those of these people who keep the viewer away."""
+    """Those of these users who have blocked the viewer."""
     if viewer is None or not people:
         return set()
     rows = await reader.fetch(
@@ -70,7 +71,7 @@ async def blockers_of(reader: Reader, people: Collection[UserId], viewer: UserId
 
 
 async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
-    """Whether either keeps the other away: neither writes to the other, and neither is asked by the other to do something together."""
+    """Whether either has blocked the other: then neither can message or invite the other."""
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.id = :person and {are_apart('u.id', ':other')}",
         person=person,
@@ -80,7 +81,9 @@ async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
 
 
 async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool:
-    """The same of whoever has this address here, if anybody does: asked when a letter is written, so that nobody learns who that is."""
+    """``apart`` for the user with this e-mail address, if any. Checked when an e-mail is sent, so that nobody learns
+    who that is.
+    """
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.email = :email and {are_apart('u.id', ':person')}",
         email=email,
@@ -90,13 +93,13 @@ async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool
 
 
 async def must_not_be_apart(reader: Reader, person: UserId, other: UserId, *, refusal: str) -> None:
-    """Refused (``NotWelcome``) where either keeps the other away: the sentence does not say why."""
+    """Raises Refused (``NotWelcome``) if either has blocked the other; the text does not say why."""
     if await apart(reader, person, other):
         raise Refused(refusal, name="NotWelcome")
 
 
 async def must_be_welcome(reader: Reader, host: UserId, caller: UserId, *, refusal: str) -> None:
-    """Refused (``NotWelcome``) for whom ``is_unwelcome``: the sentence does not say why."""
+    """Raises Refused (``NotWelcome``) for whom ``is_unwelcome``; the text does not say why."""
     row = await reader.fetch_one(
         f"select 1 as found from users u where u.id = :caller and {is_unwelcome(':host', 'u.id')}",
         host=host,
@@ -107,7 +110,9 @@ async def must_be_welcome(reader: Reader, host: UserId, caller: UserId, *, refus
 
 
 def is_unwelcome(host: str, other: str) -> str:
-    """The condition under which the host keeps somebody away (columns), or a moderator has blocked them or a DID of theirs."""
+    """SQL condition: the host has blocked this user (columns), or a moderator has blocked the user or one of their
+    DIDs.
+    """
     return (
         f"(exists (select 1 from person_blocks k where k.user_id = {host} and k.blocked_id = {other})"
         f" or {is_blocked(other)}"
@@ -116,8 +121,8 @@ def is_unwelcome(host: str, other: str) -> str:
 
 
 def is_unwilling(person: str) -> str:
-    """The condition under which this person (a column) wants to hear nothing of one of ``:sources``, persons and groups; or is kept away
-    by one.
+    """SQL condition: this user (a column) has muted or blocked one of ``:sources`` (users and groups), or is blocked by
+    one.
     """
     return (
         f"(exists (select 1 from person_blocks k where (k.user_id = {person} and k.blocked_id in :sources)"
@@ -129,7 +134,8 @@ def is_unwilling(person: str) -> str:
 async def unwelcome_among(
     reader: Reader, pairs: Mapping[tuple[EventName, UserId], UserId]
 ) -> set[tuple[EventName, UserId]]:
-    """Those of these pairs of a subject and a person whom the subject's host (the value) keeps away, or a moderator has blocked."""
+    """Those of these (subject, user) pairs whose user is blocked by the subject's host (the value) or by a moderator.
+    """
     rows = [
         {"subject_id": subject_id, "host_id": host, "other_id": other}
         for (subject_id, other), host in sorted(pairs.items())
@@ -140,7 +146,9 @@ async def unwelcome_among(
 
 
 async def unwilling_among(reader: Reader, pairs: Collection[tuple[UserId, str]]) -> set[tuple[UserId, str]]:
-    """Those of these pairs of a person and a source, a person or a group, of whom the first wants to hear nothing, or is kept away."""
+    """Those of these (user, source) pairs where the user has muted or blocked the source (user or group), or is blocked
+    by it.
+    """
     rows = [{"person_id": person, "source": source} for person, source in sorted(pairs)]
     return {(UserId(row["person_id"]), row["source"]) for row in await for_each(reader, _UNWILLING_AMONG, rows)}
 
@@ -158,7 +166,7 @@ _UNWELCOME_AMONG = f"""
 
 
 async def block(tx: Transaction, user_id: UserId, blocked_id: UserId, *, is_known: bool = True) -> bool:
-    """False when it was so already. ``is_known``: the person knew their name, and may go on reading it."""
+    """Block a user; False if already blocked. ``is_known``: the blocker knew their name, and may still read it."""
     made = await tx.execute(
         "insert into person_blocks (user_id, blocked_id, is_known, created_at)"
         " values (:user_id, :blocked_id, :is_known, :now) on conflict (user_id, blocked_id) do nothing",
@@ -180,7 +188,7 @@ async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> bool:
 
 
 async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: bool = True) -> bool:
-    """False when it was so already. ``is_known``: see ``block``."""
+    """Mute a user or group; False if already muted. ``is_known``: see ``block``."""
     made = await tx.execute(
         "insert into mutes (user_id, thing, subject, is_known, created_at)"
         " values (:user_id, :thing, :subject, :is_known, :now) on conflict (user_id, subject) do nothing",
@@ -201,7 +209,7 @@ async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Block]:
-    """Whom a person keeps away, the newest first. There are as many as they made."""
+    """Users whom a user has blocked, newest first. Not paged: people make these themselves."""
     rows = await reader.fetch(
         f"""
         select b.blocked_id, u.display_name, b.created_at
@@ -217,7 +225,7 @@ async def blocked_by(reader: Reader, user_id: UserId, page: Page = WHOLE) -> lis
 
 
 async def mutes_of(reader: Reader, user_id: UserId, page: Page = WHOLE) -> Sequence[tuple[Subject, Instant]]:
-    """What a person wants to hear nothing of, the newest first."""
+    """Users and groups that a user has muted, newest first."""
     rows = await reader.fetch(
         f"select thing, subject, created_at from mutes where user_id = :user_id{page.clause('created_at', 'subject')}",
         user_id=user_id,

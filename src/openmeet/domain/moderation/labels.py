@@ -1,8 +1,8 @@
-"""Labels of the labellers that this site chose: which hold, what they hide, how far each labeller was read. SQL.
+"""Labels of the labelers that this site subscribes to: which are in force, what they hide, cursors. SQL.
 
-What a label hides is one condition (``hides_event``, ``hides_person``), which stands beside ``standing.is_withheld`` of events, series and
-groups, and beside ``standing.is_blocked`` of answers. A
-moderator's trust in the event, the person or the DID is stronger than any label.
+What labels hide is one condition (``hides_event``, ``hides_person``). It accompanies ``visibility.is_withheld`` for
+events, series and groups, and ``visibility.is_blocked`` for RSVPs. A moderator's trust in the event, the user or the
+DID overrides any label.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
-# Every other value only warns: moderators read it.
+# Other values are only warnings for moderators.
 HIDING: Final = frozenset({"!hide", "!takedown", "spam"})
 
-# So many expired ones, or of a labeller that is forgotten, go in one transaction.
+# Expired labels, or labels of a dropped labeler, deleted per transaction.
 _AT_ONCE: Final = 500
 
 _PUT = """
@@ -32,7 +32,7 @@ _PUT = """
 
 @dataclass(frozen=True, slots=True)
 class NetworkLabel:
-    """What one labeller says about a DID, or a record by its uri; ``cid`` (empty: all) is the version that it is about."""
+    """A label on a DID or a record's URI; ``cid`` (empty: all) is the version that it applies to."""
 
     source: str
     subject: str
@@ -56,9 +56,9 @@ def _is_trusted(*subjects: str) -> str:
 
 
 def hides_person(person: str, *things: str) -> str:
-    """The condition under which a label hides what is this person's (a column): one of their DIDs has it.
+    """SQL condition: a label on one of this user's DIDs (a column) hides their things.
 
-    ``things``: columns that name what is asked about; one that a moderator trusts is shown.
+    ``things``: columns of subjects; one that a moderator trusts is shown.
     """
     return (
         f"(exists (select 1 from identities li join labels l on l.subject = li.did where li.user_id = {person} and {_holds('l')}"
@@ -67,7 +67,7 @@ def hides_person(person: str, *things: str) -> str:
 
 
 def hides_event(table: str) -> str:
-    """The condition under which a label hides an event: its record has it, this version or all, or who hosts it."""
+    """SQL condition: a label hides an event, by its record (this version or all) or by its host."""
     on_record = (
         f"exists (select 1 from labels l where l.subject = {table}.record_uri and {_holds('l')}"
         f" and l.cid in ('', coalesce({table}.record_cid, '')))"
@@ -77,10 +77,10 @@ def hides_event(table: str) -> str:
 
 
 async def put(tx: Transaction, label: NetworkLabel) -> bool:
-    """Keep a label or its negation; False where what is known is as new. A label that expired says nothing."""
+    """Store a label or its negation; False if a newer one is known. Expired labels are ignored."""
     expires_at = label.expires_at
     if expires_at is not None and expires_at <= tx.now and not label.is_negated:
-        # It replaces an older one that holds, and holds no longer itself.
+        # It replaces an older one in force, and is not in force itself.
         label, expires_at = _negated(label), None
     changed = await tx.execute(
         _PUT,
@@ -95,7 +95,7 @@ async def put(tx: Transaction, label: NetworkLabel) -> bool:
         now=tx.now,
     )
     if label.is_negated and not label.cid:
-        # Taken back for every version, also for those that were named.
+        # A negation for every version also ends the labels for single versions.
         changed += await tx.execute(
             "update labels set negated = 1, expires_at = null, labelled_at = :labelled_at, heard_at = :now"
             " where subject = :subject and source = :source and value = :value and cid <> '' and negated = 0"
@@ -114,7 +114,7 @@ def _negated(label: NetworkLabel) -> NetworkLabel:
 
 
 async def expire(tx: Transaction) -> list[str]:
-    """What has expired holds no more; of which subjects, up to a few hundred at once. It stays, so that nothing older comes back."""
+    """Expire labels; returns up to a few hundred subjects. Rows stay, so that older labels cannot return."""
     rows = await tx.fetch(
         "select source, subject, value, cid from labels where expires_at <= :now and negated = 0"
         " order by expires_at limit :limit",
@@ -130,7 +130,7 @@ async def expire(tx: Transaction) -> list[str]:
 
 
 async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[NetworkLabel]]:
-    """The labels that hold, by subject: DIDs and uris of records."""
+    """Labels in force by subject: DIDs and record URIs."""
     found: dict[str, list[NetworkLabel]] = {}
     if not subjects:
         return found
@@ -156,7 +156,7 @@ async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Netwo
 
 
 async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list[NetworkLabel]:
-    """The labels that may hide a record, or what this person hosts; for whoever it belongs to, to read why."""
+    """Labels that may hide a record, or this host's events; shown to the owner as the reason."""
     rows = await reader.fetch("select did from identities where user_id = :person order by did", person=person)
     subjects = [row["did"] for row in rows] + ([] if record_uri is None else [record_uri])
     return [one for said in (await about(reader, subjects)).values() for one in said if one.hides]
@@ -164,7 +164,7 @@ async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list
 
 @dataclass(frozen=True, slots=True)
 class Labeller:
-    """How a labeller that this site reads stands. ``heard_at``: when it last said something that is kept; None: never."""
+    """A labeler's state. ``heard_at``: when it last sent a label that was stored; None: never."""
 
     did: str
     state: str
@@ -175,7 +175,7 @@ class Labeller:
 
 
 async def labellers(reader: Reader) -> list[Labeller]:
-    """Those that are read, in order of their DIDs."""
+    """Subscribed labelers, ordered by DID."""
     rows = await reader.fetch(
         "select did, state, reason, cursor, changed_at,"
         " (select max(heard_at) from labels where source = did) as heard_at from labellers order by did"
@@ -194,7 +194,7 @@ async def labellers(reader: Reader) -> list[Labeller]:
 
 
 async def add_labeller(tx: Transaction, did: str) -> int:
-    """Follow a labeller; the number to go on after, 0 for the beginning of what it remembers."""
+    """Add a labeler; returns the cursor to resume from, 0 for the start of its backlog."""
     await tx.execute(
         "insert into labellers (did, cursor, state, reason, changed_at) values (:did, 0, 'following', '', :now)"
         " on conflict (did) do nothing",
@@ -206,7 +206,7 @@ async def add_labeller(tx: Transaction, did: str) -> int:
 
 
 async def advance(tx: Transaction, did: str, cursor: int) -> None:
-    """What a labeller said up to here is kept."""
+    """Store the labeler's cursor: everything up to it is applied."""
     await tx.execute(
         "update labellers set cursor = :cursor, state = 'following', reason = '',"
         " changed_at = case when state = 'following' then changed_at else :now end"
@@ -218,7 +218,9 @@ async def advance(tx: Transaction, did: str, cursor: int) -> None:
 
 
 async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
-    """A labeller is read (``following``), cannot be (``failing``), or waits for a person (``stopped``); ``changed_at``: since when."""
+    """Set the state: subscribed (``following``), unavailable (``failing``) or waiting for an operator (``stopped``).
+    ``changed_at``: since when.
+    """
     await tx.execute(
         "update labellers set state = :state, reason = :reason,"
         " changed_at = case when state = :state then changed_at else :now end where did = :did",
@@ -230,7 +232,7 @@ async def set_state(tx: Transaction, did: str, state: str, reason: str) -> None:
 
 
 async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
-    """Whom the settings name no more, each to be forgotten; one that is named again meanwhile is read from the beginning."""
+    """Labelers no longer in the settings, to be deleted; one that is configured again is read from the start."""
     rows = await tx.fetch("select did from labellers order by did")
     gone = [row["did"] for row in rows if row["did"] not in chosen]
     await tx.execute_many("update labellers set cursor = 0 where did = :did", [{"did": did} for did in gone])
@@ -238,7 +240,7 @@ async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
 
 
 async def forget_some(tx: Transaction, did: str) -> bool:
-    """Some hundreds of a labeller's labels are gone, how far it was read with the last of them; False when nothing is left."""
+    """Delete some hundred labels of a labeler, at the end also its cursor; False if nothing is left."""
     deleted = await tx.execute(
         "delete from labels where source = :did and (subject, value, cid) in"
         " (select subject, value, cid from labels where source = :did limit :limit)",

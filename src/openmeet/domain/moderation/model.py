@@ -1,4 +1,4 @@
-"""Moderation values and rules: what can be reported, hidden, blocked or muted, in which state it is, and what may be done. Pure."""
+"""Moderation values and rules: subjects, statuses, reports, blocks and mutes, and which actions are allowed. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MAX_REASON: Final = 500
 
 
 class Thing(StrEnum):
-    """What a subject is: its id, a DID, or the origin of a PDS (``https://pds.example``)."""
+    """The kind of a subject. It is named by its id, a DID, or the origin of a PDS (``https://pds.example``)."""
 
     EVENT = "event"
     SERIES = "series"
@@ -28,15 +28,16 @@ class Thing(StrEnum):
     HOST = "host"
 
 
-# What people can mute.
+# What users can mute.
 MUTED: Final = (Thing.PERSON, Thing.GROUP)
 
 
 class SubjectVisibility(StrEnum):
-    """How a subject stands. All but the first and the last are shown to nobody but those whose it is.
+    """Moderation status of a subject. All but the first and the last hide it from everybody except its owner.
 
-    ``FIRST_EVENT``: a person's public events wait for a moderator. ``ARRIVAL``: somebody new on the network, for a while.
-    ``BURST``: too much at once, until a moderator has looked. ``TRUSTED``: a moderator said so; nothing of theirs waits.
+    ``FIRST_EVENT``: a new user's public events wait for a moderator. ``ARRIVAL``: an author new on the network waits
+    for some time. ``BURST``: too many at once, held until a moderator decides. ``TRUSTED``: set by a moderator; nothing
+    of theirs is held.
     """
 
     SHOWN = "shown"
@@ -48,7 +49,7 @@ class SubjectVisibility(StrEnum):
 
 
 class ReportReason(StrEnum):
-    """Why somebody reports something; what they add in words says the rest."""
+    """Why somebody reports something; free text adds details."""
 
     SPAM = "spam"
     ABUSE = "abuse"
@@ -71,14 +72,14 @@ REASON_WORDS: Final = {
 
 
 class ReportOutcome(StrEnum):
-    """What became of a report."""
+    """How a report was resolved."""
 
     ACTED = "acted"
     DISMISSED = "dismissed"
 
 
 class ModerationAction(StrEnum):
-    """One thing that was done, by the name that the log gives it."""
+    """An action, as the audit log names it."""
 
     HIDE = "hide"
     SHOW = "show"
@@ -95,7 +96,7 @@ class ModerationAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One thing by its name."""
+    """A subject of moderation."""
 
     thing: Thing
     id: str
@@ -103,7 +104,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ModerationStatus:
-    """How a subject stands, since when, and what those whose it is are told about that."""
+    """A subject's status, since when, and the reason given to its owner."""
 
     subject: Subject
     state: SubjectVisibility
@@ -114,7 +115,9 @@ class ModerationStatus:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A line of the log. ``actor_id`` None: a rule or a command did it. ``undoes``: the line that this one takes back."""
+    """A line of the audit log. ``actor_id`` None: an automatic rule or a command. ``undoes``: the line that this one
+    undoes.
+    """
 
     id: ActId
     at: Instant
@@ -129,7 +132,7 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class AbuseReport:
-    """What one person said about one thing; who they are is for moderators alone."""
+    """One user's report about one subject; only moderators see the reporter."""
 
     id: ReportId
     reporter_id: UserId
@@ -143,13 +146,19 @@ class AbuseReport:
 
 @dataclass(frozen=True, slots=True)
 class ModerationPolicy:
-    """What waits before it is shown, of one site.
+    """When new content is held for moderation; one policy per site.
 
-    ``holds_first_events``: public events of accounts younger than ``new_account_days`` wait until a moderator has shown one.
-    ``new_author_minutes``: so long wait events of an author of the network who is met for the first time.
-    ``most_events_of_author``: an author whom nobody here knows shows at most so many new events in an hour.
-    ``most_authors_of_host``, ``most_events_of_host``: more new authors of one host, or events of them, within an hour are a burst.
-    ``most_new_hosts``: so are more hosts than this, met within an hour, that nobody knew before.
+    ``holds_first_events``: public events of accounts younger than ``new_account_days`` are held until a moderator shows
+    one.
+
+    ``new_author_minutes``: how long events of a remote author are held when the author is first seen.
+
+    ``most_events_of_author``: new events per hour that an unknown remote author may show.
+
+    ``most_authors_of_host``, ``most_events_of_host``: more new authors of one host, or events of them, per hour are a
+    burst.
+
+    ``most_new_hosts``: so are more previously unknown hosts than this per hour.
     """
 
     holds_first_events: bool = False
@@ -167,9 +176,9 @@ _SHOWN = {Thing.EVENT: ModerationAction.SHOW, Thing.SERIES: ModerationAction.SHO
 
 
 def host_of(pds_url: str) -> str:
-    """Under which name a PDS is counted: its domain with one label before it, since many servers of one operator are one host.
+    """The key by which a PDS is counted: its domain with one label before it, because an operator may run many servers.
 
-    An address without a domain (a number, this machine) is itself. Empty for what has no host.
+    An address without a domain (an IP address, localhost) is its own key. Empty if there is no host.
     """
     parts = urlsplit(pds_url)
     name = parts.hostname or ""
@@ -180,7 +189,7 @@ def host_of(pds_url: str) -> str:
 
 
 def is_burst(policy: ModerationPolicy, *, counted: int, authors: int, events: int, new_hosts: int) -> bool:
-    """Whether a newcomer is part of too much at once: of their own, of their host's newcomers, of hosts that nobody knew."""
+    """Whether a newcomer exceeds a rate: of their own events, of newcomers on their host, or of unknown hosts."""
     return (
         counted > policy.most_events_of_author
         or authors > policy.most_authors_of_host
@@ -190,7 +199,7 @@ def is_burst(policy: ModerationPolicy, *, counted: int, authors: int, events: in
 
 
 def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> ModerationAction:
-    """What the log calls the step from one state to another."""
+    """The log's name for the change from one status to another."""
     if after is SubjectVisibility.HIDDEN:
         return _HIDDEN.get(subject.thing, ModerationAction.BLOCK)
     if after in {SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST}:
@@ -201,7 +210,7 @@ def act_of(subject: Subject, before: SubjectVisibility, after: SubjectVisibility
 
 
 def must_be_possible(subject: Subject, before: SubjectVisibility, after: SubjectVisibility) -> None:
-    """Refused (``NothingToDo``) where a moderator asks for what is so already, or for what cannot be of such a thing."""
+    """Raises Refused (``NothingToDo``) if the status is already set, or impossible for such a subject."""
     if after is before or (
         after is SubjectVisibility.TRUSTED and subject.thing not in {Thing.PERSON, Thing.DID, Thing.EVENT}
     ):
@@ -209,7 +218,7 @@ def must_be_possible(subject: Subject, before: SubjectVisibility, after: Subject
 
 
 def check_report(reason: str, words: str) -> tuple[ReportReason, str]:
-    """Raises InvalidForm."""
+    """Validate a report. Raises InvalidForm."""
     problems = {}
     words = words.strip()
     if reason not in set(ReportReason):
@@ -224,7 +233,7 @@ def check_report(reason: str, words: str) -> tuple[ReportReason, str]:
 
 
 def check_reason(reason: str, *, is_told: bool) -> str:
-    """What a moderator says to those whose it is; ``is_told``: it must say something. Raises InvalidForm."""
+    """The moderator's reason for the subject's owner; ``is_told``: it is required. Raises InvalidForm."""
     reason = reason.strip()
     if is_told and not reason:
         raise InvalidForm({"reason": "Say why: whose it is reads it."})
@@ -234,7 +243,7 @@ def check_reason(reason: str, *, is_told: bool) -> str:
 
 
 def check_host(text: str) -> Subject:
-    """A PDS by its address; raises InvalidInput."""
+    """The origin of a PDS from its address; raises InvalidInput."""
     typed = text.strip().rstrip("/")
     parts = urlsplit(typed if "://" in typed else f"https://{typed}")
     is_name = re.fullmatch(r"[a-z0-9.:\[\]-]+", parts.netloc.lower()) is not None
@@ -244,6 +253,6 @@ def check_host(text: str) -> Subject:
 
 
 def must_be_mutable(subject: Subject) -> None:
-    """Refused for what cannot be muted."""
+    """Raises Refused for a kind of subject that cannot be muted."""
     if subject.thing not in MUTED:
         raise Refused("People and groups can be muted.", name="NotMutable")

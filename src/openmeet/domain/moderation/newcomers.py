@@ -1,7 +1,6 @@
-"""Authors of the network whom nobody here knows: since when each was met, on which host, how much of theirs came lately. SQL.
+"""Unknown remote authors: when each was first seen, on which host, how many events came lately. SQL.
 
-Nothing here walks through a table: an author is one row, and how many came from one host within some time is read from an
-index, as far as the limit goes.
+Every lookup uses an index: an author is one row, and counts per host stop at the limit.
 """
 
 from collections.abc import Sequence
@@ -10,13 +9,13 @@ from dataclasses import dataclass
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 
-# Within this time is "at once".
+# The window for rates.
 WINDOW = HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """``counted``: how many events came within the last ``WINDOW``, these included. ``is_new``: met just now."""
+    """``counted``: events within the last ``WINDOW``, these included. ``is_new``: first seen just now."""
 
     did: str
     host: str
@@ -27,7 +26,7 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """So many events of one DID came together. ``host``: as ``rules.host_of`` has it."""
+    """A number of events of one DID in one batch. ``host``: as ``model.host_of`` returns it."""
 
     did: str
     host: str
@@ -36,7 +35,7 @@ class Came:
 
 @dataclass(frozen=True, slots=True)
 class WaitingNewcomer:
-    """A newcomer who waits for time. ``host``: as ``rules.host_of`` has it, empty where nobody has asked yet."""
+    """A newcomer held for some time. ``host``: as ``model.host_of`` returns it, empty until resolved."""
 
     did: str
     host: str
@@ -45,7 +44,7 @@ class WaitingNewcomer:
 
 
 async def meet(tx: Transaction, came: Sequence[Came]) -> list[Newcomer]:
-    """Events of these DIDs have come: each is met, or met again. In the order of DIDs, so that two never wait for each other."""
+    """Count events of these DIDs; unknown authors become newcomers. Ordered by DID to avoid deadlocks."""
     ordered = sorted(came, key=lambda one: one.did)
     fresh = {one.did for one in ordered} - set(await _seen(tx, [one.did for one in ordered]))
     await tx.execute_many(
@@ -80,13 +79,13 @@ async def _seen(reader: Reader, dids: Sequence[str]) -> dict[str, Row]:
 
 
 async def counted_of(reader: Reader, did: str) -> int:
-    """How many events of this author came within the ``WINDOW`` in which they came last."""
+    """How many events of this author came within their latest ``WINDOW``."""
     row = await reader.fetch_one("select counted from network_authors where did = :did", did=did)
     return 0 if row is None else int(row["counted"])
 
 
 async def note_host(tx: Transaction, did: str, host: str) -> bool:
-    """The DID's document was read: this is its host. False where it is nobody whom we wait to know."""
+    """Store the host from the DID document. False if the author is no newcomer held for it."""
     known = await tx.execute("update network_authors set host = :host where did = :did", did=did, host=host)
     if known:
         await _meet_hosts(tx, [host])
@@ -101,7 +100,7 @@ async def _meet_hosts(tx: Transaction, hosts: Sequence[str]) -> None:
 
 
 async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[WaitingNewcomer]:
-    """Newcomers who have waited long enough, the first one first; an hour where nobody could say yet on which host they are."""
+    """Newcomers whose holding time is over, oldest first; an hour if their host is still unknown."""
     rows = await reader.fetch(
         """
         select n.did, n.host, n.first_seen_at, n.counted
@@ -116,7 +115,7 @@ async def due(reader: Reader, waiting_since: Instant, limit: int) -> list[Waitin
 
 
 async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tuple[int, int]:
-    """How many authors of a host were met within ``WINDOW`` of a moment, and how much came of them; counted up to ``limit`` authors."""
+    """Authors of a host first seen within ``WINDOW`` of a moment, and their events; counted up to ``limit`` authors."""
     row = await reader.fetch_one(
         """
         select count(*) as authors, coalesce(sum(counted), 0) as events from (
@@ -132,7 +131,8 @@ async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tupl
 
 
 async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -> int:
-    """Where this host was met within ``WINDOW`` of a moment: how many were; else 0. Counted up to ``limit``."""
+    """If this host was first seen within ``WINDOW`` of a moment: how many hosts were; else 0. Counted up to ``limit``.
+    """
     around = "first_seen_at between :since and :until"
     row = await reader.fetch_one(
         f"select count(*) as hosts from (select 1 from network_hosts where {around} limit :limit) met"
@@ -146,7 +146,7 @@ async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -
 
 
 async def forget(tx: Transaction, did: str) -> None:
-    """The account is gone; what a moderator decided about its DID stays."""
+    """The account is gone; moderators' decisions about its DID stay."""
     await tx.execute("delete from network_authors where did = :did", did=did)
     await tx.execute(
         "delete from moderation_states where subject = :did and state in ('arrival', 'burst', 'trusted')", did=did

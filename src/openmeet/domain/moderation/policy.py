@@ -1,4 +1,4 @@
-"""Who moderates, and what waits for moderation before it is shown: numbers that are changed at run time, each change logged."""
+"""Moderators, and the moderation policy: limits that can be changed at run time; each change is logged."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -20,12 +20,12 @@ _NUMBERS = {
     "most_new_hosts": (1, 100_000),
 }
 NAMES = ("holds_first_events", *_NUMBERS)
-# The policy is one thing, of the whole site.
+# The policy is one subject: the whole site.
 SUBJECT = Subject(Thing.HOST, "this site")
 
 
 async def current(reader: Reader) -> ModerationPolicy:
-    """The defaults where nobody has changed anything."""
+    """The current policy; defaults if nobody has changed it."""
     row = await reader.fetch_one(f"select {', '.join(NAMES)}, revision from moderation_policy where id = 1")
     if row is None:
         return ModerationPolicy()
@@ -34,7 +34,7 @@ async def current(reader: Reader) -> ModerationPolicy:
 
 
 def check(wanted: ModerationPolicy) -> ModerationPolicy:
-    """Raises InvalidForm, with the numbers that cannot be."""
+    """Raises InvalidForm naming the invalid numbers."""
     problems = {
         name: f"A whole number from {least} to {most}."
         for name, (least, most) in _NUMBERS.items()
@@ -53,7 +53,9 @@ async def change(
     expected_revision: int | None = None,
     undoes: ActId | None = None,
 ) -> ModerationPolicy:
-    """Keep another policy; the same changes nothing. PreconditionFailed when it was changed since ``expected_revision``."""
+    """Store another policy; an equal one changes nothing. Raises PreconditionFailed (changed since
+    ``expected_revision``).
+    """
     before = await current(tx)
     if expected_revision is not None and before.revision != expected_revision:
         raise PreconditionFailed("This was changed since you opened it. Read it again, then change it.")
@@ -82,19 +84,19 @@ async def change(
 
 
 def parsed(words: str) -> ModerationPolicy:
-    """The policy that a line of the log names."""
+    """Parse the policy in a log line."""
     said = dict(part.split("=") for part in words.split())
     numbers = {name: int(said[name]) for name in _NUMBERS}
     return ModerationPolicy(holds_first_events=said["holds_first_events"] == "1", **numbers)
 
 
 def words_of(policy: ModerationPolicy) -> str:
-    """The policy as a line of the log names it."""
+    """The policy as a log line stores it."""
     return " ".join(f"{one.name}={int(getattr(policy, one.name))}" for one in fields(policy) if one.name in NAMES)
 
 
 async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) -> bool:
-    """``named``: what the setting says."""
+    """``named``: the moderators in the settings."""
     if await named_as(reader, user_id, named) is not None:
         return True
     by_command = "select 1 as found from moderators where user_id = :user_id"
@@ -102,13 +104,13 @@ async def is_moderator(reader: Reader, user_id: UserId, named: Sequence[str]) ->
 
 
 async def must_moderate(reader: Reader, caller: Caller, named: Sequence[str]) -> None:
-    """Forbidden for everybody else."""
+    """Raises Forbidden for everybody else."""
     if not await is_moderator(reader, caller.user_id, named):
         raise Forbidden("This is for the moderators of this site.")
 
 
 async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
-    """False when they moderate already."""
+    """Name a moderator; False if they are one already."""
     made = await tx.execute(
         "insert into moderators (user_id, named_at) values (:user_id, :now) on conflict (user_id) do nothing",
         user_id=user_id,
@@ -122,7 +124,7 @@ async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
 
 
 async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
-    """False when the command had not named them; whom the setting names stays."""
+    """Remove a moderator named by the command; False if there is none. Those in the settings stay."""
     gone = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
     if gone:
         await audit_log.add(
@@ -132,6 +134,6 @@ async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool
 
 
 async def listed(reader: Reader) -> list[UserId]:
-    """Whom the command has named, the first one first."""
+    """Moderators named by the command, oldest first."""
     rows = await reader.fetch("select user_id from moderators order by named_at, user_id")
     return [UserId(row["user_id"]) for row in rows]

@@ -1,4 +1,4 @@
-"""What people report: one open report per person and thing, which a constraint holds. SQL."""
+"""Reports: at most one open report per user and subject, enforced by a constraint. SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _COLUMNS = "id, reporter_id, thing, subject, reason, words, created_at, closed_a
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Open reports about one thing: how many, since when."""
+    """Open reports about one subject: how many, since when."""
 
     subject: Subject
     number: int
@@ -23,7 +23,7 @@ class Bundle:
 
 
 async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: ReportReason, words: str) -> AbuseReport:
-    """A report; said again while it is open, it is changed and stays one."""
+    """File a report; a repetition updates the open one."""
     row = await tx.fetch_one(
         f"""
         insert into reports ({_COLUMNS}, closed_by_act)
@@ -45,7 +45,7 @@ async def put(tx: Transaction, reporter_id: UserId, subject: Subject, reason: Re
 
 
 async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: int) -> list[Bundle]:
-    """Things with open reports, those that wait longest first."""
+    """Subjects with open reports, longest waiting first."""
     clause = "" if after is None else "having (min(created_at), subject) > (:after_since, :after_subject)"
     values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
     rows = await reader.fetch(
@@ -60,7 +60,7 @@ async def bundles(reader: Reader, *, after: tuple[Instant, str] | None, limit: i
 
 
 async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> list[AbuseReport]:
-    """Open reports about these things, the oldest first."""
+    """Open reports about these subjects, oldest first."""
     if not subjects:
         return []
     rows = await reader.fetch(
@@ -72,7 +72,7 @@ async def open_about(reader: Reader, subjects: Sequence[str], limit: int) -> lis
 
 
 async def of_person(reader: Reader, reporter_id: UserId, page: Page) -> list[AbuseReport]:
-    """What somebody reported, the newest first."""
+    """A user's reports, newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from reports where reporter_id = :reporter_id{page.clause('created_at', 'id')}",
         reporter_id=reporter_id,
@@ -91,7 +91,7 @@ async def open_by(reader: Reader, reporter_id: UserId, subject: str) -> AbuseRep
 
 
 async def close(tx: Transaction, subject: str, outcome: ReportOutcome, act_id: ActId) -> int:
-    """Everything open about a thing is closed by this act; how many."""
+    """Close the open reports about a subject, referring to this action; returns how many."""
     return await tx.execute(
         "update reports set closed_at = :now, outcome = :outcome, closed_by_act = :act_id"
         " where subject = :subject and closed_at is null",
@@ -103,7 +103,7 @@ async def close(tx: Transaction, subject: str, outcome: ReportOutcome, act_id: A
 
 
 async def reopen(tx: Transaction, act_id: ActId) -> int:
-    """What this act closed is open again, unless its reporter has said it anew since; how many."""
+    """Reopen reports that this action closed, unless the reporter has filed again; returns how many."""
     return await tx.execute(
         """
         update reports set closed_at = null, outcome = null, closed_by_act = null
@@ -116,7 +116,7 @@ async def reopen(tx: Transaction, act_id: ActId) -> int:
 
 
 async def count_open(reader: Reader) -> int:
-    """Things with open reports."""
+    """How many subjects have open reports."""
     row = await reader.fetch_one("select count(distinct subject) as number from reports where closed_at is null")
     return int(row["number"]) if row else 0
 

@@ -1,7 +1,7 @@
-"""How things stand: the condition that leaves out what is withheld, and the SQL of the one row per subject.
+"""Moderation status in queries: the condition that leaves out withheld subjects, and SQL of the row per subject.
 
-``is_withheld`` is asked where rooms decide what exists for whom (``events.queries.is_hidden``, and what series and groups have
-like it); nothing else in the product asks it.
+Only the visibility conditions of each package (``events.visibility.is_hidden`` and the equivalents of series and
+groups) use ``is_withheld``.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ _COLUMNS = "subject, thing, state, reason, decided_by, since"
 
 
 def is_withheld(*subjects: str, is_public: str) -> str:
-    """The condition under which one of these columns names something that is shown to nobody but those whose it is.
+    """SQL condition: a subject in one of these columns is shown to its owner only.
 
-    Who waits for their first public event hides nothing else: ``is_public`` is the condition that it is one.
+    ``FIRST_EVENT`` hides only a user's public events: ``is_public`` is the condition for that.
     """
     return (
         f"exists (select 1 from moderation_states w where w.subject in ({', '.join(subjects)}) and w.state <> 'trusted'"
@@ -26,7 +26,7 @@ def is_withheld(*subjects: str, is_public: str) -> str:
 
 
 def awaits_first(person: str) -> str:
-    """The condition under which public events of this person (a column) wait for a moderator."""
+    """SQL condition: public events of this user (a column) wait for a moderator."""
     return (
         f"exists (select 1 from moderation_states w where w.subject = {person} and w.thing = 'person'"
         " and w.state = 'first_event')"
@@ -34,25 +34,25 @@ def awaits_first(person: str) -> str:
 
 
 def is_of_blocked_host(host: str) -> str:
-    """The condition under which the PDS with this origin is blocked."""
+    """SQL condition: the PDS with this origin is blocked."""
     return f"exists (select 1 from moderation_states b where b.subject = {host} and b.thing = 'host' and b.state = 'hidden')"
 
 
 def is_blocked(*subjects: str) -> str:
-    """The condition under which a moderator has blocked the person or the DID that one of these columns names."""
+    """SQL condition: a moderator has blocked the user or the DID in one of these columns."""
     return (
         f"exists (select 1 from moderation_states w where w.subject in ({', '.join(subjects)}) and w.state = 'hidden')"
     )
 
 
 async def of(reader: Reader, subject: str) -> ModerationStatus | None:
-    """None: nobody ever decided about it."""
+    """The status of a subject; None: never decided."""
     found = await of_each(reader, [subject])
     return found.get(subject)
 
 
 async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, ModerationStatus]:
-    """The same for several."""
+    """``of`` for several subjects."""
     if not subjects:
         return {}
     rows = await reader.fetch(
@@ -65,7 +65,7 @@ async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, Moderati
 async def listed(
     reader: Reader, states: Sequence[SubjectVisibility], *, after: tuple[Instant, str] | None, limit: int
 ) -> list[ModerationStatus]:
-    """Subjects that stand so, the oldest first."""
+    """Subjects with this status, oldest first."""
     clause = "" if after is None else "and (since, subject) > (:after_since, :after_subject)"
     values: dict[str, object] = {} if after is None else {"after_since": after[0], "after_subject": after[1]}
     rows = await reader.fetch(
@@ -86,7 +86,7 @@ async def change(
     reason: str,
     by: UserId | None,
 ) -> bool:
-    """Compare and set: False when the subject does not stand as before, since somebody else has just decided."""
+    """Compare and set: False if the status is no longer the expected one."""
     if after is SubjectVisibility.SHOWN:
         changed = await tx.execute(
             "delete from moderation_states where subject = :subject and state = :before",
@@ -112,7 +112,7 @@ async def change(
 
 
 async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisibility) -> None:
-    """Let subjects wait that nobody has decided about."""
+    """Hold subjects without a status."""
     await tx.execute_many(
         """
         insert into moderation_states (subject, thing, state, reason, decided_by, since)
@@ -124,7 +124,7 @@ async def hold(tx: Transaction, subjects: Sequence[Subject], state: SubjectVisib
 
 
 async def release(tx: Transaction, subjects: Sequence[str], state: SubjectVisibility) -> int:
-    """Show subjects that still stand so; how many."""
+    """Show subjects that still have this status; returns how many."""
     if not subjects:
         return 0
     return await tx.execute(
@@ -135,7 +135,7 @@ async def release(tx: Transaction, subjects: Sequence[str], state: SubjectVisibi
 
 
 async def keep_waiting(tx: Transaction, subjects: Sequence[str]) -> None:
-    """Those who waited for time wait for a moderator from now on."""
+    """Newcomers held for some time now wait for a moderator."""
     if subjects:
         await tx.execute(
             "update moderation_states set state = 'burst' where subject in :subjects and state = 'arrival'",

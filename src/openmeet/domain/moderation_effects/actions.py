@@ -1,4 +1,4 @@
-"""An act of a moderator with what follows from it: news to those whose it is, places that become free, records looked at again."""
+"""Moderators' actions with their consequences: notify owners, free capacity, reevaluate records for publication."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publications
 
-# So many newcomers are decided about in one transaction.
+# Newcomers decided about per transaction.
 AT_ONCE = 200
 
 _WAITING = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVisibility.BURST)
@@ -31,7 +31,7 @@ _WAITING = (SubjectVisibility.FIRST_EVENT, SubjectVisibility.ARRIVAL, SubjectVis
 async def decide(
     tx: Transaction, moderator: Caller, subject: Subject, after: SubjectVisibility, reason: str
 ) -> StatusChange:
-    """Let a subject stand so. ``reason`` is told to those whose it is. Raises NotFound, Refused, Conflict, InvalidForm."""
+    """Set the subject's status. ``reason`` is told to its owner. Raises NotFound, Refused, Conflict, InvalidForm."""
     await _must_be_there(tx, subject)
     is_told = after is SubjectVisibility.HIDDEN and subject.thing in {Thing.EVENT, Thing.SERIES, Thing.GROUP}
     step = await actions.decide(tx, moderator.user_id, subject, after, model.check_reason(reason, is_told=is_told))
@@ -42,7 +42,7 @@ async def decide(
 async def decide_waiting(
     tx: Transaction, moderator: Caller, after: SubjectVisibility, *, host: str, reason: str
 ) -> int:
-    """Show or block newcomers who wait for a moderator, on one host or on all (empty); how many, up to ``AT_ONCE``."""
+    """Show or block newcomers held for a moderator, of one host or all (empty); returns how many, up to ``AT_ONCE``."""
     rows = await tx.fetch(
         """
         select w.subject from moderation_states w left join network_authors n on n.did = w.subject
@@ -59,14 +59,14 @@ async def decide_waiting(
 
 
 async def undo(tx: Transaction, moderator: Caller, act_id: ActId) -> None:
-    """Take an act back, with what follows from that. Raises NotFound, Refused, Conflict."""
+    """Undo an action and its consequences. Raises NotFound, Refused, Conflict."""
     step = await actions.undo(tx, moderator.user_id, act_id, "")
     if step is not None:
         await _follow(tx, [step])
 
 
 async def _must_be_there(reader: Reader, subject: Subject) -> None:
-    """A DID or host may be decided about before anything of it was seen; everything else must be there."""
+    """A DID or host may be decided about before any of its content arrived; other subjects must exist."""
     if subject.thing in {Thing.DID, Thing.HOST}:
         return
     if not (await subjects.described(reader, [subject]))[subject.id].is_there:
@@ -107,7 +107,7 @@ async def _follow_person(tx: Transaction, person: UserId, step: StatusChange) ->
 
 
 async def _tell_host(tx: Transaction, event_id: EventId, step: StatusChange) -> None:
-    """Its author hears what a moderator decided and why; whoever asked to be told of the event hears that it is different."""
+    """Notify the author of the decision and its reason, and the listeners to event changes."""
     event = await events.lock_for_update(tx, event_id)
     if event is None or event.is_gone:
         return
@@ -115,7 +115,7 @@ async def _tell_host(tx: Transaction, event_id: EventId, step: StatusChange) -> 
     if step.after is not SubjectVisibility.HIDDEN:
         await publications.wake_all_of(tx, event.author_id)
     if step.before in _WAITING and step.before is not SubjectVisibility.FIRST_EVENT:
-        # What came from the network and waited: nobody here had been told that it does.
+        # A held event from the network: nobody here was told that it is held.
         return
     about = NotificationDetails(
         answer="hidden" if step.after is SubjectVisibility.HIDDEN else "shown", said=step.reason
@@ -126,7 +126,7 @@ async def _tell_host(tx: Transaction, event_id: EventId, step: StatusChange) -> 
 
 
 async def _tell_group(tx: Transaction, group_id: GroupId, step: StatusChange) -> None:
-    """Those who run it hear what was decided and why; what of its events was to be published while it was hidden is, once it is shown."""
+    """Notify the group's admins. Once it is shown, publish its events' records that were due while it was hidden."""
     group = await groups.lock(tx, group_id)
     if group is None or group.deleted_at is not None:
         return
@@ -140,7 +140,7 @@ async def _tell_group(tx: Transaction, group_id: GroupId, step: StatusChange) ->
 
 
 async def _tell_host_of_series(tx: Transaction, step: StatusChange) -> None:
-    """By the news about its next date: those have a page."""
+    """The notification is about its next date, which has a page."""
     held = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
     coming = [event for event in held if not event.is_gone and not event.is_over(tx.now)] or held[-1:]
     if coming:

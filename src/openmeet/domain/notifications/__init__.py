@@ -1,5 +1,5 @@
-"""Notifications: one row per person, kind, subject and revision of the subject, so nobody is told twice.
+"""Notifications: one row per user, kind, subject and revision of the subject, so nobody is notified twice.
 
-``preferences`` is what people chose, ``emails`` which notifications go into which e-mail and when, ``links`` the addresses
-that work without signing in. The text is written by ``openmeet.emails.notifications``.
+``preferences`` holds users' choices, ``emails`` which notifications go into which e-mail and when, ``links`` the
+addresses that work without signing in. ``openmeet.emails.notifications`` renders the text.
 """

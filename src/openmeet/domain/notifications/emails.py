@@ -1,8 +1,9 @@
-"""Which news go into which mail: the SQL of ``news_mails``.
+"""Bundling notifications into e-mails: the SQL of ``news_mails``.
 
-At most one mail per person and subject is open, a constraint says so; what happens while it waits joins it. The payer closes it
-when it is first paid: from then on its contents are fixed, so that a second attempt says the same, and later news open another.
-Who adds news holds the lock on the subject's row, so two of them never wait for each other.
+At most one e-mail per user and subject is open (a constraint); later notifications join it until it is sent. The
+handler closes it at the first delivery attempt. From then on its contents are fixed, so that a retry sends the same
+text, and later notifications open another. Whoever adds notifications holds the lock on the subject's row, which
+prevents deadlocks.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,7 +29,9 @@ from openmeet.outbox.emails import enqueue_emails
 
 @dataclass(frozen=True, slots=True)
 class DueEmail:
-    """News that are to be mailed to one person not later than ``due_at``. ``is_bundled``: ``subject`` is another than theirs."""
+    """An e-mail to one user, due not later than ``due_at``. ``is_bundled``: ``subject`` differs from the notifications'
+    own.
+    """
 
     user_id: UserId
     subject: str
@@ -40,7 +43,7 @@ _FIND_OPEN = """
     select id, user_id, subject from news_mails where closed_at is null and user_id in :user_ids order by id
 """
 
-# Writing what is there already takes the lock on either engine, and answers with what is true now.
+# A no-op update takes the row lock on both engines and returns the current values.
 _LOCK_OPEN = """
     update news_mails set due_at = due_at where id in :ids and closed_at is null returning id, user_id, due_at
 """
@@ -52,8 +55,8 @@ _OPEN = """
         on conflict (user_id, subject) where closed_at is null do nothing
 """
 
-# With how each of them is told, because others wait for the subject's row: on PostgreSQL every statement is a way to go and back.
-# SQLite has one writer, which holds all.
+# Together with the recipients' preferences, because others wait for the subject's row and each statement is a round
+# trip on PostgreSQL. SQLite has one writer, so there is nothing to lock.
 _HELD = (
     "(select id, user_id, due_at from news_mails"
     " where closed_at is null and user_id in :user_ids and subject = :subject order by user_id{lock})"
@@ -72,9 +75,9 @@ _WITH_HELD = {
 async def addressees_and_mails(
     tx: Transaction, user_ids: Sequence[UserId], topic: NotificationTopic, sources: Collection[str], subject: str
 ) -> list[tuple[NotificationRecipient, str | None, Instant | None]]:
-    """``preferences.addressees`` for a few people, each with the open mail to them about this subject, and when that is due.
+    """``preferences.addressees`` for a few users, each with their open e-mail about this subject and its due time.
 
-    It stays open until the transaction ends.
+    The e-mails are locked until the transaction ends.
     """
     if not user_ids:
         return []
@@ -92,9 +95,11 @@ async def addressees_and_mails(
 
 
 async def for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, str]:
-    """The open mail for each of these news, one per person: that about their subject, or another that is owed from now on.
+    """The open e-mail of each user for these notifications: the existing one about the subject, or a new one with its
+    job.
 
-    What cannot wait takes along what waited. The mails are locked, and the news are not in them yet.
+    An urgent notification brings the due time of the waiting ones forward. The e-mails are locked, and the
+    notifications are not in them yet.
     """
     found: dict[UserId, str] = {}
     for start in range(0, len(news), AT_ONCE):
@@ -126,7 +131,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, s
     )
     mail_of = {user_id: mail_id for user_id, (mail_id, _) in {**known, **fresh}.items()}
     now_open = await _find_open(tx, [one for _, one in fresh.values()]) if fresh else {}
-    # Whoever does not hold the lock on the subject may have opened one in the same moment: then it is that one.
+    # A writer without the lock on the subject may have opened one at the same moment: use that one.
     others = [one for user_id, (mail_id, one) in fresh.items() if now_open.get(user_id) != mail_id]
     if others:
         mail_of |= await _for_news(tx, others)
@@ -144,7 +149,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, s
 
 
 async def _lock_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, tuple[str, Instant]]:
-    """The open mail of each person about their subject, and when it is due."""
+    """The open e-mail of each user about their subject, locked, and its due time."""
     ids = list((await _find_open(tx, news)).values())
     rows = await tx.fetch(_LOCK_OPEN, ids=ids) if ids else []
     return {UserId(row["user_id"]): (row["id"], row["due_at"]) for row in rows}
@@ -157,15 +162,15 @@ async def _find_open(tx: Transaction, news: Sequence[DueEmail]) -> dict[UserId, 
 
 
 async def enqueue_digests(tx: Transaction, digests: Sequence[tuple[UserId, str, Instant]]) -> None:
-    """(person, day, when it is sent): the digest of that day, which says what waits for it then.
+    """(user, day, send time): enqueue the digest of that day; its contents are chosen when it is sent.
 
-    Who was sent that already, and wants it at a later hour or has travelled west since, gets another one.
+    If that digest was already sent, because the user now wants a later hour or has travelled west, enqueue another.
     """
     await enqueue_emails(tx, DIGEST_MAIL, digests, renews=True)
 
 
 async def close(tx: Transaction, mail_id: str) -> list[Notification]:
-    """What the mail says, from now on for good; empty when it went into another."""
+    """Close an e-mail and fix its contents; empty if they went into another."""
     await tx.execute(
         "update news_mails set closed_at = :now where id = :id and closed_at is null", id=mail_id, now=tx.now
     )
@@ -173,7 +178,7 @@ async def close(tx: Transaction, mail_id: str) -> list[Notification]:
 
 
 async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int) -> list[Notification]:
-    """What the digest of a day says, from now on for good. ``revision``: of the debt, see ``owe_digests``."""
+    """Close the digest of a day and fix its contents. ``revision``: of the job, see ``enqueue_digests``."""
     mail_id = f"{day} {revision} {user_id}"
     is_first = await tx.execute(
         """
@@ -195,7 +200,7 @@ async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int
 
 
 async def in_mail(reader: Reader, mail_id: str) -> list[Notification]:
-    """The news of a mail, oldest first."""
+    """The notifications in an e-mail, oldest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from notifications where mail_id = :mail_id order by created_at, id", mail_id=mail_id
     )
@@ -203,15 +208,15 @@ async def in_mail(reader: Reader, mail_id: str) -> list[Notification]:
 
 
 async def forget_closed(tx: Transaction, before: Instant) -> int:
-    """Drop what was sent long ago; the news stay."""
+    """Drop e-mails that were sent long ago; the notifications stay."""
     return await tx.execute("delete from news_mails where closed_at < :before", before=before)
 
 
-# As long as it is known that their debts were paid: nothing asks for their contents afterwards.
+# As long as completed jobs are remembered: nothing needs the contents after that.
 SENT_MAILS_KEPT = 30 * DAY
 
 
 async def forget_sent_mails(db: Database) -> int:
-    """Drop which news went into which mail; the news stay."""
+    """Drop old assignments of notifications to e-mails; the notifications stay."""
     async with db.transaction() as tx:
         return await forget_closed(tx, Instant(tx.now - SENT_MAILS_KEPT))

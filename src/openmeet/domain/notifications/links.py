@@ -1,7 +1,8 @@
-"""Addresses in mails that work without signing in: one per person and purpose, each for one thing, each revocable.
+"""Links in e-mails that work without signing in: one per user, purpose and subject, each revocable.
 
-The token is derived from the server's key and the row's serial, and only its hash is stored (invariant 8): a payer can write the
-same link again and again, a copy of the database opens none. A new serial makes every earlier token invalid.
+The token is derived from the server's key and the row's serial, and only its hash is stored (invariant 8): a handler
+can render the same link repeatedly, and a copy of the database opens none. A new serial invalidates every earlier
+token.
 """
 
 import base64
@@ -15,7 +16,7 @@ from openmeet.domain.users.model import UserId
 
 
 class LinkPurpose(StrEnum):
-    """What a link is for; its subject is a topic or an event."""
+    """What a link allows; its subject is a topic or an event."""
 
     UNSUBSCRIBE = "unsubscribe"
     ANSWER = "answer"
@@ -31,7 +32,7 @@ class EmailLink:
 
 
 async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
-    """The token of the one link of this person, purpose and subject, from now on known here."""
+    """The token of the one link for this user, purpose and subject; creates the link if needed."""
     row = await tx.fetch_one(
         """
         insert into mail_links (user_id, purpose, subject, serial, token_hash, created_at)
@@ -50,7 +51,7 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
     def made(one: SigningKey) -> str:
         return base64.urlsafe_b64encode(one.digest(b"mail link\x00" + name.encode())).rstrip(b"=").decode()
 
-    # What earlier letters carry goes on: another token would end it.
+    # Keep the serial: links in earlier e-mails must go on working.
     token = key.fitting(made, lambda one: _hash(one) == row["token_hash"]) or made(key)
     await tx.execute(
         "update mail_links set token_hash = :token_hash"
@@ -64,7 +65,7 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
 
 
 async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | None:
-    """What the token opens; None when it is unknown, revoked, or for something else."""
+    """The link behind a token; None if it is unknown, revoked, or for another purpose."""
     row = await reader.fetch_one(
         "select user_id, subject from mail_links where token_hash = :token_hash and purpose = :purpose",
         token_hash=_hash(token),
@@ -74,7 +75,7 @@ async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | 
 
 
 async def revoke_all(tx: Transaction, user_id: UserId) -> int:
-    """No link in any earlier mail to this person works any more."""
+    """Revoke every link in earlier e-mails to this user."""
     return await tx.execute(
         "update mail_links set serial = serial + 1, token_hash = null where user_id = :user_id", user_id=user_id
     )

@@ -1,4 +1,4 @@
-"""What people are told about, and how they choose to hear of it."""
+"""Kinds of notifications, topics and channels, and how users choose between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from openmeet.domain.users.model import UserId
 NotificationId = NewType("NotificationId", str)
 NewsMailId = NewType("NewsMailId", str)
 
-# Kinds of mail as they are owed (``debts.deliveries``).
+# Kinds of e-mail jobs (``outbox.emails``).
 NEWS_MAIL: Final = "news"  # its subject is a row of news_mails
-DIGEST_MAIL: Final = "digest"  # its subject is the day, in the person's zone; its revision the instant that it is due
+DIGEST_MAIL: Final = "digest"  # its subject is the day in the user's zone; its revision the instant that it is due
 
 
 class NotificationKind(StrEnum):
-    """The occasions. The subject of each is an event, unless it stands in ``OF_GROUPS``."""
+    """Kinds of notifications. The subject of each is an event, except for those in ``OF_GROUPS``."""
 
     EVENT_CHANGED = "event_changed"
     EVENT_CANCELLED = "event_cancelled"
@@ -53,8 +53,7 @@ class NotificationKind(StrEnum):
     HOST_EVENT = "host_event"
 
 
-# Kinds that are about a group: their subject is a standing in it, what was announced, or the group itself, and their particulars
-# name the group.
+# Kinds about a group: the subject is a membership, an announcement or the group itself; the details name the group.
 OF_GROUPS = frozenset(
     {
         NotificationKind.JOIN_REQUEST,
@@ -69,7 +68,7 @@ OF_GROUPS = frozenset(
 
 
 class NotificationTopic(StrEnum):
-    """What people choose about: kinds that they think of as one."""
+    """What users choose about: kinds that belong together for them."""
 
     CHANGES = "changes"
     WAITLIST = "waitlist"
@@ -123,36 +122,35 @@ TOPICS: Mapping[NotificationKind, NotificationTopic] = {
 
 
 class Channel(StrEnum):
-    """Where news reach somebody."""
+    """How a notification is delivered."""
 
     IN_APP = "in_app"
     EMAIL = "email"
     DIGEST = "digest"
 
 
-# What holds for whoever has chosen nothing: everything on the page and by mail, nothing twice. What concerns nobody's plans yet
-# can wait for the digest.
+# Defaults: everything in the app and by e-mail, nothing twice. What affects nobody's plans yet waits for the digest.
 _DEFAULTS: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: True, Channel.DIGEST: False}
-# What one did oneself is no news: the mail is for what it carries.
+# One's own action needs no notification; the e-mail is for what it carries.
 _BY_MAIL: Mapping[Channel, bool] = {Channel.IN_APP: False, Channel.EMAIL: True, Channel.DIGEST: False}
 BY_MAIL_ALONE: Final = frozenset({NotificationTopic.OWN_ANSWERS})
 _IN_DIGEST: Mapping[Channel, bool] = {Channel.IN_APP: True, Channel.EMAIL: False, Channel.DIGEST: True}
 
 
 def defaults_of(topic: NotificationTopic) -> Mapping[Channel, bool]:
-    """Where news of this topic reach whoever has chosen nothing about it."""
+    """The default channels of a topic."""
     if topic in BY_MAIL_ALONE:
         return _BY_MAIL
     return _IN_DIGEST if topic in {NotificationTopic.SEARCHES, NotificationTopic.HOSTS} else _DEFAULTS
 
 
-# When a digest is sent to whoever has not said when.
+# The default digest hour.
 DIGEST_HOUR: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """When somebody wants mail. ``quiet`` is (from, until) on the clock of ``time_zone``, perhaps across midnight."""
+    """When a user wants e-mail. ``quiet`` is (from, until) on the clock of ``time_zone``, possibly across midnight."""
 
     time_zone: str
     quiet: tuple[time, time] | None = None
@@ -161,7 +159,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRecipient:
-    """How one person is told about one topic. ``has_address``: a confirmed e-mail address is known."""
+    """One user's channels for one topic. ``has_address``: a confirmed e-mail address is known."""
 
     user_id: UserId
     has_address: bool
@@ -171,7 +169,7 @@ class NotificationRecipient:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """A moment and the zone that it is told in; ``is_day``: only its day is meant."""
+    """A moment and the zone to show it in; ``is_day``: show only the day."""
 
     at: Instant
     time_zone: str
@@ -180,16 +178,15 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class NotificationDetails:
-    """What news say beside their subject, as it was then. ``answer`` is a status of attendance, in news of groups a role or a step;
-    of a new date that of who goes to all of its series.
+    """Details of a notification, as of its creation. ``answer``: an attendance status; for groups a role or an event of
+    its life; for a new date, the status of somebody with a standing RSVP.
 
-    ``started`` and ``starts``: from when to when the event was moved; of a new date ``starts`` alone. ``was_at`` and ``is_at``: from where to
-    where, in words, empty where there is no place; both or neither. ``is_near``: the exact place changed, in words that not
-    everybody may read. ``more``: how many further dates the same news are about,
-    ``others``: when the next of these are (moved ones: are now), ``others_moved``: whether each of those was moved.
-    ``said``: why a series is paused, in its host's words; or why something is hidden, in a moderator's (``answer``: hidden, shown);
-    or what a kept search (``search_id``) is called; or which parts of an event changed beside time and place. ``rule``: how a series
-    comes again from now on, in words, where the act was about that.
+    ``started`` and ``starts``: old and new start of a moved event; a new date has ``starts`` alone. ``was_at`` and
+    ``is_at``: old and new place as text, empty for none; both or neither. ``is_near``: the exact place changed, in a
+    text that not everybody may read. ``more``: further dates that this notification covers, ``others``: their next
+    starts (new ones if moved), ``others_moved``: whether each was moved. ``said``: the host's reason for pausing a
+    series, a moderator's reason (``answer``: hidden, shown), the name of a saved search (``search_id``), or the changed
+    fields other than time and place. ``rule``: the series' new recurrence as text, if it changed.
     """
 
     person_id: UserId | None = None
@@ -218,7 +215,7 @@ NOTHING_MORE = NotificationDetails()
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One thing one person is told."""
+    """One notification of one user."""
 
     id: NotificationId
     user_id: UserId

@@ -1,4 +1,4 @@
-"""Telling people: on their page, by mail, in a digest, as each has chosen."""
+"""Create notifications and enqueue their delivery: in the app, by e-mail or in a digest, as each user chose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """News about one subject for these people. ``starts_at`` and ``bundle`` as for ``tell``.
+    """A notification about one subject for several users. ``starts_at`` and ``bundle`` as for ``tell``.
 
-    ``sources``: persons and groups that they come from, beside those that the particulars name: who blocks or mutes one of them, or is
-    blocked by one, is not told.
+    ``sources``: users and groups that it comes from, besides those in the details. Recipients who block or mute a
+    source, or are blocked by one, are skipped.
     """
 
     to: Sequence[UserId]
@@ -41,7 +41,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class _RecipientChannel:
-    """One person who is told, and by which kind of mail."""
+    """One recipient, and whether an e-mail is sent at once or in a digest."""
 
     addressee: NotificationRecipient
     channel: Channel | None
@@ -64,17 +64,17 @@ async def tell(
     bundle: str = "",
     sources: Sequence[str] = (),
 ) -> None:
-    """Tell each of these people once about this revision of the subject; the same call again tells nobody.
+    """Notify each of these users once about this revision of the subject; idempotent.
 
-    ``starts_at``: when the event starts (of a moved one, the earlier of the two): what is near is mailed at once. The caller
-    holds the lock on the subject's row. ``bundle``: what the mail is about in which these news wait, where that is not the subject.
-    ``sources``: see ``Telling``.
+    ``starts_at``: when the event starts (if moved, the earlier time): e-mails about near events are sent at once. The
+    caller holds the lock on the subject's row. ``bundle``: the subject of the e-mail that these notifications join, if
+    not their own. ``sources``: see ``Notice``.
     """
     await tell_each(tx, kind, [Notice(to, subject_id, revision, particulars, starts_at, bundle, sources)])
 
 
 async def tell_each(tx: Transaction, kind: NotificationKind, tellings: Sequence[Notice]) -> None:
-    """Several tellings, in hardly more statements than one. A person is told of one subject at most, however often."""
+    """Several notices, in hardly more statements than one. A user must not appear twice for one subject."""
     if not any(one.to for one in tellings):
         return
     addressees = await _addressees(tx, kind, tellings)
@@ -109,7 +109,7 @@ async def tell_each(tx: Transaction, kind: NotificationKind, tellings: Sequence[
 async def _addressees(
     tx: Transaction, kind: NotificationKind, tellings: Sequence[Notice]
 ) -> list[list[NotificationRecipient]]:
-    """Whom each of them reaches, without those who keep its sources away."""
+    """The recipients of each notice, without those who block or mute its sources."""
     people = [user_id for one in tellings for user_id in one.to]
     sources = [rules.sources_of(kind, one.particulars, one.sources) for one in tellings]
     are_alike = all(some == sources[0] for some in sources)
@@ -128,7 +128,7 @@ async def _addressees(
 
 
 def _waiting(kind: NotificationKind, told: Sequence[_RecipientChannel], now: Instant) -> list[DueEmail]:
-    """What is to be mailed to each person, once, and when the first of it has to be."""
+    """One due e-mail per user, with the earliest due time."""
     waiting: dict[UserId, DueEmail] = {}
     for one in told:
         if one.channel is not Channel.EMAIL:
@@ -149,9 +149,9 @@ async def telling(
     revision: int,
     particulars: NotificationDetails,
 ) -> Sequence[SqlWrite] | None:
-    """``tell``, to be written together with what these few are told of; None where there is more to it than that.
+    """``tell`` as a statement to be combined with others, for a few users; None if more than that is needed.
 
-    Of news that are not urgent, which join the mail that waits.
+    For notifications that are not urgent and join an open e-mail.
     """
     writes: list[SqlWrite] = []
     sources = rules.sources_of(kind, particulars, ())
@@ -171,15 +171,15 @@ async def telling(
 
 
 async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, subject_id: str) -> bool:
-    """Forget the newest news of this kind about a subject; False where there are none, or the person may have read them.
+    """Undo the newest notification of this kind about a subject; False if there is none, or the user may have read it.
 
-    The caller holds the lock on the subject's row. A mail that is left without news is not sent.
+    The caller holds the lock on the subject's row. An e-mail left without notifications is not sent.
     """
     return await queries.take_back(tx, user_id, kind, subject_id)
 
 
 async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKind) -> list[UserId]:
-    """Those of these people whom news of this kind would reach, on their page or by mail, in their order."""
+    """Those of these users whom a notification of this kind would reach, in the app or by e-mail, in order."""
     reachable = {
         one.user_id
         for one in await preferences.addressees(reader, people, TOPICS[kind])
@@ -189,12 +189,12 @@ async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKi
 
 
 async def mark_all_read(tx: Transaction, user_id: UserId) -> None:
-    """The person has seen the list."""
+    """Mark all notifications as read."""
     await queries.mark_read(tx, user_id)
 
 
 async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationTopic, frozenset[Channel]]) -> None:
-    """Hear of these topics through these channels; topics that are not named stay as they are."""
+    """Set the channels of these topics; other topics are unchanged."""
     await preferences.put(
         tx,
         user_id,
@@ -203,17 +203,17 @@ async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationT
 
 
 async def choose_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
-    """When mail may come; what waits already keeps its time."""
+    """Set quiet hours and digest hour; e-mails already due keep their time."""
     await preferences.put_hours(tx, user_id, hours)
 
 
 async def stop_mail(tx: Transaction, user_id: UserId, topic: NotificationTopic) -> None:
-    """No more mail about a topic, neither at once nor in a digest; the page still tells."""
+    """Turn off e-mail for a topic, also in digests; the app still shows it."""
     await preferences.put(tx, user_id, {(topic, Channel.EMAIL): False, (topic, Channel.DIGEST): False})
 
 
 def _channel(kind: NotificationKind, one: Notice, addressee: NotificationRecipient, now: Instant) -> Channel | None:
-    """How it is mailed to them: at once, too, where their digest would come too late."""
+    """How this is e-mailed to a recipient: at once also if the digest would come too late."""
     channel = rules.channel_of_mail(addressee)
     if channel is Channel.DIGEST:
         _, digest_at = rules.next_digest(addressee.hours, now)

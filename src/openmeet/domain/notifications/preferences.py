@@ -1,4 +1,4 @@
-"""What people chose to hear of, where and when: the SQL of preferences and hours. What nobody chose is a default."""
+"""Users' notification preferences: topics, channels and hours, with defaults. SQL."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from openmeet.domain.notifications.model import (
 )
 from openmeet.domain.users.model import UserId
 
-# How many people one statement is about: engines limit the number of parameters.
+# Users per statement: engines limit the number of parameters.
 AT_ONCE = 1000
 
 _HOURS = """
@@ -29,7 +29,7 @@ _HOURS = """
      where u.id in :user_ids and (u.kind = 'person' or g.email is not null) order by u.id
 """
 
-# The same, once for each channel about which somebody chose something, or once.
+# The same, with one row per chosen channel, or one row in all.
 _ADDRESSEES = """
     select u.id, coalesce(u.email, g.email) as email, u.time_zone as own_zone, h.time_zone, h.quiet_from, h.quiet_until,
            h.digest_hour, p.channel, p.is_on, u.kind{columns}
@@ -41,7 +41,9 @@ _WILLING = f" and not {is_unwilling('u.id')}"
 
 
 def statement(*, has_sources: bool, columns: str = "", joined: str = "") -> str:
-    """Asks how people (``user_ids``) are told about a ``topic``, without those who keep one of the ``sources`` away."""
+    """The statement for the preferences of users (``user_ids``) for a ``topic``, without those who block or mute a
+    source.
+    """
     return _ADDRESSEES.format(columns=columns, joined=joined, willing=_WILLING if has_sources else "")
 
 
@@ -51,9 +53,10 @@ _STATEMENTS = {has_sources: statement(has_sources=has_sources) for has_sources i
 async def addressees(
     reader: Reader, user_ids: Sequence[UserId], topic: NotificationTopic, sources: Collection[str] = ()
 ) -> list[NotificationRecipient]:
-    """How each of these people is told about the topic, in order of their ids; shadow accounts are told nothing.
+    """The preferences of each user for the topic, ordered by id, without shadow accounts.
 
-    Guests who gave an address are. ``sources``: persons and groups from whom it comes; who keeps one away is told nothing.
+    Guests with an address are included. ``sources``: users and groups it comes from; who blocks or mutes one is left
+    out.
     """
     found: list[NotificationRecipient] = []
     values = {"sources": sorted(sources)} if sources else {}
@@ -66,23 +69,23 @@ async def addressees(
 
 
 def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """The rows of ``statement``, of each person together."""
+    """The rows of ``statement``, grouped by user."""
     return (list(own) for _, own in groupby(rows, key=itemgetter("id")))
 
 
 def addressee_of(own: Sequence[Row], topic: NotificationTopic) -> NotificationRecipient:
-    """The model value of one person's rows."""
+    """The value of one user's rows."""
     chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
     channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
     first = own[0]
     if first["kind"] != "person":
-        # Nobody signs in as a guest: mail is all that reaches them.
+        # Guests cannot sign in, so e-mail is all that reaches them.
         channels -= {Channel.IN_APP}
     return NotificationRecipient(UserId(first["id"]), first["email"] is not None, channels, _hours_of(first))
 
 
 async def of_person(reader: Reader, user_id: UserId) -> dict[NotificationTopic, frozenset[Channel]]:
-    """Everything one person hears of, by topic."""
+    """One user's channels by topic."""
     rows = await reader.fetch(
         "select topic, channel, is_on from notification_preferences where user_id = :user_id order by topic, channel",
         user_id=user_id,
@@ -97,7 +100,7 @@ async def of_person(reader: Reader, user_id: UserId) -> dict[NotificationTopic, 
 
 
 async def hours(reader: Reader, user_id: UserId) -> Hours | None:
-    """When a person wants mail; None when there is no such person."""
+    """A user's hours; None if there is no such user."""
     rows = await reader.fetch(_HOURS, user_ids=[user_id])
     return _hours_of(rows[0]) if rows else None
 
@@ -145,13 +148,13 @@ def _hours_of(row: Row) -> Hours:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """``told``: people who hear of it at all, ``mailed``: those of them who get a mail, at once or in their digest."""
+    """``told``: how many users are notified at all, ``mailed``: how many of those by e-mail, at once or in a digest."""
 
     told: int
     mailed: int
 
 
-# Shadow accounts have no address and read nothing here; nobody signs in as a guest, so mail is all that reaches them
+# Shadow accounts have no address and read nothing here; guests cannot sign in, so e-mail is all that reaches them
 # (``preferences.addressee_of``).
 _COUNT: Final = """
       , topics as ({topics})
@@ -178,9 +181,10 @@ _TOPIC: Final = """select cast(:topic_{number} as text) as topic, cast(:in_app_{
 async def count(
     reader: Reader, crowd: str, parameters: Mapping[str, object], topics: Collection[NotificationTopic]
 ) -> Reached:
-    """``crowd``: a ``with`` clause, the last of which is ``heard (user_id, topic, is_mailed)``: who hears something about a topic,
+    """Count the recipients of notifications; a user who appears several times counts once.
 
-    and whether that is worth a mail. Somebody in it several times counts once.
+    ``crowd``: a ``with`` clause whose last part is ``heard (user_id, topic, is_mailed)``: a recipient, the topic, and
+    whether it is worth an e-mail.
     """
     values = dict(parameters)
     rows = []

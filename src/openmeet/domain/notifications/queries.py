@@ -1,4 +1,4 @@
-"""The SQL of news themselves; ``preferences``, ``mails`` and ``links`` have that of their tables."""
+"""SQL of notifications; ``preferences``, ``emails`` and ``links`` have the SQL of their tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ COLUMNS = "id, user_id, kind, subject_id, particulars, created_at, read_at"
 
 
 def notification_of(row: Row) -> Notification:
-    """The model value of a row that has ``COLUMNS``."""
+    """The value of a row with ``COLUMNS``."""
     return Notification(
         NotificationId(row["id"]),
         UserId(row["user_id"]),
@@ -56,9 +56,9 @@ def notification_of(row: Row) -> Notification:
 
 @dataclass(frozen=True, slots=True)
 class NotificationRow:
-    """What one person is told about one revision of a subject. ``is_shown``: their page shows it.
+    """One user's notification about one revision of a subject. ``is_shown``: it appears in the app.
 
-    ``mail_id``: the mail that it goes into, which is open and locked; ``is_for_digest``: it waits for the next digest.
+    ``mail_id``: the e-mail it goes into, which is open and locked; ``is_for_digest``: it waits for the next digest.
     """
 
     user_id: UserId
@@ -73,7 +73,7 @@ class NotificationRow:
 async def told(
     tx: Transaction, kind: NotificationKind, about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
-    """Those of these (person, subject, revision) of which the person was told before. Each subject's row is locked."""
+    """Those of these (user, subject, revision) that exist already. The subjects' rows are locked."""
     found: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
         some = about[start : start + AT_ONCE]
@@ -88,7 +88,7 @@ async def told(
 
 
 async def insert(tx: Transaction, kind: NotificationKind, news: Sequence[NotificationRow]) -> None:
-    """Tell each person; who was told already is not told again."""
+    """Insert the notifications; existing ones are skipped."""
     written = {one: msgspec.json.encode(one).decode() for one in {one.particulars for one in news}}
     ids = new_ids(tx.now, len(news))
     rows = [_values(new, one, written[one.particulars]) for new, one in zip(ids, news, strict=True)]
@@ -96,7 +96,7 @@ async def insert(tx: Transaction, kind: NotificationKind, news: Sequence[Notific
 
 
 def inserting(tx: Transaction, kind: NotificationKind, news: NotificationRow) -> SqlWrite:
-    """``insert`` of one, as a part of what is written together."""
+    """``insert`` of one, as part of a combined statement."""
     values = _values(new_id(tx.now), news, msgspec.json.encode(news.particulars).decode())
     return SqlWrite(_INSERT, {**values, "kind": kind.value, "now": tx.now})
 
@@ -115,7 +115,7 @@ def _values(new: str, one: NotificationRow, particulars: str) -> dict[str, objec
 
 
 async def take_back(tx: Transaction, user_id: UserId, kind: NotificationKind, subject_id: str) -> bool:
-    """Delete the newest of these news if they were neither read on the page nor mailed."""
+    """Delete the newest of these notifications if they were neither read nor e-mailed."""
     taken = await tx.execute(
         """
         delete from notifications
@@ -144,7 +144,7 @@ async def count_unread(reader: Reader, user_id: UserId) -> int:
 async def newest(
     reader: Reader, user_id: UserId, limit: int, before: tuple[Instant, str] | None = None
 ) -> list[Notification]:
-    """What the person's page shows, newest first; ``before``: moment and id of the news where the page before ended."""
+    """A user's notifications, newest first; ``before``: moment and id of the last one on the previous page."""
     rows = await reader.fetch(
         f"""
         select {COLUMNS} from notifications where user_id = :user_id and is_shown = 1

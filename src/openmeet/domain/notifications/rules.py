@@ -1,4 +1,4 @@
-"""Which news are mailed, how soon, and what a person may choose. Pure."""
+"""Which notifications are e-mailed, how soon, and which choices are valid. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,20 @@ from openmeet.domain.notifications.model import (
 )
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# News of one person about one subject within this time become one mail.
+# How long notifications of one user about one subject are bundled.
 BUNDLED_FOR = 30 * MINUTE
 
-# The least that a reminder in a digest comes before the start.
+# The minimum time between a reminder in a digest and the start.
 REMINDED_BEFORE = 2 * HOUR
 
-# What is this near cannot wait for a bundle or the end of a night.
+# What is this near cannot wait for a bundle or the end of quiet hours.
 NEAR = DAY
 
 _HOUR_AND_MINUTE = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
-# What somebody wants or does; whoever keeps them away is not told. What concerns one's own answers, roles and groups is always told.
+# Kinds that come from somebody who may be blocked or muted. Kinds about one's own RSVPs, roles and groups are always
+# sent.
 _OF_SOMEBODY = frozenset(
     {
         NotificationKind.NEW_ANSWER,
@@ -46,7 +47,7 @@ _OF_SOMEBODY = frozenset(
 
 
 def sources_of(kind: NotificationKind, particulars: NotificationDetails, others: Sequence[str]) -> set[str]:
-    """The persons and groups from whom such news come, where one may want to hear nothing of them."""
+    """The users and groups that a notification comes from and that a recipient may block or mute."""
     if kind not in _OF_SOMEBODY:
         return set()
     named = (particulars.person_id, particulars.group_id)
@@ -54,17 +55,17 @@ def sources_of(kind: NotificationKind, particulars: NotificationDetails, others:
 
 
 def is_mailed(kind: NotificationKind, particulars: NotificationDetails) -> bool:
-    """Whether the news are worth a mail: a corrected description is not, another time or place is."""
+    """Whether it is worth an e-mail: a corrected description is not, a new time or place is."""
     return kind is not NotificationKind.EVENT_CHANGED or particulars.is_move
 
 
 def is_urgent(
     kind: NotificationKind, particulars: NotificationDetails, starts_at: Instant | None, now: Instant
 ) -> bool:
-    """Whether somebody could travel in vain, or stay at home in vain: it is off, or on again, it moved, or it starts within a
-    day; or lose a place.
+    """Whether somebody could travel, or stay at home, in vain or lose a place: cancelled, restored, moved, or starting
+    within a day.
 
-    Answers to a host never are, and a reminder has all of that day to arrive.
+    Notifications about RSVPs are never urgent, and a reminder has the whole day to arrive.
     """
     match kind:
         case (
@@ -80,7 +81,7 @@ def is_urgent(
             | NotificationKind.HOST_EVENT
         ):
             return False
-        # An offer runs out: half an hour of it is worth more than a bundle. So is that it is none any more.
+        # An offer expires, so half an hour matters; so does its withdrawal.
         case NotificationKind.SEAT_OFFERED | NotificationKind.SEAT_WITHDRAWN:
             return True
         case NotificationKind.EVENT_CANCELLED | NotificationKind.EVENT_REINSTATED | NotificationKind.EVENT_DELETED:
@@ -92,16 +93,16 @@ def is_urgent(
 
 
 def channel_of_mail(addressee: NotificationRecipient) -> Channel | None:
-    """How mail goes to them: at once, in the digest, or not at all. At once wins, because nothing is sent twice."""
+    """How e-mail is sent to them: at once, in the digest, or not at all. At once wins: nothing is sent twice."""
     if not addressee.has_address:
         return None
     return next((one for one in (Channel.EMAIL, Channel.DIGEST) if one in addressee.channels), None)
 
 
 def is_too_late_in(digest_at: Instant, kind: NotificationKind, starts_at: Instant | None, *, urgent: bool) -> bool:
-    """Whether news are of no use in a digest that is sent then: the event has begun, or the place is the next one's.
+    """Whether it would come too late in a digest: the event has begun, or the offer has passed on.
 
-    A reminder of what begins at about that hour would be read when one ought to be there.
+    A reminder of something that begins at about that hour is too late as well.
     """
     if kind is NotificationKind.SEAT_OFFERED:
         return True
@@ -111,17 +112,17 @@ def is_too_late_in(digest_at: Instant, kind: NotificationKind, starts_at: Instan
 
 
 def waits_for(kind: NotificationKind) -> int:
-    """How long such news wait for more of their sort, in microseconds: what a host sends now leaves now, but wakes nobody."""
+    """How long it waits to be bundled, in microseconds. Host messages are sent at once, but respect quiet hours."""
     return 0 if kind is NotificationKind.HOST_MESSAGE else BUNDLED_FOR
 
 
 def mail_due_at(hours: Hours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
-    """When the mail with these news leaves; ``waits`` in microseconds."""
+    """When the e-mail is sent; ``waits`` in microseconds."""
     return now if urgent else after_quiet(hours, Instant(now + waits))
 
 
 def after_quiet(hours: Hours, at: Instant) -> Instant:
-    """The instant itself, or the end of the quiet hours that it falls into."""
+    """The instant itself, or the end of the quiet hours that contain it."""
     if hours.quiet is None:
         return at
     start, end = hours.quiet
@@ -131,12 +132,12 @@ def after_quiet(hours: Hours, at: Instant) -> Instant:
     if start == end or not is_quiet:
         return at
     ends_on = local.date() + timedelta(days=1) if clock >= end else local.date()
-    # Where the clocks were put back meanwhile the end may lie before: then it is over.
+    # If clocks were put back meanwhile, the computed end may be in the past: then quiet hours are over.
     return max(at, instant_of(local.combine(ends_on, end), hours.time_zone))
 
 
 def next_digest(hours: Hours, now: Instant) -> tuple[str, Instant]:
-    """The day (``YYYY-MM-DD`` on their clock) and the instant of the digest that collects what happens now."""
+    """The next digest that includes what happens now: its day (``YYYY-MM-DD`` in the user's zone) and instant."""
     local = local_of(now, hours.time_zone).replace(tzinfo=None)
     today = local.replace(hour=hours.digest_hour, minute=0, second=0, microsecond=0)
     for day in (today, today + timedelta(days=1)):
@@ -147,7 +148,7 @@ def next_digest(hours: Hours, now: Instant) -> tuple[str, Instant]:
 
 
 def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> Hours:
-    """Quiet hours (``HH:MM``, both or neither), zone and digest hour as typed; InvalidForm lists what is wrong."""
+    """Validate quiet hours (``HH:MM``, both or neither), zone and digest hour; InvalidForm lists what is wrong."""
     problems: dict[str, str] = {}
     zone = typed.get("time_zone", "")
     if zone not in known_zones:

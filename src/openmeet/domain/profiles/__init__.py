@@ -1,5 +1,5 @@
-"""Public pages of hosts: what they host for everybody, with feeds, and people who follow them.
+"""Public profiles of hosts: their public events, with feeds, and their followers.
 
-The page says nothing that is not public already: a person who hosts nothing public has none, and their bio and groups appear only
-if they said so. Events they attend never do.
+A profile shows nothing that is not public already: users who host nothing public have none, and bio and groups appear
+only if the user chose so. Events they attend never appear.
 """

@@ -1,4 +1,4 @@
-"""Hosts' public profiles and their followers: following, unfollowing, and all SQL about them."""
+"""Hosts' public profiles and followers: follow, unfollow, and all SQL about them."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,9 +20,9 @@ from openmeet.domain.users.queries import COLUMNS, user_of
 
 
 def _is_hosted_by(person: str, table: str = "e") -> str:
-    """The condition under which a person (a column, a parameter) hosts an event that everybody may see, alone or with others.
+    """SQL condition: the user (a column or parameter) hosts or co-hosts an event that is public.
 
-    As a stranger finds it, whoever asks.
+    Independent of the viewer.
     """
     beside = f"select h.event_id from event_hosts h where h.user_id = {person} and h.state = 'accepted'"
     return (
@@ -32,7 +32,7 @@ def _is_hosted_by(person: str, table: str = "e") -> str:
 
 
 def seen_of_host(user_id: UserId) -> tuple[Callable[[str], str], dict[str, object]]:
-    """The condition, of a table, under which everybody sees an event that a person hosts, and its values."""
+    """SQL condition on a table, with its values: a public event that the user hosts or co-hosts."""
     return lambda table: _is_hosted_by(":user_id", table), {"user_id": user_id}
 
 
@@ -41,12 +41,12 @@ def _is_coming(table: str) -> str:
 
 
 async def host(reader: Reader, user_id: UserId) -> User | None:
-    """Somebody who signed in here and hosts, or has hosted, something that everybody may see; None for all others alike."""
+    """The profile of a user who signed in here and hosts or has hosted a public event; None for everybody else."""
     return next(iter(await hosts_among(reader, [user_id])), None)
 
 
 async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
-    """Those of these people whom ``host`` would find, in order of their ids."""
+    """Those of these users whom ``host`` would find, ordered by id."""
     if not user_ids:
         return []
     rows = await reader.fetch(
@@ -58,26 +58,26 @@ async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
 
 
 async def coming(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """What they host that is not over, by start."""
+    """Their public events that are not over, by start."""
     return await _hosted(reader, user_id, "e.over_at > :now order by e.starts_at, e.id", limit, now=reader.now)
 
 
 async def coming_once(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """The same, of each series the next date alone."""
+    """``coming`` with only the next date of each series."""
     first = is_first_of_series("e", _is_coming, by="over_at")
     which = f"e.over_at > :now and {first} order by e.starts_at, e.id"
     return await _hosted(reader, user_id, which, limit, now=reader.now)
 
 
 async def past(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """What they have hosted, the latest first."""
+    """Their past events, latest first."""
     return await _hosted(reader, user_id, "e.over_at <= :now order by e.starts_at desc, e.id", limit, now=reader.now)
 
 
 async def since(
     reader: Reader, user_id: UserId, start: Instant, limit: int, *, besides: Sequence[str] = ()
 ) -> list[Event]:
-    """What they host and have hosted from then on, by start: what a calendar keeps. ``besides``: series whose dates are left out."""
+    """Their events from a time on, by start, for calendar feeds. ``besides``: series whose dates are left out."""
     which = "e.over_at > :start order by e.starts_at, e.id"
     if not besides:
         return await _hosted(reader, user_id, which, limit, start=start)
@@ -96,7 +96,7 @@ async def _hosted(reader: Reader, user_id: UserId, which: str, limit: int, **val
 
 
 async def public_groups(reader: Reader, user_id: UserId, limit: int) -> list[Group]:
-    """Groups that everybody sees and that they are in, by name; whether they want that said the caller asks."""
+    """Public groups that the user is a member of, by name; the caller checks whether the user shows them."""
     rows = await reader.fetch(
         f"""
         select {GROUP_COLUMNS} from groups g join group_members m on m.group_id = g.id
@@ -140,7 +140,7 @@ async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> boo
 
 
 async def followed_by(reader: Reader, user_id: UserId) -> list[UserId]:
-    """Whom somebody follows, the newest first."""
+    """Whom a user follows, newest first."""
     rows = await reader.fetch(
         "select followed_id from person_followers where user_id = :user_id order by created_at desc, followed_id",
         user_id=user_id,
@@ -149,7 +149,9 @@ async def followed_by(reader: Reader, user_id: UserId) -> list[UserId]:
 
 
 async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, after: str, limit: int) -> list[UserId]:
-    """Who followed one of these before ``since``, in order of their ids, behind ``after``; not where either keeps the other away."""
+    """Followers of these users since before ``since``, ordered by id, after ``after``; without pairs where either has
+    blocked the other.
+    """
     rows = await reader.fetch(
         f"""
         select distinct f.user_id from person_followers f
@@ -166,18 +168,18 @@ async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, 
 
 
 async def drop_departed(tx: Transaction) -> int:
-    """Whom people followed whom nobody can sign in as any more, and who followed them."""
+    """Delete follows from and of users whose accounts are gone."""
     return await tx.execute(
         f"delete from person_followers where user_id in ({DEPARTED}) or followed_id in ({DEPARTED})"
     )
 
 
-# More would be no following any more.
+# Maximum follows per user; more would be no following any more.
 MAX_FOLLOWED = 1_000
 
 
 async def seen(reader: Reader, user_id: UserId) -> User:
-    """Whose page everybody sees. Raises NotFound, for who is not there and who hosts nothing public alike."""
+    """The host of a public profile. Raises NotFound, for unknown users and those who host nothing public alike."""
     found = await host(reader, user_id)
     if found is None:
         raise NotFound("There is no such person.")
@@ -185,7 +187,7 @@ async def seen(reader: Reader, user_id: UserId) -> User:
 
 
 async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
-    """Hear of what they host for everybody; again changes nothing. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
+    """Follow a host; idempotent. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
     found = await seen(tx, followed)
     if found.id == caller.user_id:
         raise Refused("You cannot follow yourself.", name="Oneself")
@@ -196,6 +198,6 @@ async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
 
 
 async def unfollow(tx: Transaction, caller: Caller, followed: UserId) -> None:
-    """Also of somebody who has no page any more. Raises NotFound where they are not followed."""
+    """Unfollow, also somebody without a profile now. Raises NotFound if they are not followed."""
     if not await drop_follower(tx, caller.user_id, followed):
         raise NotFound("You do not follow this person.")

@@ -1,4 +1,4 @@
-"""Reporting, blocking and muting, as people do it for themselves.
+"""Reporting, blocking and muting by users.
 
-The tables belong to ``domain.moderation``; this package knows which event, series, group or person is meant and what follows.
+The tables belong to ``domain.moderation``; this package resolves the subject and applies the consequences.
 """

@@ -1,4 +1,4 @@
-"""Reporting, keeping away, and not hearing of: what each means in the rooms it touches."""
+"""Report, block and mute, with their consequences for RSVPs, messages and lists."""
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound, Refused
@@ -15,7 +15,7 @@ from openmeet.domain.users.model import Caller, UserId
 async def report(
     tx: Transaction, caller: Caller, thing: Thing, address: str, reason: ReportReason, words: str
 ) -> AbuseReport:
-    """Tell the moderators; said again while it is open, it is changed. Raises NotFound, Refused (``OwnThing``)."""
+    """Report to the moderators; a repetition updates the open report. Raises NotFound, Refused (``OwnThing``)."""
     meant = await subjects.by_address(tx, thing, address, caller.user_id)
     if meant.owner == caller.user_id:
         raise Refused("This is yours: change it, or take it away.", name="OwnThing")
@@ -23,9 +23,10 @@ async def report(
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
-    """Keep somebody away: their answers to the caller's coming events end, and what is not public is theirs to see no more.
+    """Block a user: their RSVPs to the caller's coming events end, and they no longer see what is not public.
 
-    They stay in groups of the caller until they are removed there. False when it was so already. Raises NotFound, Refused (``Oneself``).
+    They stay in the caller's groups until removed there. False if already blocked. Raises NotFound, Refused
+    (``Oneself``).
     """
     if other == caller.user_id:
         raise Refused("You cannot keep yourself away.", name="Oneself")
@@ -40,13 +41,13 @@ async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
 
 
 async def unblock(tx: Transaction, caller: Caller, other: UserId) -> None:
-    """They may answer again; nothing comes back by itself. Raises NotFound."""
+    """Unblock: they may RSVP again; ended RSVPs are not restored. Raises NotFound."""
     if not await blocks.unblock(tx, caller.user_id, other):
         raise NotFound("You do not keep this person away.")
 
 
 async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
-    """Hear nothing of a person or a group. Raises NotFound, Refused (``NotMutable``, ``Oneself``)."""
+    """Mute a user or a group. Raises NotFound, Refused (``NotMutable``, ``Oneself``)."""
     model.must_be_mutable(subject)
     if subject.id == caller.user_id:
         raise Refused("You cannot mute yourself.", name="Oneself")
@@ -55,13 +56,13 @@ async def mute(tx: Transaction, caller: Caller, subject: Subject) -> Meant:
     if not meant.is_there:
         raise NotFound("There is no such person or group.")
     if subject.thing is Thing.GROUP:
-        # A hidden group is as absent as any other.
+        # A hidden group gives the same error as one that does not exist.
         await subjects.by_address(tx, Thing.GROUP, meant.path.rpartition("/")[2], caller.user_id)
     await blocks.mute(tx, caller.user_id, subject, is_known=is_known)
     return meant
 
 
 async def unmute(tx: Transaction, caller: Caller, subject: Subject) -> None:
-    """Raises NotFound."""
+    """Unmute. Raises NotFound."""
     if not await blocks.unmute(tx, caller.user_id, subject.id):
         raise NotFound("You have not muted this.")

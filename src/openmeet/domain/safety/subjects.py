@@ -1,4 +1,4 @@
-"""Which event, series, group or person is meant: by its address for whoever sees it, by its id for moderators."""
+"""Resolve the event, series, group or user of a report: by address for those who see it, by id for moderators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,9 +28,10 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """One subject with what is shown of it. ``owner``: whose it is; of a person themselves. ``path``: its page, where there is one.
+    """A subject and how to show it. ``owner``: its owner, or the user themselves. ``path``: its page, if it has one.
 
-    ``group_id``: the group that it belongs to, or is. ``when`` and ``text`` are for moderators, who must see what they judge.
+    ``group_id``: the group that it belongs to, or is. ``when`` and ``text`` are for moderators, who must see what they
+    judge.
     """
 
     subject: Subject
@@ -49,7 +50,8 @@ class Meant:
 
 
 async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId | None) -> Meant:
-    """The thing at an address (slug; of a person the id), if this viewer sees it. Raises NotFound, for absent and hidden alike."""
+    """The subject at an address (slug, or a user's id), if this viewer sees it. Raises NotFound, also for hidden ones.
+    """
     match thing:
         case Thing.EVENT:
             event = await events.by_slug(reader, EventSlug(address))
@@ -78,7 +80,7 @@ async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId 
 
 
 async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Meant]:
-    """What moderators see of these, whoever else sees it; what is not there any more has no title."""
+    """Subjects as moderators see them, whatever their visibility; those that are gone have no title."""
     found = {subject.id: Meant(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in Thing}
     for event in await events.several(reader, [EventId(one) for one in ids[Thing.EVENT]]):
@@ -164,8 +166,9 @@ def _of_person(person: UserId) -> Meant:
 
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
 
-# Hosts, of what everybody may see; who is in a group with one; who answered to what one hosts, or hosts what one answered to or is invited
-# to; who answered, not in private, to what one answered to as well; whom one kept away when one knew them.
+# Hosts of public events; members of a common group; attendees of the viewer's events, and hosts of events that the
+# viewer answered or is invited to; non-private attendees of a common event; users whom the viewer knew when blocking
+# them.
 _MAY_KNOW: Final = f"""
     select 1 as found from users u where u.id = :person and (
       u.id = :viewer
@@ -194,5 +197,5 @@ _MAY_KNOW: Final = f"""
 
 
 async def may_know(reader: Reader, viewer: UserId | None, person: UserId) -> bool:
-    """Whether this person may be named to the viewer. False for who is not there, too."""
+    """Whether the viewer may learn this user's name. False also if there is no such user."""
     return await reader.fetch_one(_MAY_KNOW, person=person, viewer=viewer or "") is not None

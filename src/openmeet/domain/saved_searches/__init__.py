@@ -1,5 +1,5 @@
-"""Saved searches: whoever saved one is told of each new event that matches, once.
+"""Saved searches: their owner is notified of each new matching event, once.
 
-The cost of an event depends on how many searches share a rare term with it, not on how many searches or events there are (see
-``matching``). Events that wait for a moderator are announced when they are shown.
+The cost of an event depends on how many searches share a rare term with it, not on the total of searches or events (see
+``matching``). Events held for moderation are announced when they are shown.
 """

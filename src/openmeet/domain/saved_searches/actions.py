@@ -1,4 +1,4 @@
-"""Keeping a search, and letting it go."""
+"""Save, switch and remove searches."""
 
 from collections.abc import Mapping
 
@@ -13,9 +13,9 @@ from openmeet.domain.users.model import Caller
 
 
 async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> SavedSearch:
-    """Tell the caller of what comes and fits; the same search again is switched on.
+    """Save a search; saving the same search again switches it on.
 
-    Raises InvalidForm for what is no search, Refused (``TooWide``, ``OfGroups``, ``TooManySearches``).
+    Raises InvalidForm (not a search), Refused (``TooWide``, ``OfGroups``, ``TooManySearches``).
     """
     wanted = query.wanted_of(typed, caller.user_id)
     if wanted.of_groups_of is not None:
@@ -39,7 +39,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
 
 
 async def switch(tx: Transaction, caller: Caller, search_id: SearchId, *, is_on: bool) -> SavedSearch:
-    """Hear of what fits, or keep the search in silence. Raises NotFound."""
+    """Switch notifications of a saved search on or off. Raises NotFound."""
     found = await queries.switch(tx, caller.user_id, search_id, is_on=is_on)
     if found is None:
         raise NotFound("You keep no such search.")
@@ -47,6 +47,6 @@ async def switch(tx: Transaction, caller: Caller, search_id: SearchId, *, is_on:
 
 
 async def remove(tx: Transaction, caller: Caller, search_id: SearchId) -> None:
-    """Raises NotFound."""
+    """Remove a saved search. Raises NotFound."""
     if not await queries.delete(tx, caller.user_id, search_id):
         raise NotFound("You keep no such search.")

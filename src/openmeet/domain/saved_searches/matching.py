@@ -1,9 +1,8 @@
-"""Whether an event fits a search, and by what the searches that it could fit are found. Pure.
+"""Whether an event matches a search, and the keys by which candidate searches are found. Pure.
 
-Of what a search asks for, one thing is its *key*: the rarest, as far as that can be guessed; of a place, each cell of the grid that it
-touches. An event has all keys of the searches that it fits, and some hundreds besides, because beginnings of words count: few enough
-to look each up. What fits is said over the same words, cells and numbers that ``finding`` has its engines ask, and a
-test compares both.
+One criterion of each search is its *key*: the presumably rarest; for a place, every grid cell that it touches. An event
+has the keys of all searches that it could match, and some hundreds more because of word prefixes: few enough to look
+each up. Matching uses the same words, cells and numbers as the SQL of ``search.search``; a test compares both.
 """
 
 from dataclasses import dataclass
@@ -16,15 +15,17 @@ from openmeet.domain.events.model import Mode, RecordOrigin
 from openmeet.domain.search.search import NARROWLY, EventOrigin, SearchQuery
 from openmeet.i18n.markdown import folded
 
-# Of these lengths are the beginnings of words that are keys: a longer beginning is cut to the next.
+# Lengths of word prefixes used as keys: a longer prefix is cut to the next of these.
 _LENGTHS: Final = (12, 8, 5, 3, 2, 1)
-# Beginnings that are this short tell little.
+# Shorter prefixes are too common.
 _TELLING: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SearchFacts:
-    """What searches look at. ``words``: the column ``search_words``; ``starts_local`` in ISO form, where it takes place."""
+    """The event fields that searches use. ``words``: the column ``search_words``; ``starts_local`` in ISO form, in the
+    event's zone.
+    """
 
     words: str
     mode: Mode
@@ -34,7 +35,7 @@ class SearchFacts:
 
 
 def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
-    """Some of these are among ``keys_in`` of whatever fits; empty where nothing that is asked for tells much."""
+    """The keys of a search: any match has one of them in ``keys_in``; empty if no criterion is selective enough."""
     forms = sorted(wanted_words(folded(" ".join(wanted.words))), key=len)
     word = _beginning(forms[-1]) if forms else ""
     if len(word) >= _TELLING:
@@ -44,7 +45,7 @@ def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
         width = NARROW if wanted.near.within_km <= NARROWLY else WIDE
         return tuple(_cell(cell, width) for cell in cells(here, line, width))
     if wanted.topics:
-        # A tag says more than a language, a language more than a category.
+        # In order of selectivity: a tag, a language, a category.
         order = ("tag", "access", "language", "category")
         return (topic_word(min(wanted.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
     return (word,) if word else ()
@@ -65,7 +66,7 @@ def keys_in(facts: SearchFacts) -> list[str]:
 
 
 def fits(wanted: SearchQuery, facts: SearchFacts) -> bool:
-    """As ``finding.coming`` would find it, for whoever may see it."""
+    """Whether ``search.coming`` would find the event, apart from its visibility."""
     forms = wanted_words(folded(" ".join(wanted.words)))
     return (
         bool(forms or not wanted.words)

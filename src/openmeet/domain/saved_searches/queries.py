@@ -16,13 +16,15 @@ from openmeet.domain.users.model import UserId
 
 SearchId = NewType("SearchId", str)
 
-# As many as anybody oversees.
+# Searches per user: as many as anybody can keep track of.
 MAX_SEARCHES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
 class SavedSearch:
-    """``asked``: the query string of the search, as ``searches.asked_again`` writes it. ``is_on``: its person is told what fits."""
+    """``asked``: the query string of the search, as ``query.asked_again`` writes it. ``is_on``: its owner is notified
+    of matches.
+    """
 
     id: SearchId
     user_id: UserId
@@ -49,9 +51,9 @@ class SavedSearch:
 
 @dataclass(frozen=True, slots=True)
 class SearchJob:
-    """An event became public, or other than it was, at ``since``; the searches up to ``after`` have been looked at.
+    """An event that became public or changed at ``since``; searches up to ``after`` have been compared.
 
-    Before them those who follow its hosts are told, up to ``after_person``; None: all of them were.
+    Before the searches, followers of its hosts are notified, up to ``after_person``; None: all of them were.
     """
 
     event_id: EventId
@@ -65,7 +67,7 @@ _COLUMNS = "id, user_id, asked, is_on, created_at"
 # Engines limit the number of parameters.
 KEYS_AT_ONCE: Final = 10_000
 
-# Events that no search will ever find: over, or none any more.
+# Events that can match no search: over, deleted or cancelled.
 _UNFINDABLE = """
     delete from new_events where event_id in (
       select n.event_id from new_events n join events e on e.id = n.event_id
@@ -77,7 +79,7 @@ _UNFINDABLE = """
        order by n.event_id limit :limit)
 """
 
-# Who hosts or has answered knows of it, and so does who was told of it for another reason.
+# Hosts and attendees know the event already, and so does everybody notified of it for another reason.
 _LOOKING = """
     select s.id, s.user_id, s.asked, s.is_on, s.created_at from saved_searches s
      where s.id in (select k.search_id from saved_search_keys k where k.key in :keys and k.search_id > :after)
@@ -96,7 +98,7 @@ def _search_of(row: Row) -> SavedSearch:
 
 
 async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool:
-    """False where the person keeps this very search already."""
+    """False if the user has saved the same search already."""
     made = await tx.execute(
         "insert into saved_searches (id, user_id, asked, is_on, created_at)"
         " values (:id, :user_id, :asked, 1, :now) on conflict (user_id, asked) do nothing",
@@ -114,7 +116,7 @@ async def insert(tx: Transaction, one: SavedSearch, keys: Sequence[str]) -> bool
 
 
 async def of_person(reader: Reader, user_id: UserId) -> list[SavedSearch]:
-    """The newest first. There are ``MAX_SEARCHES`` at most."""
+    """A user's searches, newest first. There are ``MAX_SEARCHES`` at most."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from saved_searches where user_id = :user_id order by created_at desc, id desc",
         user_id=user_id,
@@ -132,7 +134,9 @@ async def by_asked(reader: Reader, user_id: UserId, asked: str) -> SavedSearch |
 
 
 async def switch(tx: Transaction, user_id: UserId, search_id: SearchId, *, is_on: bool) -> SavedSearch | None:
-    """None where this person keeps no such search. What came while it was off is no news afterwards: it begins anew."""
+    """Switch on or off; None if the user has no such search. Switching on starts anew: events made meanwhile are not
+    announced.
+    """
     row = await tx.fetch_one(
         f"""
         update saved_searches set created_at = case when is_on = :is_on then created_at else :now end, is_on = :is_on
@@ -154,7 +158,7 @@ async def delete(tx: Transaction, user_id: UserId, search_id: SearchId) -> bool:
 
 
 async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str]) -> dict[str, SavedSearch]:
-    """Of these, what the person still keeps and wants to hear of."""
+    """Those of these searches that still exist and are on."""
     if not search_ids:
         return {}
     rows = await reader.fetch(
@@ -166,12 +170,12 @@ async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str])
 
 
 async def drop_unfindable(tx: Transaction, limit: int) -> int:
-    """Of the events that are due, those of which nobody will be told."""
+    """Drop queued events that can match no search."""
     return await tx.execute(_UNFINDABLE, now=tx.now, limit=limit)
 
 
 async def due(reader: Reader, limit: int) -> list[EventId]:
-    """Events that are to be looked at now, the longest waiting first."""
+    """Queued events that are due, longest waiting first."""
     rows = await reader.fetch(
         "select event_id from new_events where look_at <= :now order by look_at, event_id limit :limit",
         now=reader.now,
@@ -181,9 +185,9 @@ async def due(reader: Reader, limit: int) -> list[EventId]:
 
 
 async def look(tx: Transaction, event_id: EventId) -> tuple[SearchJob, SearchFacts, SearchFacts | None] | None:
-    """What is to be looked at, as it is and, where it is not new, as it was; the event's row is locked.
+    """The event to compare, as it is now and, unless new, as it was before; its row is locked.
 
-    None where somebody else has just done it.
+    None if another worker has just done it.
     """
     row = await tx.fetch_one(
         """
@@ -209,9 +213,11 @@ async def look(tx: Transaction, event_id: EventId) -> tuple[SearchJob, SearchFac
 async def looking(
     reader: Reader, one: SearchJob, event: Event, subject: str, keys: Sequence[str], limit: int
 ) -> list[SavedSearch]:
-    """Searches behind ``one.after``, kept before the event was there, that share a key with it; of those who do not know of it."""
+    """Searches after ``one.after``, saved before the event was made, that share a key with it; without those whose
+    owner knows of it.
+    """
     found: dict[str, SavedSearch] = {}
-    # The longest text has some fifty thousand: a handful of statements.
+    # The longest text has some fifty thousand keys: a handful of statements.
     for start in range(0, len(keys), KEYS_AT_ONCE):
         rows = await reader.fetch(
             _LOOKING,
@@ -228,7 +234,7 @@ async def looking(
 
 
 async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str) -> None:
-    """Their people have been told of this event, or of a date of this series."""
+    """Record that these searches' owners were notified of this event, or of a date of this series."""
     await tx.execute_many(
         "insert into saved_search_finds (search_id, subject, told_at) values (:search_id, :subject, :now)"
         " on conflict (search_id, subject) do nothing",
@@ -237,17 +243,17 @@ async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str
 
 
 async def go_on(tx: Transaction, event_id: EventId, after: SearchId) -> None:
-    """The searches up to this one are done."""
+    """Searches up to this one are done."""
     await tx.execute("update new_events set after_search = :after where event_id = :id", id=event_id, after=after)
 
 
 async def go_on_with_people(tx: Transaction, event_id: EventId, after: UserId | None) -> None:
-    """Those who follow its hosts are told up to this one; None: all of them."""
+    """Followers of the hosts are notified up to this one; None: all of them."""
     await tx.execute("update new_events set after_person = :after where event_id = :id", id=event_id, after=after)
 
 
 async def who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:
-    """Those of these people who neither host it, nor have answered, nor were told by a group."""
+    """Those of these users who neither host the event, nor answered it, nor were notified of it by a group."""
     if not people:
         return []
     rows = await reader.fetch(
@@ -267,7 +273,7 @@ async def who_do_not_know(reader: Reader, event: Event, people: Sequence[UserId]
 
 
 async def is_first_of_series(reader: Reader, event: Event) -> bool:
-    """Whether no other date of its series was made before it, or with it for an earlier day."""
+    """Whether no other date of its series was made before it, or together with it for an earlier day."""
     place = event.place_in_series
     if place is None:
         return True
@@ -293,5 +299,5 @@ async def drop(tx: Transaction, event_id: EventId) -> None:
 
 
 async def drop_departed(tx: Transaction) -> int:
-    """What people looked for whom nobody can sign in as any more."""
+    """Delete searches of users whose accounts are gone."""
     return await tx.execute(f"delete from saved_searches where user_id in ({DEPARTED})")

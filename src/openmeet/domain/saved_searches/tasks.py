@@ -1,6 +1,6 @@
-"""What happens by the clock: whoever follows its host, or looks for such a thing, hears of each new public event, once.
+"""Scheduled: notify followers of hosts and owners of saved searches of each new public event, once.
 
-An event that is changed so that it fits is told of, too, to whose search it did not fit before; who follows its host knows of it.
+A changed event is announced to owners of searches that it did not match before; followers of its host know it already.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from openmeet.domain.profiles import queries as people
 from openmeet.domain.saved_searches import matching, queries
 from openmeet.domain.saved_searches.queries import SearchJob
 
-# Events of one round, and searches that one transaction compares an event with.
+# Events per run, and searches compared per transaction.
 ROUND: Final = 200
 AT_ONCE: Final = 500
 _DROPPED_AT_ONCE: Final = 5_000
@@ -28,7 +28,8 @@ _MAY_BE_TOLD = f"select 1 as found from events e where e.id = :id and {is_public
 
 
 async def tell_of_finds(db: Database, shown: FrontPagePolicy = FAMILIAR) -> int:
-    """Compare the events that are due with the searches that they could fit; how many events that were. ``shown``: of the network."""
+    """Compare queued events with candidate searches; returns how many events. ``shown``: the site's front page policy.
+    """
     while True:
         async with db.transaction() as tx:
             dropped = await queries.drop_unfindable(tx, _DROPPED_AT_ONCE)
@@ -45,20 +46,22 @@ async def tell_of_finds(db: Database, shown: FrontPagePolicy = FAMILIAR) -> int:
 
 
 async def forget_departed(db: Database) -> int:
-    """What is kept about people whose account is gone, and what they looked for; how many rows."""
+    """Delete follows and searches of users whose accounts are gone; returns how many rows."""
     async with db.transaction() as tx:
         return await queries.drop_departed(tx) + await people.drop_departed(tx)
 
 
 async def _look(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) -> bool:
-    """Some of the searches; whether it was the rest. One transaction tells a bounded number of people."""
+    """Compare some of the searches; returns whether they were the last. One transaction notifies a bounded number of
+    users.
+    """
     event = await lock_for_update(tx, event_id)
     found = await queries.look(tx, event_id)
     if event is None or found is None:
         return True
     one, facts, was = found
     if event.is_hidden:
-        # It waits for time or for a moderator, and is told of when it is shown: asked again sooner or later, not for ever.
+        # It is held for some time or for a moderator and is announced when it is shown: retry, but not forever.
         await queries.put_off(tx, event_id, Instant(tx.now + max(2 * MINUTE, min(tx.now - one.since, DAY))))
         return True
     if await tx.fetch_one(_MAY_BE_TOLD + stands_by_itself("e", shown), id=event_id) is None:
@@ -69,7 +72,7 @@ async def _look(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) -> b
     if one.after_person is not None:
         await _tell_followers(tx, event, one, sources)
         return False
-    # Of a series the first date speaks for all.
+    # Only the first date of a series is announced.
     subject = series_id or event.id
     searches = await queries.looking(tx, one, event, subject, matching.keys_in(facts), AT_ONCE)
     fitting = [
@@ -102,7 +105,7 @@ async def _look(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) -> b
 
 
 async def _tell_followers(tx: Transaction, event: Event, one: SearchJob, sources: Sequence[str]) -> None:
-    """Some of those who follow one of its hosts; of a series they hear once."""
+    """Notify some followers of one of its hosts; of a series only once."""
     hosts = [event.author_id, *(await beside_authors(tx, [event.id])).get(event.id, ())]
     is_first = await queries.is_first_of_series(tx, event)
     some = await people.followers(tx, hosts, one.since, one.after_person or "", AT_ONCE) if is_first else []

@@ -1,4 +1,4 @@
-"""Asking for a code, answering it, opening and closing sessions."""
+"""Sign-in: request a code, verify a code or link, open and close sessions."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ OPEN_LINK = "Open the link in our e-mail instead, in the browser where you asked
 
 @dataclass(frozen=True, slots=True)
 class CodeResult:
-    """The outcome of a code. ``session`` is None when it was wrong: the try is used up all the same.
+    """The result of a code. ``session`` is None if it was wrong: the try counts all the same.
 
     ``is_used_up``: there were too many wrong codes for this address today.
     """
@@ -50,10 +50,10 @@ class CodeResult:
 async def ask_for_code(
     tx: Transaction, email: str, *, display_name: str = "", next_path: str = "/", browser: str = ""
 ) -> Challenge:
-    """Owe a code to an address that ``rules.check_email`` accepted. Known and unknown addresses are treated alike.
+    """Enqueue a code for an address that passed ``model.check_email``. Known and unknown addresses are treated alike.
 
-    ``browser``: the secret of the browser that asks, which may open the link; empty for programs. Where the mailbox has
-    several e-mails that work, no further one is sent: any of them answers, so that strangers who ask take nothing away.
+    ``browser``: the secret of the requesting browser, which may open the link; empty for programs. If several e-mails
+    with valid codes were sent, no further one is: any of them works, so strangers' requests cannot lock the owner out.
     """
     mailed = await queries.live_mailed(tx, email)
     challenge = Challenge(
@@ -83,9 +83,9 @@ async def answer_code(
     *,
     time_zone: str | None = None,
 ) -> CodeResult:
-    """Open a session when the code is right; a newcomer becomes a person at this moment, in this time zone.
+    """Open a session if the code is right; a new user is created now, in this time zone.
 
-    A wrong code is an outcome, not a failure, so that the transaction which counts the try is committed.
+    A wrong code is a result, not an exception, so that the transaction which counts the try is committed.
     """
     challenge, wrong = await _take_code(tx, key, challenge_id, typed)
     if challenge is None:
@@ -96,9 +96,10 @@ async def answer_code(
 async def follow_link(
     tx: Transaction, key: SigningKey, token: str, browser: str, *, time_zone: str | None = None
 ) -> CodeResult:
-    """Open a session by the link of an e-mail, in a browser that asked for this address; guesses have no part in it.
+    """Open a session by the link of an e-mail, in a browser that requested a code for this address. Not limited by
+    tries.
 
-    ``session`` of the outcome is None for another browser, and for a link that was used or is over.
+    ``session`` of the result is None for another browser, and for a used or expired link.
     """
     found = await link_and_asker(tx, key, token, browser)
     if found is None:
@@ -112,7 +113,7 @@ async def follow_link(
 async def link_and_asker(
     reader: Reader, key: SigningKey, token: str, browser: str
 ) -> tuple[Challenge, Challenge] | None:
-    """The e-mail of a link that still works, and what this browser asked; None where one of the two is not there."""
+    """The e-mail of a valid link, and this browser's request; None if either is missing."""
     mailed = await find_link(reader, key, token)
     if mailed is None or not browser:
         return None
@@ -121,7 +122,7 @@ async def link_and_asker(
 
 
 async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | None:
-    """The e-mail of a link that still works, in whatever browser."""
+    """The e-mail of a valid link, in any browser."""
     challenge_id = model.challenge_of_link(key, token)
     mailed = None if challenge_id is None else await queries.challenge(reader, challenge_id)
     if mailed is None or mailed.used_at is not None or mailed.expires_at <= reader.now:
@@ -135,7 +136,7 @@ async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionTransport,
         user_id = await users.create_person(
             tx, display_name=challenge.display_name, email=challenge.email, time_zone=time_zone
         )
-        # Who has come here by themselves is no stranger to it any more.
+        # Whoever signs up accepts e-mail at this address again.
         await emails.write_again(tx, emails.hash_of(challenge.email))
     else:
         user_id = user.id
@@ -147,7 +148,9 @@ async def _let_in(tx: Transaction, challenge: Challenge, kind: SessionTransport,
 async def prove_address(
     tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
 ) -> tuple[str, CodeResult]:
-    """The address whose code this is, used up without opening a session; empty when the code was wrong, which is counted."""
+    """The address that a code proves; uses up the code without opening a session. Empty if it was wrong, which is
+    counted.
+    """
     challenge, wrong = await _take_code(tx, key, challenge_id, typed)
     return ("", wrong) if challenge is None else (challenge.email, CodeResult(None))
 
@@ -155,9 +158,9 @@ async def prove_address(
 async def _take_code(
     tx: Transaction, key: SigningKey, challenge_id: ChallengeId, typed: str
 ) -> tuple[Challenge | None, CodeResult]:
-    """The challenge that a code answers, used up; None with the outcome of a wrong code, which is counted.
+    """The challenge of a code, used up; None with the result of a wrong code, which is counted.
 
-    The code of any e-mail to the same address is right: not every time that somebody asks another one is sent.
+    The code of any e-mail to the same address is right, because not every request sends a new one.
     """
     challenge = await queries.challenge(tx, challenge_id)
     tried = await queries.take_try(tx, challenge_id)
@@ -176,14 +179,16 @@ async def _take_code(
 
 
 async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> bool:
-    """Use up an e-mail and what it answers, which may be the same; False where somebody else was faster."""
+    """Use up an e-mail's challenge and the browser's request, which may be the same; False if a concurrent request was
+    faster.
+    """
     if not await queries.use_challenge(tx, mailed.id):
         return False
     return asked.id == mailed.id or await queries.use_challenge(tx, asked.id)
 
 
 async def open_session(tx: Transaction, user_id: UserId, kind: SessionTransport) -> OpenedSession:
-    """A fresh token for somebody who has proven who they are."""
+    """Open a session for a user who was authenticated."""
     token = secrets.token_urlsafe(32)
     life = SESSION_LIFE if kind is SessionTransport.BROWSER else API_SESSION_LIFE
     expires_at = Instant(tx.now + life)
@@ -192,7 +197,7 @@ async def open_session(tx: Transaction, user_id: UserId, kind: SessionTransport)
 
 
 async def close_sessions_of(tx: Transaction, user_id: UserId) -> int:
-    """Everybody who is signed in as this person, in browsers and programs, is not any more; how many."""
+    """Close all sessions of this user, in browsers and programs; returns how many."""
     return await queries.drop_sessions_of(tx, user_id)
 
 
@@ -202,7 +207,7 @@ async def close_session(tx: Transaction, token: str) -> None:
 
 
 def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
-    """The failure to show for a wrong code; ``has_link``: the e-mail has a link for this browser."""
+    """The error for a wrong code; ``has_link``: the e-mail has a link for this browser."""
     if answered.is_used_up:
         return InvalidForm({"code": f"{USED_UP} {OPEN_LINK if has_link else 'Try again tomorrow.'}"})
     left = answered.tries_left
@@ -211,6 +216,6 @@ def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
 
 
 async def forget_expired(db: Database) -> int:
-    """Drop sessions and challenges that no longer work."""
+    """Drop expired sessions and challenges."""
     async with db.transaction() as tx:
         return await queries.drop_expired(tx, Instant(tx.now - HOUR))

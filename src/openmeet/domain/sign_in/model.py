@@ -1,4 +1,4 @@
-"""Challenges and sessions: their values, and the rules for e-mail addresses, codes and tokens. Pure."""
+"""Challenges and sessions: values, and rules for e-mail addresses, codes and tokens. Pure."""
 
 import hashlib
 import hmac
@@ -16,26 +16,26 @@ from openmeet.domain.users.model import UserId
 
 ChallengeId = NewType("ChallengeId", str)
 
-# Neither 0 and O, 1, I and L, nor letters that are read as digits: B, S, Z; nor U, which is read as V.
+# No look-alikes (0 and O, 1, I and L), no letters read as digits (B, S, Z), and no U, which is read as V.
 CODE_ALPHABET = "23456789ACDEFGHJKMNPQRTVWXY"
 CODE_LENGTH = 8
 CODE_LIFE = 30 * MINUTE
-# For one time that a code was asked for.
+# Wrong tries per request.
 CODE_TRIES = 5
-# For one e-mail address, from everywhere and whatever was asked for: 20 among 280,000,000,000 codes.
+# Per e-mail address and day, from all clients and requests: 20 among 280,000,000,000 codes.
 CODE_TRIES_A_DAY = 20
-# Whoever has so many e-mails whose codes work needs no further one: as long as no more are sent, one of those works.
+# With so many valid e-mails no further one is sent: one of those works.
 MAX_MAILED = 4
 
 SESSION_LIFE = 60 * DAY
-# Shorter: API tokens end up in scripts and shells' histories.
+# Shorter: API tokens end up in scripts and shell histories.
 API_SESSION_LIFE = 30 * DAY
 
 CODE_MAIL = "sign_in_code"
 
 
 class SessionTransport(StrEnum):
-    """Where a session's token travels: in a cookie, or in the Authorization header. One never works as the other."""
+    """How a session's token is sent: in a cookie or in the Authorization header. One is never accepted as the other."""
 
     BROWSER = "browser"
     API = "api"
@@ -43,9 +43,9 @@ class SessionTransport(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A code was asked for. ``display_name`` is what a newcomer wants to be called; empty when they have not said.
+    """A requested code. ``display_name`` is what a new user wants to be called; empty if they have not said.
 
-    ``browser_hash``: by which browser; None for programs. ``is_mailed``: whether an e-mail was sent for it.
+    ``browser_hash``: the requesting browser; None for programs. ``is_mailed``: whether an e-mail was sent for it.
     """
 
     id: ChallengeId
@@ -62,22 +62,22 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A token just made; it is shown once and only its hash is kept."""
+    """A new session token; it is shown once and only its hash is stored."""
 
     token: str
     user_id: UserId
     expires_at: Instant
 
 
-# What people type who read a digit or a V for a letter that no code has.
+# Replacements for characters that no code has but people type.
 _LOOK_ALIKES = str.maketrans("BSZU", "852V")
 
 
 def check_email(text: str) -> str:
-    """The address in the one spelling that we keep: lower-cased, all of it in ASCII. InvalidForm names ``email``.
+    """The address in canonical form: lower case, ASCII. InvalidForm names ``email``.
 
-    The mailer's own parser judges it, so that no code is owed to an address that no mail can carry. Whether the address
-    exists only the mail itself can tell.
+    The mailer's own parser checks it, so that no job is made for an address that cannot be sent to. Whether the mailbox
+    exists only the e-mail can tell.
     """
     typed = text.strip().lower()
     if not typed:
@@ -93,11 +93,9 @@ def check_email(text: str) -> str:
 
 
 def code_of(key: SigningKey, challenge_id: ChallengeId) -> str:
-    """Eight letters and digits without look-alikes: derived from the server's key, so that no code is stored anywhere
-    (invariant 8).
-    """
+    """Eight characters without look-alikes, derived from the server's key, so that no code is stored (invariant 8)."""
     digest = key.digest(b"sign-in code\x00" + challenge_id.encode())
-    # 128 bits against 27^8: no code is noticeably likelier than another.
+    # 128 bits reduced to 27^8: the bias is negligible.
     number = int.from_bytes(digest[:16])
     code = ""
     for _ in range(CODE_LENGTH):
@@ -107,29 +105,29 @@ def code_of(key: SigningKey, challenge_id: ChallengeId) -> str:
 
 
 def spaced(code: str) -> str:
-    """A code as people read it: 7KQM 2PXA."""
+    """A code for display: 7KQM 2PXA."""
     return f"{code[: CODE_LENGTH // 2]} {code[CODE_LENGTH // 2 :]}"
 
 
 def is_right(key: SigningKey, challenge: Challenge, typed: str, now: Instant) -> bool:
-    """Whether this is the code of an e-mail that was sent and can still be used.
+    """Whether this is the code of a sent e-mail that is still valid.
 
-    Case, spaces and hyphens do not matter, and letters that were read for others count as those.
+    Case, spaces and hyphens do not matter, and look-alikes are replaced.
     """
     read = re.sub(r"[\s-]", "", typed).upper().translate(_LOOK_ALIKES)
-    # By the newest key alone: a code lives for minutes, and each further key would be another number that a guess may hit.
+    # Only the newest key: a code lives for minutes, and every further key would be another value that a guess may hit.
     same = hmac.compare_digest(code_of(key, challenge.id).encode(), read.encode())
     return same and _is_live(challenge, now)
 
 
 def link_token(key: SigningKey, challenge_id: ChallengeId) -> str:
-    """What the link of an e-mail carries; derived like the code, with 192 bits."""
+    """The token of an e-mail's link; derived like the code, with 192 bits."""
     digest = key.digest(b"sign-in link\x00" + challenge_id.encode())
     return f"{challenge_id}.{urlsafe_b64encode(digest[:24]).decode()}"
 
 
 def challenge_of_link(key: SigningKey, token: str) -> ChallengeId | None:
-    """Which e-mail a link came with; None for what we never made."""
+    """The challenge that a link's token names; None if it is forged."""
     challenge_id = ChallengeId(token.partition(".")[0])
     made = link_token(key, challenge_id)
     return challenge_id if hmac.compare_digest(made.encode(), token.encode(errors="replace")) else None
@@ -140,5 +138,5 @@ def _is_live(challenge: Challenge, now: Instant) -> bool:
 
 
 def hash_token(token: str) -> bytes:
-    """What is stored of a token. Tokens carry 256 random bits, so a plain hash cannot be reversed by trying."""
+    """The stored hash. Tokens carry 256 random bits, so a plain hash cannot be reversed by trying."""
     return hashlib.sha256(token.encode()).digest()

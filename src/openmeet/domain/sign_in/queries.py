@@ -1,4 +1,4 @@
-"""All SQL of challenges and sessions."""
+"""SQL of challenges and sessions."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ CHALLENGE_COLUMNS = """
 
 
 def challenge_of(row: Row) -> Challenge:
-    """The model value of a row that has ``CHALLENGE_COLUMNS``."""
+    """The value of a row with ``CHALLENGE_COLUMNS``."""
     return Challenge(
         ChallengeId(row["id"]),
         row["email"],
@@ -54,7 +54,7 @@ async def challenge(reader: Reader, challenge_id: ChallengeId) -> Challenge | No
 
 
 async def live_mailed(reader: Reader, email: str) -> list[Challenge]:
-    """The e-mails to this address whose code and link work, newest first."""
+    """Sent e-mails to this address whose code and link are valid, newest first."""
     rows = await reader.fetch(
         f"""
         select {CHALLENGE_COLUMNS} from email_challenges
@@ -68,7 +68,7 @@ async def live_mailed(reader: Reader, email: str) -> list[Challenge]:
 
 
 async def asked_by(reader: Reader, email: str, browser_hash: bytes) -> Challenge | None:
-    """What this browser asked for this address last; None where it did not, or too long ago."""
+    """This browser's latest request for this address; None if there is none, or it has expired."""
     row = await reader.fetch_one(
         f"""
         select {CHALLENGE_COLUMNS} from email_challenges
@@ -83,7 +83,9 @@ async def asked_by(reader: Reader, email: str, browser_hash: bytes) -> Challenge
 
 
 async def take_guess(tx: Transaction, address_hash: str, ends_at: Instant, limit: int) -> bool:
-    """Count one guess at the codes of an address; False when there were too many today. Simultaneous ones count singly."""
+    """Count one guess at the codes of an address; False if there were too many today. Concurrent guesses are counted
+    one by one.
+    """
     row = await tx.fetch_one(
         """
         insert into email_code_guesses (address_hash, used, resets_at) values (:address, 1, :ends_at)
@@ -103,14 +105,16 @@ async def take_guess(tx: Transaction, address_hash: str, ends_at: Instant, limit
 
 
 async def give_guess_back(tx: Transaction, address_hash: str) -> None:
-    """It was right, and no guess."""
+    """Uncount a guess that was right."""
     await tx.execute(
         "update email_code_guesses set used = used - 1 where address_hash = :address and used > 0", address=address_hash
     )
 
 
 async def take_try(tx: Transaction, challenge_id: ChallengeId) -> Challenge | None:
-    """Use up one try and lock the row: simultaneous guesses count singly. The value returned is from before."""
+    """Use up one try and lock the row, so that concurrent guesses are counted one by one. Returns the challenge as
+    before.
+    """
     row = await tx.fetch_one(
         f"""
         update email_challenges set attempts_left = attempts_left - 1
@@ -124,7 +128,7 @@ async def take_try(tx: Transaction, challenge_id: ChallengeId) -> Challenge | No
 
 
 async def use_challenge(tx: Transaction, challenge_id: ChallengeId) -> bool:
-    """Use it up; False where somebody else was faster."""
+    """Use it up; False if a concurrent request was faster."""
     statement = "update email_challenges set used_at = :now where id = :id and used_at is null"
     return await tx.execute(statement, now=tx.now, id=challenge_id) == 1
 
@@ -147,9 +151,9 @@ async def insert_session(
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose a session is, until when it works, and the day on which they were last noted to be here.
+    """The user of a session, its expiry, and the day on which they were last noted as seen.
 
-    ``is_at_servers``: a session of ours is open at the server of an account of theirs.
+    ``is_at_servers``: we hold an open session at the PDS of an account of theirs.
     """
 
     caller: Caller
@@ -159,7 +163,7 @@ class Holder:
 
 
 async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> Holder | None:
-    """Who holds this token; None when it is unknown, over, or of the other kind."""
+    """The holder of this token; None if it is unknown, expired, or of the other transport."""
     row = await reader.fetch_one(
         f"""
         select u.id, u.display_name, u.seen_at, s.expires_at,
@@ -187,7 +191,7 @@ async def drop_sessions_of(tx: Transaction, user_id: UserId) -> int:
 
 
 async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
-    """Forget what no longer works; challenges are kept a little longer, so that a link can say that it is over."""
+    """Drop expired rows; challenges are kept a little longer, so that a link can say that it has expired."""
     gone = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
     gone += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)
     return gone + await tx.execute("delete from email_challenges where expires_at <= :before", before=challenges_before)

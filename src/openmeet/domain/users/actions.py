@@ -1,4 +1,4 @@
-"""How users are created and what they change about themselves; what a profile may say."""
+"""Create users and edit profiles, with validation."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.users import guests, queries
 from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId, UserKind
 
-# Control and format characters could make one person's name look like another's, or reorder the text around it.
+# Control and format characters could make one user's name look like another's, or reorder the text around it.
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile that may be stored."""
+    """A validated profile."""
 
     display_name: str
     bio: str
@@ -26,7 +26,7 @@ class Profile:
 
 
 def check_name(text: str) -> str:
-    """A display name, spaces tidied. InvalidForm names ``display_name``."""
+    """A display name with whitespace normalized. InvalidForm names ``display_name``."""
     name = " ".join(_INVISIBLE.sub("", text).split())
     if not name:
         raise InvalidForm({"display_name": "Write the name others shall see."})
@@ -44,7 +44,7 @@ def check_profile(
     shows_about: bool = False,
     shows_groups: bool = False,
 ) -> Profile:
-    """What was typed, as a profile; InvalidForm lists every field that is wrong."""
+    """Validate a profile; InvalidForm lists every invalid field."""
     problems: dict[str, str] = {}
     name = ""
     try:
@@ -64,9 +64,10 @@ def check_profile(
 async def create_person(
     tx: Transaction, *, display_name: str = "", email: str | None = None, time_zone: str | None = None
 ) -> UserId:
-    """A person who signed in. ``email`` must be lower-cased and proven; who has it already is that person.
+    """Create a signed-in user. ``email`` must be lower-cased and proven; returns the existing user of the address, if
+    any.
 
-    Who answered by e-mail as a guest before is that guest from then on.
+    A guest with this address becomes the user.
     """
     guest = await guests.become_person(tx, email, display_name) if email else None
     if guest is not None:
@@ -74,7 +75,7 @@ async def create_person(
     user_id = UserId(new_id(tx.now))
     if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email, time_zone=time_zone):
         return user_id
-    # Two codes of one newcomer answered at the same moment.
+    # Two codes of one new user confirmed at the same moment.
     known = await queries.by_email(tx, email or "")
     if known is None:
         raise Conflict("This address is just being signed up. Try again.")
@@ -82,33 +83,33 @@ async def create_person(
 
 
 async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:
-    """Somebody known only by what a DID wrote: no e-mail address, no role, nobody can sign in as them."""
+    """Create a shadow account, known only by what a DID wrote: no e-mail address, no role, no sign-in."""
     user_id = UserId(new_id(tx.now))
     await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
     return user_id
 
 
 async def create_shadows(tx: Transaction, number: int) -> list[UserId]:
-    """So many people whose names nobody knows."""
+    """Create shadow accounts whose names are unknown."""
     made = [UserId(new_id(tx.now)) for _ in range(number)]
     await queries.insert_shadows(tx, made)
     return made
 
 
 async def claim_shadow(tx: Transaction, user_id: UserId, *, display_name: str = "") -> bool:
-    """The owner of a shadow's DID signed in: the same row is a person now. False when it was one already."""
+    """The owner of a shadow's DID signed in: the row becomes a person. False if it is one already."""
     return await queries.claim(tx, user_id, display_name) == 1
 
 
 async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
-    """Nothing stays of somebody who was known by their DID alone; a person who signed in is not touched."""
+    """Delete everything known of a shadow account; a person who signed in is unchanged."""
     await queries.blank_shadow(tx, user_id)
 
 
 async def edit_profile(
     tx: Transaction, user_id: UserId, profile: Profile, *, expected_revision: int | None = None
 ) -> User:
-    """Replace one's own profile. PreconditionFailed when it was edited since ``expected_revision``."""
+    """Replace one's own profile. Raises PreconditionFailed (edited since ``expected_revision``)."""
     user = await queries.update_profile(
         tx,
         user_id,

@@ -1,7 +1,7 @@
-"""People without an account: those who answered by e-mail, with the address that they confirmed, and names that a host wrote down.
+"""Guests: people without an account, who answered by e-mail with a confirmed address or whom a host entered by name.
 
-A guest is a row of ``users`` that nobody can sign in as. Whoever signs up with the same confirmed address *is* that row from then
-on, so what they answered is theirs at once. An address belongs to a person or to a guest, never to both.
+A guest is a row of ``users`` without sign-in. Whoever signs up with the same confirmed address becomes the user of that
+row, so their RSVPs are kept. An address belongs to a person or to a guest, never to both.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from openmeet.domain.users.model import UserId, UserKind
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """``email`` is None for somebody whom a host only named."""
+    """``email`` is None for a guest entered by a host."""
 
     user_id: UserId
     email: str | None
 
 
 async def find(reader: Reader, user_id: UserId) -> Guest | None:
-    """The guest behind a user; None for everybody else."""
+    """The guest behind a user id; None for everybody else."""
     row = await reader.fetch_one("select user_id, email from guests where user_id = :user_id", user_id=user_id)
     return Guest(UserId(row["user_id"]), row["email"]) if row else None
 
@@ -35,7 +35,7 @@ async def by_email(reader: Reader, email: str) -> UserId | None:
 
 
 async def make(tx: Transaction, *, display_name: str, email: str | None) -> UserId:
-    """A new guest."""
+    """Create a guest."""
     user_id = UserId(new_id(tx.now))
     await queries.insert(tx, user_id, UserKind.SHADOW, display_name=display_name, email=None)
     made = await tx.execute(
@@ -51,7 +51,7 @@ async def make(tx: Transaction, *, display_name: str, email: str | None) -> User
 
 
 async def find_or_make(tx: Transaction, *, email: str, display_name: str) -> UserId:
-    """The guest with a confirmed address; a name given now stands where there was none."""
+    """The guest with a confirmed address; ``name`` is used if they had none."""
     known = await by_email(tx, email)
     if known is None:
         return await make(tx, display_name=display_name, email=email)
@@ -63,9 +63,9 @@ async def find_or_make(tx: Transaction, *, email: str, display_name: str) -> Use
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Those of guests all of whose events were over by then; what they answered stays, under their name. How many were forgotten.
+    """Delete addresses of guests all of whose events were over by then; returns how many. RSVPs and names are kept.
 
-    An event without a date counts from the answer.
+    An event without a date counts from the RSVP.
     """
     return await tx.execute(
         """
@@ -78,7 +78,7 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
 
 
 async def become_person(tx: Transaction, email: str, display_name: str) -> UserId | None:
-    """Whoever proved this address signs up: the guest is that person now. None where there is no such guest."""
+    """Whoever proved this address signs up: the guest becomes a person. None if there is no such guest."""
     known = await by_email(tx, email)
     if known is None:
         return None

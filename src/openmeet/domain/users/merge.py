@@ -1,11 +1,14 @@
-"""Rows of one person become another's: what every room's ``reassign`` is made of. Names come from our code, never from input."""
+"""Building blocks of ``reassign`` functions: move rows from one user to another. Names come from our code, never from
+input.
+"""
 
 from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.users.model import UserId
 
-# No row can begin to refer to a locked person: PostgreSQL lets whoever tries wait until they are joined. SQLite has one writer.
+# No row can begin to refer to a locked user: on PostgreSQL concurrent writers wait for the merge. SQLite has one
+# writer.
 _LOCK: Final = "select id from users where id in :ids order by id for update"
 
 _TAKE_WHAT_IS_MISSING: Final = """
@@ -19,7 +22,7 @@ _TAKE_WHAT_IS_MISSING: Final = """
 
 
 async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId, to_user: UserId) -> int:
-    """All rows that name the one name the other; how many."""
+    """Make all rows that name one user name the other; returns how many."""
     return await tx.execute(
         f"update {table} set {column} = :to_user where {column} = :from_user", from_user=from_user, to_user=to_user
     )
@@ -28,7 +31,7 @@ async def hand_over(tx: Transaction, table: str, column: str, from_user: UserId,
 async def hand_over_unique(
     tx: Transaction, table: str, column: str, keys: tuple[str, ...], from_user: UserId, to_user: UserId
 ) -> int:
-    """The same where a person has one row per ``keys`` (none: one altogether): whoever stays keeps theirs."""
+    """``hand_over`` for rows unique per ``keys`` (none: one per user): the remaining user's row wins."""
     same = " and ".join(["kept." + column + " = :to_user", *(f"kept.{key} = {table}.{key}" for key in keys)])
     await tx.execute(
         f"delete from {table} where {column} = :from_user and exists (select 1 from {table} kept where {same})",
@@ -39,15 +42,15 @@ async def hand_over_unique(
 
 
 async def lock_both(tx: Transaction, one: UserId, other: UserId) -> bool:
-    """Lock two people, in the order of their ids; False when one of them is not there (any more)."""
+    """Lock two users, ordered by id; False if either is gone."""
     statement = _LOCK if tx.engine == "postgresql" else _LOCK.removesuffix(" for update")
     return len(await tx.fetch(statement, ids=[one, other])) == 2
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """The rooms have handed over everything: what ``to_user`` never said of themselves is as the other said it, who goes.
+    """Last step, after all ``reassign`` functions: fill the remaining profile from the other one and delete that row.
 
-    Raises ForeignKeyViolated where something still belongs to the one who goes.
+    Raises ForeignKeyViolated if something still refers to the deleted user.
     """
     goes = await tx.fetch_one(
         "select u.display_name, u.bio, u.time_zone, coalesce(u.email, g.email) as email"
@@ -70,5 +73,5 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
 
 
 async def is_there(reader: Reader, user_id: UserId) -> bool:
-    """Whether this person is (still) a row of their own."""
+    """Whether this user still has a row of their own."""
     return await reader.fetch_one("select 1 as found from users where id = :id", id=user_id) is not None

@@ -1,4 +1,4 @@
-"""What a person is to the platform, and who is asking."""
+"""Users and callers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,12 +11,12 @@ UserId = NewType("UserId", str)
 MAX_NAME = 64
 MAX_BIO = 2000
 
-# Shown where somebody has not said what they want to be called; never stored.
+# Shown if somebody has no display name; never stored.
 UNNAMED = "Someone without a name"
 
 
 class UserKind(StrEnum):
-    """Whether anybody ever signed in as this person."""
+    """Whether anybody ever signed in as this user."""
 
     PERSON = "person"
     SHADOW = "shadow"
@@ -24,9 +24,9 @@ class UserKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One person. ``email`` is None for people who came with a DID alone.
+    """One user. ``email`` is None for users who signed in with a DID alone.
 
-    ``shows_about`` and ``shows_groups``: whether everybody reads their ``bio``, and in which public groups they are.
+    ``shows_about`` and ``shows_groups``: whether their ``bio``, and their public groups, are on their profile.
     """
 
     id: UserId
@@ -43,7 +43,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The signed-in person behind a request."""
+    """The signed-in user of a request."""
 
     user_id: UserId
     display_name: str

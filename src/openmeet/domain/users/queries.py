@@ -1,4 +1,4 @@
-"""All SQL of people."""
+"""SQL of users."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,7 +11,7 @@ COLUMNS = "id, kind, display_name, email, bio, time_zone, revision, created_at, 
 
 
 def user_of(row: Row) -> User:
-    """The model value of a row that has ``COLUMNS``."""
+    """The value of a row with ``COLUMNS``."""
     return User(
         id=UserId(row["id"]),
         kind=UserKind(row["kind"]),
@@ -32,7 +32,7 @@ async def by_id(reader: Reader, user_id: UserId) -> User | None:
 
 
 async def lock(tx: Transaction, user_id: UserId) -> None:
-    """Hold the person's row until the transaction ends: whoever compares before writing what is theirs."""
+    """Lock the user's row, to compare before writing what is theirs."""
     await tx.execute("update users set id = id where id = :id", id=user_id)
 
 
@@ -42,7 +42,7 @@ async def by_email(reader: Reader, email: str) -> User | None:
 
 
 async def note_seen(tx: Transaction, user_id: UserId, day: Instant) -> None:
-    """The person was here on the day that begins then; no finer trace is kept."""
+    """Note that the user was active on the day that begins then; nothing finer is stored."""
     await tx.execute(
         "update users set seen_at = :day where id = :id and coalesce(seen_at, 0) < :day", id=user_id, day=day
     )
@@ -57,7 +57,7 @@ async def insert(
     email: str | None,
     time_zone: str | None = None,
 ) -> bool:
-    """False when somebody has this e-mail address already."""
+    """False if the e-mail address is taken."""
     made = await tx.execute(
         """
         insert into users (id, kind, display_name, email, bio, time_zone, revision, created_at, updated_at)
@@ -75,7 +75,7 @@ async def insert(
 
 
 async def insert_shadows(tx: Transaction, ids: Sequence[UserId]) -> None:
-    """People of whom nothing is known but a DID."""
+    """Insert shadow accounts, of whom only a DID is known."""
     await for_each(tx, _INSERT_SHADOWS, [{"id": user_id} for user_id in ids], now=tx.now)
 
 
@@ -87,7 +87,7 @@ _INSERT_SHADOWS = """
 
 
 async def kinds(reader: Reader, user_ids: Collection[UserId]) -> dict[UserId, UserKind]:
-    """What these people are; without those whose row has been joined with another."""
+    """The kinds of these users; merged rows are missing."""
     if not user_ids:
         return {}
     rows = await reader.fetch("select id, kind from users where id in :ids order by id", ids=sorted(user_ids))
@@ -95,7 +95,7 @@ async def kinds(reader: Reader, user_ids: Collection[UserId]) -> dict[UserId, Us
 
 
 async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:
-    """Somebody signed in as this shadow: it is a person from now on. Names already chosen stay."""
+    """A shadow's owner signed in: it becomes a person. Names already chosen stay."""
     return await tx.execute(
         """
         update users
@@ -110,7 +110,7 @@ async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:
 
 
 async def take_email(tx: Transaction, user_id: UserId, email: str) -> bool:
-    """A proven address that nobody has is this person's; False where they have one already."""
+    """Set a proven address that nobody has; False if the user has one already."""
     taken = await tx.execute(
         "update users set email = :email, revision = revision + 1, updated_at = :now"
         " where id = :id and email is null and kind = 'person'",
@@ -130,7 +130,7 @@ async def blank_shadow(tx: Transaction, user_id: UserId) -> None:
 
 
 async def blank(tx: Transaction, user_id: UserId) -> None:
-    """Somebody who is gone: nothing stays of what they said of themselves."""
+    """Delete everything personal of a user whose account is gone."""
     await tx.execute(
         "update users set display_name = '', bio = '', time_zone = null, revision = revision + 1, updated_at = :now"
         " where id = :id and (display_name <> '' or bio <> '' or time_zone is not null)",
@@ -150,7 +150,7 @@ async def update_profile(
     shows_groups: bool,
     expected_revision: int | None,
 ) -> User | None:
-    """The person afterwards; None where there is no such person, or another revision than the expected one."""
+    """The updated user; None if there is no such user, or the revision is not the expected one."""
     row = await tx.fetch_one(
         f"""
         update users
@@ -172,7 +172,7 @@ async def update_profile(
 
 
 async def names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:
-    """Display names of several people in one statement."""
+    """Display names of several users in one statement."""
     if not user_ids:
         return {}
     rows = await reader.fetch(
@@ -182,5 +182,5 @@ async def names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]
 
 
 async def delete_user(tx: Transaction, user_id: UserId) -> None:
-    """Take somebody back who was imported. ForeignKeyViolated where something here is theirs."""
+    """Delete an imported user. Raises ForeignKeyViolated if something here still refers to them."""
     await tx.execute("delete from users where id = :id", id=user_id)

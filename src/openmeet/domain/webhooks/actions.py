@@ -1,4 +1,4 @@
-"""Registering and changing addresses; noting that something happened."""
+"""Register and change webhooks, and enqueue deliveries."""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -27,13 +27,13 @@ BY_OWNER = "You switched it off."
 
 
 def purpose(webhook_id: WebhookId) -> str:
-    """What a secret is sealed for."""
+    """The sealing purpose of a webhook's secret."""
     return f"openmeet/webhooks/secret/{webhook_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Different:
-    """A subject that is different now, the people whom it concerns, and the group that it belongs to."""
+    """A changed subject, the users concerned, and the group that it belongs to."""
 
     subject_id: str
     people: tuple[UserId, ...]
@@ -41,7 +41,7 @@ class Different:
 
 
 async def happened(tx: Transaction, kind: Happening, subjects: Sequence[Different]) -> None:
-    """Owe a message to every address of these people and groups. What they get to see of it is decided when it is sent."""
+    """Enqueue a delivery to every webhook of these users and groups. Its content is decided when it is sent."""
     people = {user_id for one in subjects for user_id in one.people}
     groups = {one.group_id for one in subjects if one.group_id is not None}
     addresses = await queries.listening(tx, kind, people, groups)
@@ -65,9 +65,9 @@ async def register(
     kinds: Collection[Happening],
     group_id: str | None,
 ) -> tuple[Webhook, str]:
-    """A new address, checked by ``rules``, and its secret, which is seen this once. Refused when there are too many.
+    """Register a webhook, checked by ``model``; the secret is returned only here. Raises Refused (too many).
 
-    ``group_id``: of a group that the caller runs; whoever asks for it has seen to that.
+    ``group_id``: a group; the caller of this function must have checked the user's role in it.
     """
     known = await queries.of_user(tx, caller.user_id)
     if len(known) >= MAX_WEBHOOKS:
@@ -93,7 +93,7 @@ async def register(
 
 
 async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
-    """NotFound for an address of somebody else."""
+    """The caller's webhook. Raises NotFound, also for one of somebody else."""
     found = await queries.by_id(reader, webhook_id)
     if found is None or found.user_id != caller.user_id:
         raise NotFound("You have no such webhook.")
@@ -101,13 +101,13 @@ async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
 
 
 async def lock_own(tx: Transaction, caller: Caller, webhook_id: WebhookId) -> Webhook:
-    """The same, nobody else's to change until the transaction ends."""
+    """``own``, and locks the row until the transaction ends."""
     await own(tx, caller, webhook_id)
     return await queries.lock(tx, webhook_id) or await own(tx, caller, webhook_id)
 
 
 async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collection[Happening], is_on: bool) -> Webhook:
-    """What its owner decided about a locked address. Switched on again, it begins anew."""
+    """Change a locked webhook. Switching it on resets its failures."""
     off_why = "" if is_on else webhook.off_why or BY_OWNER
     await queries.change(tx, webhook.id, url=url, kinds=kinds, off_why=off_why)
     return replace(
@@ -121,7 +121,7 @@ async def change(tx: Transaction, webhook: Webhook, *, url: str, kinds: Collecti
 
 
 async def renew_secret(tx: Transaction, sealer: Sealer, webhook: Webhook) -> tuple[Webhook, str]:
-    """Another secret for a locked address, seen this once: whatever leaves from now on is signed with it, also what waits already."""
+    """Replace the secret of a locked webhook; it is returned only here. Waiting deliveries are signed with it, too."""
     secret = secrets.token_bytes(model.SECRET_BYTES)
     sealed = sealer.seal(secret, purpose(webhook.id))
     await queries.put_secret(tx, webhook.id, sealed)
@@ -133,7 +133,7 @@ async def remove(tx: Transaction, webhook: Webhook) -> None:
 
 
 async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
-    """A message that says nothing but that it arrives. Refused while the address is off."""
+    """Enqueue a test delivery without content. Raises Refused (the webhook is off)."""
     if not webhook.is_on:
         raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
     delivery_id = DeliveryId(new_id(tx.now))
@@ -143,7 +143,7 @@ async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
 
 
 async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
-    """A message that is settled, however, is sent once more; it shows its subject as it is then."""
+    """Send a completed delivery once more, whatever its result; it shows the subject's state at that time."""
     found = await _delivery(tx, webhook, delivery_id)
     if not webhook.is_on:
         raise Refused("This webhook is off. Switch it on first.", name="WebhookOff")
@@ -162,16 +162,16 @@ async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -
 
 
 async def forget_old(tx: Transaction, before: Instant) -> int:
-    """Drop what was settled before an instant."""
+    """Drop deliveries that were completed before an instant."""
     return await queries.forget(tx, before)
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """One person out of two rows."""
+    """Account merge."""
     await queries.reassign(tx, from_user, to_user)
 
 
 async def forget_old_deliveries(db: Database) -> int:
-    """Messages that were settled a month ago are of no use any more."""
+    """Drop deliveries that were completed a month ago."""
     async with db.transaction() as tx:
         return await queries.forget(tx, Instant(tx.now - KEPT))

@@ -1,6 +1,7 @@
-"""Pays a delivery: reads what its owner may see of the subject now, signs it, sends it, notes what came of it.
+"""Deliver webhooks: read what the owner may see of the subject now, sign it, send it, note the result.
 
-Two short transactions, the request between them (style, section 3). What happens to the subject after the first is another message.
+Two short transactions with the request between them (style, section 3). Changes to the subject after the first one make
+another delivery.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -38,12 +39,12 @@ RETRY: Final = RetryPolicy(first_seconds=5.0, longest_seconds=6 * 3600.0)
 _GONE = 410
 _ANSWER_BYTES = 64 * 1024
 
-# What its owner may see of a message's subject, as JSON values; None where that is nothing.
+# What the owner may see of a delivery's subject, as JSON values; None if nothing.
 View = Callable[[Reader, Webhook, WebhookDelivery], Awaitable[Mapping[str, Any] | None]]
 
 
 def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) -> JobHandler:
-    """The payer of ``Debt.WEBHOOK``; its subject is a delivery."""
+    """The handler of ``JobKind.WEBHOOK``; the job's subject is a delivery."""
 
     async def pay(job: Job) -> None:
         async with db.transaction() as tx:
@@ -90,7 +91,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
 
 
 async def _failed(db: Database, webhook: Webhook, delivery: WebhookDelivery, status: int | None, why: str) -> None:
-    """Note it; raises RemoteFailed where another try is worth it."""
+    """Note the failure; raises RemoteFailed if another try is worth it."""
     async with db.transaction() as tx:
         since = await queries.note_failing(tx, webhook.id)
         goes_off = status == _GONE or tx.now - since >= FAILS_FOR

@@ -1,4 +1,4 @@
-"""Webhooks: a registered address, the events it receives, one message to it, and how the message is signed. Pure."""
+"""Webhooks: a registered URL, its events, deliveries, and their signature. Pure."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ MAX_URL: Final = 2_000
 MAX_WEBHOOKS: Final = 20
 # Sixteen tries with growing pauses are about a day.
 MAX_TRIES: Final = 16
-# Since when nothing has arrived, until an address is switched off.
+# How long deliveries fail until a webhook is switched off.
 FAILS_FOR: Final = 3 * DAY
 KEPT: Final = 30 * DAY
 
@@ -28,7 +28,7 @@ OFF_MAIL: Final = "webhook_off"
 
 
 class Happening(StrEnum):
-    """What an address can be told of. Each says that something is different now, and shows how it is."""
+    """Events that a webhook can subscribe to. Each says that something changed, and shows its current state."""
 
     EVENT = "event.changed"
     SERIES = "series.changed"
@@ -48,7 +48,7 @@ HAPPENING_WORDS: Final = {
 
 
 class DeliveryState(StrEnum):
-    """``dropped``: there was nothing to say, or nothing that the owner may see."""
+    """``dropped``: there was nothing to send, or nothing that the owner may see."""
 
     WAITING = "waiting"
     SENDING = "sending"
@@ -59,7 +59,9 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """``group_id``: of a group, else of its owner's own events, answers and memberships. ``off_why`` is empty while it is on."""
+    """``group_id``: set for a group's webhook; else it covers its owner's own events, RSVPs and memberships.
+    ``off_why`` is empty while it is on.
+    """
 
     id: WebhookId
     user_id: UserId
@@ -79,7 +81,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """One message; ``status`` is what the address answered last."""
+    """One delivery; ``status`` is the last HTTP status."""
 
     id: DeliveryId
     webhook_id: WebhookId
@@ -99,7 +101,7 @@ _SECRET_PREFIX = "whsec_"  # noqa: S105  # how secrets of Standard Webhooks begi
 
 
 def check_url(text: str, reach: AllowedTargets) -> str:
-    """An address that may be called at all; names are looked up when it is called. InvalidForm names ``url``."""
+    """A URL that may be called; its host name is resolved and checked at delivery. InvalidForm names ``url``."""
     url = text.strip()
     if not url:
         raise InvalidForm({"url": "Write the address that is to be told."})
@@ -115,7 +117,7 @@ def check_url(text: str, reach: AllowedTargets) -> str:
 
 
 def check_kinds(names: Collection[str]) -> frozenset[Happening]:
-    """What it is told of. InvalidForm names ``kinds``."""
+    """Parse the subscribed events. InvalidForm names ``kinds``."""
     known = {one.value for one in Happening if one is not Happening.PING}
     if not names or not set(names) <= known:
         raise InvalidForm({"kinds": "Choose at least one of: " + ", ".join(sorted(known)) + "."})
@@ -123,7 +125,7 @@ def check_kinds(names: Collection[str]) -> frozenset[Happening]:
 
 
 def secret_text(secret: bytes) -> str:
-    """As its owner gets to see it, once."""
+    """The secret as its owner sees it, once."""
     return _SECRET_PREFIX + base64.b64encode(secret).decode()
 
 

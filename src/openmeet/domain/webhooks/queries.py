@@ -1,4 +1,4 @@
-"""All SQL of addresses and deliveries."""
+"""SQL of webhooks and deliveries."""
 
 from collections.abc import Collection, Sequence
 
@@ -10,7 +10,7 @@ from openmeet.domain.webhooks.model import DeliveryId, DeliveryState, Happening,
 _COLUMNS = "id, user_id, group_id, url, kinds, sealed_secret, failing_since, off_why, revision, created_at"
 _DELIVERY = "id, webhook_id, kind, subject_id, state, tries, status, why, created_at, settled_at, revision"
 
-# Whether any address is on, whoever's: for statements that would rather not ask whose.
+# Whether any webhook is on: a cheap check that avoids looking up recipients.
 IS_ANY_ON = "exists (select 1 from webhooks where off_why = '')"
 
 
@@ -58,14 +58,14 @@ def kinds_in(text: str) -> frozenset[Happening]:
 
 
 async def is_any_on(reader: Reader) -> bool:
-    """Whether there is any address at all that is told something."""
+    """Whether any webhook is subscribed to anything."""
     return await reader.fetch_one(f"select 1 as found where {IS_ANY_ON}") is not None
 
 
 async def listening(
     reader: Reader, kind: Happening, people: Collection[UserId], group_ids: Collection[str]
 ) -> list[tuple[WebhookId, UserId, str | None]]:
-    """Addresses that are on and want to hear of this, of these people themselves or of these groups: whose they are."""
+    """Active webhooks subscribed to this event, of these users themselves or of these groups, with their owners."""
     rows = await reader.fetch(
         """
         select id, user_id, group_id, kinds from webhooks
@@ -85,7 +85,7 @@ async def listening(
 async def insert_deliveries(
     tx: Transaction, kind: Happening, rows: Sequence[tuple[DeliveryId, WebhookId, str]]
 ) -> None:
-    """New messages; where one about the same subject has not been looked at yet, that says it, too."""
+    """Insert deliveries; a waiting one about the same subject is reused."""
     await tx.execute_many(
         """
         insert into webhook_deliveries
@@ -122,7 +122,7 @@ async def by_id(reader: Reader, webhook_id: WebhookId) -> Webhook | None:
 
 
 async def of_user(reader: Reader, user_id: UserId) -> list[Webhook]:
-    """What a person registered, the newest first."""
+    """A user's webhooks, newest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from webhooks where user_id = :user_id order by created_at desc, id desc", user_id=user_id
     )
@@ -132,7 +132,7 @@ async def of_user(reader: Reader, user_id: UserId) -> list[Webhook]:
 async def change(
     tx: Transaction, webhook_id: WebhookId, *, url: str, kinds: Collection[Happening], off_why: str
 ) -> None:
-    """What its owner decided; begun anew, it has not failed yet."""
+    """Store the owner's changes; starting anew also clears its failures."""
     await tx.execute(
         """
         update webhooks set url = :url, kinds = :kinds, off_why = :off_why, failing_since = null,
@@ -157,7 +157,7 @@ async def put_secret(tx: Transaction, webhook_id: WebhookId, sealed_secret: byte
 
 
 async def lock(tx: Transaction, webhook_id: WebhookId) -> Webhook | None:
-    """The row, nobody else's until the transaction ends."""
+    """Lock the row."""
     row = await tx.fetch_one(
         f"update webhooks set updated_at = updated_at where id = :id returning {_COLUMNS}", id=webhook_id
     )
@@ -170,7 +170,7 @@ async def delete(tx: Transaction, webhook_id: WebhookId) -> None:
 
 
 async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery | None:
-    """From now on what happens to its subject is another message. None when it is settled."""
+    """Start an attempt: later changes to its subject make another delivery. None if it is completed."""
     row = await tx.fetch_one(
         f"""
         update webhook_deliveries set state = 'sending', tries = tries + 1
@@ -200,7 +200,7 @@ async def end_try(
 
 
 async def note_failing(tx: Transaction, webhook_id: WebhookId) -> Instant:
-    """Since when nothing has arrived."""
+    """Note since when deliveries have failed."""
     row = await tx.fetch_one(
         "update webhooks set failing_since = coalesce(failing_since, :now) where id = :id returning failing_since",
         id=webhook_id,
@@ -216,7 +216,7 @@ async def note_arrival(tx: Transaction, webhook_id: WebhookId) -> None:
 
 
 async def switch_off(tx: Transaction, webhook_id: WebhookId, why: str) -> bool:
-    """False when it is off already."""
+    """Switch it off; False if it is off already."""
     changed = await tx.execute(
         """
         update webhooks set off_why = :why, revision = revision + 1, updated_at = :now where id = :id and off_why = ''
@@ -236,21 +236,21 @@ async def delivery(reader: Reader, delivery_id: DeliveryId) -> WebhookDelivery |
 async def deliveries(
     reader: Reader, webhook_id: WebhookId, *, before: DeliveryId | None, limit: int
 ) -> list[WebhookDelivery]:
-    """The newest first, from behind ``before``; identifiers are in the order of time."""
+    """Newest first, after ``before``; ids are in the order of time."""
     rows = await reader.fetch(
         f"""
         select {_DELIVERY} from webhook_deliveries
          where webhook_id = :webhook_id and id < :before order by id desc limit :limit
         """,
         webhook_id=webhook_id,
-        before=before or "g",  # behind every hexadecimal digit
+        before=before or "g",  # after every hexadecimal digit
         limit=limit,
     )
     return [_delivery_of(row) for row in rows]
 
 
 async def send_again(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery | None:
-    """A settled message waits once more, under its old identifier."""
+    """Queue a completed delivery again under the same id."""
     row = await tx.fetch_one(
         f"""
         update webhook_deliveries set state = 'waiting', tries = 1, settled_at = null, revision = revision + 1
