@@ -79,8 +79,7 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
 
 
 async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[AccountClaim, tuple[Holding, ...]]:
-    """A claim of the caller and what it would merge, or has merged. Raises NotFound (no such claim, or it has expired).
-    """
+    """A claim of the caller and what it would merge, or has merged. Raises NotFound (no such claim, or it has expired)."""
     claim = await queries.find(reader, claim_id, caller)
     if claim is None:
         raise NotFound("There is nothing to join here. Prove the other account once more.")

@@ -58,8 +58,7 @@ class NewToken:
 
 
 def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
-    """Check the input of a form or client; empty ``days``: valid until revoked. InvalidForm names every invalid field.
-    """
+    """Check the input of a form or client; empty ``days``: valid until revoked. InvalidForm names every invalid field."""
     problems: dict[str, str] = {}
     name = one_line(name)
     if not name:

@@ -61,8 +61,7 @@ async def is_about_anothers(reader: Reader, table: str, row: Row, person: str) -
 
 
 async def ask(db: Database, table: str, row: Row, caller: Caller) -> bool:
-    """Apply the row by this site's rules; False if they refuse it. Needs its own transaction, because rows are locked.
-    """
+    """Apply the row by this site's rules; False if they refuse it. Needs its own transaction, because rows are locked."""
     try:
         async with db.transaction() as tx:
             if not await _is_here(tx, table, row, caller.user_id):

@@ -204,8 +204,7 @@ def addressed(row: Mapping[str, Any], site: str) -> dict[str, Any]:
 
 
 async def let_go(reader: Reader, table: str, row: Row, person: str) -> bool:
-    """Remove the picture from an imported row unless it exists here and belongs to the user; True if one was removed.
-    """
+    """Remove the picture from an imported row unless it exists here and belongs to the user; True if one was removed."""
     if table not in _PLACES:
         return False
     key_of, empty = _PLACES[table]

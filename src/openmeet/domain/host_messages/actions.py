@@ -149,8 +149,7 @@ async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
 
 
 async def _holds(reader: Reader, event: Event, one: HostMessage) -> bool:
-    """Whether a scheduled message is still valid: the event takes place and is visible, and the author still hosts it.
-    """
+    """Whether a scheduled message is still valid: the event takes place and is visible, and the author still hosts it."""
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
     decided = await moderation.of(reader, one.author_id)

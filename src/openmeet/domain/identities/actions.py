@@ -99,8 +99,7 @@ async def erase(tx: Transaction, did: str) -> None:
 
 
 async def agree(tx: Transaction, user_id: UserId, *, handle: str) -> None:
-    """Record consent: public events and RSVPs become due for publication, and a repository is created if there is none.
-    """
+    """Record consent: public events and RSVPs become due for publication, and a repository is created if there is none."""
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
     await publication_moves.allow_all_of(tx, user_id)
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):

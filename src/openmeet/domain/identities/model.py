@@ -100,8 +100,7 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class SealedSession:
-    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it; no two sessions share one.
-    """
+    """Tokens of a repository as stored. ``version`` grows with each refresh and guards it; no two sessions share one."""
 
     did: Did
     kind: PdsSessionKind

@@ -1,5 +1,4 @@
-"""Publishing preferences beside the consent: which records, how declined and waitlisted RSVPs look, and co-host edits.
-"""
+"""Publishing preferences beside the consent: which records, how declined and waitlisted RSVPs look, and co-host edits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,4 @@
-"""Import events as drafts, or as series that only their host sees, each in its own transaction; known ones are skipped.
-"""
+"""Import events as drafts, or as series that only their host sees, each in its own transaction; known ones are skipped."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace

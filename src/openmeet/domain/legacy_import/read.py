@@ -296,8 +296,7 @@ class LegacyDatabase(Protocol):
     def name(self) -> str: ...
 
     def rows(self) -> AsyncIterator[tuple[str, Mapping[str, Any]]]:
-        """(normalized table name, row) of every row of ``TABLES``; once per table a row with its column names as keys.
-        """
+        """(normalized table name, row) of every row of ``TABLES``; once per table a row with its column names as keys."""
         ...
 
 

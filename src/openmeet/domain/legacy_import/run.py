@@ -1,5 +1,4 @@
-"""Execute a plan: users, groups, series with their dates, and single events, each with its RSVPs. Resumable at any row.
-"""
+"""Execute a plan: users, groups, series with their dates, and single events, each with its RSVPs. Resumable at any row."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -134,8 +134,7 @@ def is_unwilling(person: str) -> str:
 async def unwelcome_among(
     reader: Reader, pairs: Mapping[tuple[EventName, UserId], UserId]
 ) -> set[tuple[EventName, UserId]]:
-    """Those of these (subject, user) pairs whose user is blocked by the subject's host (the value) or by a moderator.
-    """
+    """Those of these (subject, user) pairs whose user is blocked by the subject's host (the value) or by a moderator."""
     rows = [
         {"subject_id": subject_id, "host_id": host, "other_id": other}
         for (subject_id, other), host in sorted(pairs.items())

@@ -131,8 +131,7 @@ async def met_around(reader: Reader, host: str, at: Instant, limit: int) -> tupl
 
 
 async def new_hosts_around(reader: Reader, host: str, at: Instant, limit: int) -> int:
-    """If this host was first seen within ``WINDOW`` of a moment: how many hosts were; else 0. Counted up to ``limit``.
-    """
+    """If this host was first seen within ``WINDOW`` of a moment: how many hosts were; else 0. Counted up to ``limit``."""
     around = "first_seen_at between :since and :until"
     row = await reader.fetch_one(
         f"select count(*) as hosts from (select 1 from network_hosts where {around} limit :limit) met"

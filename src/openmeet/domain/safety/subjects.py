@@ -50,8 +50,7 @@ class Meant:
 
 
 async def by_address(reader: Reader, thing: Thing, address: str, viewer: UserId | None) -> Meant:
-    """The subject at an address (slug, or a user's id), if this viewer sees it. Raises NotFound, also for hidden ones.
-    """
+    """The subject at an address (slug, or a user's id), if this viewer sees it. Raises NotFound, also for hidden ones."""
     match thing:
         case Thing.EVENT:
             event = await events.by_slug(reader, EventSlug(address))

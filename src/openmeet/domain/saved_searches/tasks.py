@@ -28,8 +28,7 @@ _MAY_BE_TOLD = f"select 1 as found from events e where e.id = :id and {is_public
 
 
 async def tell_of_finds(db: Database, shown: FrontPagePolicy = FAMILIAR) -> int:
-    """Compare queued events with candidate searches; returns how many events. ``shown``: the site's front page policy.
-    """
+    """Compare queued events with candidate searches; returns how many events. ``shown``: the site's front page policy."""
     while True:
         async with db.transaction() as tx:
             dropped = await queries.drop_unfindable(tx, _DROPPED_AT_ONCE)

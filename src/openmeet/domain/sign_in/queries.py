@@ -68,7 +68,7 @@ async def live_mailed(reader: Reader, email: str) -> list[Challenge]:
 
 
 async def asked_by(reader: Reader, email: str, browser_hash: bytes) -> Challenge | None:
-    """This browser's latest request for this address; None if there is none, or it has expired."""
+    """The latest request of a browser for this address; None if there is none, or it has expired."""
     row = await reader.fetch_one(
         f"""
         select {CHALLENGE_COLUMNS} from email_challenges
