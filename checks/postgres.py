@@ -64,8 +64,10 @@ def throw_away_server(memory: Path | None) -> Iterator[str | None]:
                 **quiet,
             )
         try:
-            _wait_for(server, port, Path(folder, "log"))
-            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+            problem = _wait_for(server, port, Path(folder, "log"))
+            if problem:
+                print(f"{problem}\nThe tests use the PostgreSQL server on port 5432.", file=sys.stderr)
+            yield None if problem else f"postgresql://postgres@127.0.0.1:{port}/postgres"
         finally:
             # At once: nothing of it is kept.
             server.send_signal(signal.SIGQUIT)
@@ -102,10 +104,11 @@ def _free_port() -> int:
         return int(there.getsockname()[1])
 
 
-def _wait_for(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait_for(server: "subprocess.Popen[bytes]", port: int, log: Path) -> str:
+    """Why it does not answer, with what it said; empty once it does. Another program may have taken the port meanwhile."""
     ends = time.monotonic() + _START_SECONDS
     while server.poll() is None and time.monotonic() < ends:
         if b"ready to accept connections" in log.read_bytes():
-            return
+            return ""
         time.sleep(0.05)
-    raise RuntimeError(f"PostgreSQL does not start on port {port}:\n{log.read_text(errors='replace')}")
+    return f"PostgreSQL does not start on port {port}:\n{log.read_text(errors='replace')}"
