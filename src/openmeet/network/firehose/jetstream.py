@@ -1,16 +1,13 @@
 """One Jetstream server into the queues: the same changes as JSON, unsigned.
 
 - A line is believed only so far: the record must have the CID that the line names, and counts as unverified
-(``records.seen``), so that it never overrules a signed one without a proof.
+  (``records.seen``), so that it never overrules a signed one without a proof.
 - The cursor moves only behind confirmed messages. Servers number by the clock and cannot resume exactly: each
-  connection
-rewinds a few seconds, since repeating is harmless.
+  connection rewinds a few seconds, since repeating is harmless.
 - A cursor in the future is ignored: resumed there, a server would send only new lines and never the missed ones. The
-  line
-is processed, and the stored cursor stays.
+  line is processed, and the stored cursor stays.
 - If nothing was received for longer than the server's backlog, there is a gap that no line reports, and Jetstream has
-  no
-``#sync``: with the next line, a read of every followed repository is enqueued.
+  no ``#sync``: with the next line, a read of every followed repository is enqueued.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """Labelers that a tenant chose: their streams, read into its own database, each label verified.
 
 - A label counts if its source is the labeler that was subscribed to, and it is signed with the key in that labeler's
-  DID
-document. Any other is counted and left out; it does not stop the stream.
+  DID document. Any other is counted and left out; it does not stop the stream.
 - Labels and the labeler's cursor are one transaction: after a crash, repeated labels are not newer than the known ones.
 - Of several labels with one subject and value, the newest by the labeler's signed time holds, in any order of arrival.
 - Labels on accounts and events are kept. Those on the rest of the network, which are most, are left out unverified.

@@ -1,20 +1,17 @@
 """One stream into the queues of the tenants concerned.
 
 - A frame is prefiltered; one that concerns nobody is dropped. The rest is verified, one DID strictly in order,
-  different
-DIDs concurrently.
+  different DIDs concurrently.
 - Verified messages are published in stream order; the cursor moves only behind the queue's confirmation. While the
-  queue
-is unreachable, a bounded number of frames waits here, then reading stops.
+  queue is unreachable, a bounded number of frames waits here, then reading stops.
 - Lookups do not block the stream: a commit whose author must be resolved waits beside it (``lookups``), and the cursor
-stays below it. If the author's key cannot be resolved, their frames are dropped and the repository is read later
-(``unresolved``).
+  stays below it. If the author's key cannot be resolved, their frames are dropped and the repository is read later
+  (``unresolved``).
 - An invalid frame is counted, kept for inspection, and does not stop the stream.
 - A sequence number far beyond the last one would make every later frame look old. It ends the connection, is counted
-  and
-kept, and is believed if the next connection begins with it.
+  and kept, and is believed if the next connection begins with it.
 - Frames older than the server's backlog, by its own notice or such a jump, never arrive: reads of the repositories
-concerned are enqueued, at the place in the stream where frames are missing (``gaps``).
+  concerned are enqueued, at the place in the stream where frames are missing (``gaps``).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""An event record of any dialect as ``NetworkEvent``: the tolerant reader.
+"""Tolerant reader: an event record of any dialect as ``NetworkEvent``.
 
-Rejected, and kept raw with the reason, is only what cannot be an event: not a map, another ``$type`` than its
-collection, above 1 MB, a start outside 1900 to 2200. Everything else is read as far as it can be, and noted.
+Only what cannot be an event is rejected, and kept raw with the reason: not a map, another ``$type`` than its
+collection, above 1 MB, a start outside 1900 to 2200. Everything else is read as far as possible, and noted.
 """
 
 from collections.abc import Mapping
@@ -47,14 +47,14 @@ TITLE_GRAPHEMES: Final = 80
 
 _MODES = {"inperson": Mode.IN_PERSON, "virtual": Mode.ONLINE, "hybrid": Mode.HYBRID}
 _STATUSES = {status.value: status for status in EventStatus}
-# Instants of 1900-01-01 and of the day after 2200-12-31, in UTC.
+# 1900-01-01 and the day after 2200-12-31, in UTC.
 _EARLIEST = parse_datetime(f"{FIRST_YEAR}-01-01T00:00:00Z")
 _TOO_LATE = parse_datetime(f"{LAST_YEAR + 1}-01-01T00:00:00Z")
-# TIDs were invented in 2022; what claims to be older is a key that merely looks like one, or an event's own date.
+# TIDs were introduced in 2022; an older one is a key that only looks like a TID, or an event's own date.
 _FIRST_TIDS = parse_datetime("2022-01-01T00:00:00Z")
 _GRAPHEME = regex.compile(r"\X")
 
-# Keys whose meaning is used above the fields of NetworkEvent, or that only their author's app needs.
+# Keys that are read elsewhere, or that only their author's app needs.
 _READ_KEYS = frozenset(
     {
         "$type",
@@ -74,7 +74,7 @@ _READ_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class OriginMark:
-    """Which installation says it wrote the record: a claim (``ingestion.origins``)."""
+    """The installation that claims to have written the record (``ingestion.origins``)."""
 
     instance: str
     event_id: str
@@ -83,7 +83,7 @@ class OriginMark:
 
 @dataclass(frozen=True, slots=True)
 class EventRead:
-    """What a record says: the value for the room of events, the claimed origin, and the notes."""
+    """The content of a record: the event value, the claimed origin, and the notes."""
 
     event: NetworkEvent
     origin: OriginMark | None
@@ -92,7 +92,7 @@ class EventRead:
 
 
 def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instant) -> EventRead:
-    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable("The record is not a map.")
     declared = record.get("$type")
@@ -140,7 +140,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
 
 
 def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:
-    """What an installation of ours says beyond the Lexicon."""
+    """Our details beyond the Lexicon."""
     details = read_details(record)
     for name, said in (
         ("tickets", ", ".join(filter(None, (details.tickets.price, details.tickets.url)))),
@@ -157,7 +157,7 @@ def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:
 def _is_all_day(
     details: RecordDetails, starts_at: Instant | None, ends_at: Instant | None, zone: str, notes: Notes
 ) -> bool:
-    """What an installation of ours says of it, as long as the times agree: others move times and leave the word."""
+    """Whether our details say all-day and the times agree: other apps change times and leave the flag."""
     if not details.is_all_day or starts_at is None or not wall_time.is_zone(zone):
         return False
     if not all_day.are_whole(starts_at, ends_at, zone):
@@ -327,7 +327,7 @@ def _links(record: Mapping[str, object], notes: Notes) -> tuple[EventLink, ...]:
 def _online(
     places: RecordLocations, links: tuple[EventLink, ...], said_mode: Mode | None, notes: Notes
 ) -> tuple[str, tuple[EventLink, ...]]:
-    """The address to join at, and the links, to which online locations of an in-person event belong (tickets)."""
+    """The join address and the links; online locations of an in-person event become links (tickets)."""
     if said_mode is Mode.IN_PERSON:
         tickets = tuple(link for _, link in places.online if all(link.uri != known.uri for known in links))
         for link in tickets:
@@ -366,7 +366,7 @@ def _created(record: Mapping[str, object], rkey: str, indexed_at: Instant, notes
 
 
 def moment_of_key(rkey: str) -> Instant | None:
-    """The instant in a record key that is a TID and could have been made by a clock; None for every other key."""
+    """The instant in a record key that is a plausible TID; None for every other key."""
     try:
         moment = to_microseconds(parse_tid(rkey))
     except Malformed:

@@ -1,8 +1,8 @@
-"""An event of ours as a record: the careful writer.
+"""Write an event of ours as a record.
 
-Only fields that differ after mapping are touched; every other key, foreign or ours, goes back as it came: the same
-text of a date, the same order of a list, unknown locations, pictures, facets. Nothing that is not everybody's business
-is written: no join link that is for attendees, never a door instruction.
+Only fields that differ after mapping are changed; every other key, foreign or ours, stays exactly as it was: the same
+date text, list order, unknown locations, pictures, facets. Private content is never written: no join link that is for
+attendees only, and never the entry instructions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ from openmeet.network.records.series import SeriesPart, put_native, put_series
 from openmeet.network.records.succession import ALONE_STANDING, Lineage, put_lineage
 from openmeet.recurrence.wall_time import zone_names
 
-# Instead of a description, where no more than name, time and link goes out: the event's page leads further.
+# Replaces the description if only name, time and link are public: the event's page has more.
 NOTES: Mapping[Circle, str] = {
     Circle.EVERYBODY: "More about it on its page: {}",
     Circle.WHO_HAS_THE_ADDRESS: "",
@@ -71,7 +71,7 @@ NOTES: Mapping[Circle, str] = {
     Circle.INVITED: "By invitation only. Who is invited sees more: {}",
 }
 
-# In the mark: the rule in the record is ours to change and to take away.
+# In the mark: the rule in the record is ours, so we may change and remove it.
 NATIVE = "native"
 
 _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
@@ -79,7 +79,7 @@ _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: 
 
 @dataclass(frozen=True, slots=True)
 class WrittenRecord:
-    """A record with its bytes and the CID that they have anywhere."""
+    """A record with its bytes and their CID."""
 
     record: dict[str, Value]
     body: bytes
@@ -88,7 +88,7 @@ class WrittenRecord:
 
 @dataclass(frozen=True, slots=True)
 class Publishable:
-    """What of an event everybody may know. ``page_url`` is the event's page on this installation."""
+    """The public part of an event. ``page_url`` is the event's page on this installation."""
 
     title: str
     description: str
@@ -114,9 +114,9 @@ class Publishable:
 def publishable(
     event: Event, *, instance: str, page_url: str, series: SeriesPart | None = None, group_uri: str | None = None
 ) -> Publishable:
-    """Cut an event down to what may be written where everybody reads; where little may be, to the least.
+    """Reduce an event to what may be public, or to the minimum if its circle requires that.
 
-    ``series``: of ``series_part``, ``group_uri``: of ``group_part``, which know what may be said of either.
+    ``series``: from ``series_part``, ``group_uri``: from ``group_part``, which decide what may be public of either.
     """
     is_minimal = reach_of(event) is PublishLevel.MINIMAL
     note = NOTES[circle_of(event.own_visibility, event.group)]
@@ -147,16 +147,16 @@ def publishable(
 
 
 def says_little(record: Mapping[str, Value]) -> bool:
-    """Whether a record of ours says no more than may be said of an event that is for some people."""
+    """Whether a record of ours contains only the minimum that may be public of a restricted event."""
     description = record.get("description")
     notes = [note.partition("{}")[0] for note in NOTES.values() if note]
     return not record.get("locations") and isinstance(description, str) and description.startswith(tuple(notes))
 
 
 def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ALONE) -> dict[str, Value]:
-    """The record to store in place of ``previous`` (what the PDS holds now; None where it holds nothing).
+    """The record to store in place of ``previous`` (what the PDS has now, or None).
 
-    What was written is written once: the same call on its own result changes nothing.
+    Idempotent: the same call on its own result changes nothing.
     """
     ours = replace(ours, venue=_place_of(ours, previous, earlier))
     if previous is None:
@@ -185,11 +185,11 @@ def write_event(ours: Publishable, previous: Mapping[str, Value] | None, earlier
 def _edited(
     ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
 ) -> tuple[dict[str, Value], list[Value], str]:
-    """The record with what we decide in it, and which of its entries of places and which join link are ours."""
+    """The record with our fields, and which location entries and which join link are ours."""
     record = dict(previous)
     _put_texts(record, ours, _read(record, ours), earlier)
     _put_instant(record, "startsAt", ours.starts_at, _read(record, ours).event.starts_at)
-    # An end before the start is read as none: what it says is known only once the start is written.
+    # An end before the start is read as none: compare it once the start is written.
     _put_instant(record, "endsAt", ours.ends_at, _read(record, ours).event.ends_at)
     read = _read(record, ours)
     if ours.time_zone != read.event.time_zone and ours.time_zone in zone_names():
@@ -198,14 +198,14 @@ def _edited(
         record["status"] = f"{EVENT}#{ours.status.value}"
     entries = _put_venue(record, ours, read, earlier)
     link = _put_online(record, ours, read, earlier)
-    # Without a word about it the mode follows from the places: it is compared when these are as they will be.
+    # Without its own field the mode follows from the locations: compare it once these are final.
     return _in_mode(record, ours, _read(record, ours)), entries, link
 
 
 def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier) -> Venue:
-    """Who meets online meets at no place: an address from before is nobody's business any more (invariant 3).
+    """An online event has no venue: an earlier address must not stay public (invariant 3).
 
-    Only one that stands in a record which says online already was put there as it is, and stays.
+    Only a venue in a record that says online already was put there on purpose, and stays.
     """
     if ours.mode is not Mode.ONLINE:
         return ours.venue
@@ -218,14 +218,14 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
 
 
 def owes_nothing(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ALONE) -> bool:
-    """Whether the record says all of ours already: another CID alone never causes a write."""
+    """Whether the record contains all our fields already: another CID alone never causes a write."""
     return write_event(ours, current, earlier) == dict(current)
 
 
 def ours_as_read(ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ALONE) -> NetworkEvent:
-    """Our side as the reader would see it once written on ``base``: what can be compared field by field.
+    """Our side as the reader would read it once written on ``base``: comparable field by field.
 
-    What the link to our page is called follows from the title: it is no edit of the links.
+    The label of the link to our page derives from the title: it is no edit of the links.
     """
     written, _, _ = _edited(replace(ours, venue=_place_of(ours, base, earlier)), base, earlier)
     put_details(written, ours.details)
@@ -285,7 +285,7 @@ def _read(record: Mapping[str, Value], ours: Publishable) -> EventRead:
 
 
 def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries: Sequence[Value], link: str) -> None:
-    """Say in the mark which entries are not ours although they read first."""
+    """Note in the mark which entries are not ours although they are read first."""
     read = _read(record, ours)
     venue = venue_note(record, read, ours.venue, entries)
     online = link_note(read, read_link(read, ours.instance, ours.page_url), link)
@@ -311,10 +311,10 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     held = record.get("description")
     text = ours.description
     if text != theirs:
-        # Facets point at bytes of the text they came with; beside another text they would mark the wrong words.
+        # Facets refer to byte ranges of the old text; in another text they would mark the wrong words.
         record.pop("facets", None)
     elif isinstance(held, str):
-        # What is shown here may be no more than its beginning.
+        # The text here may be only the beginning of the record's.
         text = without(held, said)
     wanted = with_sentence(text, _sentence_for(record, ours, earlier))
     if wanted != (held if isinstance(held, str) else read.event.description):
@@ -322,21 +322,21 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, ear
 
 
 def _note_native(record: dict[str, Value], key: str, ours: Publishable) -> None:
-    """Say in the mark that the rule in the record is ours."""
+    """Note in the mark that the rule in the record is ours."""
     mark = record[key]
     if isinstance(mark, dict) and ours.series is not None and ours.series.native:
         mark[NATIVE] = True
 
 
 def _note_picture(record: dict[str, Value], key: str, ours: Publishable) -> None:
-    """Say in the mark which of the pictures is ours."""
+    """Note in the mark which of the pictures is ours."""
     mark = record[key]
     if isinstance(mark, dict) and ours.media is not None:
         mark[PICTURE] = str(ours.media.cid)
 
 
 def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earlier) -> str:
-    """The sentence to add; none where somebody altered, or took away, the one that was added before."""
+    """The sentence to add; none if somebody changed or removed the one that was added before."""
     said = sentence_in(record) or sentence_in(earlier.written)
     text = record.get("description")
     if ours.series is None or (said and not ends_in(text if isinstance(text, str) else "", said)):
@@ -347,7 +347,7 @@ def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earli
 def _note_sentence(
     record: dict[str, Value], key: str, ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
 ) -> None:
-    """Keep in the mark which sentence is ours, also one that somebody has altered: none is added again."""
+    """Keep in the mark which sentence is ours, also after somebody changed it: none is added again."""
     said = sentence_in(previous) or sentence_in(earlier.written)
     sentence = _sentence_for(previous, ours, earlier) or (said if ours.series is not None else "")
     mark = record[key]
@@ -358,7 +358,7 @@ def _note_sentence(
 def _put_page_name(
     record: dict[str, Value], ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
 ) -> None:
-    """The link to the event's page is called as the event is, where it was so before; other names of it stay."""
+    """Rename the link to the event's page with the event, if it had the event's name; other labels stay."""
     uris = record.get("uris")
     if not isinstance(uris, list) or not ours.page_url:
         return
@@ -373,8 +373,7 @@ def _put_page_name(
 
 
 def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read: Instant | None) -> None:
-    # Records carry milliseconds where we write and any precision where others did: what differs only below a
-    # millisecond was not edited here.
+    # We write milliseconds, others any precision: a difference below a millisecond is no edit.
     if ours is not None and read is not None and ours // 1000 == read // 1000:
         return
     if ours == read:
@@ -386,10 +385,10 @@ def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read:
 
 
 def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> list[Value]:
-    """Replace our entries where our venue is another; those of others keep their order. Our entries of the result."""
+    """Replace our entries if our venue differs; other apps' entries keep their order. Returns our entries of the result."""
     key, listed = list_of(record)
     first = first_place(read)
-    # Where the first is as ours it is ours, whatever was agreed before; unless the mark says that it is another's.
+    # A first location equal to ours is ours, whatever was agreed before; unless the mark says that it is another app's.
     known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
     mine = our_place(record, read, EntryOwner(ours.instance, ours.event_id), known)
     if is_same_place(mine.venue, ours.venue):
@@ -400,10 +399,10 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     theirs = [one for one in read.places.venues if one.entries != mine.entries]
     alike = next((one for one in theirs if entries and is_same_place(one.venue, ours.venue)), None)
     if alike is not None and mine.entries:
-        # It moved to a place that another app has listed already: that one stands for both.
+        # The event moved to a place that another app has listed already: that entry serves for both.
         record[key] = without_entries(listed, mine.entries)
         return [listed[index] for index in alike.entries]
-    # What reads first is taken for the event's place, so ours stands before the places of others.
+    # The first location is read as the event's venue, so ours comes before the others.
     position = min((*mine.entries, *first.entries), default=len(listed))
     old = listed[mine.entries[0]] if mine.entries else None
     if entries and isinstance(old, dict) and old.get("$type") in {ADDRESS, GEO}:
@@ -414,7 +413,7 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
 
 
 def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
-    """Our entry with what somebody else added to the one it replaces."""
+    """Our entry, with the keys that other apps added to the one it replaces."""
     known = {
         "$type",
         "country",
@@ -433,11 +432,11 @@ def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
 
 
 def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> str:
-    """A public join link stands in the locations and among the links; the one it replaces goes from both. Our link."""
-    # Who meets in person has nothing to join; whatever is linked are tickets.
+    """Put a public join link in the locations and among the links; remove the one it replaces from both. Returns our link."""
+    # An in-person event has nothing to join; its links are tickets.
     url = "" if ours.mode is Mode.IN_PERSON else ours.online_url
     link = read_link(read, ours.instance, ours.page_url)
-    # The first of the links is the address of an online event, but of no hybrid one: the mode to come decides.
+    # The first link is the join address of an online event, but not of a hybrid one: the new mode decides.
     if url in {link, read.event.online_url} and (
         not url or _read(_in_mode(record, ours, read), ours).event.online_url == url
     ):
@@ -465,7 +464,7 @@ def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, ea
 
 
 def _with_first_link(listed: list[Value], entry: Value) -> list[Value]:
-    """The list with our link before those of others, since the first is taken for the event's."""
+    """The list with our link before other apps' links, since the first is read as the event's."""
     online = online_entries(listed)
     position = online[0][0] if online else len(listed)
     return [*listed[:position], entry, *listed[position:]]

@@ -1,7 +1,7 @@
-"""What an event of ours says and the community's Lexicon has no field for: one object under a name of our own.
+"""Event details for which the community Lexicon has no field (one object under our own key), and the older series link.
 
-Written by key: what another installation, or a later version of ours, added to the object stays. Nothing that is for some people
-only is ever in it. Read as an event here could have it: what is no address, no known word or too much is passed over.
+Written by key: what another installation, or a later version of ours, added to the object stays. It never contains
+restricted content. The reader skips invalid addresses, unknown tokens and what exceeds our limits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,13 @@ from openmeet.i18n.languages import is_code
 from openmeet.network.records.collections import DETAILS_KEY, DETAILS_KEYS, OLDER_META_KEY
 from openmeet.network.records.reader import Notes, line_of, text_of
 
-# Strangers may write longer lists; behind this many nothing is looked at.
+# Others may write longer lists; the rest is ignored.
 _MOST: Final = 100
 _LONGEST_CODE: Final = 100
 
 
 class RecordDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The parts of an event that stand there."""
+    """The event fields in that object."""
 
     is_all_day: bool = False
     tickets: Tickets = NO_TICKETS
@@ -49,14 +49,14 @@ NOTHING_MORE: Final = RecordDetails()
 
 
 def details_in_record(event: Event) -> RecordDetails:
-    """What everybody may know of them."""
+    """The public part of these fields."""
     return RecordDetails(
         event.is_all_day, event.tickets, event.accessibility, event.categories, event.tags, event.languages
     )
 
 
 def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
-    """Have the record say them; a record that has no such object gets none for saying nothing."""
+    """Write them into the record; an empty object is not added to a record without one."""
     key = next((key for key in DETAILS_KEYS if isinstance(record.get(key), dict)), DETAILS_KEY)
     before = record.get(key)
     known: dict[str, Value] = dict(before) if isinstance(before, dict) else {}
@@ -72,12 +72,12 @@ def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
 
 
 def says_details(record: Mapping[str, Any]) -> bool:
-    """Whether it has the object at all. Who writes a record anew and knows nothing of us leaves it out, and means nothing by it."""
+    """Whether the record has the object at all. An app that rewrites a record and does not know us leaves it out without intent."""
     return any(isinstance(record.get(key), Mapping) for key in DETAILS_KEYS)
 
 
 def read_details(record: Mapping[str, Any]) -> RecordDetails:
-    """What a record says of them, as far as it is understood."""
+    """The fields of a record, as far as they are understood."""
     found = next((record[key] for key in DETAILS_KEYS if isinstance(record.get(key), Mapping)), None)
     if found is None:
         return NOTHING_MORE
@@ -123,32 +123,32 @@ def _texts(found: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def _tags(texts: Sequence[str]) -> tuple[str, ...]:
-    # Folding can make a tag longer, so what is far too long is left out before.
+    # Folding can make a tag longer, so far too long tags are skipped before.
     known = [normalised(text) for text in texts if len(text) <= 2 * MAX_TAG]
     return tuple(dict.fromkeys(tag for tag in known if 0 < len(tag) <= MAX_TAG))[:MAX_TAGS]
 
 
 def _languages(texts: Sequence[str]) -> tuple[str, ...]:
-    # Names are for people who type: records have codes.
+    # Names are for typing; records have codes.
     codes = [text.strip().lower() for text in texts if len(text) <= _LONGEST_CODE]
     return tuple(dict.fromkeys(filter(is_code, codes)))[:MAX_LANGUAGES]
 
 
 MAX_NAME: Final = 200
-# Records may have a megabyte each: so many of them are in memory at a time.
+# A record may have a megabyte: this many are in memory at a time.
 _AT_ONCE: Final = 25
 
 _BODIES: Final = "select uri, body from records where uri in :uris and standing = 'mapped' order by uri"
 
 
 async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:
-    """Which series the records at these addresses name, by address; those that name none are not in it."""
+    """The series that the records at these addresses name, by address; those that name none are missing."""
     mark = OLDER_META_KEY.encode()
     found: dict[str, str] = {}
     for start in range(0, len(uris), _AT_ONCE):
         for row in await reader.fetch(_BODIES, uris=list(uris[start : start + _AT_ONCE])):
             body = bytes(row["body"] or b"")
-            if mark not in body:  # a look at the bytes spares reading thousands of records that have none
+            if mark not in body:  # a search in the bytes avoids decoding thousands of records that have none
                 continue
             record = cbor.decode(body)
             name = series_name(record.get(OLDER_META_KEY)) if isinstance(record, dict) else ""
@@ -158,14 +158,14 @@ async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:
 
 
 def series_name(meta: object) -> str:
-    """The series that it names; empty where it names none, or says that the event does not come again."""
+    """The series that it names; empty if it names none, or says that the event is not recurring."""
     if not isinstance(meta, Mapping) or meta.get("isRecurring") is False:
         return ""
     return line_of(meta.get("seriesSlug"), MAX_NAME)
 
 
 def note_older_meta(meta: object, notes: Notes) -> None:
-    """What was read of it, and why the rest means nothing here."""
+    """Note what was read of it, and why the rest is ignored."""
     if not isinstance(meta, Mapping):
         notes.keep(OLDER_META_KEY, "is not a map")
         return

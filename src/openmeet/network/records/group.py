@@ -1,6 +1,7 @@
-"""A group as a record: its profile, how one gets in, which roles there are, who may continue it.
+"""Group records: profile, join policy, roles and backup admins.
 
-Source: our Lexicon ``openmeet.lexicon.group``. Written by key: what others added, to the record or to a role in it, stays.
+Source: our Lexicon ``openmeet.lexicon.group``. Written by key: what others added, to the record or to a role in it,
+stays.
 """
 
 from collections.abc import Mapping
@@ -48,7 +49,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class GroupOut:
-    """What of a group everybody may know. ``backup_admins``: those who agreed to be named."""
+    """The public part of a group. ``backup_admins``: those who agreed to be named."""
 
     group: Group
     share: Share
@@ -60,7 +61,7 @@ class GroupOut:
 
 @dataclass(frozen=True, slots=True)
 class GroupRead:
-    """What a record says of a group; empty where it says nothing."""
+    """The content of a record; empty values for missing fields."""
 
     name: str
     description: str
@@ -76,7 +77,7 @@ class GroupRead:
     avatar: str = ""
 
 
-# Keys that we write, and what they are read as. At the least the first two alone.
+# Keys that we write, and their meanings. A minimal record has only the first two.
 _MEANINGS: Final = (
     ("name", ("name",)),
     ("promotion", ("level",)),
@@ -91,10 +92,10 @@ _MEANINGS: Final = (
 def write_group(
     ours: GroupOut, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """The record to store in place of ``previous``; the same call on its own result changes nothing.
+    """The record to store in place of ``previous``; idempotent.
 
-    What means the same as before stays as another app wrote it. ``agreed``: the last version that was understood, where ``previous``
-    is not: what was not changed here since then is left alone.
+    A key with an unchanged meaning stays as another app wrote it. ``agreed``: the last version that was understood, if
+    ``previous`` is not: what was not changed here since then stays.
     """
     details, is_all = ours.group.details, ours.share is Share.ALL
     before = previous or {}
@@ -118,7 +119,7 @@ def write_group(
             record.pop(name, None)
         else:
             record[name] = value
-    # A record that is written as the group's is nobody's past any more.
+    # A record that is written as the group's current one has no successor.
     record.pop("successor", None)
     record.setdefault("$type", GROUP)
     record.setdefault("createdAt", format_datetime(ours.group.created_at))
@@ -130,24 +131,24 @@ def write_group(
         )
     site, page = ours.page_url.rpartition("/")[0], before.get("website")
     if isinstance(page, str) and page.startswith(f"{site}/") and {**record, "website": page} == before:
-        # An address that the group had leads to its page: that alone is no reason to write.
+        # A former slug of the group leads to its page: that alone is no reason to write.
         return dict(before)
     return record
 
 
 def read_avatar(record: Mapping[str, object]) -> MediaIn | None:
-    """The group's picture, for which the Lexicon has no words; None where the record names none."""
+    """The group's picture, for which the Lexicon has no field; None if the record names none."""
     cid = cid_of_blob(record.get("avatar"))
     return MediaIn(cid, "", 0, 0) if cid else None
 
 
 def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str, Value]:
-    """The record of a group that went on elsewhere: as it was, and where it went on."""
+    """The record of a group with a successor: as it was, plus the successor."""
     return {**previous, "successor": successor_uri}
 
 
 def read_group(collection: str, record: object) -> GroupRead:
-    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable("The record is not a map.")
     declared = record.get("$type")
@@ -175,7 +176,7 @@ def read_group(collection: str, record: object) -> GroupRead:
 
 
 def uri_of_group(value: object) -> str:
-    """The uri of a group's record under a DID, as it is written everywhere; empty for anything else."""
+    """The URI of a group's record under a DID, in canonical form; empty for anything else."""
     try:
         uri = parse_at_uri(value) if isinstance(value, str) else None
         if uri is None or uri.rkey is None or uri.collection not in GROUP_COLLECTIONS:
@@ -203,7 +204,7 @@ def _avatar(ours: GroupOut, before: Mapping[str, Value]) -> Value:
 
 
 def _policy(value: object) -> JoinPolicy:
-    """Where nothing is said one has to ask: nobody is let in by a misunderstanding."""
+    """Without a policy people must ask: nobody is admitted by a misunderstanding."""
     word = token_of(value) if isinstance(value, str) else ""
     return JoinPolicy(word) if word in {policy.value for policy in JoinPolicy} else JoinPolicy.REQUEST
 
@@ -227,7 +228,7 @@ def _reference(to: Reference) -> Value:
 
 
 def _location(before: Mapping[str, Value], locality: str, country: str) -> Value:
-    """The address, where the country is known: the Lexicon of addresses wants one."""
+    """The address, if the country is known: the Lexicon of addresses requires one."""
     found = next((entry for entry in entries_of(Venue(locality=locality, country=country))), None)
     known = before.get("location")
     if not isinstance(found, dict) or not isinstance(known, dict):
@@ -237,7 +238,7 @@ def _location(before: Mapping[str, Value], locality: str, country: str) -> Value
 
 
 def _roles(before: Value) -> Value:
-    """Those that there are and what they allow; roles that another app added stay, behind ours."""
+    """The existing roles and their permissions; roles that another app added stay, after ours."""
     known = {one.get("name"): one for one in before if isinstance(one, dict)} if isinstance(before, list) else {}
     ours: list[Value] = []
     for role in INSIDE:
@@ -261,12 +262,12 @@ _BY_WORD: Final = {role.value: role for role in INSIDE}
 
 
 def role_of(value: object) -> GroupRole:
-    """The role that a record names. What is not known gives no more than belonging to the group."""
+    """The role that a record names. An unknown role gives plain membership."""
     return _BY_WORD.get(token_of(value), GroupRole.MEMBER) if isinstance(value, str) else GroupRole.MEMBER
 
 
 async def group_part(reader: Reader, event: Event) -> str | None:
-    """The group to name; None where the event goes out with the least only, or the network knows little of the group."""
+    """The group to name; None if only the minimum of the event is public, or little of the group."""
     if event.group is None or reach_of(event) is not PublishLevel.FULL:
         return None
     group = await queries.by_id(reader, event.group.id)

@@ -1,9 +1,9 @@
-"""What repositories say about belonging to a group: a member of themselves, the group of a member, both of an event.
+"""Statements about groups in repositories: a member's own, a group's about a member, and both sides' about an event.
 
-Nothing of it counts alone. A membership is where the member's statement (``openmeet.lexicon.groupMembership``, in their repository) and
-the group's acceptance (``.groupAcceptance``, in the repository that holds the group's record) meet; the role is the acceptance's. An
-event is a group's where it names the group (``.groupLink``) and the group lists it (``.groupEvent``, or the very same
-repository). Who says what about whom follows from the repository, never from what a record claims.
+No statement counts alone. A membership exists if the member's statement (``openmeet.lexicon.groupMembership``, in their
+repository) and the group's acceptance (``.groupAcceptance``, in the repository that has the group's record) agree; the
+role is the acceptance's. An event is a group's if it names the group (``.groupLink``) and the group lists it
+(``.groupEvent``, or the same repository). The author of a statement is its repository's, never what a record claims.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ OF_STATEMENTS: Final[Mapping[str, StatementKind]] = {
 
 @dataclass(frozen=True, slots=True)
 class GroupStatement:
-    """``about``: the member's DID, or the event's uri. ``refers_to``: the member's statement that an acceptance answers.
+    """``about``: the member's DID, or the event's URI. ``refers_to``: the member's statement that an acceptance accepts.
 
     ``role`` counts in an acceptance only; elsewhere it is that of a member.
     """
@@ -70,7 +70,7 @@ def write_membership(group_uri: str, now: Instant, previous: Mapping[str, Value]
 def write_acceptance(
     group_uri: str, member: Did, membership: Reference, role: str, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """The group's acceptance of a member's statement. ``role``: of ``group_roles.VALUE_OF``."""
+    """The group's acceptance of a member's statement. ``role``: of ``group.VALUE_OF``."""
     answered: Value = _same_or_new((previous or {}).get("membership"), membership)
     ours: dict[str, Value] = {"group": group_uri, "member": member, "membership": answered, "role": role}
     return _written(ACCEPTANCE, ours, now, previous)
@@ -79,13 +79,13 @@ def write_acceptance(
 def write_group_event(
     group_uri: str, event: Reference, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """The group's word that an event is its own."""
+    """The group's statement that an event is its own."""
     listed = _same_or_new((previous or {}).get("event"), event)
     return _written(GROUP_EVENT, {"group": group_uri, "event": listed}, now, previous)
 
 
 def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
-    """What the repository ``did`` says by this record. Raises Unmappable with the sentence to keep beside it."""
+    """What the repository ``did`` states by this record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable("The record is not a map.")
     of_kind = next(
@@ -118,7 +118,7 @@ def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
 
 
 def put_link(record: dict[str, Value], group_uri: str | None) -> None:
-    """Have an event's record name its group, or none any more; what others added to the object stays."""
+    """Write or remove the group that an event's record names; what others added to the object stays."""
     key = next((key for key in GROUP_LINK_KEYS if isinstance(record.get(key), dict)), GROUP_LINK_KEY)
     before = record.get(key)
     if group_uri is None:
@@ -130,7 +130,7 @@ def put_link(record: dict[str, Value], group_uri: str | None) -> None:
 
 
 def read_link(record: Mapping[str, object]) -> str:
-    """The uri of the group whose event a record says it is; empty where it names none."""
+    """The URI of the group that a record names as its own; empty if it names none."""
     found = next((record[key] for key in GROUP_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
     return uri_of_group(found.get("group")) if isinstance(found, Mapping) else ""
 
@@ -145,7 +145,7 @@ def _written(
 
 
 def _same_or_new(before: Value, to: Reference) -> Value:
-    """A reference to the same record stays as it was made: each edit of it would else be a write of ours."""
+    """A reference to the same record stays unchanged: otherwise each edit of that record would cause a write."""
     if isinstance(before, dict) and before.get("uri") == to.uri:
         return before
     return {"uri": to.uri, "cid": to.cid}

@@ -1,7 +1,7 @@
-"""How records of calendars and groups are understood, for people: every field and its source, what was kept unmapped and why.
+"""Explain how records of calendars and groups are read: every field and its source, what was kept raw and why.
 
-Reads what people have at hand: one record, an answer of ``getRecord`` or ``listRecords``, a repository's list, or a
-file that wraps several. What is no such record at all is said so, with the reason.
+Accepts what people have: one record, a response of ``getRecord`` or ``listRecords``, a repository's list, or a file
+that wraps several. Other documents get the reason why they are no record.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,12 +36,12 @@ from openmeet.recurrence.describe import describe
 
 @dataclass(frozen=True, slots=True)
 class InspectedRecord:
-    """One record: ``understood_as`` is ``event``, ``rsvp``, ``series``, ``group``, what is said of a group (``group membership``,
+    """One record: how it is understood, and its CIDs.
 
-    ``group acceptance``, ``group event``), or empty with ``problem`` saying why.
-
-    ``cid`` is that of the bytes these values have in a repository, None where no repository can hold them (then
-    ``unrepresentable`` says why); ``cid_claimed`` is what the file says.
+    ``understood_as`` is ``event``, ``rsvp``, ``series``, ``group``, a group statement (``group membership``, ``group
+    acceptance``, ``group event``), or empty with ``problem`` saying why. ``cid`` is that of the bytes these values have
+    in a repository, None if no repository can store them (``unrepresentable`` says why); ``cid_claimed`` is what the
+    file says.
     """
 
     uri: str
@@ -57,7 +57,7 @@ class InspectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class LocatedRecord:
-    """A record somewhere in the file: ``path`` says where."""
+    """A record in the file: ``path`` says where."""
 
     path: str
     uri: str
@@ -68,7 +68,7 @@ class LocatedRecord:
 
 
 def inspect_file(content: bytes, *, now: Instant) -> list[InspectedRecord]:
-    """Understand every record in a JSON document. Raises InvalidInput when it is no JSON."""
+    """Read every record in a JSON document. Raises InvalidInput if it is not JSON."""
     try:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError) as wrong:
@@ -77,13 +77,13 @@ def inspect_file(content: bytes, *, now: Instant) -> list[InspectedRecord]:
 
 
 def find_records(document: object) -> list[LocatedRecord]:
-    """The records in a document, in its order; the whole document where nothing in it looks like one."""
+    """The records in a document, in order; the whole document if nothing in it looks like a record."""
     found = list(_records_in(document, "", collection=""))
     return found or [LocatedRecord("", "", None, "", "", document)]
 
 
 def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
-    """Understand one record as ingestion would."""
+    """Read one record as ingestion would."""
     notes = Notes()
     understood_as, problem = "", ""
     try:
@@ -124,7 +124,7 @@ def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
 
 
 def lines_of(understood: InspectedRecord) -> Iterator[str]:
-    """The same for a person at a terminal."""
+    """The same as lines for a terminal."""
     yield f"{understood.uri or '(the document)'}"
     yield f"  understood as   {understood.understood_as or 'nothing: ' + understood.problem}"
     for one in understood.fields:
@@ -205,7 +205,7 @@ def _listed(found: LocatedRecord, key: str) -> list[Mapping[str, object]]:
 
 
 def _noted(found: LocatedRecord, said: Mapping[str, tuple[str, object]]) -> Notes:
-    """What each key of the record was read as; keys that are not ours are kept."""
+    """The meaning of each key of the record; foreign keys are kept."""
     notes = Notes()
     for key in found.value if isinstance(found.value, Mapping) else ():
         if key in said:

@@ -1,7 +1,7 @@
-"""Where the record of an event or a series stands, or stands no more: what knows it, and what follows from it.
+"""Which record an event, series or group has or had, and what follows when that changes.
 
-Answers are kept under the uri that their event's record has now, whichever of its uris they name: so they are one person's answers to
-one event. Whoever notes another uri holds the locks on all of them (``uris_of``), as whoever applies an answer does on its own.
+RSVPs are stored under the current record URI of their event, whichever of its URIs they name: so they are one person's
+RSVPs to one event. Changing the URI needs the locks on all of them (``uris_of``), applying an RSVP the lock on its own.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ from openmeet.outbox.publications import FORMER_OF, PublicationKind
 
 
 async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> None:
-    """The event's record is at ``uri``. Where it was not before, answers are kept under that, and what names its records is decided anew."""
+    """The event's record is at ``uri``. If that is new, RSVPs move to it, and publications that name the record are decided again."""
     if not await events.note_record(tx, event_id, uri=uri, cid=cid, did=did):
         return
     await _note_current(tx, PublicationKind.EVENT, event_id, uri)
@@ -37,7 +37,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """The same of a series, which may have no record (any more): then it keeps the address of the one that it had."""
+    """The same of a series, which may have no record (any longer): then it keeps the address of its last one."""
     before = await series_queries.by_id(tx, series_id)
     if uri is None and before is not None and before.record_uri is not None and before.deleted_at is None:
         await publication_moves.note(
@@ -49,7 +49,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 
 
 async def note_former_gone(tx: Transaction, uri: str) -> None:
-    """A record of before was deleted, or taken back: what goes on no longer names it, and its address stays."""
+    """A superseded record was deleted or retracted: its successor no longer names it, and its address stays."""
     gone = await publication_moves.note_gone(tx, uri)
     if gone is not None:
         if gone.kind is PublicationKind.EVENT:
@@ -58,13 +58,13 @@ async def note_former_gone(tx: Transaction, uri: str) -> None:
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository is gone with its account: nothing leads on from its records, and nothing names them."""
+    """A repository was deleted with its account: remove the successions of its records, and the references to them."""
     for gone in await publication_moves.forget_of(tx, did):
         await publications.look_again(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
 
 
 async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
-    """These records, and all others that the events had whose records they are, or were: what is locked together."""
+    """These records, and all others that their events have or had: what is locked together."""
     if not uris:
         return set()
     rows = await reader.fetch(
@@ -79,22 +79,22 @@ async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:
 
 async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str, uri: str) -> None:
     await publication_moves.drop(tx, uri)
-    # Of what stood there before nothing is left: the record under this key is the one of its subject again.
+    # Nothing is left of the superseded record: the record under this key is the current one of its subject again.
     await publications.forget_unsent(tx, kind=FORMER_OF[kind], subject_ids=[uri])
     former = [one.uri for one in await publication_moves.of(tx, kind, subject_id)]
     await publications.look_again(tx, kind=FORMER_OF[kind], subject_ids=former, is_edit=True)
 
 
 async def lineage_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Lineage:
-    """What its record is to say of those before."""
+    """What its record must say about its predecessors."""
     former = await publication_moves.of(reader, kind, subject_id)
     return Lineage(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
 
 
 async def lock_current(tx: Transaction, named: Collection[str], along: Collection[str] = ()) -> dict[str, str]:
-    """Lock the events that these uris lead to, and ``along``; where those lead that are of before, by uri.
+    """Lock the events of these URIs, and ``along``; return the current URI of each superseded one.
 
-    TransactionConflict where an event got another record at this moment: again.
+    Raises TransactionConflict if an event got another record at this moment: retry.
     """
     before = await by_record.current(tx, named)
     await seen.lock_subjects(tx, {*along, *named, *before.values()})
@@ -104,12 +104,12 @@ async def lock_current(tx: Transaction, named: Collection[str], along: Collectio
 
 
 async def current_subject(tx: Transaction, named: str) -> str:
-    """``lock_current`` for one answer: where its event's record is now."""
+    """``lock_current`` for one RSVP: its event's current record."""
     return (await lock_current(tx, [named])).get(named, named)
 
 
 async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
-    """A record of this kind stands at ``uri``, or nowhere any more."""
+    """A record of this kind is at ``uri``, or no longer exists."""
     if kind is PublicationKind.GROUP:
         group_id = GroupId(subject_id)
         await _keep_address(tx, group_id, uri)
@@ -124,7 +124,7 @@ async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: 
 
 
 async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> None:
-    """The address of a record that is taken back stays the group's: members go on naming it, and publishing again writes there."""
+    """The address of a retracted record stays the group's: members keep naming it, and publishing again writes there."""
     if uri is not None:
         await record_queries.drop_former(tx, uri)
         return
@@ -136,7 +136,7 @@ async def _keep_address(tx: Transaction, group_id: GroupId, uri: str | None) -> 
 
 
 async def look_at_what_names(tx: Transaction, group_id: GroupId) -> None:
-    """Every record that names the group is decided anew: what members say, what is said of them, its events."""
+    """Decide again every publication that names the group: members' statements, acceptances, events."""
     await publication.look_at_members(tx, group_id)
     former = await record_queries.former_records(tx, group_id)
     await publications.look_again(tx, kind=PublicationKind.FORMER_GROUP, subject_ids=former, is_edit=True)

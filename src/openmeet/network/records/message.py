@@ -1,7 +1,7 @@
-"""What travels from the firehose, or from a read of a repository, to ingestion: one record, or one hint about a DID.
+"""Messages from the firehose, or from a repository read, to ingestion: one record, or one hint about a DID.
 
-Encoded as DAG-CBOR, with the record as the bytes its CID is of. The routing keys stand in docs/queues-and-debts.md;
-messages of one DID share a partition, so they are delivered in order.
+Encoded as DAG-CBOR, with the record as the bytes of its CID. Routing keys: docs/queues-and-debts.md. Messages of one
+DID share a partition, so they are delivered in order.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from openmeet.network.records.collections import (
 
 
 class RecordOperation(StrEnum):
-    """What happened to the record. A read of the repository counts as an update."""
+    """What happened to the record. A repository read counts as an update."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -38,9 +38,9 @@ class RecordOperation(StrEnum):
 class RecordMessage:
     """One record as of ``rev``: of the commit that changed it, or at which it was read.
 
-    ``cid`` (text) and ``body`` (DAG-CBOR) are None for a delete. ``is_verified``: the signature of the commit and the
-    path to the record were checked; what was not never overrules what was. ``is_read``: found by a read as of ``rev``, so it was
-    made by that commit or by any before it.
+    ``cid`` (text) and ``body`` (DAG-CBOR) are None for a delete. ``is_verified``: the commit's signature and the path
+    to the record were checked; an unverified version never overrules a verified one. ``is_read``: found by a read as of
+    ``rev``, so it was written by that commit or an earlier one.
     """
 
     did: Did
@@ -67,24 +67,24 @@ class RecordMessage:
 
     @property
     def message_id(self) -> str:
-        """The same for every copy of this change, wherever it was read."""
+        """The same for every copy of this change, from any source."""
         return f"{self.uri}@{self.rev}"
 
 
 class HintKind(StrEnum):
-    """What the network says changed about a DID."""
+    """What a stream says changed about a DID."""
 
     IDENTITY = "identity"
     ACCOUNT = "account"
-    REPOSITORY = "repository"  # changes of it were missed: it must be read whole
+    REPOSITORY = "repository"  # changes were missed: the whole repository must be read
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """Something about a DID changed, according to a stream: believed only after asking.
+    """A stream says that something about a DID changed: believed only after asking.
 
-    ``said`` is what the stream claims, for the log. ``rev``: the repository has a commit of this rev, whose signature was
-    checked, and something before it was missed; so a read that does not reach it is not enough.
+    ``said`` is the stream's claim, for the log. ``rev``: the repository has a verified commit of this rev, and
+    something before it was missed; so a read must reach it.
     """
 
     did: Did
@@ -95,7 +95,7 @@ class Hint:
 
     @property
     def routing_key(self) -> str:
-        # The queue knows DIDs under two nouns; what concerns the repository goes with the account.
+        # The routing keys have two nouns for DIDs; repository hints use the account's.
         return "identity.update" if self.kind is HintKind.IDENTITY else "account.update"
 
     @property
@@ -144,7 +144,7 @@ def encode(message: RecordMessage | Hint) -> bytes:
 
 
 def decode(data: bytes) -> RecordMessage | Hint:
-    """The message of these bytes; raises Malformed."""
+    """Decode a message; raises Malformed."""
     value = cbor.decode(data)
     if not isinstance(value, dict):
         raise Malformed("message", value, "not a map")
@@ -155,7 +155,7 @@ def decode(data: bytes) -> RecordMessage | Hint:
                 HintKind(_text(value, "kind")),
                 _text(value, "said"),
                 _integer(value, "seq"),
-                # Messages of the release before have none.
+                # Messages of the previous release have none.
                 None if value.get("rev") is None else parse_tid(_text(value, "rev")),
             )
         body, cid = value["body"], value["cid"]
@@ -172,7 +172,7 @@ def decode(data: bytes) -> RecordMessage | Hint:
             cid=cid if isinstance(cid, str) else None,
             body=body if isinstance(body, bytes) else None,
             is_verified=value["verified"] is True,
-            # Messages of the release before do not say it.
+            # Messages of the previous release lack it.
             is_read=value.get("read") is True,
         )
     except (KeyError, ValueError) as wrong:
@@ -199,7 +199,7 @@ _NOTHING = object()
 
 
 def exact(document: object) -> Value:
-    """The value that a repository would hold; None where none could."""
+    """The value that a repository would store; None if it cannot be stored."""
     try:
         return json_form.from_json(document)
     except Malformed:
@@ -207,7 +207,7 @@ def exact(document: object) -> Value:
 
 
 def tolerable(document: object) -> Value:
-    """The nearest value that can be kept. Raises Malformed where it is too deep or no object at all."""
+    """The nearest value that can be stored. Raises Malformed if it is nested too deeply or is no object."""
     value = _near(document, MAX_DEPTH)
     if not isinstance(value, dict):
         raise Malformed("record", document, "not an object")

@@ -1,14 +1,14 @@
-"""Which entries of an event record's lists are ours: recognised by their exact value, never by position alone.
+"""Which entries of an event record's lists are ours: recognized by their exact value, never by position alone.
 
-Whoever reads a record takes its first place and its first join link for the event's. Mostly these are ours, adopted
-or written. Where they are not (our venue cannot be written without a country, our link was taken away, and what stands
-first now is another app's) the mark of origin says so, or each later edit would remove one more entry of others:
+Readers take the first location and the first join link of a record for the event's. Mostly these are ours, adopted or
+written. If they are not (our venue cannot be written without a country, our link was removed and another app's is first
+now), the origin mark says so, or each later edit would remove one more entry of others:
 
-- ``read``: the digest of what reads first although it is not ours. Once something else reads first, the note is void:
-  ingestion has made that the event's.
-- ``ours``: the digests of the entries that are ours; none where nothing of ours is listed.
+- ``read``: the digest of what is read first although it is not ours. Once another entry is first, the note is void:
+  ingestion has made that entry the event's.
+- ``ours``: the digests of the entries that are ours; none if nothing of ours is listed.
 
-Digests, since what another app removes later must not live on in our mark.
+Digests, so that our mark does not preserve what another app removes later.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ LINK = "link"
 
 @dataclass(frozen=True, slots=True)
 class OwnEntryNote:
-    """What a mark of ours says about the places, or about the join link."""
+    """A note of our mark about the locations, or about the join link."""
 
     read: str
     ours: tuple[str, ...]
 
     def as_value(self) -> Value:
-        """As it stands in the mark."""
+        """As stored in the mark."""
         return {"read": self.read, "ours": list(self.ours)}
 
 
@@ -49,27 +49,27 @@ class EntryOwner:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Versions before the one that is changed, where they are others.
+    """Earlier versions of the record, if they differ.
 
-    ``agreed``: the last one agreed with the repository; what was ours in it is ours wherever it stands now.
-    ``written``: the last one that we wrote; its mark is believed where another app has stripped the record's.
+    ``agreed``: the last one agreed with the repository; entries that were ours in it are ours wherever they are now.
+    ``written``: the last one that we wrote; its mark is believed if another app has removed the record's.
     """
 
     agreed: Mapping[str, Value] | None = None
     written: Mapping[str, Value] | None = None
 
 
-# What is there is what was agreed, and what we wrote if we did.
+# The present version is the agreed one, and ours if we wrote it.
 ALONE = Earlier()
 
 
 def digest(value: Value) -> str:
-    """The exact value, shortened."""
+    """A digest of the exact value."""
     return hashlib.sha256(cbor.encode(value)).hexdigest()[:16]
 
 
 def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
-    """The key of the record's places, and they."""
+    """The key of the record's locations, and the list."""
     key = "location" if "locations" not in record and "location" in record else "locations"
     listed = record.get(key)
     if listed is None:
@@ -78,17 +78,17 @@ def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
 
 
 def first_place(read: EventRead) -> ListedVenue:
-    """What reads as the event's venue; nowhere without entries where nothing does."""
+    """What is read as the event's venue; an empty venue without entries if nothing is."""
     return read.places.venues[0] if read.places.venues else ListedVenue(Venue(), ())
 
 
 def read_digest(listed: Sequence[Value], place: ListedVenue) -> str:
-    """The digest of all entries that a place was read from."""
+    """The digest of all entries that a venue was read from."""
     return digest([listed[index] for index in place.entries])
 
 
 def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, earlier: Earlier) -> ListedVenue:
-    """Our venue in the record and its entries, of which there may be none."""
+    """Our venue in the record and its entries, possibly none."""
     first = first_place(read)
     if not first.entries:
         return first
@@ -108,7 +108,7 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, e
             return _place_at(listed, indexes)
         before = next((was.venue for was in read_places(agreed, Notes()).venues), Venue())
         if not share_a_part(before, first.venue):
-            # Not what was agreed, changed by somebody: a place of theirs, beside which ours stands.
+            # Not the agreed venue, changed by somebody, but another app's venue beside ours.
             return ListedVenue(Venue(), ())
     return first
 
@@ -116,9 +116,9 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, e
 def venue_note(
     record: Mapping[str, Value], read: EventRead, ours: Venue, entries: Sequence[Value]
 ) -> OwnEntryNote | None:
-    """What the mark must say about the places of a finished record, ``entries`` being ours; None where nothing."""
+    """The note for the mark about the locations of a finished record, ``entries`` being ours; None if none is needed."""
     first = first_place(read)
-    # Alike is not ours where nothing of ours is listed: it is another's, of the same name.
+    # If none of our entries is listed, an equal one is another app's of the same name.
     if not first.entries or (entries and is_same_place(first.venue, ours)):
         return None
     _, listed = list_of(record)
@@ -126,16 +126,16 @@ def venue_note(
 
 
 def read_link(read: EventRead, instance: str, page_url: str) -> str:
-    """What reads as the address to join at; the page here is none, although an online event's first link reads so."""
+    """What is read as the join address; never our own page, although it is an online event's first link."""
     url = read.event.online_url
     is_page = url == page_url or (bool(instance) and url.startswith(instance.rstrip("/") + "/events/"))
     return "" if is_page and not read.places.online else url
 
 
 def our_link(record: Mapping[str, Value], link: str, whose: EntryOwner, earlier: Earlier, agreed_link: str) -> str:
-    """Our join link among those of the record, of which ``link`` reads first; empty where ours is not among them.
+    """Our join link among those of the record, of which ``link`` is read first; empty if ours is not among them.
 
-    ``agreed_link`` is the one that reads first in the agreed version.
+    ``agreed_link`` is the one that is read first in the agreed version.
     """
     if not link:
         return ""
@@ -149,19 +149,19 @@ def our_link(record: Mapping[str, Value], link: str, whose: EntryOwner, earlier:
 
 
 def online_entries(listed: Sequence[Value]) -> tuple[tuple[int, EventLink], ...]:
-    """The join links in a list of places, with the index of each."""
+    """The join links in a list of locations, with the index of each."""
     return read_places({"locations": list(listed)}, Notes()).online
 
 
 def link_note(read: EventRead, link: str, ours: str) -> OwnEntryNote | None:
-    """What the mark must say about the join link of a finished record, of which ``link`` reads first."""
+    """The note for the mark about the join link of a finished record, of which ``link`` is read first."""
     if not link or link == ours or read.event.mode is Mode.IN_PERSON:
         return None
     return OwnEntryNote(digest(link), (digest(ours),) if ours else ())
 
 
 def uri_of(entry: Value) -> str | None:
-    """The address in an entry of the places or of the links, as the reader takes it."""
+    """The address in an entry of the locations or links, as the reader takes it."""
     if isinstance(entry, dict):
         return text_of(entry.get("uri") if "uri" in entry else entry.get("url"))
     return text_of(entry)
@@ -179,7 +179,7 @@ def _place_at(listed: Sequence[Value], indexes: tuple[int, ...]) -> ListedVenue:
 
 
 def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]:
-    """Where entries with these digests stand, each counted once."""
+    """Indexes of entries with these digests, each counted once."""
     found: list[int] = []
     known = [digest(entry) for entry in listed]
     for wanted in digests:
@@ -190,7 +190,7 @@ def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]
 
 
 def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: EntryOwner) -> OwnEntryNote | None:
-    """What our mark notes, where it is ours."""
+    """The note in our mark, if it is ours."""
     mark = _mark(record)
     if mark is None and earlier.written is not None:
         mark = _mark(earlier.written)

@@ -1,7 +1,7 @@
-"""The ``locations`` of an event record: read from every dialect seen, written in the community's.
+"""Locations and media of an event record: read in every known dialect, written in the community's.
 
 A geo entry without a name next to one address is that address's point. Coordinates are decimal degrees as text, since
-the data model has no floats; numbers occur where an aggregator handed over JSON.
+the data model has no floats; numbers occur if an aggregator passed on JSON.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ _ADDRESS_PARTS = (
 
 @dataclass(frozen=True, slots=True)
 class ListedVenue:
-    """A venue and where in the list it stands: ``entries`` are the indexes of the entries it was read from."""
+    """A venue and its position: ``entries`` are the indexes of the entries it was read from."""
 
     venue: Venue
     entries: tuple[int, ...]
@@ -46,7 +46,7 @@ class ListedVenue:
 
 @dataclass(frozen=True, slots=True)
 class RecordLocations:
-    """What a list of locations says. ``online`` are the links among them, with the index of each."""
+    """The content of a list of locations. ``online`` are the links among them, with the index of each."""
 
     venues: tuple[ListedVenue, ...] = ()
     online: tuple[tuple[int, EventLink], ...] = ()
@@ -86,7 +86,7 @@ def read_places(record: Mapping[str, object], notes: Notes) -> RecordLocations:
 
 
 def entries_of(venue: Venue) -> list[Value]:
-    """The entries that we write for a venue: an address when the country is known, then the point. May be empty."""
+    """The entries that we write for a venue: an address if the country is known, then the point. May be empty."""
     entries: list[Value] = []
     country = code_of(venue.country)
     if country is not None:
@@ -106,16 +106,16 @@ def entries_of(venue: Venue) -> list[Value]:
 
 
 def is_same_place(one: Venue, other: Venue) -> bool:
-    """Whether two venues would be written alike: a country may be named by code or in words."""
+    """Whether two venues would be written alike: a country may be given by code or by name."""
     return entries_of(one) == entries_of(other) and (
         bool(entries_of(one)) or replace(one, country="") == replace(other, country="")
     )
 
 
 def share_a_part(one: Venue, other: Venue) -> bool:
-    """Whether two venues may be one place of which different things are said: the same name, street or point, or the same town where
+    """Whether two venues may be one place, described differently.
 
-    one of them says no more than that.
+    They share name, street or point, or the town if one of them says no more than that.
     """
     telling = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
     if any(mine and mine == theirs for mine, theirs in telling):
@@ -134,7 +134,7 @@ def _point(venue: Venue) -> str:
 
 
 def _short(degrees: str) -> str:
-    # Seven decimals are a centimetre; more is noise that other readers refuse.
+    # Seven decimals are a centimetre; other readers refuse more.
     whole, _, fraction = degrees.partition(".")
     return f"{whole or '0'}.{fraction[:7]}" if fraction else whole
 
@@ -203,7 +203,7 @@ def is_followable(uri: str) -> bool:
 
 
 def without(entries: Sequence[Value], indexes: Sequence[int]) -> list[Value]:
-    """The list without the entries at these indexes, order kept."""
+    """The list without the entries at these indexes, in order."""
     return [entry for index, entry in enumerate(entries) if index not in set(indexes)]
 
 
@@ -214,7 +214,7 @@ _ROLES: Final = ("header", "thumbnail")
 
 @dataclass(frozen=True, slots=True)
 class MediaOut:
-    """Our picture as a blob: its CID follows from its bytes, so that it is known before it is sent."""
+    """Our picture as a blob: its CID derives from its bytes, so it is known before the upload."""
 
     cid: Cid
     mime_type: str
@@ -226,7 +226,7 @@ class MediaOut:
 
 @dataclass(frozen=True, slots=True)
 class MediaIn:
-    """A picture that somebody's record names. ``width`` and ``height`` are what it says, 0 where it does not."""
+    """A picture that a record names. ``width`` and ``height`` are the record's claims, 0 if missing."""
 
     cid: str
     alt: str
@@ -235,10 +235,10 @@ class MediaIn:
 
 
 def put_media(record: dict[str, Value], ours: MediaOut | None, known: str) -> None:
-    """Have the record show our picture, or none of ours. ``known``: the CID of the one that we put there before, or empty."""
+    """Make the record show our picture, or none of ours. ``known``: the CID of the one that we wrote before, or empty."""
     listed = record.get("media")
     if listed is not None and not isinstance(listed, list):
-        return  # in a shape of somebody's own: nothing there is ours
+        return  # an unknown shape: nothing there is ours
     entries: list[Value] = list(listed or [])
     at = next((index for index, entry in enumerate(entries) if known and _cid_in(entry) == known), None)
     if ours is None:
@@ -256,27 +256,27 @@ def put_media(record: dict[str, Value], ours: MediaOut | None, known: str) -> No
 
 
 def blob_value(ours: MediaOut) -> Value:
-    """The blob as a record names it."""
+    """The blob reference in a record."""
     return {"$type": "blob", "ref": ours.cid, "mimeType": ours.mime_type, "size": ours.size}
 
 
 def cid_of_blob(value: object) -> str:
-    """The CID of what a record names as a blob; empty where that is none."""
+    """The CID of a blob reference; empty if it is none."""
     reference = value.get("ref") if isinstance(value, Mapping) else None
     if isinstance(reference, Cid):
         return str(reference)
-    if isinstance(reference, Mapping):  # as JSON writes a link
+    if isinstance(reference, Mapping):  # a link in JSON form
         reference = reference.get("$link")
     if not isinstance(reference, str):
         return ""
     try:
         return str(Cid.parse(reference))
     except Malformed:
-        return ""  # some apps write what is no CID
+        return ""  # some apps write an invalid CID
 
 
 def known_picture(*versions: Mapping[str, object] | None) -> str:
-    """The CID of the picture that we put into the first of these versions that names one; empty where none does."""
+    """The CID of our picture in the first of these versions that names one; empty if none does."""
     for version in versions:
         said = mark_of(version).get(KEY)
         if isinstance(said, str):
@@ -285,7 +285,7 @@ def known_picture(*versions: Mapping[str, object] | None) -> str:
 
 
 def read_media(record: Mapping[str, object]) -> MediaIn | None:
-    """The event's picture: the header, else the thumbnail, else the first. None where no entry names a blob."""
+    """The event's picture: the header, else the thumbnail, else the first. None if no entry names a blob."""
     listed = record.get("media")
     found: list[tuple[int, MediaIn]] = []
     for entry in listed if isinstance(listed, list) else []:
@@ -316,13 +316,13 @@ def _side(sides: Mapping[object, object], name: str) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100_000 else 0
 
 
-# The lexicon bounds ``country`` to 2 to 10 bytes.
+# The Lexicon limits ``country`` to 2 to 10 bytes.
 MIN_BYTES = 2
 MAX_BYTES = 10
 
 
 def code_of(country: str) -> str | None:
-    """What to write for a country: two letters where we know them, else the text if it fits; None if it does not."""
+    """The value to write for a country: two letters if we know them, else the text if it fits; None if it does not."""
     text = country.strip()
     code = known_code(text)
     if code is not None:

@@ -1,4 +1,4 @@
-"""Keys of a record that mean what they meant before stay as they were, byte for byte, however we would have written them."""
+"""Keep keys whose meaning is unchanged byte for byte, however we would write them; and the sentence we add to a description."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +11,7 @@ def keep_what_means_the_same(
     before: Mapping[str, Value],
     meanings: Iterable[tuple[str, object, object]],
 ) -> None:
-    """``record`` is to stand in place of ``before``. ``meanings``: (key, what is read by it before, and now)."""
+    """``record`` will replace ``before``. ``meanings``: (key, its meaning before, its meaning now)."""
     for key, was, now in meanings:
         if was != now:
             continue
@@ -26,13 +26,13 @@ _GAP = "\n\n"
 
 
 def sentence_in(record: Mapping[str, object] | None) -> str:
-    """The sentence that a record's mark says was added; empty where none was."""
+    """The sentence that was added according to the record's mark; empty if none was."""
     said = mark_of(record).get(KEY)
     return said if isinstance(said, str) else ""
 
 
 def mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:
-    """The record's mark of origin, under any spelling; empty where it has none."""
+    """The record's origin mark, under any spelling; empty if it has none."""
     for name in ORIGIN_KEYS if record is not None else ():
         mark = (record or {}).get(name)
         if isinstance(mark, Mapping):
@@ -41,7 +41,7 @@ def mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:
 
 
 def ends_in(description: str, sentence: str) -> bool:
-    """Whether the sentence stands there unaltered."""
+    """Whether the description ends in the unchanged sentence."""
     return bool(sentence) and (description == sentence or description.endswith(_GAP + sentence))
 
 

@@ -1,6 +1,6 @@
-"""What reading a record yields beside the value: where each field came from, what was kept unmapped, and why.
+"""Notes of a reader beside the value: the source of each field, what was kept raw, and why.
 
-Readers note as they go; ingestion ignores the notes, ``records inspect`` and the operator's page show them.
+Ingestion ignores the notes; ``records inspect`` and the operator's page show them.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from openmeet.i18n.markdown import one_line
 
 
 class Unmappable(Exception):
-    """The record makes no row; ``why`` is a sentence, kept beside the raw record for the operator."""
+    """The record makes no row; ``why`` is a sentence, stored beside the raw record for the operator."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -18,7 +18,7 @@ class Unmappable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FieldRead:
-    """``name`` of ours was read from ``source`` (a path in the record, or a sentence) as ``value``."""
+    """Our field ``name`` was read from ``source`` (a path in the record, or a sentence) as ``value``."""
 
     name: str
     source: str
@@ -27,7 +27,7 @@ class FieldRead:
 
 @dataclass(frozen=True, slots=True)
 class KeptRaw:
-    """A part of the record that means nothing to us, or that we could not use; it is kept and written back as it is."""
+    """A part of the record that has no meaning for us or is unusable; it is written back unchanged."""
 
     path: str
     why: str
@@ -35,7 +35,7 @@ class KeptRaw:
 
 @dataclass(slots=True)
 class Notes:
-    """Collects what a reader says about a record, in reading order."""
+    """Collects a reader's notes about a record, in reading order."""
 
     fields: list[FieldRead] = field(default_factory=list)
     kept: list[KeptRaw] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Notes:
 
 
 def text_of(value: object) -> str | None:
-    """Text as a database can hold it: U+0000 is cut out, PostgreSQL refuses it. None for anything but text."""
+    """Text as a database can store it: U+0000 is removed, PostgreSQL refuses it. None for anything but text."""
     if not isinstance(value, str):
         return None
     return value.replace("\x00", "") if "\x00" in value else value
@@ -63,11 +63,11 @@ def line_of(value: object, limit: int) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """As much of a text as our own forms take; the record has the rest."""
+    """As much of a text as our own forms accept; the record has the rest."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def token_of(text: str) -> str:
-    """The word of a token of any namespace: ``…#InPerson`` and ``in-person`` are both ``inperson``."""
+    """The name of a token of any namespace: ``…#InPerson`` and ``in-person`` are both ``inperson``."""
     word = text.rpartition("#")[2] or text
     return word.strip().lower().replace("-", "").replace("_", "").replace(" ", "")

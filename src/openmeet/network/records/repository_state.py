@@ -1,8 +1,9 @@
-"""What remains of records that were erased: a keyed hash of the uri with its rev, and nothing that it could be read from.
+"""State of repositories: hashes of erased records, missed revs, and queries over what is known of a repository.
 
-It serves one purpose: a late or repeated message must not bring back what its author deleted. Each hash is a barrier: a
-message about this uri, or of this DID, counts only if its rev is greater. The keys are derived from the sealing keys,
-newest first: the newest hashes, every one is looked for.
+An erased record leaves a keyed hash of its URI with its rev, from which nothing can be read. It has one purpose: a late
+or repeated message must not bring back what its author deleted. Each hash is a barrier: a message about this URI, or of
+this DID, counts only if its rev is greater. The keys derive from the sealing keys, newest first: the newest hashes, all
+are searched.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ FIND = "select hash, rev from erasures where hash in :hashes"
 
 
 async def note(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) -> None:
-    """Put a barrier at each name (a uri, or a DID for everything of it) at its rev."""
+    """Store a barrier for each name (a URI, or a DID for all its records) at its rev."""
     if not keys:
         raise ValueError("erasing needs a key")
     rows = [{"hash": _hash(keys[0], name), "rev": rev, "now": tx.now} for name, rev in sorted(revs.items())]
@@ -33,7 +34,7 @@ async def note(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) 
 
 
 async def barriers(reader: Reader, keys: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
-    """The rev up to which each of these names is erased; those never erased are missing."""
+    """The rev up to which each of these names is erased; others are missing."""
     if not keys or await reader.fetch_one(ANY) is None:
         return {}
     hashes = {_hash(key, name): name for name in names for key in keys}
@@ -50,7 +51,7 @@ def _hash(key: bytes, name: str) -> bytes:
     return hmac.digest(key, name.encode(), hashlib.sha256)
 
 
-# Less than every rev: how far a read must reach is not known, and any will do.
+# Below every rev: how far a read must reach is unknown, and any read will do.
 ANY_REV = "2222222222222"
 
 NOTE = """
@@ -61,7 +62,7 @@ NOTE = """
      where excluded.missed_rev > repositories.missed_rev
 """
 
-# So many of one repository are kept: who announces one copy after the other, and lets nobody read, fills nothing.
+# Maximum per repository: an author who announces many copies and lets nobody read fills nothing.
 _MOST_REVS = 50
 NOTE_EACH = """
     insert into missed_revs (did, rev)
@@ -74,7 +75,7 @@ REACH = "update repositories set missed_rev = '' where did = :did and missed_rev
 
 
 async def note_missed(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) -> None:
-    """Before these revs something was missed; None where nobody knows before which."""
+    """Changes before these revs were missed; None if the rev is unknown."""
     newest: dict[str, str] = {}
     known: set[tuple[Did, Tid]] = set()
     for did, rev in found:
@@ -85,7 +86,7 @@ async def note_missed(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) 
 
 
 async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
-    """Those of them that are new and find room, the first ones of each repository. Its row, noted before, keeps others waiting."""
+    """The new ones that fit below the maximum, first come first. The repository's row, stored before, makes concurrent calls wait."""
     noted: dict[str, set[str]] = {did: set() for did, _ in known}
     for row in await for_each(tx, NOTED, [{"did": did} for did in sorted(noted)]):
         noted[row["did"]].add(row["rev"])
@@ -104,12 +105,12 @@ async def reach(tx: Transaction, did: Did, rev: Tid) -> None:
 
 
 async def forget(tx: Transaction, did: str) -> None:
-    """Revs of before say nothing about what comes."""
+    """Old revs say nothing about what comes."""
     await tx.execute("delete from missed_revs where did = :did", did=did)
 
 
 async def before(reader: Reader, did: Did) -> list[Tid]:
-    """The revs before which something was missed, in order, as far as they are known."""
+    """The revs before which changes were missed, in order, as far as they are known."""
     rows = await reader.fetch("select rev from missed_revs where did = :did order by rev", did=did)
     return [parse_tid(row["rev"]) for row in rows]
 
@@ -128,7 +129,7 @@ ABSENT = """
      order by uri
 """
 
-# Of deletions and of what makes no row here every reading asks again: what is there now, what is understood now.
+# Deletions and unmapped records are checked again by every read: what exists now, what is understood now.
 UNDERSTOOD = """
     select uri, cid from records
      where did = :did and collection in :collections and standing in ('mapped', 'parked') and is_verified = 1
@@ -136,7 +137,7 @@ UNDERSTOOD = """
      order by uri
 """
 
-# Whose records are here, and who has to do with somebody here beyond those.
+# DIDs whose records are here, and those with another relation to somebody here.
 REFERRED_TO = """
     select given.did from each(did text) as given
      where exists (select 1 from records r where r.did = given.did and r.standing <> 'tombstone')
@@ -149,7 +150,7 @@ REFERRED_TO = """
                          or exists (select 1 from group_members m where m.user_id = u.id)))
 """
 
-# What stands between two keys of a collection, without those that are known to stand there.
+# Keys of a collection between two keys, without those that are known to exist.
 BETWEEN = """
     select uri from records
      where did = :did and collection = :collection and standing <> 'tombstone' and {rkey} > :above and {rkey} < :below
@@ -159,13 +160,13 @@ BETWEEN = """
 
 
 async def not_newer_than(reader: Reader, did: str, rev: str, collections: Sequence[str]) -> list[tuple[str, str, str]]:
-    """(uri, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
+    """(URI, collection, key) of records that a complete read at ``rev`` must contain if they still exist."""
     rows = await reader.fetch(ABSENT, did=did, rev=rev, collections=list(collections))
     return [(row["uri"], row["collection"], row["rkey"]) for row in rows]
 
 
 async def understood(reader: Reader, did: str, collections: Sequence[str]) -> dict[str, str]:
-    """CIDs by uri of records that are signed for and understood, as last seen."""
+    """CIDs by URI of verified, understood records, as last seen."""
     rows = await reader.fetch(UNDERSTOOD, did=did, collections=list(collections))
     return {row["uri"]: row["cid"] for row in rows}
 
@@ -179,9 +180,9 @@ async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
 async def between(
     reader: Reader, did: str, collection: str, *, above: str, below: str, besides: Sequence[str], limit: int
 ) -> list[str]:
-    """The uris of a collection's records that are here, with keys between these two, the greatest first; at most ``limit``.
+    """URIs of a collection's known records with keys between these two, greatest first; at most ``limit``.
 
-    ``besides``: uris that are left out. Keys are compared byte by byte, as servers list them.
+    ``besides``: URIs to leave out. Keys are compared byte by byte, as servers list them.
     """
     sql = BETWEEN.format(rkey=bytewise("rkey", reader.engine))
     values = {"above": above, "below": below, "besides": list(besides), "limit": limit}
@@ -189,7 +190,7 @@ async def between(
 
 
 async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
-    """The uris of what a repository has in a collection, the newest keys first."""
+    """URIs of a collection in a repository, newest keys first."""
     rows = await reader.fetch(
         "select uri from records where did = :did and collection = :collection and standing = 'mapped'"
         " order by uri desc limit :limit",

@@ -1,7 +1,7 @@
-"""The order of locks where a record and its row meet: the event's row first, the publication after it.
+"""Lock order of a record and its row: the event's row first, the publication after it.
 
-People's edits lock the event, then owe; whoever settles a publication takes the same order, or the two would wait for
-each other on PostgreSQL and one of them be rolled back.
+Users' edits lock the event, then enqueue; storing a publication's outcome takes the same order, or the two would
+deadlock on PostgreSQL and one of them be rolled back.
 """
 
 from groundwork.database.transaction import Transaction
@@ -20,7 +20,7 @@ from openmeet.outbox.publications import PublicationKind
 
 
 async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> None:
-    """Lock the event, series or group that a publication is of, or the event that its answer is to."""
+    """Lock the event, series or group of a publication, or the event of an RSVP."""
     if kind is PublicationKind.EVENT:
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return

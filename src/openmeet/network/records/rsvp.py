@@ -1,4 +1,4 @@
-"""An answer to an event: the tolerant reader and the careful writer."""
+"""RSVP records: tolerant reader, and writer that keeps foreign fields."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from openmeet.network.records.collections import EVENTS, RSVP
 from openmeet.network.records.event_reader import moment_of_key
 from openmeet.network.records.reader import Notes, Unmappable, text_of, token_of
 
-# The longest that can lead anywhere: a did:web of a host name (261 characters), the longer collection of events, a record
-# key of 512. The syntax allows 8 kB, and a PostgreSQL index has no room for more than 2.7 kB.
+# The longest usable URI: a did:web of a host name (261 characters), the longer collection of events, a record key of
+# 512. The syntax allows 8 kB, but a PostgreSQL index has no room for more than 2.7 kB.
 MAX_SUBJECT: Final = 1024
 
 GOING: Final = f"{RSVP}#going"
@@ -39,9 +39,9 @@ _ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class RsvpRead:
-    """``subject`` may still have a handle as authority: resolve it before comparing. ``subject_cid`` is only recorded.
+    """``subject`` may still have a handle as authority: resolve it before comparing. ``subject_cid`` is only stored.
 
-    ``precedence`` orders several answers of one DID to one event: the greatest text is the effective one.
+    ``precedence`` orders several RSVPs of one DID to one event: the greatest text is the effective one.
     """
 
     subject: AtUri
@@ -53,7 +53,7 @@ class RsvpRead:
 
 
 def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
-    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable("The record is not a map.")
     declared = record.get("$type")
@@ -71,7 +71,7 @@ def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
 
 
 def subject_of(record: object) -> str | None:
-    """The uri that a record is about, as it stands there; None where it does not say."""
+    """The URI that a record is about, unchanged; None if it names none."""
     subject = record.get("subject") if isinstance(record, Mapping) else None
     return text_of(subject.get("uri") if isinstance(subject, Mapping) else subject)
 
@@ -114,7 +114,7 @@ def _answer(record: Mapping[str, object], notes: Notes) -> tuple[NetworkAnswer, 
 
 
 def _precedence(record: Mapping[str, object], rkey: str) -> str:
-    """(valid ``createdAt``, TID time of a time-like key, key) as text that sorts the same way."""
+    """(valid ``createdAt``, time of a TID key, key) as text that sorts the same way."""
     created = record.get("createdAt")
     try:
         claimed = parse_datetime(created) if isinstance(created, str) else 0
@@ -124,14 +124,14 @@ def _precedence(record: Mapping[str, object], rkey: str) -> str:
 
 
 def written_at(precedence: str) -> Instant:
-    """When an answer says that it was written, by its ``precedence``; 0 where it says nothing that could be read."""
+    """When an RSVP claims to be written, from its ``precedence``; 0 if there is no readable time."""
     return Instant(int(precedence.partition("/")[0] or 0))
 
 
 def record_key_for(subject: AtUri) -> Tid:
-    """The key of one's answer to an event, the same whenever it is computed, and a valid TID.
+    """The key of one's RSVP to an event: deterministic, and a valid TID.
 
-    The first 64 bits of SHA-256 of the event's at-uri with the top bit cleared. It is not a time.
+    The first 64 bits of SHA-256 of the event's AT URI with the top bit cleared. It is not a time.
     """
     if not subject.authority.startswith("did:"):
         raise Malformed("at-uri", subject, "the key of an answer follows from a DID, not from a handle")
@@ -145,14 +145,14 @@ def has_durable_subject(read: RsvpRead) -> bool:
 
 
 class Silence(StrEnum):
-    """Why a status is told to nobody. Undecided: what stands in the repository stays there until it is decided."""
+    """Why a status is not published. Undecided: an existing record stays until the decision."""
 
     UNDECIDED = "undecided"
-    UNSAID = "unsaid"  # nothing may stand there
+    UNSAID = "unsaid"  # no record may exist
 
 
 def told(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | Silence:
-    """What the repository of somebody who wants it so is told about a status: the token of a record, or nothing."""
+    """What to publish of a status: the token of a record, or the reason for none."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
             return GOING
@@ -171,9 +171,9 @@ def told(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | 
 def write_rsvp(
     token: str, *, subject_uri: str, subject_cid: str, said_at: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
-    """The record to store: foreign keys, ``createdAt`` and an unchanged answer stay as they were. ``said_at``: ``createdAt`` of a new one.
+    """The record to store: foreign keys, ``createdAt`` and an unchanged RSVP stay. ``said_at``: ``createdAt`` of a new one.
 
-    The subject's cid is refreshed only with a new answer, not with each edit of the event.
+    The subject's CID is refreshed only with a new RSVP, not with each edit of the event.
     """
     subject: Value = {"uri": subject_uri, "cid": subject_cid}
     if previous is None:

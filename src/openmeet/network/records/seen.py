@@ -1,8 +1,9 @@
-"""Every relevant record of the network as last seen: a join, whose guard stands in the statement.
+"""Every relevant record of the network as last seen: a merge that is guarded in the SQL statement.
 
-A version replaces another only if its (is verified, epoch, rev) is greater: what nobody signed for never overrules what
-somebody did, and gives way to it whatever revision it claimed. Deletes leave a tombstone with their rev. After a complete read of a repository its ``floor_rev`` rises: what is at or below it is history and
-ignored. So any order and any repetition of messages leave the same rows.
+A version replaces another only if its (is verified, epoch, rev) is greater: an unverified version never overrules a
+verified one, and gives way to it whatever rev it claims. Deletes leave a tombstone with their rev. After a complete
+read of a repository its ``floor_rev`` rises: what is at or below it is history and ignored. So any order and any
+repetition of messages produce the same rows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from openmeet.network.records import repository_state
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.message import RecordMessage
 
-# How long an answer waits for its event, and how many of one author may wait.
+# How long a pending RSVP waits for its event, and how many of one author may wait.
 PARKED_FOR = 30 * DAY
 PARKED_PER_AUTHOR = 500
 
@@ -26,21 +27,21 @@ COUNT_BY_STANDING = "select standing, count(*) as n from records group by standi
 
 
 class RecordState(StrEnum):
-    """What became of a record here."""
+    """State of a record here."""
 
     MAPPED = "mapped"
     RAW = "raw"  # kept with the reason why it makes no row
-    PARKED = "parked"  # an answer whose event has not been seen, or is not for its author to see
+    PARKED = "parked"  # pending: an RSVP whose event has not been seen, or is not visible to its author
     TOMBSTONE = "tombstone"
 
 
 @dataclass(frozen=True, slots=True)
 class SeenRecord:
-    """A record as last seen. ``subject_uri``: for an event itself, for an answer the event it is about.
+    """A record as last seen. ``subject_uri``: for an event itself, for an RSVP its event.
 
-    ``said_rev``: as of which rev this very version was first heard; ``rev`` moves on with every reading that finds it again.
-    ``after_rev``: as of which something else was known of the record before, or that it was not there; ``said_rev`` itself where the
-    commit that made it has been heard of.
+    ``said_rev``: the rev at which this version was first seen; ``rev`` advances with every read that finds it again.
+    ``after_rev``: the rev at which another version, or none, was known; equals ``said_rev`` if the writing commit was
+    seen.
     """
 
     uri: str
@@ -91,14 +92,14 @@ PUT = f"""
 FIND = f"select {COLUMNS} from records where uri = :uri"
 FIND_MANY = f"select {COLUMNS} from records where uri in :uris"
 
-# Who makes the same row at this moment is waited for; so is, in uri order, who has locked one that is there.
+# Waits for concurrent inserts of the same row; and, in URI order, for locks on existing rows.
 MAKE_SUBJECTS = (
     "insert into subjects (uri) select given.uri from each(uri text) as given where 1 = 1 on conflict (uri) do nothing"
 )
 LOCK_SUBJECTS = "select uri from subjects where uri in :uris order by uri for update"
 
-# The same for many people, each with one DID. Conditions on standing and collection would tempt a planner that knows little of
-# the table to begin with those, and to compare every record with every pair.
+# The same for many people with one DID each. Conditions on standing and collection would tempt a planner with few
+# statistics to begin with those, and to compare every record with every pair.
 OF_PAIRS = f"""
     select {", ".join(f"r.{name.strip()}" for name in COLUMNS.split(","))}
       from each(subject_uri text, did text) as given
@@ -153,8 +154,8 @@ COUNT_PARKED = """
     select did, count(*) as n from records where did in :dids and standing = 'parked' group by did order by did
 """
 
-# A row that goes entirely comes back with the next read of its repository; a tombstone would forbid that.
-# What is about an event that is here waits as long as that is.
+# A deleted row comes back with the next read of its repository; a tombstone would prevent that. A record about a known
+# event waits as long as the event exists.
 EXPIRE_PARKED = """
     delete from records where standing = 'parked' and first_seen_at < :before
        and not exists (select 1 from events e where e.record_uri = records.subject_uri and e.deleted_at is null)
@@ -191,10 +192,11 @@ NEW_EPOCH = """
        set epoch = repositories.epoch + 1, floor_rev = '', missed_rev = '', stale_at = excluded.stale_at, updated_at = excluded.updated_at
 """
 
-# Those of this very read stay until the next: the stream may yet bring the deletion itself, which then is looked up here.
+# Tombstones of this very read stay until the next: the stream may still deliver the deletion itself, which is then
+# looked up here.
 DROP_OLD_TOMBSTONES = "delete from records where did = :did and standing = 'tombstone' and rev < :rev"
 
-# Also of those that left no record here: what was refused, or too old.
+# Including those without a record here: refused, or too old.
 URIS_OF: Mapping[Engine, str] = {
     engine: f"""
     select uri from records where did = :did
@@ -214,7 +216,7 @@ LIST_RAW = f"""
 
 @dataclass(frozen=True, slots=True)
 class RecordUpdate:
-    """A version to take over, and what it means."""
+    """A version to apply, and its meaning."""
 
     message: RecordMessage
     standing: RecordState
@@ -232,12 +234,12 @@ async def put(
     subject_uri: str | None = None,
     precedence: str = "",
 ) -> bool:
-    """Take over a version if it is the newest; False when it is not, and then nothing else of it may be derived."""
+    """Apply a version if it is the newest; False if it is not, and then nothing may be derived from it."""
     return bool(await put_each(tx, [RecordUpdate(message, standing, reason, subject_uri, precedence)]))
 
 
 async def put_each(tx: Transaction, versions: Sequence[RecordUpdate]) -> set[str]:
-    """``put`` for versions of different records; the uris of those that are the newest."""
+    """``put`` for versions of different records; returns the URIs of those that are the newest."""
     rows = [
         {
             "uri": one.message.uri,
@@ -266,24 +268,25 @@ async def find(reader: Reader, uri: str) -> SeenRecord | None:
 
 
 async def find_many(reader: Reader, uris: Sequence[str]) -> dict[str, SeenRecord]:
-    """The same for several; those never seen are missing from the answer."""
+    """The same for several; unknown ones are missing from the result."""
     if not uris:
         return {}
     return {row["uri"]: _seen(row) for row in await reader.fetch(FIND_MANY, uris=list(uris))}
 
 
 async def lock_answers(tx: Transaction, uris: Iterable[str]) -> None:
-    """Lock answers by their own uri, in uri order and before any event: then what is known of them can be read.
+    """Lock RSVPs by their own URI, in URI order and before any event: then their state can be read.
 
-    Two versions about different events would else be applied side by side, and neither take back what the other gave.
+    Otherwise two versions about different events would be applied concurrently, and neither would undo the other's
+    result.
     """
     await _lock(tx, uris)
 
 
 async def lock_subjects(tx: Transaction, uris: Iterable[str]) -> None:
-    """Lock one row per event, in uri order, before events or parked answers are read.
+    """Lock one row per event, in URI order, before events or pending RSVPs are read.
 
-    Without it PostgreSQL loses an answer that arrives beside its event: neither transaction sees the other's row.
+    Without it PostgreSQL loses an RSVP that arrives beside its event: neither transaction sees the other's row.
     """
     await _lock(tx, uris)
 
@@ -293,14 +296,14 @@ async def _lock(tx: Transaction, uris: Iterable[str]) -> None:
     is_locked = not ordered
     while not is_locked:
         await for_each(tx, MAKE_SUBJECTS, [{"uri": uri} for uri in ordered])
-        # SQLite has one writer, which holds all. A row that somebody has just erased is made anew.
+        # SQLite has one writer, which holds all locks. A row that was erased concurrently is created again.
         is_locked = tx.engine == "sqlite" or len(await tx.fetch(LOCK_SUBJECTS, uris=ordered)) == len(ordered)
 
 
 async def answers_of(
     reader: Reader, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str]
 ) -> list[SeenRecord]:
-    """The answers of one person (all their DIDs) to one event, the effective one first."""
+    """The RSVPs of one person (all their DIDs) to one event, the effective one first."""
     rows = await reader.fetch(ANSWERS_OF, subject_uri=subject_uri, dids=list(dids), collections=list(collections))
     return sorted(map(_seen, rows), key=_precedence, reverse=True)
 
@@ -308,7 +311,7 @@ async def answers_of(
 async def effective_answers(
     reader: Reader, pairs: Iterable[tuple[str, str]], collections: Sequence[str]
 ) -> dict[tuple[str, str], SeenRecord]:
-    """The effective answer for each (uri of an event, DID of a person who has no other); none where there is none."""
+    """The effective RSVP for each (URI of an event, DID of a person who has no other), if any."""
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
     found = [_seen(row) for row in await for_each(reader, OF_PAIRS, rows)]
     counting = [
@@ -316,29 +319,29 @@ async def effective_answers(
         for one in found
         if one.standing in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
     ]
-    # The last one of each pair stands.
+    # The last one of each pair wins.
     return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
 
 
 async def parked_for(reader: Reader, subject_uris: Sequence[str]) -> list[SeenRecord]:
-    """Answers that wait for these events, in order of first arrival."""
+    """Pending RSVPs of these events, in order of first arrival."""
     if not subject_uris:
         return []
     return [_seen(row) for row in await reader.fetch(PARKED_FOR_SUBJECTS, subject_uris=list(subject_uris))]
 
 
 async def answered_among(reader: Reader, uris: Sequence[str]) -> list[str]:
-    """Which of these events' records have answers that count (for whatever they were the record of)."""
+    """Which of these event records have effective RSVPs (for whatever they were the record of)."""
     return sorted(row["uri"] for row in await for_each(reader, ANSWERED, [{"uri": uri} for uri in uris]))
 
 
 async def counted_for(reader: Reader, subject_uri: str) -> list[SeenRecord]:
-    """Answers that count and name this record, in order of first arrival."""
+    """Effective RSVPs that name this record, in order of first arrival."""
     return [_seen(row) for row in await reader.fetch(COUNTED_FOR, subject_uri=subject_uri)]
 
 
 async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> set[str]:
-    """Which of these events have answers waiting for them."""
+    """Which of these events have pending RSVPs."""
     if not subject_uris:
         return set()
     rows = await reader.fetch(WAITED_FOR, subject_uris=list(subject_uris))
@@ -346,7 +349,7 @@ async def subjects_waited_for(reader: Reader, subject_uris: Sequence[str]) -> se
 
 
 async def count_in(tx: Transaction, uris: Sequence[str]) -> None:
-    """Answers leave their parking place."""
+    """RSVPs are no longer pending."""
     if uris:
         await tx.execute(COUNT_IN, uris=list(uris))
 
@@ -354,90 +357,90 @@ async def count_in(tx: Transaction, uris: Sequence[str]) -> None:
 async def park_answers(
     tx: Transaction, *, subject_uri: str, dids: Sequence[str], collections: Sequence[str], reason: str
 ) -> None:
-    """The answers of one person (all their DIDs) to one event wait, for that reason."""
+    """Make the RSVPs of one person (all their DIDs) to one event pending, with that reason."""
     await tx.execute(
         PARK_ANSWERS, subject_uri=subject_uri, dids=list(dids), collections=list(collections), reason=reason
     )
 
 
 async def park_answers_to(tx: Transaction, subject_uris: Iterable[str], reason: str) -> None:
-    """Everybody's answers to these events wait, for that reason."""
+    """Make all RSVPs to these events pending, with that reason."""
     await for_each(tx, PARK_ANSWERS_TO, [{"subject_uri": uri} for uri in sorted(subject_uris)], reason=reason)
 
 
 async def resolve_subject(tx: Transaction, *, sloppy: str, durable: str) -> None:
-    """The handle in the subject of parked answers is this DID."""
+    """The handle in the subject of pending RSVPs resolves to this DID."""
     await tx.execute(MOVE_SUBJECT, sloppy=sloppy, durable=durable)
 
 
 async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> None:
-    """The event that these records were of has this one now: answers to it are kept under that."""
+    """The event of these records has this one now: move RSVPs to it."""
     if former:
         await tx.execute(MOVE_ANSWERS, former=list(former), current=current, collections=sorted(RSVPS))
 
 
 async def parked_of(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
-    """How many answers of each of these authors wait; ``PARKED_PER_AUTHOR`` may."""
+    """How many RSVPs of each of these authors are pending; the limit is ``PARKED_PER_AUTHOR``."""
     asked = sorted(set(dids))
     rows = await reader.fetch(COUNT_PARKED, dids=asked) if asked else []
     return {row["did"]: int(row["n"]) for row in rows}
 
 
 async def expire_parked(tx: Transaction) -> int:
-    """Forget answers whose event never came; how many."""
+    """Delete pending RSVPs whose event never came; return how many."""
     return await tx.execute(EXPIRE_PARKED, before=tx.now - PARKED_FOR)
 
 
 async def mark_stale(tx: Transaction, dids: Iterable[str]) -> None:
-    """Something about these accounts may have changed: somebody will ask."""
+    """Something about these accounts may have changed: their identities need a refresh."""
     await for_each(tx, MARK_STALE, [{"did": did} for did in sorted(set(dids))], now=tx.now)
 
 
 async def set_status(tx: Transaction, did: str, status: str) -> None:
-    """What the account's own PDS said; status hides rows, it never edits them."""
+    """The status from the account's own PDS; status hides rows, it never edits them."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(SET_STATUS, did=did, status=status, now=tx.now)
 
 
 async def is_about(reader: Reader, uri: str, subject_uri: str | None) -> bool:
-    """Whether this is the record of an answer that counts, to the event with that record."""
+    """Whether this is the record of an effective RSVP to the event with that record."""
     known = await find(reader, uri)
     return known is not None and known.standing is RecordState.MAPPED and known.subject_uri == subject_uri
 
 
 async def is_history(reader: Reader, did: str, rev: str) -> bool:
-    """Whether a complete read of this repository has been applied that is as new as this rev, or newer."""
+    """Whether a complete read of this repository as of this rev, or later, has been applied."""
     row = await reader.fetch_one("select floor_rev from repositories where did = :did", did=did)
     return row is not None and rev <= row["floor_rev"]
 
 
 async def was_read(reader: Reader, did: str) -> bool:
-    """Whether a repository has been read whole, ever."""
+    """Whether a repository was ever read completely."""
     row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
     return row is not None and row["synced_at"] is not None
 
 
 async def raise_floor(tx: Transaction, did: str, rev: str) -> None:
-    """A complete read at ``rev`` has been applied: older tombstones go, older messages are ignored from now on."""
+    """A complete read at ``rev`` has been applied: delete older tombstones, ignore older messages from now on."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(RAISE_FLOOR, did=did, rev=rev, now=tx.now)
     await tx.execute(DROP_OLD_TOMBSTONES, did=did, rev=rev)
 
 
 async def note_read(tx: Transaction, did: str) -> None:
-    """A complete read was applied in part, or is unsigned: it need not be made again soon, and nothing is history by it."""
+    """A read was applied in part, or is unsigned: it need not be repeated soon, and the floor stays."""
     await tx.execute(TOUCH_REPOSITORY, did=did, now=tx.now)
     await tx.execute(NOTE_READ, did=did, now=tx.now)
 
 
 async def start_epoch(tx: Transaction, did: str) -> None:
-    """The repository was re-created with lower revs: an operator says that what comes now is newer."""
+    """The repository was re-created with lower revs: an operator confirms that new messages are newer."""
     await tx.execute(NEW_EPOCH, did=did, now=tx.now)
     await repository_state.forget(tx, did)
 
 
 async def erase(tx: Transaction, did: str) -> dict[str, str]:
-    """Forget everything that a DID wrote; the last rev of each uri that was known."""
+    """Delete everything that a DID wrote; return the last rev of each known URI."""
     uris = [row["uri"] for row in await tx.fetch(URIS_OF[tx.engine], did=did)]
     await _lock(tx, uris)
     revs = {row["uri"]: row["rev"] for row in await tx.fetch(ERASE, did=did)}
@@ -453,12 +456,12 @@ async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list
 
 
 async def counts(reader: Reader) -> dict[RecordState, int]:
-    """How many records stand how."""
+    """Number of records per state."""
     return {RecordState(row["standing"]): int(row["n"]) for row in await reader.fetch(COUNT_BY_STANDING)}
 
 
 def _precedence(answer: SeenRecord) -> tuple[str, str]:
-    """Which of a person's answers to one event counts: the greatest, byte by byte, whatever the database's collation."""
+    """Which of a person's RSVPs to one event is effective: the greatest, byte by byte, whatever the database's collation."""
     return answer.precedence, answer.uri
 
 

@@ -1,7 +1,7 @@
-"""A series as a record of its own: the rule of RFC 5545, its exceptions and dates, and what each date starts with.
+"""Series records: the rule of RFC 5545, its exceptions and dates, and the template; and series fields in event records.
 
-Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no offset; they are those of ``timezone``. Written by
-key: what others added stays.
+Source: our Lexicon ``openmeet.lexicon.series``. Local dates and times have no offset; they are those of ``timezone``.
+Written by key: what others added stays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,13 +35,13 @@ from openmeet.recurrence.wall_time import local_of, zone_names
 _EVENT = "community.lexicon.calendar.event"
 _MODE_WORDS = {Mode.IN_PERSON: "inperson", Mode.ONLINE: "virtual", Mode.HYBRID: "hybrid"}
 MOST_DATES = 1000
-# Ten years: longer than anything that is held again and again, and far from what no calendar can add to a date.
+# Ten years: longer than any recurring event, and far from overflowing a calendar date.
 _LONGEST_MINUTES = 10 * 366 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesRead:
-    """What a record says of a series."""
+    """The content of a series record."""
 
     template: Template
     timing: Timing
@@ -50,10 +50,10 @@ class SeriesRead:
 def write_series(
     series: Series, page_url: str, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
-    """The record to store in place of ``previous``; the same call on its own result changes nothing.
+    """The record to store in place of ``previous``; idempotent.
 
-    What means the same as before stays as another app wrote it. ``agreed``: the last version that was understood, where ``previous``
-    is not: what was not changed here since then is left alone.
+    A key with an unchanged meaning stays as another app wrote it. ``agreed``: the last version that was understood, if
+    ``previous`` is not: what was not changed here since then stays.
     """
     before = previous or {}
     shape, template = series.timing.pattern, series.template
@@ -85,7 +85,7 @@ def write_series(
 
 
 def read_series(collection: str, record: object) -> SeriesRead:
-    """Understand a decoded record. Raises Unmappable with the sentence to keep beside it."""
+    """Read a decoded record. Raises Unmappable with the sentence to store beside it."""
     if not isinstance(record, Mapping):
         raise Unmappable("The record is not a map.")
     declared = record.get("$type")
@@ -127,10 +127,10 @@ def read_series(collection: str, record: object) -> SeriesRead:
 
 
 def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = ()) -> dict[str, Value]:
-    """The rule, as fields of an event's record whose start is ``since``; nothing where no rule is left then.
+    """The rule, as fields of the event record that starts at ``since``; empty if no rule is left then.
 
-    ``apart``: later dates of which this record does not speak.
-    A COUNT becomes the UNTIL that it means: it would begin anew with another start.
+    ``apart``: later dates that this record does not cover. A COUNT becomes the equivalent UNTIL: it would start again
+    with another start.
     """
     if shape.rule is None:
         return {}
@@ -154,7 +154,7 @@ def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = (
 def read_native(
     record: Mapping[str, object], title: str, description: str, zone: str, starts_at: Instant | None
 ) -> SeriesRead | None:
-    """The series that an event's record says it begins; None where it says none, or none that is taken."""
+    """The series that an event's record starts; None if it has no rule, or an unsupported one."""
     rules = _texts(record.get("rrule"))
     if len(rules) != 1 or starts_at is None or zone not in zone_names():
         return None
@@ -169,20 +169,20 @@ def read_native(
 
 
 def _moments(value: object, zone: str) -> list[datetime]:
-    """Dates as local times: as they stand, or instants read in the zone."""
+    """Dates as local times: local ones unchanged, instants converted to the zone."""
     found = []
     for text in _texts(value):
         try:
             at = datetime.fromisoformat(text)
             local = at if at.tzinfo is None else at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, microsecond=0)
-        except (ValueError, OverflowError):  # the last hours of the year 9999 have no local time east of them
+        except (ValueError, OverflowError):  # the last hours of the year 9999 have no local time east of UTC
             continue
         found.append(local)
     return found
 
 
 def _template(template: Template, page_url: str, before: Value) -> Value:
-    """What each date starts with, by key: what others added to it, and to its lists, stays."""
+    """The template of each date, by key: what others added to it, and to its lists, stays."""
     found: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
     if _mode(found.get("mode")) is not template.mode or "mode" not in found:
         found["mode"] = f"{_EVENT}#{_MODE_WORDS[template.mode]}"
@@ -191,7 +191,7 @@ def _template(template: Template, page_url: str, before: Value) -> Value:
     places = [] if template.mode is Mode.ONLINE else entries_of(venue)
     if not (known and places and is_same_place(known[0].venue, venue)):
         listed = found.get("locations")
-        # The first place is the one that we read and write.
+        # The first location is the one that we read and write.
         ours = known[0].entries if known else ()
         others = [one for at, one in enumerate(listed) if at not in ours] if isinstance(listed, list) else []
         found["locations"] = places + others
@@ -214,7 +214,7 @@ def _mode(value: object) -> Mode:
     return next((mode for mode, known in _MODE_WORDS.items() if known == word), Mode.IN_PERSON)
 
 
-# Keys that we write and understand, in the order of ``_meanings``.
+# Keys that we write and read, in the order of ``_meanings``.
 _KEYS = ("name", "description", "timezone", "dtstart", "durationMinutes", "rrule", "rdate", "exdate")
 
 
@@ -253,7 +253,7 @@ def _texts(value: object) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPart:
-    """``recurrence_id``: the name of the date; ``record_uri``: of the series' own record, where it has one."""
+    """``recurrence_id``: the name of the date; ``record_uri``: of the series' own record, if it has one."""
 
     url: str
     sentence: str
@@ -263,10 +263,10 @@ class SeriesPart:
 
 
 async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart | None:
-    """What may be said; None of what is no date of a public series, or goes out with the least only.
+    """The series fields to publish; None if it is no date of a public series, or only the minimum of the event is public.
 
-    ``native``: the rule in fields of the record itself, of the date that stands for the series, where that is switched on. It
-    leaves out what is called off, moved, or has a record of its own.
+    ``native``: the rule as fields of the record itself, for the date that represents the series, if that is enabled. It
+    leaves out dates that are cancelled, moved, or have a record of their own.
     """
     if event.place_in_series is None or reach_of(event) is not PublishLevel.FULL:
         return None
@@ -285,10 +285,10 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
 
 
 async def _stands_for(reader: Reader, series: Series, event: Event) -> bool:
-    """Whether this date's record speaks for all that follow, where rules may stand in records: then no other record does.
+    """Whether this date's record represents all following dates, with the rule in it: then no other record does.
 
-    Where a window of dates is published each has a record, and none a rule: whoever reads rules would find them twice. Nor has
-    one from whose start the rule would make other dates: one that was moved, or added.
+    If a window of dates is published, each has a record, and none a rule: readers of rules would show them twice.
+    Neither has a moved or added date, from whose start the rule would produce other dates.
     """
     if series.policy is not PublishPolicy.NEXT or series.status is not SeriesStatus.ACTIVE:
         return False
@@ -310,7 +310,7 @@ def series_page(instance: str, series: Series) -> str:
 
 
 def put_series(record: dict[str, Value], part: SeriesPart | None) -> None:
-    """Have the record say which date of which series it is, by key: what others added to the object stays."""
+    """Write which date of which series it is, by key: what others added to the object stays."""
     key = next((key for key in SERIES_LINK_KEYS if isinstance(record.get(key), dict)), SERIES_LINK_KEY)
     before = record.get(key)
     if part is None:
@@ -330,7 +330,7 @@ NATIVE_KEYS = ("rrule", "rdate", "exdate")
 
 
 def put_native(record: dict[str, Value], part: SeriesPart | None, *, was_ours: bool) -> None:
-    """Have the record carry the rule, or no rule of ours any more; what another app wrote there stays where we write none."""
+    """Write the rule, or remove ours; a rule of another app stays if we write none."""
     native = {} if part is None else part.native
     if not native and not was_ours:
         return
@@ -343,14 +343,14 @@ def put_native(record: dict[str, Value], part: SeriesPart | None, *, was_ours: b
 
 @dataclass(frozen=True, slots=True)
 class LinkRead:
-    """Which date of which series a record says it is; ``uri`` of the series' record, empty where none is named."""
+    """Which date of which series a record claims to be; ``uri`` of the series' record, empty if none is named."""
 
     uri: str
     recurrence_id: str
 
 
 def read_link(record: Mapping[str, object]) -> LinkRead | None:
-    """What a record says of its series, in every shape that we ever wrote."""
+    """The series link of a record, in every shape that we ever wrote."""
     found = next((record[key] for key in SERIES_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
     if not isinstance(found, Mapping):
         return None

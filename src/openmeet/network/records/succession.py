@@ -1,7 +1,7 @@
-"""What a record says of changing hands: where what it is about goes on, and which records it had before.
+"""Succession of a record after an ownership transfer: its successor and its predecessors.
 
-Source: our Lexicon ``openmeet.lexicon.succession``, an object that records of events and series carry under its name. A step counts
-where both records say so: the old one names its successor, and that one names the old one.
+Source: our Lexicon ``openmeet.lexicon.succession``, an object in records of events and series. A step counts if both
+records confirm it: the old one names its successor, and that one names the old one.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import normal_uri, parse_at_uri
 from openmeet.network.records.collections import EVENTS, SUCCESSION_KEY, SUCCESSION_KEYS
 
-# What changes hands more often leads to the present from its latest records only.
+# After more transfers only the latest records lead to the present one.
 MOST_PREDECESSORS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class RecordSuccession:
-    """Uris of records of events; ``successor`` is empty where none is named."""
+    """URIs of event records; ``successor`` is empty if none is named."""
 
     successor: str = ""
     predecessors: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class RecordSuccession:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """``predecessors``: the records that this had before and that are there, the first one first; ``every``: also those that are gone."""
+    """``predecessors``: existing earlier records, oldest first; ``every``: including deleted ones."""
 
     predecessors: tuple[str, ...] = ()
     every: frozenset[str] = frozenset()
@@ -37,10 +37,10 @@ ALONE_STANDING: Final = Lineage()
 
 
 def put_lineage(record: dict[str, Value], lineage: Lineage, written: Mapping[str, Value] | None = None) -> None:
-    """Have the record that goes on name those before it, the latest ones; by key: what others added stays.
+    """Write the latest predecessors into the current record; by key: what others added stays.
 
-    One of its own is no successor of it (any more), nor is what we named in the version that we wrote last (``written``); what
-    another installation says of where it goes on stays.
+    A predecessor is not its successor (any longer), and neither is one that we named in our last version (``written``);
+    a successor that another installation names stays.
     """
     key, said = _said(record)
     before = dict(said)
@@ -58,13 +58,13 @@ def put_lineage(record: dict[str, Value], lineage: Lineage, written: Mapping[str
 
 
 def write_former(successor: str, previous: Mapping[str, Value]) -> dict[str, Value]:
-    """The record of what went on elsewhere: as it was, and where that is."""
+    """A superseded record: as it was, plus its successor."""
     key, said = _said(previous)
     return {**previous, key: {"$type": key, **said, "successor": successor}}
 
 
 def read_succession(record: Mapping[str, object]) -> RecordSuccession:
-    """What the record of an event says, as far as it can be understood."""
+    """The succession of an event record, as far as it is understood."""
     found = next((record[key] for key in SUCCESSION_KEYS if isinstance(record.get(key), Mapping)), None)
     if not isinstance(found, Mapping):
         return RecordSuccession()

@@ -1,6 +1,7 @@
-"""Which app wrote a record, by what the record says of itself: shown to people, never acted on.
+"""Which app wrote a record, by the record's own claim: shown to people, never relied on.
 
-A record names its app in our mark of origin, in ``createdWith``, by its collection, or by a link to its page in an app that is known.
+A record names its app in our origin mark, in ``createdWith``, by its collection, or by a link to its page in a known
+app.
 """
 
 import re
@@ -12,13 +13,13 @@ from at_protocol.data import cbor
 from groundwork.database.transaction import Reader
 from openmeet.network.records.collections import LEGACY_EVENT, ORIGIN_KEYS
 
-# What people call the apps that are known, by their hosts; subdomains count.
+# Display names of known apps, by host; subdomains count.
 KNOWN: Final[Mapping[str, str]] = {
     "atmo.rsvp": "atmo.rsvp",
     "openmeet.net": "OpenMeet",
     "smokesignal.events": "Smoke Signal",
 }
-# Longer records are not read for this: a list shows many. Of the links only the first are looked at.
+# Longer records are skipped: a list shows many. Only the first links are checked.
 MOST_BYTES: Final = 16_384
 MOST_LINKS: Final = 20
 
@@ -39,7 +40,7 @@ async def apps_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[st
 
 
 def app_of(collection: str, record: object) -> str:
-    """What people call the app that wrote this record: a name that is known, or a host; empty where the record names none."""
+    """The display name of the app that wrote this record, or its host; empty if the record names none."""
     if not isinstance(record, Mapping):
         return ""
     marks = [record.get(key) for key in ORIGIN_KEYS]
@@ -60,7 +61,7 @@ def _known(host: str) -> str:
 
 
 def _host(address: object) -> str:
-    """The host of a web address, or the host itself; empty for anything that is none."""
+    """The host of a web address, or the host itself; empty if invalid."""
     if not isinstance(address, str):
         return ""
     try:
