@@ -1,1 +1,1 @@
-"""What both servers stand on: a folder is named for what it drives, a file for who drives it."""
+"""Infrastructure that both servers use: a package per purpose, a module per driver."""

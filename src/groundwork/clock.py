@@ -1,4 +1,4 @@
-"""The only clock. Instants are integer microseconds UTC since 1970; tests turn a clock by hand."""
+"""The only clock. Instants are integer microseconds since 1970 in UTC; tests set the clock by hand."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
-    """Something that knows what time it is."""
+    """Contract of a clock."""
 
     def now(self) -> Instant: ...
 
@@ -28,7 +28,7 @@ class SystemClock:
 
 
 class HandClock:
-    """A clock for tests: stands still until it is turned."""
+    """Clock for tests: it moves only when it is turned."""
 
     def __init__(self, start: Instant) -> None:
         self._now = start
@@ -37,7 +37,7 @@ class HandClock:
         return self._now
 
     def turn(self, microseconds: int) -> None:
-        """Move the hands; negative values step back, as real clocks do."""
+        """Move the clock; negative values step back, as real clocks do."""
         self._now = Instant(self._now + microseconds)
 
 

@@ -1,4 +1,4 @@
-"""Large bytes that never change: blobs of repositories, pictures. Written whole or not at all, read in pieces.
+"""Storage of large immutable values: blobs of repositories, pictures. Written whole or not at all, read in chunks.
 
-Contract in ``contract``; ``disk`` keeps files in a folder.
+The contract is in ``contract``; ``disk`` keeps files in a folder, ``s3`` objects in a bucket.
 """

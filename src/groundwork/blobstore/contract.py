@@ -1,4 +1,4 @@
-"""What a store of large values offers, and which keys it takes.
+"""Contract of a blob store, and its valid keys.
 
 An upload is received first and named at the end, because its name is usually the hash of its bytes.
 """
@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-# Segments of letters, digits, dot, hyphen, underscore and colon, none starting with a dot: DIDs and CIDs as they are,
-# and nothing that a file system or a URL could understand differently.
+# Segments of letters, digits, dot, hyphen, underscore and colon, none starting with a dot: DIDs and CIDs fit unchanged,
+# and a file system or a URL cannot read them differently.
 _KEY = re.compile(r"[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,254}(?:/[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,254}){0,7}")
 
 PIECE_BYTES = 256 * 1024
@@ -26,7 +26,7 @@ class StoredBlob:
 
 
 class Upload(Protocol):
-    """Bytes on their way in; gone when its block ends without ``keep``."""
+    """An upload in progress; discarded when its block ends without ``keep``."""
 
     @property
     def size(self) -> int:
@@ -36,7 +36,7 @@ class Upload(Protocol):
     async def write(self, piece: bytes, /) -> None: ...
 
     async def keep(self, key: str, /) -> None:
-        """Give it its name, durably; replaces what had that name. Nothing can be written afterwards."""
+        """Store it durably under its name, replacing an earlier value. Nothing can be written afterwards."""
         ...
 
 
@@ -52,11 +52,11 @@ class BlobStore(Protocol):
         ...
 
     async def delete(self, key: str) -> bool:
-        """Whether there was something to delete."""
+        """Returns whether there was something to delete."""
         ...
 
     async def move(self, key: str, to: str) -> bool:
-        """Give a value another name, in place of what had that; whether there was something to move."""
+        """Rename a value, replacing the target; returns whether there was something to move."""
         ...
 
     def list(self, folder: str = "") -> AsyncIterator[StoredBlob]:
@@ -72,7 +72,7 @@ async def put(store: BlobStore, key: str, body: bytes) -> None:
 
 
 async def try_writing(store: BlobStore, name: str) -> None:
-    """Keep a few bytes and delete them again; ``name`` is of whoever tries, a word. Raises Unavailable."""
+    """Probe: store a few bytes and delete them again; ``name`` identifies the caller. Raises Unavailable."""
     key = f"probe/{name}"
     await put(store, key, b"probe")
     await store.delete(key)

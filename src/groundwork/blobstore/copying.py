@@ -1,4 +1,4 @@
-"""From one store to another, again and again until nothing is missing: what is there already is not sent a second time.
+"""Copy one store to another, resumably: values that are there already are not sent again.
 
 Values never change under their key, and appear whole or not at all; so a value of the same size is the same value.
 """
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from groundwork.blobstore.contract import BlobStore, StoredBlob
 from groundwork.errors import NotFound, Unavailable
 
-# A bucket answers slowly, and much at once.
+# A bucket is slow per request, and takes many at once.
 AT_ONCE = 8
 
 
 @dataclass
 class Copied:
-    """How far a copy is: values and bytes that were sent, values that were there, values that went meanwhile."""
+    """Progress of a copy: values and bytes sent, values that were there already, values deleted meanwhile."""
 
     sent: int = 0
     sent_bytes: int = 0
@@ -29,12 +29,13 @@ class Copied:
 
 
 async def copy_missing(source: BlobStore, target: BlobStore, tell: Callable[[Copied], None]) -> Copied:
-    """Copy what the target lacks; ``tell`` hears of each value that was looked at.
+    """Copy what the target lacks; ``tell`` is called for each value that was checked.
 
-    Raises Unavailable where either store cannot work; whatever was copied by then is there, and the next run goes on behind it.
+    Raises Unavailable where either store cannot work; what was copied by then stays, and the next run continues after
+    it.
     """
     copied = Copied()
-    # As many are on their way as there are places, whatever is listed.
+    # A fixed number is in progress, however many are listed.
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(stored: StoredBlob) -> None:
@@ -55,7 +56,7 @@ async def copy_missing(source: BlobStore, target: BlobStore, tell: Callable[[Cop
 
 
 async def remove_copied(source: BlobStore, target: BlobStore) -> int:
-    """Delete from the source what the target holds in the same size; how many. What it does not hold stays."""
+    """Delete from the source what the target holds in the same size; returns how many. The rest stays."""
     removed = 0
     async for stored in source.list():
         if await _size(target, stored.key) == stored.size:
@@ -75,7 +76,7 @@ async def _copy(source: BlobStore, target: BlobStore, stored: StoredBlob, copied
                 raise Unavailable(f"{stored.key} has {upload.size} bytes, and not {stored.size} as the store says.")
             await upload.keep(stored.key)
     except NotFound:
-        copied.gone += 1  # nothing shows it any more
+        copied.gone += 1  # nothing refers to it any more
         return
     copied.sent += 1
     copied.sent_bytes += stored.size

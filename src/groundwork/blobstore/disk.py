@@ -1,8 +1,8 @@
-"""Blobs as files in a folder. A file appears under its name only when it is whole and on the disk.
+"""Blobs as files in a folder. A file appears under its name only when it is complete and fsynced.
 
 Order: write to ``incoming/``, fsync the file, rename, fsync the folder; without the last step a power cut could lose
-the name of a blob whose record is already committed (invariant 1). What a crash leaves in ``incoming/`` is removed when
-the store is opened a day later.
+the name of a blob whose record is already committed (invariant 1). A crash leaves files in ``incoming/``; they are
+removed when the store is opened a day later.
 """
 
 import asyncio
@@ -66,17 +66,17 @@ class DiskUpload:
 
     def discard(self) -> None:
         """Close and remove what was not kept."""
-        # Closing writes what is buffered: on a full disk it fails again, and nobody needs those bytes.
+        # Closing flushes the buffer: on a full disk that fails again, and nobody needs those bytes.
         with contextlib.suppress(OSError):
             self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 class DiskBlobStore:
-    """A folder with ``blobs/`` and ``incoming/`` in it, or two folders that were chosen one by one.
+    """A folder with ``blobs/`` and ``incoming/`` in it, or two folders given one by one.
 
-    ValueError where the two are on different disks: an upload could then not get its name in one step. ``may_be_away``: what holds the
-    folders may come later; they are made with the first upload.
+    ValueError where the two are on different file systems: an upload could then not be renamed atomically.
+    ``may_be_away``: the file system may be mounted later; the folders are made with the first upload.
     """
 
     def __init__(
@@ -95,12 +95,12 @@ class DiskBlobStore:
         _make_folder(self._incoming)
         if self._blobs.stat().st_dev != self._incoming.stat().st_dev:
             raise ValueError(f"{self._blobs} and {self._incoming} are on different disks")
-        # The times of files are the machine's, whatever clock the program was given.
+        # File times come from the machine's clock, not from the program's.
         remove_left_behind(self._incoming, older_than=time.time() - _LEFT_BEHIND_SECONDS)
         self._is_prepared = True
 
     def path_of(self, key: str) -> Path:
-        """Where a key lives; ValueError for keys that are none."""
+        """The path of a key; ValueError for an invalid one."""
         return self._blobs / check_key(key)
 
     @asynccontextmanager
@@ -129,7 +129,7 @@ class DiskBlobStore:
         at = start
         while end is None or at < end:
             wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - at)
-            # Opened per piece, so that an abandoned reader holds nothing. The bytes of a key do not change.
+            # Opened per chunk, so that an abandoned reader holds no file. The bytes of a key do not change.
             piece = await asyncio.to_thread(_read_at, path, at, wanted)
             if piece:
                 yield piece
@@ -181,14 +181,14 @@ def _read_at(path: Path, start: int, size: int) -> bytes:
 
 
 def _walk(folder: Path, root: Path) -> Iterator[StoredBlob]:
-    """Files below a folder, one folder's names at a time; what is deleted meanwhile is skipped."""
+    """Files below a folder, listing one folder at a time; files deleted meanwhile are skipped."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
         return
     for entry in entries:
         if entry.name.startswith("."):
-            continue  # no key begins so: unfinished uploads where their folder lies in this one
+            continue  # no key: unfinished uploads, where their folder is inside this one
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path), root)
         else:

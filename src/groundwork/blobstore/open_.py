@@ -1,4 +1,4 @@
-"""Opens a store of blobs: a folder, or a bucket of an S3-compatible service."""
+"""Open a blob store: a folder, or a bucket of an S3-compatible service."""
 
 import importlib
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from groundwork.settings import Secret
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket and how it is reached. Without keys those of the machine are used (``AWS_…``, an instance's role).
+    """A bucket and its access. Without keys those of the machine are used (``AWS_…``, an instance's role).
 
     ``endpoint`` is the service's address without the bucket; empty: Amazon's of that region. ``prefix`` is a folder in
     the bucket.
@@ -43,14 +43,16 @@ def named_in(url: str) -> tuple[str, str]:
 
 
 def open_folder(folder: Path) -> BlobStore:
-    """A folder that holds nothing but blobs under their keys, and unfinished uploads in ``.incoming``; made when it is first needed."""
+    """A folder with nothing but blobs under their keys, and unfinished uploads in ``.incoming``; made when first
+    needed.
+    """
     return DiskBlobStore(folder, blobs=folder, incoming=folder / ".incoming", may_be_away=True)
 
 
 def open_bucket(bucket: Bucket) -> BlobStore:
-    """A bucket; it is first asked when it is used. ValueError: its library is not installed."""
+    """A bucket; first contacted when it is used. ValueError: its library is not installed."""
     try:
-        # Its library is an extra that an installation on folders does not have.
+        # Its library is an optional extra.
         s3 = importlib.import_module("groundwork.blobstore.s3")
     except ModuleNotFoundError as missing:
         raise ValueError("S3 needs the extra: pip install 'openmeet[s3]'") from missing

@@ -1,8 +1,8 @@
 """Blobs as objects of an S3-compatible bucket.
 
-An upload is received into memory, or beyond a mebibyte into a file without a name, and sent when it is given its name:
-an object appears whole or not at all, and a crash leaves nothing in the bucket but parts of a multipart upload, which the
-bucket's own life-cycle rule removes.
+An upload is buffered in memory, or above one mebibyte in an unnamed file, and sent when it gets its name: an object
+appears whole or not at all. A crash leaves nothing in the bucket but parts of a multipart upload, which the bucket's
+life-cycle rule removes.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from groundwork.errors import NotFound, Unavailable
 
 _IN_MEMORY_BYTES = 1024 * 1024
 _CONNECT_SECONDS = 5
-# Of a whole answer: a reader on a slow line takes its time, and holds one piece at a time here.
+# For a whole response: a reader on a slow connection takes its time, and one chunk at a time is in memory.
 _ANSWER_SECONDS = 600
 _RETRIES = 3
 _LIST_PAGE = 500
-# The library answers some requests with the one, some with the other.
+# The library answers some requests with one of them, some with the other.
 _ABSENT = (NotFoundError, FileNotFoundError)
 
 
 class S3Upload:
-    """Bytes on their way in."""
+    """An upload in progress."""
 
     def __init__(self, store: "S3BlobStore", spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
         self.size = 0
@@ -51,7 +51,7 @@ class S3Upload:
 
 
 class S3BlobStore:
-    """One bucket, or a folder of it."""
+    """One bucket, or a folder in it."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._upload_seconds = bucket.upload_timeout_seconds
@@ -84,7 +84,7 @@ class S3BlobStore:
             yield S3Upload(self, spool)
 
     async def send(self, key: str, spool: "tempfile.SpooledTemporaryFile[bytes]") -> None:
-        """Store what was received under its name."""
+        """Store the buffered upload under its name."""
         spool.seek(0)
         with _meaning():
             try:
@@ -101,7 +101,7 @@ class S3BlobStore:
         check_key(key)
         if end is not None and start >= end:
             return
-        if start and start >= await self.size(key):  # which the service would call a wrong range
+        if start and start >= await self.size(key):  # otherwise the service answers with an invalid range
             return
         with _meaning():
             options: Any = {}
@@ -147,14 +147,14 @@ class S3BlobStore:
 
 
 def _endpoint(bucket: Bucket) -> str:
-    """The address that objects stand under; with virtual hosts the library wants the bucket named in it."""
+    """The endpoint of the service; for virtual hosts the library wants the bucket in its name."""
     url = urlsplit(bucket.endpoint.rstrip("/"))
     return url.geturl() if bucket.force_path_style else url._replace(netloc=f"{bucket.name}.{url.netloc}").geturl()
 
 
 @contextmanager
 def _meaning() -> Iterator[None]:
-    """The contract's failures for those of the library, whose texts name keys and addresses."""
+    """Translate the library's errors, whose texts contain keys and addresses."""
     try:
         yield
     except _ABSENT:

@@ -1,10 +1,10 @@
-"""A cache in this process's memory, bounded by the bytes it holds; the least recently used goes first."""
+"""Cache in this process's memory, bounded in bytes; least recently used entries are evicted first."""
 
 from cachetools import TLRUCache
 
 from groundwork.clock import SECOND, Clock
 
-# An entry costs its value and key and about this much in Python objects.
+# Overhead of an entry in Python objects, besides its key and value.
 _ENTRY_BYTES = 250
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -31,7 +31,7 @@ class InProcessCache:
         return None if entry is None else entry[0]
 
     async def put(self, key: str, value: bytes, *, ttl_seconds: float) -> None:
-        if _cost((value, 0)) <= self._entries.maxsize:  # what can never fit is forgotten at once
+        if _cost((value, 0)) <= self._entries.maxsize:  # a larger value could never fit
             self._entries[key] = (value, ttl_seconds)
 
     async def put_if_absent(self, key: str, value: bytes, *, ttl_seconds: float) -> bool:

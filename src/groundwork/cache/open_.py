@@ -1,4 +1,4 @@
-"""Opens a cache by URL: ``embedded:`` or ``redis://host:port/number``."""
+"""Open the cache that a URL names: ``embedded:`` or ``redis://host:port/number``."""
 
 import importlib
 from typing import cast
@@ -13,12 +13,12 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 
 def open_cache(url: str, *, prefix: str, clock: Clock) -> Cache:
-    """Open the cache that a URL names; ``prefix`` keeps tenants and programs apart. Raises ``Refused``."""
+    """Open the cache; ``prefix`` keeps tenants and programs apart. Raises ``Refused``."""
     if url == EMBEDDED:
         return InProcessCache(clock)
     if url.startswith(REDIS):
         try:
-            # The client library is an extra: without it everything but Redis works.
+            # The client library is an optional extra.
             driver = importlib.import_module("groundwork.cache.redis")
         except ModuleNotFoundError as missing:
             raise Refused("A redis:// cache needs the extra: pip install 'openmeet[redis]'.") from missing

@@ -1,7 +1,7 @@
-"""Rows found by whose address a column holds, ``scheme://authority/…``, whatever order the database keeps texts in.
+"""SQL that finds rows by the authority of a URL column, ``scheme://authority/…``, independent of the collation.
 
-A range from one authority's first address to the next one's holds others besides in most collations, or misses some of its own. Engines
-cut texts by functions of their own; an index on what is cut off has the same words, without the table's name.
+A range from one authority's first URL to the next one's includes others in most collations, or misses some. The engines
+have different functions to split texts; an index on the authority uses the same expression, without the table's name.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ ENGINES: Final[tuple[Engine, ...]] = ("sqlite", "postgresql")
 
 
 def authority_of(engine: Engine, column: str) -> str:
-    """What stands between the second slash and the third; of addresses that have both."""
+    """The part between the second slash and the third, of URLs that have both."""
     if engine == "postgresql":
         return f"split_part({column}, '/', 3)"
     behind = f"substr({column}, instr({column}, '://') + 3)"

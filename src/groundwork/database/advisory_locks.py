@@ -1,9 +1,8 @@
-"""Locks by name that the processes on one PostgreSQL database share, on a few connections of their own.
+"""Named locks shared by the processes on one PostgreSQL database, on a few connections of their own.
 
-The connections are made when a lock is asked for and closed when none has been for a while, so a process that needs none
-has none. Whoever waits for a lock waits here and keeps none of the connections from which the database is read and written.
-A lock goes with its connection: that of a process that died is free at once. Those who wait get it in the order in which
-they came. Source: PostgreSQL, 13.3.5 Advisory Locks.
+Connections are opened when a lock is asked for and closed when none has been for a while. Whoever waits for a lock
+waits here and holds no connection of the main pool. A lock ends with its connection, so the lock of a dead process is
+free at once. Waiters get it in the order in which they came. Source: PostgreSQL, 13.3.5 Advisory Locks.
 """
 
 import asyncio
@@ -24,14 +23,14 @@ CONNECTIONS = 4
 _IDLE_SECONDS = 60.0
 _RELEASE_SECONDS = 2.0
 _NONE_LEFT_SECONDS = 0.1
-# The last resort for a process that hangs while it has a lock.
+# The last resort for a process that hangs while it holds a lock.
 _HELD_SECONDS = 30.0
 
 _LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class AdvisoryLocks:
-    """Those of one schema of one database. Made inside the event loop that will use it; close it at the end."""
+    """Locks of one schema of one database. Made inside the event loop that will use it; close it at the end."""
 
     def __init__(self, url: str, schema: str, *, connections: int = CONNECTIONS) -> None:
         self._schema = schema
@@ -49,18 +48,18 @@ class AdvisoryLocks:
         self._is_open = False
 
     def key(self, name: str) -> int:
-        """The number under which PostgreSQL knows a lock; ``pg_advisory_xact_lock`` takes it."""
+        """The number of this lock in PostgreSQL; ``pg_advisory_xact_lock`` takes it."""
         return int.from_bytes(sha256(f"{self._schema}\n{name}".encode()).digest()[:8], signed=True)
 
     @asynccontextmanager
     async def hold(self, name: str, *, seconds: float) -> AsyncIterator[None]:
-        """Be the only one inside, of all processes. Raises Unavailable when it was not one's turn in so many seconds."""
+        """Hold the lock, exclusively among all processes. Raises Unavailable after so many seconds of waiting."""
         require_none_open()
         connection = await self._take(name, seconds)
         try:
             yield
         finally:
-            # Shielded: a caller who is cancelled must not keep the others waiting.
+            # Shielded: a cancelled caller must not keep the others waiting.
             await asyncio.shield(self._let_go(connection))
 
     async def close(self) -> None:
@@ -89,7 +88,7 @@ class AdvisoryLocks:
                 )
             except BaseException as failure:
                 await asyncio.shield(self._drop(connection))
-                # The server may have closed a connection of the pool meanwhile: another is tried, while there is time.
+                # The server may have closed a pooled connection meanwhile: another one is tried while there is time.
                 if not isinstance(failure, _LOST):
                     raise
                 await asyncio.sleep(min(_NONE_LEFT_SECONDS, left))
@@ -112,7 +111,7 @@ class AdvisoryLocks:
             await self._pool.release(connection)
 
     async def _drop(self, connection: "PoolConnectionProxy[Any]") -> None:
-        """Out of the pool, and with it the lock that it has or waits for."""
+        """Remove the connection from the pool, which ends the lock that it holds or waits for."""
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
         await self._pool.release(connection)

@@ -1,11 +1,11 @@
-"""The calls that wait for a durable commit."""
+"""Run the callbacks that wait for a durable commit."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 
 
 def run_calls(calls: Iterable[Callable[[], None]]) -> None:
-    """Make the calls in order, on the event loop; one that breaks its promise not to raise stops no other."""
+    """Call them in order on the event loop; one that raises, although it must not, does not stop the others."""
     for call in calls:
         try:
             call()

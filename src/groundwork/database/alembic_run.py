@@ -1,8 +1,8 @@
-"""Runs Alembic over a package's revisions; imported only by ``migrate``, and only when there is something to do.
+"""Run Alembic over a package's revisions; imported only by ``migrate``, and only when a database is behind.
 
-Alembic keeps its current context in module globals, so one run at a time per process. On PostgreSQL an advisory lock makes processes
-take turns, on SQLite the write lock: there all revisions are one transaction, since between two of them another process could apply
-the second, which this one, having read where the database stood, would then apply again.
+Alembic keeps its current context in module globals, so one run at a time per process. Processes exclude each other by
+an advisory lock on PostgreSQL, on SQLite by the write lock. There all revisions are one transaction: between two of
+them another process could apply the second, and this one, which has read the old revision, would apply it again.
 """
 
 import asyncio
@@ -45,10 +45,10 @@ async def _upgrade_postgres(url: str, schema: str, versions: Path, version_table
     engine = create_async_engine(
         address, poolclass=NullPool, connect_args={"server_settings": {"search_path": f'"{schema}"'}}
     )
-    # Signed 32 bits: pg_advisory_lock(key, key) takes two of them. The second names what is locked.
+    # Signed 32 bits: pg_advisory_lock(key, key) takes two of them. The second is a hash of what is locked.
     keys = [zlib.crc32(text.encode()) - 2**31 for text in ("openmeet.migrate", schema)]
     try:
-        # The lock lives on a connection of its own, since each revision ends the transaction of the other one.
+        # The lock is on a connection of its own, because each revision ends the transaction of the other one.
         async with engine.connect() as holder:
             await holder.exec_driver_sql(f"select pg_advisory_lock({keys[0]}, {keys[1]})")
             await holder.exec_driver_sql(f'create schema if not exists "{schema}"')

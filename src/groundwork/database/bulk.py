@@ -1,8 +1,8 @@
-"""One statement for many rows: what a batch does to a table, in one round trip and one plan.
+"""One statement for many rows: what a batch writes to a table, in one round trip with one plan.
 
-The rows stand in the statement as a table, ``each(uri text, rev text) as given``: the columns that it has, with PostgreSQL's
-types, and its name. PostgreSQL gets an array for each column. SQLite, to which there is no way to go, is asked for one row after
-the other, so a statement must mean the same either way: what it does to one row does not depend on the others.
+The rows are a table in the statement, ``each(uri text, rev text) as given``: its columns with PostgreSQL's types, and
+its alias. PostgreSQL gets an array per column. SQLite, which has no round trips, runs the statement once per row; so
+what it does to one row must not depend on the others.
 """
 
 import functools
@@ -19,9 +19,10 @@ _WRITTEN = re.compile(rf"\bselect\s(?P<values>[^;]*?)\sfrom\s+{_EACH.pattern}\s+
 async def for_each(
     reader: Reader, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object
 ) -> Sequence[Row]:
-    """What the statement returns for these rows, in no order; ``shared`` are parameters that are the same for all.
+    """The returned rows, in no order; ``shared`` are parameters that are the same for all rows.
 
-    ``insert … select … from each(…)`` needs a ``where`` before ``on conflict``: SQLite would take it for a join's.
+    ``insert … select … from each(…)`` needs a ``where`` before ``on conflict``: SQLite would read it as a join
+    condition.
     """
     if not rows:
         return []
@@ -33,9 +34,10 @@ async def for_each(
 
 
 async def write_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, object]], /, **shared: object) -> None:
-    """``for_each`` of ``insert … select … from each(…) as given where 1 = 1 …``, each column as ``given.column``, nothing returned.
+    """``for_each`` of ``insert … select … from each(…) as given where 1 = 1 …``, each column as ``given.column``,
+    without results.
 
-    SQLite runs it for all rows in one go.
+    SQLite runs it with one ``executemany``.
     """
     if not rows:
         return
@@ -67,7 +69,7 @@ def _for_many(sql: str) -> tuple[str, tuple[str, ...]]:
 
 @functools.lru_cache(maxsize=256)
 def _with_values(sql: str) -> str:
-    """To ask for a row what it is to write would cost SQLite as much again as writing it."""
+    """Selecting the row to write would double the cost on SQLite."""
     found = _WRITTEN.search(sql)
     if found is None:
         raise ValueError(

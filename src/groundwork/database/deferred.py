@@ -1,6 +1,6 @@
-"""A database that did not answer when its program started: refused until somebody has opened it, from then on as if it always had been.
+"""Deferred open: a database that did not answer at start raises DatabaseUnavailable until it has been opened.
 
-What stands on it is put together once; whoever asks meanwhile is told DatabaseUnavailable, as where one goes away later.
+What depends on it is wired once, and needs no other case than a database that goes away later.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class LateDatabase:
-    """The ``Database`` that ``open_as`` will bring."""
+    """The ``Database`` that ``open_as`` will provide."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine: Engine = engine
@@ -31,13 +31,13 @@ class LateDatabase:
         self.is_open = asyncio.Event()
 
     def open_as(self, found: Database) -> None:
-        """Here it is; it is closed with this one."""
+        """Use this database from now on; it is closed together with this one."""
         self._found = found
         self.is_open.set()
 
     @property
     def opened(self) -> Database:
-        """The one behind. Raises DatabaseUnavailable while there is none."""
+        """The opened database. Raises DatabaseUnavailable while there is none."""
         if self._found is None:
             raise DatabaseUnavailable("the database does not answer yet")
         return self._found
@@ -68,12 +68,12 @@ class LateDatabase:
 
 
 def opened(db: Database) -> Database:
-    """The database itself, where it came late. Raises DatabaseUnavailable while it has not."""
+    """The real database behind a deferred one. Raises DatabaseUnavailable until it is open."""
     return db.opened if isinstance(db, LateDatabase) else db
 
 
 async def until_opened(db: Database, stop: asyncio.Event) -> bool:
-    """True as soon as the database is there, which most are at once; False where ``stop`` was set first."""
+    """Returns True as soon as the database is open, which is usually at once; False where ``stop`` was set first."""
     if not isinstance(db, LateDatabase) or db.is_open.is_set():
         return not stop.is_set()
     waiting = [asyncio.ensure_future(db.is_open.wait()), asyncio.ensure_future(stop.wait())]

@@ -1,4 +1,4 @@
-"""A small durable write: what a probe does to find out whether a database still takes any."""
+"""Durable write probe: find out whether a database still accepts writes."""
 
 import asyncio
 import errno
@@ -15,9 +15,9 @@ from groundwork.errors import Unavailable
 
 # SQLite keeps 32 bits of it, signed.
 _MOST: Final = 2**31 - 1
-# The log of an SQLite file keeps the room that it once had, so a few pages can be written to a disk that is full for all else.
+# The log of an SQLite file keeps its allocated size, so a few pages can be written to a disk that is otherwise full.
 LEAST_ROOM_BYTES: Final = 1024 * 1024
-# What one commit writes that puts a record with some text into a large repository: its nodes, indexes and event.
+# What one commit of a record with some text writes to a large repository: tree nodes, indexes and event.
 COMMIT_BYTES: Final = 64 * 1024
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -26,14 +26,15 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 async def write_durably(db: Database, package: str) -> None:
     """Commit one changed page that nobody reads; ``package``: whose migrations made the tables.
 
-    Beside an SQLite file as much as a commit takes is written, too, and gone again when it is on the disk: a quota, or blocks that are
-    kept for somebody else, show in no figure of what is free.
+    Beside an SQLite file a file of the size of a commit is written, too, and removed once it is on the disk: a quota,
+    or blocks reserved for another user, show in no figure of free space.
 
-    Raises Unavailable, the sentence says why (``the disk is full``).
+    Raises Unavailable; the message says why (``the disk is full``).
     """
     async with db.transaction() as tx:
         if db.engine == "sqlite":
-            # A number in the file's header that SQLite leaves to applications. A row that keeps its value is not written at all.
+            # A number in the file's header that SQLite leaves to applications. A row whose value stays the same is not
+            # written at all.
             await tx.execute(f"pragma user_version = {tx.now // SECOND % _MOST}")
             (place,) = await tx.fetch("pragma database_list")
         else:
@@ -47,7 +48,7 @@ def _require_room(folder: Path) -> None:
     if free < LEAST_ROOM_BYTES:
         raise Unavailable(f"the disk is full: {free} bytes are left")
     try:
-        # Without a name where the system can do that: nothing is left behind by whoever dies meanwhile.
+        # Unnamed where the system supports it, so that a process that dies leaves nothing behind.
         with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
             left = memoryview(os.urandom(COMMIT_BYTES))
             while left:
@@ -60,7 +61,7 @@ def _require_room(folder: Path) -> None:
 
 
 async def _write_a_row(tx: Transaction, package: str) -> None:
-    # PostgreSQL writes a new version of the row, and its log before the commit returns.
+    # PostgreSQL writes a new version of the row, and its log, before the commit returns.
     table = version_table(package)
     if not await tx.execute(f"update {table} set version_num = version_num"):
         raise Unavailable("the database has lost its tables")

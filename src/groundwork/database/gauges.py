@@ -1,4 +1,4 @@
-"""What an operator wants to see of the databases of a program."""
+"""Gauges about a program's databases."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from groundwork.telemetry.metrics import Metrics
 
 
 def show_wal(metrics: Metrics, databases: Mapping[str, Database]) -> None:
-    """Add the gauge ``database_wal_bytes``, labelled by the given names; PostgreSQL minds its own log.
+    """Add the gauge ``database_wal_bytes``, labelled by the given names; PostgreSQL manages its own log.
 
-    On SQLite it stays near ``WAL_BOUND_BYTES``; what grows beyond it is held back by a reader in another process.
+    On SQLite it stays near ``WAL_BOUND_BYTES``; a larger log is held back by a reader in another process.
     """
     gauge = metrics.gauge("database_wal_bytes", "Size of SQLite's write-ahead log", ["database"])
     for name, database in databases.items():

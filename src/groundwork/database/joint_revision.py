@@ -1,12 +1,12 @@
-"""One revision for several rows that are edited together."""
+"""One revision number for several rows that are edited together."""
 
 import hashlib
 
 
 def joint_revision(*revised: tuple[str, int]) -> int:
-    """One number in the place of a revision, for what several rows decide together: (id, revision) of each that there is; 0 for none.
+    """A number that combines the revisions of these rows: (id, revision) of each that exists; 0 for none.
 
-    It is another one as soon as one of them has a new revision, or another row takes its place. It does not grow.
+    It changes when one of them has a new revision or is replaced by another row. It does not grow monotonically.
     """
     if not revised:
         return 0

@@ -1,8 +1,8 @@
-"""Brings a database's tables to the revision that the code wants, creating file, folder or schema first.
+"""Migrate a database to the revision that the code needs, creating file, folder or schema first.
 
-Each package keeps its own version table (``alembic_version_<package>``) in the schema, so several packages may share
-one. A database that is there already costs one query: Alembic is imported only when there is work. A database newer
-than the code is left alone, since old code runs beside a new schema.
+Each package has its own version table (``alembic_version_<package>``) in the schema, so several packages may share one.
+An up-to-date database costs one query: Alembic is imported only when there is work. A database newer than the code is
+left alone, because old code may run beside a new schema.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ from groundwork.database.postgres import check_schema_name
 from groundwork.database.transaction import DatabaseUnavailable
 
 _REVISION_FILE = re.compile(r"(\d{4})_\w+\.py")
-# Alembic takes a third of a second to import; a start that finds everything in place must not pay for it.
+# Alembic takes a third of a second to import, which an up-to-date start must not pay.
 _RUNNER = "groundwork.database.alembic_run"
 
 
 async def migrate(database_url: str, schema: str, package: str, *, to: str | None = None) -> None:
     """Apply the missing revisions of ``<package>/migrations/versions``; ``to`` stops at one.
 
-    On PostgreSQL each is a transaction, on SQLite all together are one. Concurrent migrators wait for each other. Raises
-    DatabaseUnavailable where the database cannot be reached, and what the database raised where a revision fails; that
-    revision has then left nothing behind.
+    On PostgreSQL each is a transaction, on SQLite all together are one. Concurrent migrations wait for each other.
+    Raises DatabaseUnavailable where the database cannot be reached, and the database's own error where a revision
+    fails; that revision is then rolled back.
     """
     versions = versions_folder(package)
     if await current_revision(database_url, schema, package) >= (to or head(versions)):
@@ -40,16 +40,16 @@ async def migrate(database_url: str, schema: str, package: str, *, to: str | Non
 
 
 async def migrate_apart(database_url: str, schema: str, package: str) -> None:
-    """The same in a process of its own, for programs that then run for months: what Alembic takes (30 MB) is given back.
+    """``migrate`` in a process of its own, for programs that run for months: Alembic's memory (30 MB) is given back.
 
-    What it could not do is left: :func:`migrate` tries again and says why.
+    Errors are ignored here: :func:`migrate` tries again and says why.
     """
     if await current_revision(database_url, schema, package) >= head(versions_folder(package)):
         return
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__, schema, package, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    # The address may have a password: not on a command line, where everybody of the machine sees it.
+    # The URL may have a password: not on a command line, where every user of the machine sees it.
     await child.communicate(database_url.encode())
 
 
@@ -73,7 +73,7 @@ def head(versions: Path) -> str:
 
 
 async def current_revision(database_url: str, schema: str, package: str) -> str:
-    """The revision that the database has, ``""`` if none or if there is no such database yet."""
+    """The database's revision, ``""`` if it has none or does not exist yet."""
     table = version_table(package)
     if database_url.startswith(POSTGRES):
         return await _current_in_postgres(database_url, check_schema_name(schema or "public"), table)

@@ -1,4 +1,4 @@
-"""Hearing PostgreSQL's notifications, on a connection of their own that is made anew whenever it is lost."""
+"""PostgreSQL LISTEN on a connection of its own, which is opened again whenever it is lost."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,13 @@ import asyncpg
 from groundwork.telemetry.logs import log
 
 _AGAIN_SECONDS = 1.0
-# A connection whose server has silently gone is noticed by asking.
+# Polled, because a server that is gone without closing the connection is noticed only so.
 _ASK_SECONDS = 30.0
 
 
 async def listen(url: str, channel: str, heard: Callable[[str], None]) -> None:
-    """Call ``heard`` with each notification, and with ``""`` at each beginning, because some may have been missed; for
-    ever.
+    """Call ``heard`` with each notification, and with ``""`` after each connect, because some may have been missed.
+    Never returns.
     """
     while True:
         try:

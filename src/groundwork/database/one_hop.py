@@ -1,8 +1,8 @@
-"""An interactive transaction's work, run where the database is: one hop for all of its statements instead of one for each.
+"""Run an interactive transaction's work on the database thread: one hop for all its statements instead of one for each.
 
-For batches: actions are written once, as async functions over a ``Transaction``, and a hundred of them are then some
-thousand statements, whose hops between threads would cost more than the statements do. Inside, the verbs answer at once,
-so the work never really waits and is driven to its end without an event loop.
+For batches: actions are async functions over a ``Transaction``. A hundred of them are some thousand statements, whose
+hops between threads would cost more than the statements. Inside, each verb answers at once, so the coroutine never
+suspends and is driven to its end without an event loop.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class _AtOnce:
-    """The ``Transaction`` over a ``Writer``: nothing here suspends."""
+    """A ``Transaction`` over a ``Writer``: nothing here suspends."""
 
     __slots__ = ("_engine", "_writer")
 
@@ -49,11 +49,11 @@ class _AtOnce:
 
 
 async def in_one_hop(db: Database, work: Callable[[Transaction], Coroutine[Any, Any, T]]) -> T:
-    """What ``work`` returns, after its commit is durable; what it raises rolls it back.
+    """Run ``work`` and return its result after the commit is durable; an exception rolls back.
 
-    ``work`` may await its transaction's verbs and nothing else (RuntimeError), and must bear being called again, as with
-    ``Database.write``. It runs on another thread, in a copy of its caller's context (the request that log lines name): what else it
-    touches besides the transaction is its own.
+    ``work`` may await its transaction's verbs and nothing else (RuntimeError), and may be called again, as with
+    ``Database.write``. It runs on another thread, in a copy of the caller's context (the request id in log lines). It
+    may touch nothing shared besides the transaction.
     """
     if db.is_one_transaction:
         async with db.transaction() as tx:
@@ -63,7 +63,7 @@ async def in_one_hop(db: Database, work: Callable[[Transaction], Coroutine[Any, 
 
 
 def _drive(running: Coroutine[Any, Any, T]) -> T:
-    # Functions that must not be called inside a transaction ask the context.
+    # Functions that must not be called inside a transaction check the context.
     mark = mark_open()
     try:
         running.send(None)

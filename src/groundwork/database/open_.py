@@ -1,4 +1,4 @@
-"""Opens a database by URL; nothing else in the code knows which engine runs.
+"""Open a database by URL; no other module knows which engine runs.
 
 - ``sqlite:///abs/path.db``: that file. ``sqlite:///abs/folder/``: the file ``<schema>.db`` in that folder.
 - ``postgresql://user:password@host:port/name``: the given schema of that database (default ``public``).
@@ -24,7 +24,7 @@ async def open_database(
     reader_seconds: float = 10.0,
     connections: int = CONNECTIONS,
 ) -> Database:
-    """Open the database that a URL names; ``connections``: the most to a PostgreSQL server.
+    """Open the database; ``connections``: the most to a PostgreSQL server.
 
     ValueError: not such a URL; DatabaseUnavailable: it does not answer.
     """

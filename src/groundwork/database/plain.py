@@ -1,7 +1,7 @@
-"""Runs a plain function over an asynchronous transaction, so that one function serves both engines.
+"""Run a plain function over an asynchronous transaction, so that one function serves both engines.
 
 The function runs in a greenlet; each verb switches to the coroutine that drives it, which awaits the driver and
-switches back with the answer. The technique is that of SQLAlchemy's asyncio extension.
+switches back with the result. The technique is that of SQLAlchemy's asyncio extension.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -54,9 +54,9 @@ Connection = PoolConnectionProxy  # what a pool hands out
 _SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _RETRIES = 3
 _RETRY_SECONDS = 0.005
-# Of one process to one database, where nobody says otherwise.
+# Default number of connections of one process to one database.
 CONNECTIONS = 8
-# Waiting longer for a connection than a person waits for a page helps nobody.
+# A request that waits longer for a connection has lost its user.
 _ACQUIRE_SECONDS = 10.0
 _ROLLBACK_SECONDS = 2.0
 _NONE_LEFT_SECONDS = 0.2
@@ -68,16 +68,16 @@ _KEEPS_PLANS = "set local plan_cache_mode to force_generic_plan"
 
 _PART_ENDED = RuntimeError("this part of the transaction has ended")
 
-# How a connection ends that is of no more use.
+# How a connection that cannot be used again is closed.
 _LOST = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class _Stale(DatabaseUnavailable):
-    """A connection of the pool that was closed while nobody used it."""
+    """A pooled connection that the server closed while it was idle."""
 
 
 class _PlainConnection(asyncpg.Connection):
-    """asyncpg resets a returned connection in a round trip; ours carry nothing that outlives their transaction."""
+    """asyncpg resets a returned connection in a round trip; ours carry no state beyond their transaction."""
 
     def get_reset_query(self) -> str:
         return ""
@@ -98,7 +98,7 @@ class PostgresTransaction:
         self._has_parts = False
         self._has_written = False
         self.calls: list[Callable[[], None]] = []
-        # Rows (table, column, value) that this transaction is known to have locked.
+        # Rows (table, column, value) that this transaction has locked.
         self.held: set[tuple[str, str, str]] = set()
         self.failure: BaseException | None = None
 
@@ -141,10 +141,10 @@ class PostgresTransaction:
 
     @asynccontextmanager
     async def part(self, *, has_savepoint: bool = True) -> AsyncIterator["PostgresTransaction"]:
-        """A part in a savepoint of its own: what fails in it is undone alone, and raised.
+        """A part in a savepoint: an error in it undoes that part alone, and is raised.
 
-        Where the failure is of the whole transaction (too long, connection lost), this one has it, too. Without a savepoint, which
-        costs a way to go and back, that is also the failure of a part that has done more than ask: nothing else would undo it.
+        An error of the whole transaction (too long, connection lost) dooms the transaction, too. Without a savepoint,
+        which costs a round trip, any error dooms it once the part has written something: nothing else would undo it.
         """
         if has_savepoint:
             await self.execute("release savepoint part; savepoint part" if self._has_parts else "savepoint part")
@@ -169,7 +169,7 @@ class PostgresTransaction:
         self.held = part.held
 
     def end(self, why: BaseException) -> None:
-        """Refuse everything from now on with ``why``, unless an earlier failure is known."""
+        """Refuse everything from now on with ``why``, unless an earlier failure is stored."""
         self._timer.cancel()
         self._doom(why)
 
@@ -184,7 +184,7 @@ class PostgresTransaction:
                 self._doom(RuntimeError("a statement of this transaction was cancelled"))
                 raise
             except TimeoutError:
-                # asyncpg has cancelled the statement; its locks go now, not when the block ends.
+                # asyncpg has cancelled the statement; release its locks now, not when the block ends.
                 why = self._doom(self._too_long(_TOO_LONG))
                 with contextlib.suppress(*_LOST):
                     await self._connection.execute("rollback", timeout=_ROLLBACK_SECONDS)
@@ -198,7 +198,9 @@ class PostgresTransaction:
         return self.failure
 
     def _expire(self) -> None:
-        """Time is over. A running statement has its own timeout; between statements locks and snapshot go at once."""
+        """Time limit reached. A running statement has its own timeout; between statements locks and snapshot are
+        released at once.
+        """
         self._doom(self._too_long(_TOO_LONG))
         if not self._turn.locked():
             self._connection.terminate()
@@ -236,8 +238,8 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def transaction(self, *, keeps_plans: bool = False) -> AsyncIterator[PostgresTransaction]:
-        """``keeps_plans``: for statements that find a few rows by their names. None is planned anew for its values, as the server
-        does with lists of names each time, which costs several times as much as finding them.
+        """``keeps_plans``: for statements that find a few rows by key. The server reuses generic plans instead of
+        planning for each list of keys, which costs several times as much as finding the rows.
         """
         require_none_open()
         connection = await self._connect(f"{self._begin}; {_KEEPS_PLANS}" if keeps_plans else self._begin)
@@ -253,7 +255,7 @@ class PostgresDatabase:
             raise
         else:
             failed = transaction.failure
-            # Shielded: a caller who is cancelled now does not cancel a commit that has begun.
+            # Shielded: cancelling the caller now does not cancel a commit that has begun.
             await asyncio.shield(self._finish(transaction, connection, commit=failed is None))
             if failed is not None:
                 raise failed
@@ -279,7 +281,7 @@ class PostgresDatabase:
             try:
                 return await self._write_once(work)
             except TransactionConflict:
-                # Whoever won needs a moment; jitter keeps two losers from meeting again.
+                # The winner needs a moment; jitter keeps two losers from colliding again.
                 await asyncio.sleep(_RETRY_SECONDS * 2**attempt * (0.5 + random.random()))  # noqa: S311 - no secret
         return await self._write_once(work)
 
@@ -298,12 +300,12 @@ class PostgresDatabase:
             return value
 
     async def _connect(self, begin: str) -> Connection:
-        """A connection in a new transaction; those that the server has closed since they were used are left out."""
+        """A connection in a new transaction; connections that the server has closed meanwhile are skipped."""
         for _ in range(self._pool.get_max_size()):
             try:
                 return await self._connect_once(begin)
             except _Stale:
-                continue  # nothing was done on it, and it has left the pool
+                continue  # nothing was executed on it, and it has left the pool
         return await self._connect_once(begin)
 
     async def _connect_once(self, begin: str) -> Connection:
@@ -322,13 +324,15 @@ class PostgresDatabase:
         return connection
 
     async def _drop(self, connection: Connection) -> None:
-        """Out of the pool. One that is gone already belongs to the pool again and cannot be terminated once more."""
+        """Remove it from the pool. A closed connection belongs to the pool again and cannot be terminated a second
+        time.
+        """
         with contextlib.suppress(asyncpg.InterfaceError):
             connection.terminate()
         await self._pool.release(connection)
 
     def _finish(self, transaction: PostgresTransaction, connection: Connection, *, commit: bool) -> asyncio.Task[None]:
-        """End the transaction in a task of its own, which survives the caller."""
+        """End the transaction in a task of its own, which survives cancellation of the caller."""
         task = asyncio.create_task(self._end(transaction, connection, commit=commit))
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
@@ -341,14 +345,14 @@ class PostgresDatabase:
                 await _commit(connection)
                 run_calls(transaction.calls)
             else:
-                # Behind a statement that was cancelled: whether the server ever says so is not waited for without end.
+                # After a cancelled statement the server's reply may never come, so the wait is bounded.
                 await connection.execute("rollback", timeout=_ROLLBACK_SECONDS)
         except _LOST as failure:
             await self._drop(connection)
             if commit:
                 raise meaning(failure) from failure
         except BaseException:
-            # Nobody knows what it is doing: it must not serve anybody else.
+            # Its state is unknown, so it must not be used again.
             await self._drop(connection)
             raise
         else:
@@ -356,7 +360,9 @@ class PostgresDatabase:
 
 
 async def _as_soon_as_one_is_free(connect: Callable[[], Awaitable[T]]) -> T:
-    """A server that has no connection left has one again as soon as anybody lets go of theirs. Raises what ``connect`` raises last."""
+    """Retry while the server has no free connection, which ends when any client closes one. Raises the last error of
+    ``connect``.
+    """
     loop = asyncio.get_running_loop()
     gives_up_at = loop.time() + _ACQUIRE_SECONDS
     while True:
@@ -387,7 +393,7 @@ def _bind(sql: str, parameters: Mapping[str, object]) -> tuple[str, list[object]
 
 
 def meaning(failure: BaseException) -> BaseException:
-    """The port's failure for one of asyncpg; anything else, such as a syntax error, stays what it is."""
+    """Translate an asyncpg error to the port's; others, such as a syntax error, stay unchanged."""
     translated: BaseException
     match failure:
         case asyncpg.UniqueViolationError():
@@ -403,9 +409,9 @@ def meaning(failure: BaseException) -> BaseException:
         case (
             asyncpg.SerializationError()
             | asyncpg.DeadlockDetectedError()
-            # The server, or our role there, has a lock_timeout: whoever holds the row lets go of it.
+            # The server, or our role, has a lock_timeout: the holder of the row will release it.
             | asyncpg.LockNotAvailableError()
-            # A revision changed a table under a prepared statement, which asyncpg has now forgotten.
+            # A revision changed a table under a prepared statement, which asyncpg has now dropped.
             | asyncpg.InvalidCachedStatementError()
             | asyncpg.OutdatedSchemaCacheError()
         ):
@@ -429,7 +435,7 @@ def meaning(failure: BaseException) -> BaseException:
         case asyncpg.NumericValueOutOfRangeError():
             translated = InvalidInput("", UNSTORABLE_NUMBER)
         case asyncpg.InternalClientError():
-            # The server is just closing this connection; asyncpg has heard it and not yet drawn the conclusion.
+            # The server is closing this connection; asyncpg has received that and not yet acted on it.
             translated = DatabaseUnavailable("the connection to the database was lost")
         case asyncpg.InterfaceError() if "closed" in str(failure) or "released" in str(failure):
             translated = DatabaseUnavailable("the connection to the database was lost")
@@ -468,13 +474,14 @@ async def open_postgres(
                 server_settings={
                     "search_path": "",
                     "timezone": "UTC",
-                    # Statements here take milliseconds; compiling one, or starting processes for it, takes hundreds, and
-                    # the planner begins with that where it believes that much will be read.
+                    # Statements here take milliseconds; JIT compilation or parallel workers take hundreds, and the
+                    # planner chooses them where it overestimates the rows.
                     "jit": "off",
                     "max_parallel_workers_per_gather": "0",
-                    # With the usual 4 MB a search for what many have forgets which rows those are, and reads whole pages.
+                    # With the default of 4 MB a search for a common word forgets which rows matched, and reads whole
+                    # pages.
                     "work_mem": "32MB",
-                    # The last resort for a process that hangs with a transaction open.
+                    # The last resort for a process that hangs with an open transaction.
                     "idle_in_transaction_session_timeout": str(int(max(transaction_seconds, reader_seconds) * 2000)),
                 },
             )

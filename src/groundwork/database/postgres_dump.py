@@ -1,5 +1,6 @@
-"""The whole of a PostgreSQL schema: read in one REPEATABLE READ transaction, loaded by COPY. No program of the server's
-own is needed (``pg_dump``), and writers are not held up.
+"""Dump of a PostgreSQL schema: read in one REPEATABLE READ transaction, loaded by COPY.
+
+Needs no program of the server (``pg_dump``) and does not block writers.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -31,7 +32,7 @@ _REFERENCES = """
 
 
 class PostgresContents:
-    """A schema in a transaction that sees one moment."""
+    """A schema in a transaction with one snapshot."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]", schema: str, tables: Sequence[DatabaseTable]) -> None:
         self._connection = connection
@@ -74,7 +75,7 @@ async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
         try:
             async with connection.transaction():
                 for table in reversed(await _tables(connection, schema)):
-                    # What migrations have put there. Tables that may only grow refuse to be emptied, and are empty.
+                    # Rows that migrations inserted. Append-only tables refuse deletes, and are empty.
                     if await connection.fetchval(f'select exists (select 1 from "{schema}"."{table.name}")'):
                         await connection.execute(f'delete from "{schema}"."{table.name}"')
                 yield PostgresLoading(connection, schema)
@@ -106,14 +107,14 @@ async def _tables(connection: "asyncpg.Connection[Any]", schema: str) -> list[Da
 
 
 async def drop_schema(url: str, schema: str) -> None:
-    """Drop a schema with all that is in it, if it is there."""
+    """Drop a schema with everything in it, if it exists."""
     check_schema_name(schema)
     async with _connected(url) as connection:
         await connection.execute(f'drop schema if exists "{schema}" cascade')
 
 
 async def rename_schema(url: str, schema: str, to: str) -> None:
-    """Give a schema its name, in one step, in place of an empty one. Raises the port's failures."""
+    """Rename a schema atomically, replacing an empty one. Raises the port's failures."""
     check_schema_name(schema)
     check_schema_name(to)
     async with _connected(url) as connection:

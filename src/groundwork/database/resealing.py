@@ -1,4 +1,4 @@
-"""Columns of sealed values brought under the newest sealing key, so that an older one can be dropped."""
+"""Reseal columns under the newest sealing key, so that an older key can be dropped."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A column of sealed values: the column that names the row, and what its value was sealed for."""
+    """A column of sealed values: the column that identifies the row, and the purpose its value was sealed for."""
 
     table: str
     name: str
@@ -22,10 +22,10 @@ class Sealed:
 async def reseal(
     db: Database, sealer: Sealer, columns: Sequence[Sealed], *, passes_over_lost: bool = False
 ) -> tuple[int, int]:
-    """Seal again what another key than the newest sealed; how many values there are, how many were stale.
+    """Reseal values sealed by an older key; returns how many values there are and how many were stale.
 
-    May be run again at any time, and beside programs that know both keys. Raises CannotUnseal for a value whose key is gone,
-    unless such values are passed over.
+    Can be run again at any time, beside programs that know both keys. Raises CannotUnseal for a value whose key is
+    gone, unless such values are skipped.
     """
     seen = stale = 0
     for kind in columns:

@@ -27,12 +27,12 @@ from groundwork.database import statements
 
 
 def apply(script: str) -> None:
-    """Run the statements of a script one after another."""
+    """Run the statements of a script in order."""
     connection = op.get_bind()
     for statement in statements.split(script):
         connection.exec_driver_sql(statement)
 
 
 def engine() -> str:
-    """``sqlite`` or ``postgresql``, for the rare revision where the engines really differ."""
+    """``sqlite`` or ``postgresql``, for the rare revision where the engines differ."""
     return str(op.get_bind().dialect.name)

@@ -1,4 +1,4 @@
-"""A row that is held until the transaction ends, asked for once: in a group of work each of which wants it, by the first."""
+"""Row locks that are taken once per transaction, also when many pieces of work in it ask for the same row."""
 
 from collections.abc import Collection
 
@@ -7,9 +7,9 @@ from groundwork.database.transaction import Transaction
 
 
 async def hold(tx: Transaction, table: str, column: str, value: str) -> None:
-    """Whoever else wants to hold or change this row waits; where there is none, nothing is held.
+    """Lock the row until the transaction ends; no error where it does not exist.
 
-    The statement returns nothing of the row: what is decided from it is read afterwards. SQLite has one writer, which holds all.
+    The statement returns nothing of the row: read it afterwards. SQLite has one writer, so there is nothing to lock.
     """
     if tx.engine == "sqlite":
         return

@@ -63,11 +63,11 @@ class SqliteTransaction:
         self._member.calls.append(call)
 
     def begin(self, now: Instant) -> None:
-        """The writer thread has opened it; by now it may have given it up already, where the loop was busy for long."""
+        """The writer thread has opened it, and may have rolled it back already, where the event loop was busy for long."""
         self._now = now
 
     def end(self, why: BaseException) -> None:
-        """Refuse everything from now on with ``why``, unless an earlier failure is known."""
+        """Refuse everything from now on with ``why``, unless an earlier failure is stored."""
         why = self._doom(why)
         for answer in self._pending:
             if not answer.done():
@@ -91,7 +91,7 @@ class SqliteTransaction:
             self._doom(RuntimeError("a statement of this transaction was cancelled"))
             raise
         except Exception as failure:
-            # Others that asked at the same time are answered by nobody where the whole transaction was lost.
+            # Concurrent requests get no answer where the whole transaction was lost.
             self.end(failure)
             raise
         finally:
@@ -130,7 +130,7 @@ class SqliteDatabase:
         try:
             transaction.begin(await opened)
         except BaseException:
-            # Cancelled while waiting for its turn: the writer thread skips it, or finds this if it has just begun.
+            # Cancelled while queued: the writer thread skips it, or finds this if it has just begun.
             member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             _give_up(done)
             raise
@@ -149,7 +149,7 @@ class SqliteDatabase:
             failed = transaction.failure
             transaction.end(_ENDED)
             member.asks.put(WriterRequest(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
-            # Cancelling this wait does not cancel the commit: the writer thread goes on, only nobody listens.
+            # Cancelling this wait does not cancel the commit: the writer thread goes on.
             await done
             if failed is not None:
                 raise failed
@@ -183,13 +183,13 @@ class SqliteDatabase:
 
 
 def _give_up(done: "asyncio.Future[None]") -> None:
-    """Nobody will wait for this: say so to the future, whose failure would else be reported as never heard."""
+    """Nobody will await this future: mark its exception as retrieved, so that it is not reported."""
     if not done.cancel() and not done.cancelled():
         done.exception()
 
 
 async def _hear(done: "asyncio.Future[None]", failure: BaseException) -> None:
-    """Wait for the end of a failed member's group; what it read in a group that was lost was never true."""
+    """Wait for the end of a failed member's group; rows that it read in a rolled-back group never existed."""
     try:
         await done
     except Exception as lost:
@@ -208,7 +208,7 @@ def open_sqlite(
     wal_bound_bytes: int = WAL_BOUND_BYTES,
 ) -> SqliteDatabase:
     """Open an SQLite file, creating it and its folder if needed. Call it inside the event loop that will use it."""
-    # Its log and index get the mode of the file: hashes of passwords and addresses are nobody else's on this machine.
+    # Its log and index get the mode of the file: password hashes and e-mail addresses are private to this user.
     private_file.touch(path)
     return SqliteDatabase(
         WriterThread(path, clock, transaction_seconds, wal_bound_bytes),

@@ -1,4 +1,4 @@
-"""How an SQLite file is opened, and what its failures mean.
+"""Opening SQLite files, running statements, and translating SQLite errors.
 
 WAL with ``synchronous=FULL``: every COMMIT is on the disk before it returns. Foreign keys are on. Other processes
 (``openmeet pds check`` beside a running server) may write the same file: the busy timeout waits for them.
@@ -102,7 +102,7 @@ def run(connection: sqlite3.Connection, sql: str, parameters: Mapping[str, objec
     return connection.execute(statement.text, parameters)
 
 
-# What an operator can mend, in words.
+# Errors that an operator can repair, in words.
 _IN_WORDS = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_READONLY: "its file or disk is read-only",
@@ -122,7 +122,7 @@ def _require_fitting(statement: statements.SqlStatement, parameters: Mapping[str
 
 
 def meaning(failure: BaseException) -> BaseException:
-    """The port's failure for one of sqlite3; anything else, such as a syntax error, stays what it is."""
+    """Translate an sqlite3 error to the port's; others, such as a syntax error, stay unchanged."""
     if isinstance(failure, UnicodeEncodeError):
         return InvalidInput("", UNSTORABLE_TEXT)
     if isinstance(failure, OverflowError):
@@ -133,7 +133,7 @@ def meaning(failure: BaseException) -> BaseException:
     code = getattr(failure, "sqlite_errorcode", 0) & 0xFF
     translated: BaseException
     if code == sqlite3.SQLITE_CONSTRAINT:
-        # "UNIQUE constraint failed: events.slug": what follows the colon is all that SQLite tells.
+        # "UNIQUE constraint failed: events.slug": SQLite tells no more than what follows the colon.
         constraint = str(failure).partition(": ")[2] or str(failure)
         if name in _UNIQUE:
             translated = UniqueViolated(constraint)

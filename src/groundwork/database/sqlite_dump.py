@@ -1,8 +1,7 @@
-"""The whole of an SQLite file: copied in pages from one moment while others write, then read from the copy.
+"""Dump of an SQLite file: copied page by page as one snapshot while others write, then read from the copy.
 
-The copy holds one snapshot for as long as copying the file takes (some hundred megabytes a second); without it every
-commit of the server would have the copy begin anew, and one that is busy would never be copied. What is written
-meanwhile waits in the write-ahead log.
+The copy holds one snapshot while it runs (some hundred megabytes a second); without that, every commit would restart
+the copy, and on a busy server it would never end. Writes meanwhile stay in the write-ahead log.
 """
 
 import asyncio
@@ -16,12 +15,12 @@ from groundwork import private_file
 from groundwork.database.sqlite_connection import meaning
 from groundwork.database.table_order import COUNTER_PREFIX, DERIVED_PREFIX, ROWS_AT_ONCE, DatabaseTable, Rows, in_order
 
-# Between two looks at whether anybody still waits.
+# Interval at which a cancelled caller is noticed.
 _PAGES_AT_ONCE = 4096
 
 
 class SqliteContents:
-    """A copy that nobody writes to."""
+    """A copy that has no writer."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -34,7 +33,7 @@ class SqliteContents:
             while rows := await asyncio.to_thread(cursor.fetchmany, ROWS_AT_ONCE):
                 yield rows
         finally:
-            # Who was interrupted may come here after the copy has been closed, and the cursor with it.
+            # A cancelled reader may arrive after the copy and its cursor were closed.
             with contextlib.suppress(sqlite3.ProgrammingError):
                 cursor.close()
 
@@ -44,7 +43,7 @@ class SqliteContents:
 
 @asynccontextmanager
 async def reading(path: Path, scratch: Path) -> AsyncIterator[SqliteContents]:
-    """The file as it is now; the copy is removed at the end of the block."""
+    """The file as of now; the copy is removed at the end of the block."""
     copy = scratch / "contents.db"
     try:
         await asyncio.to_thread(copy_file, path, copy)
@@ -70,7 +69,7 @@ def copy_file(path: Path, copy: Path) -> None:
             source.execute("begin")
             source.execute("select count(*) from sqlite_master").fetchone()
             source.backup(target, pages=_PAGES_AT_ONCE)
-            # The copy is one file: it is read once, and thrown away or moved.
+            # The copy is one file: it is read once, then deleted or moved.
             target.execute("pragma journal_mode = delete").fetchone()
     except sqlite3.Error as failure:
         copy.unlink(missing_ok=True)
@@ -90,7 +89,7 @@ def tables_of(connection: sqlite3.Connection) -> list[DatabaseTable]:
 
 
 class SqliteLoading:
-    """A file that nobody else has opened."""
+    """A file that nobody else has open."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -107,8 +106,8 @@ class SqliteLoading:
         await asyncio.to_thread(self._put, statement, rows)
 
     def _put(self, statement: str, rows: Rows) -> None:
-        # Closed on this thread: a cursor that another one lets go of resets the statement, which the connection keeps for
-        # the next rows, while they are being written.
+        # Closed on this thread: a cursor that another thread releases resets the statement, which the connection reuses
+        # for the next rows, while they are being written.
         self._connection.executemany(statement, rows).close()
 
     def commit(self) -> None:

@@ -1,8 +1,8 @@
-"""Readers of an SQLite file: a few read-only connections, each with a thread of its own.
+"""Readers of an SQLite file: a few read-only connections, each with its own thread.
 
-A reader has a connection to itself inside its ``async with`` block and sees one consistent state, that of its first
-statement. It holds a snapshot from then to the end of the block, which keeps the write-ahead log from shrinking:
-after ``limit_seconds`` it is stopped and closed with ReadTooLong. What takes longer reads in pages.
+A reader has its connection to itself inside its ``async with`` block and sees one consistent state, that of its first
+statement. It holds a snapshot from then to the end of the block, which keeps the write-ahead log from shrinking: after
+``limit_seconds`` it is closed with ReadTooLong. Longer reads use pages.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
 from groundwork.database.transaction import DatabaseUnavailable, Engine, ReadTooLong, TransactionTooLong
 
-# Virtual machine steps between two looks at whether anybody still waits, about a millisecond.
+# Virtual machine steps between two checks for a cancelled caller, about a millisecond.
 _STEPS_BETWEEN_CHECKS = 50_000
 
 _TOO_LONG = "the read took too long; read in pages"
@@ -36,7 +36,7 @@ class _ReaderRequest:
 
 
 class _ReaderThread:
-    """One read-only connection and the thread that uses it."""
+    """One read-only connection and its thread."""
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -44,13 +44,13 @@ class _ReaderThread:
         self._running: _ReaderRequest | None = None
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection = driver.connect_reader(path)
-        # Unlike ``interrupt``, which is lost when it comes just before the statement starts, this is asked again.
+        # Unlike ``interrupt``, which is lost when it comes just before the statement starts, this is polled.
         self.connection.set_progress_handler(self._is_unwanted, _STEPS_BETWEEN_CHECKS)
         self._thread = threading.Thread(target=self._run, name=f"sqlite-reader {path.name}", daemon=True)
         self._thread.start()
 
     def ask(self, work: Callable[[], Any], is_unwanted: Callable[[], bool]) -> "asyncio.Future[Any]":
-        """Run ``work`` on the thread; it is stopped when nobody waits for it or ``is_unwanted`` says so."""
+        """Run ``work`` on the thread; it stops when its caller is cancelled or ``is_unwanted`` says so."""
         answer: asyncio.Future[Any] = self._loop.create_future()
         self._asks.put(_ReaderRequest(work, answer, is_unwanted))
         return answer
@@ -76,7 +76,7 @@ class _ReaderThread:
         return ask is not None and (ask.answer.cancelled() or ask.is_unwanted())
 
     def _tell(self, future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
-        if not self._loop.is_closed():  # else nobody is left to be told
+        if not self._loop.is_closed():  # else there is no caller any more
             self._loop.call_soon_threadsafe(_resolve, future, value, failure)
 
 
@@ -102,7 +102,7 @@ class SqliteReader:
         try:
             rows: list[sqlite3.Row] = await self._thread.ask(lambda: self._fetch(sql, parameters), self._is_over)
         except TransactionTooLong:
-            # Only age stops a statement that somebody waits for.
+            # A statement with a caller is stopped by age only.
             raise ReadTooLong(_TOO_LONG) from None
         return rows
 
@@ -111,11 +111,11 @@ class SqliteReader:
         return rows[0] if rows else None
 
     def expire(self) -> None:
-        """End the snapshot although the block has not ended."""
+        """Release the snapshot before the block has ended."""
         self.end(ReadTooLong(_TOO_LONG))
 
     def end(self, why: BaseException) -> None:
-        """Give the snapshot back; later reads raise ``why``."""
+        """Release the snapshot; later reads raise ``why``."""
         if self._over is None:
             self._over = why
             self._thread.ask(self._close, _never)
@@ -137,7 +137,7 @@ class SqliteReader:
 
 
 class ReaderPool:
-    """Hands out reading connections, the most recently used first, in the order of asking."""
+    """Pool of read-only connections, most recently used first; waiters in FIFO order."""
 
     def __init__(self, path: Path, clock: Clock, *, size: int, limit_seconds: float) -> None:
         self._path = path
@@ -151,7 +151,7 @@ class ReaderPool:
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[SqliteReader]:
-        """A reader for the length of the block."""
+        """A reader for the duration of the block."""
         thread = await self._take()
         reader = SqliteReader(thread, self._clock.now())
         timer = asyncio.get_running_loop().call_later(self._limit, reader.expire)

@@ -1,8 +1,8 @@
-"""Short reads of an SQLite file: plain functions, one hop each, on one connection with a thread of its own.
+"""Short reads of an SQLite file: plain functions, one hop each, on one connection with its own thread.
 
-A hop between threads costs more than finding a row. What was asked while the thread was busy is done together and told
-together, so that under load a hop is shared by many. Nothing long belongs here: the others wait for it; what takes longer
-uses a reader, and pages.
+A hop between threads costs more than finding a row. Reads that were requested while the thread was busy run together
+and are answered together, so that under load they share a hop. Long reads do not belong here, because the others wait
+for them; they use a reader and pages.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from groundwork.clock import Clock, Instant
 from groundwork.database import sqlite_connection as driver
 from groundwork.database.transaction import DatabaseUnavailable, PlainReader, ReadTooLong, TransactionTooLong
 
-# Virtual machine steps between two looks at the time, about a millisecond.
+# Virtual machine steps between two checks of the time, about a millisecond.
 _STEPS_BETWEEN_CHECKS = 50_000
 
-# The first of them waits for the last.
+# The first caller waits for the last.
 _TOGETHER = 16
 
 
@@ -37,7 +37,7 @@ class _ShortReadResult(NamedTuple):
 
 
 class _Connected:
-    """The ``PlainReader`` of one function."""
+    """``PlainReader`` of one function."""
 
     __slots__ = ("_connection", "_now")
 
@@ -58,7 +58,7 @@ class _Connected:
 
 
 class ShortReads:
-    """The thread, started with the first read."""
+    """The thread; it starts with the first read."""
 
     def __init__(self, path: Path, clock: Clock, *, limit_seconds: float) -> None:
         self._path = path
@@ -126,7 +126,7 @@ class ShortReads:
         return _ShortReadResult(ask.answer, value, failure)
 
     def _tell(self, call: Callable[[Any], None], about: object) -> None:
-        if not self._loop.is_closed():  # else nobody is left to be told
+        if not self._loop.is_closed():  # else there is no caller any more
             self._loop.call_soon_threadsafe(call, about)
 
 

@@ -1,14 +1,14 @@
 """The one writer of an SQLite file: a thread that runs members one after another and commits them in groups.
 
 A member is a plain function (``Plain``) or an interactive transaction (``Interactive``), each in a savepoint of its
-own. Members that are waiting when one ends join its group; one COMMIT, one fsync, makes the group durable, and only
-then does anybody hear how it went: a member that failed may have read rows of the members before it, so it waits too.
+own. Members that wait when one ends join its group; one COMMIT, one fsync, makes the group durable. Only then are
+callers answered: a member that failed may have read rows of earlier members, so it waits too.
 
-- A member that fails rolls back its savepoint alone. When COMMIT fails, or SQLite gave up the whole transaction (disk
-  full), every member of the group fails and no ``after_commit`` call is made.
-- A member has ``limit_seconds``; then it is rolled back with TransactionTooLong. A statement that runs into the limit
-  is interrupted, and when it was writing SQLite rolls back the group with it.
-- The event loop's side of a member (futures, calls after the commit) is touched by the event loop only.
+- A member that fails rolls back its savepoint alone. When COMMIT fails, or SQLite rolled back the whole transaction
+  (disk full), every member of the group fails and no ``after_commit`` callback runs.
+- A member has ``limit_seconds``; then it is rolled back with TransactionTooLong. A statement that reaches the limit is
+  interrupted; if it was writing, SQLite rolls back the whole group.
+- The event loop's side of a member (futures, callbacks after the commit) is touched by the event loop only.
 """
 
 import asyncio
@@ -29,23 +29,23 @@ from groundwork.database import sqlite_connection as driver
 from groundwork.database.after_commit import run_calls
 from groundwork.database.transaction import DatabaseUnavailable, TransactionTooLong, Writer
 
-# A group ends when nobody waits, or at these bounds: the first member's answer must not wait for a hundred others.
+# A group ends when no member waits, or at these limits: the first caller must not wait for a hundred others.
 GROUP_MEMBERS = 512
 GROUP_SECONDS = 0.005
 
-# Virtual machine steps between two looks at the clock, about a millisecond.
+# Virtual machine steps between two checks of the time, about a millisecond.
 _STEPS_BETWEEN_CHECKS = 50_000
 
-# The log is copied into the file every 1000 pages (SQLite's default). A reader's snapshot can hold that up; above this
-# size the writer insists: it waits a moment for readers, twice a second, until it could truncate the log. Readers are
-# closed after their limit, so the log is bounded by this and what is written during one such limit.
+# The log is checkpointed every 1000 pages (SQLite's default). A reader's snapshot can prevent that; above this size the
+# writer waits a moment for readers, twice a second, until it could truncate the log. Readers are closed after their
+# limit, so the log is bounded by this and what is written during one such limit.
 WAL_BOUND_BYTES = 32 * 1024 * 1024
 _TRUNCATE_WAIT_MS = 25
 _TRUNCATE_EVERY_SECONDS = 0.5
 
 
 class Verb(Enum):
-    """What the event loop asks of an open interactive transaction."""
+    """What the event loop can ask of an open interactive transaction."""
 
     FETCH = auto()
     EXECUTE = auto()
@@ -66,7 +66,7 @@ class WriterRequest:
 
 @dataclass(slots=True, eq=False)
 class Plain:
-    """A plain function waiting for its turn."""
+    """A plain function in the queue."""
 
     work: Callable[[Writer], Any]
     done: "asyncio.Future[Any]"
@@ -74,7 +74,7 @@ class Plain:
 
 @dataclass(slots=True, eq=False)
 class Interactive:
-    """An interactive transaction waiting for its turn. ``opened`` gets the instant, ``done`` how the group ended."""
+    """An interactive transaction in the queue. ``opened`` gets the instant, ``done`` the result of the group."""
 
     opened: "asyncio.Future[Instant]"
     done: "asyncio.Future[Any]"
@@ -85,7 +85,7 @@ class Interactive:
 
 @dataclass(slots=True, eq=False)
 class _Outcome:
-    """How a member ended, to be told when its group has."""
+    """How a member ended; reported when its group has ended."""
 
     done: "asyncio.Future[Any]"
     value: Any = None
@@ -143,13 +143,13 @@ class _PlainWriter:
         try:
             return verb(self._connection, sql, parameters)
         except Exception as failure:  # noqa: BLE001 - kept and raised again: it dooms the member
-            # Kept, so that a function that swallows it cannot commit half of what it meant.
+            # Kept, so that a function that swallows it cannot commit half of its work.
             self.failure = driver.meaning(failure)
             raise self.failure from None
 
 
 class WriterThread:
-    """Owns the writing connection. ``put`` a member from the event loop; outcomes come back to it."""
+    """Owner of the writing connection. ``put`` members from the event loop; results come back to it."""
 
     def __init__(self, path: Path, clock: Clock, limit_seconds: float, wal_bound_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -168,7 +168,7 @@ class WriterThread:
         self._thread.start()
 
     def put(self, member: Plain | Interactive) -> None:
-        """Queue a member; it runs after everybody before it."""
+        """Append a member to the queue."""
         if self._stopping:
             raise DatabaseUnavailable("the database is closed")
         self._members.put(member)
@@ -198,7 +198,7 @@ class WriterThread:
             self._tell(self._end)
 
     def _end(self) -> None:
-        """On the event loop, which alone puts members: nobody is left waiting for a thread that has ended."""
+        """On the event loop, which alone appends members: no caller waits for a thread that has ended."""
         self._stopping = True
         while not self._members.empty():
             member = self._members.get_nowait()
@@ -210,7 +210,7 @@ class WriterThread:
             self.ended.set_result(None)
 
     def _run_group(self, member: Plain | Interactive | None) -> bool:
-        """Run members until nobody waits or the group is full, commit them, tell them. False: it is time to stop."""
+        """Run members until none waits or the group is full, commit, report. False: stop."""
         group: list[_Outcome] = []
         failure: BaseException | None = None
         try:
@@ -220,7 +220,8 @@ class WriterThread:
                 if not member.done.cancelled():
                     group.append(self._run_plain(member) if isinstance(member, Plain) else self._serve(member))
                 if not self._connection.in_transaction:
-                    # SQLite gave up the whole transaction (disk full, interrupted while writing): nobody's is kept.
+                    # SQLite rolled back the whole transaction (disk full, interrupted while writing): every member is
+                    # lost.
                     raise group[-1].failure or DatabaseUnavailable("the group was rolled back")  # noqa: TRY301 - as COMMIT
                 if len(group) >= GROUP_MEMBERS or time.monotonic() > ends_at or self._members.empty():
                     break
@@ -230,7 +231,7 @@ class WriterThread:
             failure = caught
             self._roll_back_group()
             if member is not None and (not group or group[-1].done is not member.done):
-                # It failed outside its own work (BEGIN, SAVEPOINT); an interactive one waits to be opened.
+                # It failed outside its own work (BEGIN, SAVEPOINT); an interactive one still waits to be opened.
                 group.append(_Outcome(member.done))
                 if isinstance(member, Interactive):
                     group.append(_Outcome(member.opened))
@@ -256,7 +257,7 @@ class WriterThread:
         return _Outcome(member.done, value, calls=writer.calls)
 
     def _serve(self, member: Interactive) -> _Outcome:
-        """Answer what an interactive transaction asks until it ends or its time is over."""
+        """Answer an interactive transaction until it ends or reaches its limit."""
         connection = self._connection
         connection.execute("savepoint member")
         self._deadline = time.monotonic() + self._limit
@@ -296,7 +297,7 @@ class WriterThread:
                 return driver.execute_many(self._connection, ask.sql, ask.parameters)
 
     def _roll_back_group(self) -> None:
-        # Where even this fails the next BEGIN does too, and says so to those it concerns.
+        # Where even this fails, the next BEGIN fails too and reports it to its members.
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("rollback")
@@ -313,18 +314,18 @@ class WriterThread:
             return
         self._truncate_after = now + _TRUNCATE_EVERY_SECONDS
         self._connection.execute(f"pragma busy_timeout = {_TRUNCATE_WAIT_MS}")
-        # A busy reader makes this answer "busy"; where the disk fails, the next COMMIT says so to those it concerns.
+        # A busy reader makes this return "busy"; where the disk is full, the next COMMIT reports it to its members.
         with contextlib.suppress(sqlite3.OperationalError):
             self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
         self._connection.execute(f"pragma busy_timeout = {driver.BUSY_TIMEOUT_MS}")
 
     def _tell(self, call: Callable[..., None], *arguments: object) -> None:
-        if not self._loop.is_closed():  # else nobody is left to be told
+        if not self._loop.is_closed():  # else there is no caller any more
             self._loop.call_soon_threadsafe(call, *arguments)
 
 
 def _settle(group: Iterable[_Outcome], failure: BaseException | None) -> None:
-    """On the event loop: make the calls of a durable group in commit order, then tell every member."""
+    """On the event loop: run the callbacks of a durable group in commit order, then answer every member."""
     for member in group:
         if failure is None and member.failure is None:
             run_calls(member.calls)
@@ -340,7 +341,7 @@ def _lost_with_its_group(cause: BaseException) -> DatabaseUnavailable:
 
 
 def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
-    if future.done():  # the caller was cancelled and no longer listens
+    if future.done():  # the caller was cancelled
         return
     if failure is None:
         future.set_result(value)

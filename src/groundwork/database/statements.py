@@ -1,8 +1,8 @@
-"""One way to write a statement, translated to what each driver takes, once per text.
+"""One syntax for statements, translated to each driver's, once per text.
 
 ``:name`` is a parameter; inside strings, quoted identifiers, comments and dollar quotes it is text, and ``::`` is
-PostgreSQL's cast. ``in :names`` and ``not in :names`` take a list or tuple of any length up to 32,766, none included.
-Not understood, because it is not in the common subset: array slices with a parameter (``a[x:y]``), backslash strings.
+PostgreSQL's cast. ``in :names`` and ``not in :names`` take a list or tuple of any length up to 32,766, also an empty
+one. Outside the common subset, and not understood: array slices with a parameter (``a[x:y]``), backslash strings.
 """
 
 import functools
@@ -115,10 +115,10 @@ def spread(statement: SqlStatement, parameters: Mapping[str, object]) -> tuple[s
     return text, values
 
 
-# Few sizes, because they are rounded.
+# Few sizes, because lengths are rounded.
 @functools.lru_cache(maxsize=1024)
 def _with_slots(statement: SqlStatement, sizes: tuple[int, ...]) -> tuple[str, tuple[tuple[str, ...], ...]]:
-    """The text with so many places in each list, and the names of those places."""
+    """The text with this many placeholders in each list, and their names."""
     text = [statement.pieces[0]]
     slots = []
     for name, piece, size in zip(statement.lists, statement.pieces[1:], sizes, strict=True):

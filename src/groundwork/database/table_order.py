@@ -1,4 +1,4 @@
-"""Tables in an order in which each comes after those that it refers to."""
+"""Order tables by their foreign keys: each comes after those that it refers to."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from graphlib import TopologicalSorter
 # Of one table, in the order of its columns.
 Rows = Sequence[Sequence[int | str | bytes | None]]
 
-# How many rows are in memory at once.
+# Rows in memory at once.
 ROWS_AT_ONCE = 1000
 
-# Where Alembic counts, one table per package.
+# Alembic's version tables, one per package.
 COUNTER_PREFIX = "alembic_version"
 
-# Tables of one engine alone, filled by triggers on those that are kept: an index for searches.
+# Tables of one engine alone, filled by triggers on other tables: a search index.
 DERIVED_PREFIX = "search_"
 
 

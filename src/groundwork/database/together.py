@@ -1,7 +1,7 @@
-"""Several writes at once: one round trip where the server is another program, which matters while others wait for a lock.
+"""Several writes in one round trip to a database server, which matters while others wait for a lock.
 
-PostgreSQL takes them as one statement (``with … as (insert …)``), whose parts all see the rows from before it and may not
-change the same row; a part that fails undoes all. SQLite is asked in turn: it has no way to go.
+PostgreSQL runs them as one statement (``with … as (insert …)``), whose parts all see the rows from before it and must
+not change the same row; an error undoes all. SQLite, which has no round trips, runs them one after another.
 """
 
 import functools
@@ -22,7 +22,7 @@ class SqlWrite:
 
 
 async def execute_together(tx: Transaction, writes: Sequence[SqlWrite]) -> None:
-    """Do all of these, none of which depends on what another did."""
+    """Run all of these; none may depend on what another did."""
     if not isinstance(tx, PostgresTransaction) or len(writes) < 2:
         for one in writes:
             await tx.execute(one.sql, **one.parameters)

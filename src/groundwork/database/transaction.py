@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 Engine = Literal["sqlite", "postgresql"]
 
-# Said with InvalidInput on both engines: PostgreSQL stores neither, so SQLite must not.
+# Message of InvalidInput on both engines: PostgreSQL stores neither, so SQLite must not.
 UNSTORABLE_TEXT = "The text contains a character that cannot be stored (U+0000 or half of a surrogate pair)."
 UNSTORABLE_NUMBER = "A number is too large to be stored."
 
@@ -100,7 +100,7 @@ class Database(Protocol):
 
     @property
     def is_one_transaction(self) -> bool:
-        """Whether everything asked of it happens in one transaction, which somebody else began and will end."""
+        """Whether everything asked of it runs in one transaction, which its caller has begun and will end."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
@@ -111,7 +111,9 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         """Run ``work`` over one consistent state in one hop: for a few rows, because on SQLite other short reads wait
-        meanwhile. What reads more takes a reader.
+        meanwhile.
+
+        Longer reads take a reader.
         """
         ...
 
@@ -150,11 +152,13 @@ class TransactionTooLong(Unavailable):
 
 
 class ReadTooLong(Unavailable):
-    """The reader held its snapshot for too long and was closed, so that the write-ahead log can shrink: read in pages."""
+    """The reader held its snapshot for too long and was closed, so that the write-ahead log can shrink: read pages
+    instead.
+    """
 
 
 class TransactionConflict(Unavailable):
-    """Lost against a concurrent transaction (deadlock, serialization); nothing was written, trying again is right."""
+    """Lost against a concurrent transaction (deadlock, serialization failure); nothing was written, so retry."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -162,7 +166,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class OpenMark:
-    """Lives as long as one open transaction; tasks started inside it see when it has ended."""
+    """Marks one open transaction; tasks started inside it see when it has ended."""
 
     __slots__ = ("is_open",)
 

@@ -1,9 +1,9 @@
-"""Work that waits for one row, in the order in which it came, several in one transaction: the row's lock is asked for, and the
-log written, once for all of them.
+"""Batch work that waits for one row: several pieces in arrival order in one transaction, with one row lock and one
+commit.
 
-On PostgreSQL whoever is refused before anything was written is left out; when one fails later the group is done again, each in a
-savepoint of its own, so that it is undone alone. Nobody hears how it went before the commit is durable, because each has read what
-those before it wrote. On SQLite the writer groups whatever waits (docs/decisions/0003).
+On PostgreSQL a piece that is refused before it wrote anything is left out. When one fails later, the batch is run
+again, each piece in its own savepoint, so that only the failed one is undone. Callers are answered after the commit,
+because each piece has read what earlier ones wrote. On SQLite the writer groups whatever waits (docs/decisions/0003).
 """
 
 import asyncio
@@ -31,18 +31,18 @@ T = TypeVar("T")
 
 Work = Callable[[Transaction], Coroutine[Any, Any, T]]
 
-# A group ends when nobody waits, or at these bounds: the first one's answer must not wait for a hundred others, other
-# processes wait for the row, and PostgreSQL keeps 64 savepoints of a transaction at hand.
+# A batch ends when nothing waits, or at these limits: the first caller must not wait for a hundred others, other
+# processes wait for the row, and PostgreSQL caches 64 savepoints of a transaction.
 GROUP_MEMBERS = 48
 GROUP_SECONDS = 0.1
 
-# Failures that no savepoint could have kept from the others.
+# Failures that no savepoint could have isolated.
 _OF_ALL = (TransactionTooLong, DatabaseUnavailable)
 
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    """One piece of work, in the context of whoever brought it."""
+    """One piece of work, with its caller's context."""
 
     work: Work[Any]
     context: contextvars.Context
@@ -56,10 +56,11 @@ _serving: set[asyncio.Task[None]] = set()
 
 
 async def in_turn(db: Database, row: str, work: Work[T]) -> T:
-    """What ``work`` returns, after its commit is durable and behind everybody who came earlier with the same name of a ``row``.
+    """Run ``work`` after all earlier work with the same name of a ``row``; returns its result after the commit is
+    durable.
 
-    What it raises undoes it alone. It awaits its transaction and nothing else, and must bear being called again: so it is when
-    the group in which it had its turn was lost before its commit.
+    An exception undoes this work alone. It awaits its transaction and nothing else, and may be called again: when its
+    batch was lost before the commit.
     """
     db = opened(db)
     if not isinstance(db, PostgresDatabase):
@@ -71,7 +72,7 @@ async def in_turn(db: Database, row: str, work: Work[T]) -> T:
         _lines[name].append(member)
     else:
         _lines[name] = deque([member])
-        # Of no caller's context: it works for all of them, and goes on when the first is gone.
+        # In no caller's context: it works for all of them, and continues when the first is gone.
         task = asyncio.get_running_loop().create_task(_serve(db, name), context=contextvars.Context())
         _serving.add(task)
         task.add_done_callback(_serving.discard)
@@ -80,7 +81,7 @@ async def in_turn(db: Database, row: str, work: Work[T]) -> T:
 
 
 async def _serve(db: PostgresDatabase, name: tuple[int, str]) -> None:
-    """Do what waits until nobody waits any more."""
+    """Run batches until no work waits."""
     line = _lines[name]
     group: list[_Member] = []
     has_savepoints = False
@@ -97,7 +98,7 @@ async def _serve(db: PostgresDatabase, name: tuple[int, str]) -> None:
             for member in again:
                 await _alone(db, member)
     except BaseException:
-        # The event loop is ending: nobody is left waiting for it.
+        # The event loop is ending: no caller may be left waiting.
         for member in (*group, *line):
             member.done.cancel()
         raise
@@ -106,13 +107,13 @@ async def _serve(db: PostgresDatabase, name: tuple[int, str]) -> None:
 
 
 class _Spoilt(Exception):
-    """A member failed after it had written, where nothing undoes it alone: nobody was told, and all are done again."""
+    """A member failed after it had written, without a savepoint: nobody was answered, and all run again."""
 
 
 async def _together(
     db: PostgresDatabase, line: deque[_Member], group: list[_Member], *, has_savepoints: bool
 ) -> list[_Member]:
-    """Do some of the line in one transaction, and tell them; who must be done once more, alone, is returned."""
+    """Run part of the queue in one transaction and answer the callers; returns those that must run once more, alone."""
     ends_at = time.monotonic() + GROUP_SECONDS
     lost_with: _Member | None = None
     try:
@@ -124,13 +125,14 @@ async def _together(
                 group.append(member)
                 await _part(tx, member, has_savepoint=has_savepoints)
                 if tx.failure is not None:
-                    # It took too long, or the connection is gone, or only the end of all undoes it: so is what those before it wrote.
+                    # It took too long, the connection is gone, or it can only be undone with everything: earlier work
+                    # is lost as well.
                     lost_with = member
                     break
     except Exception as failure:  # noqa: BLE001 - an edge: it is handed to those whom it concerns
         if lost_with is None:
-            # No connection, and so for whoever waits; or no commit, and so for those, too, who were refused because of
-            # what they had read.
+            # There is no connection, which concerns everything that waits; or no commit, which also concerns work that
+            # was refused because of what it had read.
             if not group:
                 group.extend(line)
                 line.clear()
@@ -172,7 +174,7 @@ async def _alone(db: PostgresDatabase, member: _Member) -> None:
 
 
 async def _marked(work: Work[T], tx: Transaction) -> T:
-    """In the context of whoever brought it, whose transaction this is as long as it lasts."""
+    """Run in the caller's context, marked as inside this transaction while it lasts."""
     mark = mark_open()
     try:
         return await work(tx)
@@ -181,7 +183,7 @@ async def _marked(work: Work[T], tx: Transaction) -> T:
 
 
 def _tell(member: _Member) -> None:
-    if member.done.done():  # the caller was cancelled and no longer listens
+    if member.done.done():  # the caller was cancelled
         return
     if member.failure is None:
         member.done.set_result(member.value)

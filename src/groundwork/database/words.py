@@ -1,9 +1,9 @@
-"""The words that something is found by, and those that somebody looks for, in one form for both engines. Pure.
+"""Words of the search index and of queries, in one form for both engines. Pure.
 
-Neither engine's own cutting of texts into words is used: they differ, and neither knows scripts without spaces. A word is
-written with ASCII letters and digits; every other character is ``_``, its number in hexadecimal, ``_``: so no engine folds,
-cuts or obeys it, and the beginning of a word is still the beginning of its form. A word of the title stands a second time
-with ``t=`` before it; what something is chosen by as a whole (its category, a tag) stands with ``k=`` before it.
+The engines' own text parsers are not used: they differ, and neither handles scripts without spaces. A word is written
+with ASCII letters and digits; every other character is ``_``, its number in hexadecimal, ``_``. So no engine folds,
+splits or interprets it, and a prefix of a word is a prefix of its form. A word of the title is stored a second time
+with the prefix ``t=``; exact terms (a category, a tag) have the prefix ``k=``.
 """
 
 import functools
@@ -12,20 +12,20 @@ from collections.abc import Iterator
 
 # More words than anybody searches for.
 MAX_WORDS = 8
-# Of the first so many beginnings of one or two letters each looks through much; more of them narrow little.
+# A prefix of one or two letters matches many rows; further ones narrow little.
 _MAX_SHORT = 4
 _SHORT = 2
-# Longer words are cut, in texts and in what is looked for alike. PostgreSQL takes 2,046 bytes; a character has 9 at most.
+# Longer words are cut, in texts and queries alike. PostgreSQL takes 2,046 bytes; a character has 9 at most.
 _MAX_WORD = 60
 # PostgreSQL's ``tsvector`` holds 1 MB; twice nine bytes for each character of a script without spaces stay below it.
 _MAX_TEXT = 40_000
 
 TITLE = "t="
 _TOPIC = "k="
-# Letters with which marked words begin, too.
+# Letters that prefixed words begin with, too.
 _MARKS = frozenset({TITLE[0], _TOPIC[0]})
 
-# Scripts that put no spaces between words: pairs of characters stand for words.
+# Scripts without spaces between words: pairs of characters serve as words.
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -38,16 +38,17 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 _FIRST_UNSPACED = chr(_UNSPACED[0][0])
-# They choose how the character before is drawn.
+# Variation selectors: they choose how the character before is drawn.
 _VARIATIONS = range(0xFE00, 0xFE10)
 
 
-# All dates of a series say the same, and are written together.
+# All dates of a series have the same text, and are written together.
 @functools.lru_cache(maxsize=4)
 def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
-    """The column ``search_words``: each word once, between spaces. Both are folded; ``text`` has the title's words, too.
+    """The column ``search_words``: each word once, between spaces. Both are folded; ``text`` includes the title's
+    words.
 
-    Without a text it is empty: what is not to be found has none.
+    Without a text it is empty: such a row is not found.
     """
     if not text:
         return ""
@@ -58,14 +59,15 @@ def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
 
 
 def topic_word(topic: str) -> str:
-    """What is looked for as a whole, like ``category:music``."""
+    """An exact term, like ``category:music``."""
     return f"{_TOPIC}{_form(topic)}"
 
 
 def wanted_words(query: str) -> tuple[str, ...]:
-    """What to look for in a folded query: each is the beginning of a word that must occur. Empty where the query has nothing but signs.
+    """The terms of a folded query: each is a prefix of a word that must occur. Empty where the query has only
+    punctuation.
 
-    Of beginnings of one or two letters those after the fourth are passed over, like words after the eighth.
+    Of prefixes of one or two letters those after the fourth are ignored, like words after the eighth.
     """
     found = list(dict.fromkeys(form for run in _runs(query) for form in _asked(run)))[:MAX_WORDS]
     short = [form for form in found if len(form) <= _SHORT]
@@ -73,7 +75,7 @@ def wanted_words(query: str) -> tuple[str, ...]:
 
 
 def has_beginning(words: str, form: str) -> bool:
-    """Whether one of the words of a text in ``search_words`` begins so; a mark before a word is none."""
+    """Whether a word in ``search_words`` has this prefix; the marks ``t=`` and ``k=`` do not count."""
     return f" {form}" in (_without_mark(words, form) if form in _MARKS else words)
 
 
@@ -82,14 +84,14 @@ def _without_mark(words: str, letter: str) -> str:
 
 
 def beginning_clause(column: str, at: str, parameter: str, form: str) -> str:
-    """``has_beginning`` in SQL; ``at`` is the engine's function for a position, the parameter has a space before the form."""
-    # The letter is one of two, and ours: nothing that was typed stands in the statement.
+    """``has_beginning`` in SQL; ``at`` is the engine's position function, the parameter has a space before the term."""
+    # The letter is one of two of ours: no user input is in the statement.
     text = f"replace({column}, ' {form}=', ' =')" if form in _MARKS else column
     return f"{at}({text}, :{parameter}) > 0"
 
 
 def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
-    """Whether all that is looked for stands in the folded title: what has it there comes first."""
+    """Whether all terms are in the folded title: such rows are listed first."""
     words = list(_indexed(title))
     return all(any(word.startswith(one) for word in words) for one in wanted)
 
@@ -97,7 +99,7 @@ def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
 def _indexed(text: str) -> Iterator[str]:
     for run in _runs(text[:_MAX_TEXT]):
         if _is_unspaced(run[0]):
-            # The last character alone is a word, too, so that each is found by itself.
+            # The last character alone is a word, too, so that a single character is found.
             yield from (_form(run[at : at + 2]) for at in range(len(run)))
         else:
             yield _form(run)
@@ -111,11 +113,11 @@ def _asked(run: str) -> Iterator[str]:
 
 
 def _runs(text: str) -> Iterator[str]:
-    """Stretches of letters and digits of one kind of script; a sign like an emoji is one by itself."""
+    """Runs of letters and digits of one kind of script; a symbol such as an emoji is one by itself."""
     run = ""
     for char in text:
         kind = unicodedata.category(char)
-        # Joiners, direction marks and soft hyphens are not seen, so they part nothing.
+        # Joiners, direction marks and soft hyphens are invisible, so they separate nothing.
         if kind == "Cf" or ord(char) in _VARIATIONS:
             continue
         if kind[0] in "LNM":
@@ -134,7 +136,7 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _is_unspaced(char: str) -> bool:
-    # Most of what is written comes before the first of them.
+    # Most characters are below the first range.
     return char >= _FIRST_UNSPACED and any(first <= ord(char) <= last for first, last in _UNSPACED)
 
 
