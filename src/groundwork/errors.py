@@ -1,7 +1,7 @@
-"""Kinds of failure. The kind decides status, retry and what a person is shown; nothing else does.
+"""Kinds of failure. The kind alone decides status, retry and what a person is shown.
 
-A kind is raised where the fact is known and translated only at an edge (HTTP, XRPC, worker, page) by looking at
-``KINDS``. Messages are sentences for the person who caused them; they never contain secrets or other people's data.
+Raise a kind where the fact is known; only an edge (HTTP, XRPC, worker, page) translates it, by ``KINDS``. Messages are
+sentences for the person who caused them; they never contain secrets or other people's data.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 
 class Failure(Exception):
-    """A failure with a kind. ``name`` overrides the protocol's error name where a Lexicon gives one; ``headers`` go on the
-    HTTP answer (a limit's standing, how to sign in).
+    """A failure with a kind.
+
+    ``name`` overrides the protocol's error name where a Lexicon gives one; ``headers`` go on the HTTP response (a rate
+    limit's state, an authentication challenge).
     """
 
     def __init__(self, why: str, *, name: str | None = None, headers: Mapping[str, str] | None = None) -> None:
@@ -50,7 +52,7 @@ class NotFound(Failure):
 
 
 class Gone(NotFound):
-    """What everybody could see was here, and is not any more: no secret, unlike what is absent or hidden."""
+    """A public thing that was deleted: no secret, unlike what is absent or hidden."""
 
 
 class Conflict(Failure):
@@ -80,7 +82,7 @@ class TooMany(Failure):
 
 
 class RemoteFailed(Failure):
-    """Another server answered with a failure or nonsense. ``status`` is its HTTP status where there was one."""
+    """Another server answered with a failure or an invalid response. ``status`` is its HTTP status where there was one."""
 
     def __init__(self, why: str, *, name: str | None = None, status: int | None = None) -> None:
         super().__init__(why, name=name)
@@ -88,11 +90,13 @@ class RemoteFailed(Failure):
 
 
 class RemoteSlow(Failure):
-    """Another server did not answer in time; whether it acted is unknown."""
+    """Another server did not answer in time; whether the request took effect is unknown."""
 
 
 class Unavailable(Failure):
-    """We cannot serve this at the moment (store or broker away); trying again later is right, ``after_seconds`` where it is known."""
+    """We cannot serve this at the moment (store or broker away); retry later, after ``after_seconds`` where that is
+    known.
+    """
 
     def __init__(
         self,

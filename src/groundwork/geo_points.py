@@ -1,7 +1,7 @@
-"""Where something is, for searches near a point: metres from the Earth's centre along three axes. Pure.
+"""Points for searches by distance: metres from the Earth's centre along three axes. Pure.
 
-The straight line between two such points grows with the way over the ground, also across the date line and at the poles,
-and needs nothing of an engine but multiplication.
+The chord between two points grows with their distance on the ground, also across the date line and at the poles, and
+needs only multiplication in SQL.
 """
 
 import itertools
@@ -11,12 +11,12 @@ from typing import Final
 
 EARTH: Final = 6_371_000
 
-# Cells of a grid in space, as indexes have them: wide ones for wide searches. Half the grid's width makes coordinates positive.
+# Grid cells in space, for the index: wide ones for wide searches. Half the grid's width makes coordinates positive.
 HALF: Final = 6_553_600
 WIDE: Final = 262_144
 NARROW: Final = 65_536
 
-# Further is no place: half the way around the Earth.
+# Half the circumference of the Earth: no point is further away.
 MAX_WITHIN_KM: Final = 20_000
 
 Spot = tuple[int, int, int]
@@ -24,7 +24,7 @@ Spot = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Not further than this from a point, in decimal degrees."""
+    """At most this distance from a point, in decimal degrees."""
 
     latitude: float
     longitude: float
@@ -32,7 +32,7 @@ class Near:
 
 
 def near_in(text: str) -> Near | None:
-    """``latitude, longitude, kilometres`` in one line; None for an empty one. Raises ValueError."""
+    """Parse ``latitude, longitude, kilometres``; None for an empty text. Raises ValueError."""
     if not text.strip():
         return None
     north, east, within = text.split(",")
@@ -43,7 +43,7 @@ def near_in(text: str) -> Near | None:
 
 
 def spot_in(latitude: str, longitude: str) -> Spot | None:
-    """Of decimal degrees as text; None where they are none."""
+    """The point of decimal degrees as text; None where they are invalid."""
     try:
         north, east = float(latitude), float(longitude)
     except ValueError:
@@ -52,7 +52,7 @@ def spot_in(latitude: str, longitude: str) -> Spot | None:
 
 
 def spot(latitude: float, longitude: float) -> Spot:
-    """Of decimal degrees."""
+    """The point of decimal degrees."""
     north, east = math.radians(latitude), math.radians(longitude)
     return (
         round(EARTH * math.cos(north) * math.cos(east)),
@@ -62,12 +62,12 @@ def spot(latitude: float, longitude: float) -> Spot:
 
 
 def chord(metres: float) -> int:
-    """The straight line, in metres, below a way over the ground."""
+    """The chord, in metres, of a distance on the ground."""
     return math.ceil(2 * EARTH * math.sin(min(metres / (2 * EARTH), math.pi / 2)))
 
 
 def cells(centre: Spot, line: int, width: int) -> list[tuple[int, int, int]]:
-    """The cells of this width that hold a point of the ground within a straight line of ``centre``."""
+    """The cells of this width that contain ground points within a chord of ``centre``."""
     ranges = [range((axis - line + HALF) // width, (axis + line + HALF) // width + 1) for axis in centre]
     found = []
     for cell in itertools.product(ranges[0], ranges[1], ranges[2]):
@@ -77,7 +77,7 @@ def cells(centre: Spot, line: int, width: int) -> list[tuple[int, int, int]]:
         )
         inside = math.hypot(*(max(low, 0, -high) for low, high in bounds))
         outside = math.hypot(*(max(abs(low), abs(high)) for low, high in bounds))
-        # Rounded coordinates stand up to a metre beside the ground.
+        # Rounded coordinates are up to a metre off the ground.
         if nearest <= line and inside <= EARTH + 1 and outside >= EARTH - 1:
             found.append(cell)
     return found

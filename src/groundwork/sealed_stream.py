@@ -1,9 +1,9 @@
-"""Long values at rest under a passphrase: sealed piece by piece, so that any length takes little memory.
+"""Encryption of long values under a passphrase, in chunks, so that any length takes little memory.
 
 A passphrase becomes a master key by scrypt (RFC 7914); each value has a key of its own, derived from the master key, a
-random salt and the value's name (HKDF, RFC 5869), so that a value put under another name does not open. A stream is
-``magic (4) | salt (16) | pieces``; a piece is 64 KiB under AES-256-GCM with the nonce ``counter (11) | last (1)``: pieces
-that were swapped, left out or cut off do not open (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár).
+random salt and the value's name (HKDF, RFC 5869), so that a value under another name does not open. A stream is ``magic
+(4) | salt (16) | chunks``; a chunk is 64 KiB under AES-256-GCM with the nonce ``counter (11) | last (1)``: chunks that
+were swapped, left out or cut off do not open (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár).
 """
 
 import hashlib
@@ -31,12 +31,12 @@ _SCRYPT_P = 1
 
 
 def master_key(passphrase: str, salt: bytes) -> bytes:
-    """The key of a passphrase; takes a sixth of a second, so not on the event loop."""
+    """Derive the master key from a passphrase; takes a sixth of a second, so not on the event loop."""
     return Scrypt(salt=salt, length=_KEY_BYTES, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P).derive(passphrase.encode())
 
 
 def keyed_name(master: bytes, text: str) -> bytes:
-    """32 bytes that name something without telling what: the same for the same text under one key."""
+    """A keyed hash of 32 bytes: the same for the same text under one key, and it reveals nothing of the text."""
     return hmac.digest(master, b"groundwork.sealed_stream name\x00" + text.encode(), hashlib.sha256)
 
 
@@ -47,7 +47,7 @@ def sealed_size(size: int) -> int:
 
 
 class SealingStream:
-    """Seals one value; ``feed`` its bytes, then ``finish``, and keep everything that they return."""
+    """Seals one value: ``feed`` its bytes, then ``finish``; concatenate everything that they return."""
 
     def __init__(self, master: bytes, name: str) -> None:
         salt = os.urandom(SALT_BYTES)
@@ -61,7 +61,7 @@ class SealingStream:
         self._pending += data
         sealed = [self._header]
         self._header = b""
-        # The last piece is sealed differently, so a full one waits until something follows.
+        # The last chunk is sealed differently, so a full one waits until more data follows.
         while len(self._pending) > PIECE_BYTES:
             sealed.append(self._seal(bytes(self._pending[:PIECE_BYTES]), is_last=False))
             del self._pending[:PIECE_BYTES]
@@ -79,7 +79,7 @@ class SealingStream:
 
 
 class OpeningStream:
-    """Opens one value; what ``feed`` returns is authentic, but only after ``finish`` it is known to be all of it.
+    """Opens one value; what ``feed`` returns is authentic, but only ``finish`` proves that it is complete.
 
     Both raise CannotUnseal.
     """

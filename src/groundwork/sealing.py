@@ -1,4 +1,5 @@
-"""Secrets at rest: signing keys, tokens of other servers, anything that a stolen database file must not give away.
+"""Encryption of secrets at rest: signing keys, tokens of other servers, anything that a stolen database file must not
+reveal.
 
 A sealed value is ``version (1) | key id (4) | nonce (12) | AES-256-GCM ciphertext and tag``. The purpose is
 authenticated with it: name the column and the row (``"aurora_locus/signing_key/did:plc:…"``), so that a value copied
@@ -59,12 +60,12 @@ class Sealer:
             raise CannotUnseal("the sealed value was changed, or sealed for another purpose") from None
 
     def is_stale(self, sealed: bytes) -> bool:
-        """True when another key than the newest sealed it: reseal it before that key is dropped."""
+        """True when an older key sealed it: reseal it before that key is dropped."""
         return sealed[1:_HEADER_BYTES] != self._newest
 
 
 def _key_id(key: bytes) -> bytes:
-    # A hash tells keys apart without telling anything about them; 32 bits are plenty for a handful of keys.
+    # The key id is a hash, which reveals nothing of the key; 32 bits are plenty for a handful of keys.
     return hashlib.sha256(b"groundwork.sealing key id\x00" + key).digest()[:_KEY_ID_BYTES]
 
 
@@ -92,7 +93,7 @@ def fresh_key() -> str:
 
 
 def keys_of_file(path: Path) -> list[bytes]:
-    """The keys of a file that only its owner can read, made with a fresh one when it is missing.
+    """The keys of a file that only its owner can read; a missing file is made with a new key.
 
     Two first starts at once agree on one key. Raises ValueError with a sentence when the file is damaged.
     """

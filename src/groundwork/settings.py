@@ -1,9 +1,9 @@
-"""Typed, frozen settings: read once, in ``programs/``, from the environment and one TOML file; refused with sentences.
+"""Typed, frozen settings, read once in ``programs/`` from the environment and one TOML file; errors are sentences.
 
-A program's settings are a frozen dataclass whose fields are made by ``setting``. The name in the environment is the prefix
-and the field's name in capitals (``PDS_HOSTNAME``), or one of the older ``names``; in the file it is the field's name in
-the program's table. The environment goes before the file, the file before the default. Durations (``5m``) and sizes
-(``5MiB``) carry units. Whatever is wrong is collected, so that one start tells everything.
+A program's settings are a frozen dataclass whose fields are made by ``setting``. The name in the environment is the
+prefix and the field's name in capitals (``PDS_HOSTNAME``), or one of the older ``names``; in the file it is the field's
+name in the program's table. The environment goes before the file, the file before the default. Durations (``5m``) and
+sizes (``5MiB``) carry units. All errors are collected, so that one start reports everything.
 """
 
 import dataclasses
@@ -75,12 +75,12 @@ class _About:
 
 
 def setting(default: Any = _MISSING, *, what: str, names: tuple[str, ...] = (), least: float | None = None) -> Any:
-    """A field of a settings dataclass: its default, what it means, older environment names (given in full), the least it may be."""
+    """A field of a settings dataclass: default, description, older environment names (in full), minimum."""
     return dataclasses.field(default=default, metadata={_KEY: _About(what, names, least)})
 
 
 def too_small(settings: Any, prefix: str) -> list[str]:
-    """A sentence for each setting that is below the least that it may be."""
+    """A sentence for each setting below its minimum."""
     return [
         f"{prefix}{field.name.upper()} must be at least {least:g}."
         for field in dataclasses.fields(settings)
@@ -130,8 +130,8 @@ def read_settings(
 ) -> S:
     """Build ``kind`` from the environment and its table of the file. Raises ``SettingsRefused`` with every problem.
 
-    An empty environment variable counts as absent. Two names of one setting with different values are refused, and so are
-    keys of the table that mean nothing: a misspelt limit must not be silently unlimited.
+    An empty environment variable counts as absent. Two names of one setting with different values are refused, and so
+    are unknown keys of the table: a misspelt limit must not be silently unlimited.
     """
     table = table or {}
     hints = typing.get_type_hints(kind, include_extras=True)
@@ -155,9 +155,9 @@ def read_settings(
 
 
 def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str], where: str) -> S:
-    """The same settings with those of a table of the file. Raises ``SettingsRefused`` with every problem.
+    """Replace settings by those of a table of the file. Raises ``SettingsRefused`` with every problem.
 
-    ``allowed``: the fields that the table may set; ``where`` says in sentences which table it is.
+    ``allowed``: the fields that the table may set; ``where`` names the table in error sentences.
     """
     hints = typing.get_type_hints(type(settings), include_extras=True)
     values: dict[str, Any] = {}
@@ -265,7 +265,7 @@ _AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*)")
 
 
 def parse_seconds(text: str) -> float:
-    """``"5m"`` is 300.0; a number alone is refused, because nobody remembers in which unit it was."""
+    """``"5m"`` is 300.0; a number without a unit is refused."""
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in _SECONDS_BY_UNIT:
         if text == "0":

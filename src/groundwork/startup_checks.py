@@ -1,7 +1,7 @@
-"""What must not meet a public host name: a pure table that every program asks before it starts.
+"""Dangers in public: a pure table of settings that no server with a public host name may have.
 
-A program says under which host names people reach it and which dangerous things are switched on, by which setting. Each
-pair is refused with a sentence that names the setting.
+A program states its host names and which dangerous options are on, by which setting. Each pair is refused with a
+sentence that names the setting.
 """
 
 import ipaddress
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Danger(StrEnum):
-    """Right on a laptop, wrong in public; the value says why, as the end of a sentence."""
+    """Acceptable on a laptop, dangerous in public; the value says why, as the end of a sentence."""
 
     BUILT_IN_DIRECTORY = "uses the built-in PLC directory, whose identities nobody else knows"
     DEVELOPMENT_MAILBOX = "shows everybody's mail on a page instead of sending it"
@@ -48,7 +48,7 @@ def is_own_machine(host: str) -> bool:
 
 
 def dangers_of(hosts: Iterable[str], switched_on: Mapping[Danger, str]) -> list[str]:
-    """One sentence per danger; ``switched_on`` maps each to the setting that brings it."""
+    """One sentence per danger; ``switched_on`` maps each to the setting that causes it."""
     public = next((host for host in hosts if is_public_host(host)), None)
     if public is None:
         return []

@@ -1,7 +1,8 @@
-"""UUIDv7: the identifier of every row that the platform makes (RFC 9562, section 5.7).
+"""UUIDv7: the identifier of every row of the platform (RFC 9562, section 5.7).
 
-The time leads, so new rows land at the end of an index. Within one process identifiers strictly grow even when many
-are made in one microsecond or the clock steps back (RFC 9562, section 6.2, method 3 with a carry into the fraction).
+The time comes first, so new rows are at the end of an index. Within one process identifiers strictly grow, even when
+many are made in one microsecond or the clock steps back (RFC 9562, section 6.2, method 3 with a carry into the
+fraction).
 """
 
 import os
@@ -14,12 +15,12 @@ _last = 0
 
 
 def new_id(now: Instant) -> str:
-    """A fresh identifier, 36 characters of lower-case hexadecimal with hyphens."""
+    """A new id: 36 characters, lower-case hexadecimal with hyphens."""
     return new_ids(now, 1)[0]
 
 
 def new_ids(now: Instant, count: int) -> list[str]:
-    """So many at once, growing."""
+    """Several at once, growing."""
     global _last  # noqa: PLW0603  # "within one process" is what the guarantee is about
     milliseconds, microseconds = divmod(now, 1000)
     # Twelve bits of sub-millisecond fraction: 4096 steps for 1000 microseconds.

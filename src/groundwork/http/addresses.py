@@ -1,8 +1,8 @@
-"""Which addresses belong to the public internet: the block list behind every call to a stranger's URL (invariant 7).
+"""Public IP addresses: the block list behind every call to a stranger's URL (invariant 7).
 
-``ipaddress.is_global`` alone is not enough: it says yes to NAT64, 6to4, Teredo relays, site-local and multicast
-addresses, all of which can lead into a private network (invariant 7). Addresses that carry another address inside are
-judged by their prefix: none of them is needed to reach a public server.
+``ipaddress.is_global`` alone is not enough: it accepts NAT64, 6to4, Teredo relays, site-local and multicast addresses,
+all of which can lead into a private network. Addresses that embed another address are judged by their prefix: none of
+them is needed to reach a public server.
 """
 
 import ipaddress
@@ -38,10 +38,10 @@ _UNICAST_V6 = ipaddress.IPv6Network("2000::/3")
 
 
 def is_public(text: str) -> bool:
-    """True for a global unicast address that carries no other address inside; False for anything unreadable.
+    """True for a global unicast address that embeds no other address; False for anything unreadable.
 
-    Only the canonical textual forms are read: ``127.1``, octal and hexadecimal spellings are not addresses here, and
-    what the operating system makes of them is checked once more when the socket is made.
+    Only canonical text forms are read: ``127.1``, octal and hexadecimal spellings are no addresses here; what the
+    operating system makes of them is checked again when the socket is opened.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -55,9 +55,9 @@ def is_public(text: str) -> bool:
 
 
 def network_of(text: str) -> str:
-    """What limits count as one client: an IPv4 address, or the /64 of an IPv6 address, all of which one household has.
+    """The unit of rate limits: an IPv4 address, or the /64 of an IPv6 address, which one household shares.
 
-    An IPv4 address inside of an IPv6 one is that IPv4 address; what is no address stays as it is.
+    An IPv4 address embedded in an IPv6 one counts as that IPv4 address; anything else is returned unchanged.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -71,7 +71,7 @@ def network_of(text: str) -> str:
 
 
 def is_loopback(text: str) -> bool:
-    """True for this machine's own addresses; the development mailbox is shown to nobody else."""
+    """True for this machine's own addresses; only they may see the development mailbox."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:

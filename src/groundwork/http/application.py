@@ -1,9 +1,9 @@
-"""One server program as an ASGI application: routes, and around them everything that every request needs.
+"""A server program as one ASGI application: its routes, and what every request needs.
 
-In one layer, because each layer costs every request: request id, client address behind trusted proxies, cross-origin
-rules, body limit, failure to response, security headers, metrics by route template, one access line. Routes raise kinds
-of failure (``groundwork.errors``) and never build error responses. There is no ASGI lifespan: ``programs/`` opens and
-closes what an application needs.
+In one layer, because each layer costs every request: request id, client address behind trusted proxies, CORS, body
+limit, error responses, security headers, metrics by route template, one access log line. Routes raise kinds of failure
+(``groundwork.errors``) and never build error responses. There is no ASGI lifespan: ``programs/`` opens and closes what
+an application needs.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ from groundwork.http.security_headers import API_HEADERS
 from groundwork.telemetry.logs import log, request_id
 from groundwork.telemetry.metrics import Metrics
 
-# What the reference PDS takes as a JSON body. Routes that take more say so through `body_limit`.
+# The reference PDS's limit for a JSON body. Routes that accept more say so through `body_limit`.
 JSON_BODY_BYTES = 150 * 1024
 
 # Path and query together; longer ones are answered with 414.
 MAX_TARGET_BYTES = 8 * 1024
 
-# Metric labels come from closed sets; a made-up method is counted as OTHER.
+# Metric labels come from closed sets; an unknown method is counted as OTHER.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _EXTRA_HEADERS = "groundwork.headers"
@@ -52,17 +52,17 @@ _ROUTE_NAME = "groundwork.route"
 _PROXIES_PASSED = "groundwork.proxies_passed"
 
 
-# The path of a route for every address that has no other.
+# The route template for every address without a route.
 ANYWHERE = "/{path:path}"
 
 
 def add_header(connection: HTTPConnection, name: str, value: str) -> None:
-    """Put a header on the response of this request, whatever it will be: an answer or a failure (``DPoP-Nonce``)."""
+    """Add a header to the response of this request, success or failure (``DPoP-Nonce``)."""
     connection.scope.setdefault(_EXTRA_HEADERS, []).append((name.lower().encode("latin-1"), value.encode("latin-1")))
 
 
 def add_headers_late(connection: HTTPConnection, make: Callable[[], Mapping[str, str]]) -> None:
-    """The same for headers that are known only when the response begins; one that the response has itself stays."""
+    """``add_header`` for headers that are known only when the response begins; a header of the response itself wins."""
     connection.scope.setdefault(_LATE_HEADERS, []).append(make)
 
 
@@ -72,23 +72,23 @@ def name_route(connection: HTTPConnection, name: str) -> None:
 
 
 def client_address(connection: HTTPConnection) -> str:
-    """The address that asked, seen through the configured number of proxies; empty where there is none."""
+    """The client's address behind the configured number of proxies; empty where there is none."""
     return connection.client.host if connection.client else ""
 
 
 def has_personal_address(connection: HTTPConnection) -> bool:
-    """Whether ``client_address`` is one person's: seen by the configured proxies, or without any in between."""
+    """Whether ``client_address`` belongs to one person: seen by the configured proxies, or directly."""
     application: Application = connection.scope["app"]
     forwarded_for = len(_forwarded_for(connection.scope))
     headers, address = dict(connection.scope["headers"]), client_address(connection)
     if connection.scope.get(_PROXIES_PASSED):
-        # Nobody said how many proxies there are: behind one alone it is known that nothing was written by the visitor.
+        # The number of proxies is not configured: only without proxy headers is the address known to be the visitor's.
         return not is_private(address) and is_personal(headers, forwarded_for, address, hops=1)
     return is_personal(headers, forwarded_for, address, hops=application.hops)
 
 
 def is_local(connection: HTTPConnection) -> bool:
-    """Whether a program on this machine asks by itself, through no proxy."""
+    """Whether a program on this machine makes the request itself, through no proxy."""
     headers = dict(connection.scope["headers"])
     return is_from_this_machine(headers, len(_forwarded_for(connection.scope)), client_address(connection))
 
@@ -96,19 +96,19 @@ def is_local(connection: HTTPConnection) -> bool:
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     """Every method that some route answers at this address, for ``Allow`` (RFC 9110, section 15.5.6).
 
-    A router names those of the first route of the address alone, where each method has a route of its own.
+    A router names only the methods of the first matching route, where each method has a route of its own.
     """
     found: set[str] = set()
     for route in routes:
         methods = getattr(route, "methods", None)
-        # What answers any address whatever says nothing about this one.
+        # A route that matches every address says nothing about this one.
         if methods and getattr(route, "path", "") != ANYWHERE and route.matches(scope)[0] is not Match.NONE:
             found |= methods
     return sorted(found)
 
 
 class Application:
-    """An ASGI application. ``state`` is for what routes need (``request.app.state``); set it before serving."""
+    """An ASGI application. ``state`` holds what routes need (``request.app.state``); set it before serving."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Application:
         compresses: bool = False,
     ) -> None:
         self.state = State()
-        # A redirect to the spelling with or without slash would be built from the Host header.
+        # A redirect that adds or removes a slash would be built from the Host header.
         self.router = Router(routes, redirect_slashes=False)
         self._answering: ASGIApp = compressed(self.router) if compresses else self.router
         self._render = render
@@ -137,7 +137,8 @@ class Application:
         self.hops = trusted_proxy_hops
         self._trusted_private_proxies = trusted_private_proxies
         self._access_log = access_log
-        # Unguessable within a process start, ordered within it: enough to find a line, cheap enough for every request.
+        # Unpredictable across process starts, ordered within one: enough to find a log line, cheap enough for every
+        # request.
         self._id_start = secrets.token_hex(6)
         self._id_count = itertools.count(1)
         self._seconds = _Seconds(
@@ -185,10 +186,10 @@ class Application:
             exchange.scope = inner
             await self._answering(inner, bounded, exchange.send)
         except ClientDisconnect:
-            pass  # nobody is left to answer
+            pass  # the client is gone
         except Exception as error:  # noqa: BLE001  # the edge: whatever was raised becomes an answer
             fault = self._note(error)
-            # After the first byte the connection must break, not end cleanly: returning unfinished does that.
+            # After the first byte the connection must break instead of ending cleanly: returning unfinished does that.
             if not exchange.status:
                 if fault.kind == "HTTP" and fault.http_status == HTTPStatus.METHOD_NOT_ALLOWED:
                     fault = replace(fault, headers={"allow": ", ".join(allowed_methods(self.routes, exchange.scope))})
@@ -223,7 +224,7 @@ class Application:
             await send({"type": "websocket.http.response.body", "body": bytes(response.body)})
 
     def _note(self, error: Exception) -> Fault:
-        """The fault for an error; a line in the log where operators should look."""
+        """The fault for an error; logged where an operator should look."""
         fault = fault_of(error, request_id.get(), self._translations)
         if fault.kind == "Bug":
             log.error("request.failed", kind=fault.kind, exc_info=error)
@@ -236,7 +237,7 @@ class Application:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         # The template, never the path: paths hold identifiers and single-purpose tokens (invariant 8).
         route = scope.get(_ROUTE_NAME) or getattr(scope.get("route"), "path", None) or "unmatched"
-        status = exchange.status or 499  # whoever asked is gone; the number is nginx's
+        status = exchange.status or 499  # the client disconnected; the number is nginx's
         self._seconds.observe(method, route, status, seconds)
         if self._access_log:
             line: dict[str, Any] = {"method": method, "route": route, "status": status, "ms": round(seconds * 1000, 2)}
@@ -247,7 +248,7 @@ class Application:
 
 
 class _Exchange:
-    """One response on its way out: notices the status and adds headers."""
+    """One outgoing response: records the status and adds headers."""
 
     __slots__ = ("_defaults", "_send", "more", "scope", "status")
 
@@ -275,7 +276,7 @@ class _Exchange:
 
 
 class _Seconds:
-    """The request histogram, with its children kept: looking one up by labels costs more than observing."""
+    """The request histogram with cached children: a lookup by labels costs more than an observation."""
 
     __slots__ = ("_children", "_histogram")
 
@@ -294,8 +295,8 @@ class _Seconds:
 def see_through_proxies(scope: Scope, hops: int) -> None:
     """Replace the peer's address by the one that the outermost *trusted* proxy saw.
 
-    Each proxy appends the address that it saw to ``X-Forwarded-For``; the last ``hops`` entries are ours, what stands
-    before them was written by whoever asked and is ignored.
+    Each proxy appends the address that it saw to ``X-Forwarded-For``; the last ``hops`` entries are ours. Entries
+    before them were written by the client and are ignored.
     """
     addresses = _forwarded_for(scope)
     if len(addresses) >= hops:
@@ -303,7 +304,7 @@ def see_through_proxies(scope: Scope, hops: int) -> None:
 
 
 def see_through_private_proxies(scope: Scope) -> None:
-    """Replace the peer's address by that of the visitor, as proxies in private networks name it."""
+    """Replace the peer's address by the visitor's, as reported by proxies in private networks."""
     client = scope.get("client")
     address, passed = behind_private_proxies(client[0] if client else "", _forwarded_for(scope))
     if passed:

@@ -1,7 +1,7 @@
-"""Request bodies, limited while they arrive; the limit counts *decoded* bytes.
+"""Request bodies, limited while they are read; the limit counts *decoded* bytes.
 
-The edge wraps ``receive`` once, so that every way of reading (stream, whole, form) is bounded and sees plain bytes.
-A compressed body is unfolded in small pieces: a bomb costs its limit, never its size.
+The application wraps ``receive`` once, so every way of reading (stream, whole, form) is bounded and sees plain bytes. A
+compressed body is decompressed in small chunks: a decompression bomb costs its limit, never its size.
 """
 
 import zlib
@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope
 
 from groundwork.errors import InvalidInput, TooLarge
 
-# What one call of ``receive`` unfolds at most.
+# The most that one call of ``receive`` decompresses.
 _PIECE_BYTES: Final = 256 * 1024
 
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
@@ -24,9 +24,9 @@ def too_large(limit: int) -> TooLarge:
 
 
 def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Receive]:
-    """The scope and ``receive`` to hand on; raises ``TooLarge`` at once when ``Content-Length`` says so.
+    """The scope and ``receive`` to pass on; raises ``TooLarge`` at once when ``Content-Length`` says so.
 
-    With a ``Content-Encoding`` the new scope lacks that header and the length, which speak of other bytes.
+    With a ``Content-Encoding`` the new scope lacks that header and the length, which describe other bytes.
     """
     encoding = b""
     length = b""
@@ -43,7 +43,7 @@ def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Recei
         return scope, receive
     encoding = encoding.strip().lower()
     if length.isdigit() and int(length) > limit:
-        # Compressed data that alone is over the limit is over it unfolded, too.
+        # Compressed data above the limit is above it decompressed, too.
         raise too_large(limit)
     if encoding in (b"", b"identity"):
         return scope, _Counted(receive, limit)
@@ -61,7 +61,7 @@ def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Recei
 
 
 class _Counted:
-    """Plain bodies: counts and passes on."""
+    """Plain bodies: count and pass on."""
 
     __slots__ = ("_left", "_limit", "_receive")
 
@@ -80,7 +80,7 @@ class _Counted:
 
 
 class _Unfolded:
-    """Compressed bodies: hands out decoded pieces and refuses what is too large, broken or cut short."""
+    """Compressed bodies: pass on decoded chunks; refuse bodies that are too large, broken or truncated."""
 
     __slots__ = ("_inside", "_left", "_limit", "_more", "_receive", "_unfold", "_waiting")
 

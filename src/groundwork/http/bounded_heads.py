@@ -1,9 +1,9 @@
-"""An end to how long a request's head may be, and how long it may take: uvicorn's parser itself takes any number of megabytes
-into memory, and waits for ever for the rest of a request ("slow loris").
+"""Limits on the size and duration of a request's head, on slow bodies and on slow readers ("slow loris").
 
-Counted are bytes that came without any progress that the parser tells of: the request line, headers, trailers. A body
-is bounded elsewhere (``bodies``), piece by piece as it comes; here it must come at a least pace while somebody waits for it. And
-a client that asks for much and reads nothing of it is let go: what waits to be sent is kept in memory.
+uvicorn's parser itself buffers any number of megabytes, and waits for ever for the rest of a request. Counted are bytes
+since the parser's last progress: request line, headers, trailers. The size of a body is limited in ``bodies``; here it
+must arrive at a minimum rate while the application waits for it. A client that does not read its response is
+disconnected, because the rest stays in memory.
 """
 
 import asyncio
@@ -11,16 +11,16 @@ from typing import Final
 
 from groundwork.http.joined_writes import JoiningProtocol
 
-# Cookies, tokens and proofs together stay below 16 KiB; what arrives in one read may go beyond by that read.
+# Cookies, tokens and proofs together stay below 16 KiB; one read may exceed the limit by its own size.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
-# A head fits a few packets. A body over a telephone's bad line comes at some kilobytes a second.
+# A head fits into a few packets. A body over a bad mobile connection arrives at some kilobytes a second.
 HEAD_SECONDS = 30.0
 BODY_SECONDS = 60.0
 LEAST_BODY_BYTES_PER_SECOND = 1000
-# How long a client may read nothing, or less than what fills the system's buffers, of what is waiting for it.
+# How long a client may read nothing, or less than the system's buffers take, of a waiting response.
 READING_SECONDS = 120.0
-# How often a connection is looked at: so much longer than it says may things take.
+# Interval of the checks: so much later than the limits things may end.
 LOOK_SECONDS = 10.0
 
 _TOO_LONG: Final = (
@@ -36,17 +36,17 @@ _TOO_SLOW: Final = (
 
 
 class BoundedHeads(JoiningProtocol):
-    """The protocol of one connection, refusing heads without end and requests that never come to one."""
+    """Protocol of one connection that enforces these limits."""
 
     _without_progress = 0
     _looking: asyncio.TimerHandle | None = None
-    # When the request that is on its way began: the connection, its head or, from there on, its body.
+    # When the current request began: the connection, its head or, after that, its body.
     _began_at = 0.0
     _body_bytes = 0
     _has_begun = False
     _is_arriving = True
     _is_body = False
-    # Since when more is waiting to be sent than the client reads, or, once the connection is being closed, anything at all.
+    # Since when more waits to be sent than the client reads or, while the connection closes, anything at all.
     _unread_since: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,7 +107,7 @@ class BoundedHeads(JoiningProtocol):
             self.transport.abort()
             return
         if not is_closing and self._is_arriving and self._is_late(now):
-            # Who has sent nothing at all is not told anything: browsers open connections for later.
+            # A client that has sent nothing gets no response: browsers open connections for later.
             if self._has_begun and not (self._is_body and self.cycle.response_started):
                 self.transport.write(_TOO_SLOW)
             self.transport.close()
@@ -117,7 +117,7 @@ class BoundedHeads(JoiningProtocol):
         if not self._is_body:
             return now - self._began_at > HEAD_SECONDS
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
-            # Nobody has asked for the rest yet: that is not the sender's slowness.
+            # The application has not asked for the rest yet: the sender is not slow.
             self._began_at, self._body_bytes = now, 0
             return False
         return now - self._began_at > BODY_SECONDS + self._body_bytes / LEAST_BODY_BYTES_PER_SECOND

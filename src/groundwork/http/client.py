@@ -1,12 +1,12 @@
-"""The one way to call another server. Every URL from outside is hostile (invariant 7).
+"""HTTP client, the only way to call another server. Every URL from outside is hostile (invariant 7).
 
 - https to public unicast addresses on the default port, by name. Each address of a name is checked when it is resolved
-  and once more when the socket is made, so a second DNS answer or a spelling of a literal changes nothing.
+  and again when the socket is opened, so a second DNS answer or an odd spelling of an address changes nothing.
 - No cookies, no proxies from the environment, no credentials across origins; at most three redirects, each checked.
-- A total timeout and a cap on the decoded body, enforced while reading.
+- A total timeout and a limit on the decoded body, enforced while reading.
 - Never inside a database transaction: that would hold a lock for as long as a stranger likes.
 
-Answers of any status are returned; ``RemoteFailed`` and ``RemoteSlow`` are for answers that did not come. Certificates are
+Responses of any status are returned; ``RemoteFailed`` and ``RemoteSlow`` mean that there was none. Certificates are
 checked against the system's list, or ``SSL_CERT_FILE``.
 """
 
@@ -40,17 +40,17 @@ from groundwork.http.reach import (
     public_socket,
 )
 
-# What the reference PDS grants a fetch of a stranger's document: 512 KiB and 10 s in total.
+# The reference PDS's limits for fetching a stranger's document: 512 KiB and 10 s in total.
 ANSWER_BYTES = 512 * 1024
 TOTAL_SECONDS = 10.0
 MAX_REDIRECTS = 3
 
-# Shorter than servers keep idle connections, so that a request never meets a closing socket.
+# Shorter than servers keep idle connections, so that no request meets a closing socket.
 _KEEP_ALIVE_SECONDS = 15.0
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-# Meant for one origin only; they do not follow a redirect to another.
+# For one origin only; removed on a redirect to another.
 _PRIVATE_HEADERS = ("authorization", "cookie", "dpop", "proxy-authorization")
 
 
@@ -60,7 +60,7 @@ class NetworkInsideTransaction(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole answer. ``url`` is where it came from after redirects."""
+    """A whole response. ``url`` is where it came from after redirects."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -72,14 +72,14 @@ class HttpResponse:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON, read strictly; raises ``RemoteFailed`` when it is none."""
+        """The body as JSON, parsed strictly; raises ``RemoteFailed`` where it is invalid."""
         try:
             return parse_json(self.body)
         except InvalidInput as bad:
             raise RemoteFailed(f"{_host(self.url)} did not answer with JSON: {bad.why}", status=self.status) from None
 
     def expect_ok(self) -> "HttpResponse":
-        """The answer itself, or ``RemoteFailed`` with its status."""
+        """The response itself, or ``RemoteFailed`` with its status."""
         if not self.is_ok:
             raise RemoteFailed(f"{_host(self.url)} answered with status {self.status}.", status=self.status)
         return self
@@ -87,7 +87,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class StreamedAnswer:
-    """An answer whose body is read piece by piece; usable inside its block only."""
+    """A response whose body is read chunk by chunk; usable inside its block only."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -97,12 +97,14 @@ class StreamedAnswer:
 
 @lru_cache(maxsize=4)
 def _authorities(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    """Whom to believe, where OpenSSL looks for it. Reading it takes 20 ms: the clients of a process share one."""
+    """Trusted certificates, from OpenSSL's paths. Loading takes 20 ms, so the clients of a process share them."""
     return ssl.create_default_context()
 
 
 class HttpClient:
-    """A pool of connections with one reach. Make one per program, inside its event loop; ``close`` it at the end."""
+    """A connection pool with one set of allowed targets. Make one per program, inside its event loop; ``close`` it at
+    the end.
+    """
 
     def __init__(
         self,
@@ -116,9 +118,9 @@ class HttpClient:
         origin_headers: Mapping[str, Mapping[str, str]] | None = None,
         is_without: Callable[[URL, Mapping[str, str]], bool] = lambda _target, _headers: False,
     ) -> None:
-        """``origin_headers``: what one server alone is sent with every request, by ``scheme://host[:port]``.
+        """``origin_headers``: headers for every request to one server, by ``scheme://host[:port]``.
 
-        ``is_without``: the requests (address and headers) that are sent without them.
+        ``is_without``: requests (URL and headers) that are sent without them.
         """
         self._is_without = is_without
         self._reach = reach
@@ -141,7 +143,7 @@ class HttpClient:
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=decompress,
             trust_env=False,
-            # A URL that somebody signed or hashed is sent as it is spelled.
+            # A signed or hashed URL is sent as it is spelled.
             requote_redirect_url=False,
         )
 
@@ -159,9 +161,9 @@ class HttpClient:
         max_bytes: int = ANSWER_BYTES,
         redirects: int = 0,
     ) -> HttpResponse:
-        """Ask and read the whole answer. ``redirects`` (at most 3) are followed for GET and HEAD only.
+        """Send a request and read the whole response. ``redirects`` (at most 3) are followed for GET and HEAD only.
 
-        Raises ``AddressRefused``, ``RemoteFailed`` (no connection, broken answer, too large) and ``RemoteSlow``.
+        Raises ``AddressRefused``, ``RemoteFailed`` (no connection, broken response, too large) and ``RemoteSlow``.
         """
         with _as_failures(url):
             async with asyncio.timeout(timeout_seconds):
@@ -216,9 +218,9 @@ class HttpClient:
         max_bytes: int,
         redirects: int = 0,
     ) -> AsyncIterator[StreamedAnswer]:
-        """Ask and read the body piece by piece: large repositories, proxied answers.
+        """Send a request and read the body chunk by chunk: large repositories, proxied responses.
 
-        ``header_seconds`` is the patience until the headers are here, ``silence_seconds`` that between two pieces.
+        ``header_seconds`` is the timeout until the headers are here, ``silence_seconds`` that between two chunks.
         """
         with _as_failures(url):
             async with asyncio.timeout(header_seconds):
@@ -248,10 +250,10 @@ class HttpClient:
         heartbeat_seconds: float | None = 30.0,
         is_deflated: bool = False,
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Open a WebSocket through the same guard. Iterate over it for messages; leaving the block closes it.
+        """Open a WebSocket with the same checks. Iterate over it for messages; leaving the block closes it.
 
-        ``is_deflated``: permessage-deflate is offered; ``max_message_bytes`` holds for what comes out of it.
-        ``RemoteFailed`` carries the HTTP status when the server answered without upgrading.
+        ``is_deflated``: offer permessage-deflate; ``max_message_bytes`` limits decompressed messages. ``RemoteFailed``
+        carries the HTTP status when the server answered without upgrading.
         """
         target = check_target(url, SOCKETS, self._reach)
         _refuse_inside_transaction()
@@ -263,7 +265,7 @@ class HttpClient:
                     max_msg_size=max_message_bytes,
                     heartbeat=heartbeat_seconds,
                     compress=15 if is_deflated else 0,
-                    # Closing waits for the peer, which may never answer.
+                    # The close handshake waits for the peer, which may never answer.
                     timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
                 )
         try:
@@ -314,7 +316,7 @@ def _refuse_inside_transaction() -> None:
 
 
 class AnswerTooLarge(RemoteFailed):
-    """The answer went on behind what the caller reads of it."""
+    """The response is longer than the caller reads."""
 
 
 async def _pieces(response: aiohttp.ClientResponse, at: URL, max_bytes: int) -> AsyncIterator[bytes]:
@@ -334,7 +336,7 @@ def _host(url: str) -> str:
 
 
 class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):`
-    """Turns what aiohttp and the operating system raise into kinds of failure, without URLs or internal text."""
+    """Translate errors of aiohttp and the operating system into kinds of failure, without URLs or internal text."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,9 +1,9 @@
-"""Whose address a request comes from, and whether it belongs to one person.
+"""Client addresses: where a request comes from, and whether the address belongs to one person.
 
 Behind a proxy that was not configured everybody has the proxy's address, and behind a web service that signs people in
-everybody has the service's. Such an address may be counted against, never trusted. A service that shares a secret with
-this server names the address of its visitor in a signed header; one that shares none says that it speaks for others with an
-obfuscated identifier of RFC 7239, section 6.3.
+everybody has the service's. Such an address may be counted for limits, never trusted. A service that shares a secret
+with this server names its visitor's address in a signed header; one that does not says with an obfuscated identifier
+(RFC 7239, section 6.3) that it acts for others.
 """
 
 import hmac
@@ -15,10 +15,10 @@ from hashlib import sha256
 from groundwork.settings import Secret
 
 CLIENT_ADDRESS = b"x-client-address"
-# What is sent with requests on behalf of people to servers that share no secret with us.
+# Header of requests on behalf of people, to servers that share no secret with us.
 FOR_SOMEBODY = {"forwarded": "for=_visitor"}
 
-# By these proxies make themselves known, beside X-Forwarded-For.
+# Headers by which these proxies identify themselves, beside X-Forwarded-For.
 _OF_PROXIES = (b"forwarded", b"via", b"x-real-ip", CLIENT_ADDRESS)
 
 _MAX_ADDRESS = 64
@@ -39,12 +39,12 @@ _PRIVATE = tuple(
 
 
 def vouch(key: Secret, address: str) -> dict[str, str]:
-    """The header by which a service names its visitor's address to a server that has the same key."""
+    """The header by which a service names its visitor's address to a server with the same key."""
     return {CLIENT_ADDRESS.decode(): f"{address} {_mac(key, address)}"}
 
 
 def vouched_address(key: Secret, headers: Mapping[bytes, bytes]) -> str:
-    """The visitor's address that a service with our key names; empty where there is none, or the signature is wrong."""
+    """The visitor's address as named by a service with our key; empty where there is none, or the signature is wrong."""
     address, _, mac = headers.get(CLIENT_ADDRESS, b"").decode("latin-1").partition(" ")
     if not key or not address or len(address) > _MAX_ADDRESS or not address.isascii():
         return ""
@@ -52,7 +52,7 @@ def vouched_address(key: Secret, headers: Mapping[bytes, bytes]) -> str:
 
 
 def is_from_this_machine(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str) -> bool:
-    """Whether a program on the server's own machine asks by itself: proxies say for whom they ask."""
+    """Whether a program on the server's own machine makes the request itself: proxies name their client."""
     if forwarded_for or any(name in headers for name in _OF_PROXIES):
         return False
     try:
@@ -62,10 +62,10 @@ def is_from_this_machine(headers: Mapping[bytes, bytes], forwarded_for: int, pee
 
 
 def is_personal(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str, *, hops: int) -> bool:
-    """Whether ``peer`` is where a person is, as far as can be known: no proxy but the ``hops`` configured ones stands between.
+    """Whether ``peer`` is a person's address, as far as can be known: no proxies but the ``hops`` configured ones.
 
     ``forwarded_for``: how many addresses the request's ``X-Forwarded-For`` has. Without configured proxies a private
-    address is not taken for a person's: containers and port forwarding give all visitors the same one.
+    address is not a person's: containers and port forwarding give all visitors the same one.
     """
     if hops:
         forwarded = headers.get(b"forwarded", b"").lower()
@@ -85,9 +85,7 @@ def is_personal(headers: Mapping[bytes, bytes], forwarded_for: int, peer: str, *
 
 @lru_cache(8192)
 def is_private(address: str) -> bool:
-    """Whether it is of a network that ends where the operator's does: loopback, link-local, or the private ranges of RFC 1918
-    and RFC 4193.
-    """
+    """Whether the network is internal: loopback, link-local, or the private ranges of RFC 1918 and RFC 4193."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -98,10 +96,11 @@ def is_private(address: str) -> bool:
 
 
 def behind_private_proxies(peer: str, forwarded_for: Sequence[str]) -> tuple[str, int]:
-    """The nearest address that is not a private one, and how many proxies stand between it and us.
+    """The nearest address that is not private, and how many proxies stand between it and us.
 
-    ``forwarded_for``: what ``X-Forwarded-For`` says, each proxy having appended what it saw; a proxy with a private address is
-    believed. Where all are private it is the farthest. So does Express with ``trust proxy`` set to ``loopback, linklocal, uniquelocal``.
+    ``forwarded_for``: the value of ``X-Forwarded-For``, to which each proxy appends what it saw; a proxy with a private
+    address is trusted. Where all are private it is the farthest. Express does the same with ``trust proxy`` set to
+    ``loopback, linklocal, uniquelocal``.
     """
     nearest, passed = peer, 0
     for farther in reversed(forwarded_for):

@@ -1,7 +1,7 @@
-"""Bodies compressed with gzip where the client accepts it (RFC 9110, section 12.5.3).
+"""Response compression with gzip where the client accepts it (RFC 9110, section 12.5.3).
 
-Only what is large enough to be worth it. The PDS compresses whole bodies by :func:`fold`: its streams of blocks are hashes and
-signatures, which do not get smaller. A site puts :func:`compressed` around its routes.
+Only for responses that are large enough. The PDS compresses whole bodies with :func:`fold`; its block streams are
+hashes and signatures, which do not shrink. A site wraps its routes with :func:`compressed`.
 """
 
 import asyncio
@@ -12,22 +12,22 @@ from typing import Final
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Below this a packet is saved at most; folding costs more than it.
+# A smaller body saves one packet at most; compressing costs more.
 MIN_BYTES: Final = 2048
-# Above it folding takes milliseconds, which others would wait for.
+# Above it compression takes milliseconds of the event loop.
 _ON_A_THREAD_BYTES: Final = 256 * 1024
 # The fastest level: JSON gets to a fifth of its size with it, and to a sixth with the slowest.
 _LEVEL: Final = 1
 
-# Pages are read once and HTML repeats itself: half a millisecond more for a tenth less than at the fastest level.
+# Pages are not cached and HTML is repetitive: half a millisecond more for a tenth less than at the fastest level.
 _PAGE_LEVEL: Final = 4
 
 _GZIP = re.compile(r"(?:^|,)\s*(?:gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*([0-9.]+))?\s*(?=,|$)", re.IGNORECASE)
 
 
 def accepts_gzip(header: bytes | None) -> bool:
-    """Whether an ``Accept-Encoding`` lets gzip in; without one nothing but the plain body is known to be read."""
-    if header is None or b"gzip" not in header.lower():  # a bare * is met by nobody in practice
+    """Whether an ``Accept-Encoding`` allows gzip; without the header only the plain body is safe."""
+    if header is None or b"gzip" not in header.lower():  # no real client sends a bare *
         return False
     found = _GZIP.search(header.decode("latin-1"))
     if found is None:
@@ -39,7 +39,7 @@ def accepts_gzip(header: bytes | None) -> bool:
 
 
 async def fold(body: bytes) -> bytes:
-    """The body in gzip's form."""
+    """Compress the body with gzip."""
     if len(body) > _ON_A_THREAD_BYTES:
         return await asyncio.to_thread(_fold, body)
     return _fold(body)
@@ -51,10 +51,11 @@ def _fold(body: bytes) -> bytes:
 
 
 def compressed(app: ASGIApp) -> ASGIApp:
-    """The same application, answering in gzip where the client accepts it; pictures, archives and event streams stay as they are.
+    """The same application with gzip responses where the client accepts it; pictures, archives and event streams stay
+    plain.
 
-    Left alone is what another site had a signed-in browser ask for: whoever can make it ask for a text of their choice and
-    see how long the answer is could guess the secrets beside that text (BREACH, CVE-2013-3587).
+    Not compressed are responses to requests that another site made a signed-in browser send: whoever can choose part of
+    a response and see its compressed length could guess the secrets in it (BREACH, CVE-2013-3587).
     """
     compressing = GZipMiddleware(app, minimum_size=MIN_BYTES, compresslevel=_PAGE_LEVEL)
 

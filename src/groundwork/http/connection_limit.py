@@ -1,9 +1,9 @@
-"""A bound on how many connections a server keeps, so that nobody can use them up.
+"""Connection limit of a server, so that no client can use up all connections.
 
-When all are in use, a new one takes the place of a connection whose client keeps the server waiting: idle between two requests,
-slow to send one, slow to read an answer. Of the address that keeps most of them waiting, the one that did so longest goes. One
-address may hold a part of all; what comes beyond takes the place of its own. Requests that the server is working on are never cut
-off; when there is nothing else left, a new connection gets 503. WebSockets may take half of the connections, and half of an address's.
+When all are in use, a new one replaces a connection whose client keeps the server waiting: idle between two requests,
+slow to send one, slow to read a response. It is the longest waiting one of the address with most such connections. One
+address may hold a part of all; its further connections replace its own. A request in progress is never cut off; when
+nothing else is left, a new connection gets 503. WebSockets may take half of the connections, and half of an address's.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ MAX_CONNECTIONS: Final = 4_000
 LEAST_CONNECTIONS: Final = 16
 """What an operator may ask for: one browser opens six."""
 
-# One address may have so much of all, unless the operator says otherwise: an office behind one address needs far less.
+# The share of one address, unless the operator says otherwise: an office behind one address needs far less.
 _SHARE_OF_ADDRESS: Final = 4
 
-# The rest is for databases, other servers and files.
+# The remaining file descriptors are for databases, other servers and files.
 _SHARE_OF_OPEN_FILES: Final = 0.75
 _SECONDS_BETWEEN_WARNINGS: Final = 60.0
 
@@ -39,14 +39,14 @@ _NO_ROOM: Final = (
 
 
 def affordable(wanted: int) -> int:
-    """``wanted``, or as many as the system's limit on open files leaves; at least two."""
+    """``wanted``, or as many as the system's limit on open files allows; at least two."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted if soft == resource.RLIM_INFINITY else min(wanted, int(soft * _SHARE_OF_OPEN_FILES))
     return max(most, 2)
 
 
 def per_address(limit: int, wanted: int = 0) -> int:
-    """How many of ``limit`` connections one address may hold where an operator wants ``wanted``; 0: a quarter of them."""
+    """How many of ``limit`` connections one address may hold when an operator sets ``wanted``; 0: a quarter of them."""
     return max(min(wanted or limit // _SHARE_OF_ADDRESS, limit), 2)
 
 
@@ -55,15 +55,15 @@ IsProxy = Callable[[str], bool]
 
 
 def is_no_proxy(_address: str) -> bool:
-    """Of a server that clients reach directly."""
+    """For a server that clients reach directly."""
     return False
 
 
 class ConnectionLimit:
-    """What the connections of one server know of each other.
+    """Shared state of all connections of one server.
 
-    ``limit``: how many there may be, WebSockets included. ``of_address``: how many of one address (of IPv6 one /64), but for
-    those of a proxy.
+    ``limit``: how many there may be, WebSockets included. ``of_address``: how many from one address (IPv6: one /64),
+    except for proxies.
     """
 
     def __init__(self, limit: int, of_address: int, is_proxy: IsProxy = is_no_proxy) -> None:
@@ -77,11 +77,11 @@ class ConnectionLimit:
         self._warned_at: dict[str, float] = {}
 
     def protocol(self, **arguments: Any) -> "LimitedConnection":
-        """One more connection, with uvicorn's arguments."""
+        """Protocol factory for a new connection, with uvicorn's arguments."""
         return LimitedConnection(self, **arguments)
 
     def stream(self, **arguments: Any) -> "CountedStream":
-        """One that became a WebSocket, with uvicorn's arguments."""
+        """Protocol factory for a WebSocket, with uvicorn's arguments."""
         return CountedStream(self, **arguments)
 
     def has_room_for_stream(self, address: str, *, is_proxy: bool) -> bool:
@@ -91,23 +91,23 @@ class ConnectionLimit:
         return is_proxy or self.streams[address] < self.of_address // 2
 
     def warn(self, event: str, now: float, limit: int) -> None:
-        """Once a minute: what an operator should see is that it happens."""
+        """Log once a minute: an operator should see that it happens."""
         if now - self._warned_at.get(event, -_SECONDS_BETWEEN_WARNINGS) >= _SECONDS_BETWEEN_WARNINGS:
             self._warned_at[event] = now
             log.warning(event, limit=limit)
 
 
 class _WaitingConnections:
-    """Connections whose clients have the next move, by address, the longest first. Each step takes constant time."""
+    """Connections whose clients have the next move, by address, longest first. Each operation takes constant time."""
 
     def __init__(self) -> None:
         self._of: dict[str, dict[LimitedConnection, None]] = {}
-        # Addresses by how many such connections they have.
+        # Addresses by their number of such connections.
         self._addresses: dict[int, dict[str, None]] = {}
         self._most = 0
 
     def add(self, one: "LimitedConnection") -> None:
-        """From now on; one that is there already becomes the last of its address."""
+        """Add as the newest; a connection that is there already becomes the newest of its address."""
         own = self._of.setdefault(one.address, {})
         if one in own:
             del own[one]
@@ -132,7 +132,7 @@ class _WaitingConnections:
         return next(iter(self._of.get(address, ())), None)
 
     def longest(self) -> "LimitedConnection | None":
-        """Of the address that has most of them."""
+        """The longest waiting connection of the address that has most of them."""
         address = next(iter(self._addresses.get(self._most, ())), None)
         return None if address is None else self.longest_of(address)
 
@@ -195,7 +195,7 @@ class LimitedConnection(BoundedHeads):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        # None, whatever its type says, where the first request is an upgrade.
+        # None, in spite of its type, where the first request is an upgrade.
         if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
             self._among.waiting.discard(self)
 
@@ -226,7 +226,7 @@ class LimitedConnection(BoundedHeads):
         return True
 
     def _leave(self) -> None:
-        """Be counted no longer; what became a WebSocket is counted as one."""
+        """Stop counting it; a connection that became a WebSocket is counted as one."""
         self._among.waiting.discard(self)
         if self._is_counted:
             self._is_counted = False

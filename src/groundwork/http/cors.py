@@ -1,4 +1,4 @@
-"""Cross-origin access for APIs that carry no cookies: any origin may ask, none gets credentials."""
+"""CORS for APIs without cookies: any origin may call, none gets credentials."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ XRPC_EXPOSED = (
     "atproto-repo-rev",
     "atproto-content-labelers",
     "atproto-upstream-lag",
-    # Of files, in part or whole.
+    # Response headers of files, in part or whole.
     "Accept-Ranges",
     "Content-Disposition",
     "Content-Range",
@@ -39,14 +39,16 @@ class Cors:
         return path.startswith(self.prefixes)
 
     def response_headers(self) -> list[tuple[bytes, bytes]]:
-        """Added to every answer, failures included: a script cannot read an error without them."""
+        """Headers of every response, failures included: a script cannot read an error without them."""
         headers = [(b"access-control-allow-origin", b"*")]
         if self.exposed:
             headers.append((b"access-control-expose-headers", ", ".join(self.exposed).encode("latin-1")))
         return headers
 
     def preflight_headers(self, scope: Scope) -> list[tuple[bytes, bytes]] | None:
-        """The whole answer to a preflight, or None when the request is not one. Every ``OPTIONS`` counts: here nothing else answers it."""
+        """The whole response to a preflight, or None for another request. Every ``OPTIONS`` counts: nothing else here
+        answers it.
+        """
         if scope["method"] != "OPTIONS":
             return None
         asked = dict(scope["headers"])

@@ -1,8 +1,8 @@
-"""From a failure to a response: the kind decides the status (``groundwork.errors.KINDS``), a renderer the shape.
+"""Error responses: the kind of failure decides the status (``groundwork.errors.KINDS``), a renderer the format.
 
-A ``Fault`` is what a renderer may show. The text of an unexpected exception is never in it: a stranger gets the request
-id, the log has the rest. Lower layers may teach the edge their own exceptions by a translation
-table: ``{Malformed: lambda error: InvalidInput("", error.why)}``.
+A ``Fault`` holds what a renderer may show. The text of an unexpected exception is never in it: a stranger gets the
+request id, the log has the rest. Lower layers add their own exceptions by a translation table: ``{Malformed: lambda
+error: InvalidInput("", error.why)}``.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ from groundwork.http.json_names import json_name
 
 Translations = Mapping[type[Exception], Callable[[Exception], Failure]]
 
-# What the router or the protocol itself refuses, before anything of ours was asked: (error name, sentence).
+# Refused by the router or the protocol before any handler ran: (error name, sentence).
 _OF_HTTP = {
     400: ("InvalidRequest", "The request cannot be read."),
     404: ("NotFound", "There is nothing at this address."),
@@ -43,7 +43,7 @@ _OF_HTTP = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What may be shown of a failure. ``problems`` maps form fields to sentences; ``kind`` is a log and metric word."""
+    """What may be shown of a failure. ``problems`` maps form fields to sentences; ``kind`` is a log and metric label."""
 
     kind: str
     http_status: int
@@ -60,7 +60,7 @@ Renderer = Callable[[HTTPConnection, Fault], Response]
 
 
 def fault_of(error: Exception, request_id: str, translations: Translations) -> Fault:
-    """The fault for whatever was raised; anything without a kind is a bug and says so without details."""
+    """The fault for an exception; an exception without a kind is a bug, and its fault has no details."""
     if not isinstance(error, Failure):
         for parent in type(error).__mro__:
             if parent in translations:
@@ -93,7 +93,7 @@ def _of_failure(failure: Failure, request_id: str) -> Fault:
 
 
 def headers_of(failure: Failure) -> dict[str, str]:
-    """What a failure adds to its answer: its own headers, and when to come back where that is known."""
+    """Headers of an error response: the failure's own, and Retry-After where that is known."""
     headers = dict(failure.headers)
     if isinstance(failure, TooMany | Unavailable) and failure.after_seconds is not None:
         headers["retry-after"] = str(max(1, -int(-failure.after_seconds // 1)))  # whole seconds, rounded up
@@ -101,12 +101,12 @@ def headers_of(failure: Failure) -> dict[str, str]:
 
 
 def form_status_of(failure: Failure) -> int:
-    """The status of a page that shows a form again: 400, but where sending less or coming back later is the answer."""
+    """The status of a page that shows a form again: 400, unless the request was too large or too frequent."""
     return kind_of(failure).http_status if isinstance(failure, TooLarge | TooMany | Unavailable) else 400
 
 
 def render_problem(_connection: HTTPConnection, fault: Fault) -> Response:
-    """RFC 9457 ``application/problem+json``, for JSON APIs of our own; fields under the names that their clients use."""
+    """RFC 9457 ``application/problem+json``, for our own JSON APIs; fields under their JSON names."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": fault.name,
@@ -129,7 +129,7 @@ def render_xrpc(_connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def _with_challenge(fault: Fault, status: int) -> dict[str, str]:
-    """The fault's headers, and with every 401 how to sign in (RFC 9110, section 11.6.1)."""
+    """The fault's headers, and with every 401 an authentication challenge (RFC 9110, section 11.6.1)."""
     return {**({"www-authenticate": "Bearer"} if status == 401 else {}), **fault.headers}
 
 

@@ -1,8 +1,8 @@
-"""HTML forms: reading what was posted, refusing what another site posted, the problems beside the fields.
+"""HTML forms: parse posted fields, refuse cross-site posts, keep typed values and problems for showing the form again.
 
 A form of another origin is refused before its body is read: browsers send ``Sec-Fetch-Site`` or ``Origin`` with every
-POST. A request with neither comes from no browser and carries no cookie that a browser would have added. An origin is scheme, host
-and port (RFC 6454, section 4); ``null`` is nobody's, and one in plain http is not that of a site in https.
+POST. A request with neither comes from no browser and carries no cookie that a browser would have added. An origin is
+scheme, host and port (RFC 6454, section 4); ``null`` matches no site, and plain http does not match a site in https.
 """
 
 from collections.abc import Mapping
@@ -15,15 +15,16 @@ from groundwork.errors import Forbidden, InvalidForm, InvalidInput
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
-# Longer than any text we accept; the body limit of the server bounds the whole.
+# Longer than any text we accept; the server's body limit bounds the whole.
 MAX_FIELDS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a form shows: the texts in its fields, what is wrong with them, and what somebody else made of them meanwhile.
+    """Content of a shown form: the texts in its fields, their problems, and what somebody else changed them to
+    meanwhile.
 
-    A problem is a sentence, or Markup where a link says what to do. ``others`` has the fields that differ only.
+    A problem is a sentence, or Markup where a link says what to do. ``others`` has only the fields that differ.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class Typed:
         return self.problems.get(name, "")
 
     def other(self, name: str) -> str | None:
-        """What is kept in this field now; None where that is what was typed."""
+        """The value stored for this field now; None where it is what was typed."""
         return self.others.get(name)
 
 
@@ -55,9 +56,8 @@ def must_be_ours(request: Request, public_url: str) -> None:
 
 
 def _is_ours(origin: str, public_url: str, host: str) -> bool:
-    """Behind a proxy, which may name host and port otherwise, the public address is the truth; on a laptop the same server
-
-    answers to several names.
+    """Compare with the public address, because a proxy may use another host and port; a laptop's server has several
+    names.
     """
     theirs, ours = _origin(origin), _origin(public_url)
     if theirs is None or theirs == ours:
@@ -68,7 +68,7 @@ def _is_ours(origin: str, public_url: str, host: str) -> bool:
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port, the usual one where none is named; None for ``null`` and whatever else is no address of the web."""
+    """Scheme, host and port (the default one if absent); None for ``null`` and for anything that is no web address."""
     try:
         parts = urlsplit(url)
         port = parts.port or _USUAL_PORTS[parts.scheme]
@@ -78,7 +78,7 @@ def _origin(url: str) -> tuple[str, str, int] | None:
 
 
 async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[str, str]:
-    """The posted fields as text; files are refused, of repeated names the last one counts."""
+    """The posted fields as text; files are refused, and the last of repeated names counts."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         raise InvalidInput("", "A form was expected.")
@@ -90,9 +90,9 @@ async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[s
 
 
 def local_path(text: str, otherwise: str = "/") -> str:
-    r"""A path on this site to go to next; anything that could lead elsewhere becomes ``otherwise``.
+    r"""A path on this site to redirect to; anything that could lead elsewhere becomes ``otherwise``.
 
-    Browsers read ``//host`` and ``/\host`` as another host, and drop tabs and line breaks before they look.
+    Browsers read ``//host`` and ``/\host`` as another host, and drop tabs and line breaks before parsing.
     """
     if not text.startswith("/") or text.startswith(("//", "/\\")) or any(ord(char) < 0x20 for char in text):
         return otherwise
@@ -100,6 +100,6 @@ def local_path(text: str, otherwise: str = "/") -> str:
 
 
 def typed_again(values: Mapping[str, str], wrong: InvalidInput) -> Typed:
-    """The same form with what was typed and what is wrong with it."""
+    """The same form with what was typed and its problems."""
     problems = wrong.problems if isinstance(wrong, InvalidForm) else {wrong.field: wrong.why}
     return Typed(values, problems)

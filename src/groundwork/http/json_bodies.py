@@ -1,8 +1,8 @@
-"""JSON in and out. What comes in is read strictly: what two parsers would read differently is refused.
+"""JSON requests and responses. Input is parsed strictly: whatever two parsers could read differently is refused.
 
 Refused are duplicate keys, ``NaN`` and ``Infinity``, lone surrogates, bad UTF-8 and nesting beyond 128 levels (more
-where several documents come in one body, each with a limit of its own). Shapes are msgspec types; a value of the wrong type names
-its field.
+where several documents come in one body, each with a limit of its own). Schemas are msgspec types; a value of the wrong
+type names its field.
 """
 
 import json
@@ -21,10 +21,10 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_DEPTH = 128
-# Far from where parsing, which calls itself once a level, would end (a thousand).
+# Far below the depth at which the recursive parser would fail (a thousand).
 MAX_DEPTH_OF_MANY = 512
 
-# msgspec says where at the end of its sentence: "Expected `int`, got `str` - at `$.limit`"
+# msgspec names the place at the end of its message: "Expected `int`, got `str` - at `$.limit`"
 _WHERE = re.compile(r"^(?P<why>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 
 
@@ -42,7 +42,7 @@ def _constant(name: str) -> NoReturn:
 
 
 def _depth_is_fine(body: bytes, max_depth: int) -> bool:
-    # A quick upper bound first: without that many brackets there is no such depth.
+    # A quick upper bound first: fewer brackets cannot nest so deep.
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return True
     depth = deepest = 0
@@ -66,7 +66,7 @@ def _depth_is_fine(body: bytes, max_depth: int) -> bool:
 
 
 def parse_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
-    """The JSON value, read strictly; raises ``InvalidInput``."""
+    """Parse a JSON value strictly; raises ``InvalidInput``."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -76,14 +76,14 @@ def parse_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
         if "\\u" in text:
-            # Only an escape can smuggle half a character in; encoding finds it wherever it hides.
+            # Only an escape can contain half a surrogate pair; encoding finds it anywhere.
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except json.JSONDecodeError as error:
         raise InvalidInput("", f"The body is not JSON: {error.msg} at line {error.lineno}.") from None
     except UnicodeEncodeError:
         raise InvalidInput("", "The JSON contains half a character (a lone surrogate).") from None
     except ValueError:
-        # int() refuses more than 4300 digits, json passes that on.
+        # int() refuses more than 4300 digits, and json passes that error on.
         raise InvalidInput("", "The JSON contains a number that is too long.") from None
     return value
 
@@ -101,7 +101,7 @@ def shape_json(value: Any, shape: type[T]) -> T:
 
 
 def _allowed(shape: object, path: str) -> list[str]:
-    """The words that may stand at this path of a shape; none where it is no closed set."""
+    """The values allowed at this path of a schema; none where it is no closed set."""
     found = [msgspec.inspect.type_info(shape)]
     for name in re.findall(r"[^.\[\]]+|\[", path):
         found = [part for one in found for part in _parts(one, name)]
@@ -129,7 +129,7 @@ def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Typ
 async def read_json(request: Request, shape: type[T], *, is_optional: bool = False, max_depth: int = MAX_DEPTH) -> T:
     """The body as ``shape``; it must be declared as JSON, so that a form of another site cannot post here.
 
-    ``is_optional``: no body is an object without fields.
+    ``is_optional``: a missing body is an object without fields.
     """
     if is_optional and not await request.body():
         return shape_json({}, shape)
@@ -140,7 +140,9 @@ async def read_json(request: Request, shape: type[T], *, is_optional: bool = Fal
 
 
 async def keeping(request: Request, wanted: S, now: Mapping[str, object]) -> S:
-    """``wanted``, with those fields of ``now`` that the body leaves out as they are: no replace opens by silence what was closed."""
+    """``wanted``, where fields that the body leaves out keep the values of ``now``: an omission never makes anything
+    public.
+    """
     sent = parse_json(await request.body())
     names = dict(zip(wanted.__struct_fields__, wanted.__struct_encode_fields__, strict=True))
     left_out = {field: value for field, value in now.items() if isinstance(sent, dict) and names[field] not in sent}

@@ -1,4 +1,4 @@
-"""Routes that every program answers for its operators: ``/health/live``, ``/health/ready``, ``/metrics``."""
+"""Routes of every program for its operators: ``/health/live``, ``/health/ready``, ``/metrics``."""
 
 import hmac
 from collections.abc import Collection, Mapping, Sequence
@@ -24,13 +24,13 @@ def operations_routes(
     serving: Sequence[Collection[str]] = (),
     metrics_token: str = "",
 ) -> list[Route]:
-    """The three routes. ``/metrics`` answers private addresses, and anybody who brings the token as a bearer.
+    """The three routes. ``/metrics`` answers private addresses, and requests with the bearer token.
 
-    ``checks`` are made when somebody asks, unless a probe of the same name was made before: what a slow machine answers late it does answer,
-    so where there are probes their outcome and its age are told, and nobody is made to wait. ``serving``: names of those that
-    are needed for something to be served, per thing that is served (a community); one such group is enough to be ready, and where
-    it is not all the answer says ``degraded``. Without it everything is needed. What several communities are called is for those
-    who may read the metrics. Behind a proxy the configured number of hops decides what the address is; without it everybody looks local.
+    A check runs per request, unless a probe has the same name: then the probe's last result and its age are returned,
+    so that a slow machine delays nobody. ``serving``: the check names that each served thing (a community) needs; one
+    complete group is enough to be ready, and if some are not, the answer says ``degraded``. Without it every check is
+    needed. Names of several communities are shown only to those who may read the metrics. Behind a proxy the configured
+    number of hops decides the address; without it every client looks local.
     """
 
     def is_operator(request: Request) -> bool:

@@ -1,6 +1,6 @@
-"""What may be called, and the two gates that see to it: on the URL before anything, on every address it leads to.
+"""Allowed targets of the HTTP client, and two checks: of the URL first, then of every address that it resolves to.
 
-Held here: invariant 7. The gates raise below aiohttp, which wraps what they raise; ``leads_inside`` finds it again.
+Enforces invariant 7. The checks raise below aiohttp, which wraps what they raise; ``leads_inside`` finds it again.
 """
 
 import ipaddress
@@ -21,18 +21,18 @@ _NAME = re.compile(
     r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?"
 )
 
-# Scheme to "is it secure".
+# Scheme to whether it is secure.
 WEB = {"http": False, "https": True}
 SOCKETS = {"ws": False, "wss": True}
 
 
 class AddressRefused(Refused):
-    """The URL may not be called: wrong scheme or port, an address literal, or a name that leads into a private network."""
+    """The URL may not be called: wrong scheme or port, an IP literal, or a name that resolves into a private network."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllowedTargets:
-    """What may be called. The default is for strangers' URLs; the rest is for development and for our own back end."""
+    """What may be called. The default is for strangers' URLs; the rest is for development and for our own servers."""
 
     private_addresses: bool = False
     plain_http: bool = False
@@ -44,7 +44,7 @@ DEVELOPMENT = AllowedTargets(private_addresses=True, plain_http=True, any_port=T
 
 
 def check_target(url: str, schemes: Mapping[str, bool], reach: AllowedTargets) -> URL:
-    """The URL, when its scheme, port and host may be called at all; names are checked when they are resolved."""
+    """The URL, if its scheme, port and host may be called at all; names are checked when they are resolved."""
     try:
         target = URL(url, encoded=True)
         host, port = target.host, target.port
@@ -71,7 +71,7 @@ def _is_literal(host: str) -> bool:
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        # `127.1`, `0x7f.1` and `2130706433` are addresses for the operating system though not for us.
+        # `127.1`, `0x7f.1` and `2130706433` are addresses for the operating system, though not for us.
         last = host.rstrip(".").rpartition(".")[2].lower()
         return last.isdigit() or last.startswith("0x")
     return True
@@ -82,7 +82,7 @@ class _NotPublic(OSError):
 
 
 class PublicNames(AbstractResolver):
-    """Resolves names and refuses those of which any address is not public: such a name is not there to be helpful."""
+    """Resolver that refuses a name if any of its addresses is not public."""
 
     def __init__(self, inner: AbstractResolver) -> None:
         self._inner = inner
@@ -100,7 +100,7 @@ class PublicNames(AbstractResolver):
 
 
 def public_socket(found: tuple[Any, ...]) -> socket.socket:
-    """The last gate: called with the very address that the socket is about to be connected to."""
+    """The last check: of the very address that the socket is about to connect to."""
     family, kind, proto, _, address = found
     if not is_public(address[0]):
         raise _NotPublic
@@ -108,7 +108,7 @@ def public_socket(found: tuple[Any, ...]) -> socket.socket:
 
 
 def leads_inside(error: BaseException | None) -> bool:
-    """Whether our own gate is among the causes of what aiohttp raised."""
+    """Whether our own check is among the causes of what aiohttp raised."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, _NotPublic) or isinstance(getattr(error, "os_error", None), _NotPublic):

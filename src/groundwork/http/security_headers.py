@@ -1,8 +1,8 @@
-"""Headers that tell browsers what a response may not do. Scripts and styles are files: the policy forbids inline ones."""
+"""Security headers of responses. Scripts and styles are files: the policy forbids inline ones."""
 
 from collections.abc import Mapping
 
-# `form-action` lists what a form may lead to, redirects included: OAuth pages name the client's origin there.
+# `form-action` also limits redirects after a form: OAuth pages add the client's origin there.
 _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -23,7 +23,7 @@ def content_policy(**changes: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
-# Put on every response of an API. A JSON answer opened in a browser can do nothing at all.
+# For every response of an API. A JSON response opened in a browser can do nothing at all.
 API_HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -32,10 +32,10 @@ API_HEADERS: Mapping[str, str] = {
 
 
 def page_headers(*, is_https: bool) -> dict[str, str]:
-    """Put on every response of a server with pages. A route that sets one of them itself wins."""
+    """For every response of a server with pages. A header set by the route wins."""
     headers = {
         "x-content-type-options": "nosniff",
-        # Not "no-referrer": browsers then send `Origin: null` with forms, and the check against forgery needs it.
+        # Not "no-referrer": browsers then send `Origin: null` with forms, and the CSRF check needs the origin.
         "referrer-policy": "same-origin",
         "content-security-policy": content_policy(),
         "x-frame-options": "DENY",

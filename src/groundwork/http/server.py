@@ -1,9 +1,9 @@
 """Serve applications inside the running event loop: uvicorn with uvloop, httptools and websockets.
 
-``serve`` returns when the socket listens, with the port that was bound (port 0 picks a free one). Nothing here touches
-signals: ``programs/`` decides when to stop. Stopping is graceful: no new connections, WebSockets get 1012 (service
-restart), running requests may finish within the grace time. What a client holds open beyond it (half an upload, a download or
-a stream that nobody reads) is cut off: no client decides how long a stop takes.
+``serve`` returns when the socket listens, with the bound port (port 0 picks a free one). Nothing here handles signals:
+``programs/`` decides when to stop. Stopping is graceful: no new connections, WebSockets get 1012 (service restart),
+running requests may finish within the grace time. What a client holds open beyond it (half an upload, an unread
+download or stream) is cut off, so no client decides how long a stop takes.
 """
 
 import asyncio
@@ -25,22 +25,22 @@ from groundwork.http.connection_limit import (
     per_address,
 )
 
-# A WebSocket is pinged so often, and is closed when no answer comes for as long: streams may be silent for hours, and what stands
-# between may forget a silent connection, or its peer may be gone without a word.
+# Interval of WebSocket pings, and timeout for their reply: streams may be silent for hours, and a middlebox may drop an
+# idle connection, or the peer may be gone without a word.
 PING_SECONDS = 20.0
 
 # uvicorn renews the Date header once per second.
 _TICK_SECONDS = 1.0
 
-# Longer than any client of ours keeps an idle connection, so that it is the client who lets go: the other way round a
-# request can meet a closing socket.
+# Longer than our clients keep an idle connection, so that the client closes it: the other way round a request can meet
+# a closing socket.
 KEEP_ALIVE_SECONDS = 75
 
-# Whoever stops containers kills them after ten seconds: before that, what was acknowledged is said and files are closed.
+# Container runtimes kill after ten seconds: before that, acknowledged work is answered and files are closed.
 GRACE_SECONDS = 5.0
-# For what was cancelled to let go of what it holds.
+# For cancelled tasks to release what they hold.
 _LETTING_GO_SECONDS = 2.0
-# Whether all have gone is looked at soon, then ever more seldom: idle connections close at once.
+# Open connections are checked soon, then ever more rarely: idle ones close at once.
 _FIRST_LOOK_SECONDS = 0.002
 _LATER_LOOK_SECONDS = 0.1
 
@@ -68,7 +68,7 @@ class Serving:
         return len(self._server.server_state.connections)
 
     async def stop(self) -> None:
-        """Stop gracefully; returns when all connections are closed. May be called twice."""
+        """Stop gracefully; returns when all connections are closed. Can be called twice."""
         self._stopping.set()
         await asyncio.shield(self._done)
 
@@ -82,7 +82,7 @@ class Serving:
             except TimeoutError:
                 continue
         await self._let_finish()
-        # What ran beyond the grace time is cancelled; its sockets would be left to whoever is at their other end.
+        # What ran beyond the grace time is cancelled; otherwise its sockets would stay open until the peer closes them.
         state = self._server.server_state
         running = set(state.tasks)
         for task in running:
@@ -93,9 +93,9 @@ class Serving:
             await asyncio.wait(running, timeout=_LETTING_GO_SECONDS)
 
     async def _let_finish(self) -> None:
-        """No new connections; each is told that the server stops. Returns when all have ended, or after the grace time.
+        """Refuse new connections and announce the stop on each; returns when all have ended, or after the grace time.
 
-        In place of uvicorn's own shutdown, which sleeps for a tenth of a second before it looks for the first time.
+        Replaces uvicorn's own shutdown, which sleeps for a tenth of a second before its first check.
         """
         state = self._server.server_state
         for accepting in self._server.servers:
@@ -106,7 +106,7 @@ class Serving:
         ends_at = loop.time() + (self._server.config.timeout_graceful_shutdown or 0)
         pause = _FIRST_LOOK_SECONDS
         while True:
-            # One that was being accepted when the listener closed appears only now.
+            # A connection that was being accepted when the listener closed appears only now.
             for connection in state.connections - told:
                 connection.shutdown()
                 told.add(connection)
@@ -144,10 +144,11 @@ async def serve(
     connections_of_address: int = 0,
     is_proxy: IsProxy = is_no_proxy,
 ) -> Serving:
-    """Listen and serve in the background. Raises ``Refused`` with a sentence when the port cannot be had.
+    """Listen and serve in the background. Raises ``Refused`` with a sentence when the port is not available.
 
-    ``connections``: how many may be open at once; fewer where the system allows fewer open files. ``connections_of_address``: by
-    one address, 0 for a quarter of them; but for those of which ``is_proxy`` says that they are everybody's.
+    ``connections``: how many may be open at once; fewer where the system allows fewer open files.
+    ``connections_of_address``: from one address, 0 for a quarter of them; addresses for which ``is_proxy`` is true are
+    exempt.
     """
     listener = _listen(host, port)
     most = affordable(connections)
@@ -159,7 +160,7 @@ async def serve(
         http=cast("type[asyncio.Protocol]", limit.protocol),
         ws=cast("type[asyncio.Protocol]", limit.stream),
         ws_max_size=websocket_message_bytes,
-        # Frames of signed blocks do not compress, and trying would cost every subscriber's share of the processor.
+        # Frames of signed blocks do not compress, and trying would cost CPU for every subscriber.
         ws_per_message_deflate=False,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
@@ -171,7 +172,7 @@ async def serve(
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(grace_seconds)),
-        # Connections are accepted in bursts, before any of them is read: a burst must not push out its own first ones.
+        # Connections are accepted in bursts, before any of them is read: a burst must not evict its own first ones.
         backlog=min(2048, max(1, most // 2)),
     )
     config.load()
@@ -190,7 +191,7 @@ async def serving(
     connections: int = MAX_CONNECTIONS,
     connections_of_address: int = 0,
 ) -> AsyncIterator[Serving]:
-    """A server for the length of a block, on a free loopback port unless told otherwise."""
+    """A server for the length of a block, on a free loopback port by default."""
     server = await serve(
         app, host, port, grace_seconds=1, connections=connections, connections_of_address=connections_of_address
     )

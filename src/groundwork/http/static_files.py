@@ -1,4 +1,4 @@
-"""Files of a release that browsers may keep for ever: each is served under the hash of its content."""
+"""Static files of a release, cacheable for ever: each is served under the hash of its content."""
 
 import hashlib
 from pathlib import Path
@@ -15,9 +15,9 @@ _FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
 
 
 class StaticFiles:
-    """The stylesheets, scripts and pictures of one folder, read once: the folder belongs to the release.
+    """The stylesheets, scripts and pictures of one folder, read once, because the folder belongs to the release.
 
-    ``more`` are files that are made at start instead (name to content).
+    ``more`` are files that are generated at start (name to content).
     """
 
     def __init__(self, folder: Path, more: dict[str, bytes] | None = None) -> None:
@@ -25,7 +25,7 @@ class StaticFiles:
         self._files = {name: (content, _tag(content)) for name, content in (contents | (more or {})).items()}
 
     def url(self, name: str) -> str:
-        """The address of a file of this release; another content has another address. Raises KeyError."""
+        """The address of a file of this release; it changes with the content. Raises KeyError."""
         return f"/static/{self._files[name][1]}/{name}"
 
     def routes(self) -> list[Route]:
@@ -33,7 +33,7 @@ class StaticFiles:
         return [Route("/static/{hash}/{name}", self.serve, methods=["GET"])]
 
     async def serve(self, request: Request) -> Response:
-        """The file, under its present address only. Raises NotFound."""
+        """The file, under its current address only. Raises NotFound."""
         name = request.path_params["name"]
         content, tag = self._files.get(name, (b"", ""))
         if not tag or tag != request.path_params["hash"]:

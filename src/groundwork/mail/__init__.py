@@ -1,4 +1,4 @@
-"""Mail out: one contract, ``folder`` keeps it for a page (development), ``smtp`` sends it.
+"""Outgoing e-mail: one contract; ``folder`` stores it for a page (development), ``smtp`` sends it.
 
-Mail is owed like anything else that leaves (``outbox``); nobody sends from inside a request.
+E-mails are sent by outbox jobs, never from inside a request.
 """

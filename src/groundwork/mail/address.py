@@ -1,6 +1,6 @@
 """E-mail addresses and their one parser.
 
-Read is the ``addr-spec`` that people have (RFC 5321 4.1.2 without quoted local parts and address literals); the domain is
+Accepted is the common ``addr-spec`` (RFC 5321 4.1.2 without quoted local parts and address literals); the domain is
 lower-cased, the local part is kept, because only its own server may interpret it.
 """
 

@@ -1,4 +1,4 @@
-"""What a mail is, how it becomes bytes, and what a mailer offers."""
+"""E-mails, their encoding as messages, and the contract of a mailer."""
 
 from dataclasses import dataclass
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
@@ -13,7 +13,7 @@ from groundwork.mail.address import EmailAddress
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who our mail comes from: a name and an address; and where answers go, if not there."""
+    """The sender of our e-mail: name and address, and where replies go, if elsewhere."""
 
     name: str
     address: EmailAddress
@@ -31,10 +31,10 @@ class CalendarFile:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail to one person.
+    """One e-mail to one person.
 
-    ``message_id`` (``<something@our.host>``) is chosen when the mail becomes owed, so that a second attempt carries the
-    same one (invariant 10). ``unsubscribe_url`` works with one click and without signing in (RFC 8058).
+    ``message_id`` (``<something@our.host>``) is derived from the job, so that a second attempt carries the same one
+    (invariant 10). ``unsubscribe_url`` works with one click and without signing in (RFC 8058).
     """
 
     to: EmailAddress
@@ -47,7 +47,9 @@ class Mail:
 
 
 class _WholeLine(UnstructuredHeader, BaseHeader):
-    """A header on one line: what folds a long address into encoded words makes it another (RFC 8058 wants a plain URI)."""
+    """A header on one line: folding encodes a long URL into encoded words, which changes it (RFC 8058 needs a plain
+    URI).
+    """
 
     def fold(self, *, policy: Policy) -> str:
         return f"{self.name}: {self}{policy.linesep}"
@@ -59,21 +61,23 @@ _POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class Mailer(Protocol):
-    """Raises ``Refused`` (this mail will never be accepted), ``RemoteFailed`` (later perhaps) or ``RemoteSlow``.
+    """Raises ``Refused`` (this e-mail will never be accepted), ``RemoteFailed`` (perhaps later) or ``RemoteSlow``.
 
-    ``RemoteSlow`` means that the answer after the text was lost: it may have been accepted.
+    ``RemoteSlow`` means that the reply after the text was lost: it may have been accepted.
     """
 
     async def send(self, mail: Mail) -> None: ...
 
     async def check(self) -> None:
-        """Go as far as a mail would go before its text, to learn at a start whether mail can leave."""
+        """Go as far as before the text of an e-mail, to learn at start whether e-mail can be sent."""
 
     async def close(self) -> None: ...
 
 
 def compose(mail: Mail, sender: Sender, now: Instant) -> EmailMessage:
-    """The message. Line breaks in a header value are refused by the policy (ValueError), so nothing can be injected."""
+    """Encode the message. Line breaks in a header value are refused by the policy (ValueError), so nothing can be
+    injected.
+    """
     message = EmailMessage(policy=_POLICY)
     local, _, domain = sender.address.rpartition("@")
     message["From"] = Address(sender.name, local, domain)

@@ -1,6 +1,6 @@
-"""The development mailbox: mail is kept in a folder instead of being sent, and shown on a page to loopback only.
+"""Development mailbox: e-mail is stored in a folder instead of being sent, and shown on a page to loopback only.
 
-One ``.eml`` file per mail, named so that names sort by time. A dangerous start (``dangerous_starts``) in public.
+One ``.eml`` file per e-mail, named so that names sort by time. In public it is a danger (``startup_checks``).
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from groundwork.errors import NotFound
 from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.uuid7 import new_id
 
-# Enough for every test of an afternoon; the oldest go.
+# Enough for an afternoon of tests; the oldest are deleted.
 MAX_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class KeptMail:
-    """One mail of the mailbox, read back from its file."""
+    """One e-mail of the mailbox, read back from its file."""
 
     id: str
     to: str
@@ -34,7 +34,7 @@ class KeptMail:
 
 
 class FolderMailbox:
-    """Keeps mail, newest last in the folder, newest first in ``newest``."""
+    """Stores e-mail; ``newest`` lists the newest first."""
 
     def __init__(self, folder: Path, sender: Sender, clock: Clock) -> None:
         self._folder = folder
@@ -47,18 +47,18 @@ class FolderMailbox:
         await asyncio.to_thread(self._keep, new_id(now), content)
 
     async def newest(self, limit: int = 50, *, to: str = "") -> list[KeptMail]:
-        """The newest mails first, to one address if given."""
+        """The newest e-mails first, to one address if given."""
         return await asyncio.to_thread(self._newest, limit, to.lower())
 
     async def find(self, mail_id: str) -> KeptMail:
-        """One mail by its identifier; raises ``NotFound``."""
+        """One e-mail by its identifier; raises ``NotFound``."""
         known = await asyncio.to_thread(self._names)
         if mail_id not in known:
             raise NotFound("There is no such mail.")
         return await asyncio.to_thread(self._read, mail_id)
 
     async def check(self) -> None:
-        """The folder is made when it is needed."""
+        """Nothing to check: the folder is made when it is needed."""
 
     async def close(self) -> None:
         """Nothing is held open."""

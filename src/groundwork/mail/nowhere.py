@@ -1,11 +1,11 @@
-"""The mailer of a process that sends nothing: an operator's command owes mail at most, and the site sends it."""
+"""Mailer of a process that sends nothing: an operator's command only enqueues e-mails, and the site sends them."""
 
 from groundwork.errors import Unavailable
 from groundwork.mail.contract import Mail
 
 
 class NoMailer:
-    """Refuses, so that nothing counts as sent: Unavailable."""
+    """Raises Unavailable, so that no e-mail counts as sent."""
 
     async def send(self, mail: Mail) -> None:
         raise Unavailable(f"No mail server is set up here: a mail with the id {mail.message_id} waits.")

@@ -1,4 +1,6 @@
-"""Opens a mailer by URL: ``folder:/abs/path`` (development), ``smtp://…`` or ``smtps://…``; nothing, where nothing is sent."""
+"""Open a mailer by URL: ``folder:/abs/path`` (development), ``smtp://…`` or ``smtps://…``; empty for a process that
+sends nothing.
+"""
 
 from pathlib import Path
 
@@ -12,7 +14,7 @@ FOLDER = "folder:"
 
 
 def open_mailer(url: str, sender: Sender, clock: Clock) -> Mailer:
-    """The mailer that a URL names; ValueError with a sentence when it names none."""
+    """The mailer that a URL names; ValueError with a sentence for an invalid URL."""
     if url.startswith(FOLDER):
         return FolderMailbox(Path(url.removeprefix(FOLDER)), sender, clock)
     if not url:

@@ -1,7 +1,7 @@
-"""Mail through an SMTP server, one connection per mail: ours is never so much that a pool would pay.
+"""E-mail through an SMTP server, one connection per e-mail: our volume does not justify a pool.
 
-Settings are one URL: ``smtp://user:password@host:587`` (STARTTLS where offered, required with a password) or
-``smtps://host:465`` (TLS from the first byte).
+One setting, a URL: ``smtp://user:password@host:587`` (STARTTLS where offered, required with a password) or
+``smtps://host:465`` (implicit TLS).
 """
 
 import ssl
@@ -22,7 +22,7 @@ _STEP_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where to deliver."""
+    """Address and credentials of the server."""
 
     host: str
     port: int
@@ -76,20 +76,20 @@ class SmtpMailer:
             hostname=self._server.host,
             port=self._server.port,
             use_tls=self._server.uses_tls,
-            # A password never travels in the clear; without one, encryption is used where it is offered.
+            # A password is never sent in the clear; without one, encryption is used where it is offered.
             start_tls=False if self._server.uses_tls else (True if self._server.password else None),
             timeout=_STEP_SECONDS,
             tls_context=ssl.create_default_context(),
         )
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
-        """Connect and sign in; whatever fails here, the mail has not been sent."""
+        """Connect and sign in; if this fails, the e-mail has not been sent."""
         try:
             await client.connect()
             if self._server.password:
                 await client.login(self._server.user, self._server.password.reveal())
         except aiosmtplib.SMTPAuthenticationError as error:
-            # Ours to mend, and then the mail can go: it must not be given up.
+            # An operator can repair this, and then the e-mail can be sent: the job must not fail.
             raise RemoteFailed("The mail server refuses our user name or password.", status=error.code) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise RemoteFailed("The mail server cannot be reached.") from error
@@ -112,7 +112,7 @@ class SmtpMailer:
 
 
 def _for_code(code: int, what: str) -> Refused | RemoteFailed:
-    """4yz is for now, 5yz for good (RFC 5321 4.2.1)."""
+    """4yz is temporary, 5yz permanent (RFC 5321 4.2.1)."""
     if code >= 500:
         return Refused(f"The mail server refuses {what} (code {code}).", name="MailRefused")
     return RemoteFailed(f"The mail server cannot take {what} now (code {code}).", status=code)

@@ -1,1 +1,1 @@
-"""How often something may be done: fixed windows counted per key, told to clients in ``RateLimit-*`` headers."""
+"""Rate limits: fixed windows counted per key, reported to clients in ``RateLimit-*`` headers."""

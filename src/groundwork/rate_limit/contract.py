@@ -1,6 +1,6 @@
-"""What a limit is, where the counting happens, and what an attempt finds out.
+"""Limits, their counters, and the result of an attempt.
 
-A window opens with the first attempt of a key and is over after its length (the reference PDS counts like this).
+A window opens with the first attempt of a key and ends after its length (the reference PDS counts like this).
 """
 
 import math
@@ -23,7 +23,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """How one key stands in one limit after an attempt."""
+    """The state of one key in one limit after an attempt."""
 
     limit: Limit
     remaining: int
@@ -35,24 +35,25 @@ class Counters(Protocol):
     """Counts points; several processes may share one."""
 
     async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
-        """Count ``points`` for the key. A refused attempt takes nothing from what others of its kind may still do."""
+        """Count ``points`` for the key. A refused attempt uses up no points."""
         ...
 
     async def add_each(self, charges: Sequence[tuple[Limit, str]], points: int, now: Instant) -> list[LimitState]:
-        """The same for several at once, in their order."""
+        """``add`` for several limits at once, in their order."""
         ...
 
     async def close(self) -> None:
-        """Let go of what they are counted in."""
+        """Close the connection to the counters' store."""
         ...
 
 
 async def spend(
     counters: Counters, charges: Sequence[tuple[Limit, str]], *, now: Instant, points: int = 1
 ) -> LimitState:
-    """Count one attempt against every limit that applies; the tightest standing, for ``headers_of``.
+    """Count one attempt against every limit that applies; returns the tightest state, for ``headers_of``.
 
-    Raises ``TooMany`` when any of them is used up; ``after_seconds`` says when the last of the refusing ones opens again.
+    Raises ``TooMany`` when any of them is used up; ``after_seconds`` says when the last of the refusing ones opens
+    again.
     """
     standings = await counters.add_each(charges, points, now)
     refused = [standing for standing in standings if standing.is_refused]
@@ -63,7 +64,7 @@ async def spend(
 
 
 class RateLimited(TooMany):
-    """A limit is used up; the answer carries its headers like any other."""
+    """A limit is used up; the response carries its headers like any other."""
 
     def __init__(self, standing: LimitState, after_seconds: float) -> None:
         limit = standing.limit
@@ -74,7 +75,7 @@ class RateLimited(TooMany):
 
 
 def _time_words(seconds: int) -> str:
-    """In the largest unit of which there are two, rounded up: who comes back then is not too early."""
+    """In the largest unit of which there are two, rounded up: a client that comes back then is not too early."""
     for words, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{-(-seconds // length)} {words}"
@@ -82,7 +83,9 @@ def _time_words(seconds: int) -> str:
 
 
 def headers_of(standing: LimitState) -> dict[str, str]:
-    """The ``RateLimit-*`` headers of the reference PDS, on every answer of a limited route; the reset is in epoch seconds."""
+    """The ``RateLimit-*`` headers of the reference PDS, on every response of a limited route; the reset is in epoch
+    seconds.
+    """
     return {
         "RateLimit-Limit": str(standing.limit.points),
         "RateLimit-Remaining": str(standing.remaining),

@@ -1,4 +1,4 @@
-"""Counters in this process's memory, bounded: the key that was not seen for longest is forgotten first."""
+"""Counters in this process's memory, bounded: least recently used keys are evicted first."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class InProcessCounters:
 
     def __init__(self, max_keys: int = MAX_KEYS) -> None:
         self._max_keys = max_keys
-        # (limit, key) to (points used, instant at which the window is over)
+        # (limit, key) to (points used, end of the window)
         self._windows: OrderedDict[tuple[str, str], tuple[int, Instant]] = OrderedDict()
 
     async def add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:

@@ -1,4 +1,4 @@
-"""Opens counters by URL: ``embedded:`` or ``redis://host:port/number``."""
+"""Open the counters that a URL names: ``embedded:`` or ``redis://host:port/number``."""
 
 import importlib
 from typing import cast
@@ -12,12 +12,12 @@ REDIS = ("redis://", "rediss://", "unix://")
 
 
 def open_counters(url: str, *, prefix: str) -> Counters:
-    """Open the counters that a URL names; ``prefix`` keeps programs apart. Raises ``Refused``."""
+    """Open the counters; ``prefix`` keeps programs apart. Raises ``Refused``."""
     if url == EMBEDDED:
         return InProcessCounters()
     if url.startswith(REDIS):
         try:
-            # The client library is an extra: without it everything but Redis works.
+            # The client library is an optional extra.
             driver = importlib.import_module("groundwork.rate_limit.redis")
         except ModuleNotFoundError as missing:
             raise Refused("Counters in Redis need the extra: pip install 'openmeet[redis]'.") from missing

@@ -1,9 +1,8 @@
-"""The same counters in Redis, shared by processes.
+"""Counters in Redis, shared by processes.
 
-A window is a hash of what was used and when it is over, changed by one script, so that racing processes never give more
-than the limit. The caller's clock decides when it is over; Redis only clears away what nobody asks for any more. While
-Redis cannot be reached, each process counts for itself: a limit that is too wide for a while is better than a server that
-answers nobody.
+A window is a hash of the points used and its end, changed by one script, so that concurrent processes never exceed the
+limit. The caller's clock decides the end; Redis only expires keys that are no longer used. While Redis cannot be
+reached, each process counts by itself: too wide a limit for a while is better than a server that answers nobody.
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from groundwork.telemetry.logs import log
 _PATIENCE_SECONDS = 1.0
 
 # KEYS[1]; ARGV: points asked for, points of the limit, now and length of the window in microseconds.
-# Answers what is used, when it is over, and whether this attempt was refused.
+# Returns the points used, the end of the window, and whether this attempt was refused.
 _ADD = """
 local held = redis.call('hmget', KEYS[1], 'used', 'over')
 local used, over, now = tonumber(held[1] or '0'), tonumber(held[2] or '0'), tonumber(ARGV[3])

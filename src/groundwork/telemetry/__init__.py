@@ -1,1 +1,1 @@
-"""What operators see: logs (structured, redacted), metrics (one registry per program), health (alive, ready)."""
+"""Observability: logs (structured, redacted), metrics (one registry per program), health (live, ready), probes, traces."""

@@ -1,7 +1,7 @@
-"""Whether a program is alive (its event loop answers) and ready (what it stands on answers too).
+"""Health of a program: alive (its event loop answers) and ready (its dependencies answer, too).
 
-*Live* is for restarting, so it looks at nothing outside the process: a database that is away is not mended by a
-restart. *Ready* is for routing requests and looks at everything that a request would need.
+*Live* decides about restarts, so it checks nothing outside the process: a restart does not repair a database. *Ready*
+decides about routing and checks everything that a request needs.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from groundwork.errors import Failure
 from groundwork.telemetry.logs import log
 
-# A check says nothing when all is well and raises when it is not; a Failure's sentence is shown, others are only logged.
+# A check returns when all is well and raises otherwise; a Failure's sentence is shown, other errors are only logged.
 Check = Callable[[], Awaitable[None]]
 
-# A balancer's own patience is a few seconds: answered well before it is over.
+# A load balancer's timeout is a few seconds; this answers well before.
 CHECK_SECONDS = 1.5
 
 OK = "ok"
@@ -32,7 +32,7 @@ class Readiness:
 
 
 async def look(checks: Mapping[str, Check], *, timeout_seconds: float = CHECK_SECONDS) -> Readiness:
-    """Run all checks side by side, each with the same patience."""
+    """Run all checks concurrently, each with the same timeout."""
     said = await asyncio.gather(*(_one(name, check, timeout_seconds) for name, check in checks.items()))
     return Readiness(dict(zip(checks, said, strict=True)))
 

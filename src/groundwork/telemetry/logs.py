@@ -44,27 +44,29 @@ def _to_json(line: MutableMapping[str, Any], **_options: Any) -> str:
     return msgspec.json.encode(line, enc_hook=str).decode()
 
 
-# So often a library may say the same within so many seconds: a stranger decides how often a server sees a request that is none.
+# Limit per message of a library within a period: a stranger decides how often a server sees an invalid request.
 _SAME_LINES = 5
 _SAME_SECONDS = 60.0
 _MOST_DIFFERENT = 200
 
 
 class _FromStandardLibrary(logging.Handler):
-    """Hands records of libraries (uvicorn, asyncio, alembic) to the same pipeline. What is said again and again is counted
-    instead: the first line of the next minute tells how often (``unsaid``).
+    """Routes log records of libraries (uvicorn, asyncio, alembic) into the same pipeline.
+
+    A repeated message is counted instead: its first line of the next minute says how often it was left out
+    (``unsaid``).
     """
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
-        # What was said, by whom -> since when, how often.
+        # (logger, message) -> start of the period, count.
         self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         write = log.error if record.levelno >= logging.ERROR else log.warning
         try:
             message = record.getMessage()
-            # Where each traceback may be another one, all are kept.
+            # Each traceback may differ, so all are kept.
             unsaid = 0 if record.exc_info else self._unsaid(record.name, message, record.created)
             if unsaid is None:
                 return
@@ -74,7 +76,7 @@ class _FromStandardLibrary(logging.Handler):
             self.handleError(record)
 
     def _unsaid(self, library: str, message: str, at: float) -> int | None:
-        """None when these words were said often enough; else how many lines were left out before this one."""
+        """None when this message has reached its limit; else how many lines were left out before this one."""
         since, count = self._said.pop((library, message), (at, 0))
         is_new_window = at - since >= _SAME_SECONDS
         while len(self._said) >= _MOST_DIFFERENT:
@@ -86,7 +88,7 @@ class _FromStandardLibrary(logging.Handler):
 
 
 class _Lossy:
-    """A stream to which nothing can be written, such as a file on a full disk, costs lines and never the work that wrote them.
+    """A stream that drops lines it cannot write, for example on a full disk, so that logging never stops the work.
 
     Standard error is where a failure to log would be reported, so nothing is.
     """

@@ -1,8 +1,8 @@
 """Metrics of one program. Names are ``<prefix>_<noun>_<unit>``; labels come from closed sets only.
 
-Each program has a registry of its own, so that several in one process do not mix. Within a program a name is declared by
-whoever measures it, as often as there are of those (one per tenant); all of them get the same metric. The names are listed
-in ``docs/metrics.md``; a test compares it with what a registry holds.
+Each program has a registry of its own, so that several in one process do not mix. Within a program, whoever measures a
+metric declares it; repeated declarations (one per tenant) return the same metric. The names are listed in
+``docs/metrics.md``; a test compares it with what a registry holds.
 """
 
 import time
@@ -34,7 +34,7 @@ class Metrics:
     def _once(
         self, kind: type[M], name: str, what: str, labels: Sequence[str], buckets: Sequence[float] | None = None
     ) -> M:
-        """The metric of this name, made when it is first declared. ValueError: it was declared otherwise before."""
+        """The metric of this name, created at its first declaration. ValueError: it was declared differently before."""
         declaration = (kind, what, tuple(labels), None if buckets is None else tuple(buckets))
         if name not in self._declared:
             extra: dict[str, Any] = {} if buckets is None else {"buckets": buckets}
@@ -49,7 +49,7 @@ class Metrics:
         return self._once(Counter, self._name(name), what, labels)
 
     def counter_called(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
-        """A counter whose whole name was given from outside (``docs/decisions``)."""
+        """A counter whose full name is prescribed (``docs/decisions``)."""
         return self._once(Counter, name, what, labels)
 
     def gauge(self, name: str, what: str, labels: Sequence[str] = ()) -> Gauge:
@@ -57,7 +57,7 @@ class Metrics:
         return self._once(Gauge, self._name(name), what, labels)
 
     def gauge_of(self, name: str, what: str, read: Callable[[], float]) -> Gauge:
-        """A gauge that is read when somebody looks."""
+        """A gauge that is computed when it is read."""
         gauge = Gauge(self._name(name), what, registry=self.registry)
         gauge.set_function(read)
         return gauge
@@ -74,6 +74,6 @@ class Metrics:
 
 
 def stopwatch() -> Callable[[], float]:
-    """Start measuring; calling the result says how many seconds have passed (monotonic, never a date)."""
+    """Start measuring; calling the result returns the seconds that have passed (monotonic clock)."""
     started = time.perf_counter()
     return lambda: time.perf_counter() - started

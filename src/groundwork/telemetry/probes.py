@@ -1,8 +1,9 @@
-"""Probes: what a program exists for, tried every few seconds in the background, so that its health is known and not assumed.
+"""Probes: what a program does, tried in small every few seconds in the background, so that its health is known and not
+assumed.
 
-A database that answers ``select 1`` may have a full disk behind it, and a broker that nobody asks looks as well as one that works.
-So each probe does the real thing in small (a durable write, a round trip through the broker, a stored blob). Whoever asks for the
-health reads the last outcome and its age; an outcome that is too old is no outcome. Asking costs nothing, however often it is done.
+A database that answers ``select 1`` may have a full disk, and an unused broker looks the same as a working one. So each
+probe does the real thing (a durable write, a round trip through the broker, a stored blob). A health request reads the
+last result and its age; a result that is too old counts as failed. Requests cost nothing, however many there are.
 """
 
 import asyncio
@@ -17,15 +18,15 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
 EVERY_SECONDS: Final = 5.0
-# A machine that is busy with much else is slow and not ill; whoever waits longer for a commit calls it ill.
+# A busy machine is slow, not broken; after this time a commit counts as failed.
 PATIENCE_SECONDS: Final = 10.0
-# So many rounds may be missed before the last outcome says nothing any more.
+# After so many missed rounds the last result no longer counts.
 _MISSED_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """``check`` does in small what the program is there for; it leaves nothing behind, and raises when it fails."""
+    """``check`` does in small what the program does; it leaves nothing behind, and raises when it fails."""
 
     check: Check
     every_seconds: float = EVERY_SECONDS
@@ -33,14 +34,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """``said``: ``"ok"`` or a sentence. ``age_seconds``: since it was found out; None: never yet."""
+    """``said``: ``"ok"`` or a sentence. ``age_seconds``: since the check; None: never checked."""
 
     said: str
     age_seconds: float | None
 
 
 class Probes:
-    """The probes of one program and what they last found. ``now`` counts seconds and never goes back."""
+    """The probes of one program and their last results. ``now`` is a monotonic clock in seconds."""
 
     def __init__(
         self, probes: Mapping[str, Probe], metrics: Metrics, *, now: Callable[[], float] = time.monotonic
@@ -54,7 +55,7 @@ class Probes:
         self._tried_at = metrics.gauge("probe_tried_timestamp_seconds", "When the probe last ended", ["probe"])
 
     async def try_one(self, name: str) -> None:
-        """Do what the probe does and note how it ended; never raises."""
+        """Run the probe and store its result; never raises."""
         found = await look({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
         said = found.checks[name]
         before = self._last.get(name, (OK, 0.0))[0]
@@ -65,11 +66,11 @@ class Probes:
         self._tried_at.labels(name).set_to_current_time()
 
     async def try_all(self) -> None:
-        """All of them, side by side."""
+        """Run all of them concurrently."""
         await asyncio.gather(*map(self.try_one, self._probes))
 
     def outcomes(self) -> dict[str, ProbeResult]:
-        """What each of them last found; one that has not come back for several rounds has failed."""
+        """The last result of each; a probe that has not returned for several rounds has failed."""
         return {name: self._outcome(name, probe) for name, probe in self._probes.items()}
 
     def _outcome(self, name: str, probe: Probe) -> ProbeResult:
@@ -81,7 +82,7 @@ class Probes:
         return ProbeResult(f"no outcome for {age:.0f} s" if is_stale else said, round(age, 1))
 
     async def run(self) -> None:
-        """Try each at its own pace until cancelled: one that hangs holds up no other."""
+        """Run each at its own interval until cancelled, independently of the others."""
         async with asyncio.TaskGroup() as group:
             for name, probe in self._probes.items():
                 group.create_task(self._again(name, probe), name=f"probe {name}")
@@ -94,7 +95,7 @@ class Probes:
 
 @asynccontextmanager
 async def probing(probes: Mapping[str, Probe], metrics: Metrics) -> AsyncIterator[Probes]:
-    """Tried once before the block begins, and in the background until it ends."""
+    """Run all once before the block begins, then in the background until it ends."""
     found = Probes(probes, metrics)
     await found.try_all()
     task = asyncio.create_task(found.run(), name="probes")

@@ -1,7 +1,7 @@
-"""What never reaches a log, whatever was handed to it: credentials, e-mail addresses, private content (invariants 3, 8).
+"""Redaction of log lines: credentials, e-mail addresses and private content never reach a log (invariants 3, 8).
 
-Two nets, both run on every line as the last processor: fields whose *name* says that the value is secret, and text
-whose *shape* says so. The shapes err on the side of hiding.
+Two filters, both run on every line as the last processor: fields whose *name* says that the value is secret, and text
+that *looks* like a secret. The patterns err on the side of hiding.
 """
 
 import re
@@ -43,7 +43,7 @@ _USERINFO = re.compile(r"(?<=://)[^/\s@:]+:[^/\s@]+(?=@)")
 
 
 def redact_text(text: str) -> str:
-    """The text with everything that has the shape of a secret replaced."""
+    """The text with everything that looks like a secret replaced."""
     text = _USERINFO.sub(HIDDEN, text)
     for shape in _SHAPES:
         text = shape.sub(HIDDEN, text)
@@ -51,9 +51,9 @@ def redact_text(text: str) -> str:
 
 
 def redact(value: Any) -> Any:
-    """Any loggable value with secrets replaced, containers walked."""
+    """Any loggable value with secrets replaced, containers included."""
     if isinstance(value, str):
-        # Most values are short words and identifiers that none of the shapes can match.
+        # Most values are short words and identifiers that no pattern can match.
         return redact_text(value) if "@" in value or "=" in value or " " in value or "eyJ" in value else value
     if isinstance(value, _HARMLESS):
         return value

@@ -1,9 +1,9 @@
-"""What is followed from place to place: a log line at each, and a span where OpenTelemetry is installed (extra ``otel``).
+"""Tracing by subject: a log line at each step, and a span where OpenTelemetry is installed (extra ``otel``).
 
-Whatever is followed has an id of its own (of an answer, an event: a UUID), which stands in each log line of it as ``subject``. The
-same sixteen bytes are the id of its trace. So a page, a publisher and a processor behind a broker, which never meet, write into one
-trace, and nothing has to be handed through the outbox, another person's server and the firehose. Where spans go to is the
-operator's affair, by OpenTelemetry's own variables (``opentelemetry-instrument openmeet web``).
+A traced subject (an RSVP, an event) has a UUID, which is in each of its log lines as ``subject``. The same sixteen
+bytes are the trace id. So a page, a publisher and a processor behind a broker write into one trace, and no context has
+to pass through the outbox, another person's server and the firehose. OpenTelemetry's own variables configure the export
+(``opentelemetry-instrument openmeet web``).
 """
 
 import hashlib
@@ -24,7 +24,7 @@ _NAME = "openmeet"
 
 
 def trace_id_of(subject: str) -> int:
-    """A UUID's own bytes; of any other name the first sixteen of its SHA-256."""
+    """A UUID's own bytes; for any other name the first sixteen of its SHA-256."""
     try:
         return uuid.UUID(subject).int
     except ValueError:
@@ -33,12 +33,12 @@ def trace_id_of(subject: str) -> int:
 
 @contextmanager
 def step(name: str, subject: str, **attributes: str) -> Iterator[None]:
-    """A span of what is followed; nothing where OpenTelemetry is not installed."""
+    """A span of a subject's trace; a no-op where OpenTelemetry is not installed."""
     if not _is_here:
         yield
         return
     trace_id = trace_id_of(subject)
-    # The end that all steps hang on: it has no span of its own, because nobody is there from the first to the last.
+    # The parent of all steps: it has no span of its own, because no process lives from the first to the last.
     root = trace.SpanContext(
         trace_id, trace_id & (1 << 64) - 1 or 1, is_remote=True, trace_flags=trace.TraceFlags(trace.TraceFlags.SAMPLED)
     )
@@ -48,13 +48,13 @@ def step(name: str, subject: str, **attributes: str) -> Iterator[None]:
 
 
 def note(event: str, subject: str, **fields: object) -> None:
-    """Something happened to what is followed: a log line, and a span without length."""
+    """Record an event of a subject: a log line, and a span without duration."""
     with step(event, subject, **{name: str(value) for name, value in fields.items() if value is not None}):
         log.info(event, subject=subject, **fields)
 
 
 def request_headers() -> Mapping[str, str]:
-    """What tells the other side of which step a request is part (``traceparent``, W3C Trace Context); none outside of any."""
+    """The ``traceparent`` header of the current step (W3C Trace Context); none outside of any."""
     if not _is_here or not trace.get_current_span().get_span_context().is_valid:
         return {}
     carrier: dict[str, str] = {}

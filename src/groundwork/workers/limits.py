@@ -1,4 +1,4 @@
-"""What a job may cost, and why one was stopped."""
+"""Limits of a job, and reasons why one was stopped."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,9 +11,10 @@ MEBIBYTE: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """For one job. ``memory_bytes`` bounds the address space of its process (Linux; macOS accepts the limit and ignores it).
+    """Limits of one job. ``memory_bytes`` bounds the address space of its process (Linux; macOS accepts the limit and
+    ignores it).
 
-    ``result_bytes`` bounds what it returns.
+    ``result_bytes`` bounds its result.
     """
 
     cpu_seconds: float = 10.0
@@ -44,7 +45,7 @@ _SENTENCES: Final = {
 
 
 class JobStopped(TooLarge):
-    """A job was stopped by a limit, or its process died on what it was given."""
+    """A job exceeded a limit, or its process died."""
 
     def __init__(self, reason: StopReason) -> None:
         super().__init__(_SENTENCES[reason], name="TooMuchWork")

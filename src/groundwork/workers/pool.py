@@ -1,7 +1,7 @@
-"""A pool of worker processes: few at a time, a bounded queue, nobody takes all of them, and nobody takes more than their allowance.
+"""Pool of worker processes: a few processes, a bounded queue, fair shares and a CPU quota per person or address.
 
-Processes start with the first jobs, are used again, go when they are idle for a while, and die with the program. The pool is no
-property of an event loop; one is enough for a program.
+Processes start with the first jobs, are reused, end after an idle time, and die with the program. The pool is not bound
+to an event loop; one is enough for a program.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ T = TypeVar("T")
 
 IDLE_SECONDS: Final = 60.0
 PATIENCE_SECONDS: Final = 60.0
-# What one person or address may have waiting.
+# How many jobs one person or address may have in the queue.
 MOST_WAITING: Final = 4
 _RETRY_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """``cpu_seconds_per_person``: within ten minutes (``quota``). A ``job`` that names no limits has these."""
+    """``cpu_seconds_per_person``: within ten minutes (``quota``). ``job``: the default limits of a job."""
 
     processes: int = 2
     queue: int = 24
@@ -40,13 +40,13 @@ class PoolLimits:
 
 @dataclass(frozen=True, slots=True)
 class ChargedPool:
-    """A pool, and whose allowances its jobs are counted against."""
+    """A pool, and whose quotas its jobs are charged to."""
 
     pool: "WorkerPool"
     handlers: tuple[QuotaHolder, ...]
 
     async def run(self, job: Callable[[], T], limits: JobLimits | None = None) -> T:
-        """``WorkerPool.run`` for these payers."""
+        """``WorkerPool.run``, charged to these holders."""
         return await self.pool.run(job, handlers=self.handlers, limits=limits)
 
 
@@ -57,7 +57,7 @@ class _Turn:
 
 
 class WorkerPool:
-    """Runs jobs in other processes. ``clock`` counts seconds monotonically."""
+    """Runs jobs in other processes. ``clock`` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class WorkerPool:
         self._quota = Quota(self.limits.cpu_seconds_per_person)
         self._idle: list[tuple[Worker, float]] = []
         self._busy: set[Worker] = set()
-        # Until whoever wanted them has taken them over: what is still here when the pool closes, ``close`` ends.
+        # Started workers without a user yet; ``close`` ends those that are still here.
         self._starting: set[asyncio.Future[Worker]] = set()
         self._running = 0
         self._running_of: Counter[str] = Counter()
@@ -85,7 +85,7 @@ class WorkerPool:
 
     @property
     def running(self) -> int:
-        """Jobs under way."""
+        """Jobs in progress."""
         return self._running
 
     @property
@@ -101,10 +101,11 @@ class WorkerPool:
     async def run(
         self, job: Callable[[], T], *, handlers: Sequence[QuotaHolder] = (), limits: JobLimits | None = None
     ) -> T:
-        """Do a job in a worker process and return its value. ``job`` is a function of a module, or a ``partial`` of one.
+        """Run a job in a worker process and return its value. ``job`` is a function of a module, or a ``partial`` of
+        one.
 
-        Raises JobStopped where it broke its limits, TooMany where a payer's allowance or places in the queue are used up,
-        Unavailable where the queue is full, and what the job raises. A caller that is cancelled takes its job along.
+        Raises JobStopped where it exceeded its limits, TooMany where a holder's quota or share of the queue is used up,
+        Unavailable where the queue is full, and what the job raises. Cancelling the caller kills the job.
         """
         ended = await self._ended(job, tuple(handlers), limits or self.limits.job)
         if ended.stopped is not None:
@@ -115,11 +116,11 @@ class WorkerPool:
         return value
 
     def charged_to(self, *handlers: QuotaHolder) -> ChargedPool:
-        """The same pool for jobs of these payers."""
+        """The same pool, charged to these holders."""
         return ChargedPool(self, handlers)
 
     async def close(self) -> None:
-        """End every process, those that are just starting too. Jobs under way are stopped."""
+        """End every process, also those that are starting. Running jobs are stopped."""
         self._is_closed = True
         for turn in self._waiting:
             turn.granted.cancel()
@@ -147,7 +148,7 @@ class WorkerPool:
             self._count("quota" if isinstance(refused, TooMany) else "queue_full")
             raise
         started = self._clock()
-        # Of a job whose caller went away nobody tells what it took.
+        # The processor time of a cancelled caller's job is unknown.
         taken: float | None = None
         try:
             ended = await self._in_worker(job, limits)
@@ -182,7 +183,7 @@ class WorkerPool:
         return ended
 
     async def _take(self) -> Worker:
-        """The worker that was used last, or a new one. Raises Unavailable, also where the pool closes meanwhile."""
+        """The most recently used worker, or a new one. Raises Unavailable, also where the pool closes meanwhile."""
         while self._idle:
             worker, _ = self._idle.pop()
             if worker.is_alive:
@@ -206,7 +207,7 @@ class WorkerPool:
         return worker
 
     def _keep_started(self, started: asyncio.Future[Worker]) -> None:
-        """Its caller went away while it was starting: it is the next one's."""
+        """The caller was cancelled while it started: the next caller gets it."""
         if self._is_closed:
             return  # ``close`` ends it
         self._starting.discard(started)
@@ -218,7 +219,7 @@ class WorkerPool:
         asyncio.get_running_loop().call_later(IDLE_SECONDS, self._retire_idle)
 
     def _retire_idle(self) -> None:
-        """End those that nobody has used for a while."""
+        """End workers that have been idle for a while."""
         since = self._clock() - IDLE_SECONDS
         retired = [worker for worker, idle_since in self._idle if idle_since <= since]
         self._idle = [one for one in self._idle if one[1] > since]
@@ -226,7 +227,7 @@ class WorkerPool:
             _end(worker)
 
     async def _turn(self, handlers: Sequence[QuotaHolder]) -> None:
-        """Wait until there is a process for these payers. Raises TooMany, Unavailable."""
+        """Wait until a process is free for these holders. Raises TooMany, Unavailable."""
         if self._is_closed:
             raise _stopping()
         if not self._waiting and self._may_run(handlers):
@@ -254,7 +255,7 @@ class WorkerPool:
             raise
 
     def _may_run(self, handlers: Sequence[QuotaHolder]) -> bool:
-        """Whether a process is free, and would not be the last one that these payers take from everybody else."""
+        """Whether a process is free, and is not the last one that these holders would take from everybody else."""
         own = max(1, self.limits.processes - 1)
         return self._running < self.limits.processes and all(
             self._running_of[handler.key] < own for handler in handlers
@@ -273,7 +274,7 @@ class WorkerPool:
         self._grant()
 
     def _grant(self) -> None:
-        """Give free processes to those who wait, in order; whoever has enough of them lets others pass."""
+        """Give free processes to waiting callers in order, skipping holders with enough of them."""
         for turn in list(self._waiting):
             if self._running >= self.limits.processes:
                 return

@@ -1,9 +1,11 @@
-"""The inside of a worker process: takes a job, keeps to its limits, answers, and takes the next.
+"""Main loop inside a worker process: take a job, keep its limits, answer, repeat.
 
-It imports nothing but the standard library until a job names its function. It ends when its parent does: an idle worker reads the end of
-its socket, a busy one has a thread that reads the end of standard input, and a job that lets no thread run ends at its processor limit.
+It imports nothing but the standard library until a job names its function. It ends with its parent: an idle worker sees
+the end of its socket, a busy one has a thread that sees the end of standard input, and a job that blocks all threads
+ends at its processor limit.
 
-A request is ``HEADER`` and a pickled function without arguments, an answer ``ANSWER_HEADER`` and the pickled value of ``Answered``.
+A request is ``HEADER`` and a pickled function without arguments, an answer ``ANSWER_HEADER`` and the pickled value of
+``Answered``.
 """
 
 import contextlib
@@ -22,14 +24,14 @@ from typing import Any, Final
 
 # Length of the job, bytes of address space, seconds of processor time.
 HEADER: Final = struct.Struct(">QQd")
-# Length of the answer, seconds of processor time that the job took, most bytes that the process ever held.
+# Length of the answer, processor seconds of the job, peak memory of the process in bytes.
 ANSWER_HEADER: Final = struct.Struct(">QdQ")
 
 _CHUNK: Final = 1 << 20
 
 
 class JobEnding(StrEnum):
-    """How a job ended, seen from inside."""
+    """How a job ended, as seen by the worker."""
 
     DONE = "done"
     RAISED = "raised"
@@ -39,7 +41,7 @@ class JobEnding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """An exception on its way to the parent, whatever its constructor takes."""
+    """An exception to be raised in the parent, whatever arguments its constructor takes."""
 
     kind: type[Exception]
     arguments: tuple[Any, ...]
@@ -57,7 +59,7 @@ class Raised:
 
 def main(descriptor: int) -> None:
     """Serve until the parent closes its end."""
-    # Who stops the program stops the parent, which finishes what runs and then ends its workers.
+    # A signal to the program reaches the parent, which finishes running jobs and then ends its workers.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -81,17 +83,17 @@ def _end_with_parent() -> None:
 
 
 def _limit(memory_bytes: int, cpu_seconds: float) -> float:
-    """Set the limits of the next job; the processor time that was used before it."""
+    """Set the limits of the next job; returns the processor time used before it."""
     _set_limit(resource.RLIMIT_AS, memory_bytes)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used = usage.ru_utime + usage.ru_stime
-    # The kernel counts whole seconds of the whole process, and ends it with SIGXCPU in the middle of whatever it does.
+    # The kernel counts whole seconds of the whole process, and ends it with SIGXCPU at any point.
     _set_limit(resource.RLIMIT_CPU, int(used + cpu_seconds) + 1)
     return used
 
 
 def _set_limit(kind: int, wanted: int) -> None:
-    """The soft limit alone: the next job may have another. Never above what the operator allows the whole program."""
+    """Set the soft limit only, so that the next job may have another. Never above the program's own limit."""
     hard = resource.getrlimit(kind)[1]
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     with contextlib.suppress(ValueError, OSError):  # macOS does not enforce RLIMIT_AS, and refuses some values
@@ -108,7 +110,7 @@ def _answer(parent: socket.socket, size: int) -> bytes:
         outcome = JobEnding.NESTING
     except Exception as error:  # noqa: BLE001  # the edge: whatever was raised is the parent's
         return _raised(error)
-    # Outside of the handlers: what the job held is free again.
+    # Outside of the handlers, where the job's memory is free again.
     return pickle.dumps((outcome, None))
 
 
@@ -123,7 +125,7 @@ def _raised(error: Exception) -> bytes:
 
 
 def _received(parent: socket.socket, size: int) -> bytes:
-    """So many bytes; none where the parent has closed its end."""
+    """Read so many bytes; empty where the parent has closed its end."""
     found = bytearray()
     while len(found) < size:
         piece = parent.recv(min(_CHUNK, size - len(found)))
@@ -136,10 +138,10 @@ def _received(parent: socket.socket, size: int) -> bytes:
 
 
 def _most_bytes() -> int:
-    """The most memory that this process ever held.
+    """Peak memory of this process.
 
-    Not what getrusage says on Linux: that begins with what the parent held when it started us, and a large parent would take each of its
-    workers for worn out after one job.
+    Not getrusage's on Linux: that includes what the parent held when it started us, and with a large parent each worker
+    would look worn out after one job.
     """
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:  # noqa: PTH123  # pathlib costs a tenth of the start

@@ -1,6 +1,6 @@
-"""One worker process, seen from the program that started it: one job at a time, killed whenever its job is not finished as it should be.
+"""Handle of one worker process: one job at a time; killed whenever a job does not end as it should.
 
-Not bound to an event loop: a worker that is idle serves whichever loop asks next.
+Not bound to an event loop: an idle worker serves whichever loop asks next.
 """
 
 import asyncio
@@ -21,14 +21,15 @@ from typing import Any, Final
 from groundwork.workers.limits import MEBIBYTE, JobLimits, StopReason
 from groundwork.workers.process import ANSWER_HEADER, HEADER, JobEnding, Raised
 
-# Reads no variables and no folder but those that this program's own modules come from: secrets in the environment stay out of it.
+# Uses no environment variables and no module path but this program's own, so that secrets in the environment stay out
+# of it.
 _BEGINNING: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from groundwork.workers.process import main; main(int(sys.argv[2]))"
 _ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "LANG": "C.UTF-8"}
 _KEPT_VARIABLES: Final = ("PYTHONTZPATH", "TZDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
 _CHUNK: Final = 1 << 18
-# Values longer than this are taken apart on a thread.
+# Longer values are unpickled on a thread.
 _LONG_RESULT: Final = MEBIBYTE
-# A process that has once held this much goes: what the allocator keeps would count against later jobs.
+# A process that has ever held this much is replaced: memory kept by the allocator would count against later jobs.
 _LARGE_BYTES: Final = 256 * MEBIBYTE
 # Small leaks of decoders end with their process.
 _MOST_JOBS: Final = 500
@@ -36,7 +37,9 @@ _MOST_JOBS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class FinishedJob:
-    """How a job ended: its value, or what it raised, or why it was stopped. A stopped job's worker is still at it, or dead."""
+    """How a job ended: its value, or what it raised, or why it was stopped. A stopped job's worker still runs, or is
+    dead.
+    """
 
     cpu_seconds: float
     value: Any = None
@@ -51,7 +54,8 @@ class Worker:
         ours, theirs = socket.socketpair()
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         with theirs:
-            # Standard input says that this program lives: it is never written to, and closed by the system when the program dies.
+            # Standard input tells the worker that this program lives: never written to, closed by the system when the
+            # program dies.
             self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with our own module
                 [
                     sys.executable,
@@ -88,7 +92,7 @@ class Worker:
         return self._jobs >= _MOST_JOBS or self._most_bytes >= _LARGE_BYTES
 
     async def run(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:
-        """Do one job. Where it was stopped, and where the caller is cancelled, the worker must be killed."""
+        """Run one job. If it was stopped, or the caller is cancelled, the caller must kill the worker."""
         self._jobs += 1
         self._is_asked = True
         started = time.monotonic()
@@ -105,7 +109,7 @@ class Worker:
             self._is_asked = False
             if self._is_killed:
                 self._socket.close()
-        # What a dead process has used is not told; a job uses one processor at most.
+        # A dead process does not report its processor time; a job uses one processor at most.
         return FinishedJob(min(time.monotonic() - started, limits.cpu_seconds), stopped=reason)
 
     async def _exchange(self, job: Callable[[], Any], limits: JobLimits) -> FinishedJob:
@@ -146,14 +150,14 @@ class Worker:
         status = await asyncio.to_thread(self._process.wait)
         if status == -signal.SIGXCPU:
             return StopReason.CPU
-        # Nobody of ours has killed it: the system did, which had no memory left.
+        # We did not kill it: the system did, because it was out of memory.
         return StopReason.MEMORY if status == -signal.SIGKILL else StopReason.CRASH
 
     def kill(self) -> None:
-        """End it now, whatever it does. It is reaped by ``wait``."""
+        """Kill it now. ``wait`` reaps it."""
         self._is_killed = True
         if self._is_asked:
-            # Whoever waits for its answer is woken, and closes the socket: one that is closed under its reader wakes nobody.
+            # This wakes the reader, which then closes the socket: closing a socket under its reader wakes nobody.
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
         else:
@@ -168,4 +172,4 @@ class Worker:
 
 
 class _ResultTooLarge(Exception):
-    """The worker answers with more than it may."""
+    """The worker's answer is larger than allowed."""
