@@ -167,6 +167,6 @@ def test_any_answer_is_read_or_refused_with_a_sentence_and_takes_our_changes() -
             reasons.add(refused.why[-1])
             continue
         assert "\x00" not in seen.status_text
-        ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", now=NOW, previous=record)
+        ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", said_at=NOW, previous=record)
         assert read_rsvp(RSVP, ours, rkey="one").answer is NetworkAnswer.GOING
     assert reasons == {"."}

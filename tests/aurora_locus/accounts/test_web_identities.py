@@ -94,7 +94,7 @@ async def test_identity_of_a_deleted_account_is_never_given_again(town: Town) ->
     [
         ({"did": "did:web:other.test"}, (400, "IncompatibleDidDoc")),
         ({"did": "did:web:a.b.test"}, (400, "IncompatibleDidDoc")),
-        ({"did": "did:web:elsewhere.example.com"}, (401, "AuthMissing")),
+        ({"did": "did:web:elsewhere.example.com"}, (401, "AuthenticationRequired")),
     ],
     ids=["another name", "deeper", "elsewhere"],
 )
@@ -107,5 +107,5 @@ async def test_what_is_not_the_handles_is_not_made(
 
 async def test_by_default_no_such_identities_are_made(open_the_town: OpenTown) -> None:
     town = await open_the_town()
-    assert named(await town.ask_to_sign_up("ana", did=ANA)) == (401, "AuthMissing")
+    assert named(await town.ask_to_sign_up("ana", did=ANA)) == (401, "AuthenticationRequired")
     assert (await served(town, "ana.test")).status_code == 404
