@@ -1,4 +1,4 @@
-"""What the owner of an account does about a move: begins it, gives the code, tries again, gives it up."""
+"""The owner's actions on a migration: start it, enter the code, retry, cancel."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -24,13 +24,13 @@ from groundwork.http.client import HttpClient
 from groundwork.outbox import jobs
 from groundwork.sealing import Sealer
 
-# A server hashes a password and makes a repository before it answers.
+# A server hashes a password and creates a repository before it responds.
 PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Mover:
-    """What moves of this server's accounts need."""
+    """Dependencies of outgoing migrations."""
 
     registry: Registry
     http: HttpClient
@@ -39,7 +39,7 @@ class Mover:
 
 @dataclass(frozen=True, slots=True)
 class MoveRequest:
-    """The account as it shall be on the other server."""
+    """The account to create on the other server."""
 
     target: str
     handle: str
@@ -49,10 +49,10 @@ class MoveRequest:
 
 
 async def begin(mover: Mover, did: Did, wanted: MoveRequest) -> None:
-    """Make the hidden account on the other server, or find it, and owe the copying.
+    """Create the hidden account on the other server, or find it, and enqueue the copy.
 
-    Raises InvalidInput for what was typed (fields ``target``, ``handle``, ``email``, ``password``), Refused and the other server's
-    own words; RemoteFailed and RemoteSlow where it does not answer.
+    Raises InvalidInput for a form field (``target``, ``handle``, ``email``, ``password``), Refused and the other
+    server's own errors; RemoteFailed and RemoteSlow when it does not respond.
     """
     if not web_identities.is_ours(mover.registry, did):
         own_identity.require_plc(did)
@@ -64,7 +64,7 @@ async def begin(mover: Mover, did: Did, wanted: MoveRequest) -> None:
     tokens = await _account_there(mover, did, target, wanted)
     async with mover.registry.db.transaction() as tx:
         earlier = await jobs.find(tx, PdsJobKind.MOVE, did)
-        # Revisions go on where an earlier move stopped: those that were paid are not owed again.
+        # Revisions continue where an earlier move stopped: completed revisions are not enqueued again.
         revision = 1 if earlier is None else earlier.revision + 1
         if not await moves.begin(tx, mover.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
             raise Refused("A move is being finished at this moment; look again in a minute.")
@@ -72,11 +72,11 @@ async def begin(mover: Mover, did: Did, wanted: MoveRequest) -> None:
 
 
 async def finish(mover: Mover, did: Did, token: str | None) -> None:
-    """Sign the operation that names the other server (of a did:web that we serve: fix what its document will say), and owe the
-    rest; uses up the code of the mail.
+    """Sign the operation that names the other server and enqueue the rest; consumes the code from the e-mail.
 
-    Keys that are the owner's own stay, and stay first. Raises Refused before everything is copied, InvalidInput
-    (``TokenRequired``), NotSignedIn for the code, and what the other server says.
+    For a did:web that we serve, stores what its document will say instead. The owner's own keys stay, and stay first.
+    Raises Refused before everything is copied, InvalidInput (``TokenRequired``), NotSignedIn for the code, and the
+    other server's errors.
     """
     registry = mover.registry
     async with registry.db.reader() as reader:
@@ -104,7 +104,7 @@ async def finish(mover: Mover, did: Did, token: str | None) -> None:
 
 
 async def _signed(mover: Mover, did: Did, what: str) -> None:
-    """Keep what the last step will make true, and owe that step."""
+    """Store what the last step will publish, and enqueue that step."""
     async with mover.registry.db.transaction() as tx:
         revision = await moves.signed(tx, did, what)
         if revision is None:
@@ -113,7 +113,7 @@ async def _signed(mover: Mover, did: Did, what: str) -> None:
 
 
 async def try_again(mover: Mover, did: Did) -> None:
-    """Go on now with what stopped."""
+    """Retry a step that failed."""
     async with mover.registry.db.transaction() as tx:
         revision = await moves.again(tx, did)
         if revision is not None:
@@ -121,9 +121,9 @@ async def try_again(mover: Mover, did: Did) -> None:
 
 
 async def give_up(mover: Mover, did: Did) -> None:
-    """Leave everything here as it was; the hidden account there is forgotten by its server.
+    """Cancel and leave everything here unchanged; the other server drops its hidden account.
 
-    Raises Refused when it is too late: the directory has the operation.
+    Raises Refused when it is too late: the directory already has the operation.
     """
     async with mover.registry.db.reader() as reader:
         move = await moves.find(reader, did)
@@ -142,7 +142,7 @@ async def give_up(mover: Mover, did: Did) -> None:
 
 
 async def client(mover: Mover, did: Did, target: str, *, timeout_seconds: float = PATIENCE_SECONDS) -> XrpcClient:
-    """The other server, on behalf of the account there. Raises NotFound when the session is over."""
+    """Client for the other server, with the session of the account there. Raises NotFound when that session has ended."""
     from_row = await _tokens(mover, did)
 
     async def keep(fresh: BearerTokens) -> None:
@@ -193,7 +193,7 @@ async def _account_there(mover: Mover, did: Did, target: str, wanted: MoveReques
     return await create_session(mover.http, registry.clock, target, did, wanted.password)
 
 
-# Where the other server's refusal belongs on the form.
+# Form field for each refusal of the other server.
 _FIELDS = {
     "HandleNotAvailable": "handle",
     "InvalidHandle": "handle",

@@ -1,6 +1,6 @@
-"""Doing what a move owes: copying, and after the code the change of the identity and of both accounts.
+"""Handler of migration jobs: copy the account, then, after the code, switch the identity and both accounts.
 
-Every step asks first what is there already, so a payer may be called again after any failure, on either side.
+Every step first asks what already exists, so the handler may be called again after any failure on either side.
 """
 
 import asyncio
@@ -29,17 +29,17 @@ from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSl
 from groundwork.outbox.dispatcher import JobHandler
 from groundwork.outbox.jobs import Job
 
-# A repository over a slow line, taken in before the answer.
+# A repository over a slow connection, imported before the response.
 LONG_SECONDS = 600.0
 _PIECE_BYTES = 256 * 1024
 _PREFERENCES = "app.bsky"
 
-# Told how many blobs there are, how many were sent, how many cannot be; answers whether anybody still waits.
+# Arguments: blobs in total, sent, not sendable. Returns whether the migration is still wanted.
 Note = Callable[[int, int, int], Awaitable[bool]]
 
 
 def move_handler(mover: Mover) -> JobHandler:
-    """Pays ``Debt.MOVE``. What went wrong is written where the owner reads it."""
+    """Handle ``PdsJobKind.MOVE``. Failures are stored where the owner sees them."""
 
     async def pay(job: Job) -> None:
         async with mover.registry.db.reader() as reader:
@@ -76,7 +76,7 @@ async def _copy(mover: Mover, move: AccountMove) -> None:
     if not move.has_records:
         await _send_repository(mover, there)
     if not await _send_blobs(mover, there, note):
-        return  # given up, or begun anew
+        return  # cancelled, or started again
     await _send_preferences(mover, move, there.client)
     async with mover.registry.db.transaction() as tx:
         await moves.copied(tx, move)
@@ -88,7 +88,7 @@ async def _side(mover: Mover, move: AccountMove) -> MigrationServer:
 
 
 async def _send_repository(mover: Mover, there: MigrationServer) -> None:
-    """By way of a file, because its length must be said first and its bytes may be many."""
+    """Through a temporary file: the request needs its length up front, and it may be large."""
     with tempfile.TemporaryFile() as file:
         async for chunk in export(mover.registry.repositories, there.did):
             await asyncio.to_thread(file.write, chunk)
@@ -103,7 +103,9 @@ async def _send_repository(mover: Mover, there: MigrationServer) -> None:
 
 
 async def _send_blobs(mover: Mover, there: MigrationServer, note: Note) -> bool:
-    """Every blob that is missing there, as far as it is here; False when ``note`` says that nobody waits for it."""
+    """Send every blob that is missing there and present here; False when ``note`` reports that the migration was
+    cancelled.
+    """
     missing = [cid async for cid in missing_blobs(there)]
     expected = (await status(there)).get("expectedBlobs")
     total = expected if isinstance(expected, int) else len(missing)
@@ -121,7 +123,7 @@ async def _send_blobs(mover: Mover, there: MigrationServer, note: Note) -> bool:
 
 
 async def _send_blob(mover: Mover, there: MigrationServer, cid: Cid) -> bool:
-    """Whether it could be sent; False for one that is not here, or that the other server does not take."""
+    """Send one blob; False if it is not here, or if the other server does not accept it."""
     store = mover.registry.repositories.blobs.store
     blob = await blobs.find(mover.registry.db, there.did, cid)
     if blob is None or blob.is_taken_down:
@@ -146,13 +148,13 @@ async def _send_preferences(mover: Mover, move: AccountMove, there: XrpcClient) 
     try:
         await there.procedure("app.bsky.actor.putPreferences", {"preferences": kept})
     except Failure as failure:
-        # A server that keeps none for this app is no reason to stay here.
+        # A server that stores no preferences for this app is no reason to stay here.
         if kind_of(failure).worth_retrying:
             raise
 
 
 async def _activate(mover: Mover, there: MigrationServer) -> None:
-    """Have the account shown there. Raises RemoteSlow while that server still has the document as it was before."""
+    """Activate the account there. Raises RemoteSlow while that server still has the old DID document cached."""
     try:
         await there.client.procedure("com.atproto.server.activateAccount")
     except (InvalidInput, Refused) as refused:
@@ -162,10 +164,10 @@ async def _activate(mover: Mover, there: MigrationServer) -> None:
 
 
 async def _send_newest(mover: Mover, there: MigrationServer) -> None:
-    """What was written here while the code was awaited: afterwards this server writes no more for the account."""
+    """Send what was written here while the code was awaited: from now on this server accepts no writes for the account."""
     await _send_repository(mover, there)
-    # Without asking how many there are: a server that is asked for the account's status looks at the identity, and may not
-    # look again in the next moment, when it matters.
+    # Without counting blobs: checkAccountStatus makes the other server resolve the identity, and it may then serve that
+    # answer from its cache when the new one matters.
     for cid in [cid async for cid in missing_blobs(there)]:
         await _send_blob(mover, there, cid)
 
@@ -189,7 +191,7 @@ async def _finish(mover: Mover, move: AccountMove) -> None:
     def hide(w: Writer) -> None:
         activation.deactivate(w, registry.repositories, did, None)
 
-    # Only now: there must be no moment at which nobody shows the account.
+    # Only now: at every moment at least one server shows the account.
     await registry.db.write(hide)
     await residence.look(registry, did)
     async with registry.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The row of a move, and its statements."""
+"""Table ``moves``: the row of a migration and its statements."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ from groundwork.sealing import Sealer
 
 
 class MoveStage(StrEnum):
-    """Where a move stands; each is left for the next only when its work is done."""
+    """Stage of a migration; the next stage starts only when the work of this one is done."""
 
     COPYING = "copying"
     """Records, files and preferences are being sent."""
@@ -26,7 +26,7 @@ class MoveStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountMove:
-    """``problem`` is what went wrong last, in the words of whoever refused; empty when nothing did."""
+    """A migration. ``problem`` is the last failure in the words of whoever refused; empty when there is none."""
 
     did: Did
     target: str
@@ -90,7 +90,7 @@ async def find(reader: Reader, did: Did) -> AccountMove | None:
 async def begin(
     tx: Transaction, sealer: Sealer, did: Did, revision: int, *, target: str, handle: str, tokens: BearerTokens
 ) -> bool:
-    """A new move in the place of what was there; False while one is being finished."""
+    """Start a migration in place of an earlier one; False while one is in its final stage."""
     session = _sealed(sealer, did, tokens)
     begun = await tx.execute(
         _BEGIN, did=did, target=target, handle=handle, revision=revision, session=session, now=tx.now
@@ -99,7 +99,7 @@ async def begin(
 
 
 async def tokens(reader: Reader, sealer: Sealer, did: Did) -> BearerTokens | None:
-    """The session on the other server; None once it is over."""
+    """Tokens of the session on the other server; None once it has ended."""
     row = await reader.fetch_one(_SESSION, did=did)
     if row is None or row["session"] is None:
         return None
@@ -108,14 +108,14 @@ async def tokens(reader: Reader, sealer: Sealer, did: Did) -> BearerTokens | Non
 
 
 async def keep_tokens(tx: Transaction, sealer: Sealer, fresh: BearerTokens) -> None:
-    """Another pair, before anybody uses it."""
+    """Store a new token pair before it is used."""
     await tx.execute(_KEEP_SESSION, did=fresh.did, session=_sealed(sealer, fresh.did, fresh))
 
 
 async def note(
     tx: Transaction, move: AccountMove, *, has_records: bool, blobs: int, blobs_sent: int, blobs_lost: int
 ) -> bool:
-    """How far the copying is; False when the move was begun anew or given up meanwhile."""
+    """Store the copy's progress; False when the migration was restarted or cancelled meanwhile."""
     return (
         await tx.execute(
             _NOTE,
@@ -137,7 +137,7 @@ async def copied(tx: Transaction, move: AccountMove) -> None:
 
 
 async def signed(tx: Transaction, did: Did, operation: str) -> int | None:
-    """Keep the operation before it is sent; the new revision, None where none was waited for."""
+    """Store the operation before it is sent; returns the new revision, or None when none was expected."""
     row = await tx.fetch_one(_SIGNED, did=did, operation=operation, now=tx.now)
     return None if row is None else int(row["revision"])
 
@@ -148,18 +148,18 @@ async def done(tx: Transaction, move: AccountMove) -> None:
 
 
 async def note_problem(tx: Transaction, move: AccountMove, problem: str) -> None:
-    """What went wrong, for the owner to read."""
+    """Store a failure for the owner to read."""
     await tx.execute(_PROBLEM, did=move.did, revision=move.revision, problem=problem, now=tx.now)
 
 
 async def again(tx: Transaction, did: Did) -> int | None:
-    """Another revision of a move that is under way, so that it is owed anew."""
+    """Raise the revision of a running migration, so that its job is enqueued again."""
     row = await tx.fetch_one(_AGAIN, did=did)
     return None if row is None else int(row["revision"])
 
 
 async def give_up(tx: Transaction, move: AccountMove) -> bool:
-    """Forget it; False when it went on meanwhile."""
+    """Delete the migration; False when it advanced meanwhile."""
     return await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 
@@ -168,7 +168,7 @@ def _sealed(sealer: Sealer, did: Did, pair: BearerTokens) -> bytes:
 
 
 def purpose_of(did: str) -> str:
-    """What the session of an account's move is sealed for."""
+    """Sealing purpose of an account's session on the other server."""
     return f"aurora_locus/move/{did}"
 
 

@@ -1,6 +1,6 @@
-"""What is different about a move whose identity is a did:web that this server serves: nobody is asked, the document is ours.
+"""Migration of a did:web that this server serves: no directory is involved, because the document is ours.
 
-What for did:plc is an operation is here the destination, kept in its place until the last step.
+Where did:plc has a signed operation, this has the destination, stored in the same column until the last step.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from groundwork.errors import RemoteFailed
 
 
 def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewResidence:
-    """What the other server says that the document must name. Raises RemoteFailed where it does not say so."""
+    """What the other server says the document must name. Raises RemoteFailed if it does not say so."""
     services, methods = recommended.get("services"), recommended.get("verificationMethods")
     service = services.get(PDS_SERVICE) if isinstance(services, dict) else None
     endpoint = service.get("endpoint") if isinstance(service, dict) else None
@@ -38,7 +38,7 @@ def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewR
 
 
 async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
-    """Use up the code of the mail. Raises InvalidInput (``TokenRequired``), NotSignedIn."""
+    """Consume the code from the e-mail. Raises InvalidInput (``TokenRequired``), NotSignedIn."""
     given = require_token(token)
     verdict = await registry.db.write(
         lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
@@ -47,7 +47,7 @@ async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
 
 
 def kept(there: NewResidence) -> str:
-    """The destination as the move's row keeps it."""
+    """The destination as stored in the ``moves`` row."""
     return msgspec.json.encode(there).decode()
 
 

@@ -1,5 +1,6 @@
-"""A person's own pages: what they have here, who may use it, how it is changed, how it is taken elsewhere.
+"""Account pages: what a person has stored here, who may use it, and how to change or export it.
 
-The room owns no table and decides nothing: every page calls the action that a method calls, and counts against the same limits. What
-is delicate asks for the password first (``browser_sessions.edge.proven_account_of``). Nothing private stands in an address.
+The package owns no table and decides nothing: every page calls the same action as the XRPC method and counts against
+the same limits. Sensitive actions ask for the password first (``browser_sessions.edge.proven_account_of``). No private
+data in URLs.
 """

@@ -1,4 +1,4 @@
-"""What the forms of these pages have in common: a wish that is refused is said beside its field, with what was typed kept."""
+"""Shared form handling of the account pages: a refusal is shown beside its field, and typed values are kept."""
 
 from collections.abc import Mapping
 
@@ -16,24 +16,24 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, k
 from groundwork.http.forms import Typed
 from groundwork.rate_limit.contract import Limit, spend
 
-# What the mail of an account brought, in every form that asks for it.
+# The token from the e-mail, in every form that asks for it.
 TOKEN = "token"  # noqa: S105 - a field's name
 
 
 def kept_for(microseconds: int) -> str:
-    """How long a handle that was given up is kept for who had it, in words; empty if it is not."""
+    """How long a released handle is reserved for its last owner, in words; empty if it is not."""
     if microseconds >= 2 * DAY:
         return f"{microseconds // DAY} days"
     return f"{max(1, microseconds // MINUTE):,} minutes" if microseconds else ""
 
 
 async def own_account(request: Request, did: Did) -> Account:
-    """The account with everything that is kept of it. Raises Forbidden when it is gone."""
+    """The account with all its columns. Raises Forbidden when it no longer exists."""
     return await own_identity.account_of(registry_of(request), did)
 
 
 async def count(request: Request, did: Did, *limits: Limit) -> None:
-    """Count one wish of this account, together with those that came by methods. Raises RateLimited."""
+    """Count one request of this account, together with those made by XRPC methods. Raises RateLimited."""
     registry = registry_of(request)
     charges = [(effective(registry, limit), str(did)) for limit in limits]
     await spend(registry.counters, charges, now=registry.clock.now())
@@ -47,7 +47,7 @@ def refused(
     failure: Failure,
     field: str = "",
 ) -> Response:
-    """The same page with what was wrong: at the failure's own field, at the token's, else at ``field``."""
+    """The same page with the error at its own field, at the token's field, or else at ``field``."""
     match failure:
         case InvalidForm():
             problems = failure.problems
@@ -57,7 +57,7 @@ def refused(
             problems = {TOKEN: failure.why}
         case _:
             problems = {field: failure.why}
-    # 401 would send the person to sign in, which is not what is missing.
+    # 401 would redirect to sign-in, which is not what is missing.
     status = 400 if isinstance(failure, NotSignedIn) else kind_of(failure).http_status
     typed = Typed({name: value for name, value in form.items() if name != TOKEN}, problems)
     return page(request, template, {**context, "typed": typed}, status=status, headers=failure.headers)

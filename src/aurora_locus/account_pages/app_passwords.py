@@ -1,4 +1,4 @@
-"""Passwords for apps that know no other way to sign in: made and shown once, revoked one by one."""
+"""App passwords, for apps without OAuth: created and shown once, revoked one by one."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +29,7 @@ async def show_app_passwords(request: Request) -> Response:
 
 
 async def change_app_passwords(request: Request) -> Response:
-    """Make one and show it on the answer itself, which no cache keeps; or revoke one."""
+    """Create one and show it in the response itself, which is never cached; or revoke one."""
     registry, account, form = edge.registry_of(request), edge.proven_account_of(request), posted(request)
     if "revoke" in form:
         await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))

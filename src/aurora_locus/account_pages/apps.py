@@ -1,4 +1,4 @@
-"""Apps that the owner let in by OAuth: which, what they may do, when they came last; each can be shut out."""
+"""OAuth apps of the account: which they are, their scopes, their last use; each can be revoked."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -30,7 +30,7 @@ async def show_apps(request: Request) -> Response:
 
 
 async def shut_out(request: Request) -> Response:
-    """End one app's session; one that is gone already is as good."""
+    """Revoke one app's session; no error if it no longer exists."""
     account, form = edge.account_of(request), posted(request)
     async with edge.registry_of(request).db.transaction() as tx:
         await authorization.revoke_session(_server(request), tx, account.did, form.get("app", ""))

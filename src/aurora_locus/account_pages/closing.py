@@ -1,4 +1,4 @@
-"""Hiding the account, bringing it back, and deleting it for good: each says first what will happen."""
+"""Deactivate, reactivate and delete the account: each page first says what will happen."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +24,7 @@ from groundwork.http.forms import EMPTY, Typed
 HIDE, DELETE = "/account/deactivate", "/account/delete"
 _HIDE_TEMPLATE, _DELETE_TEMPLATE = "account_pages/deactivate.html", "account_pages/delete.html"
 
-# Days after which a hidden account may be deleted; empty: never by itself.
+# Days after which a deactivated account may be deleted; empty: never automatically.
 _TERMS = {"": None, "30": 30, "90": 90, "365": 365}
 
 
@@ -39,13 +39,13 @@ def routes() -> list[Route]:
 
 
 async def show_deactivation(request: Request) -> Response:
-    """The form to hide the account, or to bring it back."""
+    """The form that deactivates or reactivates the account."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _HIDE_TEMPLATE, {**_standing(account), "typed": Typed({"after": ""})})
 
 
 async def change_activation(request: Request) -> Response:
-    """Hide it, with a term or without; or show it again, if its identity still names this server."""
+    """Deactivate, with or without a deadline; or reactivate, if the identity still names this server."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:
@@ -66,12 +66,12 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
     server: AuthorizationServer = request.app.state.authorization
 
     def work(w: Writer) -> None:
-        # Apps were let in to an account that others can see.
+        # Apps were authorized for an account that others can see.
         authorization.revoke_sessions_of(server, w, account.did)
         activation.deactivate(w, registry.repositories, account.did, delete_after)
 
     await registry.db.write(work)
-    # Who hides an account may just have moved it: now is the moment to see where it lives.
+    # Whoever deactivates may just have migrated: check now where the account lives.
     await residence.look(registry, account.did)
 
 
@@ -89,7 +89,7 @@ async def show_deletion(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Send the token, or take it together with the password; nobody is signed in afterwards."""
+    """Send the token, or accept it with the password; afterwards every session has ended."""
     registry, form = edge.registry_of(request), posted(request)
     account = await own_account(request, edge.proven_account_of(request).did)
     try:

@@ -1,4 +1,4 @@
-"""Where one is signed in: browsers, and apps that signed in with a password; each can be signed out from here."""
+"""Active sessions: browsers, and apps that signed in with a password; each can be signed out here."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,7 +36,7 @@ async def show_sessions(request: Request) -> Response:
 
 
 async def end_session(request: Request) -> Response:
-    """Sign out one browser, one app, or everything but this browser."""
+    """Sign out one browser, one app, or everything except this browser."""
     registry, account, form = edge.registry_of(request), edge.account_of(request), posted(request)
     did, here = account.did, edge.visit_of(request).id_hash
     if "browser" in form:

@@ -1,4 +1,4 @@
-"""The e-mail address: confirmed by a token that it receives, changed with a token that the present one receives."""
+"""E-mail address: confirmed by a token sent to it, changed with a token sent to the current one."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,13 +26,13 @@ def routes() -> list[Route]:
 
 
 async def show_email(request: Request) -> Response:
-    """The address, and whether its owner is known to read it."""
+    """The address, and whether it is confirmed."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**_context(request, account), "typed": EMPTY})
 
 
 async def change_email(request: Request) -> Response:
-    """Send a token, or take one."""
+    """Send a token, or accept one."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:

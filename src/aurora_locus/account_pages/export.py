@@ -1,4 +1,4 @@
-"""Everything in one file, to keep or to take elsewhere: also for the owner of an account that the host has closed."""
+"""Data export in one file; also available to the owner of an account that the host has taken down."""
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,7 +21,7 @@ def routes() -> list[Route]:
 
 
 async def show_export(request: Request) -> Response:
-    """What will be in it, and about how large it will be."""
+    """What the file will contain, and its approximate size."""
     registry, account = edge.registry_of(request), edge.proven_account_of(request, even_if_closed=True)
     is_closed = account.status in OF_THE_HOST
     async with registry.db.reader() as reader:
@@ -30,7 +30,7 @@ async def show_export(request: Request) -> Response:
 
 
 async def send_export(request: Request) -> Response:
-    """The file, made while it is sent: it has no length before its end."""
+    """Stream the file as it is produced: its length is unknown until the end."""
     registry = edge.registry_of(request)
     account = await own_account(request, edge.proven_account_of(request, even_if_closed=True).did)
     await count(request, account.did, EXPORT)

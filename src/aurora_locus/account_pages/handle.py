@@ -1,4 +1,4 @@
-"""Another handle: a name under this server's domains, or a domain of one's own, looked up while its owner sets it up."""
+"""Change the handle: a name under this server's domains, or the owner's own domain, checked while they set it up."""
 
 from collections.abc import Awaitable, Callable
 
@@ -38,7 +38,7 @@ async def show_handle(request: Request) -> Response:
 
 
 async def change_handle(request: Request) -> Response:
-    """Take the name, or look whether a domain leads to the account."""
+    """Take the name, or check whether a domain resolves to the account."""
     registry, form = edge.registry_of(request), posted(request)
     account = await own_account(request, edge.account_of(request).did)
     is_own_domain = "domain" in form

@@ -1,4 +1,4 @@
-"""Moving away, step by step: where to, what is copied, the code from the mail, and what is then where."""
+"""Account migration pages, step by step: destination, copy, code from the e-mail, result."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,13 +28,13 @@ def routes() -> list[Route]:
 
 
 async def show_move(request: Request) -> Response:
-    """Where the move stands, and what is next."""
+    """The migration's stage and the next step."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
 
 
 async def change_move(request: Request) -> Response:
-    """Begin, give the code, try again, give up."""
+    """Start, enter the code, retry, cancel."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:

@@ -1,4 +1,4 @@
-"""The first page: who one is here, how much is kept, and where everything else is."""
+"""Start page of the account: who is signed in, storage use, and links to everything else."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +17,7 @@ def routes() -> list[Route]:
 
 
 async def show_overview(request: Request) -> Response:
-    """Handle, DID, address, status, storage, and the ways on."""
+    """Handle, DID, address, status, storage, and links."""
     registry, signed_in = edge.registry_of(request), edge.account_of(request)
     account = await own_account(request, signed_in.did)
     async with registry.db.reader() as reader:

@@ -1,4 +1,4 @@
-"""Another password, by somebody who has just shown the present one; every other session ends."""
+"""Change the password after proving the current one; every other session ends."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,7 +28,7 @@ async def show_password(request: Request) -> Response:
 
 
 async def change_password(request: Request) -> Response:
-    """Set it, and sign in anew here: what was opened with the old one is closed everywhere."""
+    """Set it and sign this browser in again: sessions opened with the old password end everywhere."""
     signed_in, form = edge.proven_account_of(request), posted(request)
     try:
         if form.get("password", "") != form.get("repeated", ""):

@@ -1,4 +1,4 @@
-"""One's own records, looked through: by collection, by words, page after page; each as its JSON."""
+"""Browse one's own records by collection or search words, page by page; each is shown as JSON."""
 
 import msgspec
 from starlette.requests import Request
@@ -15,9 +15,9 @@ from groundwork.http.forms import Typed
 
 PATH = "/account/records"
 
-# In lists: enough to recognise a record by.
+# In lists: enough to recognize a record.
 _EXCERPT = 160
-# Fields in which apps of this network keep what a person would call the record's title or text.
+# Fields in which apps of this network store a record's title or text.
 _TELLING = ("title", "name", "displayName", "text", "description", "subject", "status")
 
 
@@ -27,7 +27,7 @@ def routes() -> list[Route]:
 
 
 async def show_records(request: Request) -> Response:
-    """A page of records, with the collections to choose from."""
+    """A page of records, with a choice of collections."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     asked = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
     async with registry.db.reader() as reader:
@@ -62,7 +62,7 @@ async def show_record(request: Request) -> Response:
 
 
 def excerpt(found: RecordMatch) -> str:
-    """A line by which its owner knows the record again."""
+    """A line by which the owner recognizes the record."""
     value = found.value
     told = next((value[name] for name in _TELLING if isinstance(value.get(name), str) and value[name].strip()), None)
     text = told or msgspec.json.encode({name: part for name, part in value.items() if name != "$type"}).decode()

@@ -1,7 +1,7 @@
-"""A key of one's own above the server's: with it the account moves even from a server that is gone.
+"""The owner's own recovery key, ranked above the server's: with it the account can leave even a lost server.
 
-The pair is made in the browser (``site/static/recovery-key.js``) or on the person's own machine; this server sees the public
-part alone. The change is signed with the server's rotation key, after a token from the mail.
+The pair is generated in the browser (``site/static/recovery-key.js``) or on the person's own machine; this server sees
+only the public key. The operation is signed with the server's rotation key, after a token from the e-mail.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _TEMPLATE = "account_pages/recovery_key.html"
 
 @dataclass(frozen=True, slots=True)
 class RotationKey:
-    """A key that may change the identity; those above it in the list overrule it."""
+    """A key that may change the identity; keys above it in the list can override it."""
 
     text: str
     is_servers: bool
@@ -43,13 +43,13 @@ def routes() -> list[Route]:
 
 
 async def show_recovery_key(request: Request) -> Response:
-    """The keys of the identity, and the form for another one."""
+    """The identity's keys, and the form to add one."""
     account = await own_account(request, edge.proven_account_of(request).did)
     return page(request, _TEMPLATE, {**await _context(request, account), "typed": EMPTY})
 
 
 async def change_keys(request: Request) -> Response:
-    """Send the token, or take it with the new public key."""
+    """Send the token, or accept it with the new public key."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:
@@ -94,7 +94,7 @@ def _checked(text: str) -> str:
 
 
 async def _context(request: Request, account: Account) -> dict[str, object]:
-    """``keys`` is None where the directory does not answer, or has no operations of this identity."""
+    """``keys`` is None when the directory does not respond or has no operations of this identity."""
     registry = edge.registry_of(request)
     servers = format_did_key(registry.rotation_key.public)
     keys: list[RotationKey] | None = None

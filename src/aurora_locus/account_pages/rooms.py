@@ -1,4 +1,4 @@
-"""Every page of the account as one list, and what pages say after something was done."""
+"""All routes of the account pages, and the texts of their flash messages."""
 
 from starlette.routing import Route
 
@@ -38,7 +38,7 @@ SAID |= {
 
 
 def routes() -> list[Route]:
-    """Every page below ``/account`` of this room."""
+    """Every page below ``/account`` in this package."""
     parts = (
         overview,
         handle,

@@ -1,4 +1,4 @@
-"""An owner hides their account and comes back. The host's decisions stand above the owner's."""
+"""Deactivation and reactivation by the owner. The host's decisions take precedence."""
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
@@ -10,16 +10,17 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Refused
 
-# Deleting takes the password and a letter; hiding takes a session, which may be stolen. So the owner has at least this long to
-# see it and come back: as long as the directory lets a change of the identity be undone (did:plc specification).
+# Deleting takes the password and an e-mailed token; deactivating takes only a session, which may be stolen. So the
+# owner has at least this long to notice and come back: as long as the directory allows an operation to be undone
+# (did:plc specification).
 KEPT_AT_LEAST = 3 * DAY
 
 
 def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: Instant | None) -> None:
-    """Hide the account; announced again even when it is hidden already, so that who missed it can be told.
+    """Deactivate the account; announced again even if already deactivated, for consumers that missed it.
 
-    ``delete_after`` is a wish: nothing is deleted sooner than ``KEPT_AT_LEAST`` from now. An account that was never shown stays
-    as it is: nobody was told of it, and its time runs already.
+    Nothing is deleted sooner than ``KEPT_AT_LEAST`` from now, whatever ``delete_after`` says. An account that was never
+    announced stays as it is: nobody knows of it, and its own deadline is running.
     """
     if queries.waiting(w, did) is not None:
         return
@@ -31,9 +32,10 @@ def deactivate(w: Writer, repositories: Repositories, did: Did, delete_after: In
 
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) -> None:
-    """Show the account, again or, after a move, for the first time; its identity must name this server (``residence``).
+    """Activate the account, again or for the first time after a migration; its identity must name this server
+    (``residence``).
 
-    Raises Refused: ``AccountTakedown`` where the host has decided otherwise, and for an address that waits to be confirmed.
+    Raises Refused: ``AccountTakedown`` when the host has decided otherwise, and for an unconfirmed address.
     """
     if queries.host_decision(w, did) is not None:
         raise Refused("This account has been taken down; only the host can bring it back.", name="AccountTakedown")

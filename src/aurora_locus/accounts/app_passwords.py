@@ -1,7 +1,7 @@
-"""Passwords for apps: shown once, named, revocable one by one, never as powerful as the account's own.
+"""App passwords: shown once, named, individually revocable, never as powerful as the account password.
 
-They are random, so the hash needs no salt that is random as well: it follows from the DID, as in the reference server, and
-the row is found by the hash.
+They are random, so the salt need not be: it is derived from the DID, as in the reference server, and the row is found
+by the hash.
 """
 
 import re
@@ -35,7 +35,7 @@ _DELETE_SESSIONS = "delete from sessions where did = :did and app_password_name 
 
 @dataclass(frozen=True, slots=True)
 class AppPassword:
-    """What is kept of one, apart from its hash."""
+    """An app password's row without its hash."""
 
     name: str
     is_privileged: bool
@@ -43,21 +43,21 @@ class AppPassword:
 
     @property
     def scope(self) -> SessionScope:
-        """What its sessions may do."""
+        """Scope of its sessions."""
         return SessionScope.PRIVILEGED_APP_PASSWORD if self.is_privileged else SessionScope.APP_PASSWORD
 
 
 def has_form(password: str) -> bool:
-    """Whether this can be an app password at all; says nothing about anybody's."""
+    """Whether the text has the form of an app password; reveals nothing about existing ones."""
     return _FORM.fullmatch(password) is not None
 
 
 async def create(
     db: Database, passwords: Passwords, did: Did, name: str, *, is_privileged: bool
 ) -> tuple[AppPassword, str]:
-    """A new one with its password in clear, which is never to be seen again.
+    """Create one; returns it with its password in clear, which cannot be shown again.
 
-    Raises InvalidInput for a name that cannot be shown, Refused for one that is in use.
+    Raises InvalidInput for a name that cannot be displayed, Refused for one in use.
     """
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
@@ -101,9 +101,9 @@ def find(w: Writer, did: Did, name: str) -> AppPassword | None:
 
 
 def revoke(w: Writer, did: Did, name: str) -> None:
-    """End an app password and the sessions opened with it; one that is gone already is as good.
+    """Revoke an app password and end its sessions; no error if it no longer exists.
 
-    Access tokens that it gave out live for two hours at most.
+    Access tokens already issued stay valid for at most two hours.
     """
     w.execute(_DELETE, did=did, name=name)
     w.execute(_DELETE_SESSIONS, did=did, name=name)

@@ -1,10 +1,11 @@
-"""Everything an account has here in one file: repository, blobs, preferences and what the server knows about it.
+"""Data export: everything of an account in one file (repository, blobs, preferences, and what the server knows about
+it).
 
-A ZIP, because every system opens one with a double click, and because entries of unknown length can be written while they are
-read. Nothing is compressed: pictures are already, and hashes cannot be. What is held in memory at a time is one batch of
-blocks or one piece of a blob, and at the end the list of entries, some 300 bytes each, which a ZIP has as its last part.
+A ZIP, because every system opens one, and entries of unknown length can be written as a stream. Nothing is compressed:
+images already are, and hashes cannot be. Memory holds one batch of blocks or one piece of a blob at a time, plus the
+ZIP's central directory, some 300 bytes per entry.
 
-Blobs that are asked for by records and are not here, and those that the host withholds, are named in the last entry: an
+Blobs that records refer to but that are missing here, and those the host withholds, are listed in the last entry: an
 archive without it was cut off.
 """
 
@@ -40,7 +41,7 @@ SUMMARY_ENTRY: Final = "summary.json"
 
 _BLOBS_AT_ONCE = 500
 
-# So that a picture opens when it is clicked; the name before the dot is the blob's address.
+# So that an image opens on a click; the name before the dot is the blob's CID.
 _ENDINGS = {
     "application/pdf": ".pdf",
     "audio/mpeg": ".mp3",
@@ -76,7 +77,7 @@ Your e-mail address and preferences are in here: keep the file to yourself.
 
 
 class _Pipe:
-    """Takes what the ZIP writer writes, until it is fetched."""
+    """Buffer for the ZIP writer's output until it is fetched."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -95,14 +96,14 @@ class _Pipe:
 
 
 def file_name(account: Account, at: Instant) -> str:
-    """What a browser shall call the file."""
+    """Suggested file name for the download."""
     return f"{account.handle}-{format_datetime(at)[:10]}.zip"
 
 
 async def chunks(registry: Registry, account: Account) -> AsyncIterator[bytes]:
-    """The archive as it grows, whatever the account's status. Raises DamagedRepository, Unavailable."""
+    """The archive as a stream, whatever the account's status. Raises DamagedRepository, Unavailable."""
     pipe = _Pipe()
-    # It only ever writes: without `seek` and `tell` lengths stand behind each entry.
+    # Write-only: without `seek` and `tell` the lengths follow each entry.
     with ZipFile(pipe, "w", ZIP_STORED) as archive:  # type: ignore[call-overload]  # a file that is only written to is one
         now = registry.clock.now()
         for name, content in (
@@ -159,7 +160,7 @@ async def _blobs(
             try:
                 first = await anext(pieces, b"")
             except NotFound:
-                # Its record was deleted since the page was read.
+                # Its record was deleted after the page was read.
                 summary.missing.append(blob.cid)
                 continue
             name = f"{BLOBS_FOLDER}{blob.cid}{_ENDINGS.get(blob.mime_type, '')}"
@@ -227,5 +228,5 @@ def _json(value: object) -> bytes:
 
 
 def _entry(name: str, at: Instant) -> ZipInfo:
-    """Without it the entry would be dated by the machine's clock, not the program's."""
+    """Sets the date explicitly; otherwise it would come from the machine's clock instead of the program's."""
     return ZipInfo(name, time.gmtime(at // SECOND)[:6])

@@ -1,10 +1,9 @@
-"""Making an account for an identity that exists: somebody moves here from another server (accounts with their own did:web
-come the same way).
+"""Create an account for an existing identity: incoming migrations, and accounts with their own did:web.
 
-Whoever asks has signed for it with the identity's own key (a service token), which the old server does for its user, or the
-user with a key of their own where that server is gone. Nothing of the identity is changed: the account is deactivated, with
-a signing key of its own, until the identity names this server (``activation``). What is not finished in three days is
-removed as if it had never been; nobody was told of it.
+The request is signed with the identity's own key (a service token), by the old server for its user, or by users with
+their own key when that server is gone. The identity is not changed: the account stays deactivated, with its own signing
+key, until the identity names this server (``activation``). An unfinished account is removed after three days; it was
+never announced.
 """
 
 import secrets
@@ -22,15 +21,15 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, UniqueViolated, Writer
 from groundwork.errors import Conflict, InvalidInput, NotFound, Refused
 
-# As the reference says; the directory's window for undoing an operation is as long.
+# As in the reference; the directory's window for undoing an operation is as long.
 PATIENCE = 3 * DAY
 
 
 async def arrive(registry: Registry, did: Did, wish: AccountRequest) -> Made:
-    """A deactivated account for this DID, whose holder has asked for it.
+    """A deactivated account for this DID, requested by its holder.
 
-    Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` for an account that is here, finished or
-    not; and what every sign-up raises (``wishes``, ``identity.handles``).
+    Raises Refused: ``UnresolvableDid``, ``IncompatibleDidDoc``; ``AlreadyExists`` for an account that is here, finished
+    or not; and what every sign-up raises (``wishes``, ``identity.handles``).
     """
     _require_supported(did)
     async with registry.db.reader() as reader:
@@ -39,13 +38,13 @@ async def arrive(registry: Registry, did: Did, wish: AccountRequest) -> Made:
     await _require_usable(registry, did)
     handle = await handle_proofs.require_own(registry, did, wish.handle)
     async with registry.db.reader() as reader:
-        # Another attempt for this DID may have ended since: then it is what has the handle, the address and the invite.
+        # Another attempt for this DID may have finished since; then it holds the handle, the address and the invite.
         await _require_not_here(reader, did)
         invite = await wishes.invite_of(registry, reader, wish)
         await wishes.require_free(registry, reader, handle, asked.email, did)
     password_hash = await registry.passwords.hash(asked.password)
     keys = registry.repositories.keys
-    # One who reserved a key may have named it in the identity already.
+    # A client that reserved a key may already have named it in the identity.
     signing = await keys.reserved_key(did) or K256PrivateKey.from_bytes(secrets.token_bytes(32))
     beginning = hosting.begin(registry.repositories, did, signing)
 
@@ -65,8 +64,8 @@ async def arrive(registry: Registry, did: Did, wish: AccountRequest) -> Made:
     except UniqueViolated as lost:
         raise wishes.lost_race(lost.constraint) from lost
     except Conflict as first:
-        # Another attempt for this DID was first. The transaction makes the repository before anything that others may have
-        # taken, so this is noticed before a handle or an address that the other attempt took.
+        # Another attempt for this DID came first. The transaction creates the repository before anything else that is
+        # unique, so this is noticed before a handle or an address taken by the other attempt.
         async with registry.db.reader() as reader:
             await _require_not_here(reader, did)
         raise _here(is_unfinished=True) from first
@@ -97,7 +96,7 @@ def _require_supported(did: Did) -> None:
 
 
 async def _require_usable(registry: Registry, did: Did) -> None:
-    """The token may have been believed by a document from a cache: what the identity says is asked anew."""
+    """The token may have been verified against a cached document: resolve the identity again."""
     try:
         claim = await residence.claim_of(registry, did)
     except (NotFound, InvalidInput) as absent:

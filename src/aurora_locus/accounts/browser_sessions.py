@@ -1,12 +1,13 @@
-"""Who is signed in on which browser.
+"""Browser sessions: which accounts are signed in on which browser.
 
-A browser has two random identifiers of 128 bits: one for itself, which forms and requests of apps are bound to, and one for
-its session, which changes with every sign-in and every five minutes of use. Only their hashes are kept (invariant 8). The session before the newest one is
-taken for a minute more, because a browser asks for several things at once; and for longer while the newest one was never
-shown, because its answer may have been lost. Whoever comes with it later than that has a copy: the browser is signed out.
+A browser has two random identifiers of 128 bits: one for itself, to which forms and app requests are bound, and one for
+its session, which rotates with every sign-in and every five minutes of use. Only their hashes are stored (invariant 8).
+The previous session stays valid for one minute, because browsers send parallel requests; and for longer while the
+newest was never presented, because its response may have been lost. Presenting it later means that it was copied: the
+browser is signed out.
 
-Several accounts can be signed in on one browser. Each stays for a week where its owner wished so, otherwise for a quarter
-of an hour without use; whatever ends the sessions of an account ends these.
+Several accounts can be signed in on one browser. Each stays for a week if its owner chose so, otherwise for a quarter
+of an hour without use; whatever ends an account's sessions ends these.
 """
 
 import secrets
@@ -56,7 +57,7 @@ _INSERT = """
     values (:id_hash, :session_hash, null, 0, :now, :did, :user_agent, :address, :now)
     on conflict (id_hash) do nothing
 """
-# Nothing that was known before somebody signed in is good after it: no grace here.
+# Identifiers from before a sign-in are invalid after it: no grace period here.
 _RENEW = """
     update browsers set session_hash = :session_hash, previous_hash = null, is_seen = 0, rotated_at = :now,
            chosen_did = :did, user_agent = :user_agent, address = :address
@@ -68,7 +69,7 @@ _SIGN_IN = """
     on conflict (id_hash, did) do update
        set is_remembered = excluded.is_remembered, signed_in_at = excluded.signed_in_at, proven_at = excluded.proven_at
 """
-# Of requests that arrive together one rotates: for the others the condition no longer holds.
+# Of parallel requests one rotates; for the others the condition no longer holds.
 _ROTATE = """
     update browsers set session_hash = :fresh, previous_hash = :shown, is_seen = 0, rotated_at = :now
      where id_hash = :id_hash and rotated_at <= :before
@@ -90,7 +91,7 @@ _SWEEP_BROWSERS = """
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """A browser on which somebody signed in once."""
+    """A browser on which somebody has signed in."""
 
     id_hash: bytes
     session_hash: bytes
@@ -102,7 +103,7 @@ class Browser:
 
 @dataclass(frozen=True, slots=True)
 class SignedInAccount:
-    """An account that is signed in on the browser that asks; ``proven_at`` is when its password was shown last."""
+    """An account signed in on the current browser; ``proven_at`` is when its password was last entered."""
 
     did: Did
     handle: Handle
@@ -118,7 +119,7 @@ class SignedInAccount:
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """One browser as its owner sees it in a list; ``id_hash`` names it and opens nothing."""
+    """One browser in the owner's session list; ``id_hash`` identifies it and grants nothing."""
 
     id_hash: bytes
     user_agent: str
@@ -130,7 +131,7 @@ class BrowserSession:
 
 @dataclass(frozen=True, slots=True)
 class BrowserOrigin:
-    """What is kept about a browser for its owner's list."""
+    """What is stored about a browser for the owner's list."""
 
     user_agent: str
     address: str
@@ -142,7 +143,7 @@ def fresh_id() -> str:
 
 
 def hash_of(identifier: str) -> bytes:
-    """What is kept of an identifier: it is random, so a plain hash is not to be turned round."""
+    """The stored form of an identifier: it is random, so a plain hash cannot be reversed."""
     return sha256(identifier.encode()).digest()
 
 
@@ -188,11 +189,11 @@ async def of_account(reader: Reader, did: Did) -> list[BrowserSession]:
 def sign_in(
     w: Writer, browser_id: str, did: Did, valid_after: Instant, origin: BrowserOrigin, *, is_known: bool, remember: bool
 ) -> tuple[str, str]:
-    """Sign an account in. ``is_known``: the browser has shown a session of its own, so that its other accounts stay.
+    """Sign an account in. ``is_known``: the browser presented a valid session, so its other accounts stay.
 
-    Returns the identifiers that the browser has from now on: always a new session, and another browser's identifier where
-    the one that it showed belongs to somebody else's session. ``valid_after`` is the account's as it was when the password
-    was checked. Raises NotSignedIn when sessions were ended since: a password that was reset meanwhile opens nothing.
+    Returns the browser's new identifiers: always a new session, and a new browser identifier if the one presented
+    belongs to another session. ``valid_after`` is the account's value when the password was checked. Raises NotSignedIn
+    if sessions were ended since: a password that was reset meanwhile opens nothing.
     """
     row = w.fetch_one(_VALID_AFTER, did=did)
     if row is None or row["tokens_valid_after"] != valid_after:
@@ -214,8 +215,8 @@ def sign_in(
 
 
 def rotate(w: Writer, id_hash: bytes, shown: bytes, before: Instant) -> str | None:
-    """Another session for a browser that showed ``shown`` and whose session is older than ``before``; None where another
-    request was faster.
+    """Rotate the session of a browser that presented ``shown``, if older than ``before``; None when another request was
+    first.
     """
     fresh = fresh_id()
     rotated = w.execute(_ROTATE, id_hash=id_hash, shown=shown, fresh=hash_of(fresh), now=w.now, before=before)
@@ -223,27 +224,27 @@ def rotate(w: Writer, id_hash: bytes, shown: bytes, before: Instant) -> str | No
 
 
 def note_seen(w: Writer, id_hash: bytes, shown: bytes) -> None:
-    """The browser has the newest session."""
+    """The browser has presented its newest session."""
     w.execute(_NOTE_SEEN, id_hash=id_hash, shown=shown)
 
 
 def note_proof(w: Writer, id_hash: bytes, did: Did) -> None:
-    """The account's owner has just shown the password, and the second factor where there is one."""
+    """The owner has just entered the password, and the second factor if there is one."""
     w.execute(_NOTE_PROOF, id_hash=id_hash, did=did, now=w.now)
 
 
 def choose(w: Writer, id_hash: bytes, did: Did) -> None:
-    """The account that pages are about, of those that are signed in."""
+    """Choose which of the signed-in accounts the pages show."""
     w.execute(_CHOOSE, id_hash=id_hash, did=did)
 
 
 def end(w: Writer, id_hash: bytes, did: Did) -> bool:
-    """Sign an account out on one browser; False when it was not signed in there."""
+    """Sign an account out on one browser; False if it was not signed in there."""
     return w.execute(_END, id_hash=id_hash, did=did) == 1
 
 
 def end_browser(w: Writer, id_hash: bytes) -> None:
-    """Sign everybody out on one browser."""
+    """Sign every account out on one browser."""
     w.execute(_END_BROWSER, id_hash=id_hash)
 
 
@@ -253,7 +254,7 @@ def end_all(w: Writer, did: Did) -> None:
 
 
 def sweep(w: Writer) -> int:
-    """Forget what has ended by itself; how many browsers."""
+    """Delete expired browsers; returns how many."""
     limits = _limits(w.now)
     w.execute(_SWEEP_SIGN_INS, remembered_after=limits["remembered_after"])
     return w.execute(_SWEEP_BROWSERS, ephemeral_after=limits["ephemeral_after"])

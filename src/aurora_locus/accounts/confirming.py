@@ -1,8 +1,8 @@
-"""Accounts of open sign-up, which nobody spoke for: hidden until their owner has shown to read the mail.
+"""Unconfirmed accounts of open sign-up: deactivated until their owner confirms the e-mail address.
 
-They can sign in, and nothing else of them is seen. Confirming announces them, once; who does not confirm in a week is
-removed, with an identity that nobody else holds a key of. Source of the rule: accounts that any script can make in thousands
-must not reach the network in thousands.
+They can sign in, but nothing of them is public. Confirmation announces them, once; an account not confirmed within a
+week is removed, together with its identity, of which nobody else holds a key. Reason: accounts that a script can create
+in thousands must not reach the network in thousands.
 """
 
 from at_protocol.syntax.did import Did
@@ -17,18 +17,18 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import Writer
 from groundwork.errors import Refused
 
-# People read their mail once a week at the least, and a name is not kept longer for nobody.
+# People read their e-mail at least weekly, and a name should not be reserved longer for nobody.
 PATIENCE = 7 * DAY
 
 
 async def send_first_letter(registry: Registry, did: Did) -> None:
-    """The token that confirms the address; later ones are asked for (requestEmailConfirmation)."""
+    """The token that confirms the address; later ones are requested (requestEmailConfirmation)."""
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.CONFIRM_EMAIL)
 
 
 def show(w: Writer, repositories: Repositories, did: Did) -> None:
-    """The address is confirmed: an account that waited for it is announced. Announcing is the transaction's last act."""
+    """The address is confirmed: announce an account that waited for it. Announcing is the transaction's last act."""
     row = queries.waiting(w, did)
     if row is None or row.awaits != Awaits.CONFIRMATION:
         return
@@ -38,7 +38,7 @@ def show(w: Writer, repositories: Repositories, did: Did) -> None:
 
 
 def require_confirmed(w: Writer, did: Did) -> None:
-    """Raise Refused where activating would go round the confirmation."""
+    """Raise Refused if activation would bypass the confirmation."""
     row = queries.waiting(w, did)
     if row is not None and row.awaits == Awaits.CONFIRMATION:
         raise Refused(

@@ -1,11 +1,12 @@
-"""Making an account with a new identity: one DID, one repository, one row, one session, or nothing.
+"""Create an account with a new identity: one DID, one repository, one row, one session, or nothing.
 
-Order: check everything that can be checked → hash the password → sign the genesis operation → store it as intended → send
-it → make repository, account, invite use, keys and session in one transaction that announces them. What fails after the
-directory has accepted is undone there, now or at the next start.
+Order: check everything that can be checked → hash the password → sign the genesis operation → store it as intended →
+send it → create repository, account, invite use, keys and session in one transaction that announces them. What fails
+after the directory has accepted is undone there, now or at the next start.
 
-Whoever was invited, or is made by the host, is announced at once. Where anybody may sign up, an account is deactivated
-until its owner has shown to read the mail (``confirming``): what is not shown needs no moderator, and relays count it not.
+Accounts that were invited or created by the host are announced at once. With open sign-up an account stays deactivated
+until its owner confirms the e-mail address (``confirming``): what is hidden needs no moderator, and relays do not count
+it.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from groundwork.errors import Conflict, RemoteFailed, RemoteSlow
 
 
 async def create(registry: Registry, wish: AccountRequest, did_web: Did | None = None) -> Made:
-    """Make an account with a new did:plc, or with the did:web of its handle (``web_identities``).
+    """Create an account with a new did:plc, or with the did:web of its handle (``web_identities``).
 
     Raises InvalidInput or Refused with the Lexicons' names; see the module.
     """
@@ -66,8 +67,7 @@ async def create(registry: Registry, wish: AccountRequest, did_web: Did | None =
     try:
         tokens = await asyncio.shield(making)
     except asyncio.CancelledError:
-        # Who asked is gone. What has begun is still ended properly: stopped in the middle, nobody would know which of
-        # directory and database has the account.
+        # The client hung up. Finish all the same: stopped half-way, directory and database might disagree.
         with contextlib.suppress(Exception):
             await making
         raise
@@ -76,7 +76,7 @@ async def create(registry: Registry, wish: AccountRequest, did_web: Did | None =
 
 @dataclass(frozen=True, slots=True)
 class _Coming:
-    """An account between its checks and its rows. ``operation``: what the directory is told of a did:plc."""
+    """An account between its checks and its rows. ``operation``: the genesis operation of a did:plc."""
 
     did: Did
     handle: Handle
@@ -95,7 +95,7 @@ async def _make(registry: Registry, coming: _Coming) -> TokenPair:
     else:
         tokens = await _register(registry, coming, coming.operation)
     if coming.awaits is Awaits.CONFIRMATION:
-        # A crash before this costs a letter, which requestEmailConfirmation sends again.
+        # A crash before this costs an e-mail, which requestEmailConfirmation sends again.
         await confirming.send_first_letter(registry, coming.did)
     return tokens
 
@@ -106,7 +106,7 @@ async def _register(registry: Registry, coming: _Coming, operation: PlcOperation
     try:
         await registry.directory.submit(did, operation)
     except (RemoteFailed, RemoteSlow):
-        # The directory is in trouble and need not be asked again now: `plc_updates.mend` looks later.
+        # The directory is failing; do not ask again now: `plc_updates.mend` retries later.
         raise
     except Exception:
         await plc_updates.give_up(registry.plc, did, operation)
@@ -152,5 +152,5 @@ async def _store(registry: Registry, coming: _Coming) -> TokenPair:
     except UniqueViolated as lost:
         raise wishes.lost_race(lost.constraint) from lost
     except Conflict as lost:
-        # A did:web that somebody else has just signed up with: the name in it is their handle.
+        # Somebody else has just signed up with this did:web: the name in it is their handle.
         raise taken() from lost

@@ -1,14 +1,14 @@
-"""The Authorization header: session tokens as Bearer, the administration as Basic.
+"""The Authorization header: session tokens as Bearer, the administrator as Basic.
 
-A header that is present and unusable is refused even where nobody needs to sign in, so that clients notice. A token says
-who somebody was when it was made: whether the account is still there, not taken down and not told to sign in anew is
-looked up each time.
+An unusable header is refused even on methods without sign-in, so that clients notice. A token proves who somebody was
+when it was issued: whether the account still exists, is not taken down and was not signed out since is looked up each
+time.
 
-This stands before every write, so two things are kept in bounded memory: tokens that were verified (their time is checked
-again with each use) and accounts (forgotten when this process changes them; what another process changed is seen after
-``MAX_AGE``, and the statement that moves a repository's head refuses inactive ones in any case).
+This runs before every write, so two bounded caches exist: verified tokens (expiry is checked with each use) and
+accounts (dropped when this process changes them; changes by other processes are seen after ``MAX_AGE``, and the
+statement that moves a repository's head refuses inactive accounts in any case).
 
-Wrong passwords of the administration are counted together with those of the operators' page.
+Wrong administrator passwords count together with those of the operators' page.
 """
 
 import base64
@@ -39,20 +39,20 @@ _KEPT_ACCOUNTS = 4096
 
 _NO_KEY = Secret("")
 
-# What the administration's client should try: RFC 9110 11.6.1 wants it with every 401.
+# What the administrator's client should try: RFC 9110 11.6.1 requires it with every 401.
 BASIC = {"www-authenticate": 'Basic realm="administration"'}
 
 
 @dataclass(frozen=True, slots=True)
 class AccountSession:
-    """An account that is signed in, and how."""
+    """A signed-in account, and how it signed in."""
 
     account: Account
     scope: SessionScope
 
 
 class AdministratorCaller:
-    """Marks a caller who knows the administration's password."""
+    """A caller who knows the administrator password."""
 
 
 class CredentialReader:
@@ -69,7 +69,7 @@ class CredentialReader:
         *,
         peer_key: Secret = _NO_KEY,
     ) -> None:
-        """``peer_key``: services that have it name the visitors for whom they ask."""
+        """``peer_key``: services that present it may name the client on whose behalf they ask."""
         self._db = repositories.db
         self._tokens = tokens
         self._admin = admin_password
@@ -84,8 +84,8 @@ class CredentialReader:
     async def read(
         self, headers: Mapping[bytes, bytes], connection: HTTPConnection
     ) -> AccountSession | AdministratorCaller | None:
-        """Whoever sent this request; None without a header. Raises NotSignedIn, Forbidden, and RateLimited
-        after too many wrong passwords of the administration.
+        """The caller of this request; None without a header. Raises NotSignedIn, Forbidden, and RateLimited after too
+        many wrong administrator passwords.
         """
         header = headers.get(b"authorization")
         if header is None:
@@ -109,7 +109,7 @@ class CredentialReader:
         )
 
     def read_refresh(self, headers: Mapping[bytes, bytes], *, even_if_expired: bool) -> RefreshToken:
-        """The refresh token of a request that needs one. Raises NotSignedIn."""
+        """The refresh token of a request that requires one. Raises NotSignedIn."""
         header = headers.get(b"authorization")
         if header is None:
             raise NotSignedIn("Send the refresh token as Bearer.", name="AuthMissing")
@@ -121,8 +121,8 @@ class CredentialReader:
         return self._tokens.read_refresh(value, self._clock.now(), even_if_expired=even_if_expired)
 
     async def of_an_app(self, did: Did, issued_at: Instant) -> Account:
-        """The account that has let an app in, whose token was made at this time. Raises NotSignedIn or Forbidden unless the
-        account is active: an app does nothing for one that is hidden.
+        """The account for which an OAuth app acts, with a token issued at this time. Raises NotSignedIn or Forbidden
+        unless the account is active: an app does nothing for a hidden one.
         """
         account = _usable(await self._account(did, self._clock.now()), issued_at, SessionScope.FULL)
         if account.status is not HostingStatus.ACTIVE:
@@ -132,7 +132,7 @@ class CredentialReader:
     async def speaking_through_a_service(self, did: Did) -> Account:
         """The account that signed a service token. Raises NotSignedIn or Forbidden unless it may act here."""
         now = self._clock.now()
-        # Its time and its single use were checked by whoever read the token; no session is ended with it.
+        # Expiry and single use were checked by the token's reader; no session ends with it.
         account = await self._account(did, now)
         return _usable(account, max(now, account.tokens_valid_after), SessionScope.FULL)
 
@@ -145,7 +145,7 @@ class CredentialReader:
             account = await queries.find(reader, did)
         if account is None:
             raise Forbidden(f"There is no account {did} on this server.", name="AccountNotFound")
-        # What changed while it was being read may be newer than what was read.
+        # What changed during the read may be newer than what was read.
         if changes == self._changes:
             self._accounts[did] = (account, now)
         return account
@@ -159,20 +159,20 @@ class CredentialReader:
             user, _, password = base64.b64decode(value, validate=True).partition(b":")
         except ValueError:
             user, password = b"", b""
-        # Both are always compared, in a time that tells nothing about what was sent.
+        # Both are always compared, in constant time.
         known = hmac.compare_digest(password, self._admin.reveal().encode()) & hmac.compare_digest(user, b"admin")
         if not known or not self._admin:
             await self._guesses.count(OWN_NAME, source)
             raise NotSignedIn("Wrong administration password.", name="AuthenticationRequired", headers=BASIC)
-        # Programs send the right one with every call, so it is not counted; after too many guesses it is not taken either,
-        # unless it was given there before.
+        # Programs send the right one with every call, so it is not counted; after too many guesses it is refused too,
+        # unless it was given from there before.
         await self._guesses.require_left(OWN_NAME, source)
         await self._guesses.note(OWN_NAME, source)
         return AdministratorCaller()
 
 
 def scheme_of(headers: Mapping[bytes, bytes]) -> str:
-    """How a request says who sends it (``bearer``, ``basic``, ``dpop`` …); empty where it does not."""
+    """Authentication scheme of a request (``bearer``, ``basic``, ``dpop`` …); empty without a header."""
     return headers.get(b"authorization", b"").partition(b" ")[0].decode("latin-1").lower()
 
 

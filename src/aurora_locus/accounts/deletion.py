@@ -1,8 +1,8 @@
-"""Deleting an account for good: nothing of it remains here but its DID, marked as deleted, and its handle,
-kept from others for a while. The identity in the directory is the person's, and is not ended; only of an account that was
-never shown, and whose identity nobody but us can use, it goes as well.
+"""Permanent deletion: only the DID, marked as deleted, and the handle, reserved for a while, remain.
 
-One transaction takes everything, so there is no half of a deletion; files of blobs follow, each account has its own.
+The identity in the directory belongs to the person and stays; it is ended only for an account that was never announced
+and of which nobody but us holds a key. One transaction removes everything, so no deletion is half done; blob files
+follow, each account has its own.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,9 @@ from groundwork.database.transaction import Writer
 
 
 async def delete_own(registry: Registry, did: Did, password: str, token: str, source: SignInSource) -> None:
-    """The owner's wish, proven by the account's own password and a token. Raises NotSignedIn for either, and GuessesUsedUp."""
+    """Deletion by the owner, with the account's own password and a token. Raises NotSignedIn for either, and
+    GuessesUsedUp.
+    """
     proof = await password_guesses.prove(registry, did, password, source)
     if proof.app_password is not None:
         raise sessions.not_proven()
@@ -36,7 +38,7 @@ async def delete_own(registry: Registry, did: Did, password: str, token: str, so
 
 
 async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], None]) -> None:
-    """The host's wish; ``note`` runs first in the transaction, and its failure is the deletion's."""
+    """Deletion by the host; ``note`` runs first in the transaction, and its failure aborts the deletion."""
 
     def work(w: Writer) -> None:
         note(w)
@@ -47,7 +49,7 @@ async def delete_by_host(registry: Registry, did: Did, note: Callable[[Writer], 
 
 
 async def delete_forgotten(registry: Registry) -> int:
-    """Delete the accounts whose owners deactivated them and did not come back in the time they gave; how many."""
+    """Delete accounts whose owners deactivated them with a deadline that has passed; returns how many."""
     async with registry.db.reader() as reader:
         due = await queries.to_delete(reader, reader.now)
     deleted = 0
@@ -58,7 +60,7 @@ async def delete_forgotten(registry: Registry) -> int:
 
 
 def _remove_if_due(w: Writer, registry: Registry, did: Did) -> bool:
-    # The owner may have come back since the list was read.
+    # The owner may have returned since the list was read.
     if not queries.is_to_delete(w, did, Instant(w.now)):
         return False
     _remove(w, registry, did)

@@ -1,7 +1,7 @@
-"""Invites that an account earns by being here: one per interval, a few open at a time.
+"""Invite codes that an account earns over time: one per interval, a few unused at once.
 
-The rule is the reference server's (``PDS_INVITE_INTERVAL``, ``PDS_INVITE_EPOCH``): a code for each whole interval since the
-account was made, or since the epoch where that is later; codes made by the administration do not count against it.
+The rule is the reference server's (``PDS_INVITE_INTERVAL``, ``PDS_INVITE_EPOCH``): one code for each whole interval
+since the account was created, or since the epoch if that is later; codes created by an administrator do not count.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from aurora_locus.accounts import invites
 from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
-# As the reference: whoever never invites anybody does not come into hundreds of codes.
+# As the reference: an account that never invites does not collect hundreds of codes.
 MAX_OPEN = 5
 
-# Its row is locked: two who ask at once do not both get the same codes.
+# Its row is locked: concurrent requests do not both get the same codes.
 _LOCK = """
     update accounts set invites_disabled = invites_disabled where did = :did
     returning created_at, invites_disabled, deactivated_at, takedown_ref
@@ -28,14 +28,14 @@ _EARNED = """
 
 @dataclass(frozen=True, slots=True)
 class Earning:
-    """``interval`` in microseconds, 0: nothing is earned; ``epoch`` is when it began."""
+    """``interval`` in microseconds, 0: nothing is earned; ``epoch`` is the start of the rule."""
 
     interval: int
     epoch: Instant
 
 
 def due(earning: Earning, *, since: int, now: int, made: int, open_now: int) -> int:
-    """How many codes an account may have beyond those that it was given already."""
+    """How many codes an account may have in addition to those it already got."""
     if earning.interval <= 0:
         return 0
     earned = max(0, now - max(since, earning.epoch)) // earning.interval
@@ -43,7 +43,7 @@ def due(earning: Earning, *, since: int, now: int, made: int, open_now: int) -> 
 
 
 def earn(w: Writer, earning: Earning, did: Did, hostname: str) -> int:
-    """Make the codes that the account has earned since it last asked; how many."""
+    """Create the codes earned since the last request; returns how many."""
     account = w.fetch_one(_LOCK, did=did)
     if account is None or account["invites_disabled"] or account["deactivated_at"] or account["takedown_ref"]:
         return 0

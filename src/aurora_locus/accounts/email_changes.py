@@ -1,4 +1,4 @@
-"""An account's e-mail address: asked for tokens, confirmed, changed."""
+"""An account's e-mail address: request tokens, confirm, change."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import confirming, email_tokens, queries
@@ -13,7 +13,7 @@ from groundwork.mail.address import parse_address
 
 
 async def find_account(registry: Registry, did: Did) -> Account:
-    """The account of whoever is signed in. Raises Forbidden when it is gone."""
+    """The account of the caller. Raises Forbidden when it no longer exists."""
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
@@ -22,7 +22,7 @@ async def find_account(registry: Registry, did: Did) -> Account:
 
 
 async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> None:
-    """Send a token to the account's address. Raises Refused where there is none, or no way to send one."""
+    """Send a token to the account's address. Raises Refused without an address or without e-mail delivery."""
     require_mail(registry)
     if account.email is None:
         raise Refused("This account has no e-mail address.", name="InvalidRequest")
@@ -31,14 +31,14 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
 
 
 def require_mail(registry: Registry) -> None:
-    """Raise Refused on a server that cannot send mail: better than waiting for a letter that never comes."""
+    """Raise Refused on a server that cannot send e-mail: better than waiting for one that never comes."""
     if not registry.sends_mail:
         why = "This server cannot send mail (its operator has not set PDS_EMAIL_SMTP_URL)."
         raise Refused(why, name="InvalidRequest")
 
 
 async def confirm(registry: Registry, did: Did, typed_email: str, token: str) -> None:
-    """Note that the owner reads the mail. Raises InvalidInput (``InvalidEmail``), NotSignedIn for the token."""
+    """Confirm the address. Raises InvalidInput (``InvalidEmail``), NotSignedIn for the token."""
     email = typed_email.strip().lower()
 
     def work(w: Writer) -> TokenVerdict | None:
@@ -57,18 +57,18 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
 
 
 async def needs_token(registry: Registry, account: Account) -> bool:
-    """Whether a session alone cannot change the address. The protocol lets it change one that was never confirmed, so that
-    whoever mistyped it can mend that; an account with a second factor shows that instead.
+    """Whether a session alone cannot change the address. The protocol allows it for an unconfirmed one, so that typos
+    can be fixed; an account with a second factor presents that instead.
     """
     return account.email_confirmed_at is not None or (await checking.find(registry, account.did)).are_set
 
 
 async def update(registry: Registry, did: Did, typed_email: str, token: str | None, *, is_proven: bool = False) -> None:
-    """Change the address; the new one is unconfirmed, and what was asked for before is void, codes by e-mail included.
+    """Change the address; the new one is unconfirmed, and tokens and codes sent to the old one are void.
 
-    ``token`` is what the present address got; for one that is not confirmed a code of the second factor, where there is one,
-    unless whoever asks has just shown it (``is_proven``). Raises InvalidInput (``TokenRequired``), Refused for an address that
-    another account has, NotSignedIn for the token, RateLimited.
+    ``token`` was sent to the current address; for an unconfirmed one it is a code of the second factor, if there is
+    one, unless the caller has just presented it (``is_proven``). Raises InvalidInput (``TokenRequired``), Refused for
+    an address of another account, NotSignedIn for the token, RateLimited.
     """
     try:
         email = parse_address(typed_email).lower()
@@ -98,10 +98,10 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
 
 
 async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:
-    """Whether signing in takes a code by e-mail from now on.
+    """Turn the sign-in code by e-mail on or off.
 
-    Raises Refused for an address that is not confirmed, InvalidInput (``TokenRequired``) and NotSignedIn for the token: as a
-    change of the address, taking this away needs one.
+    Raises Refused for an unconfirmed address, InvalidInput (``TokenRequired``) and NotSignedIn for the token: turning
+    it off needs one, as changing the address does.
     """
 
     def work(w: Writer) -> TokenVerdict:

@@ -1,8 +1,8 @@
-"""Tokens that travel by e-mail and prove that somebody reads it.
+"""E-mailed tokens, which prove that somebody reads the address.
 
-One per account and purpose, a new one replaces the old; good for fifteen minutes, for one use, and for ten wrong guesses. The
-token follows from a random letter number and a key of this server, so that whoever writes the letter later can write
-it again, while the database has only its hash.
+One per account and purpose, a new one replaces the old; valid for fifteen minutes, one use and ten wrong guesses. The
+token is derived from a random number and a key of this server, so that the job that sends the e-mail can derive it
+again, while the database has only its hash.
 """
 
 import hmac
@@ -24,7 +24,7 @@ MAX_WRONG_TRIES = 10
 
 
 class TokenPurpose(StrEnum):
-    """What a token is good for."""
+    """What a token authorizes."""
 
     CONFIRM_EMAIL = "confirm_email"
     UPDATE_EMAIL = "update_email"
@@ -36,7 +36,7 @@ class TokenPurpose(StrEnum):
 
 
 class TokenVerdict(StrEnum):
-    """What came of presenting a token. Wrong tries count, so this is answered and not raised inside the transaction."""
+    """Result of presenting a token. Wrong guesses count, so this is returned and not raised inside the transaction."""
 
     GOOD = "good"
     WRONG = "wrong"
@@ -45,7 +45,7 @@ class TokenVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenEmail:
-    """A letter that is owed: to whom, about what. ``email`` is the account's address now."""
+    """An e-mail to be sent: recipient and subject. ``email`` is the account's current address."""
 
     did: Did
     handle: str
@@ -60,7 +60,7 @@ _ASK = """
     on conflict (did, purpose) do update
        set token_hash = excluded.token_hash, wrong_tries = 0, requested_at = excluded.requested_at, letter = excluded.letter
 """
-# One statement decides: of two who present a token at once one has used it.
+# One statement decides: of concurrent uses of a token one succeeds.
 _TAKE = """
     delete from email_tokens where did = :did and purpose = :purpose and token_hash = :token_hash returning requested_at
 """
@@ -79,7 +79,7 @@ _FIND_LETTER = """
 
 
 class EmailTokens:
-    """Makes and recognises the tokens of one server, under a secret key of it."""
+    """Derives and checks the tokens of one server, under its secret key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -90,11 +90,11 @@ class EmailTokens:
         return f"{letters[:5]}-{letters[5:]}"
 
     def of_link(self, letter: str) -> str:
-        """What a link carries: 160 bits in base32, because nobody types it."""
+        """The token in a link: 160 bits in base32, because nobody types it."""
         return b32encode(self._mac("link", letter)[:20]).decode()
 
     def hash(self, purpose: TokenPurpose, typed: str) -> bytes:
-        """What is stored; case and surrounding space do not matter. Keyed, because fifty bits alone could be tried out."""
+        """The stored form; case and surrounding space do not matter. Keyed, because fifty bits could be brute-forced."""
         return self._mac(purpose.value, typed.strip().upper())
 
     def _mac(self, what: str, text: str) -> bytes:
@@ -102,7 +102,7 @@ class EmailTokens:
 
 
 async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurpose) -> None:
-    """Make a token, and owe the letter that brings it."""
+    """Create a token, and enqueue its e-mail."""
     letter = secrets.token_hex(16)
     token_hash = tokens.hash(purpose, tokens.of_letter(letter))
     await tx.execute(_ASK, did=did, purpose=purpose.value, token_hash=token_hash, requested_at=tx.now, letter=letter)
@@ -110,7 +110,7 @@ async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurp
 
 
 def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed: str) -> TokenVerdict:
-    """Use up an account's token, or count a wrong try. Commit also when it is not good."""
+    """Consume an account's token, or count a wrong guess. Commit in both cases."""
     row = w.fetch_one(_TAKE, did=did, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is not None:
         return _in_time(w, row["requested_at"])
@@ -122,7 +122,7 @@ def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed
 def spend_anybodys(
     w: Writer, tokens: EmailTokens, purpose: TokenPurpose, typed: str
 ) -> tuple[TokenVerdict, Did | None]:
-    """Use up a token where only the token says whose it is; the account's DID when it is good."""
+    """Consume a token that alone identifies the account; returns the account's DID if valid."""
     row = w.fetch_one(_TAKE_ANYBODYS, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
     if row is None:
         return TokenVerdict.WRONG, None
@@ -131,7 +131,7 @@ def spend_anybodys(
 
 
 def require_good(verdict: TokenVerdict) -> None:
-    """Raise NotSignedIn (``InvalidToken``, ``ExpiredToken``) for what was not; after the commit."""
+    """Raise NotSignedIn (``InvalidToken``, ``ExpiredToken``) unless the token was valid; after the commit."""
     match verdict:
         case TokenVerdict.GOOD:
             return
@@ -142,24 +142,24 @@ def require_good(verdict: TokenVerdict) -> None:
 
 
 def require_token(token: str | None, *, missing: str = "TokenRequired") -> str:
-    """The token of a request that needs one. Raises InvalidInput with the name ``missing``."""
+    """The token of a request that requires one. Raises InvalidInput with the name ``missing``."""
     if not token:
         raise InvalidInput("token", "This needs the token that was sent by e-mail.", name=missing)
     return token
 
 
 def drop_all(w: Writer, did: Did) -> None:
-    """No token of this account is good any more."""
+    """Void every token of this account."""
     w.execute(_DROP_ALL, did=did)
 
 
 def sweep(w: Writer) -> int:
-    """Delete expired tokens; how many there were."""
+    """Delete expired tokens; returns how many."""
     return w.execute(_SWEEP, before=w.now - LIFETIME)
 
 
 async def find_letter(reader: Reader, letter: str) -> TokenEmail | None:
-    """What the letter must say; None when its token was used, replaced or has expired, or the account has no address."""
+    """Content of the e-mail; None when its token was used, replaced or has expired, or the account has no address."""
     row = await reader.fetch_one(_FIND_LETTER, letter=letter)
     if row is None or row["email"] is None or row["requested_at"] + LIFETIME < reader.now:
         return None

@@ -1,7 +1,7 @@
-"""Handles that an account here may have: one under our own domains, or one that names its DID by itself.
+"""Handles that an account here may have: under our own domains, or any that resolves to its DID.
 
-Source: atproto Handle specification. Under our domains this server's word is the proof, so it asks nobody; a name under
-another domain must lead to the account before it is believed, asked anew and not from a cache.
+Source: atproto Handle specification. Under our domains this server is authoritative and asks nobody; a handle under
+another domain is resolved, bypassing the cache.
 """
 
 from at_protocol.syntax.did import Did
@@ -13,7 +13,7 @@ from groundwork.errors import NotFound, Refused
 
 async def require_own(registry: Registry, did: Did, text: str) -> Handle:
     """The handle in its normal form. Raises InvalidInput and Refused with the Lexicons' names (``identity.handles``),
-    ``InvalidRequest`` for one that does not lead to this DID; RemoteFailed and RemoteSlow where it cannot be told now.
+    ``InvalidRequest`` if it does not resolve to this DID; RemoteFailed and RemoteSlow if that cannot be determined now.
     """
     handle = require_usable(text, is_development=registry.is_development)
     if is_under(handle, registry.handle_domains):

@@ -1,4 +1,4 @@
-"""What an account has here, counted: for its owner, who moves it and wants to know whether everything came along."""
+"""Counts of an account's data, for owners who check that a migration is complete."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ _COUNT_BY_COLLECTION = """
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """``expected_blobs`` are those that records refer to, ``blobs`` those that are here."""
+    """``expected_blobs`` are those that records refer to, ``blobs`` those stored here."""
 
     blocks: int
     records: int
@@ -37,7 +37,7 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What an account takes up; ``blobs`` are all uploads, which are what the quota is about."""
+    """Storage use; ``blobs`` are all uploads, which count against the quota."""
 
     records: int
     repository_bytes: int
@@ -46,7 +46,7 @@ class Storage:
 
 
 async def measure(reader: Reader, did: Did) -> Storage:
-    """Goes through everything the account has; for its owner, not for a crowd."""
+    """Scans all data of the account; for occasional use by its owner."""
     row = await reader.fetch_one(_MEASURE, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")
@@ -54,12 +54,12 @@ async def measure(reader: Reader, did: Did) -> Storage:
 
 
 async def collections(reader: Reader, did: Did) -> list[tuple[Nsid, int]]:
-    """Every collection with the number of its records, by name."""
+    """Every collection with its record count, by name."""
     return [(Nsid(row["collection"]), row["records"]) for row in await reader.fetch(_COUNT_BY_COLLECTION, did=did)]
 
 
 async def count(reader: Reader, did: Did) -> Holdings:
-    """Goes through everything the account has; for its owner, not for a crowd."""
+    """Scans all data of the account; for occasional use by its owner."""
     row = await reader.fetch_one(_COUNT, did=did)
     if row is None:
         raise LookupError("a statement without a table has one row")

@@ -1,7 +1,7 @@
-"""Changing what the directory says about an account: there, here and on the firehose, all of it or nothing.
+"""Change an account's identity in the directory, here and on the firehose: all or nothing.
 
-As with a new account the operation is stored before it is sent; what fails in between is put right in the directory, now or
-at the next start (``identity.plc_updates``). What has begun is ended properly although nobody waits for it any more.
+As with a new account the operation is stored before it is sent; a failure in between is repaired in the directory, now
+or at the next start (``identity.plc_updates``). A change that has begun is finished even if the client hangs up.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from aurora_locus.identity import plc_updates
 from groundwork.database.transaction import Writer
 from groundwork.errors import RemoteFailed, RemoteSlow
 
-# Told the old and the new value in the transaction that makes the change true here.
+# Called with the old and the new value in the transaction that applies the change here.
 Note = Callable[[Writer, str, str], None]
 
 
 async def to_its_end(change: Coroutine[None, None, None]) -> None:
-    """Run a change; who hangs up meanwhile does not stop it half-way."""
+    """Run a change to its end, even if the client hangs up."""
     changing = asyncio.create_task(change)
     try:
         await asyncio.shield(changing)
@@ -33,7 +33,7 @@ async def to_its_end(change: Coroutine[None, None, None]) -> None:
 async def carry_out(
     registry: Registry, did: Did, operation: PlcOperation | None, store: Callable[[], Awaitable[None]]
 ) -> None:
-    """Submit the operation (None: the directory says so already), then have ``store`` make it true here."""
+    """Submit the operation (None: the directory already says so), then apply it here with ``store``."""
     if operation is None:
         await store()
         return
@@ -42,7 +42,7 @@ async def carry_out(
         await registry.directory.submit(did, operation)
         await store()
     except (RemoteFailed, RemoteSlow):
-        raise  # the directory is in trouble: `plc_updates.mend` looks later
+        raise  # the directory is failing: `plc_updates.mend` retries later
     except Exception:
         await plc_updates.give_up(registry.plc, did, operation)
         raise

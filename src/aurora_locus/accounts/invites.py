@@ -1,4 +1,4 @@
-"""Invite codes: who may make an account here, and how often."""
+"""Invite codes: who may create an account here, and how often."""
 
 import secrets
 from collections import defaultdict
@@ -17,14 +17,14 @@ _INSERT = """
     insert into invite_codes (code, available_uses, for_account, created_by, created_at)
     values (:code, :uses, :for_account, :created_by, :created_at)
 """
-# Whoever the host does not let invite, or does not let be here, invites nobody while that lasts.
+# An account that may not invite, or that is taken down, invites nobody while that lasts.
 _USABLE = """
     code = :code and disabled = 0 and available_uses > 0
        and not exists (select 1 from accounts a
                         where a.did = invite_codes.for_account
                           and (a.invites_disabled = 1 or a.takedown_ref is not null or a.suspended_at is not null))
 """
-# One statement decides: two sign-ups that race for the last use cannot both take it.
+# One statement decides: of two sign-ups racing for the last use one gets it.
 _TAKE = f"update invite_codes set available_uses = available_uses - 1 where {_USABLE}"
 _IS_USABLE = f"select 1 from invite_codes where {_USABLE}"
 _NOTE_USE = "insert into invite_code_uses (code, used_by, used_at) values (:code, :used_by, :used_at)"
@@ -35,7 +35,7 @@ _USED_BY = f"""
 """
 _USES_OF = "select code, used_by, used_at from invite_code_uses where code in :codes order by used_at, used_by"
 _USES = "(select count(*) from invite_code_uses u where u.code = c.code)"
-# A page behind (key, code): both fall, so that one comparison of pairs finds the next page.
+# Keyset (key, code), both descending, so that one comparison of pairs finds the next page.
 _PAGES = {
     sort: f"""
         select * from (select {_COLUMNS}, {key} as sort_key from invite_codes c) p
@@ -55,7 +55,7 @@ _BEYOND = 2**62
 
 @dataclass(frozen=True, slots=True)
 class InviteCode:
-    """A code with everybody who used it; ``left`` is how many more may."""
+    """A code with its uses; ``left`` is the number of remaining ones."""
 
     code: str
     left: int
@@ -73,7 +73,7 @@ def fresh_code(hostname: str) -> str:
 
 
 def create(w: Writer, code: str, *, uses: int, for_account: str, created_by: str) -> None:
-    """Store a code that can be used ``uses`` times."""
+    """Store a code with ``uses`` uses."""
     w.execute(_INSERT, code=code, uses=uses, for_account=for_account, created_by=created_by, created_at=w.now)
 
 
@@ -92,12 +92,12 @@ def create_many(
 
 
 async def of_account(reader: Reader, account: str) -> list[InviteCode]:
-    """The codes that were made for an account, oldest first."""
+    """The codes created for an account, oldest first."""
     return (await of_accounts(reader, [account])).get(account, [])
 
 
 async def of_accounts(reader: Reader, accounts: Sequence[str]) -> dict[str, list[InviteCode]]:
-    """The codes that were made for each account, oldest first."""
+    """The codes created for each account, oldest first."""
     rows = await reader.fetch(_OF_ACCOUNTS, accounts=list(accounts))
     found = defaultdict(list)
     for code in await _with_uses(reader, rows):
@@ -106,7 +106,7 @@ async def of_accounts(reader: Reader, accounts: Sequence[str]) -> dict[str, list
 
 
 async def used_by(reader: Reader, dids: Sequence[Did]) -> dict[str, InviteCode]:
-    """The code with which each account was made, for those that were made with one."""
+    """The code with which each account was created, for those that needed one."""
     rows = await reader.fetch(_USED_BY, dids=list(dids))
     codes = await _with_uses(reader, rows)
     return {row["used_by"]: code for row, code in zip(rows, codes, strict=True)}
@@ -120,7 +120,7 @@ async def _with_uses(reader: Reader, rows: Sequence[Row]) -> list[InviteCode]:
 
 
 async def page(reader: Reader, sort: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, InviteCode]]:
-    """All codes, the newest (``recent``) or the most used (``usage``) first, each with what its cursor is made of."""
+    """All codes, the newest (``recent``) or the most used (``usage``) first, each with its cursor."""
     key, code = after or (_BEYOND, "")
     rows = await reader.fetch(_PAGES[sort], key=key, code=code, limit=limit)
     codes = await _with_uses(reader, rows)
@@ -128,31 +128,31 @@ async def page(reader: Reader, sort: str, after: tuple[int, str] | None, limit: 
 
 
 async def require_usable(reader: Reader, code: str) -> None:
-    """Refuse early what :func:`use` would refuse; whoever races for the last use is settled there."""
+    """Refuse early what :func:`use` would refuse; races for the last use are settled there."""
     if not await _is_usable(reader, code):
         raise _unusable()
 
 
 async def _is_usable(reader: Reader, code: str) -> bool:
-    """Whether somebody could take a use now."""
-    # PostgreSQL cannot even be asked for a NUL.
+    """Whether the code has uses left now."""
+    # PostgreSQL rejects a NUL in text.
     return code.isprintable() and await reader.fetch_one(_IS_USABLE, code=code) is not None
 
 
 def use(w: Writer, code: str, did: Did) -> None:
-    """Take one use for a new account, in the transaction that makes it. Raises Refused (``InvalidInviteCode``)."""
+    """Take one use for a new account, in the transaction that creates it. Raises Refused (``InvalidInviteCode``)."""
     if w.execute(_TAKE, code=code) != 1:
         raise _unusable()
     w.execute(_NOTE_USE, code=code, used_by=did, used_at=w.now)
 
 
 def disable_of(w: Writer, account: str) -> None:
-    """No code that was made for this account can be used any more."""
+    """Disable every code created for this account."""
     w.execute(_DISABLE_OF, did=account)
 
 
 def disable(w: Writer, codes: Sequence[str], accounts: Sequence[str]) -> None:
-    """Neither these codes nor any of these accounts can be used any more."""
+    """Disable these codes and every code of these accounts."""
     w.execute(_DISABLE, codes=list(codes))
     w.execute(_DISABLE_OF_ACCOUNTS, accounts=list(accounts))
 

@@ -1,7 +1,7 @@
-"""The letters that this server sends, and how they are paid: never within a request, at most twice.
+"""The e-mails that this server sends, and their delivery: never within a request, at most twice.
 
-A debt names the letter; what it says and where it goes is read when it is sent, and a token that was used or replaced
-meanwhile is not sent any more.
+A job names the e-mail; content and recipient are read when it is sent, and an e-mail whose token was used or replaced
+meanwhile is no longer sent.
 """
 
 from aurora_locus.accounts import sign_in_links
@@ -34,7 +34,7 @@ _WISHES = {
 }
 
 
-# Where a code may be typed without an app; the others belong to the account's own pages or to the app that asked.
+# Codes that may be typed without an app; the others belong to the account pages or to the app that asked.
 _PAGES = {
     TokenPurpose.CONFIRM_EMAIL: "/confirm-email",
     TokenPurpose.RESET_PASSWORD: "/reset-password/code",
@@ -42,7 +42,9 @@ _PAGES = {
 
 
 def email_handler(db: Database, tokens: EmailTokens, mailer: Mailer, hostname: str, url: str) -> JobHandler:
-    """``url`` is this server's address, for the links. Pays ``Debt.MAIL``. A lost answer is tried once more; a second one counts as sent, a third copy helps nobody."""
+    """Handle ``PdsJobKind.MAIL``; ``url`` is this server's address, for links. A lost answer is retried once; a second
+    loss counts as sent, because a third copy helps nobody.
+    """
 
     async def pay(job: Job) -> None:
         async with db.reader() as reader:
@@ -66,7 +68,7 @@ def _composed(letter: TokenEmail, number: str, tokens: EmailTokens, hostname: st
 
 
 def compose_link(letter: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """The mail with a link to sign in. Raises InvalidInput for a stored address that is none."""
+    """The e-mail with a sign-in link. Raises InvalidInput for an invalid stored address."""
     text = (
         f"Hello,\n\nSomebody typed too many wrong passwords for @{letter.handle} on {hostname}. Where you signed in before, "
         "nothing changes for you.\n\n"
@@ -79,7 +81,7 @@ def compose_link(letter: TokenEmail, number: str, token: str, hostname: str, url
 
 
 def compose(letter: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
-    """The words. Raises InvalidInput for a stored address that is none."""
+    """Compose the e-mail. Raises InvalidInput for an invalid stored address."""
     page = _PAGES.get(letter.purpose)
     link = "" if page is None else f"Nowhere? Then open this page:\n\n    {url}{page}?code={token}\n\n"
     text = (

@@ -1,4 +1,4 @@
-"""An account as the server knows it, and what a session may do."""
+"""Account, session scopes and session tokens."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,9 +14,9 @@ from groundwork.database.transaction import Database
 class Account:
     """One account with the status of its repository.
 
-    ``awaits``: what one that was never shown waits for (``wishes.Awaits``). ``recovery_key`` is its owner's did:key.
-    ``moved_to`` is the server that its identity names instead of this one. ``asks_mail_code``: signing in takes a code that
-    is sent by e-mail, or another second factor.
+    ``awaits``: what a never announced account waits for (``wishes.Awaits``). ``recovery_key`` is its owner's did:key.
+    ``moved_to`` is the server that its identity names instead of this one. ``asks_mail_code``: signing in takes an
+    e-mailed code, or another second factor.
     """
 
     did: Did
@@ -34,14 +34,14 @@ class Account:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether nothing but its DID is left."""
+        """Whether only its DID is left."""
         return self.status is HostingStatus.DELETED
 
 
 @dataclass(frozen=True, slots=True)
 class Guessing:
-    """What counting wrong passwords takes, of accounts and of operators. ``key`` is a secret of the server under which places
-    are hashed; ``is_wide``: in development, a thousand times the guesses.
+    """Dependencies of counting wrong passwords, of accounts and operators. ``key`` is a server secret under which
+    sources are hashed; ``is_wide``: in development, a thousand times the guesses.
     """
 
     db: Database
@@ -50,7 +50,7 @@ class Guessing:
 
 
 class SessionScope(StrEnum):
-    """What a session token may be used for, in the words of deployed servers."""
+    """Scope of a session token, in the words of deployed servers."""
 
     FULL = "com.atproto.access"
     APP_PASSWORD = "com.atproto.appPass"  # noqa: S105 - a scope's name
@@ -80,7 +80,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What signing in and refreshing answer."""
+    """Result of signing in and refreshing."""
 
     access: str
     refresh: str

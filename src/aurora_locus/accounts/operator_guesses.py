@@ -1,7 +1,7 @@
-"""Wrong passwords of operators, at any door: few from one address, and a number a day from everywhere.
+"""Wrong operator passwords at any endpoint: few per address, and a daily number in total.
 
-From where an operator signed in before, and from the server's own machine, they still get in when strangers used up the guesses;
-that holds behind a proxy that was not configured, too, where all visitors have one address.
+Operators still get in from addresses where they signed in before, and from the server's own machine, when strangers
+used up the guesses; also behind an unconfigured proxy, where all clients share one address.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters, Limit, spend
 
-# Of whoever knows the password of the settings.
+# Name of whoever knows the password from the settings.
 OWN_NAME = "admin"
 
-# Programs on the server's machine share one place; who is there needs no password to read the settings.
+# Programs on the server's machine share one source; a local user needs no password to read the settings.
 _THIS_MACHINE = b"this machine"
 
 
@@ -30,7 +30,7 @@ class OperatorGuesses:
     clock: Clock
 
     async def count(self, name: str, source: SignInSource) -> Guess:
-        """Count a password for a name. Raises TooMany when there were too many before."""
+        """Count a password attempt for a name. Raises TooMany when there were too many."""
         place = await self._place(name, source)
         if place == password_guesses.ANYWHERE:
             await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
@@ -38,7 +38,7 @@ class OperatorGuesses:
         return await password_guesses.take(self.guessing, _subject(name), source, limit, place=place or None)
 
     async def require_left(self, name: str, source: SignInSource) -> None:
-        """Raise TooMany where even the right password is not taken now."""
+        """Raise TooMany if even the right password is refused now."""
         place = await self._place(name, source)
         if place == password_guesses.ANYWHERE:
             limit, now = self._limit(OPERATOR_SIGN_IN), self.clock.now()
@@ -67,5 +67,5 @@ class OperatorGuesses:
 
 
 def _subject(name: str) -> str:
-    # Names share some thousand rows, so that made-up ones do not fill the table.
+    # Names share some thousand rows, so that invented ones do not fill the table.
     return f"operator:{OWN_NAME if name == OWN_NAME else key_of_identifier(name)[:3]}"

@@ -1,4 +1,4 @@
-"""The identity of an account in the directory, as its owner changes it: read, signed, passed on and announced."""
+"""Identity changes by the account's owner: read, sign, submit and announce."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from groundwork.errors import Forbidden, Refused
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """What the directory says now, in today's form, and the name by which the next operation calls it."""
+    """The directory's current state, normalized to today's form, and its CID for the next operation's ``prev``."""
 
     operation: PlcOperation
     cid: Cid
@@ -39,7 +39,7 @@ async def account_of(registry: Registry, did: Did) -> Account:
 
 
 async def hosting_of(registry: Registry, account: Account) -> Hosting:
-    """What the identity must say as long as the account is hosted here."""
+    """What the identity must say while the account is hosted here."""
     key = await registry.repositories.keys.signing_key(account.did)
     operators = registry.operators_key
     recovery = [] if account.recovery_key is None else [account.recovery_key]
@@ -49,18 +49,18 @@ async def hosting_of(registry: Registry, account: Account) -> Hosting:
 
 
 def is_plc(did: Did) -> bool:
-    """Whether the identity has operations."""
+    """Whether the identity has PLC operations."""
     return did.startswith("did:plc:")
 
 
 def require_plc(did: Did) -> None:
-    """Raise Refused for identities that have no operations: owners of a did:web edit their document themselves."""
+    """Raise Refused for identities without operations: owners of a did:web edit their document themselves."""
     if not is_plc(did):
         raise Refused("This is for did:plc identities; yours is changed where its document is kept.")
 
 
 async def newest(registry: Registry, did: Did) -> Newest:
-    """Raises Refused for an identity that has ended; NotFound, RemoteFailed and RemoteSlow as the directory answers."""
+    """Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow as the directory responds."""
     operation = await registry.directory.last(did)
     if isinstance(operation, Tombstone):
         raise Refused("This identity has ended in the directory.")
@@ -68,10 +68,10 @@ async def newest(registry: Registry, did: Did) -> Newest:
 
 
 async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token: str | None) -> PlcOperation:
-    """The operation that changes these fields, signed with the server's rotation key; uses up the token of the mail.
+    """The operation that changes these fields, signed with the server's rotation key; consumes the e-mailed token.
 
-    The token goes last, so that a wish that is refused costs none. Raises InvalidInput, NotSignedIn
-    for the token, Refused for what this server cannot sign.
+    The token is consumed last, so that a refused request costs none. Raises InvalidInput, NotSignedIn for the token,
+    Refused for what this server cannot sign.
     """
     require_plc(did)
     # The Lexicon of signPlcOperation has no name for it.
@@ -86,23 +86,24 @@ async def signed(registry: Registry, did: Did, wishes: Mapping[str, Any], token:
 
 
 async def submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
-    """Pass an operation on to the directory, if the account stays whole by it, and announce the identity.
+    """Submit an operation to the directory, if the account keeps working with it, and announce the identity.
 
-    The same operation again only announces it. Raises Refused naming what would break, and what the directory says.
+    Submitting the same operation again only announces it. Raises Refused naming what would break, and the directory's
+    errors.
     """
     require_plc(did)
     submitting = asyncio.create_task(_submit(registry, network, did, operation))
     try:
         await asyncio.shield(submitting)
     except asyncio.CancelledError:
-        # The caller hung up: what the directory has taken must be announced all the same.
+        # The client hung up: what the directory has accepted must be announced all the same.
         with contextlib.suppress(Exception):
             await submitting
         raise
 
 
 async def _submit(registry: Registry, network: IdentityResolver, did: Did, operation: PlcOperation) -> None:
-    # No change of the handle may come between the check and the directory.
+    # The handle must not change between the check and the directory.
     async with registry.renames.hold(did):
         account = await account_of(registry, did)
         require_hosting_kept(operation, await hosting_of(registry, account))
@@ -110,5 +111,5 @@ async def _submit(registry: Registry, network: IdentityResolver, did: Did, opera
             await registry.directory.submit(did, operation)
         network.doubt_did(did)
         live = registry.repositories.live
-        # Without the handle, as the reference announces it: what the operation says, readers look up.
+        # Without the handle, as the reference announces it: readers resolve what the operation says.
         await registry.db.write(lambda w: log.append_identity(w, live, did, None))

@@ -1,4 +1,4 @@
-"""An account as its host sees it: what the administration is shown, and nobody else."""
+"""Account details for the administration, shown to nobody else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _SEARCH_EMAIL = """
 
 @dataclass(frozen=True, slots=True)
 class AccountDetails:
-    """``invited_by`` is the code with which the account was made."""
+    """``invited_by`` is the code with which the account was created."""
 
     did: Did
     handle: Handle
@@ -40,7 +40,7 @@ class AccountDetails:
 
 
 async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
-    """Those of the accounts that are here, by DID."""
+    """Details of those accounts that exist here, by DID."""
     own = await invites.of_accounts(reader, dids)
     used = await invites.used_by(reader, dids)
     return [
@@ -61,7 +61,9 @@ async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
 
 
 async def search_email(reader: Reader, part: str, *, after: Did, limit: int) -> list[Did]:
-    """Accounts whose address has this part, in whatever case, by DID behind ``after``; without a part all accounts."""
+    """Accounts whose address contains this text, ignoring case, ordered by DID after ``after``; without a text all
+    accounts.
+    """
     if not part.isprintable() or not after.isprintable():
         return []
     rows = await reader.fetch(_SEARCH_EMAIL, after=after, part=f"%{literally(part.strip().lower())}%", limit=limit)
@@ -69,5 +71,5 @@ async def search_email(reader: Reader, part: str, *, after: Did, limit: int) -> 
 
 
 def literally(text: str) -> str:
-    """Text as a part of a ``like`` pattern with ``escape '!'``."""
+    """Escape text for a ``like`` pattern with ``escape '!'``."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

@@ -1,9 +1,9 @@
-"""Wrong passwords, counted per account however its name is spelled, and what keeps strangers' guesses from locking its owner out.
+"""Wrong password counts per account, under whatever identifier, without letting strangers lock the owner out.
 
-A guess is counted before the password is looked at and given back when it was right, so that guesses sent at once are no more
-than those sent in turn. Each device and each address from which the owner signed in before has a count of its own, and so has
-each link that was mailed; everybody else shares one. The counts are in the database: several processes share them, and a
-restart gives no new guesses. App passwords are random and cannot be guessed: the right one is always taken.
+A guess is counted before the password is checked and refunded if it was right, so that parallel guesses are no more
+than sequential ones. Each device and address from which the owner signed in before has a count of its own, and so has
+each e-mailed sign-in link; everybody else shares one. The counts are in the database: several processes share them, and
+a restart grants no new guesses. App passwords are random and cannot be guessed: the right one is always accepted.
 """
 
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotSignedIn
 from groundwork.rate_limit.contract import Limit, LimitState, RateLimited
 
-# The place of everybody who is not known.
+# The source of every unknown client.
 ANYWHERE = b""
 
 KNOWN_FOR = 180 * DAY
-# A home, an office, a phone and what comes between; the oldest is forgotten first.
+# A home, an office, a phone and some in between; the oldest is forgotten first.
 MAX_KNOWN = 20
-# How often it is written down that a place was used.
+# How often the use of a source is recorded.
 _NOTED = DAY
 
 _TAKE = """
@@ -56,7 +56,7 @@ _SWEEP_PLACES = "delete from known_places where seen_at <= :after"
 
 
 class GuessesUsedUp(RateLimited):
-    """Too many wrong passwords; ``why`` says what is left to the owner."""
+    """Too many wrong passwords; ``why`` says what the owner can still do."""
 
     def __init__(self, standing: LimitState, after_seconds: float) -> None:
         super().__init__(standing, after_seconds)
@@ -68,7 +68,7 @@ class GuessesUsedUp(RateLimited):
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """One guess that was counted, and where."""
+    """One counted guess, and its source."""
 
     subject: str
     place: bytes
@@ -77,7 +77,7 @@ class Guess:
 async def prove(
     registry: Registry, identifier: str, password: str, source: SignInSource, *, link: SignInLink | None = None
 ) -> ProvenAccount:
-    """The account that identifier and password open, whatever the host decided about it; ``link`` came by mail.
+    """The account that identifier and password open, whatever the host decided about it; ``link`` came by e-mail.
 
     Raises NotSignedIn, the same for an unknown identifier and a wrong password, and GuessesUsedUp.
     """
@@ -109,8 +109,9 @@ async def authenticate(
     allow_takendown: bool = False,
     link: SignInLink | None = None,
 ) -> ProvenAccount:
-    """The same. Taken-down accounts are told so only after the password was right, with NotSignedIn (``AccountTakedown``).
-    ``allow_takendown`` lets them in with the account's own password, to take their things and leave.
+    """As :func:`prove`, but refuses taken-down accounts, only after the password was right, with NotSignedIn
+    (``AccountTakedown``). ``allow_takendown`` admits them with the account's own password, to export their data and
+    leave.
     """
     proof = await prove(registry, identifier, password, source, link=link)
     may_leave = allow_takendown and proof.app_password is None
@@ -122,9 +123,9 @@ async def authenticate(
 async def take(
     guessing: Guessing, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
 ) -> Guess:
-    """Count a guess before it is looked at: at ``place``, else where the source is known, else among everybody's.
+    """Count a guess before it is checked: at ``place``, else at the known source, else in the shared count.
 
-    Raises GuessesUsedUp when there is none left.
+    Raises GuessesUsedUp when none is left.
     """
     limit = _effective(guessing, limit)
     ends_in = limit.window_seconds * SECOND
@@ -142,12 +143,12 @@ async def take(
 
 
 async def give_back(guessing: Guessing, guess: Guess) -> None:
-    """The password was right: it was no guess."""
+    """The password was right: refund the guess."""
     await guessing.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, place=guess.place))
 
 
 async def require_left(reader: Reader, guessing: Guessing, subject: str, place: bytes, limit: Limit) -> None:
-    """Raise GuessesUsedUp where a right password would not be taken either."""
+    """Raise GuessesUsedUp if even a right password would be refused."""
     limit = _effective(guessing, limit)
     window = await _window(reader, subject, place)
     if window is not None and window[0] >= limit.points:
@@ -155,7 +156,7 @@ async def require_left(reader: Reader, guessing: Guessing, subject: str, place: 
 
 
 async def known_place(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bytes:
-    """From where somebody signed in before; ``ANYWHERE`` where nobody is known."""
+    """The source of an earlier sign-in; ``ANYWHERE`` if there was none."""
     after = reader.now - KNOWN_FOR
     for place in source.places(guessing.key):
         if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=after) is not None:
@@ -164,7 +165,7 @@ async def known_place(reader: Reader, guessing: Guessing, subject: str, source: 
 
 
 async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bool:
-    """Whether all that ``note`` would write was written lately."""
+    """Whether everything ``note`` would write was written recently."""
     for place in source.places(guessing.key):
         if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=reader.now - _NOTED) is None:
             return False
@@ -172,7 +173,7 @@ async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: Sig
 
 
 def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> None:
-    """Somebody has signed in from there: strangers' guesses do not count there from now on."""
+    """Record a sign-in from there: strangers' guesses no longer count against it."""
     for place in source.places(guessing.key):
         if w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - _NOTED) is None:
             w.execute(_NOTE, subject=subject, place=place, now=w.now)
@@ -180,29 +181,29 @@ def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> N
 
 
 def forget(w: Writer, subject: str) -> None:
-    """Count anew, and know no place: after a new password, or with the account."""
+    """Reset the counts and known sources: after a new password, or with the account."""
     w.execute(_FORGET_GUESSES, subject=subject)
     w.execute(_FORGET_PLACES, subject=subject)
 
 
 def sweep(w: Writer) -> int:
-    """Delete counts that are over and places that nobody used for long; how many counts."""
+    """Delete expired counts and sources unused for long; returns how many counts."""
     w.execute(_SWEEP_PLACES, after=w.now - KNOWN_FOR)
     return w.execute(_SWEEP_GUESSES, now=w.now)
 
 
 def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
-    """The refusal; ``window`` is what was used and when it is over."""
+    """The refusal; ``window`` is what was used and when it ends."""
     resets_at = now if window is None else window[1]
     return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
 
 
 async def _prove_nobody(registry: Registry, identifier: str, password: str) -> ProvenAccount:
-    """Raises what a wrong password raises, and as often: names are counted as accounts are, in bounded memory."""
+    """Raises what a wrong password raises, and as often: unknown names are counted as accounts are, in bounded memory."""
     limit, now = effective(registry, WRONG_PASSWORDS), registry.clock.now()
     standing = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
     if standing.is_refused:
-        # As long as it takes to look for an account's app password.
+        # As long as the look-up of an account's app password takes.
         await sessions.prove_app_password(registry.db, registry.passwords, None, password)
         raise used_up(limit, (limit.points, standing.resets_at), now)
     return await sessions.prove(registry.db, registry.passwords, None, password)

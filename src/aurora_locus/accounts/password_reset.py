@@ -1,5 +1,5 @@
-"""Choosing a new password with a token sent by e-mail: tells nobody which addresses exist, and ends
-whatever was opened with the old one.
+"""Password reset with an e-mailed token: does not reveal which addresses exist, and ends every session of the old
+password.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.database.transaction import Writer
 
-# Longer than storing a token takes: the time of the answer tells nothing either.
+# Longer than storing a token takes: response time reveals nothing either.
 LEAST_SECONDS = 0.35
 
 
 async def ask(registry: Registry, typed_email: str) -> None:
-    """Send a token if an account has this address. Raises Refused only where no mail can be sent at all."""
+    """Send a token if an account has this address. Raises Refused only if no e-mail can be sent at all."""
     email_changes.require_mail(registry)
     loop = asyncio.get_running_loop()
     answers_at = loop.time() + LEAST_SECONDS
@@ -31,7 +31,7 @@ async def ask(registry: Registry, typed_email: str) -> None:
 
 
 async def change(registry: Registry, did: Did, password: str) -> None:
-    """Set the password for somebody who has proven to be the owner, and end every session. Raises InvalidInput."""
+    """Set the password of a proven owner, and end every session. Raises InvalidInput."""
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
@@ -39,7 +39,9 @@ async def change(registry: Registry, did: Did, password: str) -> None:
 
 
 async def reset(registry: Registry, token: str, password: str, source: SignInSource) -> None:
-    """Set the password and end every session; from ``source``, which had the mail, its owner signs in. Raises InvalidInput for the password, NotSignedIn for the token."""
+    """Set the password and end every session; ``source`` received the e-mail, so it becomes a known one. Raises
+    InvalidInput for the password, NotSignedIn for the token.
+    """
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
 
@@ -54,7 +56,7 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
 
 
 def _replace(w: Writer, registry: Registry, did: Did, password_hash: str) -> None:
-    """Whatever was opened or asked for with the old password is over."""
+    """End whatever was opened or requested with the old password."""
     queries.set_password(w, did, password_hash)
     sessions.end_all(w, did)
     email_tokens.drop_all(w, did)

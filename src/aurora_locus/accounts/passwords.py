@@ -1,12 +1,12 @@
-"""Hash and check passwords, away from the event loop and never more at once than there are threads.
+"""Hash and check passwords in a bounded thread pool, outside the event loop.
 
-argon2id with 19 MiB, t=2, p=1, the least that OWASP's password storage sheet allows: 16 ms instead of the 100 ms of the
-library's defaults, so that a flood of sign-ins is slow for those who cause it and not for everybody. Parameters are part
-of the stored hash. App passwords are random, so they are hashed as the reference server does: scrypt (N 16384, r 8, p 1) with a
-salt that follows from the DID, which lets the row be found by its hash.
+argon2id with 19 MiB, t=2, p=1, the minimum of OWASP's password storage sheet: 16 ms instead of the 100 ms of the
+library's defaults, so that a flood of sign-ins slows down those who cause it and not everybody. Parameters are part of
+the stored hash. App passwords are random, so they are hashed as the reference server does: scrypt (N 16384, r 8, p 1)
+with a salt derived from the DID, which lets the row be found by its hash.
 
-Passwords that came with accounts of the reference server are scrypt hashes as well. They fit as they are, and give way to
-argon2id at the next sign-in, as hashes with older parameters do.
+Passwords imported from a reference server are scrypt hashes as well. They are accepted, and replaced by argon2id at the
+next sign-in, as hashes with older parameters are.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from at_protocol.syntax.did import Did
 from groundwork.errors import InvalidInput
 
-# New passwords stay below the limit of what is checked, so that none locks itself out.
+# New passwords stay below the length limit of the check, so that none locks its owner out.
 MIN_LENGTH = 8
 MAX_NEW_LENGTH = 256
 MAX_CHECKED_LENGTH = 512
@@ -31,7 +31,7 @@ _OF_REFERENCE = re.compile(r"(?P<salt>[0-9a-f]{32}):[0-9a-f]{128}")
 
 
 def require_acceptable(password: str) -> None:
-    """Refuse a new password that is too short to be safe or too long to be checked. Raises InvalidInput."""
+    """Reject a new password that is too short to be safe or too long to be checked. Raises InvalidInput."""
     if len(password) < MIN_LENGTH:
         raise InvalidInput(
             "password", f"Choose a password of at least {MIN_LENGTH} characters.", name="InvalidPassword"
@@ -46,7 +46,7 @@ class Passwords:
     def __init__(self, *, threads: int = 2, memory_kib: int = 19 * 1024, passes: int = 2) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
-        # What a password of nobody is compared with: made at start, so that its parameters are today's.
+        # Hash compared for unknown accounts: computed at start, so that its parameters are today's.
         self._nobodys = self._hasher.hash("the password of nobody")
 
     async def hash(self, password: str) -> str:
@@ -54,7 +54,7 @@ class Passwords:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._hasher.hash, password)
 
     async def check(self, stored: str | None, password: str) -> bool:
-        """Whether the password fits. ``None`` (no such account) costs as much and is always False."""
+        """Whether the password is right. ``None`` (no such account) costs as much and is always False."""
         if len(password) > MAX_CHECKED_LENGTH:
             return False
         loop = asyncio.get_running_loop()
@@ -62,7 +62,7 @@ class Passwords:
         return fits and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether a hash that fits should give way to one made today."""
+        """Whether a matching hash should be replaced by one with today's parameters."""
         try:
             return _OF_REFERENCE.fullmatch(stored) is not None or self._hasher.check_needs_rehash(stored)
         except InvalidHashError:
@@ -73,7 +73,7 @@ class Passwords:
         return await asyncio.get_running_loop().run_in_executor(self._pool, _of_app, did, password)
 
     def close(self) -> None:
-        """Let running hashes end."""
+        """Wait for running hashes."""
         self._pool.shutdown()
 
     def _verify(self, stored: str, password: str) -> bool:
@@ -91,6 +91,6 @@ def _of_app(did: Did, password: str) -> str:
 
 
 def _scrypt(password: str, salt: str) -> str:
-    # The reference server gives the salt to scrypt as text, not as the bytes that the text names.
+    # The reference server gives scrypt the salt as text, not as the bytes that the text encodes.
     hashed = hashlib.scrypt(password.encode(), salt=salt.encode(), n=16384, r=8, p=1, dklen=64, maxmem=64 << 20)
     return f"{salt}:{hashed.hex()}"

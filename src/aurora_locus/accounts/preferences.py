@@ -1,7 +1,7 @@
-"""What an app keeps privately for its person: a list of objects in one namespace, replaced as a whole.
+"""Private preferences of an app's user: a list of objects per namespace, replaced as a whole.
 
-Values are kept as they came. What tells a person's age is shown to sessions of the account's own password alone, and what
-a server works out itself is not taken from an app.
+Values are stored as received. Anything that reveals a person's age is shown only to sessions of the account's own
+password, and values that a server derives itself are not accepted from an app.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from groundwork.errors import Forbidden, InvalidInput, TooLarge
 
 MAX_BYTES = 256 * 1024
 
-# Birth dates: not for every app that a person lends a password.
+# Birth dates: not for every app with an app password.
 FULL_ACCESS_ONLY = frozenset({"app.bsky.actor.defs#personalDetailsPref"})
 READ_ONLY = frozenset({"app.bsky.actor.defs#declaredAgePref"})
 
@@ -34,12 +34,12 @@ async def read(reader: Reader, did: Did, namespace: str, *, has_full_access: boo
 
 
 async def read_all(reader: Reader, did: Did) -> list[Any]:
-    """Every preference of every namespace, for the owner's own archive."""
+    """Every preference of every namespace, for the owner's data export."""
     return [json_form.to_json(json_form.decode(row["value"])) for row in await reader.fetch(_LIST, did=did)]
 
 
 def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:
-    """Name and text of each that may be stored. Raises InvalidInput, Forbidden or TooLarge; touches nothing."""
+    """Name and text of each value to store. Raises InvalidInput, Forbidden or TooLarge; writes nothing."""
     checked_values = []
     for value in values:
         name = value.get("$type") if isinstance(value, Mapping) else None
@@ -56,7 +56,7 @@ def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> 
 
 
 def replace(w: Writer, did: Did, namespace: str, values: Sequence[tuple[str, str]], *, has_full_access: bool) -> None:
-    """Put these in the place of everything in the namespace that the session may see; the rest stays."""
+    """Replace everything in the namespace that the session may see; the rest stays."""
     kept = [
         (row["name"], row["value"])
         for row in w.fetch(_LIST, did=did)

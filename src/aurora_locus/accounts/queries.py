@@ -25,7 +25,7 @@ _HANDLE_IS_TAKEN = """
     union all
     select 1 from released_handles where handle = :handle and did <> :did and released_at > :released_after
 """
-# The name in a did:web that this server serves is that identity's for ever, whatever its handle is now.
+# The name in a did:web served here belongs to that identity for ever, whatever its handle is now.
 _IS_SOMEBODYS_IDENTITY = "select 1 from repositories where did = :of_name and did <> :did"
 _WAS_HERE = "select 1 from repositories where did = :did"
 _HANDLE_IS_KEPT = (
@@ -113,7 +113,7 @@ async def find_by_identifier(reader: Reader, identifier: str) -> Account | None:
     """By handle, DID or e-mail address, as people type them: case does not matter, a leading @ is dropped."""
     text = identifier.strip().lower()
     if not text.isprintable():
-        return None  # nobody is called so, and PostgreSQL cannot even be asked for a NUL
+        return None  # no account has a NUL, and PostgreSQL rejects it
     if text.startswith("did:"):
         return await find(reader, Did(text))
     text = text.removeprefix("@")
@@ -131,7 +131,7 @@ async def find_by_email(reader: Reader, email: str) -> Account | None:
 
 
 async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None, quarantine: int) -> bool:
-    """Whether an account has it, or another one than ``did`` had it until lately: ``quarantine`` microseconds ago."""
+    """Whether an account has the handle, or one other than ``did`` had it within the last ``quarantine`` microseconds."""
     released_after = reader.now - quarantine
     row = await reader.fetch_one(_HANDLE_IS_TAKEN, handle=handle, did=did or "", released_after=released_after)
     if row is not None:
@@ -141,12 +141,14 @@ async def handle_is_taken(reader: Reader, handle: Handle, did: Did | None, quara
 
 
 async def repository_was_here(reader: Reader, did: Did) -> bool:
-    """Whether an account with this DID is or was here, a deleted one included."""
+    """Whether an account with this DID is or was here, deleted ones included."""
     return await reader.fetch_one(_WAS_HERE, did=did) is not None
 
 
 def require_not_kept(w: Writer, handle: Handle, did: Did, quarantine: int) -> None:
-    """Refuse, in the transaction that takes a handle, one that was released meanwhile and is kept for its last owner."""
+    """Refuse, in the transaction that takes a handle, one that was released meanwhile and is reserved for its last
+    owner.
+    """
     if w.fetch_one(_HANDLE_IS_KEPT, handle=handle, did=did, released_after=w.now - quarantine) is not None:
         raise taken()
 
@@ -165,7 +167,7 @@ def insert(
     password_hash: str | None,
     recovery_key: str | None = None,
 ) -> None:
-    """A new account; the unique constraints settle races for handle and address (UniqueViolated)."""
+    """Insert an account; unique constraints settle races for handle and address (UniqueViolated)."""
     w.execute(
         _INSERT,
         did=did,
@@ -178,7 +180,7 @@ def insert(
 
 
 def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
-    """Change the handle and keep the old one from others for a while; False when it is not ``old`` any more."""
+    """Change the handle and reserve the old one for a while; False when it is no longer ``old``."""
     if w.execute(_SET_HANDLE, did=did, new=new, old=old) != 1:
         return False
     w.execute(_RELEASE_HANDLE, handle=old, did=did, released_at=w.now)
@@ -186,7 +188,7 @@ def set_handle(w: Writer, did: Did, new: Handle, old: Handle) -> bool:
 
 
 def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Instant | None) -> None:
-    """Note the owner's decision to deactivate, or (None) to come back."""
+    """Store the owner's decision to deactivate, or (None) to reactivate."""
     if at is None:
         set_shown(w, did)
         return
@@ -195,47 +197,47 @@ def set_deactivated(w: Writer, did: Did, at: Instant | None, delete_after: Insta
 
 @dataclass(frozen=True, slots=True)
 class UnannouncedAccount:
-    """An account that the network was never told of, and what it waits for (``wishes.Awaits``)."""
+    """A never announced account, and what it waits for (``wishes.Awaits``)."""
 
     handle: str
     awaits: str
 
 
 def set_awaiting(w: Writer, did: Did, awaits: str, delete_after: Instant) -> None:
-    """The new account is not shown yet, and is removed when nothing comes of it."""
+    """Mark a new account as not announced; it is removed if it is never completed."""
     w.execute(_SET_AWAITING, did=did, awaits=awaits, at=w.now, delete_after=delete_after)
 
 
 def waiting(w: Writer, did: Did) -> UnannouncedAccount | None:
-    """What an account that was never shown waits for; None for any other."""
+    """What a never announced account waits for; None for any other."""
     row = w.fetch_one(_WAITING, did=did)
     return None if row is None else UnannouncedAccount(row["handle"], row["awaits"])
 
 
 def set_shown(w: Writer, did: Did) -> None:
-    """Nothing stands between the account and the network any more."""
+    """The account no longer waits for anything before it is announced."""
     w.execute(_SET_SHOWN, did=did)
 
 
 def set_moved(w: Writer, did: Did, moved_to: str | None) -> bool:
-    """The identity names another server, or (None) this one again; False when that was known."""
+    """The identity names another server, or (None) this one again; False if that was known."""
     if moved_to is None:
         return w.execute(_UNSET_MOVED, did=did) == 1
     return w.execute(_SET_MOVED, did=did, moved_to=moved_to) == 1
 
 
 def is_shown(w: Writer, did: Did) -> bool:
-    """Whether its owner has it shown."""
+    """Whether its owner has it active."""
     return w.fetch_one(_IS_SHOWN, did=did) is not None
 
 
 def set_looked_at(w: Writer, did: Did) -> None:
-    """What the identity says was asked just now."""
+    """The identity was just checked."""
     w.execute(_SET_LOOKED_AT, did=did, at=w.now)
 
 
 async def to_look_at(reader: Reader, before: Instant, limit: int) -> list[Did]:
-    """Accounts that are shown and whose identity was last asked for before this, longest ago first."""
+    """Active accounts whose identity was last checked before this instant, longest ago first."""
     return [Did(row["did"]) for row in await reader.fetch(_TO_LOOK_AT, before=before, limit=limit)]
 
 
@@ -246,57 +248,57 @@ def email_of(w: Writer, did: Did) -> str | None:
 
 
 def email_is_confirmed(w: Writer, did: Did) -> bool:
-    """Whether the owner has shown to read the mail."""
+    """Whether the owner has confirmed the address."""
     row = w.fetch_one(_EMAIL, did=did)
     return row is not None and row["email_confirmed_at"] is not None
 
 
 def confirm_email(w: Writer, did: Did, at: Instant) -> None:
-    """The owner reads the mail."""
+    """Mark the address as confirmed."""
     w.execute(_CONFIRM_EMAIL, did=did, at=at)
 
 
 def set_email(w: Writer, did: Did, email: str) -> None:
-    """Another address, not confirmed yet. Raises UniqueViolated."""
+    """Set another, unconfirmed address. Raises UniqueViolated."""
     w.execute(_SET_EMAIL, did=did, email=email)
 
 
 def free_handle(w: Writer, handle: Handle) -> Did | None:
-    """Let anybody take a handle that is kept for who had it, and say who that was; None for one that is not kept."""
+    """Release a reserved handle for everybody; returns its last owner, None if it was not reserved."""
     row = w.fetch_one(_FREE_HANDLE, handle=handle)
     return None if row is None else Did(row["did"])
 
 
 def set_password(w: Writer, did: Did, password_hash: str) -> None:
-    """Another password; access tokens given out before are not valid any more."""
+    """Set another password; access tokens issued before become invalid."""
     w.execute(_SET_PASSWORD_HASH, did=did, hash=password_hash)
     end_access(w, did)
 
 
 def renew_hash(w: Writer, did: Did, *, old: str, new: str) -> None:
-    """Another hash of the same password, unless that was changed meanwhile."""
+    """Replace the hash of the same password, unless the password was changed meanwhile."""
     w.execute(_RENEW_HASH, did=did, old=old, new=new)
 
 
 def end_access(w: Writer, did: Did) -> None:
-    """Access tokens given out before are not valid any more."""
-    # Tokens tell their time in whole seconds. What begins in the rest of this one is dated to its end (`sessions`).
+    """Invalidate access tokens issued before."""
+    # Tokens carry whole seconds. What begins in the rest of this one is dated to its end (`sessions`).
     w.execute(_END_ACCESS, did=did, valid_after=(w.now // SECOND + 1) * SECOND)
 
 
 async def to_delete(reader: Reader, now: Instant) -> list[Did]:
-    """Accounts that were deactivated until an instant that has come."""
+    """Accounts deactivated until an instant that has passed."""
     return [Did(row["did"]) for row in await reader.fetch(_TO_DELETE, now=now)]
 
 
 def is_to_delete(w: Writer, did: Did, now: Instant) -> bool:
-    """Whether this one still is."""
+    """Whether this one still is due for deletion."""
     return w.fetch_one(_IS_TO_DELETE, did=did, now=now) is not None
 
 
 def remove(w: Writer, did: Did) -> None:
-    """Delete the account with its sessions, app passwords and tokens; the handle is kept from others for a while, unless
-    nobody ever saw it.
+    """Delete the account with its sessions, app passwords and tokens; the handle is reserved for a while, unless the
+    account was never announced.
     """
     was_shown = waiting(w, did) is None
     row = w.fetch_one(_REMOVE, did=did)
@@ -305,7 +307,7 @@ def remove(w: Writer, did: Did) -> None:
 
 
 def host_decision(w: Writer, did: Did) -> HostingStatus | None:
-    """What the host decided about the account, which the owner cannot lift."""
+    """The host's decision about the account, which the owner cannot lift."""
     row = w.fetch_one(_TAKEN_DOWN, did=did)
     if row is None or (row[0] is None and row[1] is None):
         return None

@@ -1,8 +1,8 @@
-"""An owner looks through their own records: one collection or all, everything or what contains some words.
+"""Search of an owner's own records: one or all collections, everything or what contains some words.
 
-Newest record keys first, collection after collection by name. There is no index of words, because every write would pay for
-what few ask: a search reads records until its page is full or it has read so many, and its cursor says where it stopped. So
-no question is costly, and none misses anything: the next page goes on from there.
+Newest record keys first, by collection name. There is no word index, because every write would pay for what few use: a
+search reads records until its page is full or it has read a fixed number, and its cursor says where it stopped. So each
+request is cheap and complete: the next page continues there.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class RecordMatch:
 
 @dataclass(frozen=True, slots=True)
 class RecordPage:
-    """``next`` is the cursor of what follows, None at the end; ``looked_at`` how many records were read for it."""
+    """``next`` is the cursor of the next page, None at the end; ``looked_at`` is the number of records read."""
 
     records: Sequence[RecordMatch]
     looked_at: int
@@ -51,7 +51,7 @@ class RecordPage:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Behind which record to go on; an empty key: at the collection's beginning."""
+    """Position after which to continue; an empty key: the start of the collection."""
 
     collection: Nsid
     rkey: str
@@ -60,9 +60,9 @@ class _Place:
 async def find(
     db: Database, did: Did, *, collection: str = "", words: str = "", cursor: str = "", limit: int = PAGE
 ) -> RecordPage:
-    """A page of the owner's records. Raises InvalidInput for a collection, words or a cursor that cannot be.
+    """A page of the owner's records. Raises InvalidInput for an invalid collection, search text or cursor.
 
-    ``words`` is looked for as it stands, case apart, in the record's JSON and its key. Records that the host took down are
+    ``words`` is matched literally, ignoring case, in the record's JSON and its key. Records that the host took down are
     left out.
     """
     names = [_collection(collection)] if collection else await reader.collections(db, did)
@@ -92,7 +92,7 @@ async def find(
 
 
 async def read(db: Database, did: Did, collection: str, rkey: str) -> RecordMatch | None:
-    """One record; None for an absent one, and for a name that no record can have."""
+    """One record; None for an absent one, and for an invalid name."""
     try:
         record = await reader.find_record(db, did, parse_nsid(collection), parse_record_key(rkey))
     except Malformed:

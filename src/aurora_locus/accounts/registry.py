@@ -1,4 +1,4 @@
-"""What making and opening accounts needs, assembled once by ``app``."""
+"""Dependencies of account actions, assembled once by ``app``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,9 +21,11 @@ from groundwork.rate_limit.contract import Counters
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The running server as the accounts see it. ``url`` is where repositories are said to be; ``network`` is asked about
-    identities and handles that are not ours. ``handle_quarantine``: how many
-    microseconds a released handle is kept for who had it, so that nobody is impersonated on the day they leave. ``has_wide_limits``: nobody is counted closely, in development. ``shares_private_addresses``: one may be everybody's. ``confirms_email``: accounts that nobody invited wait for their owner's mail.
+    """Everything account actions need. ``url`` is the service endpoint of our repositories; ``network`` resolves
+    identities and handles that are not ours. ``handle_quarantine``: microseconds for which a released handle stays
+    reserved, so that nobody is impersonated on the day they leave. ``has_wide_limits``: loose limits, in development.
+    ``shares_private_addresses``: a private address may stand for many clients. ``confirms_email``: accounts without an
+    invite wait for e-mail confirmation.
     """
 
     db: Database
@@ -54,15 +56,15 @@ class Registry:
 
     @property
     def own_keys(self) -> list[PublicKey]:
-        """Rotation keys that the server or its operator holds."""
+        """Rotation keys of the server and its operator."""
         return [key for key in (self.operators_key, self.rotation_key.public) if key is not None]
 
     @property
     def guessing(self) -> Guessing:
-        """What counting wrong passwords takes."""
+        """Dependencies of counting wrong passwords."""
         return Guessing(self.db, self.factor_keys.codes, self.has_wide_limits)
 
     @property
     def plc(self) -> PlcUpdateContext:
-        """What putting the directory right takes."""
+        """Dependencies of repairing the directory."""
         return PlcUpdateContext(self.db, self.directory, self.rotation_key, self.repositories.live)

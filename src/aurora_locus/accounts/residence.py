@@ -1,8 +1,8 @@
-"""Where an identity says that its account lives: here, as it must to be shown, or elsewhere by now.
+"""Hosting status of an identity: whether it names this server, as it must to be active, or another one.
 
-Source: atproto DID specification; the account migration guide. The directory (did:plc) or the account's own host (did:web) is
-asked anew, because what was cached says where it lived before. An account whose identity names another server is *moved*:
-what it has here is kept for its owner, nothing is written any more, and nothing but its status is told.
+Source: atproto DID specification; the account migration guide. The directory (did:plc) or the account's own host
+(did:web) is asked again, because a cache says where the account was before. An account whose identity names another
+server is *moved*: its data here is kept for its owner, it accepts no writes, and only its status is served.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, Refused
 from groundwork.telemetry.logs import log
 
-# Nobody tells us when somebody changes their identity with a key of their own. So every identity is looked at from time to
-# time, a few at each round: small hosts go round within the hour, large ones never ask more than some twenty a minute.
+# Nobody notifies us when owners change their identity with their own key. So every identity is checked periodically, a
+# few per round: small hosts finish within the hour, large ones never ask more than some twenty a minute.
 LOOKED_AT_EVERY = HOUR
 LOOKED_AT_ONCE = 20
 
@@ -38,17 +38,19 @@ class IdentityClaim:
 
 
 class IdentityEnded(Refused):
-    """The identity is no more: nobody can write in its name, and nobody follows what is written."""
+    """The identity was ended: nobody can write in its name, and nobody follows it."""
 
 
 async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
-    """Raises Ended for an identity that has ended, NotFound, RemoteFailed and RemoteSlow as whoever keeps it answers."""
+    """Raises IdentityEnded for an ended identity; NotFound, RemoteFailed and RemoteSlow as its directory or host
+    responds.
+    """
     if web_identities.is_ours(registry, did):
         async with registry.db.reader() as reader:
             there = await web_identities.destination(reader, did)
         if there is not None:
             return IdentityClaim(there.pds, there.signing_key, None)
-        # What we serve follows from what we have.
+        # We serve this document ourselves, from what is stored here.
         own = await registry.repositories.keys.signing_key(did)
         return IdentityClaim(registry.url, format_did_key(own.public), None)
     if not is_plc(did):
@@ -68,7 +70,7 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
 
 
 async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
-    """Why the account cannot be shown here, each as a clause; empty when it can."""
+    """Reasons why the account cannot be active here, each a clause; empty when it can."""
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     ours = format_did_key(registry.rotation_key.public)
     found = []
@@ -82,7 +84,7 @@ async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[s
 
 
 async def require_here(registry: Registry, did: Did) -> None:
-    """Raise Refused, naming everything in the identity that is not as it must be for an account here."""
+    """Raise Refused, naming every field of the identity that does not fit an account here."""
     found = await problems(registry, did, await claim_of(registry, did))
     if found:
         where = "directory" if is_plc(did) else "document"
@@ -94,10 +96,10 @@ async def require_here(registry: Registry, did: Did) -> None:
 
 
 async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
-    """Write down where the identity says the account lives; whether that is elsewhere.
+    """Store where the identity says the account lives; returns whether that is elsewhere.
 
-    Elsewhere is where another key signs. Another address alone is this server's own, before or after its operator changed
-    it: all accounts would be gone at once for a mistyped setting.
+    Elsewhere means another signing key. Only another service endpoint is this server's own, before or after its
+    operator changed it: otherwise a mistyped setting would hide all accounts at once.
     """
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     is_elsewhere = claim.pds not in {None, registry.url} and claim.signing_key != signing
@@ -115,7 +117,9 @@ async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
 
 
 async def note_end(registry: Registry, did: Did) -> None:
-    """Hide an account whose identity has ended. Its owner can still export; a stronger key may bring the identity back."""
+    """Hide an account whose identity has ended. Its owner can still export; a higher-ranked key may restore the
+    identity.
+    """
 
     def work(w: Writer) -> None:
         queries.set_looked_at(w, did)
@@ -128,7 +132,9 @@ async def note_end(registry: Registry, did: Did) -> None:
 
 
 async def look(registry: Registry, did: Did) -> bool:
-    """Ask and note; whether the account lives elsewhere. What cannot be told now is not noted, and is no failure."""
+    """Check the identity and store the result; returns whether the account lives elsewhere. A lookup failure is
+    ignored.
+    """
     try:
         claim = await claim_of(registry, did)
     except IdentityEnded:
@@ -141,7 +147,7 @@ async def look(registry: Registry, did: Did) -> bool:
 
 
 async def go_round(registry: Registry) -> int:
-    """Look at those identities that were not looked at for longest; how many accounts have moved away."""
+    """Check the identities with the oldest check; returns how many accounts have moved away."""
     async with registry.db.reader() as reader:
         due = await queries.to_look_at(reader, Instant(reader.now - LOOKED_AT_EVERY), LOOKED_AT_ONCE)
     moved = 0
@@ -152,7 +158,7 @@ async def go_round(registry: Registry) -> int:
             await note_end(registry, did)
             continue
         except Failure as failure:
-            # The directory is away, or the host of a did:web: its turn comes again.
+            # The directory, or the host of a did:web, is unreachable: retried in a later round.
             log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
             await registry.db.write(lambda w, did=did: queries.set_looked_at(w, did))  # type: ignore[misc]  # a default binds it now
             continue
