@@ -1,7 +1,7 @@
-"""A session opened with a password: an access token of minutes, a refresh token that changes at every use.
+"""A password session: an access token valid for minutes, a refresh token that rotates with every use.
 
 Source: ``com.atproto.server.createSession``, ``refreshSession``. The server accepts a used refresh token for a short
-time only, so a rotated pair is stored (``keep``) before anybody uses it, and one task refreshes while the others wait.
+time only, so a new pair is stored (``keep``) before it is used, and one task refreshes while the others wait.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from groundwork.clock import Clock
 from groundwork.errors import NotSignedIn, RemoteFailed
 from groundwork.http.client import HttpClient
 
-# What says "this access token no longer counts": current servers 400 ExpiredToken, others 401.
+# Names for an expired access token: current servers 400 ExpiredToken, others 401.
 _WORTH_REFRESHING = frozenset({"ExpiredToken", "InvalidToken"})
 
 
@@ -60,7 +60,7 @@ class BearerSession:
         return
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
-        """Refresh unless another task has done so since; NotSignedIn where the session is over."""
+        """Refresh unless another task has done so since; NotSignedIn when the session has ended."""
         if status != 401 and error.name not in _WORTH_REFRESHING:
             return False
         async with self._lock:
@@ -89,7 +89,7 @@ class FixedToken:
 
 
 class SentAlong:
-    """The same headers with every request, and nothing to learn or to renew: Basic credentials, or what says more about it."""
+    """The same headers with every request, without renewal: Basic credentials, or headers that modify others."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers
@@ -115,8 +115,8 @@ async def create_session(
     circuits: Circuits | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> BearerTokens:
-    """Sign in; ``headers`` say for whom. Raises NotSignedIn (``AuthenticationRequired``, ``AuthFactorTokenRequired``),
-    Refused and TooMany.
+    """Sign in; ``headers`` name the client. Raises NotSignedIn (``AuthenticationRequired``,
+    ``AuthFactorTokenRequired``), Refused and TooMany.
     """
     body = {"identifier": identifier, "password": password}
     if factor_token is not None:
@@ -128,7 +128,7 @@ async def create_session(
 async def refresh_session(
     http: HttpClient, clock: Clock, service: str, tokens: BearerTokens, *, circuits: Circuits | None = None
 ) -> BearerTokens:
-    """The next pair of tokens. Raises NotSignedIn where the refresh token no longer counts."""
+    """The next pair of tokens. Raises NotSignedIn when the refresh token is no longer valid."""
     client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh), circuits=circuits)
     fresh = _tokens(await client.procedure("com.atproto.server.refreshSession"))
     if fresh.did != tokens.did:

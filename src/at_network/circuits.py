@@ -1,8 +1,8 @@
-"""Which servers are asked at all: one that fails again and again is left alone for a while, whoever wants something of it.
+"""Circuit breakers, one per server: a server that fails repeatedly is not called for a while, whoever asks.
 
-A circuit is *closed* while calls go through; *open* once several in a row have failed: nothing is asked until ``open_until``;
-then *half open*: one call tries, and closes it or opens it for twice as long. A server that answers two accounts with 429 is
-left alone until the time that it states: then it is not about one account's writes (those are kept by ``pacing``).
+A circuit is *closed* while calls succeed; *open* after several consecutive failures: no calls until ``open_until``;
+then *half open*: one call probes, and closes it or opens it for twice as long. A server that answers two accounts with
+429 is not called until the time it states: then the limit is not one account's write budget (``pacing`` handles those).
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,16 @@ from groundwork.errors import Failure, RemoteFailed, RemoteSlow, TooMany, Unavai
 OPENS_AFTER: Final = 5
 FIRST_PAUSE: Final = 30 * SECOND
 LONGEST_PAUSE: Final = 15 * MINUTE
-# Servers count calls by address in windows of five minutes (the reference PDS, "Rate Limits"); hours are for accounts.
+# Servers count calls per address in windows of five minutes (reference PDS, "Rate Limits"); hourly windows are per
+# account.
 LONGEST_BUSY: Final = 5 * MINUTE
-# Who tries may die of it; then somebody else does.
+# A probing task may die; then another one may probe.
 _TRY_LASTS: Final = MINUTE
 _NEVER: Final = Instant(0)
 
 
 class CircuitState(StrEnum):
-    """How a server stands."""
+    """State of a server's circuit."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -32,12 +33,14 @@ class CircuitState(StrEnum):
 
 
 class NotAsked(Unavailable):
-    """The circuit is open: the call was not made. ``after_seconds`` says when one may be."""
+    """The circuit is open: the call was not made. ``after_seconds`` says when to retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """Of one server. ``failures`` in a row; ``pauses`` since it last worked; ``open_until`` None while closed."""
+    """One server's circuit. ``failures`` in a row; ``pauses`` since it last worked; ``open_until`` is None while
+    closed.
+    """
 
     service: str
     failures: int = 0
@@ -53,11 +56,11 @@ class Circuit:
 
 
 class Circuits:
-    """What a program knows of the servers that it calls; shared by all its calls."""
+    """The circuits of a program, shared by all its calls."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # Only of servers of which something failed since they last worked.
+        # Only servers with a failure since they last worked.
         self._known: dict[str, Circuit] = {}
         self._changed: set[str] = set()
         self._trying_until: dict[str, Instant] = {}
@@ -70,17 +73,17 @@ class Circuits:
         return self.of(service).state(self._clock.now())
 
     def may_try(self, service: str) -> bool:
-        """Whether it is half open, and nobody tries at this moment."""
+        """Whether it is half open and nobody is probing."""
         now = self._clock.now()
         return self.state_of(service) is CircuitState.HALF_OPEN and now >= self._trying_until.get(service, now)
 
     def open_ones(self) -> list[str]:
-        """The servers that are not asked now."""
+        """Servers with an open circuit."""
         now = self._clock.now()
         return [one.service for one in self._known.values() if one.state(now) is CircuitState.OPEN]
 
     def check(self, service: str) -> None:
-        """Before a call. Raises NotAsked where it is not to be made; where the circuit is half open, this call tries."""
+        """Call before a request. Raises NotAsked if it must not be made; on a half-open circuit this request probes."""
         circuit = self._known.get(service)
         if circuit is None or circuit.open_until is None:
             return
@@ -95,7 +98,7 @@ class Circuits:
         raise NotAsked(f"{host} does not answer; it is asked again soon.", after_seconds=(again_at - now) / SECOND)
 
     def note(self, service: str, failure: Failure | None, *, account: str = "") -> None:
-        """After a call: None where the server answered, with whatever it had to say about the call itself."""
+        """Call after a request: None if the server answered, whatever its answer said about the request itself."""
         match failure:
             case TooMany():
                 self._note_busy(service, account, failure)
@@ -107,18 +110,18 @@ class Circuits:
                 self._note_worked(service)
 
     def adopt(self, others: Sequence[Circuit]) -> None:
-        """What other programs of this installation have found out: the later word about each server counts."""
+        """Merge the states found by other programs of this installation: the later one per server wins."""
         for one in others:
             if one.service not in self._changed and one.changed_at > self.of(one.service).changed_at:
                 self._known[one.service] = one
         told = {one.service for one in others}
-        # Somebody else's try closed it.
+        # Another program's probe closed it.
         for service in [*self._known]:
             if service not in told and service not in self._changed and self._known[service].open_until is not None:
                 del self._known[service]
 
     def take_changed(self) -> list[Circuit]:
-        """Those that opened or closed since this was asked last."""
+        """Circuits that opened or closed since the last call."""
         changed, self._changed = self._changed, set()
         return [self.of(service) for service in sorted(changed)]
 
@@ -132,7 +135,7 @@ class Circuits:
         now, known = self._clock.now(), self.of(service)
         state = known.state(now)
         if state is CircuitState.OPEN:
-            return  # it was on its way when the circuit opened
+            return  # it was in flight when the circuit opened
         failed = replace(known, failures=known.failures + 1, reason=why, changed_at=now)
         self._known[service] = failed
         if state is CircuitState.HALF_OPEN or failed.failures >= OPENS_AFTER:
@@ -140,7 +143,7 @@ class Circuits:
             self._open(failed, Instant(now + pause))
 
     def _note_busy(self, service: str, account: str, failure: TooMany) -> None:
-        """Of one account it is that account's budget; of two, or of nobody's, it is the server's."""
+        """From one account it is that account's budget; from two, or without an account, it is the server's."""
         now = self._clock.now()
         until = Instant(now + int(failure.after_seconds * SECOND))
         is_trying = self.state_of(service) is CircuitState.HALF_OPEN

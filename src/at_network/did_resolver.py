@@ -1,7 +1,7 @@
-"""From a DID to its document: did:plc from a directory, did:web from its own host; cached (``lookup_cache``).
+"""DID resolver: did:plc from a directory, did:web from its own host; cached (``lookup_cache``).
 
-Source: atproto DID specification, did:plc and did:web methods. What a directory answers is taken as it is; who
-distrusts it replays the log (``at_protocol.identity.plc_log``).
+Source: atproto DID specification, did:plc and did:web methods. The directory's answer is trusted; to verify it, replay
+the log (``at_protocol.identity.plc_log``).
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,8 @@ TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class DidSettings:
-    """``directory_url`` is where did:plc is asked for, ``second_directory_url`` where the first knows nothing of one (empty: nowhere).
+    """``directory_url`` is the did:plc directory, ``second_directory_url`` is asked where the first knows nothing of a
+    DID (empty: none).
 
     ``is_development`` allows did:web on localhost and ``.test``.
     """
@@ -37,8 +38,8 @@ class DidSettings:
 class DidResolver:
     """Resolves DIDs. Open one per program; ``close`` it before the HTTP client.
 
-    ``directory_http`` asks the directory, whose address an operator chose and may be a private one; strangers' hosts
-    (did:web) are asked through ``http``.
+    ``directory_http`` calls the directory, whose address the operator chose and may be private; other hosts (did:web)
+    are called through ``http``.
     """
 
     def __init__(
@@ -58,23 +59,27 @@ class DidResolver:
     async def resolve(self, did: Did) -> DidDocument:
         """The document, at most a day old.
 
-        Raises InvalidInput (``UnresolvableDid``: a method or form that nobody here resolves), NotFound (``DidNotFound``,
-        ``DidDeactivated`` for a tombstone), RemoteFailed and RemoteSlow (cannot tell).
+        Raises InvalidInput (``UnresolvableDid``: an unsupported method or form), NotFound (``DidNotFound``,
+        ``DidDeactivated`` for a tombstone), RemoteFailed and RemoteSlow (cannot be determined).
         """
         self._check(did)
         return await self._cache.get(did)
 
     def known(self, did: Did) -> DidDocument | None:
-        """The document if ``resolve`` would answer without asking anybody; for callers that must not wait."""
+        """The document if ``resolve`` would answer from the cache; for callers that must not wait."""
         return self._cache.peek(did)
 
     async def refresh(self, did: Did) -> DidDocument:
-        """The document asked for anew: after a signature failed. Limited per DID and per host; raises as ``resolve``."""
+        """The document, bypassing the cache: after a signature failed. Limited per DID and per host; raises as
+        ``resolve``.
+        """
         self._check(did)
         return await self._cache.refresh(did)
 
     async def rotation_keys(self, did: Did) -> tuple[str, ...]:
-        """Which keys (did:key) may change a did:plc, strongest first, asked for now; none for a did:web. Raises as ``resolve``."""
+        """Rotation keys (did:key) of a did:plc, strongest first, bypassing the cache; none for a did:web. Raises as
+        ``resolve``.
+        """
         self._check(did)
         if supported_method(did) is not DidMethod.PLC:
             return ()
@@ -89,7 +94,7 @@ class DidResolver:
         return tuple(key for key in keys if isinstance(key, str))
 
     def doubt(self, did: Did) -> None:
-        """The identity is said to have changed (``#identity``): ask before the document is used again."""
+        """The identity may have changed (``#identity``): revalidate before the next use."""
         self._cache.doubt(did)
 
     async def close(self) -> None:
@@ -125,7 +130,7 @@ class DidResolver:
 
 
 def did_url(did: Did, directory_url: str) -> str:
-    """Where the document of a supported DID is; ``localhost`` is asked in the clear, everybody else securely."""
+    """URL of the document of a supported DID; plain HTTP for ``localhost``, HTTPS for everything else."""
     if supported_method(did) is DidMethod.PLC:
         return f"{directory_url.rstrip('/')}/{did}"
     host = web_host(did)
@@ -134,7 +139,7 @@ def did_url(did: Did, directory_url: str) -> str:
 
 
 def _absent(did: Did, answer: HttpResponse) -> NotFound:
-    # The specification answers 410 for a tombstone, the reference directory 404 with this sentence.
+    # The specification answers 410 for a tombstone, the reference directory 404 with this message.
     if answer.status == HTTPStatus.GONE or b"DID not available" in answer.body:
         return NotFound(f"The identity {did} has been closed.", name="DidDeactivated")
     return NotFound(f"There is no identity {did}.", name="DidNotFound")

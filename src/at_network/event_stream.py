@@ -1,8 +1,8 @@
-"""Frames of an event stream as they come: ``com.atproto.sync.subscribeRepos`` of a PDS or a relay, over WebSocket.
+"""Event stream client: raw frames of ``com.atproto.sync.subscribeRepos`` of a PDS or a relay, over WebSocket.
 
-What a frame says is ``at_protocol.sync``'s business; here it is bytes. One connection is ``read_frames``; ``follow``
-opens the next one when it ends, from the position that the caller has safely behind it, later and later while it fails.
-Leave either early only through ``contextlib.aclosing``, so that the socket closes.
+``at_protocol.sync`` decodes the frames. ``read_frames`` is one connection; ``follow`` reconnects from the caller's last
+committed position, with growing delays while it fails. Leave either early only through ``contextlib.aclosing``, so that
+the socket closes.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from groundwork.http.client import HttpClient
 T = TypeVar("T")
 
 SUBSCRIBE_REPOS = "com.atproto.sync.subscribeRepos"
-# A frame has at most 5 MB, and who reads it says so of a larger one; but a connection that broke off at it would meet the
-# same frame again after every start. So the socket takes more than a frame may have.
+# A frame has at most 5 MB, and the decoder rejects larger ones; but a socket that disconnects on one would meet the
+# same frame again after every reconnect. So the socket accepts more.
 MAX_MESSAGE_BYTES = 16_000_000
 HEARTBEAT_SECONDS = 30.0
 CONNECT_SECONDS = 15.0
@@ -32,7 +32,7 @@ CONNECT_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds. ``steady_seconds`` is how long a connection must have held for the next wait to start over."""
+    """Seconds. ``steady_seconds`` is how long a connection must have lasted to reset the delay."""
 
     first_seconds: float = 1.0
     longest_seconds: float = 120.0
@@ -40,17 +40,17 @@ class Backoff:
 
 
 def reconnect_delay(failures: int, chance: float, backoff: Backoff) -> float:
-    """Seconds to wait after so many connections in a row that did not hold (1 or more).
+    """Seconds to wait after this many consecutive short-lived connections (1 or more).
 
-    Doubles up to the longest; ``chance`` from 0 to 1 spreads it over its upper half, because a server that restarts loses
-    all its readers at the same instant.
+    Doubles up to the maximum; ``chance`` from 0 to 1 spreads it over its upper half, because a server that restarts
+    loses all its readers at the same instant.
     """
     longest = min(backoff.first_seconds * 2.0 ** min(failures - 1, 30), backoff.longest_seconds)
     return longest * (0.5 + chance / 2)
 
 
 def failures_after(failures: int, lasted_seconds: float, backoff: Backoff) -> int:
-    """The count for ``reconnect_delay`` when a connection ends: one that held long enough was a good one."""
+    """The count for ``reconnect_delay`` when a connection ends: one that lasted long enough resets it."""
     return 1 if lasted_seconds >= backoff.steady_seconds else failures + 1
 
 
@@ -69,10 +69,11 @@ async def _nothing() -> None:
 async def read_frames(
     http: HttpClient, url: str, *, on_open: Callable[[], Awaitable[None]] = _nothing
 ) -> AsyncGenerator[bytes, None]:
-    """The frames of one connection until the server closes it. ``on_open``: when it stands, before the first frame.
+    """The frames of one connection until the server closes it. ``on_open`` is called when it is open, before the first
+    frame.
 
-    Raises RemoteFailed (no connection, a status instead of a socket, text, a message over 16 MB, a connection that broke) and
-    RemoteSlow (no answer, or a peer that no longer answers pings).
+    Raises RemoteFailed (no connection, an HTTP status instead of an upgrade, text, a message over 16 MB, a broken
+    connection) and RemoteSlow (no answer, or no pong).
     """
     async with http.websocket(
         url,
@@ -94,7 +95,7 @@ async def read_frames(
 
 
 def raise_unless_ended(socket: ClientWebSocketResponse) -> None:
-    """Nothing where the server closed the connection in order. Raises RemoteFailed and RemoteSlow where it did not."""
+    """Return if the server closed the connection normally. Raises RemoteFailed and RemoteSlow if it did not."""
     error = socket.exception()
     if isinstance(error, TimeoutError):
         raise RemoteSlow("The stream's server no longer answers.") from error
@@ -119,12 +120,12 @@ async def follow(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
 ) -> AsyncGenerator[bytes, None]:
-    """Frames without end, over as many connections as it takes.
+    """Frames without end, reconnecting as needed.
 
-    ``position`` is asked at every connection for the cursor to continue after (None: from now on), so frames that the
-    caller had not finished come again: skip by ``seq``. ``on_lost`` hears of every connection that ended, with the failure
-    (None: closed in order) and the wait that follows. A caller that reads an error frame which waiting cannot mend
-    (``FutureCursor``) stops iterating.
+    ``position`` is called at every connection for the cursor to resume after (None: from now on), so frames that the
+    caller had not finished come again: skip by ``seq``. ``on_lost`` is called for every connection that ended, with the
+    failure (None: closed normally) and the delay that follows. A caller that reads an error frame which waiting cannot
+    fix (``FutureCursor``) stops iterating.
     """
 
     def connect() -> AsyncGenerator[bytes, None]:
@@ -145,7 +146,7 @@ async def reconnecting(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
 ) -> AsyncGenerator[T, None]:
-    """What one connection after the other yields, without end; ``connect`` is asked for each. See ``follow``."""
+    """The items of one connection after the other, without end; ``connect`` is called for each. See ``follow``."""
     policy = backoff or Backoff()
     failures = 0
     while True:

@@ -1,8 +1,8 @@
-"""From a handle to its DID, and whether the two agree.
+"""Handle resolver: from a handle to its DID, and whether the two agree.
 
-Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are asked at the same time, DNS wins. A handle
-is an account's only when the DID's document claims it too; everything shown to people goes through ``verified_handle``
-or ``identify``.
+Source: atproto Handle specification, "Handle Resolution". DNS and HTTPS are queried in parallel, DNS wins. A handle is
+an account's only if the DID's document claims it too; everything shown to people goes through ``verified_handle`` or
+``identify``.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ MAX_REDIRECTS = 3
 
 @dataclass(frozen=True, slots=True)
 class HandleSettings:
-    """``through_pds`` are servers asked before DNS for any handle: for development networks without names of their own."""
+    """``through_pds`` are servers asked before DNS for any handle: for development networks without DNS names."""
 
     is_development: bool = False
     through_pds: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class HandleSettings:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedIdentity:
-    """Who an account is: its document, and its handle as far as both sides agree (else ``handle.invalid``)."""
+    """An account's document, and its handle if both sides agree (else ``handle.invalid``)."""
 
     did: Did
     handle: Handle
@@ -55,7 +55,7 @@ class ResolvedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """What each way of naming a DID says now: the DID, None for nothing, or why it cannot be known."""
+    """Result of each resolution method: the DID, None for no record, or why it could not be determined."""
 
     by_dns: Did | Failure | None
     by_https: Did | Failure | None
@@ -80,26 +80,26 @@ class HandleResolver:
         )
 
     async def resolve(self, handle: Handle) -> Did:
-        """The DID that a handle names: one way only, the DID may not agree.
+        """The DID that a handle names, unverified: the DID document may not claim it.
 
-        Raises NotFound (``HandleNotFound``), RemoteFailed and RemoteSlow (cannot tell).
+        Raises NotFound (``HandleNotFound``), RemoteFailed and RemoteSlow (cannot be determined).
         """
         self._check(handle)
         return await self._cache.get(handle)
 
     async def refresh(self, handle: Handle) -> Did:
-        """As ``resolve``, asked anew within limits."""
+        """As ``resolve``, bypassing the cache within limits."""
         self._check(handle)
         return await self._cache.refresh(handle)
 
     def doubt(self, handle: Handle) -> None:
-        """Ask before the handle is believed again."""
+        """Revalidate the handle before its next use."""
         self._cache.doubt(handle)
 
     async def verified_handle(self, document: DidDocument) -> Handle:
-        """The handle to show for an account: ``handle.invalid`` unless the claimed one names its DID.
+        """The handle to show for an account: ``handle.invalid`` unless the claimed one resolves to its DID.
 
-        Raises RemoteFailed and RemoteSlow where that cannot be told now.
+        Raises RemoteFailed and RemoteSlow if that cannot be determined now.
         """
         claimed = document.handle
         if claimed is None:
@@ -110,9 +110,9 @@ class HandleResolver:
             return INVALID
 
     async def identify(self, identifier: Did | Handle, *, refresh: bool = False) -> ResolvedIdentity:
-        """The whole identity of a DID or a handle, both directions checked.
+        """The whole identity of a DID or a handle, verified in both directions.
 
-        A handle whose DID does not claim it back is NotFound (``HandleNotFound``): it is nobody's.
+        A handle whose DID does not claim it is NotFound (``HandleNotFound``).
         """
         if is_did(identifier):
             did = Did(identifier)
@@ -121,14 +121,14 @@ class HandleResolver:
         document = await (self._dids.refresh if refresh else self._dids.resolve)(did)
         if not is_did(identifier):
             if document.handle != identifier:
-                if not refresh:  # either side may have moved since it was asked
+                if not refresh:  # either side may have changed since it was cached
                     return await self.identify(identifier, refresh=True)
                 raise NotFound(f"The account that {identifier} names goes by another handle.", name="HandleNotFound")
             return ResolvedIdentity(did, Handle(identifier), document)
         return ResolvedIdentity(did, await self.verified_handle(document), document)
 
     async def ask_both_ways(self, handle: Handle) -> Ways:
-        """What DNS and HTTPS say at this moment, each by itself: for somebody who is setting one of them up."""
+        """What DNS and HTTPS answer now, separately: for somebody who is setting one of them up."""
         if reserved_domain(handle, allow_test=False):
             return Ways(None, None)
         by_https = asyncio.create_task(_outcome(self._from_https(handle)))
@@ -154,7 +154,7 @@ class HandleResolver:
         asking = asyncio.create_task(_outcome(self._from_https(handle)))
         try:
             by_dns = await _outcome(self._from_dns(handle))
-            # A DID is the answer; a domain that contradicts itself (NotFound) is not mended by HTTPS.
+            # A DID is final; a domain with contradicting records (NotFound) is not fixed by HTTPS.
             by_https = None if isinstance(by_dns, str | NotFound) else await asking
         finally:
             asking.cancel()
@@ -192,9 +192,9 @@ class HandleResolver:
                 redirects=MAX_REDIRECTS,
             )
         except AddressRefused:
-            return None  # a name that leads into a private network names nobody
+            return None  # a name that resolves into a private network names nobody
         except RemoteFailed as failure:
-            # A domain without any machine says nothing, and that is an answer; a machine that is down is none.
+            # A domain without any address is an answer (no record); a host that is down is a failure.
             if failure.status is None and not await self._dns.has_address(handle):
                 return None
             raise
@@ -205,7 +205,7 @@ class HandleResolver:
         try:
             return did_from_body(answer.body)
         except Malformed:
-            return None  # a page for people, as many hosts answer for every path
+            return None  # an HTML page, as many hosts answer for every path
 
 
 def _nobody(handle: Handle) -> NotFound:
@@ -213,7 +213,7 @@ def _nobody(handle: Handle) -> NotFound:
 
 
 async def _outcome(asked: Awaitable[Did | None]) -> Did | Failure | None:
-    """A result or a failure as a value, so that one way's failure does not hide the other's answer."""
+    """A result or a failure as a value, so that one method's failure does not hide the other's answer."""
     try:
         return await asked
     except Failure as failure:

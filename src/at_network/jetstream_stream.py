@@ -1,7 +1,7 @@
-"""Lines of a Jetstream server as they come: JSON texts, deflated by the socket or packed with zstd.
+"""Jetstream client: raw JSON lines, compressed by the socket or with zstd.
 
-Source: Jetstream documentation. zstd needs the dictionary that the server was built with, which the operator gives; without
-one permessage-deflate is offered. What a line says is ``at_protocol.sync.jetstream``'s business.
+Source: Jetstream documentation. zstd needs the server's dictionary, which the operator provides; without it
+permessage-deflate is offered. ``at_protocol.sync.jetstream`` decodes the lines.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from groundwork.errors import Refused, RemoteFailed
 from groundwork.http.client import HttpClient
 
 PATH = "/subscribe"
-# A record has at most 1 MB of CBOR; as JSON, with bytes in base64 and text escaped, not more than this.
+# A record has at most 1 MB of CBOR; as JSON, with bytes in base64 and escaped text, not more than this.
 MAX_LINE_BYTES = 8_000_000
 
 Unpack = Callable[[bytes], bytes]
@@ -28,10 +28,10 @@ def subscribe_url(service: str, query: str) -> str:
 
 
 async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -> AsyncGenerator[str | bytes, None]:
-    """The lines of one connection until the server closes it; with ``unpack`` they are asked for packed.
+    """The lines of one connection until the server closes it; with ``unpack`` zstd is requested.
 
-    Raises RemoteFailed (no connection, a status instead of a socket, a line over 8 MB or that cannot be unpacked, a
-    connection that broke) and RemoteSlow.
+    Raises RemoteFailed (no connection, an HTTP status instead of an upgrade, a line over 8 MB or that cannot be
+    decompressed, a broken connection) and RemoteSlow.
     """
     if unpack is not None:
         url += ("&" if "?" in url else "?") + "compress=true"
@@ -56,9 +56,9 @@ async def read_lines(http: HttpClient, url: str, unpack: Unpack | None = None) -
 
 
 def unpacker(dictionary: Path) -> Unpack:
-    """Unpacks lines with the operator's dictionary. Raises Refused where the extra or the file is missing."""
+    """Decompressor with the operator's dictionary. Raises Refused if the extra or the file is missing."""
     try:
-        # The library is an extra: without it everything but this works.
+        # The library is an extra: everything else works without it.
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError as missing:
         raise Refused("A Jetstream dictionary needs the extra: pip install 'openmeet[jetstream]'.") from missing

@@ -1,7 +1,7 @@
-"""From an NSID to the Lexicon that its authority publishes: DNS names a repository, the repository proves the record.
+"""Lexicon resolver: DNS names the authority's repository, and the repository proves the record.
 
-Source: Lexicon specification, "Lexicon Publication and Resolution". Nothing is believed that is not signed: the record
-comes with its proof (``com.atproto.sync.getRecord``), checked with the key of the authority's DID document.
+Source: Lexicon specification, "Lexicon Publication and Resolution". Only signed records are accepted: the record comes
+with its proof (``com.atproto.sync.getRecord``), verified with the key of the authority's DID document.
 """
 
 from dataclasses import dataclass, field
@@ -31,10 +31,10 @@ TIMEOUT_SECONDS = 5.0
 # A document with the nodes that prove it.
 MAX_PROOF_BYTES = 512 * 1024
 
-# An hour is what the specification grants a DNS answer; a document that is there keeps counting while nobody answers.
+# The specification allows a DNS answer to be cached for an hour; a cached document stays usable while nobody answers.
 LIFETIMES = Lifetimes(fresh_seconds=3600, hard_seconds=90 * 86_400, absent_seconds=300, failed_seconds=60)
 
-# What resolving says of an account that is not there, or that its server does not show.
+# Error names for an account that does not exist, or that its server does not show.
 _ABSENT_NAMES = frozenset(
     {"RecordNotFound", "RepoNotFound", "RepoTakendown", "RepoSuspended", "RepoDeactivated", "NotFound"}
 )
@@ -56,7 +56,7 @@ class ResolvedLexicon:
 
 @dataclass(frozen=True, slots=True)
 class LexiconSettings:
-    """How long and how many are kept: each has half a megabyte at most."""
+    """Cache lifetimes and size: each Lexicon has half a megabyte at most."""
 
     lifetimes: Lifetimes = field(default_factory=lambda: LIFETIMES)
     max_entries: int = 200
@@ -87,9 +87,9 @@ class LexiconResolver:
         )
 
     async def resolve(self, nsid: Nsid) -> ResolvedLexicon:
-        """What the authority publishes, at most an hour old where it answers.
+        """The published Lexicon, at most an hour old if the authority answers.
 
-        Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow (cannot tell).
+        Raises NotFound (``LexiconNotFound``), RemoteFailed and RemoteSlow (cannot be determined).
         """
         return await self._cache.get(nsid)
 
@@ -98,7 +98,7 @@ class LexiconResolver:
         return (await self.resolve(nsid)).document
 
     async def refresh(self, nsid: Nsid) -> ResolvedLexicon:
-        """As ``resolve``, asked anew within limits."""
+        """As ``resolve``, bypassing the cache within limits."""
         return await self._cache.refresh(nsid)
 
     async def close(self) -> None:

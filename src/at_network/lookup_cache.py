@@ -1,9 +1,9 @@
-"""What the network said about a name, for how long that counts, and who asks again.
+"""Cache of network look-ups, with stale-while-revalidate.
 
-Rules: a value is fresh for a while, then served stale while it is fetched in the background, and useless after a hard
-limit. One question per key is under way at a time. A failure never overwrites a good value; only the answer "there is
-none" does. Absence and failure are remembered for a short time, so that a missing name or a dead server is not asked
-for every request. A forced refresh is limited per key and per host.
+Rules: a value is fresh for a while, then served stale while it is refetched in the background, and unusable after a
+hard limit. One request per key is in flight at a time. A failure never overwrites a good value; only the answer "there
+is none" does. Absence and failure are cached for a short time, so that a missing name or a dead server is not asked on
+every request. Forced refreshes are limited per key and per host.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from groundwork.errors import Failure, NotFound, Unavailable
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Keys on one server that may be refreshed by force in a minute: signatures that fail on purpose must not make us flood it.
+# Keys on one server that may be force-refreshed per minute: deliberately invalid signatures must not make us flood it.
 _FORCED_PER_HOST = 300
 _MAX_HOSTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """Seconds. ``absent`` is how long "there is none" counts, ``failed`` how long a failing server is left alone."""
+    """Seconds. ``absent`` is how long "there is none" is cached, ``failed`` how long a failing server is not asked."""
 
     fresh_seconds: int = 3600
     hard_seconds: int = 86_400
@@ -46,7 +46,9 @@ class _Entry(Generic[V]):
 
 
 class LookupCache(Generic[K, V]):
-    """Values of ``fetch`` by key. ``fetch`` raises NotFound for "there is none" and other failures for "cannot tell"."""
+    """Values of ``fetch`` by key. ``fetch`` raises NotFound for "there is none" and other failures for "cannot be
+    determined".
+    """
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class LookupCache(Generic[K, V]):
         self._forced: LRUCache[tuple[str, int], int] = LRUCache(_MAX_HOSTS)
 
     def peek(self, key: K) -> V | None:
-        """The value if nobody has to be asked before it may be used; a stale one is asked for anew in the background."""
+        """The value if it may be used without a fetch; a stale one is refetched in the background."""
         entry = self._entries.get(key)
         if entry is None or entry.value is None or entry.is_doubted:
             return None
@@ -79,7 +81,7 @@ class LookupCache(Generic[K, V]):
         return entry.value
 
     async def get(self, key: K) -> V:
-        """The value, asked for only if what is known is too old. Raises what ``fetch`` raises."""
+        """The value, fetched only if the cached one is too old. Raises what ``fetch`` raises."""
         value = self.peek(key)
         if value is not None:
             return value
@@ -89,7 +91,7 @@ class LookupCache(Generic[K, V]):
         return await self._ask(key)
 
     async def refresh(self, key: K) -> V:
-        """The value asked for anew, unless that was done a moment ago or too often for its host."""
+        """The value, refetched unless that was done a moment ago or too often for its host."""
         entry = self._entries.get(key)
         now = self._clock.now()
         if (
@@ -104,14 +106,14 @@ class LookupCache(Generic[K, V]):
         return await self._ask(key)
 
     def doubt(self, key: K) -> None:
-        """Ask before the value is used again (somebody announced a change); if nobody answers, it still counts."""
+        """Revalidate before the next use (a change was announced); if nobody answers, the value stays usable."""
         entry = self._entries.get(key)
         if entry is not None:
             entry.is_doubted = True
             entry.failure = None
 
     async def close(self) -> None:
-        """Stop what is under way."""
+        """Cancel fetches in flight."""
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
@@ -125,7 +127,7 @@ class LookupCache(Generic[K, V]):
         return now - entry.failed_at < seconds * SECOND
 
     def _known(self, entry: _Entry[V] | None) -> V:
-        """The best that is known without asking: a value within its hard limit, else the failure."""
+        """The best cached result: a value within its hard limit, else the failure."""
         if entry is None:
             raise Unavailable("This was asked for too often; try again in a minute.")
         if entry.value is not None and self._clock.now() - entry.fetched_at < self._lifetimes.hard_seconds * SECOND:
@@ -138,7 +140,7 @@ class LookupCache(Generic[K, V]):
         task = self._under_way.get(key)
         if task is None:
             task = self._start(key, None)
-        # Shielded: one caller's deadline must not take the answer from the others.
+        # Shielded: one caller's deadline must not cancel the fetch for the others.
         return self._known(await asyncio.shield(task))
 
     def _ask_in_background(self, key: K) -> None:

@@ -1,9 +1,9 @@
-"""What a client asks of an authorization server: push a request, spend a code, refresh, revoke. One try each.
+"""OAuth client: push a request, exchange a code, refresh, revoke. One attempt each.
 
 Source: RFC 9126 (PAR), RFC 6749 sections 4.1.3 and 6, RFC 7009, with a DPoP proof (RFC 9449) on every request and, for
-clients that have a key, an assertion (RFC 7523). A request is sent a second time only when the server refused it for want of
-its nonce: then nothing was done, and proof and assertion are made anew. Whether a refresh arrived whose answer was lost
-cannot be known; it is never repeated here.
+clients with a key, an assertion (RFC 7523). A request is repeated only if the server refused it for a missing nonce:
+then nothing was done, and proof and assertion are made anew. Whether a refresh with a lost answer arrived is unknown;
+it is never repeated here.
 """
 
 import secrets
@@ -30,18 +30,18 @@ from groundwork.http.client import HttpClient, HttpResponse
 USE_NONCE = "use_dpop_nonce"
 INVALID_GRANT = "invalid_grant"
 
-# Signing in waits for a person's browser, refreshing for a lease: neither for longer than this.
+# Sign-in waits for a person's browser, a refresh holds a lease: neither waits longer than this.
 _TIMEOUT_SECONDS = 10.0
 _MAX_ORIGINS = 10_000
 _MAX_TOKEN_LENGTH = 16_384
-# It stands in the address that a browser is sent to.
+# It becomes part of the URL that a browser is redirected to.
 _MAX_REQUEST_URI_LENGTH = 2_000
 _TOKEN_ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class OAuthClientIdentity:
-    """Who we are: our address, and for a confidential client the key that says so."""
+    """Our client id, and for a confidential client the key that authenticates it."""
 
     client_id: str
     key_id: str = ""
@@ -50,7 +50,7 @@ class OAuthClientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a server let somebody have; secrets, so neither prints. ``expires_in_seconds`` of the access token, if said."""
+    """Tokens of a session; secrets, so neither prints. ``expires_in_seconds`` of the access token, if stated."""
 
     did: Did
     scope: str
@@ -60,7 +60,7 @@ class Tokens:
 
 
 class ServerNonces:
-    """The newest nonce of each server. They carry no secret, and a server takes some older ones: none is ever kept back."""
+    """The newest nonce of each server. They are no secret, and servers accept some older ones: races are harmless."""
 
     def __init__(self) -> None:
         self._newest: LRUCache[str, str] = LRUCache(_MAX_ORIGINS)
@@ -77,10 +77,10 @@ class ServerNonces:
 
 @dataclass(frozen=True, slots=True)
 class OAuthCalls:
-    """Asks authorization servers in the name of one client.
+    """Calls authorization servers as one client.
 
-    ``circuits``: which servers are asked at all. A refresh is a program's call, and is not made where the circuit is open; whatever a
-    person waits for is tried. How the server took each call is noted of all.
+    ``circuits``: circuit breakers. A refresh is not made on an open circuit; whatever a person waits for is tried. The
+    outcome of every call is recorded.
     """
 
     http: HttpClient
@@ -108,7 +108,7 @@ class OAuthCalls:
         verifier: str,
         redirect_uri: str,
     ) -> Tokens:
-        """Spend a code."""
+        """Exchange a code for tokens."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -120,9 +120,10 @@ class OAuthCalls:
     async def refresh(
         self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, refresh: str
     ) -> Tokens:
-        """The next tokens; the refresh token is spent.
+        """The next tokens; the refresh token is consumed.
 
-        Raises NotSignedIn (``invalid_grant``) when the session is over, NotAsked where the server is left alone: nothing was spent.
+        Raises NotSignedIn (``invalid_grant``) when the session is over, NotAsked on an open circuit: nothing was
+        consumed.
         """
         if self.circuits is not None:
             self.circuits.check(server.issuer)
@@ -130,7 +131,7 @@ class OAuthCalls:
         return _tokens(server, await self._post(server, server.token_endpoint, client, key, form))
 
     async def revoke(self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, token: str) -> None:
-        """End the session of a token; a server without such an endpoint lets it run out."""
+        """End the session of a token; without a revocation endpoint it is left to expire."""
         if server.revocation_endpoint is not None:
             await self._post(server, server.revocation_endpoint, client, key, {"token": token})
 
@@ -174,7 +175,7 @@ class OAuthCalls:
             raise self._refusal(server, answer, name)
 
     def _note(self, server: ServerMetadata, key: PrivateKey, failure: Failure | None) -> None:
-        """Each session has a key of its own, so that one that asks too often speaks for itself alone."""
+        """Each session has a key of its own, so that one that is rate-limited counts for itself alone."""
         if self.circuits is not None:
             self.circuits.note(server.issuer, failure, account=format_multikey(key.public))
 
@@ -193,7 +194,7 @@ class OAuthCalls:
         return said
 
     def _refusal(self, server: ServerMetadata, answer: HttpResponse, name: str) -> Failure:
-        """OAuth's words are for programs, so a person is told which server said no and by what name."""
+        """OAuth's descriptions are for programs, so a person is told which server refused and by what error name."""
         why = f"{_host(server)} says no ({name})."
         if answer.status == 429:
             return TooMany(why, after_seconds=retry_after_seconds(answer.headers, self.clock.now()), name=name)
@@ -219,7 +220,7 @@ def _tokens(server: ServerMetadata, answer: Mapping[str, object]) -> Tokens:
         did = parse_did(subject)
     except Malformed:
         raise RemoteFailed(f"{_host(server)} does not say whose tokens these are.") from None
-    # JSON numbers may be whole floats; anything else is as if it had not been said.
+    # JSON numbers may be whole floats; anything else counts as not stated.
     seconds = int(expires_in) if isinstance(expires_in, int | float) and 0 < expires_in < 10**9 else None
     return Tokens(did, scope, access, refresh, seconds)
 

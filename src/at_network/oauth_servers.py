@@ -1,7 +1,7 @@
-"""Which authorization server lets people in at a PDS, and where its endpoints are (RFC 9728, RFC 8414, atproto OAuth profile).
+"""Discovery of a PDS's authorization server and its endpoints (RFC 9728, RFC 8414, atproto OAuth profile).
 
-Both documents are believed as they stand at their well-known address: status 200, JSON, no redirect. A name that a document
-gives itself must be the one it was fetched from; an authorization server that says which PDSes it guards must name this one.
+Both documents must come from their well-known URL: status 200, JSON, no redirect. The issuer named in a document must
+be the one it was fetched from; an authorization server that lists its PDSes must list this one.
 """
 
 from http import HTTPStatus
@@ -21,16 +21,16 @@ from groundwork.clock import Clock
 from groundwork.errors import NotFound, RemoteFailed
 from groundwork.http.client import HttpClient
 
-# Five minutes is what servers let these documents be kept (section 1 of the profile).
+# Five minutes is the cache lifetime the profile grants servers for these documents (section 1).
 _LIFETIMES = Lifetimes(fresh_seconds=300, hard_seconds=600)
 _MAX_SERVERS = 10_000
 
 
 class OAuthServers:
-    """The documents of servers, kept for minutes. Open one per program; ``close`` it before the HTTP client."""
+    """Server metadata, cached for minutes. Open one per program; ``close`` it before the HTTP client."""
 
     def __init__(self, http: HttpClient, clock: Clock, *, is_development: bool = False) -> None:
-        """``is_development`` lets servers be on plain http."""
+        """``is_development`` allows plain http."""
         self._http = http
         self._is_development = is_development
         self._issuers: LookupCache[str, str] = LookupCache(
@@ -43,8 +43,8 @@ class OAuthServers:
     async def guarding(self, pds: str) -> ServerMetadata:
         """The authorization server of a PDS (an origin).
 
-        Raises NotFound (``NoOAuth``: the server offers no such sign-in), RemoteFailed (its documents break the profile, or it
-        is away) and RemoteSlow.
+        Raises NotFound (``NoOAuth``: the server does not offer OAuth), RemoteFailed (its documents break the profile,
+        or it is unreachable) and RemoteSlow.
         """
         server = await self.at(await self.issuer_of(pds))
         if server.protected_resources is not None and pds not in server.protected_resources:
@@ -56,18 +56,18 @@ class OAuthServers:
         return await self._issuers.get(pds)
 
     async def at(self, issuer: str) -> ServerMetadata:
-        """What an authorization server says of itself; raises as ``guarding``."""
+        """Metadata of an authorization server; raises as ``guarding``."""
         return await self._servers.get(issuer)
 
     async def at_address(self, origin: str) -> ServerMetadata:
-        """The authorization server that somebody means by an address: that of the PDS there, or the one that stands there."""
+        """The authorization server behind an address: that of the PDS there, or the server itself."""
         try:
             return await self.guarding(origin)
         except NotFound:
             return await self.at(origin)
 
     def doubt(self, pds: str) -> None:
-        """Ask the PDS again before its authorization server is believed."""
+        """Revalidate the PDS before its authorization server is used again."""
         self._issuers.doubt(pds)
 
     async def close(self) -> None:
@@ -88,7 +88,7 @@ class OAuthServers:
             server = parse_server(document, issuer, is_development=self._is_development)
         except Malformed as wrong:
             raise RemoteFailed(f"{_host(issuer)} cannot be signed in at: its document's {wrong.why}.") from None
-        # Tokens and passwords go there: in the clear only between programs of one machine.
+        # Tokens and passwords go there: unencrypted only between programs of one machine.
         for address in (server.authorization_endpoint, server.token_endpoint, server.par_endpoint):
             if urlsplit(address).scheme != "https" and not self._is_development:
                 raise RemoteFailed(f"{_host(issuer)} cannot be signed in at: it is not secure.")

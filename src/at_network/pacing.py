@@ -1,4 +1,4 @@
-"""How fast another server wants to be asked: its ``RateLimit-*`` and ``Retry-After`` headers, and what follows from them."""
+"""Rate limits of other servers: ``RateLimit-*`` and ``Retry-After`` headers, and the delays that follow from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from cachetools import LRUCache
 
 from groundwork.clock import SECOND, Instant, from_datetime
 
-# A server that asks for more is not obeyed to the letter: the work would look dead.
+# A longer stated delay is capped: otherwise the work would look dead.
 MAX_PAUSE_SECONDS = 3600.0
 DEFAULT_PAUSE_SECONDS = 60.0
 _MAX_ACCOUNTS = 50_000
@@ -24,9 +24,9 @@ class Pace:
 
 
 class Paces:
-    """What servers said last about the budget of each account's writes; shared by all calls of a program.
+    """Latest write budget of each account, shared by all calls of a program.
 
-    Kept apart by account, because that is how servers count writes.
+    Per account, because that is how servers count writes.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Paces:
 
 
 def read_pace(headers: Mapping[str, str]) -> Pace | None:
-    """The pace that an answer states; None where it states none that can be read."""
+    """The pace stated in an answer; None if it states none that can be read."""
     limit = _number(headers.get("ratelimit-limit"))
     remaining = _number(headers.get("ratelimit-remaining"))
     resets = _number(headers.get("ratelimit-reset"))  # epoch seconds here, unlike the IETF draft's delta
@@ -50,7 +50,7 @@ def read_pace(headers: Mapping[str, str]) -> Pace | None:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
-    """How long to stay away after a 429 or 503: ``Retry-After`` in seconds or as a date, else the bucket's reset."""
+    """Delay after a 429 or 503: ``Retry-After`` in seconds or as a date, else the bucket's reset."""
     text = headers.get("retry-after", "").strip()
     seconds = _number(text)
     if seconds is not None:
@@ -65,7 +65,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
 
 
 def pause_seconds(pace: Pace | None, now: Instant, *, cost: int = 1) -> float:
-    """How long to wait before a call that costs so many points; 0 while the bucket holds them."""
+    """Delay before a call that costs so many points; 0 while the bucket holds them."""
     if pace is None or pace.remaining >= cost or pace.resets_at <= now:
         return 0.0
     return min((pace.resets_at - now) / SECOND, MAX_PAUSE_SECONDS)

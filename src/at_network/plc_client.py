@@ -1,7 +1,7 @@
-"""Talking to a did:plc directory: submit an operation, read what it knows.
+"""did:plc directory client: submit an operation, read its state.
 
-Source: did:plc specification, HTTP API. A submission whose answer is lost may have been taken: the newest operation of
-the log tells, before anything is sent again.
+Source: did:plc specification, HTTP API. A submission whose answer is lost may have been accepted: check the newest
+operation of the log before sending again.
 """
 
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ class PlcClient:
         self._timeout_seconds = timeout_seconds
 
     async def submit(self, did: Did, operation: AnyOperation) -> None:
-        """Hand in a signed operation; returns when the directory has it, also if its answer was lost on the way.
+        """Submit a signed operation; returns when the directory has it, also if its answer was lost on the way.
 
-        Raises Conflict (the head moved: build on the newest operation again), Refused (``InvalidPlcOperation``), TooMany,
-        and RemoteSlow or RemoteFailed where it is unknown whether the directory has it.
+        Raises Conflict (the head moved: build on the newest operation again), Refused (``InvalidPlcOperation``),
+        TooMany, and RemoteSlow or RemoteFailed when it is unknown whether the directory has it.
         """
         try:
             answer = await self._http.post_json(
@@ -72,7 +72,9 @@ class PlcClient:
         return [_operation(entry) for entry in value]
 
     async def audit_log(self, did: Did) -> list[Mapping[str, object]]:
-        """Every operation ever taken with ``cid``, ``createdAt``, ``nullified``; ``at_protocol.identity.plc_log`` judges it."""
+        """Every operation ever accepted with ``cid``, ``createdAt``, ``nullified``; ``at_protocol.identity.plc_log``
+        verifies it.
+        """
         value = await self._get(f"/{did}/log/audit", MAX_LOG_BYTES)
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
             raise RemoteFailed(f"The directory's audit log of {did} is no list of entries.")

@@ -1,8 +1,8 @@
-"""Callers who bring a service token: an account that speaks through another server.
+"""Verification of service tokens: an account that calls through another server.
 
-Order: what the token says of itself (``at_protocol.xrpc.service_auth``) → the issuer's document → the signature, once more
-with a freshly asked document if that names another key → used for the first time. Only a token that passed everything is
-remembered, so that nobody can use up a token that they cannot sign.
+Order: the token's claims (``at_protocol.xrpc.service_auth``) → the issuer's document → the signature, retried once with
+a freshly resolved document if that names another key → single use. Only a token that passed everything is recorded, so
+that nobody can use up a token that they cannot sign.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ Resolve = Callable[[Did], Awaitable[DidDocument]]
 
 @dataclass(frozen=True, slots=True)
 class ServiceCallers:
-    """Reads service tokens for one server. ``audiences`` are its names; ``refresh`` asks past the cache of ``resolve``."""
+    """Reads service tokens for one server. ``audiences`` are its names; ``refresh`` bypasses the cache of ``resolve``."""
 
     audiences: Collection[str]
     resolve: Resolve
@@ -41,10 +41,10 @@ class ServiceCallers:
     clock: Clock
 
     async def read(self, text: str, method: str, *, allow_labeler: bool = False) -> Did:
-        """Who signed this token for this method of ours, just now and for the first time.
+        """The issuer of a valid, unused token for this method.
 
-        ``allow_labeler``: the issuer may speak as a labeler (``did#atproto_labeler``), with its key for labels.
-        Raises NotSignedIn with the error's name; RemoteFailed or RemoteSlow when the issuer's key cannot be known.
+        ``allow_labeler``: the issuer may be a labeler (``did#atproto_labeler``), with its label key. Raises NotSignedIn
+        with the error's name; RemoteFailed or RemoteSlow if the issuer's key cannot be determined.
         """
         now_seconds = self.clock.now() // SECOND
         try:
@@ -83,7 +83,7 @@ class ServiceCallers:
 
 
 def is_service_token(text: str) -> bool:
-    """Whether this says of itself that it is one: it names a method, or who signed it and no scope. Session tokens don't."""
+    """Whether this claims to be a service token: it names a method, or an issuer and no scope. Session tokens do not."""
     try:
         claims = jwt.read(text).claims
     except Malformed:
@@ -98,14 +98,14 @@ def _check(token: ServiceToken, key: PublicKey | None) -> None:
 
 
 def _require_an_end(token: ServiceToken, now_seconds: int) -> None:
-    # What is remembered must be forgotten one day.
+    # Recorded tokens must expire one day.
     if token.expires_at > now_seconds + MAX_LIFETIME_SECONDS + MAX_CLOCK_SKEW_SECONDS:
         raise BadServiceToken("BadJwt", token.expires_at, "valid for longer than an hour")
 
 
 def _name_of(token: ServiceToken) -> str:
-    # A token without an identifier is told apart by what was signed; its signature would not do, because whoever has it
-    # can write the same one in another way.
+    # A token without an identifier is identified by its signed part; the signature would not do, because it is
+    # malleable.
     what = token.unverified.signed if token.token_id is None else f"{token.issuer} {token.token_id}".encode()
     return f"service_token:{hashlib.sha256(what).hexdigest()}"
 

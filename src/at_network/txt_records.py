@@ -1,4 +1,4 @@
-"""Questions to the DNS: TXT records, and whether a name has any address. Absence is an answer, silence is a failure."""
+"""DNS look-ups: TXT records, and whether a name has any address. Absence is an answer, a timeout is a failure."""
 
 import dns.asyncresolver
 import dns.exception
@@ -20,15 +20,15 @@ class Dns:
         self._resolver: dns.asyncresolver.Resolver | None = None
 
     async def txt(self, name: str) -> list[tuple[bytes, ...]]:
-        """The TXT records of a name, each a tuple of character strings; empty where there are none.
+        """The TXT records of a name, each a tuple of character strings; empty if there are none.
 
-        Raises RemoteFailed and RemoteSlow where no server said anything about it.
+        Raises RemoteFailed and RemoteSlow if no server answered.
         """
         answer = await self._ask(name, dns.rdatatype.TXT)
         return [] if answer is None or answer.rrset is None else [record.strings for record in answer.rrset]
 
     async def has_address(self, name: str) -> bool:
-        """Whether a name leads to any machine at all. Raises as ``txt``."""
+        """Whether a name has any address. Raises as ``txt``."""
         if await self._ask(name, dns.rdatatype.A) is not None:
             return True
         return await self._ask(name, dns.rdatatype.AAAA) is not None
@@ -44,7 +44,7 @@ class Dns:
             raise RemoteFailed(f"The name servers cannot be asked ({type(failure).__name__}).") from failure
 
     def _open(self) -> dns.asyncresolver.Resolver:
-        # Made at the first question: a machine without DNS can run everything that needs none.
+        # Created at the first query: a machine without DNS can run everything that needs none.
         if self._resolver is None:
             self._resolver = dns.asyncresolver.Resolver(configure=self._server is None)
             if self._server is not None:

@@ -1,9 +1,9 @@
-"""Calling XRPC methods of another server.
+"""XRPC client.
 
-Failures arrive as the kinds of ``groundwork.errors`` with the protocol's name (``xrpc_failures``); what a caller may send
-on whose behalf is the business of its ``Credentials``. A call is repeated only when the server refused the credentials
-and they have changed since: then nothing was done. Values are plain JSON: records in them are for
-``at_protocol.data.json_form``, one by one, for one odd record must not hide a page of good ones.
+Failures have the kinds of ``groundwork.errors`` with the protocol's error name (``xrpc_failures``); ``Credentials``
+decide which secrets are sent. A call is repeated only if the server refused the credentials and they have changed
+since: then nothing was done. Values are plain JSON: decode records with ``at_protocol.data.json_form``, one by one, so
+that one malformed record does not hide a page of good ones.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -27,13 +27,13 @@ from groundwork.telemetry import tracing
 MAX_JSON_BYTES = 10 * 1024 * 1024
 # Enough for a fresh DPoP nonce and a refreshed token in one call.
 _ATTEMPTS = 3
-# What a write costs of an account's hourly budget (Bluesky's servers and the reference PDS, "Rate Limits").
+# Cost of a write against an account's hourly budget (Bluesky's servers and the reference PDS, "Rate Limits").
 _COSTS = {
     "com.atproto.repo.createRecord": 3,
     "com.atproto.repo.putRecord": 2,
     "com.atproto.repo.applyWrites": 3,
 }
-# Errors have to fit into the limit of the answer that was hoped for, however small that is.
+# Errors must fit the response limit, however small that is.
 _MIN_BYTES = 64 * 1024
 
 Parameters = Mapping[str, "Parameter | None"]
@@ -43,20 +43,20 @@ class Credentials(Protocol):
     """On whose behalf calls are made: nobody, a bearer session, an OAuth session."""
 
     async def headers(self, method: str, url: str) -> Mapping[str, str]:
-        """What proves it for this one request (DPoP proofs name method and URL)."""
+        """Headers that authenticate this one request (DPoP proofs name method and URL)."""
         ...
 
     async def learn(self, url: str, headers: Mapping[str, str]) -> None:
-        """See the headers of any answer (DPoP nonces)."""
+        """Inspect the headers of any answer (DPoP nonces)."""
         ...
 
     async def renew(self, refused: Mapping[str, str], status: int, error: ErrorBody) -> bool:
-        """After a refusal of ``refused``, the headers that were sent: True if other headers would now be sent."""
+        """Called when the headers ``refused`` were refused: True if other headers would now be sent."""
         ...
 
 
 class XrpcClient:
-    """One server, on behalf of one account or nobody. Cheap to make; holds no connection of its own."""
+    """One server, on behalf of one account or nobody. Cheap to create; holds no connection of its own."""
 
     def __init__(
         self,
@@ -71,11 +71,12 @@ class XrpcClient:
         circuits: Circuits | None = None,
         account: str = "",
     ) -> None:
-        """``service`` is an origin (``https://pds.example.com``), ``proxy_to`` a ``did#service`` that it shall ask for us.
+        """``service`` is an origin (``https://pds.example.com``), ``proxy_to`` a ``did#service`` that it shall proxy
+        to.
 
-        ``paces``: what is known of the budget of ``account`` there. A procedure that would exceed it is not sent but raises
-        TooMany with the time to wait, as the server would. ``circuits``: which servers are asked at all; of another one every call
-        raises ``NotAsked`` at once.
+        ``paces``: the known write budgets of ``account`` there. A procedure that would exceed them is not sent but
+        raises TooMany with the time to wait, as the server would. ``circuits``: circuit breakers; on an open one every
+        call raises ``NotAsked`` at once.
         """
         self.service = service.rstrip("/")
         self._paces = Paces() if paces is None else paces
@@ -89,7 +90,7 @@ class XrpcClient:
 
     @property
     def pace(self) -> Pace | None:
-        """What the last answer to a procedure said about its rate limit; see ``pacing.pause_seconds``."""
+        """Rate limit stated by the last answer to a procedure; see ``pacing.pause_seconds``."""
         return self._paces.of(self.service, self._account)
 
     async def query(self, nsid: str, parameters: Parameters | None = None) -> dict[str, object]:
@@ -103,9 +104,9 @@ class XrpcClient:
         *,
         parameters: Parameters | None = None,
     ) -> dict[str, object]:
-        """The JSON object that a procedure answers with; empty for one that answers with nothing.
+        """The JSON object that a procedure answers with; empty if it answers with nothing.
 
-        RemoteSlow and RemoteFailed leave open whether it was done.
+        After RemoteSlow and RemoteFailed it is unknown whether it was done.
         """
         content = None if body is None else msgspec.json.encode(body)
         headers = {} if body is None else {"content-type": "application/json"}
@@ -119,12 +120,12 @@ class XrpcClient:
     async def send(
         self, nsid: str, pieces: Callable[[], AsyncIterator[bytes]], content_type: str, content_length: int
     ) -> dict[str, object]:
-        """Send what is too large for memory (a repository); ``pieces`` begins anew where it must be sent again."""
+        """Stream what is too large for memory (a repository); ``pieces`` restarts if it must be sent again."""
         headers = {"content-type": content_type, "content-length": str(content_length)}
         return _json_object(await self._call("POST", nsid, None, pieces, headers, ANSWER_BYTES))
 
     async def download(self, nsid: str, parameters: Parameters | None, *, max_bytes: int) -> HttpResponse:
-        """An answer that is no JSON, whole (``getRecord`` of sync, small blobs); up to 64 KiB are read in any case."""
+        """A binary answer, whole (``getRecord`` of sync, small blobs); up to 64 KiB are read in any case."""
         return await self._call("GET", nsid, parameters, None, {}, max_bytes)
 
     @asynccontextmanager
@@ -133,7 +134,8 @@ class XrpcClient:
     ) -> AsyncIterator[StreamedAnswer]:
         """An answer read piece by piece (``getRepo``, large blobs); credentials are sent but not renewed.
 
-        That it came is told to the circuit as of every call: else a try of this kind would keep others from trying, and say nothing.
+        Its success counts for the circuit like every call's: otherwise a probe of this kind would block others and
+        report nothing.
         """
         url = self._url(nsid, parameters)
         headers = await self._headers("GET", url)
@@ -176,7 +178,7 @@ class XrpcClient:
             raise TooMany(f"{self._host} takes no more writes of this account for now.", after_seconds=pause)
         attempt = 1
         while True:
-            proof = await self._headers(method, url)  # where a token is refreshed for it, that call tries the circuit
+            proof = await self._headers(method, url)  # if a token is refreshed for it, that call probes the circuit
             self._circuits.check(self.service)
             body = content() if callable(content) else content
             try:
@@ -216,7 +218,7 @@ class XrpcClient:
             attempt += 1
 
     def _wait(self, failure: TooMany) -> None:
-        """Also where no header stated a bucket: nothing more of this account until then."""
+        """Also if no header stated a bucket: no more calls for this account until then."""
         now = self._clock.now()
         resets_at = Instant(now + int(failure.after_seconds * SECOND))
         limit = 0 if self.pace is None else self.pace.limit

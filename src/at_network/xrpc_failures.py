@@ -1,4 +1,4 @@
-"""From another server's XRPC error to a kind of failure: the name decides before the status does."""
+"""Map another server's XRPC error to a kind of failure: the name decides before the status does."""
 
 from collections.abc import Mapping
 
@@ -48,7 +48,7 @@ _ABSENT_NAMES = frozenset(
 
 
 def failure_of(host: str, status: int, error: ErrorBody, headers: Mapping[str, str], now: Instant) -> Failure:
-    """The failure for an answer that is no success; it keeps the protocol's name."""
+    """The failure for an unsuccessful answer; it keeps the protocol's error name."""
     why = f"{host} says: {error.message or error.name}"
     name = error.name
     if status == 401 or (status < 500 and name in _TOKEN_NAMES):
@@ -71,7 +71,7 @@ def failure_of(host: str, status: int, error: ErrorBody, headers: Mapping[str, s
         case 429:
             return TooMany(why, after_seconds=retry_after_seconds(headers, now), name=name)
         case 501:
-            return Refused(why, name=name)  # the specification: such a call is not to be repeated
+            return Refused(why, name=name)  # the specification: such a call must not be repeated
         case 504:
             return RemoteSlow(why, name=name)
         case _ if 400 <= status < 500:

@@ -1,4 +1,4 @@
-"""Aurora Locus as one application: opened from its settings, closed in reverse, readable top to bottom."""
+"""Composition root of Aurora Locus: opens everything from the settings, closes it in reverse order."""
 
 import asyncio
 import secrets
@@ -99,11 +99,11 @@ from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes, probing
 
-# Debts of this process ring; those that wait for their time, or that another process left, are looked for.
+# This process wakes the dispatcher for its own jobs; retries and jobs of other processes are polled.
 JOBS_IDLE_SECONDS = 5.0
-# Longer than a step with a mail server lasts when all is well.
+# Longer than a normal exchange with a mail server.
 JOBS_PATIENCE_SECONDS = 5.0
-# Longer than one step of a move lasts when all is well: a repository is sent in one.
+# Longer than a normal migration step: a repository is sent in one.
 MOVE_LEASE_SECONDS = 900.0
 
 BLOBS_TRIED_EVERY_SECONDS = 30.0
@@ -114,7 +114,7 @@ _ANY_ACCOUNT = "select 1 from accounts limit 1"
 
 @dataclass(frozen=True, slots=True)
 class AuroraLocus:
-    """A PDS that is open: its application, and what its program still needs to touch."""
+    """A running PDS: the ASGI application, and what its program needs beside it."""
 
     app: Application
     registry: Registry
@@ -128,7 +128,9 @@ class AuroraLocus:
 async def open_server(
     settings: PdsSettings, clock: Clock, *, version: str, access_log: bool = True
 ) -> AsyncIterator[AuroraLocus]:
-    """Migrate, open, mend what a crash left, serve until the block ends. Raises ``SettingsRefused`` and database failures."""
+    """Migrate, open, repair what a crash left, serve until the block ends. Raises ``SettingsRefused`` and database
+    errors.
+    """
     async with AsyncExitStack() as stack:
         await before_migrating(settings, partial(open_store, settings), clock, version=version)
         await migrate(settings.database, "aurora_locus", "aurora_locus")
@@ -139,7 +141,7 @@ async def open_server(
         sealer = Sealer(_sealing_keys(settings))
         http = HttpClient(settings.reach, user_agent=f"aurora-locus/{version}")
         stack.push_async_callback(http.close)
-        # Addresses that the operator chose may be private ones.
+        # Addresses configured by the operator may be private ones.
         chosen_http = HttpClient(DEVELOPMENT, user_agent=f"aurora-locus/{version}")
         stack.push_async_callback(chosen_http.close)
         did_settings = DidSettings(settings.did_plc_url, is_development=settings.dev_mode)
@@ -197,7 +199,7 @@ async def open_server(
             authenticate,
             network,
             crawling,
-            # In development, and where the operator counts nothing, everybody may come from one address.
+            # In development, and where rate limits are off, all requests may come from one address.
             StreamPlaces(is_limited=settings.counts_requests and not settings.has_wide_limits),
             proxying,
             authorization.nonces.newest,
@@ -240,7 +242,7 @@ async def open_server(
             await stack.enter_async_context(
                 _dispatching(registry, _letters(registry, mailer, settings.hostname), "debts")
             )
-        # By a worker of its own: a move takes minutes, and letters do not wait for it.
+        # A worker of its own: a migration takes minutes, and e-mail must not wait for it.
         mover = Mover(registry, http, sealer)
         app.state.mover = mover
         moving: dict[str, HandlerOptions] = {
@@ -292,7 +294,7 @@ async def _open_registry(
         SigningKeys(db, sealer),
         blobs,
         clock,
-        # Random, so that two processes do not make the same TIDs in the same microsecond.
+        # Random, so that two processes do not generate the same TID in the same microsecond.
         clock_id=secrets.randbelow(1024),
         node_cache_bytes=settings.node_cache,
         json_cache_bytes=settings.record_cache,
@@ -334,7 +336,7 @@ def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
         async with db.reader() as reader:
             await reader.fetch_one("select 1")
 
-    # A bucket asks a price for each request.
+    # A bucket charges for each request.
     return {
         _DATABASE: Probe(answers),
         well_known.WRITES: Probe(lambda: write_durably(db, "aurora_locus")),
@@ -356,7 +358,7 @@ def _application(
     methods = table(registry, labels)
     return Application(
         [
-            # Routes are tried in this order, and nearly every request is for a method: they stand before the rest.
+            # Routes are tried in this order, and nearly every request calls a method: methods come first.
             well_known.health_route(probes, version),
             Mount("/xrpc", dispatcher(host, methods)),
             *well_known.routes(registry, host.settings, labels.key.public),
@@ -368,7 +370,7 @@ def _application(
             ),
         ],
         metrics,
-        # A handle that nobody here has is a plain 404; only methods speak XRPC's errors, and pages are pages.
+        # An unknown handle is a plain 404; only methods use XRPC errors, and pages answer with pages.
         render=by_path(
             {**dict.fromkeys(FOR_APPS, render_oauth), "/xrpc/": render_xrpc, "/.well-known/": render_problem},
             pages_or(render_problem),
@@ -395,7 +397,7 @@ def _sealing_keys(settings: PdsSettings) -> list[bytes]:
 
 
 def _mailer(settings: PdsSettings, clock: Clock) -> Mailer | None:
-    """Where letters go; a folder on a laptop; None where the operator set nothing."""
+    """Where e-mail is delivered: SMTP, a folder on a laptop, or None if not configured."""
     if not settings.mail_url:
         return None
     sender = Sender(settings.hostname, parse_address(settings.mail_from))
@@ -403,7 +405,7 @@ def _mailer(settings: PdsSettings, clock: Clock) -> Mailer | None:
 
 
 async def _check_mail(mailer: Mailer) -> None:
-    """Say at a start what an operator would else learn from the first person who waits for a mail."""
+    """Log a warning at start if e-mail cannot be sent, before a person waits for one."""
     try:
         await mailer.check()
     except Failure as failure:
@@ -423,7 +425,7 @@ def _letters(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, Han
 
 @asynccontextmanager
 async def _dispatching(registry: Registry, handlers: Mapping[str, HandlerOptions], name: str) -> AsyncIterator[None]:
-    """Pay what is owed while the block lasts; what is being paid at its end gets a moment."""
+    """Run the dispatcher while the block lasts; jobs in progress at its end get a moment to finish."""
     stop = asyncio.Event()
     task = asyncio.create_task(
         job_dispatcher.run(registry.db, handlers, stop, wake=new_wakeup(), idle_seconds=JOBS_IDLE_SECONDS),
@@ -448,7 +450,7 @@ async def _session_secret(settings: PdsSettings, db: Database, sealer: Sealer) -
         async with db.reader() as reader:
             if await reader.fetch_one(_ANY_ACCOUNT) is None:
                 raise SettingsRefused([f"{why}."])
-        # An existing installation, of the reference perhaps: its people stay signed in.
+        # An existing installation, perhaps of the reference PDS: its sessions stay valid.
         log.warning(
             "session_secret.too_short", advice=f"{why}, and the old one as PDS_JWT_SECRET_PREVIOUS for 90 days."
         )

@@ -1,4 +1,4 @@
-"""What a server says of itself at ``/``: a page to people, a few lines of text to programs."""
+"""The front page at ``/``: HTML for browsers, a few lines of text for programs."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -15,12 +15,14 @@ This is Aurora Locus, a Personal Data Server of the AT Protocol.
 Most of the API is below /xrpc/
 """
 
-# The same address is two documents: whatever keeps answers must keep them apart.
+# One URL with two representations: caches must keep them apart.
 _VARY = {"vary": "accept"}
 
 
 def routes(settings: PdsSettings) -> list[Route]:
-    """The front page. It is served at every handle's name as well, where nobody is signed in: its links name this server."""
+    """The front page. It is served at every handle's host as well, where nobody is signed in: its links name this
+    server.
+    """
 
     async def front_page(request: Request) -> Response:
         if "text/html" not in request.headers.get("accept", ""):

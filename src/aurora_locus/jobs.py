@@ -1,11 +1,11 @@
-"""Everything that this server can owe to the outside (``groundwork.outbox``); ``app`` binds each kind to its payer."""
+"""Kinds of outbox jobs of this server (``groundwork.outbox``); ``app`` binds each kind to its handler."""
 
 from enum import StrEnum
 
 
 class PdsJobKind(StrEnum):
-    """The subject of each is what its comment says."""
+    """The comment of each kind names its subject."""
 
-    MAIL = "mail"  # a letter: ``email_tokens.letter``
-    NOTICE = "notice"  # a letter of the host: ``moderation.notices``
-    MOVE = "move"  # a DID: how far its move to another server is, ``moves`` says
+    MAIL = "mail"  # an e-mail: ``email_tokens.letter``
+    NOTICE = "notice"  # an e-mail from the host: ``moderation.notices``
+    MOVE = "move"  # a DID: its migration to another server, state in ``moves``

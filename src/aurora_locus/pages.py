@@ -1,4 +1,4 @@
-"""Every page of this server as a list of rooms, and what they stand on."""
+"""All HTML pages of this server, and their dependencies."""
 
 from starlette.routing import Route
 
@@ -19,7 +19,7 @@ from groundwork.sealing import Sealer
 
 
 async def open_pages(settings: PdsSettings, db: Database, sealer: Sealer) -> Site:
-    """The frame of this server's pages, as its operator wants it."""
+    """The page layout as configured by the operator."""
     branding = Branding(
         name=settings.service_name or settings.hostname,
         home_url=settings.home_url,
@@ -33,7 +33,7 @@ async def open_pages(settings: PdsSettings, db: Database, sealer: Sealer) -> Sit
 
 
 def routes(site: Site, settings: PdsSettings) -> list[Route]:
-    """Every page; the files that they are made with."""
+    """Every page, and its static files."""
     return [
         *site.files.routes(),
         *front_page(settings),
@@ -46,6 +46,6 @@ def routes(site: Site, settings: PdsSettings) -> list[Route]:
 
 
 def attach(app: Application, site: Site, registry: Registry) -> None:
-    """Give the pages what they find at ``request.app.state``."""
+    """Store the dependencies of the pages in ``request.app.state``."""
     app.state.site = site
     app.state.registry = registry

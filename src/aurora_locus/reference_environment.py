@@ -1,4 +1,4 @@
-"""An environment that was written for the reference PDS, as by its installer: what it means where it says nothing."""
+"""Defaults for an environment written for the reference PDS, for instance by its installer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ _ROTATION_KEY = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX"
 
 
 def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = None) -> bool:
-    """Whether these settings were written for the reference PDS: its installer sets the rotation key, and it knows none of
+    """Whether these settings were written for the reference PDS: its installer sets the rotation key, and it has no
     ``PDS_FEDERATION_*``.
     """
     says_federation = any(name.startswith("PDS_FEDERATION_") for name in environment) or any(
@@ -17,8 +17,8 @@ def is_found(environment: Mapping[str, str], table: Mapping[str, Any] | None = N
 
 
 def what_silence_means(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings, by their names, that the reference has where its environment does not speak of them: federation is on,
-    relays are told where any is named, the host's own name is the handles' domain, and proxies in private networks are believed.
+    """Defaults of the reference, by setting name, where its environment sets nothing: federation is on, relays are
+    notified if any is named, the host's own name is the handle domain, and proxies in private networks are trusted.
     """
 
     def is_given(name: str) -> bool:

@@ -1,7 +1,7 @@
-"""The variables of the reference PDS's environment, and what becomes of each here.
+"""Environment variables of the reference PDS that are not settings here, and what to do instead.
 
-Where a name means the same it is a setting here under the same name, and stands not in this table. The others are listed with
-what to do instead, so that a start can name what it does not know, and whoever moves from there learns what is different.
+Variables with the same meaning are settings here under the same name and not in this table. With it a start can report
+unknown variables, and operators who migrate learn what differs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _ONE_DATABASE: Final = "there is one database: PDS_DATABASE_URL, or pds.db in PD
 _ENTRYWAY: Final = "there is no entryway: accounts sign in here"
 _PROXY: Final = "answers of other services are passed on within fixed limits"
 
-# Known and needed by nobody here: another part does it, or it follows from something else.
+# Known and not needed here: handled elsewhere, or derived from another setting.
 NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_VERSION": "the version is this program's",
     "PDS_ERROR_COLOR": _LOOKS,
@@ -46,7 +46,7 @@ NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "letters carry the code and no link of an app",
 }
 
-# What the reference does with it is not done here.
+# Features of the reference that do not exist here.
 MISSING: Final[Mapping[str, str]] = {
     "PDS_HCAPTCHA_SITE_KEY": "sign-ups are not asked to solve a picture puzzle; require invites instead",
     "PDS_HCAPTCHA_SECRET_KEY": "sign-ups are not asked to solve a picture puzzle; require invites instead",
@@ -65,16 +65,16 @@ MISSING: Final[Mapping[str, str]] = {
 
 
 def own_names() -> frozenset[str]:
-    """Every name of a setting of this server, older ones included."""
+    """Every setting name of this server, older ones included."""
     return names_of(PdsSettings, PREFIX)
 
 
 def unknown(environment: Iterable[str]) -> list[str]:
-    """Names that begin like a setting of this server and are neither one, nor one of the reference's that is needless."""
+    """Names with the prefix of this server's settings that are neither settings nor needless reference variables."""
     own = own_names()
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in own and name not in NEEDLESS)
 
 
 def what_of(name: str) -> str:
-    """One of :func:`unknown` in a sentence."""
+    """One of :func:`unknown` explained in a sentence."""
     return f"{name} is not used here: {MISSING[name]}" if name in MISSING else f"{name} is no setting of this server"

@@ -1,4 +1,4 @@
-"""What nobody waits for, done by the clock: what ran out is swept, what a crash left is finished."""
+"""Scheduled tasks: delete what has expired, finish what a crash left."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,14 +30,14 @@ from groundwork.clock import DAY, SECOND, Clock, Instant
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
 
-# Often enough that nothing piles up, seldom enough to cost nothing.
+# Often enough that nothing piles up, rarely enough to cost nothing.
 HOUSEKEEPING_SECONDS = 600.0
-# Whoever has waited for the start comes first.
+# Requests that waited for the start come first.
 FIRST_ROUND_SECONDS = 30.0
-# Once a day every file of a blob is looked at.
+# Every blob file is checked once a day.
 ROUNDS_PER_WALK = 144
 
-# How long after a failure the directory is asked for the second time; a minute between rounds when all is well.
+# Delay before the second attempt after the directory failed; normal rounds are a minute apart.
 FIRST_RETRY_SECONDS = 1.0
 IDENTITIES_SECONDS = 60.0
 
@@ -45,7 +45,7 @@ IDENTITIES_SECONDS = 60.0
 async def keep_house(
     settings: PdsSettings, registry: Registry, authorization: AuthorizationServer, clock: Clock
 ) -> None:
-    """What nobody waits for: expired sessions, old events, uploads that nobody refers to."""
+    """Housekeeping: expired sessions, old events, unreferenced uploads."""
     repositories = registry.repositories
     rounds = 0
 
@@ -58,7 +58,7 @@ async def keep_house(
     async def walk() -> object:
         nonlocal rounds
         rounds += 1
-        # Not at the start, which a crash may repeat: the walk asks the store for the name of every file.
+        # Not at the start, which a crash may repeat: the scan lists every file of the store.
         if rounds % ROUNDS_PER_WALK:
             return None
         return await sweep_all(repositories.blobs, clock.now(), round(settings.blob_grace * SECOND))
@@ -109,9 +109,9 @@ async def keep_house(
 
 
 async def keep_identities(registry: Registry, from_crash: Sequence[tuple[Did, PlcOperation]]) -> None:
-    """Finish or undo what a crash left in the directory, and see who has moved away.
+    """Finish or undo what a crash left in the directory, and detect accounts that have moved away.
 
-    A directory that is down when we start is asked again soon, then ever more seldom.
+    A directory that is down when we start is retried soon, then with growing delays.
     """
     rows: Sequence[tuple[Did, PlcOperation]] | None = from_crash
     pause = FIRST_RETRY_SECONDS

@@ -1,7 +1,7 @@
 """The PDS's settings: one frozen value, read once. Names are the reference PDS's where the meaning is the same.
 
-The federation variables are the design's (section 4.10). What contradicts itself, or is dangerous under a public host
-name, is refused with a sentence that names the setting.
+Federation variables are those of the design (section 4.10). Settings that contradict each other, or are dangerous under
+a public host name, are refused with a sentence that names the setting.
 """
 
 import ipaddress
@@ -30,10 +30,10 @@ PREFIX = "PDS_"
 
 MIN_BYPASS_KEY = 16
 
-# RFC 2606: mail to it goes nowhere.
+# RFC 2606: e-mail to it is never delivered.
 NOBODYS_ADDRESS = "no-reply@pds.invalid"
 
-# Everybody can read it in the README; refused under a public host name.
+# Published in the README; refused under a public host name.
 DEFAULT_ADMIN_PASSWORD = "admin-of-a-laptop"  # noqa: S105  # that is the point
 
 
@@ -44,7 +44,7 @@ def did_web_of(url: str) -> str:
 
 @dataclass(frozen=True)
 class PdsSettings:
-    """Made by :func:`read`, or directly by whoever assembles a network in one process."""
+    """Created by :func:`read`, or directly by tests that run a network in one process."""
 
     hostname: str = setting("localhost", what="Host name of this server; its did:web is the service DID.")
     port: int = setting(3000, what="Port to listen on; 0 picks a free one.")
@@ -243,22 +243,24 @@ class PdsSettings:
 
     @property
     def mail_url(self) -> str:
-        """Where mail goes; empty: nowhere."""
+        """SMTP URL; empty: no e-mail."""
         given = self.email_smtp_url.reveal()
         return given or (f"{FOLDER}{(self.data_directory / 'mail').absolute()}" if self.dev_mode else "")
 
     @property
     def mail_from(self) -> str:
-        """The sender of mail; in development there is always one."""
+        """Sender of e-mails; in development there is always one."""
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
 
     def is_proxy(self, address: str) -> bool:
-        """Whether who connects is a proxy: behind a given number of them everybody, else those in private networks if believed."""
+        """Whether the connecting peer is a proxy: everybody behind a given number of proxies, else peers in private
+        networks if trusted.
+        """
         return self.trusted_proxy_hops > 0 or (self.trusted_private_proxies and is_private(address))
 
     @property
     def shares_private_addresses(self) -> bool:
-        """Whether a private address may be a proxy's that is not known as one, and so everybody's."""
+        """Whether a private address may be an unknown proxy's, and so shared by many clients."""
         return self.trusted_proxy_hops == 0
 
     @property
@@ -274,22 +276,22 @@ class PdsSettings:
 
     @property
     def counts_requests(self) -> bool:
-        """Whether requests are counted and refused."""
+        """Whether requests are counted and rate-limited."""
         return self.rate_limits_enabled is not False
 
     @property
     def has_wide_limits(self) -> bool:
-        """Whether limits only stop what runs wild: in development, unless the operator asks for them."""
+        """Whether limits only stop runaway programs: in development, unless the operator turns them on."""
         return self.dev_mode and self.rate_limits_enabled is None
 
     @property
     def needs_invite(self) -> bool:
-        """Whether signing up takes an invite: on a server that the world can reach, unless its operator says otherwise."""
+        """Whether sign-up requires an invite: on a public server, unless the operator says otherwise."""
         return not self.dev_mode if self.invite_required is None else self.invite_required
 
     @property
     def confirms_email(self) -> bool:
-        """Whether an account that nobody invited waits for its owner's mail before it is shown."""
+        """Whether an account without an invite must confirm its e-mail address before it becomes public."""
         return not self.dev_mode
 
     @property
@@ -299,12 +301,12 @@ class PdsSettings:
 
     @property
     def reach(self) -> AllowedTargets:
-        """Which addresses may be called that strangers name."""
+        """Which addresses may be called when strangers name them."""
         return DEVELOPMENT if self.dev_mode or self.disable_ssrf_protection else PUBLIC
 
     @property
     def scratch_url(self) -> str:
-        """What several processes share and may forget; empty: nothing."""
+        """Cache shared by several processes, which may lose anything; empty: none."""
         password = quote(self.redis_scratch_password.reveal(), safe="")
         credentials = f":{password}@" if password else ""
         return f"redis://{credentials}{self.redis_scratch_address}" if self.redis_scratch_address else ""
@@ -315,12 +317,12 @@ class PdsSettings:
 
     @property
     def announces_when_asked(self) -> bool:
-        """Whether an operator may have the relays asked to read this host."""
+        """Whether an operator may request a crawl from the relays."""
         return self.federation_enabled and self.federation_crawl_enabled
 
     @property
     def announces_itself(self) -> bool:
-        """Whether relays are asked without anybody wanting it at that moment."""
+        """Whether crawls are requested automatically."""
         return self.federation_enabled and self.federation_auto_stream
 
     @property
@@ -384,7 +386,7 @@ def _is_did(text: str) -> bool:
 
 
 def checked(settings: PdsSettings) -> PdsSettings:
-    """The same settings. Raises ``SettingsRefused`` where they contradict themselves or are dangerous in public."""
+    """The same settings. Raises ``SettingsRefused`` if they contradict each other or are dangerous in public."""
     problems = []
     if not settings.federation_enabled:
         problems += [
@@ -417,7 +419,7 @@ def checked(settings: PdsSettings) -> PdsSettings:
         dangers[Danger.DEFAULT_PASSWORD] = "PDS_ADMIN_PASSWORD"  # the setting's name
     if is_own_machine(urlsplit(settings.did_plc_url).hostname or ""):
         dangers[Danger.BUILT_IN_DIRECTORY] = "PDS_DID_PLC_URL"
-    if url.scheme != "https" and settings.dev_mode:  # without it: a problem everywhere, told above
+    if url.scheme != "https" and settings.dev_mode:  # if it is missing: reported above
         dangers[Danger.PLAIN_HTTP] = "PDS_PUBLIC_URL"
     problems += dangers_of([settings.hostname], dangers)
     if problems:
@@ -482,7 +484,7 @@ def _blobstore_problems(settings: PdsSettings) -> list[str]:
     return problems
 
 
-# What can be guessed offline, by whoever finds the backups, for as long as they like.
+# Secrets that whoever has the backups can guess offline, without limit.
 _SHORTEST_PASSPHRASE = 12
 
 

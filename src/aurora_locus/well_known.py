@@ -1,4 +1,4 @@
-"""The fixed addresses of a PDS beside ``/xrpc/``."""
+"""The well-known URLs of a PDS, outside ``/xrpc/``."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -24,7 +24,7 @@ from groundwork.telemetry.probes import Probes
 
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
-# What a PDS exists for, as its probes are called. Without blobs it goes on keeping records.
+# The essential function of a PDS, as its health probes are named. Without blobs it still stores records.
 WRITES: Final = "writes"
 BLOBS: Final = "blobs"
 
@@ -32,7 +32,7 @@ _ROBOTS = "# Crawling the public API is allowed\nUser-agent: *\nAllow: /\n"
 
 
 def health_route(probes: Probes, version: str) -> Route:
-    """``/xrpc/_health``, which is no method although it stands among them."""
+    """``/xrpc/_health``: under ``/xrpc/``, but not an XRPC method."""
     return Route("/xrpc/_health", _health(probes, version))
 
 
@@ -71,7 +71,7 @@ def _health(probes: Probes, version: str) -> Endpoint:
 
 def _handle_proof(db: Database) -> Endpoint:
     async def proof(request: Request) -> Response:
-        # Here the Host header is the question, not a fact about us: which handle is asked about.
+        # The Host header is the question here: which handle is asked about.
         handle = request.headers.get("host", "").partition(":")[0].lower()
         async with db.reader() as reader:
             account = await queries.find_by_handle(reader, handle)
@@ -86,7 +86,7 @@ def _document(registry: Registry, settings: PdsSettings, label_key: PublicKey) -
     own_host = urlsplit(settings.url).hostname
 
     async def document(request: Request) -> Response:
-        # As with handles the Host header says who is asked about: this server, or an account with a did:web of ours.
+        # As with handles the Host header names the subject: this server, or one of our did:web accounts.
         host = request.headers.get("host", "").partition(":")[0].lower()
         if host != own_host and is_under(Handle(host), settings.service_handle_domains):
             return json_response(await web_identities.document(registry, host))
@@ -119,9 +119,10 @@ def _document(registry: Registry, settings: PdsSettings, label_key: PublicKey) -
 
 
 def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
-    """Whether a reverse proxy may get a certificate for ``?domain=``: for this server and for handles that exist.
+    """On-demand TLS check: whether a reverse proxy may request a certificate for ``?domain=`` (this server and existing
+    handles).
 
-    Anything else would let strangers spend the operator's allowance of certificates.
+    Anything else would let strangers exhaust the operator's certificate quota.
     """
     own = urlsplit(settings.url).hostname
 
@@ -130,7 +131,7 @@ def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
         if domain != own:
             async with db.reader() as reader:
                 known = await queries.find_by_handle(reader, domain)
-                # The document of a did:web is asked for at the name in it, whatever the account is called by now.
+                # A did:web document is requested at the name in the DID, whatever the account's handle is now.
                 known = known or await queries.find(reader, web_identities.of_handle(Handle(domain)))
                 if known is None:
                     raise NotFound("No account here has this handle; there is no need for a certificate.")

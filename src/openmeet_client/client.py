@@ -1,4 +1,4 @@
-"""The client: one server, one token, and what can be done there by noun."""
+"""The client: one server, one token, and its operations by noun."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ from openmeet_client.transport import TRIES, Query, Transport
 
 
 class OpenMeet:
-    """``async with OpenMeet(url, token) as api``. Without a token only what everybody sees can be read."""
+    """``async with OpenMeet(url, token) as api``. Without a token only public data can be read."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class OpenMeet:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._transport.close()
 
 
 class Events:
-    """Single events. ``if_match``: a revision; an edit of an event that was changed since raises Changed."""
+    """Single events. ``if_match``: a revision; editing an event that was changed since raises Changed."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -65,14 +65,14 @@ class Events:
     async def coming(
         self, *, q: str | None = None, first_day: str | None = None, last_day: str | None = None, per_page: int = 100
     ) -> AsyncIterator[Event]:
-        """Coming public events, soonest first, all pages; days are ``YYYY-MM-DD``, both included."""
+        """Upcoming public events, soonest first, all pages; days are ``YYYY-MM-DD``, both included."""
         query: Query = {"q": q, "from": first_day, "to": last_day, "limit": per_page}
         async for page in self._transport.pages("/api/events", EventPage, lambda page: page.cursor, query):
             for event in page.events:
                 yield event
 
     async def mine(self, which: str = "going", *, per_page: int = 100) -> AsyncIterator[Event]:
-        """Those that one hosts, goes to or waits for: ``hosting``, ``going``, ``waiting``, ``past``."""
+        """One's own events: ``hosting``, ``going``, ``waiting``, ``past``."""
         query: Query = {"which": which, "limit": per_page}
         async for page in self._transport.pages("/api/my/events", EventPage, lambda page: page.cursor, query):
             for event in page.events:
@@ -85,7 +85,7 @@ class Events:
         return await self._transport.change("POST", "/api/events", Event, wanted)
 
     async def save(self, slug: str, wanted: NewEvent, *, if_match: int | None = None) -> Event:
-        """Replace what the host decides."""
+        """Replace the event's content."""
         return await self._transport.change("PUT", _event(slug), Event, wanted, if_match=if_match)
 
     async def cancel(self, slug: str, reason: str = "", *, if_match: int | None = None) -> Event:
@@ -99,28 +99,29 @@ class Events:
         await self._transport.act("DELETE", _event(slug), if_match=if_match)
 
     async def publish(self, slug: str, *, at: str | None = None, if_match: int | None = None) -> Event:
-        """A draft, now or at an instant to come (``2027-03-02T17:00:00Z``)."""
+        """Publish a draft, now or at a later instant (``2027-03-02T17:00:00Z``)."""
         body = {} if at is None else {"publishAt": at}
         return await self._transport.change("POST", f"{_event(slug)}/publish", Event, body, if_match=if_match)
 
     async def unpublish(self, slug: str, *, if_match: int | None = None) -> Event:
-        """A draft again, while nobody has answered."""
+        """Back to a draft, while nobody has answered."""
         return await self._transport.change("POST", f"{_event(slug)}/unpublish", Event, if_match=if_match)
 
     async def duplicate(self, slug: str, starts_local: str, ends_local: str | None = None) -> Event:
-        """A new event that says the same, on another date and without answers."""
+        """A copy with the same content, on another date and without answers."""
         body = {"startsLocal": starts_local} | ({} if ends_local is None else {"endsLocal": ends_local})
         return await self._transport.change("POST", f"{_event(slug)}/duplicate", Event, body)
 
     async def joining(self, slug: str) -> Joining:
-        """Who can come and how."""
+        """Registration settings: who can come and how."""
         found, revision = await self._transport.get_revision(f"{_event(slug)}/joining", Joining)
         return msgspec.structs.replace(found, revision=revision)
 
     async def set_joining(
         self, slug: str, wanted: Joining, *, for_series: bool = False, if_match: int | None = None
     ) -> Joining:
-        """Replace it; what is asked keeps its answers where its ``question_id`` stays. ``if_match``: the ``revision`` that was read.
+        """Replace them; answers to a question stay if its ``question_id`` stays. ``if_match``: the ``revision`` that
+        was read.
 
         ``for_series``: for every date of its series that has no settings of its own.
         """
@@ -137,7 +138,7 @@ class Answers:
         self._transport = transport
 
     async def give(self, slug: str, reply: Reply) -> Answer:
-        """``going`` to a full event means the end of its waitlist."""
+        """``going`` on a full event joins the waitlist at its end."""
         return await self._transport.change("PUT", f"{_event(slug)}/answer", Answer, {"reply": reply})
 
     async def get(self, slug: str) -> Answer:
@@ -145,7 +146,7 @@ class Answers:
 
 
 class Groups:
-    """People who meet."""
+    """Groups and their members."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions: the server's problem documents (RFC 9457), by their status, and the network."""
+"""Exceptions: the server's problem documents (RFC 9457), by their status, and network failures."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,15 @@ import msgspec
 
 
 class OpenMeetError(Exception):
-    """Anything that this client raises."""
+    """Base class of everything this client raises."""
 
 
 class NoAnswer(OpenMeetError):  # named for the fact
-    """The server could not be reached, or its answer was lost as often as it was tried."""
+    """The server could not be reached, or every attempt lost its answer."""
 
 
 class Problem(OpenMeetError):  # RFC 9457's own word
-    """The server said no. ``title`` is the kind of failure, ``fields`` maps what is wrong to sentences."""
+    """The server refused. ``title`` is the kind of failure, ``fields`` maps invalid fields to sentences."""
 
     def __init__(
         self, status: int, title: str, detail: str, *, fields: Mapping[str, str] | None = None, request_id: str = ""
@@ -28,27 +28,27 @@ class Problem(OpenMeetError):  # RFC 9457's own word
 
 
 class Invalid(Problem):
-    """400: what was sent cannot be read as what it should be; ``fields`` says where."""
+    """400: the input is invalid; ``fields`` says where."""
 
 
 class NotSignedIn(Problem):
-    """401: the token is unknown, over or revoked."""
+    """401: the token is unknown, expired or revoked."""
 
 
 class Forbidden(Problem):
-    """403: not this person's to do, or not this token's: its scope is missing."""
+    """403: not allowed for this person, or the token lacks the scope."""
 
 
 class NotFound(Problem):
-    """404: it is not there, or not to be seen."""
+    """404: it does not exist, or is not visible."""
 
 
 class Gone(NotFound):
-    """410: everybody could see it, and it was removed."""
+    """410: it was public, and was removed."""
 
 
 class Conflict(Problem):
-    """409: somebody was faster."""
+    """409: a concurrent change won."""
 
 
 class Changed(Problem):
@@ -56,11 +56,11 @@ class Changed(Problem):
 
 
 class Refused(Problem):
-    """422: a rule says no, in a sentence."""
+    """422: a rule refuses it, in a sentence."""
 
 
 class TooManyRequests(Problem):
-    """429: as often as it was tried."""
+    """429: after every retry."""
 
 
 _BY_STATUS: Mapping[int, type[Problem]] = {
@@ -84,7 +84,7 @@ class _Document(msgspec.Struct, rename="camel"):
 
 
 def problem_of(status: int, body: bytes) -> Problem:
-    """The exception for an answer; one that is no problem document says so."""
+    """The exception for an answer; also for one that is no problem document."""
     kind = _BY_STATUS.get(status, Problem)
     try:
         said = msgspec.json.decode(body, type=_Document)

@@ -1,4 +1,4 @@
-"""What the API answers and takes, as far as this client uses it; members that it does not know are left alone."""
+"""The API's values, as far as this client uses them; unknown members are ignored."""
 
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ class Venue(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class NewEvent(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The whole event as its host wants it. Times are on the wall clock of ``time_zone``: ``2027-03-02T18:00``."""
+    """The whole event as its host wants it. Times are wall-clock times in ``time_zone``: ``2027-03-02T18:00``."""
 
     title: str
     starts_local: str
@@ -42,7 +42,7 @@ class NewEvent(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Question(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Something everybody who comes is asked; a free text without ``choices``. ``question_id`` is the server's to give."""
+    """A registration question; free text without ``choices``. ``question_id`` is assigned by the server."""
 
     question: str
     choices: list[str] = []
@@ -51,9 +51,10 @@ class Question(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Joining(msgspec.Struct, rename="camel"):
-    """Who can come and how. None is no limit, or no end of answers; ``foreign_answers`` None is what fits.
+    """Registration settings: who can come and how. None is no limit, or no deadline; for ``foreign_answers`` None is
+    the default.
 
-    ``revision`` is of what was read, and is not sent.
+    ``revision`` is what was read, and is not sent.
     """
 
     limit_in_person: int | None = None
@@ -71,7 +72,7 @@ class Joining(msgspec.Struct, rename="camel"):
 
 
 class Counts(msgspec.Struct, rename="camel"):
-    """How many people said what."""
+    """Numbers of RSVPs."""
 
     going: int
     interested: int
@@ -79,7 +80,9 @@ class Counts(msgspec.Struct, rename="camel"):
 
 
 class Event(msgspec.Struct, rename="camel", kw_only=True):
-    """An event. ``starts_at`` is RFC 3339 in UTC; ``counts`` and ``my_status`` are there where one event or a list was read."""
+    """An event. ``starts_at`` is RFC 3339 in UTC; ``counts`` and ``my_status`` are set when one event or a list was
+    read.
+    """
 
     slug: str
     url: str
@@ -109,7 +112,7 @@ class EventPage(msgspec.Struct, rename="camel"):
 
 
 class Answer(msgspec.Struct, rename="camel"):
-    """One's answer. ``waiting_before``: people in the line before; None when not waiting."""
+    """One's RSVP. ``waiting_before``: people ahead on the waitlist; None when not on it."""
 
     id: str
     status: str
@@ -118,7 +121,7 @@ class Answer(msgspec.Struct, rename="camel"):
 
 
 class NewSeries(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What each date says, and when they are: ``recurrence`` is RFC 5545 text or the same as an object."""
+    """Content of each date, and when they are: ``recurrence`` is RFC 5545 text or the same as an object."""
 
     title: str
     starts_local: str
@@ -148,7 +151,7 @@ class Series(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class SeriesDate(msgspec.Struct, rename="camel", kw_only=True):
-    """A date of a series; ``original_date`` is its name for ever."""
+    """A date of a series; ``original_date`` identifies it permanently."""
 
     original_date: str
     is_stored: bool
@@ -164,9 +167,10 @@ class SeriesPage(msgspec.Struct, rename="camel"):
 
 
 class SeriesEdit(msgspec.Struct, rename="camel", omit_defaults=True):
-    """What shall be different; what is not set stays.
+    """Changes; what is not set stays.
 
-    ``this`` date, this and ``following``, or ``all``: the first two, and another time, name the edited date (``original_date``).
+    ``this`` date, this and ``following``, or ``all``: the first two, and a new time, name the edited date
+    (``original_date``).
     """
 
     scope: Scope
@@ -186,7 +190,7 @@ class SeriesEdit(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Consequences(msgspec.Struct, rename="camel", kw_only=True):
-    """What an edit does to the stored dates and to people; the series is another one afterwards where ``makes_new_series``."""
+    """Effects of an edit on stored dates and people; with ``makes_new_series`` the edited dates belong to a new series."""
 
     dates_changed: int
     dates_unchanged: int
@@ -201,21 +205,23 @@ class Consequences(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class EditedSeries(msgspec.Struct, rename="camel"):
-    """The series that the edited dates belong to now, and what was done."""
+    """The series that the edited dates belong to now, and the effects."""
 
     series: Series
     consequences: Consequences
 
 
 class ChangedSeries(msgspec.Struct, rename="camel"):
-    """The series afterwards, and how many dates were changed."""
+    """The changed series, and how many dates were changed."""
 
     series: Series
     dates_changed: int
 
 
 class Dates(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Single dates by their names, or all from the first to the last of two names or plain days; nothing: the whole series."""
+    """Single dates by their names, or a range from the first to the last (names or plain days); nothing: the whole
+    series.
+    """
 
     dates: list[str] | None = None
     from_date: str | None = None
@@ -227,7 +233,7 @@ class DatePage(msgspec.Struct, rename="camel"):
 
 
 class NewGroup(msgspec.Struct, rename="camel", omit_defaults=True):
-    """A group as those who run it want it."""
+    """A group as its administrators want it."""
 
     name: str
     time_zone: str
@@ -237,7 +243,7 @@ class NewGroup(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Group(msgspec.Struct, rename="camel", kw_only=True):
-    """A group. ``my_role`` is None for who has no standing in it."""
+    """A group. ``my_role`` is None for non-members."""
 
     slug: str
     url: str
@@ -257,6 +263,6 @@ class GroupPage(msgspec.Struct, rename="camel"):
 
 
 class Membership(msgspec.Struct, rename="camel"):
-    """How one stands in a group."""
+    """One's membership of a group."""
 
     role: str

@@ -1,4 +1,4 @@
-"""Events that come again: made, read, changed for one date or many, called off, taken back."""
+"""Series: create, read, change one or many dates, cancel, undo."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import quote
@@ -23,7 +23,7 @@ WHOLE = Dates()
 
 
 class AllSeries:
-    """Series. ``if_match``: a revision; a change of a series that was changed since raises Changed."""
+    """Series. ``if_match``: a revision; changing a series that was changed since raises Changed."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -39,7 +39,7 @@ class AllSeries:
         return await self._transport.change("POST", "/api/series", Series, wanted)
 
     async def begin_with(self, event: str, recurrence: str) -> Series:
-        """One's own event becomes the first date of a new series."""
+        """Turn one's own event into the first date of a new series."""
         path = f"/api/events/{quote(event, safe='')}/series"
         return await self._transport.change("POST", path, Series, {"recurrence": recurrence})
 
@@ -47,24 +47,24 @@ class AllSeries:
         return await self._transport.get(_series(slug), Series)
 
     async def dates(self, slug: str, *, limit: int = 30) -> list[SeriesDate]:
-        """The coming dates, stored and computed ones."""
+        """Upcoming dates, stored and computed ones."""
         return (await self._transport.get(f"{_series(slug)}/dates", DatePage, {"limit": limit})).dates
 
     async def open_date(self, slug: str, original_date: str) -> SeriesDate:
-        """The date with the slug of its event, which is stored now if it was only computed."""
+        """The date with the slug of its event, which is materialized now if it was only computed."""
         path = f"{_series(slug)}/dates/{quote(original_date, safe='')}"
         return await self._transport.change("POST", path, SeriesDate)
 
     async def plan(self, slug: str, wanted: SeriesEdit) -> Consequences:
-        """What an edit would do; nothing is changed."""
+        """Preview an edit; nothing is changed."""
         return await self._transport.change("POST", f"{_series(slug)}/plan", Consequences, wanted)
 
     async def edit(self, slug: str, wanted: SeriesEdit, *, if_match: int | None = None) -> EditedSeries:
-        """``following`` splits the series: the answer is the new one."""
+        """``following`` splits the series: the result is the new one."""
         return await self._transport.change("POST", f"{_series(slug)}/edit", EditedSeries, wanted, if_match=if_match)
 
     async def undo(self, slug: str, *, if_match: int | None = None) -> Series:
-        """Take back the last edit, for ten minutes."""
+        """Undo the last edit, within ten minutes."""
         return await self._transport.change("POST", f"{_series(slug)}/undo", Series, if_match=if_match)
 
     async def cancel(
@@ -80,12 +80,12 @@ class AllSeries:
     async def pause(
         self, slug: str, reason: str = "", *, is_silent: bool = False, if_match: int | None = None
     ) -> Series:
-        """No dates are made until it is resumed."""
+        """Create no further dates until it is resumed."""
         body = {"reason": reason, "isSilent": is_silent}
         return await self._transport.change("POST", f"{_series(slug)}/pause", Series, body, if_match=if_match)
 
     async def resume(self, slug: str, *, is_silent: bool = False, if_match: int | None = None) -> Series:
-        """A paused one makes dates again; of a cancelled one come back those that were cancelled with it."""
+        """Resume a paused series; for a cancelled one, restore the dates that were cancelled with it."""
         body = {"isSilent": is_silent}
         return await self._transport.change("POST", f"{_series(slug)}/resume", Series, body, if_match=if_match)
 
@@ -96,7 +96,7 @@ class AllSeries:
         await self._transport.act("DELETE", f"{_series(slug)}/follow")
 
     async def delete(self, slug: str, *, keep_events: bool, if_match: int | None = None) -> None:
-        """``keep_events``: coming dates stay as events of their own."""
+        """``keep_events``: upcoming dates stay as events of their own."""
         query = {"keepEvents": "true" if keep_events else "false"}
         await self._transport.act("DELETE", _series(slug), query=query, if_match=if_match)
 

@@ -1,4 +1,4 @@
-"""Requests: signed with the token, repeated with one key when an answer is lost, their problems raised."""
+"""Requests: authenticated by the token, retried with one idempotency key, problem documents raised as exceptions."""
 
 import asyncio
 import uuid
@@ -21,7 +21,7 @@ Query = Mapping[str, str | int | None]
 
 
 class Transport:
-    """One server and one token. ``wait`` sleeps between tries."""
+    """One server and one token. ``wait`` sleeps between attempts."""
 
     def __init__(
         self,
@@ -44,26 +44,26 @@ class Transport:
         await self._session.close()
 
     async def get(self, path: str, shape: type[T], query: Query | None = None) -> T:
-        """What stands there. Raises Problem and NoAnswer, as everything here does."""
+        """GET a resource. Raises Problem and NoAnswer, as everything here does."""
         body, _ = await self._ask("GET", path, None, query, {})
         return msgspec.json.decode(body, type=shape)
 
     async def get_revision(self, path: str, shape: type[T]) -> tuple[T, int | None]:
-        """The same of what does not say its revision itself, with the one that its tag names."""
+        """GET a resource whose body lacks its revision; adds it from the ETag."""
         body, tag = await self._ask("GET", path, None, None, {})
         return msgspec.json.decode(body, type=shape), _revision(tag)
 
     async def change(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> T:
-        """One effect, however often it has to be sent. ``if_match``: only while this revision is the newest."""
+        """A change with one effect, however often it is sent. ``if_match``: only while this revision is the newest."""
         found, _ = await self.change_revision(method, path, shape, body, if_match=if_match)
         return found
 
     async def change_revision(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> tuple[T, int | None]:
-        """The same, with the revision that it has now by its tag."""
+        """As :meth:`change`, and returns the new revision from the ETag."""
         found, tag = await self._ask(method, path, body, None, _headers(if_match))
         return msgspec.json.decode(found, type=shape), _revision(tag)
 
@@ -76,7 +76,7 @@ class Transport:
     async def pages(
         self, path: str, shape: type[T], next_of: Callable[[T], str | None], query: Query | None = None
     ) -> AsyncIterator[T]:
-        """Every page of a list, one after the other."""
+        """Every page of a list."""
         cursor: str | None = None
         while True:
             page = await self.get(path, shape, {**(query or {}), "cursor": cursor})
@@ -88,14 +88,14 @@ class Transport:
     async def _ask(
         self, method: str, path: str, body: object, query: Query | None, headers: Mapping[str, str]
     ) -> tuple[bytes, str]:
-        # The body, and the tag.
+        # The body and the ETag.
         sent: dict[str, Any] = {"params": {name: value for name, value in (query or {}).items() if value is not None}}
         sent["headers"] = dict(headers)
         if body is not None:
             sent["data"] = msgspec.json.encode(body)
             sent["headers"]["content-type"] = "application/json"
         if method != "GET":
-            # The same key with every try: the server carries it out once.
+            # The same key on every attempt: the server executes it once.
             sent["headers"]["idempotency-key"] = str(uuid.uuid4())
         lost = "The server did not answer."
         for number in range(self._tries):
@@ -119,7 +119,7 @@ class Transport:
 
 
 def _revision(tag: str) -> int | None:
-    """The number at the head of a tag: ``"3-9f2c41d07b3e"``."""
+    """The number at the start of an ETag: ``"3-9f2c41d07b3e"``."""
     number = tag.strip('"').partition("-")[0]
     return int(number) if number.isdecimal() else None
 

@@ -1,5 +1,5 @@
-"""A small did:plc directory for development networks: a real one, that checks every operation and keeps every log.
+"""A small did:plc directory for development networks: it verifies every operation and keeps every log.
 
-It is what makes ``openmeet up`` whole without the public directory. Rules of acceptance are those of
-``at_protocol.identity.plc_log``; this package stores what was accepted and answers the directory's HTTP API.
+With it ``openmeet up`` needs no public directory. ``at_protocol.identity.plc_log`` has the acceptance rules; this
+package stores accepted operations and serves the directory's HTTP API.
 """

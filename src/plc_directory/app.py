@@ -1,4 +1,4 @@
-"""The directory's HTTP API, as the public one answers (did:plc method 0.3, "HTTP API")."""
+"""The directory's HTTP API, compatible with the public one (did:plc method 0.3, "HTTP API")."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -79,7 +79,7 @@ def create_app(
     access_log: bool = True,
     stream_send_seconds: float = SEND_SECONDS,
 ) -> Application:
-    """The directory over its database. ``probes``: what is told of its health (``probes_of``); without them it is not watched."""
+    """The directory over its database. ``probes``: health checks (``probes_of``); without them it is not monitored."""
     stream = ExportStream(db, send_seconds=stream_send_seconds)
     app = Application(
         [
@@ -111,7 +111,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _render(_connection: HTTPConnection, fault: Fault) -> Response:
-    # The directory's own shape; rules that are broken are 400 there, whatever our kind says.
+    # The directory's own error shape; violated rules are 400 there, whatever our kind says.
     status = 400 if fault.http_status == 422 else fault.http_status
     return json_response({"message": fault.why}, status, fault.headers)
 
@@ -212,7 +212,7 @@ async def _export(request: Request) -> Response:
 
 
 def _number(digits: str) -> int:
-    # More than 19 digits are no number of an operation, and int() refuses thousands of them.
+    # More than 19 digits are no operation number, and int() refuses thousands of them.
     if len(digits) > 19 or int(digits) > MAX_INTEGER:
         raise InvalidInput("after", "There is no such number.")
     return int(digits)

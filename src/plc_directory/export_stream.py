@@ -1,8 +1,8 @@
-"""``/export/stream``: the export as a WebSocket, one operation a message, first what came after a cursor and then what comes.
+"""``/export/stream``: the export as a WebSocket, one operation a message, first those after a cursor, then new ones.
 
-Source: did:plc method 0.3, "HTTP API". Nothing is queued for a subscriber: each is fed from the
-database, a page at a time, as fast as it reads, so that it meets every number in order and its slowness costs a page. An
-operation that this process accepts wakes everybody; one that another process on the same database accepts is found by looking.
+Source: did:plc method 0.3, "HTTP API". There is no queue per subscriber: each reads the database, a page at a time, at
+its own speed, so that it gets every number in order and a slow one costs a page. An operation accepted by this process
+wakes all subscribers; those of other processes on the same database are found by polling.
 """
 
 import asyncio
@@ -20,19 +20,19 @@ from plc_directory import store
 from plc_directory.lines import sequenced
 from plc_directory.store import Exported
 
-# How far back a cursor may lead; whoever was away for longer catches up with /export.
+# How old a cursor may be; older subscribers catch up with /export.
 WINDOW = 7 * DAY
 
 _PAGE = 200
 _LOOK_SECONDS = 5.0
-# What a subscriber has to accept a message, and then to accept the reason why it is cut off.
+# Time for a subscriber to accept a message, and then the close reason.
 SEND_SECONDS = 30.0
 _FAREWELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Farewell:
-    """Why the stream ends, as the socket's close reason. RFC 6455 7.4.1: 1008, the policy of the endpoint was violated."""
+    """Close reason of the socket. RFC 6455 7.4.1: 1008, a policy of the endpoint was violated."""
 
     reason: str
     code: int = 1008
@@ -44,7 +44,7 @@ TOO_SLOW = Farewell("ConsumerTooSlow")
 
 
 class ExportStream:
-    """Everybody who reads the stream of this process."""
+    """The stream's subscribers in this process."""
 
     def __init__(self, db: Database, *, send_seconds: float = SEND_SECONDS) -> None:
         self._db = db
@@ -58,7 +58,7 @@ class ExportStream:
         self._news = asyncio.Event()
 
     async def serve(self, socket: WebSocket) -> None:
-        """Serve one subscriber until either side ends it; a cursor that is none is refused before the upgrade."""
+        """Serve one subscriber until either side ends it; an invalid cursor is refused before the upgrade."""
         await socket.receive()
         cursor = _parse(socket.query_params.get("cursor"))
         if isinstance(cursor, str):
@@ -79,7 +79,7 @@ class ExportStream:
             if gone.done():
                 return
             farewell = feeding.result()
-            # Who stopped reading may never accept this; the connection is then cut.
+            # A subscriber that stopped reading may never accept this; the connection is then cut.
             async with asyncio.timeout(min(_FAREWELL_SECONDS, self._send_seconds)):
                 await socket.close(farewell.code, farewell.reason)
         except TimeoutError:
@@ -94,7 +94,7 @@ class ExportStream:
         if isinstance(position, Farewell):
             return position
         while True:
-            # Before the page is read: what is accepted from here on wakes us, or stands in the page.
+            # Before the page is read: an operation accepted from here on wakes us, or is in the page.
             news = self._news
             page = await self._page(position)
             try:
@@ -108,7 +108,7 @@ class ExportStream:
                 await _heard(news)
 
     async def _begin(self, cursor: int | None) -> int | Farewell:
-        """The number after which reading begins; no cursor is from now on."""
+        """The number after which reading begins; no cursor means from now on."""
         async with self._db.reader() as reader:
             last = await store.last_number(reader)
             if cursor is None:
@@ -129,14 +129,14 @@ async def _heard(news: asyncio.Event) -> None:
         async with asyncio.timeout(_LOOK_SECONDS):
             await news.wait()
     except TimeoutError:
-        return  # Time to look what other processes have accepted.
+        return  # Time to poll for operations of other processes.
 
 
 def _parse(text: str | None) -> int | str | None:
-    """The cursor, None where none is given, or a sentence about what is wrong with it."""
+    """The cursor, None if not given, or a sentence about what is wrong with it."""
     if text is None:
         return None
-    # More than 19 digits are no number of an operation, and int() refuses thousands of them.
+    # More than 19 digits are no operation number, and int() refuses thousands of them.
     if not (text.isascii() and text.isdigit() and len(text) <= 19) or int(text) > MAX_INTEGER:
         return "cursor is the number of an operation: a whole number, zero or above."
     return int(text)

@@ -1,11 +1,11 @@
-"""A line of the export, in the two forms that the public directory gives it (did:plc method 0.3, "HTTP API")."""
+"""Export lines in the public directory's two formats (did:plc method 0.3, "HTTP API")."""
 
 from at_protocol.syntax.datetime import format_datetime
 from plc_directory.store import Exported
 
 
 def sequenced(line: Exported) -> dict[str, object]:
-    """The present form: with a number to go on from."""
+    """The current format: with a sequence number to resume from."""
     return {
         "type": "sequenced_op",
         "operation": line.operation,
@@ -17,7 +17,7 @@ def sequenced(line: Exported) -> dict[str, object]:
 
 
 def timed(line: Exported) -> dict[str, object]:
-    """The older form, ordered by time alone."""
+    """The older format, ordered by time alone."""
     return {
         "did": line.did,
         "operation": line.operation,

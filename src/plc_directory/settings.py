@@ -10,7 +10,7 @@ PREFIX = "PLC_"
 
 @dataclass(frozen=True, slots=True)
 class PlcSettings:
-    """What ``openmeet plc`` needs to know."""
+    """Settings of ``openmeet plc``."""
 
     port: int = setting(2582, what="port to listen on; 0 picks a free one")
     host: str = setting("127.0.0.1", what="address to listen on")

@@ -1,7 +1,7 @@
-"""The directory's memory: every accepted operation of every identity, in one order for all.
+"""Operation store: every accepted operation of every identity, in one order for all.
 
-An operation is checked and stored in one transaction; two that race for the same head cannot both win, because the
-head moves only from what the check was made against.
+An operation is verified and stored in one transaction; of two that race for the same head one fails, because the head
+moves only from the value that was verified.
 """
 
 from collections.abc import Sequence
@@ -63,14 +63,14 @@ def _to_entry(row: Row) -> PlcLogEntry:
 
 
 async def log_of(reader: Reader, did: Did) -> list[PlcLogEntry]:
-    """Everything ever accepted for the DID, nullified operations included; empty when it is not registered."""
+    """Every operation accepted for the DID, nullified ones included; empty if it is not registered."""
     return [_to_entry(row) for row in await reader.fetch(_LOG, did=did)]
 
 
 async def submit(db: Database, did: Did, operation: AnyOperation, limits: OperationLimits) -> None:
     """Accept an operation or raise: OperationRefused (a rule of did:plc), Refused (too many), Conflict (lost a race).
 
-    The same operation sent again while it is the newest is accepted in silence: its first answer may have been lost.
+    The same operation sent again while it is the newest is accepted silently: its first answer may have been lost.
     """
     plc_operation.check_limits(operation)
     await db.write(lambda w: _accept(w, did, operation, limits))
@@ -126,7 +126,7 @@ async def export_after_seq(reader: Reader, after: int, count: int) -> list[Expor
 
 
 async def export_after_time(reader: Reader, after: Instant, count: int) -> list[Exported]:
-    """Operations accepted after an instant, in the older form of the export."""
+    """Operations accepted after an instant, in the older export format."""
     return [_to_exported(row) for row in await reader.fetch(_BY_TIME, after=after, count=count)]
 
 

@@ -1,7 +1,7 @@
-"""Moving an account from one PDS to another, as its owner: the steps of it, each of which can be done again.
+"""Account migration from one PDS to another, as its owner: repeatable steps.
 
-Source: the atproto account migration guide. Nothing is remembered between two attempts but what both servers say: an account
-that is there is signed into, a repository that is the same is left, blobs that are there are not fetched, an identity that
-names the new server is not changed. So whatever interrupts a move, the same call goes on where it stopped. No secret is
-written down. ``moving.run`` does the steps in their order; each can be called by itself.
+Source: the atproto account migration guide. No state is kept between two attempts except on the servers: an existing
+account is signed into, an identical repository is left alone, existing blobs are not fetched, an identity that names
+the new server is not changed. So after any interruption the same call continues. No secret is written down. ``migrate``
+runs the steps in order; each can be called by itself.
 """

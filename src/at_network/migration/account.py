@@ -1,4 +1,4 @@
-"""The account at the new server: made with a token that the old one signs, or found from an earlier attempt."""
+"""The account at the new server: created with a token that the old one signs, or found from an earlier attempt."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ CREATE_ACCOUNT = "com.atproto.server.createAccount"
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """The account as it shall be at the new server."""
+    """The account to create at the new server."""
 
     handle: str
     email: str
@@ -26,10 +26,10 @@ class NewAccount:
 async def arrive(
     http: HttpClient, clock: Clock, old: MigrationServer, origin: str, wanted: NewAccount
 ) -> tuple[MigrationServer, bool]:
-    """A session at the new server, and whether the account was made just now. It is hidden until it is activated.
+    """A session at the new server, and whether the account was created just now. It stays deactivated until activation.
 
-    Signing in is tried first: an earlier attempt may have come so far. Raises Refused for what the new server does not
-    take (a handle, an invite code, a password that is not the one of the earlier attempt).
+    Sign-in is tried first: an earlier attempt may have created it. Raises Refused for what the new server rejects (a
+    handle, an invite code, a password that differs from the earlier attempt's).
     """
     try:
         return await sign_in(http, clock, origin, old.did, wanted.password), False
@@ -67,7 +67,7 @@ async def _make(
 
 
 async def service_token(old: MigrationServer, destination: ServerDescription) -> str:
-    """What proves to the new server that the account asks to come."""
+    """Service token that proves to the new server that the account wants to migrate."""
     answer = await old.client.query(
         "com.atproto.server.getServiceAuth", {"aud": destination.did, "lxm": CREATE_ACCOUNT}
     )

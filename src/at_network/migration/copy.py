@@ -1,7 +1,8 @@
-"""What an account has: its repository, the blobs that its records refer to, and its preferences.
+"""Copy an account's repository, the blobs that its records refer to, and its preferences.
 
-The repository travels as one file by way of a folder, never whole through memory; a blob has some megabytes and goes through
-it. What the old server has lost is noted and does not stop the move: the new server goes on listing it as missing.
+The repository is copied through a temporary file, never whole through memory; a blob has some megabytes and is held in
+memory. What the old server has lost is reported and does not stop the migration: the new server keeps listing it as
+missing.
 """
 
 import asyncio
@@ -18,11 +19,11 @@ from at_protocol.failures import Malformed
 from at_protocol.repo.car import MEDIA_TYPE
 from groundwork.errors import Failure, NotFound, Refused, RemoteFailed, TooMany
 
-# Ten times what large hosts take in: a bound on the disk of whoever moves, not a rule.
+# Ten times what large hosts accept: bounds the disk use of this program.
 MAX_REPOSITORY_BYTES = 1024**3
 MAX_BLOB_BYTES = 200 * 1024**2
 _PIECE_BYTES = 256 * 1024
-# Blobs at once. Both servers count requests; four keep a line busy without looking like an attack.
+# Concurrent blobs. Both servers count requests; four use the bandwidth without looking like an attack.
 _AT_ONCE = 4
 _PAGE = 500
 _LONGEST_WAIT_SECONDS = 15 * 60.0
@@ -31,21 +32,21 @@ _OF_APPS = "app.bsky."
 
 @dataclass(frozen=True, slots=True)
 class CopiedRepository:
-    """A repository that was brought: its rev at the old server when it was read."""
+    """A copied repository: its rev at the old server when it was read."""
 
     rev: str
     records: int
 
 
 async def newest_rev(side: MigrationServer) -> str:
-    """The rev of the account's repository there, hidden or not."""
+    """The rev of the account's repository there, active or not."""
     return str((await status(side)).get("repoRev"))
 
 
 async def bring_repository(old: MigrationServer, new: MigrationServer, folder: Path, tell: Tell) -> CopiedRepository:
-    """Make the new repository what the old one is. The same again changes nothing.
+    """Import the old repository at the new server. Repeating it changes nothing.
 
-    Not for an account that is active at the new server: what was written there since would go.
+    Not for an account that is active at the new server: what was written there since would be lost.
     """
     rev = await newest_rev(old)
     with _unnamed(folder) as file:
@@ -70,7 +71,7 @@ async def _fetch(old: MigrationServer, file: BinaryIO, tell: Tell) -> None:
         async for piece in answer.pieces():
             await asyncio.to_thread(file.write, piece)
             received += len(piece)
-            # How much will come is not told; it is sent on afterwards, which takes as long again.
+            # The size is unknown in advance; the upload that follows takes as long again.
             tell(Progress(MigrationStep.REPOSITORY, received, 0))
 
 
@@ -89,7 +90,7 @@ def _unnamed(folder: Path) -> BinaryIO:
 
 
 async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
-    """What records there refer to and is not there."""
+    """Blobs that records there refer to and that are missing."""
     cursor: str | None = None
     while True:
         page = await side.client.query("com.atproto.repo.listMissingBlobs", {"limit": _PAGE, "cursor": cursor})
@@ -107,7 +108,9 @@ async def missing_blobs(side: MigrationServer) -> AsyncIterator[Cid]:
 
 
 async def bring_blobs(old: MigrationServer, new: MigrationServer, tell: Tell, outcome: MigrationResult) -> None:
-    """Every blob that is missing at the new server and still there at the old one. Those that are not: in ``outcome``."""
+    """Copy every blob that is missing at the new server and present at the old one; the others are listed in
+    ``outcome``.
+    """
     outcome.missing_blobs.clear()
     wanted = list(dict.fromkeys([cid async for cid in missing_blobs(new)]))
     turns = asyncio.Semaphore(_AT_ONCE)
@@ -134,7 +137,7 @@ async def bring_blobs(old: MigrationServer, new: MigrationServer, tell: Tell, ou
 
 
 async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
-    """As often as a server says "too many", which is not an answer to give up on; not where it means tomorrow."""
+    """Retry as long as a server answers 429, unless it means tomorrow."""
     while True:
         try:
             await _bring_blob(old, new, cid)
@@ -147,13 +150,13 @@ async def _patiently(old: MigrationServer, new: MigrationServer, cid: Cid) -> No
 
 
 async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
-    """Raises NotFound for one that the old server does not have, RemoteFailed where something else arrives."""
+    """Raises NotFound for one that the old server does not have, RemoteFailed if other bytes arrive."""
     try:
         answer = await old.client.download(
             "com.atproto.sync.getBlob", {"did": old.did, "cid": str(cid)}, max_bytes=MAX_BLOB_BYTES
         )
     except Refused as refused:
-        # The reference says "Blob not found" without a name that the Lexicon has.
+        # The reference says "Blob not found" without the Lexicon's error name.
         if refused.name in {"InvalidRequest", "BlobTakedown"} or "not found" in refused.why.lower():
             raise NotFound(refused.why, name="BlobNotFound") from None
         raise
@@ -167,7 +170,7 @@ async def _bring_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> N
 
 
 async def bring_preferences(old: MigrationServer, new: MigrationServer, tell: Tell, outcome: MigrationResult) -> None:
-    """Replace the preferences at the new server by those of the old one; a server that keeps none is no failure."""
+    """Replace the preferences at the new server by those of the old one; a server that stores none is no failure."""
     try:
         told = await old.client.query("app.bsky.actor.getPreferences")
         kept = told.get("preferences")
@@ -181,7 +184,7 @@ async def bring_preferences(old: MigrationServer, new: MigrationServer, tell: Te
         outcome.preferences = len(preferences)
         note = f"{len(preferences)} brought"
     except Failure as failure:
-        # They are a convenience; an account that stays behind for them would be the greater harm. The owner is told.
+        # Preferences are a convenience; not migrating because of them would be worse. The owner is told.
         outcome.differences.append(f"Preferences did not come along: {failure.why}")
         note = "did not come along"
     tell(Progress(MigrationStep.PREFERENCES, is_complete=True, note=note))
@@ -191,7 +194,7 @@ _COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records re
 
 
 async def compare(old: MigrationServer, new: MigrationServer, outcome: MigrationResult) -> None:
-    """What the two servers count differently, as sentences."""
+    """Differences between the two servers' counts, as sentences."""
     there, here = await status(old), await status(new)
     for name, what in _COUNTED.items():
         if there.get(name) != here.get(name):

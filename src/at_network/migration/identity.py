@@ -1,7 +1,7 @@
-"""The identity of a moving account: what it must say at the new server, and who changes it.
+"""The identity of a migrating account: what it must say at the new server, and who changes it.
 
-Of a did:plc the old server changes it, with a token that it mails, and the new server hands it in; keys that are the owner's own
-stay its first keys. The document of a did:web its owner edits.
+The old server signs the operation of a did:plc, with an e-mailed token, and the new server submits it; the owner's own
+keys stay first. The document of a did:web is edited by its owner.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,27 +16,27 @@ _IDENTITY = "com.atproto.identity"
 
 
 async def names_new_server(new: MigrationServer) -> bool:
-    """Whether the identity says already that the account lives at the new server, with its key there."""
+    """Whether the identity already names the new server and its key."""
     return (await status(new)).get("validDid") is True
 
 
 async def recommended(side: MigrationServer) -> dict[str, Any]:
-    """What the identity must say for this server."""
+    """The DID credentials that this server recommends."""
     return dict(await side.client.query(f"{_IDENTITY}.getRecommendedDidCredentials"))
 
 
 async def ask_for_token(old: MigrationServer) -> None:
-    """Have the old server mail the token without which it signs nothing. Refused for a did:web, which has no operations."""
+    """Have the old server e-mail the token it requires for signing. Refused for a did:web, which has no operations."""
     if not is_plc(old.did):
         raise Refused("The document of a did:web is changed where it is kept, not with a token.")
     await old.client.procedure(f"{_IDENTITY}.requestPlcOperationSignature")
 
 
 async def change(old: MigrationServer, new: MigrationServer, token: str, directory: PlcClient | None = None) -> None:
-    """Have the old server sign, and the new one hand in, what the new one recommends.
+    """Have the old server sign, and the new one submit, what the new one recommends.
 
-    With ``directory`` the owner's own rotation keys are found there and stay before the new server's. Raises NotSignedIn for
-    a token that is wrong or too old, Refused for what either server does not do.
+    With ``directory`` the owner's own rotation keys are read there and stay before the new server's. Raises NotSignedIn
+    for a wrong or expired token, Refused for what either server does not allow.
     """
     wanted = await recommended(new)
     if directory is not None:
@@ -53,7 +53,7 @@ _MAX_KEYS = 5
 
 
 async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Mapping[str, Any]) -> Sequence[str]:
-    """The owner's keys, then those of the new server; the old server's own go."""
+    """The owner's keys, then those of the new server; the old server's own are dropped."""
     present = (await directory.current(old.did)).get("rotationKeys")
     servers = (await recommended(old)).get("rotationKeys")
     if not isinstance(present, list) or not isinstance(servers, list):
@@ -64,7 +64,7 @@ async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Map
 
 
 def document_wanted(new: MigrationServer, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What the owner of a did:web writes into their document, in its own form."""
+    """The document that the owner of a did:web has to publish, in its own form."""
     methods, services = wanted["verificationMethods"], wanted["services"]
     return {
         "alsoKnownAs": wanted["alsoKnownAs"],

@@ -1,8 +1,8 @@
-"""All steps of a move in their order, up to where the owner is needed.
+"""All migration steps in order, up to where the owner is needed.
 
-``bring`` takes everything along and changes nothing that others see; it can be repeated as often as one likes. Then the owner
-gets a token by mail (``identity.ask_for_token``), or edits the document of a did:web, and ``finish`` makes the move. After the
-identity has changed there is no way back but with a key of one's own, within 72 hours.
+``bring`` copies everything and changes nothing that others see; it can be repeated. Then the owner requests a token by
+e-mail (``identity.ask_for_token``), or edits the did:web document, and ``finish`` completes the migration. After the
+identity has changed, only the owner's own recovery key can undo it, within 72 hours.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from groundwork.errors import Refused
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """Both sides, a folder for what is on its way, and who is told how far it is."""
+    """Both servers, a folder for temporary files, and the progress callback."""
 
     old: MigrationServer
     new: MigrationServer
@@ -28,16 +28,15 @@ class Migration:
 
 
 async def bring(move: Migration) -> MigrationResult:
-    """Repository, blobs and preferences. Of an account that the new server shows already, missing blobs alone.
+    """Copy repository, blobs and preferences. For an account already active at the new server, missing blobs alone.
 
-    Raises Refused for sessions that do not belong together, and the failures of either server; then nothing is lost, and the
-    same call goes on.
+    Raises Refused for sessions of different accounts, and the failures of either server; repeating the call continues.
     """
     require_same(move.old, move.new)
     outcome = MigrationResult()
     present = await status(move.new)
     if present.get("activated") is True:
-        # What was written at the new server since is newer than anything the old one has.
+        # Records written at the new server since are newer than anything the old one has.
         counted = present.get("indexedRecords")
         outcome.records = counted if isinstance(counted, int) else 0
         move.tell(
@@ -48,7 +47,7 @@ async def bring(move: Migration) -> MigrationResult:
     brought = await copy.bring_repository(move.old, move.new, move.folder, move.tell)
     await copy.bring_blobs(move.old, move.new, move.tell, outcome)
     if await copy.newest_rev(move.old) != brought.rev:
-        # Somebody wrote at the old server meanwhile; what is new is little, but for it no blob may be missing either.
+        # Something was written at the old server meanwhile; it is little, but its blobs must not be missing either.
         brought = await copy.bring_repository(move.old, move.new, move.folder, move.tell)
         await copy.bring_blobs(move.old, move.new, move.tell, outcome)
     outcome.records = brought.records
@@ -58,10 +57,11 @@ async def bring(move: Migration) -> MigrationResult:
 
 
 async def finish(move: Migration, token: str | None, *, delete_after: str | None = None) -> None:
-    """Change the identity, show the account at the new server, hide it at the old one.
+    """Change the identity, activate the account at the new server, deactivate it at the old one.
 
-    ``token`` is that of the mail; None where the identity names the new server already, or is a did:web. ``delete_after``
-    (a datetime) lets the old server delete its copy then. Raises Refused while the identity does not name the new server.
+    ``token`` comes from the e-mail; None where the identity already names the new server, or is a did:web.
+    ``delete_after`` (a datetime) lets the old server delete its copy then. Raises Refused while the identity does not
+    name the new server.
     """
     require_same(move.old, move.new)
     if await identity.names_new_server(move.new):

@@ -1,4 +1,4 @@
-"""What a move tells while it runs, and what remains to be told at its end."""
+"""Progress and result of a migration."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class MigrationStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a step is: ``done`` of ``total`` (bytes of the repository, blobs; 0 of 0 where there is nothing to count).
+    """Progress of a step: ``done`` of ``total`` (bytes of the repository, blobs; 0 of 0 where nothing is counted).
 
     ``is_complete``: the step has ended. ``note`` is a sentence for people, perhaps empty.
     """
@@ -44,12 +44,12 @@ Tell = Callable[[Progress], None]
 
 
 def tell_nobody(_progress: Progress) -> None:
-    """For who does not watch."""
+    """Ignore progress."""
 
 
 @dataclass(slots=True)
 class MigrationResult:
-    """What came along, and what did not. ``differences`` are sentences about what the two servers count differently."""
+    """What was copied, and what was not. ``differences`` are sentences about counts that differ between the servers."""
 
     records: int = 0
     blobs_brought: int = 0

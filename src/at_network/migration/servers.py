@@ -1,4 +1,4 @@
-"""The two servers of a move, each with a session of the account."""
+"""The two servers of a migration, each with a session of the account."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from groundwork.clock import Clock
 from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
 
-# A repository of a hundred megabytes over a slow line, taken in before the answer comes.
+# A repository of a hundred megabytes over a slow connection, imported before the response comes.
 PATIENCE_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationServer:
-    """One server (``origin``: ``https://pds.example.com``), spoken to as the account."""
+    """One server (``origin``: ``https://pds.example.com``), called as the account."""
 
     origin: str
     did: Did
@@ -28,7 +28,7 @@ class MigrationServer:
 
 @dataclass(frozen=True, slots=True)
 class ServerDescription:
-    """What a server says of itself before anybody has an account there."""
+    """A server's describeServer."""
 
     origin: str
     did: Did
@@ -45,16 +45,16 @@ async def sign_in(
     *,
     factor_token: str | None = None,
 ) -> MigrationServer:
-    """A session with the account's own password; one of an app password cannot move an account.
+    """A session with the account's own password; an app password session cannot migrate.
 
-    Raises NotSignedIn (``AuthenticationRequired``; ``AuthFactorTokenRequired``, then again with the token of the mail).
+    Raises NotSignedIn (``AuthenticationRequired``; ``AuthFactorTokenRequired``, then retry with the e-mailed token).
     """
     tokens = await create_session(http, clock, origin, identifier, password, factor_token=factor_token)
     return with_session(http, clock, origin, tokens)
 
 
 def with_session(http: HttpClient, clock: Clock, origin: str, tokens: BearerTokens) -> MigrationServer:
-    """The side of somebody who is signed in already."""
+    """The server with an existing session."""
     session = BearerSession(http, clock, origin, tokens)
     client = XrpcClient(http, clock, origin, credentials=session, timeout_seconds=PATIENCE_SECONDS)
     return MigrationServer(origin.rstrip("/"), tokens.did, client)
@@ -64,8 +64,8 @@ Resolve = Callable[[Did], Awaitable[DidDocument]]
 
 
 async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve | None = None) -> ServerDescription:
-    """What the server says of itself, believed only as far as its DID is its own: a token made for another's would let the
-    server act there as whoever wants to move. Raises RemoteFailed where nothing of a PDS answers, or it names another.
+    """The server's description, accepted only if its DID is its own: a token issued for another server's DID would let
+    this one act there as the migrating account. Raises RemoteFailed if no PDS answers, or it names another.
     """
     told = await XrpcClient(http, clock, origin).query("com.atproto.server.describeServer")
     domains = told.get("availableUserDomains")
@@ -84,13 +84,13 @@ async def describe(http: HttpClient, clock: Clock, origin: str, resolve: Resolve
 
 
 def names_host(did: Did, origin: str) -> bool:
-    """Whether this is the did:web of the server's host. Without TLS, in development, everything is."""
+    """Whether this is the did:web of the server's host. Without TLS, in development, every DID is accepted."""
     parts = urlsplit(origin)
     return parts.scheme == "http" or did == f"did:web:{parts.netloc.lower().replace(':', '%3A')}"
 
 
 async def leads_to(resolve: Resolve, did: Did, origin: str) -> bool:
-    """Whether the document of this DID names the server as its place."""
+    """Whether the document of this DID names the server as its endpoint."""
     try:
         document = await resolve(did)
     except (NotFound, RemoteFailed, RemoteSlow):
@@ -99,7 +99,7 @@ async def leads_to(resolve: Resolve, did: Did, origin: str) -> bool:
 
 
 async def status(side: MigrationServer) -> Mapping[str, object]:
-    """``checkAccountStatus``: what is there, counted, and whether the identity names that server."""
+    """``checkAccountStatus``: counts of what is there, and whether the identity names that server."""
     return await side.client.query("com.atproto.server.checkAccountStatus")
 
 
