@@ -253,9 +253,7 @@ class PdsSettings:
         return self.email_from_address or (NOBODYS_ADDRESS if self.dev_mode else "")
 
     def is_proxy(self, address: str) -> bool:
-        """Whether the connecting peer is a proxy: everybody behind a given number of proxies, else peers in private
-        networks if trusted.
-        """
+        """Whether the peer is a proxy: any peer where a number of proxies is set, else a trusted private address."""
         return self.trusted_proxy_hops > 0 or (self.trusted_private_proxies and is_private(address))
 
     @property
