@@ -1,1 +1,1 @@
-"""What only operators see: the pages below ``/admin``, over the acts of ``moderation``, and who reads this server as JSON."""
+"""The administration: the pages below ``/admin``, over the actions of ``moderation``, and the federation status as JSON."""

@@ -1,4 +1,4 @@
-"""``/admin/federation``: who reads this server and how far, as JSON, for whoever knows the administration's password."""
+"""``/admin/federation``: subscribers, relays and their lag as JSON, for the administrator password."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

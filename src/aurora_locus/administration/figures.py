@@ -1,5 +1,5 @@
-"""Numbers for the operators' pages; each statement is one page's, and cheap enough for it. What goes through every blob is not:
-it is counted at most once a minute, however many pages show it (:class:`BlobFigures`).
+"""Queries for the operators' pages; each is cheap enough for its page. A scan of all blobs is not: it runs at most once a
+minute, however many pages show its result (:class:`BlobFigures`).
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _LARGEST = """
      order by 4 desc, b.did
      limit :limit
 """
-# So old may numbers be that an operator looks at.
+# Maximum age of figures that operators see.
 KEPT = MINUTE
 LARGEST = 25
 
@@ -61,7 +61,7 @@ _HELD = {
 
 @dataclass(frozen=True, slots=True)
 class BlobTotals:
-    """All blobs together, and the accounts that have most: ``did``, ``handle``, ``n``, ``bytes`` and ``quota`` (or None)."""
+    """All blobs together, and the accounts with the most: ``did``, ``handle``, ``n``, ``bytes`` and ``quota`` (or None)."""
 
     counted_at: Instant
     number: int
@@ -72,7 +72,7 @@ class BlobTotals:
 
 
 class BlobFigures:
-    """The count of all blobs, kept for a while. One per server."""
+    """Cached totals of all blobs. One per server."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -80,7 +80,7 @@ class BlobFigures:
         self._counting = asyncio.Lock()
 
     async def read(self, *, fresh: bool = False) -> BlobTotals:
-        """As it was a minute ago at the most; ``fresh``: now, after an act that changed it."""
+        """At most a minute old; ``fresh``: counted now, after an action that changed it."""
         async with self._counting:
             kept, now = self._kept, self._registry.clock.now()
             if kept is None or fresh or not kept.counted_at <= now < kept.counted_at + KEPT:
@@ -114,7 +114,9 @@ class BlobFigures:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """``events_of_a_day`` are those of the sequence; ``letters`` counts letters that failed, by whether they were given up."""
+    """Figures of the first page. ``events_of_a_day`` is from the event log; ``letters`` counts failed e-mails, by whether an
+    operator must act.
+    """
 
     accounts: dict[str, int]
     new_accounts: int
@@ -144,7 +146,7 @@ class AccountRow:
 
 
 async def dashboard(registry: Registry, blobs: BlobTotals) -> Dashboard:
-    """Everything of the first page."""
+    """Everything on the first page."""
     now = registry.clock.now()
     head = await sequence.head(registry.db)
     a_day_ago = await sequence.position_at(registry.db, Instant(now - DAY))
@@ -155,7 +157,7 @@ async def dashboard(registry: Registry, blobs: BlobTotals) -> Dashboard:
         return Dashboard(
             accounts,
             await _number(reader, _NEW_ACCOUNTS, since=now - DAY),
-            # Of a day without any event the position is that of the first one.
+            # For a day without any event this is the position of the first one.
             max(0, head - a_day_ago) if head else 0,
             head,
             await reports.counts(reader),
@@ -168,7 +170,7 @@ async def dashboard(registry: Registry, blobs: BlobTotals) -> Dashboard:
 
 
 async def search(reader: Reader, text: str, status: str, *, after: str, limit: int) -> list[AccountRow]:
-    """Accounts whose handle or address has this part, or whose DID this is; of one status, where one is given."""
+    """Accounts whose handle or address contains this text, or whose DID this is; optionally of one status."""
     if not text.isprintable() or not after.isprintable() or not status.isprintable():
         return []
     clauses, values = ["1 = 1"], {}
@@ -192,7 +194,7 @@ async def search(reader: Reader, text: str, status: str, *, after: str, limit: i
 
 
 async def held(reader: Reader, did: Did) -> dict[str, int]:
-    """How much of everything an account has here."""
+    """Counts of everything an account has here."""
     found = {}
     for name, sql in _HELD.items():
         more = {"now": reader.now} if ":now" in sql else {}

@@ -1,4 +1,4 @@
-"""What the operators' pages stand on, assembled once by ``app``."""
+"""Dependencies of the operators' pages, assembled once by ``app``."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from aurora_locus.settings import PdsSettings
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """The running server as its operators see it. ``standing`` is who reads it and how far."""
+    """The running server as its operators see it. ``standing`` reports subscribers and relays with their lag."""
 
     settings: PdsSettings
     registry: Registry
@@ -26,6 +26,6 @@ class Office:
 
 
 def office_of(connection: HTTPConnection) -> Office:
-    """The office of the server that serves this request."""
+    """The dependencies of the server that serves this request."""
     office: Office = connection.app.state.office
     return office

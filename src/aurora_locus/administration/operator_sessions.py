@@ -1,7 +1,7 @@
-"""Sessions of operators: for a working day, ended by signing out, by two idle hours, or with the operator.
+"""Operator sessions: one working day, ended by sign-out, by two idle hours, or when the operator is disabled.
 
-They are apart from people's sessions: who is signed in to an account is not thereby an operator, and the other way round. But
-what ends the sessions of an operator's account, as a new password does, ends these: somebody else may have begun them with it.
+They are separate from account sessions: signing in to an account does not make an operator, nor the reverse. But what ends the
+sessions of an operator's account, such as a new password, ends these too: somebody else may have started them with it.
 """
 
 from base64 import urlsafe_b64encode
@@ -14,7 +14,7 @@ from groundwork.database.transaction import Reader, Writer
 # A working day, and a long lunch.
 LASTS = 12 * HOUR
 IDLE = 2 * HOUR
-# How often the time of the last page is written down.
+# How often the time of the last request is stored.
 _NOTED = HOUR // 12
 
 _INSERT = """
@@ -36,24 +36,24 @@ _SWEEP = "delete from operator_sessions where signed_in_at <= :signed_in_after o
 
 
 def begin(w: Writer, operator: str) -> str:
-    """A new session; its identifier, of which only a hash is kept."""
+    """Start a session; returns its identifier, of which only a hash is stored."""
     identifier = urlsafe_b64encode(token_bytes(16)).decode().rstrip("=")
     row = w.fetch_one(_VALID_AFTER, operator=operator)
-    # What ended an account's sessions is dated to the end of its second: this came after it.
+    # The end of an account's sessions is dated to the end of its second: this session is later.
     signed_in_at = w.now if row is None else max(w.now, row["tokens_valid_after"])
     w.execute(_INSERT, id_hash=_hash(identifier), operator=operator, signed_in_at=signed_in_at, now=w.now)
     return identifier
 
 
 async def find(reader: Reader, identifier: str) -> tuple[str, bool] | None:
-    """The operator's name, and whether the session's last page is to be noted; None for a session that is over."""
+    """The operator's name, and whether the last request should be stored; None for an ended session."""
     now = reader.now
     row = await reader.fetch_one(_FIND, id_hash=_hash(identifier), signed_in_after=now - LASTS, seen_after=now - IDLE)
     return None if row is None else (row["operator"], row["seen_at"] <= now - _NOTED)
 
 
 def note_seen(w: Writer, identifier: str) -> None:
-    """A page was opened."""
+    """Store the time of the last request."""
     w.execute(_SEEN, id_hash=_hash(identifier), now=w.now)
 
 
@@ -63,12 +63,12 @@ def end(w: Writer, identifier: str) -> None:
 
 
 def end_all_of(w: Writer, operator: str) -> None:
-    """Every session of an operator: whose password was changed, or who is not one any more."""
+    """End every session of an operator: after a new password, or when disabled."""
     w.execute(_END_OF, operator=operator)
 
 
 def sweep(w: Writer) -> int:
-    """Forget what is over; how many."""
+    """Delete expired sessions; returns how many."""
     return w.execute(_SWEEP, signed_in_after=w.now - LASTS, seen_after=w.now - IDLE)
 
 

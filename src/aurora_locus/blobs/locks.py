@@ -1,4 +1,4 @@
-"""One lock per account, kept only while somebody holds or awaits it."""
+"""One lock per account, which exists only while somebody holds or awaits it."""
 
 import asyncio
 from types import TracebackType
@@ -7,7 +7,7 @@ from at_protocol.syntax.did import Did
 
 
 class Locks:
-    """Whoever changes one account's things takes turns, in the order of arrival; different accounts never wait."""
+    """Serializes changes to one account in order of arrival; different accounts never wait for each other."""
 
     def __init__(self) -> None:
         self._held: dict[Did, tuple[asyncio.Lock, int]] = {}

@@ -1,6 +1,6 @@
-"""What kind of bytes a blob is: its first bytes where they are recognised, else what was declared.
+"""Media type of a blob: sniffed from its first bytes if recognized, else as declared.
 
-Only formats whose signature is unmistakable are recognised, and nothing is decoded here.
+Only formats with an unmistakable signature are recognized, and nothing is decoded here.
 """
 
 import re
@@ -47,6 +47,6 @@ def sniff(beginning: bytes) -> str | None:
 
 
 def declared_type(header: str | None) -> str:
-    """The ``Content-Type`` without its parameters, in lower case; what is none counts as unknown."""
+    """The ``Content-Type`` without its parameters, in lower case; an invalid one counts as unknown."""
     bare = (header or "").partition(";")[0].strip().lower()
     return bare if _TYPE.fullmatch(bare) else UNKNOWN

@@ -13,9 +13,8 @@ from groundwork.database.transaction import Database, Row, Writer
 _FIND = "select cid, mime_type, size, state, takedown_ref from blobs where did = :did and cid = :cid"
 _EXISTING = "select cid, takedown_ref from blobs where did = :did and cid in :cids"
 
-# The same bytes uploaded again keep their first type; their time starts anew, so that the sweep does not take them from
-# under the record that is about to refer to them. An import may have named them before they came: then they are public
-# at once.
+# The same bytes uploaded again keep their first type; their age starts anew, so that the sweep does not delete them before the
+# record that is about to refer to them. An import may have referred to them before they arrived: then they are public at once.
 _PUT = """
     insert into blobs (did, cid, mime_type, size, state, created_at)
     select :did, :cid, :mime_type, :size,
@@ -103,20 +102,20 @@ async def existing(db: Database, did: Did, cids: Sequence[Cid]) -> dict[Cid, boo
 
 
 async def taken_down(db: Database, did: str, cid: bytes, limit: int) -> list[tuple[Did, Cid]]:
-    """Blobs that are taken down, by account and address, behind one."""
+    """Blobs that are taken down, by account and CID, after a given one."""
     async with db.reader() as reader:
         rows = await reader.fetch(_TAKEN_DOWN, did=did, cid=cid, limit=limit)
     return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
 def put(w: Writer, did: Did, cid: Cid, mime_type: str, size: int) -> BlobRow:
-    """Note an upload whose file is in place."""
+    """Record an upload whose file is in place."""
     (row,) = w.fetch(_PUT, did=did, cid=bytes(cid), mime_type=mime_type, size=size, created_at=w.now)
     return _stored(row)
 
 
 async def list_public(db: Database, did: Did, *, since: str, cursor: Cid | None, limit: int) -> list[Cid]:
-    """CIDs of the blobs that records newer than the rev ``since`` refer to, sorted, behind ``cursor``."""
+    """CIDs of the blobs that records newer than the rev ``since`` refer to, sorted, after ``cursor``."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST, did=did, since=since, cursor=after, limit=limit)
@@ -124,7 +123,7 @@ async def list_public(db: Database, did: Did, *, since: str, cursor: Cid | None,
 
 
 async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[tuple[Cid, Nsid, RecordKey]]:
-    """Blobs that records refer to and that are not here, each with one such record."""
+    """Blobs that records refer to and that are missing here, each with one such record."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_MISSING, did=did, cursor=after, limit=limit)
@@ -136,7 +135,7 @@ async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int
 
 
 async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[BlobRow]:
-    """The blobs that records of an account refer to and that are here, those taken down included; by CID."""
+    """The blobs of an account that records refer to and that are here, those taken down included; by CID."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_KEPT, did=did, cursor=after, limit=limit)
@@ -144,12 +143,12 @@ async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -
 
 
 async def stale_uploads(db: Database, older_than: Instant, limit: int) -> list[tuple[Did, Cid]]:
-    """Temporary blobs that were uploaded before an instant."""
+    """Temporary blobs uploaded before an instant."""
     async with db.reader() as reader:
         rows = await reader.fetch(_STALE, older_than=older_than, limit=limit)
     return [(Did(row["did"]), Cid(row["cid"])) for row in rows]
 
 
 def drop_temporary(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
-    """Drop a temporary blob unless it was referred to or uploaded again meanwhile; whether it went."""
+    """Delete a temporary blob unless it was referred to or uploaded again meanwhile; returns whether it was deleted."""
     return w.execute(_DROP_TEMPORARY, did=did, cid=bytes(cid), older_than=older_than) == 1

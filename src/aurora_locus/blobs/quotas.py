@@ -1,7 +1,7 @@
-"""How much room an account's blobs may take: the server's quota, or one of the account's own.
+"""Blob storage quotas: the server's default, or the account's own.
 
-Counted under the lock of one row per account, which lasts to the commit: uploads at once, in however many processes, see
-each other.
+Counted under a lock on one row per account, held until the commit: concurrent uploads, in however many processes, see each
+other.
 """
 
 from at_protocol.data.cid import Cid
@@ -24,14 +24,14 @@ _STORED = "select cast(coalesce(sum(size), 0) as bigint) from blobs where did = 
 
 
 async def require_room(db: Database, did: Did, size: int, default: int) -> None:
-    """Raise TooLarge when there is no room for so many bytes now."""
+    """Raise TooLarge if so many bytes do not fit now."""
     async with db.reader() as reader:
         quota, stored = await standing(reader, did, default)
     _require(stored + size, quota)
 
 
 async def standing(reader: Reader, did: Did, default: int) -> tuple[int, int]:
-    """The account's quota and what its blobs take, temporary ones included, in bytes."""
+    """The account's quota and its blobs' size, temporary ones included, in bytes."""
     own = await reader.fetch_one(_OWN, did=did)
     stored = await reader.fetch_one(_STORED, did=did, cid=b"")
     quota = default if own is None or own["max_bytes"] is None else int(own["max_bytes"])
@@ -39,7 +39,7 @@ async def standing(reader: Reader, did: Did, default: int) -> tuple[int, int]:
 
 
 def take_room(w: Writer, did: Did, cid: Cid, size: int, default: int) -> None:
-    """Raise TooLarge unless there is room for a blob that gets its row in this transaction."""
+    """Raise TooLarge unless a blob inserted in this transaction fits."""
     row = w.fetch_one(_LOCK, did=did)
     stored = w.fetch_one(_STORED, did=did, cid=bytes(cid))
     quota = default if row is None or row["max_bytes"] is None else int(row["max_bytes"])
@@ -52,7 +52,7 @@ def set_quota(w: Writer, did: Did, max_bytes: int | None) -> None:
 
 
 def forget(w: Writer, did: Did) -> None:
-    """The account goes."""
+    """Delete the quota of a deleted account."""
     w.execute(_FORGET, did=did)
 
 

@@ -1,8 +1,8 @@
-"""Files that are to go: owed in the transaction that drops the row, claimed before the file is touched.
+"""Queue of file removals: inserted in the transaction that deletes the row, claimed before the file is touched.
 
-A claim and a new upload of the same bytes meet at one row: either the upload takes the removal back before it is claimed,
-or it is told to come again when the file has gone. So a row never lacks its file, also where several processes share a
-store, and a crash in between leaves a removal that is done later. While a pin holds (a backup is being made) no file goes.
+A claim and a new upload of the same bytes contend for one row: either the upload cancels the removal before it is claimed, or
+it is told to retry when the file is gone. So every row has its file, also if several processes share a store, and a crash in
+between leaves a removal that is done later. While a pin holds (a backup is running) no file is removed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Unavailable
 
-# Longer than removing a file takes. Who died with a claim leaves it to the next after this.
+# Longer than removing a file takes. Claims of a crashed process expire after it.
 CLAIM = 5 * MINUTE
 
 _ENQUEUE = """
@@ -48,35 +48,35 @@ _UNPIN = "delete from blob_pins where holder = :holder or until <= :now"
 
 
 def enqueue(w: Writer, did: Did, cids: Iterable[Cid]) -> None:
-    """The rows of these blobs go in this transaction; their files follow."""
+    """Queue the removal of these blobs' files; their rows are deleted in this transaction."""
     w.execute_many(_ENQUEUE, [{"did": did, "cid": bytes(cid), "now": w.now} for cid in cids])
 
 
 def enqueue_all(w: Writer, did: Did) -> None:
-    """The same for every blob of an account; call it before their rows go."""
+    """The same for every blob of an account; call it before their rows are deleted."""
     w.execute(_ENQUEUE_ALL, did=did, now=w.now)
 
 
 def claim(w: Writer, did: Did, cids: Sequence[Cid]) -> list[Cid]:
-    """Those of the files that may be removed now, by the caller alone, until :data:`CLAIM` is over."""
+    """Those of the files that may be removed now, by the caller alone, until :data:`CLAIM` expires."""
     rows = w.fetch(_CLAIM, did=did, cids=[bytes(cid) for cid in cids], now=w.now, until=w.now + CLAIM)
     return [Cid(row["cid"]) for row in rows]
 
 
 def done(w: Writer, did: Did, cids: Sequence[Cid], claimed_at: Instant) -> None:
-    """The files of a claim made at that instant have gone."""
+    """The files of a claim made at that instant are removed."""
     w.execute(_DONE, did=did, cids=[bytes(cid) for cid in cids], until=claimed_at + CLAIM)
 
 
 def take_back(w: Writer, did: Did, cid: Cid) -> None:
-    """The blob is here again. Raises Unavailable while its file is being removed."""
+    """Cancel the removal: the blob was uploaded again. Raises Unavailable while its file is being removed."""
     w.execute(_TAKE_BACK, did=did, cid=bytes(cid), now=w.now)
     if w.fetch_one(_CLAIMED, did=did, cid=bytes(cid)) is not None:
         raise Unavailable("The same blob is just being removed; upload it again in a moment.")
 
 
 async def due(db: Database, after: tuple[int, str, bytes], limit: int) -> list[tuple[int, Did, Cid]]:
-    """Removals that nobody is busy with, oldest first, behind one."""
+    """Unclaimed removals, oldest first, after a given one."""
     async with db.reader() as reader:
         rows = await reader.fetch(_DUE, now=reader.now, owed_at=after[0], did=after[1], cid=after[2], limit=limit)
     return [(row["owed_at"], Did(row["did"]), Cid(row["cid"])) for row in rows]
@@ -88,5 +88,5 @@ async def pin(db: Database, holder: str, microseconds: int) -> None:
 
 
 async def unpin(db: Database, holder: str) -> None:
-    """Files may go again."""
+    """Files may be removed again."""
     await db.write(lambda w: w.execute(_UNPIN, holder=holder, now=w.now))

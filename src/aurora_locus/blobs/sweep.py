@@ -1,6 +1,6 @@
-"""Collecting what nobody refers to: uploads without a record, files that are owed, files that nobody knows.
+"""Garbage collection: unreferenced uploads, queued removals, and files without a row.
 
-Marked first, removed then: a row goes in a statement that asks again, which owes the file; the file goes under the
+Mark, then delete: a statement deletes the row if it still qualifies and queues the file; the file is removed under the
 account's lock and a claim of its own (``removals``).
 """
 
@@ -24,7 +24,7 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many uploads, owed files and unknown files went; how many files moved into quarantine or back."""
+    """Numbers of removed uploads, queued files and unknown files; number of files moved into quarantine or back."""
 
     uploads: int = 0
     files: int = 0
@@ -33,10 +33,10 @@ class Swept:
 
 
 async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
-    """Remove temporary blobs older than ``grace`` microseconds, and files that are still owed; how many uploads went.
+    """Delete temporary blobs older than ``grace`` microseconds, and queued files; returns the number of uploads.
 
-    Each is dropped by a statement that asks again whether it is still temporary, so a record that refers to it in
-    this moment either finds it or is refused, never left without it.
+    The deleting statement checks again that a blob is still temporary, so a concurrent record either finds it or is refused,
+    never left without it.
     """
     older_than = Instant(now - max(grace, SHORTEST_GRACE))
     removed = 0
@@ -59,7 +59,7 @@ def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
 
 
 async def remove_owed(blobs: BlobService) -> int:
-    """Remove the files that are owed, those of stopped processes included; how many."""
+    """Remove queued files, those of stopped processes included; returns how many."""
     removed = 0
     after: tuple[int, str, bytes] = (0, "", b"")
     while page := await removals.due(blobs.db, after, _BATCH):
@@ -71,14 +71,14 @@ async def remove_owed(blobs: BlobService) -> int:
 
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
-    """All of it, and what takes a walk through the whole store: files that no row knows, and the quarantine."""
+    """Everything, including what needs a scan of the whole store: files without a row, and the quarantine."""
     uploads = await sweep(blobs, now, grace)
     files = await remove_owed(blobs)
     return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
 
 
 async def _sweep_orphans(blobs: BlobService) -> int:
-    # Files have the times of their store, whatever clock the program was given.
+    # File times come from the store's clock, whatever clock the program was given.
     before = time.time() - SHORTEST_GRACE / SECOND
     removed = 0
     page: list[StoredBlob] = []
@@ -108,7 +108,7 @@ async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int
 
 
 def parse_name(key: str) -> tuple[Did, Cid] | None:
-    """Whose blob a file is; None for a file that we did not put there, which is left alone."""
+    """Owner and CID of a file; None for a file that is not ours, which is left alone."""
     owner, slash, cid = key.removeprefix(f"{QUARANTINE}/").partition("/")
     try:
         return (parse_did(owner.replace("_", "%")), Cid.parse(cid)) if slash else None
@@ -117,7 +117,7 @@ def parse_name(key: str) -> tuple[Did, Cid] | None:
 
 
 async def quarantine(blobs: BlobService) -> int:
-    """Take the files of blobs that are taken down out of everybody's reach, and bring back those that are not; how many."""
+    """Move files of blobs that are taken down into quarantine, and restored ones back; returns how many."""
     moved = 0
     after: tuple[str, bytes] = ("", b"")
     while page := await queries.taken_down(blobs.db, *after, _BATCH):
@@ -132,7 +132,7 @@ async def quarantine(blobs: BlobService) -> int:
 
 
 async def place(blobs: BlobService, did: Did, cid: Cid) -> bool:
-    """Put one blob's file where its row says it belongs; whether it moved."""
+    """Move one blob's file to where its row says it belongs; returns whether it moved."""
     async with blobs.locks.hold(did):
         known = await queries.existing(blobs.db, did, [cid])
         if cid not in known:

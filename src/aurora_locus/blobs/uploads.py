@@ -1,8 +1,8 @@
-"""Receiving a blob: hashed, measured and sniffed while it streams to disk, a row when it is whole.
+"""Blob upload: hashed, measured and sniffed while it streams to disk; the row is inserted when it is complete.
 
-The file is in place before its row exists, and removed after its row is gone, both under the account's lock: a row never
-lacks its file. Files without a row (a crash in between) are garbage for the sweep. The account's quota is counted in the
-transaction that makes the row, under a lock of the database: many uploads at once do not exceed it together.
+The file is in place before its row exists, and removed after its row is deleted, both under the account's lock: every row has
+its file. Files without a row (a crash in between) are removed by the sweep. The quota is counted in the transaction that
+inserts the row, under a database lock: concurrent uploads do not exceed it together.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
 from groundwork.telemetry.logs import log
 
-# Enough for every signature that is looked for.
+# Enough bytes for every known signature.
 _SNIFFED_BYTES = 512
 
 QUARANTINE = "quarantine"
@@ -38,7 +38,7 @@ class UploadLimits:
 
 
 class BlobService:
-    """The blobs of this process; ``locks`` are also those of the repositories."""
+    """The blobs of this process; ``locks`` are shared with the repositories."""
 
     def __init__(self, db: Database, store: BlobStore, limits: UploadLimits) -> None:
         self.db = db
@@ -48,15 +48,15 @@ class BlobService:
         self._removals: set[asyncio.Task[None]] = set()
 
     def remove_files_soon(self, did: Did, cids: Iterable[Cid]) -> None:
-        """Remove the files of blobs whose rows are gone, in the background: nobody's answer waits for it, and no
-        transaction or request is its context.
+        """Remove the files of deleted blobs in the background: no response waits for it, and it has no transaction or request
+        as context.
         """
         removal = asyncio.get_running_loop().create_task(self._remove_files(did, list(cids)), context=Context())
         self._removals.add(removal)
         removal.add_done_callback(self._removals.discard)
 
     async def settle(self) -> None:
-        """Return when no removal is under way (stopping)."""
+        """Wait until no removal is running (at shutdown)."""
         await asyncio.gather(*self._removals)
 
     async def _remove_files(self, did: Did, cids: list[Cid]) -> None:
@@ -64,11 +64,11 @@ class BlobService:
             async with self.locks.hold(did):
                 await self.remove_owed(did, cids)
         except Failure as failure:
-            # The removal is still owed: the sweep comes back to it.
+            # The removal stays queued: the sweep retries it.
             log.warning("blob.removal_failed", did=did, kind=type(failure).__name__)
 
     async def remove_owed(self, did: Did, cids: Sequence[Cid]) -> int:
-        """Remove those of the files that are to go and that nobody else is removing; how many."""
+        """Remove those of the files that are queued and unclaimed; returns how many."""
 
         def work(w: Writer) -> tuple[list[Cid], Instant]:
             return removals.claim(w, did, cids), w.now
@@ -83,12 +83,12 @@ class BlobService:
 
 
 def object_name(did: Did, cid: Cid) -> str:
-    """Where a blob is in the store. Only a did:web with a port has a percent sign, which is none of a key's characters."""
+    """Key of a blob in the store. Only a did:web with a port has a percent sign, which is not allowed in a key."""
     return f"{did.replace('%', '_')}/{cid}"
 
 
 def quarantine_name(did: Did, cid: Cid) -> str:
-    """Where the bytes of a blob are while it is taken down: nobody who serves the store's folder finds them."""
+    """Key of a blob while it is taken down: unguessable for whoever serves the store's folder."""
     return f"{QUARANTINE}/{object_name(did, cid)}"
 
 
@@ -97,8 +97,8 @@ async def upload(
 ) -> BlobRef:
     """Receive one blob; returns the reference to put into a record.
 
-    ``content_length`` is what was announced. Raises TooLarge while receiving, InvalidInput when fewer or more bytes
-    came than announced, Refused for a blob that was taken down or a full account; nothing is then kept.
+    ``content_length`` is the announced length. Raises TooLarge while receiving, InvalidInput if the number of bytes differs
+    from the announced one, Refused for a blob that was taken down or a full account; nothing is then kept.
     """
     limit = blobs.limits.max_blob_bytes
     if content_length is not None and content_length > limit:
@@ -126,7 +126,7 @@ async def upload(
             if known is not None and known.is_taken_down:
                 raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
             if known is None:
-                # Before the store is asked to keep what there is no room for; counted again in the transaction.
+                # Before the store keeps what does not fit; counted again in the transaction.
                 await quotas.require_room(blobs.db, did, size, blobs.limits.quota_bytes)
             await receiving.keep(object_name(did, cid))
             try:
@@ -141,17 +141,17 @@ def _store(w: Writer, limits: UploadLimits, did: Did, cid: Cid, mime_type: str, 
     quotas.take_room(w, did, cid, size, limits.quota_bytes)
     removals.take_back(w, did, cid)
     stored = queries.put(w, did, cid, mime_type, size)
-    if stored.is_taken_down:  # decided since it was looked at
+    if stored.is_taken_down:  # taken down since the check
         raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
     return stored
 
 
 async def _leave(blobs: BlobService, did: Did, cid: Cid) -> None:
-    """A file was kept and its row was not made; it goes, unless there is a row after all (who claims it looks)."""
+    """A file was stored but its row was not inserted; it is removed, unless there is a row after all (the claim checks)."""
     try:
         await blobs.db.write(lambda w: removals.enqueue(w, did, [cid]))
     except Failure:
-        return  # the store of rows is away: the sweep finds a file without a row
+        return  # the database is unavailable: the sweep finds a file without a row
     blobs.remove_files_soon(did, [cid])
 
 

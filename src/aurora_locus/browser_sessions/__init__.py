@@ -1,5 +1,5 @@
-"""From a browser's cookies to the accounts that are signed in on it, once per request; and the routes of pages.
+"""Browser sessions on the web: cookies to signed-in accounts, once per request; and the routes of pages.
 
-A page knows its people by cookies alone, a method by the Authorization header alone: a form of another site cannot call
-methods, and a token that was stolen opens no page.
+Pages authenticate by cookies alone, XRPC methods by the Authorization header alone: a form on another site cannot call
+methods, and a stolen token opens no page.
 """

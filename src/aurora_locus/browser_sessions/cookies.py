@@ -1,8 +1,8 @@
-"""The cookies of a browser: two that identify it and its session, and one that opens nothing but says who has signed in on it.
+"""Browser cookies: one for the browser, one for its session, and one without authority that remembers known devices.
 
-Over https their names begin with ``__Host-``: browsers then take them from this host alone and only when they are Secure
-(RFC 6265bis, section 4.1.3.2), so that a page on somebody's handle below our domain cannot plant any. Lax: who comes by a
-link from an app is signed in, a form of another site is not sent them.
+Over https their names begin with ``__Host-``: browsers then accept them from this host alone and only if Secure (RFC 6265bis,
+section 4.1.3.2), so that a page on a handle below our domain cannot set them. SameSite=Lax: links from an app arrive signed
+in, forms on another site do not send them.
 """
 
 import re
@@ -19,7 +19,7 @@ BROWSER = "aurora_browser"
 SESSION = "aurora_session"
 KNOWN = "aurora_known"
 
-# As long as browsers keep any (RFC 6265bis, section 5.5).
+# The longest lifetime that browsers accept (RFC 6265bis, section 5.5).
 _KNOWN_FOR = 400 * DAY
 
 _FORM = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -27,20 +27,20 @@ _CHANGES = "aurora_locus.cookies"
 
 
 def read(connection: HTTPConnection, name: str) -> str:
-    """The identifier in a cookie; empty where there is none, or nothing that we ever gave."""
+    """The identifier in a cookie; empty if absent or malformed."""
     value = connection.cookies.get(_full_name(connection, name), "")
     return value if _FORM.fullmatch(value) else ""
 
 
 def change(connection: HTTPConnection, name: str, value: str, *, stays: bool = False) -> None:
-    """Give the browser another value with this request's answer; empty takes it away. ``stays``: for a week (``KNOWN`` for a
-    year), otherwise until the browser is closed. The last change counts.
+    """Set a cookie with this request's response; an empty value deletes it. ``stays``: for a week (``KNOWN`` for a year),
+    otherwise until the browser is closed. The last change wins.
     """
     connection.scope.setdefault(_CHANGES, {})[name] = (value, stays)
 
 
 def send(connection: HTTPConnection) -> None:
-    """Put the changes on the answer, whatever it will be."""
+    """Add the changes to the response, whatever it is."""
     response = Response()
     for name, (value, stays) in connection.scope.pop(_CHANGES, {}).items():
         response.set_cookie(

@@ -1,4 +1,4 @@
-"""Who is signed in on the browser that asks: noted once per request, asked for by pages, changed by signing in and out."""
+"""Authentication of pages: the browser's accounts, read once per request, changed by signing in and out."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.http.application import client_address
 
-# How long what needs the password is open after it was shown.
+# How long sensitive actions stay available after the password was entered.
 PROOF_LASTS = 15 * MINUTE
 
 _VISIT = "aurora_locus.visit"
@@ -27,7 +27,7 @@ _VISIT = "aurora_locus.visit"
 
 @dataclass(slots=True)
 class Visit:
-    """The browser that asks. ``id_hash`` is None until somebody signed in on it; ``accounts`` are newest first."""
+    """The browser of this request. ``id_hash`` is None until somebody signs in on it; ``accounts`` are newest first."""
 
     browser_id: str
     id_hash: bytes | None = None
@@ -36,13 +36,13 @@ class Visit:
 
 
 def registry_of(connection: HTTPConnection) -> Registry:
-    """The accounts of the running server."""
+    """The account dependencies of the running server."""
     registry: Registry = connection.app.state.registry
     return registry
 
 
 def visit_of(connection: HTTPConnection) -> Visit:
-    """The browser that asks."""
+    """The browser of this request."""
     visit: Visit = connection.scope[_VISIT]
     return visit
 
@@ -53,13 +53,13 @@ def accounts_of(connection: HTTPConnection) -> tuple[SignedInAccount, ...]:
 
 
 def account_or_none(connection: HTTPConnection) -> SignedInAccount | None:
-    """The account that pages are about: the one that was chosen last."""
+    """The account that pages show: the last one chosen."""
     return visit_of(connection).chosen
 
 
 def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
-    """The same. Raises NotSignedIn, which leads to the sign-in page and back, and Forbidden (``AccountTakedown``) for one that
-    the host has closed, unless the page is one that its owner still has.
+    """As :func:`account_or_none`. Raises NotSignedIn, which redirects to the sign-in page and back, and Forbidden
+    (``AccountTakedown``) for a taken-down account, unless the page is one that its owner may still use.
     """
     found = account_or_none(connection)
     if found is None:
@@ -72,8 +72,8 @@ def account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> S
 
 
 def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = False) -> SignedInAccount:
-    """The same, for what needs the password shown lately. Raises NotSignedIn, which leads to the page that asks for it, and
-    back. Call it on the page with the form and on its POST.
+    """As :func:`account_of`, for what needs the password entered recently. Raises NotSignedIn, which redirects to the page
+    that asks for it, and back. Call it on the page with the form and on its POST.
     """
     account = account_of(connection, even_if_closed=even_if_closed)
     if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
@@ -82,7 +82,7 @@ def proven_account_of(connection: HTTPConnection, *, even_if_closed: bool = Fals
 
 
 async def identify(connection: HTTPConnection) -> None:
-    """Note who asks, and what the frame shows of them; a session that is old enough is exchanged."""
+    """Identify the browser and fill the layout's account menu; a session that is old enough is rotated."""
     visit = Visit(cookies.read(connection, cookies.BROWSER))
     connection.scope[_VISIT] = visit
     mark_as_page(connection, LayoutContext(lambda: csrf_token(connection)))
@@ -99,7 +99,7 @@ async def identify(connection: HTTPConnection) -> None:
         await _exchange(registry, browser, browser_sessions.hash_of(session_id)) if accounts and session_id else None
     )
     if fresh is None:
-        # Its session is over, or was never this browser's: what begins now begins under another name.
+        # Its session has ended, or was never this browser's: the next one gets a new browser identifier.
         visit.browser_id = ""
         return
     visit.id_hash = browser.id_hash
@@ -109,7 +109,7 @@ async def identify(connection: HTTPConnection) -> None:
 
 
 async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str | None:
-    """A new session's identifier, empty while the present one is good; None for a session that opens nothing."""
+    """Identifier of the rotated session, empty if the current one stays; None for an invalid session."""
     id_hash, now = browser.id_hash, registry.clock.now()
     if shown == browser.session_hash:
         if browser.rotated_at + ROTATION <= now:
@@ -125,13 +125,13 @@ async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str |
     if not browser.is_seen:
         before = Instant(now - GRACE)
         return await registry.db.write(lambda w: browser_sessions.rotate(w, id_hash, shown, before)) or ""
-    # The newest session was shown, and now one comes with the one before: there are two who have this browser's cookies.
+    # The newest session was presented before, and now the previous one: two parties have this browser's cookies.
     await registry.db.write(lambda w: browser_sessions.end_browser(w, id_hash))
     return None
 
 
 def browser_of(connection: HTTPConnection) -> str:
-    """The identifier of this browser. One that comes for the first time is given it here."""
+    """The identifier of this browser. A new browser gets one here."""
     visit = visit_of(connection)
     if not visit.browser_id:
         visit.browser_id = browser_sessions.fresh_id()
@@ -140,24 +140,26 @@ def browser_of(connection: HTTPConnection) -> str:
 
 
 def csrf_token(connection: HTTPConnection) -> str:
-    """What this browser's forms carry."""
+    """CSRF token of this browser's forms."""
     return forms.token_for(site_of(connection).csrf_key, browser_of(connection))
 
 
 def source_here(connection: HTTPConnection) -> SignInSource:
-    """Where this browser is, and whether it signed in before: that opens nothing, it keeps strangers' guesses from counting here."""
+    """The client's address, and whether this browser signed in before: that opens nothing, but strangers' guesses do not count
+    against it.
+    """
     return source_of(connection, cookies.read(connection, cookies.KNOWN))
 
 
 def lasting_source(connection: HTTPConnection) -> SignInSource:
-    """The same for a browser on which somebody signs in: it is known from now on."""
+    """The same for a browser on which somebody signs in: it is remembered from now on."""
     device = cookies.read(connection, cookies.KNOWN) or browser_sessions.fresh_id()
     cookies.change(connection, cookies.KNOWN, device, stays=True)
     return source_of(connection, device)
 
 
 async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *, remember: bool) -> SignedInAccount:
-    """Sign an account in on this browser and make it the chosen one; everything about the session is new afterwards.
+    """Sign an account in on this browser and make it the chosen one; browser and session get new identifiers.
 
     ``valid_after``: see ``browser_sessions.sign_in``, which raises NotSignedIn.
     """
@@ -182,7 +184,7 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
 
 
 async def note_proof(connection: HTTPConnection) -> None:
-    """The owner of the chosen account has just shown the password (and second factor). Raises NotSignedIn."""
+    """The owner of the chosen account has just entered the password (and second factor). Raises NotSignedIn."""
     visit, account = visit_of(connection), account_of(connection, even_if_closed=True)
     if visit.id_hash is not None:
         id_hash, did = visit.id_hash, account.did
@@ -190,7 +192,7 @@ async def note_proof(connection: HTTPConnection) -> None:
 
 
 async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
-    """Make another of the accounts on this browser the chosen one. Raises NotSignedIn for one that is not signed in."""
+    """Choose another of this browser's accounts. Raises NotSignedIn for one that is not signed in."""
     visit = visit_of(connection)
     found = next((account for account in visit.accounts if account.did == did), None)
     if found is None or visit.id_hash is None:

@@ -1,4 +1,4 @@
-"""A page's route: who asks is known before the page is, and nothing that another site posted reaches it."""
+"""Routes of pages: the browser is identified first, and cross-site posts are refused."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -15,12 +15,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def show(path: str, endpoint: Endpoint) -> Route:
-    """A page that is read: GET and HEAD."""
+    """Route of a page: GET and HEAD."""
     return _page(path, endpoint, ("GET",))
 
 
 def take(path: str, endpoint: Endpoint, *, max_fields: int = MAX_FIELDS) -> Route:
-    """A form that is sent: POST. The endpoint reads it with ``site.forms.posted``; origin and token are checked before."""
+    """Route of a form: POST. The endpoint reads it with ``site.forms.posted``; origin and CSRF token are checked before."""
     return _page(path, endpoint, ("POST",), max_fields)
 
 
@@ -36,7 +36,7 @@ def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int
                 forms.keep(request, form)
             return await endpoint(request)
         finally:
-            # Also when the page failed: a session that was exchanged is exchanged.
+            # Also when the page failed: the session was rotated all the same.
             cookies.send(request)
 
     return Route(path, answer, methods=list(methods))

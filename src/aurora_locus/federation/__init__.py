@@ -1,5 +1,5 @@
-"""The host among others: relays are asked to read it, and the operator sees who reads how far.
+"""Federation: crawl requests to relays, their lag for the operator, and proxying to other services.
 
-Relays pull: nothing is pushed. The room writes no table; when relays were asked is kept in a file beside the database, so
-that a server which starts again and again does not ask again and again.
+Relays pull; nothing is pushed. The package owns no table; the time of the last crawl requests is kept in a file beside the
+database, so that a server which restarts again and again does not ask again and again.
 """

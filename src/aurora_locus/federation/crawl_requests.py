@@ -1,7 +1,7 @@
-"""Asking relays to read this server: on start, and while new writes are not being read.
+"""Crawl requests to relays: on start, and while new writes are not being read.
 
-At most once in twenty minutes per relay, whoever asks and however often the process starts; after a failure less and
-less often, a little at random, so that a relay which comes back is not met by every server at once.
+At most one per relay in twenty minutes, whoever asks and however often the process restarts; with exponential back-off and
+jitter after failures, so that a relay which comes back is not flooded by every server at once.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ _SENTENCE = 300
 _AT_ONCE = Instant(0)
 
 Count = Callable[[str], None]
-# Asks one relay (its URL) to read a host; the sentence of what went wrong, or None.
+# Sends one crawl request to a relay (its URL); returns a sentence about the failure, or None.
 Ask = Callable[[str, str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """A relay as this server knows it. ``head`` is the newest event when it was asked last."""
+    """State of a relay. ``head`` is the newest event at the last request."""
 
     url: str
     asked_at: Instant | None = None
@@ -43,7 +43,7 @@ class Relay:
 
 
 def is_due(relay: Relay, now: Instant, *, head: int, is_read: bool) -> bool:
-    """Whether to ask a relay of our own accord. ``is_read``: somebody is connected to the stream."""
+    """Whether to send an automatic request. ``is_read``: somebody is connected to the stream."""
     if now < relay.next_at:
         return False
     if relay.asked_at is None or relay.failures:
@@ -52,16 +52,16 @@ def is_due(relay: Relay, now: Instant, *, head: int, is_read: bool) -> bool:
 
 
 def asked(relay: Relay, now: Instant, *, head: int, problem: str | None, chance: float) -> Relay:
-    """The relay after it was asked; ``chance`` between 0 and 1 spreads the next time."""
+    """The relay after a request; ``chance`` between 0 and 1 spreads the next time."""
     failures = 0 if problem is None else relay.failures + 1
-    # The exponent is bounded before the power is: a relay may be away for years.
+    # The exponent is bounded before the power: a relay may be down for years.
     spacing = min(SPACING * 2 ** min(max(0, failures - 1), 16), LONGEST_SPACING)
     next_at = Instant(now + round(spacing * (1 + _JITTER * chance)))
     return Relay(relay.url, now, next_at, failures, problem, head)
 
 
 class CrawlRequests:
-    """The relays of this process and what became of asking them. ``hostname`` is how relays reach this server."""
+    """The relays of this process and the results of their crawl requests. ``hostname`` is how relays reach this server."""
 
     def __init__(
         self,
@@ -84,13 +84,13 @@ class CrawlRequests:
         self._asking = asyncio.Lock()
 
     async def ask_due(self) -> None:
-        """Ask those whose time has come."""
+        """Ask the relays that are due."""
         await self._ask(
             lambda relay, now: is_due(relay, now, head=self._live.ring.head, is_read=bool(self._live.listeners))
         )
 
     async def ask_now(self) -> None:
-        """Ask everybody, because an operator wants it. Raises TooMany where all of them were asked a moment ago."""
+        """Ask every relay, on behalf of an operator. Raises TooMany if all were asked a moment ago."""
         now = self._clock.now()
         if self.relays and all(now < relay.next_at for relay in self.relays):
             soonest = min(relay.next_at for relay in self.relays)
@@ -130,13 +130,13 @@ def over_http(http: HttpClient) -> Ask:
 
 
 def _recalled(relays: list[Relay], memory: Path, now: Instant) -> list[Relay]:
-    """The relays with the times at which earlier processes asked them; a file that cannot be read is no memory."""
+    """The relays with the times of earlier processes' requests; an unreadable file is ignored."""
     try:
         known = json.loads(memory.read_bytes())
         times = {str(url): int(at) for url, at in known.items()}
     except (OSError, ValueError, ArithmeticError, AttributeError, TypeError):
         return relays
-    # A start announces the server, but not within the spacing; a time from the future (a clock set back) says nothing.
+    # A start announces the server, but not within the minimum interval; a time in the future (a clock set back) is ignored.
     return [
         replace(relay, next_at=Instant(times[relay.url] + SPACING)) if times.get(relay.url, now + 1) <= now else relay
         for relay in relays

@@ -1,7 +1,7 @@
-"""``/subscribe``: this server's stream as JSON in Jetstream's shape, for readers who trust it.
+"""``/subscribe``: this server's stream as JSON in Jetstream's format, for readers who trust this server.
 
-The same log, fed by the same code as the firehose; only what is sent differs. Who asks for compression is refused: it needs
-a dictionary that is not ours.
+The same log, read by the same code as the firehose; only the encoding differs. Compression is refused: it needs a dictionary
+that is not ours.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from groundwork.errors import Unavailable
 
 PATH = "/subscribe"
 
-# Clocks of several processes on one database; whoever resumes by time must bear repetition.
+# Clock skew of several processes on one database; resuming by time must tolerate repetition.
 _SKEW = SECOND
-# All subscribers of a moment read the same frames; what is larger is rare, and decoded for each.
+# Subscribers at the same position share encoded frames; larger frames are rare, and encoded for each.
 _KEPT_FRAMES = 512
 _KEPT_FRAME_BYTES = 64 * 1024
 
@@ -38,7 +38,7 @@ _BAD_MESSAGE = StreamError("InvalidRequest", "The message is no options_update."
 
 
 class Jetstream:
-    """The WebSocket endpoint; bad wishes are refused with 400 before the upgrade, too many streams with 429."""
+    """The WebSocket endpoint; invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
     def __init__(self, db: Database, live: Live, places: StreamPlaces, *, is_served: bool) -> None:
         self._db = db
@@ -70,7 +70,7 @@ class Jetstream:
 
 
 class _JetstreamReader:
-    """One reader with its wishes, which it may change at any time."""
+    """One subscriber with its options, which it may change at any time."""
 
     def __init__(self, send: Send, wishes: JetstreamOptions, *, waits: bool) -> None:
         self._send = send
@@ -85,7 +85,7 @@ class _JetstreamReader:
                 await self._send({"type": "websocket.send", "text": line.text})
 
     async def listen(self, receive: Receive) -> StreamError | None:
-        """Heed what the reader says until it disconnects (None) or says nonsense."""
+        """Process the subscriber's messages until it disconnects (None) or sends an invalid one."""
         while (message := await receive())["type"] != "websocket.disconnect":
             try:
                 wishes = parse_update(json_form.decode(message.get("text") or message.get("bytes") or b""))
@@ -116,7 +116,7 @@ async def _serve(
         await asyncio.wait({feeding, listening}, return_when=asyncio.FIRST_COMPLETED)
         refusal = listening.result() if listening.done() else feeding.result()
         if refusal is not None:
-            # A reader that stopped reading may never accept this; the connection is then cut.
+            # A subscriber that stopped reading may never accept this; the connection is then cut.
             async with asyncio.timeout(FAREWELL_SECONDS):
                 await reader.dismiss(refusal)
     except TimeoutError:
@@ -128,7 +128,7 @@ async def _serve(
 
 
 async def _position(db: Database, live: Live, cursor: int | None) -> int | None:
-    """Where a reader begins; None is now. A cursor from the future means now, one from long ago the oldest event."""
+    """Start position of a subscriber; None is now. A future cursor means now, a very old one the oldest event."""
     if cursor is None:
         return None
     if is_time(cursor):

@@ -1,4 +1,4 @@
-"""What a reader of the JSON stream wants to see, and from where. Pure."""
+"""Options of a Jetstream subscriber: filters and cursor. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from at_protocol.sync.jetstream_writing import JetstreamLine
 from at_protocol.syntax.did import parse_did
 from at_protocol.syntax.nsid import parse_nsid
 
-# 2^63 bounds microseconds that a database can compare, and the work of reading them.
+# 2^63 bounds microseconds that a database can compare, and the work of parsing them.
 _MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
 class JetstreamOptions:
-    """Filters, all of which must let an event pass; empty ones let everything pass."""
+    """Filters, all of which an event must pass; an empty filter passes everything."""
 
     collections: frozenset[str] = frozenset()
     prefixes: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class JetstreamOptions:
     max_bytes: int = 0
 
     def want(self, line: JetstreamLine) -> bool:
-        """Identities and accounts have no collection, so only the filter by account concerns them."""
+        """Identity and account events have no collection, so only the filter by account applies to them."""
         if self.dids and line.did not in self.dids:
             return False
         if self.max_bytes and len(line.text.encode()) > self.max_bytes:
@@ -35,7 +35,7 @@ class JetstreamOptions:
 
 
 def parse_wishes(collections: Sequence[str], dids: Sequence[str], max_bytes: object) -> JetstreamOptions:
-    """Raises Malformed for what is no collection, prefix or account, or for too many of them."""
+    """Raises Malformed for an invalid collection, prefix or account, or for too many of them."""
     if len(collections) > MAX_WANTED_COLLECTIONS:
         raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be asked for")
     if len(dids) > MAX_WANTED_DIDS:
@@ -52,7 +52,7 @@ def parse_wishes(collections: Sequence[str], dids: Sequence[str], max_bytes: obj
 
 
 def parse_update(message: object) -> JetstreamOptions | None:
-    """The wishes of an ``options_update``; None for messages of other types. Raises Malformed."""
+    """The options of an ``options_update``; None for messages of other types. Raises Malformed."""
     if not isinstance(message, Mapping) or not isinstance(message.get("type"), str):
         raise _bad(message, "a message has a type")
     if message["type"] != "options_update":
@@ -82,7 +82,7 @@ def is_time(cursor: int) -> bool:
 
 
 def _size(given: object) -> int:
-    """Nonsense means no limit, as Jetstream has it."""
+    """An invalid size means no limit, as in Jetstream."""
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS:
         return int(given)
     return given if type(given) is int and given > 0 else 0

@@ -1,4 +1,4 @@
-"""The way to other services, opened from the settings."""
+"""Set-up of service proxying from the settings."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,13 +12,13 @@ from groundwork.clock import Clock
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 
-# Many people are served by one app view.
+# One app view serves many people.
 _CONNECTIONS = 400
 _PER_HOST = 200
 
 
 def own_services(settings: PdsSettings) -> OwnServices:
-    """What the operator has chosen."""
+    """The services configured by the operator."""
     return OwnServices(
         app_view=_service(settings.bsky_app_view_did, APP_VIEW, settings.bsky_app_view_url),
         moderation=_service(settings.mod_service_did, LABELER, settings.mod_service_url),
@@ -34,7 +34,7 @@ async def open_proxying(
 
     def client(*, is_own: bool) -> HttpClient:
         return HttpClient(
-            # The operator's services may stand in a private network, as a database does.
+            # The operator's services may be in a private network, as a database is.
             DEVELOPMENT if is_own else settings.reach,
             user_agent=user_agent,
             connections=_CONNECTIONS,

@@ -1,7 +1,7 @@
-"""Passing calls on to other services on behalf of an account: who may, to whom, with which token.
+"""Service proxying: calls to other services on behalf of an account.
 
-Order: the method may leave at all → the session may use it → the service is found and is not this server → the account has
-a place free → a token signed with the account's own key, for this one method and a minute → the call.
+Order: the method may be proxied at all → the session may use it → the service is found and is not this server → the account
+has a free slot → a token signed with the account's own key, for this one method and a minute → the call.
 """
 
 import secrets
@@ -34,14 +34,14 @@ from groundwork.clock import SECOND, Clock
 from groundwork.errors import InvalidInput, NotSignedIn, TooMany
 from groundwork.http.client import HttpClient
 
-# A page of an app asks a dozen things at once; more at a time from one account is no person.
+# A page of an app makes a dozen requests at once; more at a time from one account is no person.
 MAX_AT_ONCE: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Proxying:
-    """Calls other services for one server. ``http`` reaches what strangers name, ``own_http`` what the operator named; both
-    hand bodies on as they come, without unfolding them. ``own_names`` are this server's DID and address.
+    """Calls other services for one server. ``http`` reaches addresses named by strangers, ``own_http`` those of the operator;
+    both stream bodies without decoding them. ``own_names`` are this server's DID and address.
     """
 
     own: OwnServices
@@ -55,19 +55,22 @@ class Proxying:
     under_way: Counter[Did] = field(default_factory=Counter)
 
     def wanted(self, nsid: Nsid, header: str | None) -> ServiceRef | None:
-        """Who is asked: whom the header names, else the operator's service for the method; None where that is nobody.
+        """The requested service: the one named by the header, else the operator's service for the method; None if there is
+        none.
 
-        Raises InvalidInput for a header that names nobody. Nothing is looked up yet: first the caller must be known.
+        Raises InvalidInput for an invalid header. Nothing is resolved yet: first the caller must be authenticated.
         """
         if header is None:
             service = self.own.for_method(nsid)
             return None if service is None else ServiceRef(service.did, service.fragment)
         wanted = read_proxy_header(header)
-        # What this server has not got, it has not got under its own name either.
+        # What this server does not implement, it does not proxy to itself either.
         return None if wanted.did in self.own_names else wanted
 
     async def find(self, wanted: ServiceRef) -> KnownService:
-        """Where that is. Raises InvalidInput where it leads nowhere or back here, RemoteFailed and RemoteSlow."""
+        """Resolve the service's endpoint. Raises InvalidInput if there is none or it is this server, RemoteFailed and
+        RemoteSlow.
+        """
         service = await find_service(self.resolve, self.own, wanted)
         if not service.is_own and origin_of(service.url) in self.own_names:
             raise InvalidInput("atproto-proxy", f"{service.name} leads back to this server.")
@@ -82,7 +85,7 @@ class Proxying:
         *,
         gone: Callable[[], bool] = lambda: False,
     ) -> UpstreamResponse:
-        """Call the service as this account, or as nobody. Raises TooMany, and what :func:`upstream.ask` raises."""
+        """Call the service as this account, or anonymously. Raises TooMany, and what :func:`upstream.ask` raises."""
         http = self.own_http if service.is_own else self.http
         if did is None:
             return await upstream.ask(http, service.url, request, gone=gone)
@@ -99,14 +102,14 @@ class Proxying:
         return replace(reply, body=self._counted(did, reply.body))
 
     async def ask_app_view(self, nsid: Nsid, parameters: Mapping[str, str]) -> UpstreamResponse | None:
-        """Ask the operator's app view about what anybody may know; None where there is none. Raises as ``ask``."""
+        """Call the operator's app view about public data; None if there is none. Raises as ``ask``."""
         if self.own.app_view is None:
             return None
         request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "identity"})
         return await self.ask(self.own.app_view, nsid, None, request)
 
     async def token(self, service: KnownService, nsid: Nsid, did: Did) -> str:
-        """The account's word that this server calls this method of this service for it, good for a minute."""
+        """Service token: the account lets this server call this method of this service, for one minute."""
         return make_service_token(
             await self.keys.signing_key(did),
             issuer=did,
@@ -131,29 +134,29 @@ class Proxying:
 
 
 def require_may_leave(nsid: Nsid) -> None:
-    """Raise NotSignedIn (``InvalidToken``, 400) for what is done here, with the account's own session, or not at all.
+    """Raise NotSignedIn (``InvalidToken``, 400) for methods that are never proxied.
 
-    Names are compared without case: services exist that do not tell it apart.
+    Names are compared ignoring case: some services do not distinguish it.
     """
     if nsid.lower() in PROTECTED:
         raise NotSignedIn(f"Bad token method: {nsid} is never passed on to another service.", name="InvalidToken")
 
 
 def require_allowed(nsid: Nsid, scope: SessionScope | None, status: HostingStatus) -> None:
-    """Raise NotSignedIn unless a session of this scope may have the call passed on."""
+    """Raise NotSignedIn unless a session of this scope may have the call proxied."""
     if scope is None:
         raise NotSignedIn("Ask for this with a session of the account.", name="AuthMissing")
     if is_privileged(nsid) and scope not in PRIVILEGED_SCOPES:
-        # Deployed apps look for the first three words to say what an app password lacks.
+        # Deployed apps look for the first three words to detect what an app password lacks.
         raise NotSignedIn(f"Bad token method: this app password may not call {nsid}.", name="InvalidToken")
-    # Who was taken down may object to that.
+    # A taken-down account may appeal.
     if status is HostingStatus.DEACTIVATED or (status is not HostingStatus.ACTIVE and nsid != CREATE_REPORT):
         name = "AccountDeactivated" if status is HostingStatus.DEACTIVATED else "AccountTakedown"
         raise NotSignedIn("Calls of an account that is not active are not passed on.", name=name)
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port in the one spelling that can be compared."""
+    """Scheme, host and port in a canonical form that can be compared."""
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"

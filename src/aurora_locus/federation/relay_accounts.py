@@ -1,7 +1,7 @@
-"""What relays say of single accounts. A relay that has enough of a host throttles accounts of it, and nobody is told.
+"""Relay status of single accounts. A relay may throttle accounts of a host, and notifies nobody.
 
-Every active account is asked about once a day (``com.atproto.sync.getRepoStatus``), a few a minute; what a relay does not answer
-leaves what is known. ``unknown``: the relay has never heard of the account.
+Every active account is queried about once a day (``com.atproto.sync.getRepoStatus``), a few a minute; if a relay does not
+answer, the last known status stays. ``unknown``: the relay has never heard of the account.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ NAMED = 50
 _TIMEOUT_SECONDS = 5.0
 
 ACTIVE, UNKNOWN, OTHER = "active", "unknown", "other"
-# What the Lexicon knows; labels of metrics come from closed sets.
+# Statuses in the Lexicon; labels of metrics come from closed sets.
 STATUSES: Final = (
     ACTIVE,
     "throttled",
@@ -43,7 +43,7 @@ STATUSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class RelayAccount:
-    """What one relay says of one account."""
+    """One relay's status of one account."""
 
     relay: str
     did: str
@@ -52,7 +52,7 @@ class RelayAccount:
 
 
 class AccountGauges:
-    """Accounts by relay and by what it says of them."""
+    """Accounts by relay and status."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.accounts: Gauge = metrics.gauge(
@@ -63,7 +63,7 @@ class AccountGauges:
 async def keep_asking(
     db: Database, http: HttpClient, clock: Clock, relays: Sequence[str], gauges: AccountGauges
 ) -> None:
-    """Round after round, until cancelled."""
+    """Query round after round, until cancelled."""
     while True:
         try:
             await ask_some(db, http, clock, relays)
@@ -76,7 +76,7 @@ async def keep_asking(
 
 
 async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequence[str]) -> int:
-    """Ask each relay about the accounts that it was not asked about for the longest time; how many answers came."""
+    """Query each relay about the accounts with the oldest answer; returns the number of answers."""
     told: list[RelayAccount] = []
     for relay in relays:
         async with db.reader() as reader:
@@ -84,7 +84,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
         for did in dids:
             answer = await _ask(http, relay, did)
             if answer is None:
-                break  # the relay is away: the others of its round would only wait
+                break  # the relay is down: the rest of its round would only wait
             told.append(answer)
     async with db.transaction() as tx:
         await tx.execute_many(
@@ -113,7 +113,7 @@ async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, in
 
 
 async def standing_of_accounts(db: Database, relays: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """For the operator: per relay the counts, and the first accounts that it does not simply read."""
+    """For the operator: counts per relay, and the first accounts with an abnormal status."""
     counts = await counted(db, relays)
     found: dict[str, Mapping[str, Any]] = {}
     async with db.reader() as reader:
@@ -158,7 +158,7 @@ async def _ask(http: HttpClient, relay: str, did: str) -> RelayAccount | None:
     if not answer.is_ok:
         return RelayAccount(relay, did, UNKNOWN, None) if body.get("error") == "RepoNotFound" else None
     rev = body.get("rev")
-    # `active` counts, the status is detail (sync specification, account statuses).
+    # `active` decides, the status is detail (sync specification, account statuses).
     status = body.get("status") if body.get("status") or body.get("active") is False else ACTIVE
     known = status if isinstance(status, str) and status in STATUSES else OTHER
     return RelayAccount(relay, did, known, rev if isinstance(rev, str) else None)

@@ -1,7 +1,7 @@
-"""Which services a call may be passed on to: named by the caller (``atproto-proxy``), or the operator's by the method.
+"""Target services of proxied calls: named by the caller (``atproto-proxy``), or the operator's by the method.
 
-Source: XRPC specification, "Service Proxying". The operator's own services are called where the settings say, which may be
-inside a private network; every other one is where its DID document says, by the client for strangers' addresses.
+Source: XRPC specification, "Service Proxying". The operator's own services are at the configured addresses, which may be
+private; every other one is at the endpoint in its DID document, called by the client for untrusted addresses.
 """
 
 import re
@@ -20,7 +20,7 @@ LABELER: Final = "atproto_labeler"
 CREATE_REPORT: Final = Nsid("com.atproto.moderation.createReport")
 QUERY_LABELS: Final = Nsid("com.atproto.label.queryLabels")
 
-# The reference takes any text; what a URL fragment of a DID document may hold is enough.
+# The reference accepts any text; this allows what a URL fragment of a DID document may hold.
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
 _MAX_HEADER = 2500
 
@@ -42,7 +42,7 @@ class ServiceRef:
 
 @dataclass(frozen=True, slots=True)
 class KnownService:
-    """A service of an identity and where it is, ``scheme://host[:port]``. ``is_own``: the operator's settings name it."""
+    """A resolved service and its endpoint, ``scheme://host[:port]``. ``is_own``: the operator's settings name it."""
 
     did: Did
     fragment: str
@@ -57,14 +57,14 @@ class KnownService:
 
 @dataclass(frozen=True, slots=True)
 class OwnServices:
-    """What the operator has chosen; None where nothing was."""
+    """Services configured by the operator; None if not configured."""
 
     app_view: KnownService | None = None
     moderation: KnownService | None = None
     reports: KnownService | None = None
 
     def for_method(self, nsid: Nsid) -> KnownService | None:
-        """Who answers this method when the caller names nobody."""
+        """The default service for this method."""
         if nsid == CREATE_REPORT:
             return self.reports or self.moderation
         if nsid.startswith("tools.ozone."):
@@ -80,7 +80,7 @@ class OwnServices:
 
 
 def read_proxy_header(text: str) -> ServiceRef:
-    """Whom an ``atproto-proxy`` header names. Raises InvalidInput."""
+    """The service named by an ``atproto-proxy`` header. Raises InvalidInput."""
     did, mark, fragment = text.partition("#")
     if len(text) > _MAX_HEADER or not mark or not _FRAGMENT.fullmatch(fragment):
         raise _bad_header("it is a DID, then #, then the name of a service")
@@ -93,7 +93,9 @@ def read_proxy_header(text: str) -> ServiceRef:
 
 
 async def find_service(resolve: Resolve, own: OwnServices, wanted: ServiceRef) -> KnownService:
-    """Where a named service is. Raises InvalidInput where there is none, RemoteFailed and RemoteSlow where that cannot be told."""
+    """Resolve a named service. Raises InvalidInput if it does not exist, RemoteFailed and RemoteSlow if that cannot be
+    determined.
+    """
     did, fragment = wanted.did, wanted.fragment
     service = own.named(wanted)
     if service is not None:

@@ -1,4 +1,4 @@
-"""Who reads this server and how far, for the operator: subscribers of the stream, and what relays say of us."""
+"""Federation status for the operator: subscribers of the stream with their lag, and each relay's view of this host."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ _TOLD = ("seq", "accountCount", "status")
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """One subscriber. ``events`` counts numbers, of which some may have been purged; ``seconds`` is the age of the oldest
-    event that it has not been sent.
+    """Lag of one subscriber. ``events`` counts sequence numbers, of which some may have been purged; ``seconds`` is the age of
+    the oldest event not yet sent.
     """
 
     peer: str
@@ -32,7 +32,7 @@ class Lag:
 
 
 async def lags(db: Database, live: Live, clock: Clock) -> list[Lag]:
-    """Every subscriber's, in no order."""
+    """Lag of every subscriber, unordered."""
     head = live.ring.head
     behind = {listener.position for listener in live.listeners if listener.position < head}
     since = await queries.times_after(db, sorted(behind)) if behind else {}
@@ -59,9 +59,9 @@ async def standing(
     is_federated: bool,
     is_automatic: bool,
 ) -> dict[str, Any]:
-    """Everything as JSON. Each relay is asked what it knows of this host; what it does not answer is told as a problem.
+    """Everything as JSON. Each relay is asked for its host status; a failure is reported as a problem.
 
-    A host that is not ``is_federated`` asks nobody: looking at a page on a laptop must not tell the world of it.
+    A host that is not ``is_federated`` asks nobody: opening a page on a laptop must not reveal it to the world.
     """
     asked = crawling.relays if is_federated else ()
     told = await asyncio.gather(*(_told(http, relay, crawling.hostname) for relay in asked))
@@ -106,7 +106,7 @@ def _relay(relay: Relay, told: dict[str, Any], accounts: Mapping[str, Any]) -> d
 
 
 async def _told(http: HttpClient, relay: Relay, hostname: str) -> dict[str, Any]:
-    """What a relay says of this host: how far it has read, how many accounts it knows, whether it throttles them."""
+    """A relay's status of this host: how far it has read, how many accounts it knows, whether it throttles them."""
     url = f"{relay.url}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}"
     try:
         answer = (await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)).expect_ok().json()

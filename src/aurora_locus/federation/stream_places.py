@@ -1,4 +1,4 @@
-"""How many streams one address may have open: of every kind together, because each can have the whole log read for it."""
+"""Limit of open streams per address, over all kinds of stream, because each can make the server read the whole log."""
 
 from collections import Counter
 from collections.abc import Iterator

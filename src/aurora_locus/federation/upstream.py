@@ -1,7 +1,7 @@
-"""One call passed on to another service: what goes there, what comes back, and how its failures are told.
+"""One proxied call: allowed request headers, streamed response, error mapping.
 
-Only what is listed here crosses: no cookie, no credentials of the session, no address of the caller. An answer that a
-browser would run (a page, a script, a drawing with scripts) is no answer of a method and is refused.
+Only what is listed here is forwarded: no cookie, no session credentials, no client address. A response that a browser would
+execute (a page, a script, an SVG with scripts) is no method response and is refused.
 """
 
 import zlib
@@ -31,7 +31,7 @@ RETURNED: Final = (
     "content-type",
     "retry-after",
 )
-# About the bytes of the body; an answer whose body we write again has its own.
+# Headers about the encoded body; a re-encoded response has its own.
 OF_THE_BODY: Final = frozenset({"content-encoding", "content-length", "content-type"})
 
 _RUN_BY_BROWSERS: Final = ("html", "xml", "javascript", "ecmascript", "multipart/")
@@ -39,7 +39,7 @@ _RUN_BY_BROWSERS: Final = ("html", "xml", "javascript", "ecmascript", "multipart
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call as it leaves: ``path`` is everything behind the service's address, ``headers`` all that is sent."""
+    """A proxied request: ``path`` is everything after the service's address, ``headers`` all that is sent."""
 
     method: str
     path: str
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamResponse:
-    """An answer as it may be shown to the caller; ``body`` comes while it is read, and ends the call when it is closed."""
+    """A response for the caller; ``body`` is streamed, and closing it ends the call."""
 
     status: int
     headers: Mapping[str, str]
@@ -57,11 +57,11 @@ class UpstreamResponse:
 
 
 def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None) -> dict[str, str]:
-    """The caller's headers that are passed on (lower-case names). ``encodings`` stands for what the caller accepts."""
+    """The caller's headers that are forwarded (lower-case names). ``encodings`` replaces the caller's Accept-Encoding."""
     sent = {
         name: value.decode("latin-1") for name in SENT if (value := headers.get(name.encode("latin-1"))) is not None
     }
-    # Without one the client library would name encodings of its own, which the caller may not understand.
+    # Without one the client library would offer encodings of its own, which the caller may not support.
     sent["accept-encoding"] = encodings or sent.get("accept-encoding") or "identity"
     return sent
 
@@ -69,10 +69,10 @@ def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None
 async def ask(
     http: HttpClient, url: str, request: Request, *, gone: Callable[[], bool] = lambda: False
 ) -> UpstreamResponse:
-    """Ask and answer as soon as the headers are here. ``gone`` tells between pieces whether anybody still waits.
+    """Call, and return once the headers have arrived. ``gone`` tells between chunks whether the client hung up.
 
-    Raises RemoteFailed (no connection, a redirect, a page, too large; every error of the other side that is its own fault),
-    RemoteSlow, AddressRefused.
+    Raises RemoteFailed (no connection, a redirect, a page, too large; every server-side error of the other side), RemoteSlow,
+    AddressRefused.
     """
     stack = AsyncExitStack()
     try:
@@ -99,7 +99,7 @@ async def ask(
 
 
 async def whole(reply: UpstreamResponse) -> bytes:
-    """The body as the other side meant it: read to its end, unfolded. Raises RemoteFailed and RemoteSlow."""
+    """The whole body, decoded. Raises RemoteFailed and RemoteSlow."""
     body = b"".join([piece async for piece in reply.body])
     encoding = reply.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
@@ -142,7 +142,7 @@ def _returned(answer: StreamedAnswer) -> dict[str, str]:
 
 
 async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
-    """An error of the other side in the protocol's shape, whatever it sent: 4xx is the caller's, everything else its own."""
+    """An upstream error in XRPC form, whatever it sent: 4xx is the caller's, everything else is the upstream's."""
     if answer.status < HTTPStatus.BAD_REQUEST:
         raise RemoteFailed("The other service sent a redirect, which is not followed.", status=answer.status)
     body = b""
@@ -158,9 +158,9 @@ async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
         case HTTPStatus.GATEWAY_TIMEOUT:
             raise RemoteSlow(why)
         case HTTPStatus.NOT_IMPLEMENTED:
-            pass  # the specification: such a call is not to be repeated, which 502 would invite
+            pass  # the specification: such a call must not be repeated, which 502 would invite
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            # Its own name for it, as the reference passes it on; never one on which clients would refresh their session.
+            # The upstream's error name, as the reference passes it on; never one that makes clients refresh their session.
             is_named = body.lstrip().startswith(b"{") and error.name not in NAMES_ANSWERED_WITH_400
             raise RemoteFailed(why, name=error.name if is_named else None, status=status)
     kept = {name: value for name, value in _returned(answer).items() if name not in OF_THE_BODY}

@@ -1,4 +1,4 @@
-"""What the federation does by the clock: relays are asked when they are due, and lags are measured."""
+"""Scheduled federation tasks: send due crawl requests, and measure lag."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from groundwork.telemetry.metrics import Metrics
 
 
 class FederationGauges:
-    """The worst lag of all subscribers: labels come from closed sets, and subscribers are none."""
+    """The maximum lag over all subscribers: metric labels come from closed sets, and subscribers do not."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.events: Gauge = metrics.gauge("firehose_lag_events", "Events that the slowest subscriber is behind")
@@ -24,7 +24,7 @@ class FederationGauges:
 async def watch(
     db: Database, live: Live, clock: Clock, crawling: CrawlRequests, gauges: FederationGauges, *, is_automatic: bool
 ) -> None:
-    """Until cancelled."""
+    """Run until cancelled."""
     while True:
         try:
             if is_automatic:

@@ -1,5 +1,5 @@
-"""Names of the accounts hosted here: which handles may be taken, what the directory is told, which documents are served.
+"""Identities of hosted accounts: handle policy, PLC operations, and the documents we serve.
 
-This room owns ``plc_operations``: an operation is stored before it is sent, so that a crash between the directory and
-our database is finished or cleaned up at the next start.
+This package owns ``plc_operations``: an operation is stored before it is sent, so that after a crash between the directory and
+our database it is finished or cleaned up at the next start.
 """

@@ -1,7 +1,7 @@
-"""Which handles may be taken on this server (Handle specification).
+"""Handle policy of this server (Handle specification).
 
-Syntax is the protocol's business, this is policy: under one of the server's own domains a handle is one label of 3 to 18
-characters that is not reserved; names under other domains must be proven by resolution first.
+Syntax is checked by the protocol library; this is policy: under one of the server's own domains a handle is one label of 3 to
+18 characters that is not reserved; names under other domains must be proven by resolution first.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,10 +13,10 @@ from groundwork.errors import InvalidInput, Refused
 MIN_LABEL = 3
 MAX_LABEL = 18
 
-# Never resolvable by anybody (atproto handle specification); `.test` is for development alone.
+# Never resolvable (atproto handle specification); `.test` is for development alone.
 _DEAD_ENDS = (".alt", ".arpa", ".example", ".internal", ".invalid", ".local", ".localhost", ".onion")
 
-# Names that would be taken for the server's own voice, for a protocol's host name, or for a part of an address.
+# Names that would be mistaken for the server itself, for a protocol's host name, or for a part of a URL.
 RESERVED = frozenset(
     """
     about abuse account accounts admin administrator api app appview at atp atproto aurora auth authentication
@@ -34,12 +34,12 @@ RESERVED = frozenset(
 
 
 def is_under(handle: Handle, domains: Sequence[str]) -> bool:
-    """Whether the name is this server's to give (each domain begins with a dot)."""
+    """Whether the name is under one of this server's domains (each begins with a dot)."""
     return handle.endswith(tuple(domains))
 
 
 def require_usable(text: str, *, is_development: bool) -> Handle:
-    """The handle in its normal form if anybody could ever resolve it. Raises InvalidInput (``InvalidHandle``)."""
+    """The normalized handle, if it could ever be resolved. Raises InvalidInput (``InvalidHandle``)."""
     try:
         handle = parse_handle(text)
     except Malformed as error:
@@ -52,14 +52,13 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
 def require_registrable(
     text: str, domains: Sequence[str], *, is_development: bool, reserved: Collection[str] = ()
 ) -> Handle:
-    """The handle in its normal form if it may be registered under ``domains`` (each begins with a dot). ``reserved``
-    are words of the operator's, beside ours.
+    """The normalized handle, if it may be registered under ``domains`` (each begins with a dot). ``reserved`` are the
+    operator's additions to our reserved words.
 
-    Raises InvalidInput or Refused with the Lexicons' names: ``InvalidHandle``, ``HandleNotAvailable``,
-    ``UnsupportedDomain``.
+    Raises InvalidInput or Refused with the Lexicons' names: ``InvalidHandle``, ``HandleNotAvailable``, ``UnsupportedDomain``.
     """
     handle = require_usable(text, is_development=is_development)
-    # Of domains that end alike the longest: `.a.example` before `.example`.
+    # The longest matching domain: `.a.example` before `.example`.
     domain = max((domain for domain in domains if handle.endswith(domain)), key=len, default=None)
     if domain is None:
         allowed = ", ".join(domains) or "none"
@@ -76,5 +75,5 @@ def require_registrable(
 
 
 def taken() -> Refused:
-    """The refusal of a handle that somebody has, or had until lately."""
+    """The refusal of a handle that is in use, or was until recently."""
     return Refused("This handle is taken. Choose another one.", name="HandleNotAvailable")

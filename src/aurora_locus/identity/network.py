@@ -1,4 +1,4 @@
-"""Identities as the rest of the network has them: what this server asks others for. ``at_network`` drives it."""
+"""Contract of identity resolution, implemented by ``at_network``."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from at_protocol.syntax.handle import Handle
 
 @dataclass(frozen=True, slots=True)
 class IdentityResolver:
-    """Both directions, from a cache or anew. All raise NotFound (``DidNotFound``, ``DidDeactivated``, ``HandleNotFound``),
-    RemoteFailed and RemoteSlow where it cannot be told now.
+    """Resolves in both directions, cached or not. All raise NotFound (``DidNotFound``, ``DidDeactivated``,
+    ``HandleNotFound``), RemoteFailed and RemoteSlow if it cannot be determined now.
     """
 
     resolve_did: Callable[[Did], Awaitable[DidDocument]]
     refresh_did: Callable[[Did], Awaitable[DidDocument]]
     resolve_handle: Callable[[Handle], Awaitable[Did]]
     refresh_handle: Callable[[Handle], Awaitable[Did]]
-    # The identity changed: ask before what is cached is used again.
+    # The identity changed: revalidate before the cache is used again.
     doubt_did: Callable[[Did], None]

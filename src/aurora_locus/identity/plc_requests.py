@@ -1,8 +1,8 @@
-"""Changes of a did:plc identity that its owner asks for: what is recommended, what is signed, what is passed on. Pure.
+"""Owner-requested changes of a did:plc identity: recommended credentials, signing, submission checks. Pure.
 
-Signing may lead away from this server, that is what moving is; the owner has proven the wish by a token from their
-mail. What is *submitted* through this server keeps the account hosted here: our rotation key, the account's key, this
-server, the account's handle.
+A signed operation may lead away from this server, as in a migration; the owner proves the request with an e-mailed token. What
+is *submitted* through this server must keep the account hosted here: our rotation key, the account's key, this server, the
+account's handle.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _WISHES = ("rotationKeys", "alsoKnownAs", "verificationMethods", "services")
 
 @dataclass(frozen=True, slots=True)
 class Hosting:
-    """What the identity of an account hosted here must say."""
+    """Required identity fields of an account hosted here."""
 
     rotation_key: PublicKey
     signing_key: PublicKey
@@ -41,7 +41,7 @@ def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
     }
     if not is_plc:
         return credentials
-    # A key that the owner holds ranks before ours, so that they can always undo what we do; the operator's stands between.
+    # The owner's key ranks before ours, so that they can always undo what we do; the operator's ranks between.
     keys = dict.fromkeys((*hosting.recovery_keys, format_did_key(hosting.rotation_key)))
     return {"rotationKeys": [*keys], **credentials}
 
@@ -49,7 +49,7 @@ def recommended(hosting: Hosting, *, is_plc: bool) -> dict[str, Any]:
 def signed_change(newest: PlcOperation, prev: Cid, wishes: Mapping[str, Any], key: PrivateKey) -> PlcOperation:
     """The operation that changes these fields and keeps the others, signed with the server's rotation key.
 
-    Raises InvalidInput for fields that the directory would not take, Refused where our signature means nothing.
+    Raises InvalidInput for fields that the directory would reject, Refused if our key cannot sign for this identity.
     """
     if format_did_key(key.public) not in newest.rotation_keys:
         raise Refused("This server's rotation key is not among the identity's keys, so it cannot sign for it.")
@@ -67,7 +67,7 @@ def signed_change(newest: PlcOperation, prev: Cid, wishes: Mapping[str, Any], ke
 
 
 def parse_submitted(document: object) -> PlcOperation:
-    """The operation that somebody hands in. Raises InvalidInput unless it is a regular one in good form."""
+    """The submitted operation. Raises InvalidInput unless it is a well-formed regular one."""
     try:
         operation = plc_operation.parse_operation(document)
         plc_operation.check_limits(operation)
@@ -79,7 +79,7 @@ def parse_submitted(document: object) -> PlcOperation:
 
 
 def require_hosting_kept(operation: PlcOperation, hosting: Hosting) -> None:
-    """Raise Refused, naming everything that would take the account away from this server or break it."""
+    """Raise Refused, naming everything that would move the account away from this server or break it."""
     problems = []
     service = operation.services.get(PDS_SERVICE)
     if format_did_key(hosting.rotation_key) not in operation.rotation_keys:

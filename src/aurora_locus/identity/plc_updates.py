@@ -1,9 +1,9 @@
-"""What the directory is told about the accounts hosted here, and how a crash in the middle is mended.
+"""PLC operations of hosted accounts, and their repair after a crash.
 
-An operation is stored as *intended* before it is sent; the transaction that makes it true here turns it into *sent*. Where
-that transaction does not come about, the operation is *ending*: from then on nothing can be built on it, and the directory
-is put right. A first operation ends with a tombstone, because nobody holds the identity's keys but we; a change of handle
-or key ends with those that the account has here. After that it is *abandoned*.
+An operation is stored as *intended* before it is sent; the transaction that applies it here marks it *sent*. If that
+transaction fails, the operation is *ending*: from then on nothing can be built on it, and the directory is reverted. A genesis
+operation is ended with a tombstone, because nobody but us holds the identity's keys; a change of handle or key is reverted to
+the account's current ones. After that it is *abandoned*.
 """
 
 from collections.abc import Collection, Sequence
@@ -52,16 +52,16 @@ _AS_HERE = """
      where a.did = :did
 """
 
-# Longer than any sign-up lasts and any request stays on its way. Before that a sign-up may still be running, and an
-# operation that the directory does not know may still arrive there.
+# Longer than any sign-up or request takes. Before that a sign-up may still be running, and an operation unknown to the
+# directory may still arrive there.
 PATIENCE = 2 * MINUTE
 
 
 class Directory(Protocol):
-    """The PLC directory as this server uses it; ``at_network.plc_client`` is one."""
+    """The PLC directory as this server uses it; ``at_network.plc_client`` implements it."""
 
     async def submit(self, did: Did, operation: AnyOperation, /) -> None:
-        """Raises Refused or Conflict for a refusal, RemoteFailed or RemoteSlow when it cannot be known."""
+        """Raises Refused or Conflict for a refusal, RemoteFailed or RemoteSlow if the result is unknown."""
         ...
 
     async def last(self, did: Did, /) -> AnyOperation:
@@ -71,7 +71,7 @@ class Directory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PlcUpdateContext:
-    """What putting the directory right takes."""
+    """Dependencies of repairing the directory."""
 
     db: Database
     directory: Directory
@@ -82,35 +82,36 @@ class PlcUpdateContext:
 def genesis(
     *, rotation_key: PrivateKey, recovery: Sequence[PublicKey], signing: PublicKey, handle: Handle, pds: str
 ) -> PlcOperation:
-    """The signed first operation of a new account; keys to recover it with, strongest first, rank before the server's."""
-    # A person may have named the operator's key themselves; none stands there twice.
+    """The signed genesis operation of a new account; recovery keys, strongest first, rank before the server's."""
+    # A person may have named the operator's key themselves; duplicates are dropped.
     keys = tuple(dict.fromkeys((*recovery, rotation_key.public)))
     unsigned = plc_operation.account_operation(rotation_keys=keys, signing_key=signing, handle=handle, pds=pds)
     return plc_operation.sign(unsigned, rotation_key)
 
 
 async def intend(db: Database, did: Did, operation: PlcOperation) -> None:
-    """Remember the operation before it is sent."""
+    """Store the operation before it is sent."""
     text = msgspec.json.encode(plc_operation.to_json(operation)).decode()
     cid = str(plc_operation.cid_of(operation))
     await db.write(lambda w: w.execute(_INTEND, did=did, cid=cid, operation=text, created_at=w.now))
 
 
 def settle(w: Writer, did: Did, operation: PlcOperation) -> None:
-    """What the operation says becomes true here, in this transaction. Raises Unavailable when it was given up."""
+    """Mark the operation as applied, in this transaction. Raises Unavailable if it was abandoned."""
     if w.execute(_SETTLE, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
         raise Unavailable("This took too long and was given up. Try again.")
 
 
 def forget_settled(w: Writer, did: Did) -> None:
-    """Drop what was sent about a deleted account; what is unfinished is still put right."""
+    """Delete the sent operations of a deleted account; unfinished ones are still repaired."""
     w.execute(_FORGET_SETTLED, did=did)
 
 
 def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
-    """Have :func:`mend` end the identity of an account that goes without ever having been shown.
+    """Have :func:`mend` tombstone the identity of an account that was never announced.
 
-    Only one that nobody has built on and nobody but us (server and operator) holds a key of; any other is its owner's to keep.
+    Only if nobody has built on it and nobody but us (server and operator) holds one of its keys; any other is its owner's to
+    keep.
     """
     rows = w.fetch(_SENT, did=did)
     if len(rows) != 1:
@@ -123,9 +124,9 @@ def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
 
 
 async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
-    """Put the directory right after an operation whose transaction did not come about; whether that is done.
+    """Revert the directory after an operation whose transaction failed; returns whether that is done.
 
-    Does nothing for one that is settled after all. What cannot be put right now is tried again by :func:`mend`.
+    Does nothing for an applied one. What cannot be reverted now is retried by :func:`mend`.
     """
     db = means.db
     cid = str(plc_operation.cid_of(operation))
@@ -148,7 +149,7 @@ async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) ->
 
 
 async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Did, PlcOperation]]:
-    """What was intended at least ``patience`` ago, and has neither become true nor been put right; oldest first."""
+    """Operations intended at least ``patience`` ago and neither applied nor reverted; oldest first."""
     async with db.reader() as reader:
         rows = await reader.fetch(_UNFINISHED, created_by=reader.now - patience)
     found = []
@@ -161,18 +162,18 @@ async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Di
 
 
 async def left_by_a_crash(db: Database) -> list[tuple[Did, PlcOperation]]:
-    """What nobody is busy with any more, asked before this process serves anybody.
+    """Operations left by a crash, queried before this process serves requests.
 
-    A SQLite file has one process, and that was not us: everything. With PostgreSQL others may be signing people up just
-    now; what is theirs is known by its age alone.
+    A SQLite file has one process, which has just started: all of them. With PostgreSQL other processes may be handling
+    sign-ups; abandoned operations are recognized by their age alone.
     """
     return await unfinished(db, patience=0 if db.engine == "sqlite" else PATIENCE)
 
 
 async def mend(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
-    """Give up what nobody will finish: these, or what is older than ``PATIENCE``.
+    """Revert these operations, or those older than ``PATIENCE``.
 
-    Returns how many operations are still unfinished then: the directory is away, or must be looked at once more.
+    Returns how many remain unfinished: the directory is down, or must be checked again.
     """
     left = 0
     for did, operation in await unfinished(means.db) if rows is None else rows:
@@ -181,24 +182,24 @@ async def mend(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]]
 
 
 def _abandon(w: Writer, live: Live, did: Did, operation: PlcOperation) -> None:
-    # Of two who put it right at once one announces.
+    # Of concurrent repairs one announces.
     if w.execute(_ABANDON, did=did, cid=str(plc_operation.cid_of(operation))) != 1 or operation.prev is None:
         return
     row = w.fetch_one(_AS_HERE, did=did)
     if row is not None:
-        # The network may have read the document while it had the other handle, and keeps what it read for a day.
+        # The network may have cached the document while it had the other handle, and keeps it for a day.
         events.append_identity(w, live, did, Handle(row["handle"]))
 
 
 async def _put_right(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
-    """Undo the operation where it stands; False when the directory does not have it (yet)."""
+    """Revert the operation; False if the directory does not have it (yet)."""
     cid = plc_operation.cid_of(operation)
     try:
         newest = await means.directory.last(did)
     except NotFound:
         return False
     if plc_operation.cid_of(newest) != cid:
-        # Something was built on it, or was there before it: nobody's claim rests on this operation.
+        # Another operation follows it, or preceded it: nothing depends on this one.
         return operation.prev is None
     if operation.prev is None:
         await means.directory.submit(did, plc_operation.sign(Tombstone(str(cid)), means.rotation_key))
@@ -213,9 +214,9 @@ async def _put_right(means: PlcUpdateContext, did: Did, operation: PlcOperation)
 
 
 async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, handle: Handle) -> PlcOperation | None:
-    """The signed operation that gives the identity this handle; None when it has it already.
+    """The signed operation that sets this handle; None if the identity already has it.
 
-    Raises Refused when the identity has ended.
+    Raises Refused for an ended identity.
     """
     newest, prev = await _newest(directory, did)
     if newest.also_known_as[:1] == (f"at://{handle}",):
@@ -224,9 +225,9 @@ async def new_handle(directory: Directory, rotation_key: PrivateKey, did: Did, h
 
 
 async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: Did, key: str) -> PlcOperation | None:
-    """The signed operation that gives the identity this signing key (a did:key); None when it has it already.
+    """The signed operation that sets this signing key (a did:key); None if the identity already has it.
 
-    Raises Refused when the identity has ended, or does not know our rotation key.
+    Raises Refused for an ended identity, or one without our rotation key.
     """
     newest, prev = await _newest(directory, did)
     if newest.verification_methods.get(ATPROTO_KEY) == key:
@@ -238,7 +239,7 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
 
 
 async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
-    """What the directory says now, in today's form, and the name that the next operation calls it by."""
+    """The directory's current state, normalized to today's form, and its CID for the next operation's ``prev``."""
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
         raise Refused("This identity has ended in the directory.")

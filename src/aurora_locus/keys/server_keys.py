@@ -1,6 +1,6 @@
-"""The server's own secrets: made at the first start, kept sealed in the database; the key that seals lies beside it.
+"""The server's own secrets: generated at the first start, sealed in the database; the sealing key is in a file beside it.
 
-A setting goes before what is stored: operators who keep secrets elsewhere give them by environment.
+Settings take precedence over stored values: operators who keep secrets elsewhere pass them by environment.
 """
 
 import secrets
@@ -35,7 +35,7 @@ _PUT = """
 
 
 def sealing_keys(setting: str, folder: Path) -> Sequence[bytes]:
-    """The keys that seal, newest first: the setting's, or those of ``sealing.key`` in the folder.
+    """The sealing keys, newest first: from the setting, or from ``sealing.key`` in the folder.
 
     Raises ValueError for text that is no list of keys.
     """
@@ -43,22 +43,22 @@ def sealing_keys(setting: str, folder: Path) -> Sequence[bytes]:
 
 
 def purpose_of(name: str) -> str:
-    """What a server key is sealed for."""
+    """Sealing purpose of a server key."""
     return f"aurora_locus/server_key/{name}"
 
 
 def put(w: Writer, sealer: Sealer, purpose: str, secret: bytes) -> None:
-    """Keep this as the key for a purpose, in place of another."""
+    """Store the key for a purpose, replacing another."""
     w.execute(_PUT, purpose=purpose, sealed=sealer.seal(secret, purpose_of(purpose)), created_at=w.now)
 
 
 def drop(w: Writer, purpose: str) -> None:
-    """Forget the key for a purpose."""
+    """Delete the key for a purpose."""
     w.execute("delete from server_keys where purpose = :purpose", purpose=purpose)
 
 
 async def find_or_make(db: Database, sealer: Sealer, purpose: str) -> bytes:
-    """The 32 secret bytes for a purpose; two first starts at once agree on one."""
+    """The 32 secret bytes for a purpose; concurrent first starts agree on one."""
     sealed_for = purpose_of(purpose)
 
     def work(w: Writer) -> bytes:

@@ -1,7 +1,7 @@
-"""The key that signs a repository's commits: stored sealed, opened on first use, kept in a bounded cache.
+"""Repository signing keys: stored sealed, unsealed on first use, cached in bounded memory.
 
 A key may be reserved before its account exists (``com.atproto.server.reserveSigningKey``); it becomes current in the
-transaction that makes the account.
+transaction that creates the account.
 """
 
 from cachetools import LRUCache
@@ -16,7 +16,7 @@ from groundwork.sealing import Sealer
 
 _CACHED_KEYS = 4096
 
-# Anybody may reserve a key: what is not used in a month is not waited for.
+# Anyone may reserve a key: unused ones expire after a month.
 RESERVED_FOR = 30 * DAY
 
 _FIND = "select did_key, sealed from signing_keys where did = :did and state = 'current'"
@@ -24,7 +24,7 @@ _INSERT = """
     insert into signing_keys (did_key, did, sealed, state, created_at)
     values (:did_key, :did, :sealed, :state, :created_at)
 """
-# Of two reservations for one DID at once the first counts.
+# Of two concurrent reservations for one DID the first wins.
 _RESERVE = _INSERT + "    on conflict do nothing\n"
 _SWEEP = "delete from signing_keys where state = 'reserved' and created_at < :before"
 _RETIRE = "update signing_keys set state = 'retired' where did = :did and state = 'current'"
@@ -37,7 +37,7 @@ _FIND_RESERVED_AS = """
 
 
 def purpose_of(did_key: str) -> str:
-    """What a signing key is sealed for."""
+    """Sealing purpose of a signing key."""
     return f"aurora_locus/signing_key/{did_key}"
 
 
@@ -50,7 +50,7 @@ class SigningKeys:
         self._opened: LRUCache[Did, K256PrivateKey] = LRUCache(_CACHED_KEYS)
 
     async def signing_key(self, did: Did) -> K256PrivateKey:
-        """The key that signs this repository's commits now. Raises NotFound for an account that is not here."""
+        """The current signing key of this repository. Raises NotFound for an account that is not here."""
         key = self._opened.get(did)
         if key is None:
             async with self._db.reader() as reader:
@@ -72,7 +72,7 @@ class SigningKeys:
         )
 
     async def reserved_as(self, did_key: str, did: Did) -> K256PrivateKey | None:
-        """The key of this name that is reserved for the DID, or for whoever comes to use it."""
+        """The key of this name, reserved for the DID or for anyone."""
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_FIND_RESERVED_AS, did_key=did_key, did=did)
         return (
@@ -80,7 +80,7 @@ class SigningKeys:
         )
 
     def make_current(self, w: Writer, did: Did, key: K256PrivateKey) -> None:
-        """Store a key as the account's current one and retire the one before; also takes up a reserved key."""
+        """Store a key as the account's current one and retire the previous; also accepts a reserved key."""
         did_key = format_did_key(key.public)
         w.execute(_RETIRE, did=did)
         if not w.execute(_TAKE, did=did, did_key=did_key):
@@ -88,7 +88,7 @@ class SigningKeys:
         w.after_commit(lambda: self._forget(did))
 
     def reserve(self, w: Writer, did: Did | None, key: K256PrivateKey) -> str:
-        """Store a key for an account that is to come; the did:key of the one that is reserved for this DID."""
+        """Store a key for a future account; returns the did:key reserved for this DID."""
         did_key = format_did_key(key.public)
         sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
         w.execute(_RESERVE, did_key=did_key, did=did, sealed=sealed, state="reserved", created_at=w.now)
@@ -96,11 +96,11 @@ class SigningKeys:
         return did_key if row is None else str(row["did_key"])
 
     def sweep_reserved(self, w: Writer) -> int:
-        """Drop the keys of accounts that never came; how many."""
+        """Delete expired reservations; returns how many."""
         return w.execute(_SWEEP, before=w.now - RESERVED_FOR)
 
     def remove(self, w: Writer, did: Did) -> None:
-        """Drop all keys of a deleted account."""
+        """Delete all keys of a deleted account."""
         w.execute(_FORGET, did=did)
         w.after_commit(lambda: self._forget(did))
 

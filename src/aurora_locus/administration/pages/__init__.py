@@ -1,1 +1,1 @@
-"""The pages below ``/admin``: each act asks for a reason and says what it will do; the acts themselves are ``moderation``'s."""
+"""The pages below ``/admin``: each action asks for a reason and states its effect; ``moderation`` carries it out."""

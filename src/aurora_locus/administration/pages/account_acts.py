@@ -1,4 +1,4 @@
-"""What can be done to an account from its page: words, fields and the act of ``moderation`` behind each."""
+"""Account actions on the admin pages: texts, form fields and the ``moderation`` function behind each."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from groundwork.settings import parse_bytes
 
 Run = Callable[[Registry, Deed, Did, Mapping[str, str]], Awaitable[None]]
 
-# Days, as they stand in the form; 0 is until somebody ends it.
+# Days, as in the form; 0 is until lifted.
 SUSPENSIONS: Final = ("1", "3", "7", "30", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class AccountAct:
-    """``consequence`` says what will be, ``undo`` how it is taken back. ``is_grave`` asks for a tick, ``is_end`` for the
-    account's handle, because nothing brings it back.
+    """An action. ``consequence`` describes its effect, ``undo`` how to reverse it. ``is_grave`` requires a tick, ``is_end``
+    the account's handle, because it is irreversible.
     """
 
     slug: str
@@ -83,7 +83,7 @@ async def _send_reset(registry: Registry, deed: Deed, did: Did, _form: Mapping[s
 
 
 async def _write(registry: Registry, deed: Deed, did: Did, form: Mapping[str, str]) -> None:
-    # Text areas send the line breaks of the web.
+    # Text areas send CRLF line breaks.
     content = form.get("content", "").replace("\r\n", "\n")
     await notices.write_to(registry, deed, did, form.get("subject", "").strip(), content)
 
@@ -254,7 +254,7 @@ ACTS: Final[Mapping[str, AccountAct]] = {
 
 
 def is_offered(one: AccountAct, decided: AccountDecisions) -> bool:
-    """Whether the act would change anything now; those that would not can still be sent."""
+    """Whether the action would change anything now; others can still be submitted."""
     match one.act:
         case OperatorAction.TAKE_DOWN:
             return decided.takedown is None

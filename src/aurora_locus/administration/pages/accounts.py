@@ -1,4 +1,4 @@
-"""Accounts: found, looked at, and acted upon; each act has a page that says what it will do."""
+"""Account administration: search, details and actions; each action has a confirmation page."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -61,7 +61,7 @@ async def show_accounts(request: Request) -> Response:
 
 
 async def show_account(request: Request) -> Response:
-    """Everything about one account that its host may know."""
+    """Everything the host may see about one account."""
     did = did_in_path(request)
     registry = registry_of(request)
     account, decided = await _account(request, did)
@@ -79,7 +79,7 @@ async def show_account(request: Request) -> Response:
 
 
 async def show_act(request: Request) -> Response:
-    """What the act will do, and the form for it."""
+    """Effect of the action, and its form."""
     did = did_in_path(request)
     chosen = _act_in_path(request)
     account, decided = await _account(request, did)
@@ -88,7 +88,7 @@ async def show_act(request: Request) -> Response:
 
 
 async def act(request: Request) -> Response:
-    """Do it."""
+    """Carry out the action."""
     did = did_in_path(request)
     chosen = _act_in_path(request)
     account, decided = await _account(request, did)

@@ -1,4 +1,4 @@
-"""Records and blobs: what was decided about one, taking it down, lifting that, labels."""
+"""Moderation of records and blobs: current decisions, takedown and lifting, labels."""
 
 from collections.abc import Mapping
 from urllib.parse import urlencode
@@ -24,7 +24,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.forms import Typed, typed_again
 
-# Of one subject; more would not be read by anybody.
+# Labels per subject; nobody would read more.
 MAX_LABELS = 50
 
 
@@ -38,13 +38,13 @@ def routes() -> list[Route]:
 
 
 async def show_content(request: Request) -> Response:
-    """A record by its at-uri, a blob by its account and CID; an account only for its labels."""
+    """A record by its AT URI, a blob by its account and CID; an account only for its labels."""
     asked = {name: request.query_params.get(name, "").strip() for name in ("uri", "did", "cid", "report")}
     return await _page(request, Typed(asked), asked)
 
 
 async def decide(request: Request) -> Response:
-    """Take down, or lift."""
+    """Take down, or lift the takedown."""
     form = posted(request)
     try:
         subject, reference = _wish(form)
@@ -57,7 +57,7 @@ async def decide(request: Request) -> Response:
 
 
 async def label(request: Request) -> Response:
-    """Put a label, or take it back."""
+    """Apply a label, or negate it."""
     form = posted(request)
     try:
         subject = form.get("uri", "").strip() or form.get("did", "").strip()

@@ -1,4 +1,4 @@
-"""The first page: what needs somebody, and how the server is."""
+"""Dashboard: open tasks and the state of the server."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +16,7 @@ def routes() -> list[Route]:
 
 
 async def show_dashboard(request: Request) -> Response:
-    """Everything at a glance; each number leads to its page."""
+    """The overview; each number links to its page."""
     registry = registry_of(request)
     live = registry.repositories.live
     behind = await lags(registry.db, live, registry.clock)

@@ -1,6 +1,6 @@
-"""Who of the host's operators asks, and the routes of their pages: nobody else gets past here.
+"""Operator access: authentication and routes of the operators' pages.
 
-The operator's row is read with each request, so that one who is disabled is out at once.
+The operator's row is read with each request, so that disabling one takes effect at once.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,12 +33,12 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def see(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
-    """A page of operators who may do this act."""
+    """GET route for operators with the permission for this action."""
     return show(path, _guarded(endpoint, act))
 
 
 def do(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
-    """A form of such a page."""
+    """POST route of such a page."""
     return take(path, _guarded(endpoint, act))
 
 
@@ -72,13 +72,13 @@ async def _identify(request: Request) -> PdsOperator | None:
 
 
 def operator_of(connection: HTTPConnection) -> PdsOperator:
-    """Who asks; found before the page was."""
+    """The authenticated operator of this request."""
     operator: PdsOperator = connection.scope[_OPERATOR]
     return operator
 
 
 def registry_of(connection: HTTPConnection) -> Registry:
-    """The accounts of the running server."""
+    """The account dependencies of the running server."""
     return office_of(connection).registry
 
 
@@ -97,7 +97,7 @@ async def end(request: Request) -> None:
 
 
 def deed_of(request: Request) -> Deed:
-    """The act that was posted: by whom, why, because of which report. Raises InvalidForm without a reason."""
+    """The submitted action: by whom, why, because of which report. Raises InvalidForm without a reason."""
     form = posted(request)
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
@@ -111,7 +111,7 @@ def deed_of(request: Request) -> Deed:
 
 
 def did_in_path(request: Request) -> Did:
-    """The DID in the address. Raises NotFound."""
+    """The DID in the URL path. Raises NotFound."""
     try:
         return parse_did(request.path_params["did"])
     except Malformed:
@@ -121,7 +121,7 @@ def did_in_path(request: Request) -> Did:
 def admin_page(
     request: Request, template: str, context: Mapping[str, object] | None = None, *, status: int = 200
 ) -> Response:
-    """A page inside the operators' navigation."""
+    """Render a page with the operators' navigation."""
     operator = operator_of(request)
     told = {
         "operator": operator,

@@ -1,4 +1,4 @@
-"""Invite codes: listed, made, disabled."""
+"""Invite codes: list, create, disable."""
 
 from urllib.parse import urlsplit
 
@@ -36,7 +36,7 @@ async def show_invites(request: Request) -> Response:
 
 
 async def create(request: Request) -> Response:
-    """Make codes; they are shown once on the page that comes, and stand in the list."""
+    """Create codes; they are shown on the next page and in the list."""
     form = posted(request)
     try:
         amount, uses = _number(form, "amount", MAX_CODES), _number(form, "uses", MAX_USES)
@@ -50,7 +50,7 @@ async def create(request: Request) -> Response:
 
 
 async def disable(request: Request) -> Response:
-    """One code can be used no more."""
+    """Disable a code."""
     form = posted(request)
     try:
         await account_acts.disable_codes(registry_of(request), deed_of(request), [_code(form)], [])

@@ -1,4 +1,4 @@
-"""Operators: who there are, new ones, other roles, out."""
+"""Operators: list, add, change roles, disable."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,12 +24,12 @@ def routes() -> list[Route]:
 
 
 async def show_operators(request: Request) -> Response:
-    """Everybody, and what each role may do."""
+    """All operators, and the permissions of each role."""
     return await _page(request, EMPTY)
 
 
 async def add(request: Request) -> Response:
-    """Somebody new."""
+    """Add an operator."""
     form = posted(request)
     try:
         await operators.add(
@@ -48,12 +48,12 @@ async def add(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Another role, another password, in or out; whoever is put out is out at once."""
+    """Change role, password or enabled state; disabling takes effect at once."""
     form, registry = posted(request), registry_of(request)
     name = form.get("operator", "")
     try:
         deed, role = deed_of(request), _role(form)
-        # First, because it can be refused: a form that comes back with a problem has changed nothing.
+        # First, because it can be refused: a form that is redisplayed with an error has changed nothing.
         if form.get("new_password"):
             await operators.set_password(registry, deed, name, form["new_password"])
             await registry.db.write(lambda w: operator_sessions.end_all_of(w, name))

@@ -1,4 +1,4 @@
-"""The queue of reports, and one report with its story."""
+"""The queue of reports, and one report with its history."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,7 +27,7 @@ def routes() -> list[Route]:
 
 
 async def show_reports(request: Request) -> Response:
-    """Those that wait, or those in one state."""
+    """Open reports, or those in one state."""
     chosen, before = request.query_params.get("state", ""), request.query_params.get("before", "")
     states = (ReportState(chosen),) if chosen in set(ReportState) else None if chosen == "all" else UNRESOLVED
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else reports.NEWEST
@@ -47,12 +47,12 @@ async def show_reports(request: Request) -> Response:
 
 
 async def show_report(request: Request) -> Response:
-    """What was said, what came of it, and what can be done."""
+    """The report, its history, and the available actions."""
     return await _report(request, EMPTY)
 
 
 async def work_on(request: Request) -> Response:
-    """Note something, choose another state."""
+    """Add a note, or change the state."""
     form, number = posted(request), request.path_params["number"]
     try:
         deed = Deed(operator_of(request), form.get("note", "").strip(), number)

@@ -1,4 +1,4 @@
-"""The server itself: who reads it, what it keeps, how it is set, what was done."""
+"""Server pages: federation, storage, settings, audit log."""
 
 from dataclasses import fields
 from urllib.parse import urlsplit
@@ -40,13 +40,13 @@ async def show_relays(request: Request) -> Response:
 
 
 async def request_crawl(request: Request) -> Response:
-    """Have every relay asked that was not asked lately."""
+    """Request a crawl from every relay that was not asked recently."""
     office = office_of(request)
     if not office.settings.announces_when_asked:
         raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
     try:
         deed = deed_of(request)
-        # Noted before: relays may take their time, and no transaction waits for them.
+        # Logged before: relays may take their time, and no transaction waits for them.
         await office.registry.db.write(
             lambda w: audit_log.append(w, deed, OperatorAction.REQUEST_CRAWL, office.crawling.hostname)
         )
@@ -70,12 +70,12 @@ async def _relays(request: Request, typed: Typed, *, status: int = 200) -> Respo
 
 
 async def show_storage(request: Request) -> Response:
-    """Blobs, who has most of them, and what nobody refers to."""
+    """Blobs, the accounts with the most, and unreferenced uploads."""
     return await _storage(request, EMPTY)
 
 
 async def sweep_blobs(request: Request) -> Response:
-    """Remove uploads that nothing refers to and whose time is over, as the server does by itself from time to time."""
+    """Delete expired unreferenced uploads, as the server does periodically."""
     office = office_of(request)
     try:
         deed = deed_of(request)
@@ -101,12 +101,12 @@ async def _storage(request: Request, typed: Typed, *, status: int = 200) -> Resp
 
 
 async def show_settings(request: Request) -> Response:
-    """What the server was started with; secrets are only said to be set or not."""
+    """The settings in use; of secrets only whether they are set."""
     return admin_page(request, "settings.html", {"rows": settings_shown(office_of(request).settings)})
 
 
 def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
-    """Name, value, meaning, whether it differs from the default; no secret, nor a password inside of an address."""
+    """Name, value, meaning, whether it differs from the default; no secrets, nor passwords inside URLs."""
     about = {one.name: one for one in describe(PdsSettings, PREFIX)}
     rows = []
     for field in fields(settings):
@@ -134,7 +134,7 @@ def _shown(value: object) -> str:
 
 
 async def show_audit(request: Request) -> Response:
-    """Everything that operators did, newest first."""
+    """All operator actions, newest first."""
     asked = request.query_params
     subject, actor, act = (asked.get(name, "").strip() for name in ("subject", "actor", "action"))
     async with registry_of(request).db.reader() as reader:

@@ -1,4 +1,4 @@
-"""Operators come in: by name and password, or as the account that they are linked to."""
+"""Operator sign-in: by name and password, or as the linked account."""
 
 import hmac
 
@@ -37,7 +37,7 @@ async def show_form(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """Check who it is."""
+    """Authenticate the operator."""
     form = posted(request)
     next_path = local_path(form.get("next", ""), "/admin")
     if "as_account" in form:
@@ -76,7 +76,7 @@ async def _prove(request: Request, name: str, password: str) -> PdsOperator:
 
 
 async def _as_account(request: Request, next_path: str) -> Response:
-    # The password of the account must have been shown lately: a browser that was left open is not enough.
+    # The account's password must have been entered recently: a browser that was left open is not enough.
     account = accounts_edge.proven_account_of(request)
     async with edge.registry_of(request).db.reader() as reader:
         operator = await operators.find_by_did(reader, account.did)
