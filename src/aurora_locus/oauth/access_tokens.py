@@ -1,6 +1,6 @@
-"""Access tokens: JWTs (RFC 9068) under a key of this server, bound to the key of the app (``cnf``) and to a session (``sid``).
+"""Access tokens: JWTs (RFC 9068) under a key of this server, bound to the app's key (``cnf``) and to a session (``sid``).
 
-They live for fifteen minutes, and only as long as their session: whoever takes one asks :mod:`standings` as well.
+They are valid for fifteen minutes, and only while their session is: whoever accepts one also asks :mod:`standings`.
 """
 
 import secrets
@@ -21,7 +21,7 @@ TYPE = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What a token that we signed says. ``scope`` has no ``include:`` any more."""
+    """Claims of a token that we signed. In ``scope`` every ``include:`` is expanded."""
 
     did: Did
     session_id: str
@@ -43,7 +43,7 @@ class AccessTokens:
         self._audience = audience
 
     def jwks(self) -> dict[str, object]:
-        """The public key, for whoever wants to check a token."""
+        """The public key set (JWKS) for verifying tokens."""
         return {"keys": [{**to_jwk(self._key.public), "kid": self._key_id, "alg": "ES256", "use": "sig"}]}
 
     def sign(
@@ -57,7 +57,7 @@ class AccessTokens:
         issued_at: Instant,
         ends_at: Instant,
     ) -> str:
-        """A fresh token, good until ``ends_at``."""
+        """A new token, valid until ``ends_at``."""
         claims = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -73,7 +73,7 @@ class AccessTokens:
         return jwt.sign(claims, self._key, header={"typ": TYPE, "kid": self._key_id})
 
     def read(self, text: str) -> AccessClaims:
-        """What a token of ours says, whatever its age; raises Malformed for one that is not ours."""
+        """The claims of a token of ours, expired or not; raises Malformed for others."""
         token = jwt.verify(text, self._key.public)
         claims = token.claims
         confirmation = claims.get("cnf")

@@ -1,8 +1,8 @@
-"""What the consent pages do: open what an app has pushed, answer it, and look after the sessions that came of it.
+"""Actions of the consent pages: open a pushed request, approve or deny it, manage the resulting sessions.
 
-Rules: a request is answered by the browser that opened it first, by the account that the app named if it named one, with
-no more than was asked. Nothing here redirects unless client and redirect address are proven; then every outcome goes back
-to the app with ``state`` and ``iss``.
+Rules: a request is answered by the browser that opened it first, by the account that the app named if it named one, with no
+more than was requested. Nothing redirects unless client and redirect URI are verified; then every outcome goes back to the app
+with ``state`` and ``iss``.
 """
 
 import secrets
@@ -33,11 +33,11 @@ CODE_LIFETIME = 2 * MINUTE
 async def open_request(
     server: AuthorizationServer, tx: Transaction, request_uri: str, client_id: str, device_id: str
 ) -> AuthorizationRequest:
-    """The pushed request, from now on this browser's alone; every call gives the person five more minutes.
+    """The pushed request, from now on bound to this browser; every call extends it by five minutes.
 
-    Called for each page and each form of the flow, in its transaction. One that was answered already is given again to the
-    same browser (double click, back button) until its app has spent the code. Raises RequestUnusable, for an error *page*:
-    never a redirect.
+    Called for each page and form of the flow, in its transaction. An answered request is returned again to the same browser
+    (double click, back button) until its app has exchanged the code. Raises RequestUnusable, for an error *page*: never a
+    redirect.
     """
     found = await requests.find(tx, server, request_uri)
     if found is None:
@@ -51,17 +51,17 @@ async def open_request(
         raise _unusable(Unusable.EXPIRED)
     if request.stage is RequestStage.APPROVED and await codes.was_spent(tx, request.id):
         raise _unusable(Unusable.ANSWERED)
-    # Of two browsers that open a request at once, the row decides.
+    # If two browsers open a request concurrently, the row decides.
     if not await requests.open_for(tx, request.id, device_id, Instant(tx.now + INACTIVITY), LONGEST):
         raise _unusable(Unusable.ANOTHER_BROWSER)
     return request
 
 
 async def remembered_grant(reader: Reader, request: AuthorizationRequest, did: Did) -> tuple[str, ...] | None:
-    """The scopes that this person gave this app before, when all that is asked now was asked and answered then.
+    """The scopes that this person granted this app before, if everything requested now was requested and decided then.
 
-    None where the person must be asked: a public client (anybody can pretend to be it), another set of scopes, or a
-    ``prompt`` that wants the question. What is returned may be given to :func:`approve` without asking.
+    None if the person must be asked: a public client (which anybody can impersonate), another set of scopes, or a ``prompt``
+    that demands consent. The result may be passed to :func:`approve` without asking.
     """
     if not request.client.is_confidential or request.prompt in ("consent", "select_account", "create"):
         return None
@@ -79,12 +79,12 @@ async def approve(
     granted_scopes: Sequence[str],
     device_id: str,
 ) -> str:
-    """Answer with a code: the address to send the browser to (303), with ``code``, ``state`` and ``iss``.
+    """Approve with a code: returns the URL to redirect the browser to (303), with ``code``, ``state`` and ``iss``.
 
-    ``request`` is what :func:`open_request` gave in this transaction, ``did`` an account that this browser has just proven
-    or is signed in to. A second approval replaces the first one's code while that is unspent. Raises InvalidInput for
-    scopes beyond the request or without ``atproto``, Refused when the app asked for another account, Forbidden for an
-    account that is not active, RequestUnusable when the request was answered otherwise.
+    ``request`` comes from :func:`open_request` in this transaction, ``did`` is an account that this browser has just proven or
+    is signed in to. A second approval replaces the first one's unused code. Raises InvalidInput for scopes beyond the request
+    or without ``atproto``, Refused if the app asked for another account, Forbidden for an inactive account, RequestUnusable if
+    the request was answered otherwise.
     """
     granted = [scope for scope in request.scopes if scope in set(granted_scopes)]
     if set(granted_scopes) - set(granted) or ATPROTO not in granted:
@@ -103,7 +103,7 @@ async def approve(
         hash_of(code),
         did,
         scope=" ".join(granted),
-        # What ended the account's tokens is dated to the end of its second: this came after it.
+        # The end of an account's tokens is dated to the end of its second: this is later.
         created_at=Instant(max(tx.now, account.tokens_valid_after)),
         expires_at=Instant(tx.now + CODE_LIFETIME),
     )
@@ -115,17 +115,17 @@ async def approve(
 
 
 async def deny(server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest) -> str:
-    """The person says no: the address to send the browser to, with ``error=access_denied``."""
+    """The person denies: returns the URL to redirect the browser to, with ``error=access_denied``."""
     return await refuse(server, tx, request, "access_denied", "The person said no.")
 
 
 async def refuse(
     server: AuthorizationServer, tx: Transaction, request: AuthorizationRequest, error: str, description: str
 ) -> str:
-    """The address that tells the app why there is no code: ``login_required``, ``consent_required``,
+    """The URL that tells the app why there is no code: ``login_required``, ``consent_required``,
     ``account_selection_required`` (for ``prompt=none``), ``access_denied``, ``server_error``, ``temporarily_unavailable``.
 
-    Raises RequestUnusable when it was approved already.
+    Raises RequestUnusable if it was already approved.
     """
     if not await requests.answer(tx, request.id, RequestStage.DENIED):
         raise _unusable(Unusable.ANSWERED)
@@ -133,7 +133,7 @@ async def refuse(
 
 
 def answer_address(server: AuthorizationServer, request: AuthorizationRequest, answer: dict[str, str]) -> str:
-    """The redirect address with an answer in it, by the request's response mode (RFC 9207: always with ``iss``)."""
+    """The redirect URI with the answer, in the request's response mode (RFC 9207: always with ``iss``)."""
     text = urlencode({"state": request.state, "iss": server.issuer, **answer})
     if request.response_mode == "fragment":
         return f"{request.redirect_uri}#{text}"
@@ -141,19 +141,19 @@ def answer_address(server: AuthorizationServer, request: AuthorizationRequest, a
 
 
 async def list_sessions(server: AuthorizationServer, reader: Reader, did: Did) -> list[ConnectedApp]:
-    """The apps that are let in, newest first."""
+    """The authorized apps, newest first."""
     return await sessions.list_of(reader, server, did)
 
 
 async def revoke_session(server: AuthorizationServer, tx: Transaction, did: Did, session_id: str) -> bool:
-    """End one session of this account; its tokens stop working with the next request. False when there is none."""
+    """End one session of this account; its tokens are refused from the next request on. False if it does not exist."""
     ended = await sessions.end(tx, did, session_id)
     tx.after_commit(lambda: server.standings.forget(session_id))
     return ended
 
 
 def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
-    """End every session of this account and forget what it agreed to: each app has to ask again. How many sessions."""
+    """End every session of this account and forget its grants: each app has to ask again. Returns the number of sessions."""
     ended = sessions.end_all_now(w, did)
     grants.forget(w, did)
     w.after_commit(lambda: server.standings.forget_account(did))
@@ -161,7 +161,7 @@ def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
 
 
 def hash_of(secret: str) -> bytes:
-    """What is stored of a random secret of 256 bits."""
+    """The stored form of a random secret of 256 bits."""
     return sha256(secret.encode()).digest()
 
 

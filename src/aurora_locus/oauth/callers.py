@@ -1,9 +1,9 @@
-"""Apps that call methods: ``Authorization: DPoP`` with a proof for this request (RFC 9449 section 7).
+"""Authentication of apps: ``Authorization: DPoP`` with a proof for this request (RFC 9449 section 7).
 
-This stands before every call of an app, so what can be known without looking is known: tokens that were verified are kept
-by their text, keys of proofs by their header, the standing of sessions for two seconds. What remains is one signature.
+This runs before every call of an app, so it is cached: verified tokens by their text, proof keys by their header, session
+validity for two seconds. What remains is one signature check.
 
-Order: token → its time → proof → nonce → the key that the token names → single use → the session still stands.
+Order: token → its expiry → proof → nonce → the key that the token names → single use → the session is still valid.
 """
 
 from collections.abc import Iterable
@@ -19,34 +19,34 @@ from aurora_locus.oauth.proofs import NonceWanted
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import NotSignedIn
 
-# A token has some 900 bytes, what it says about twice as much.
+# A token has some 900 bytes, its claims about twice as much.
 _KEPT_TOKENS = 4096
 
 _SCHEME = b"dpop "
 
 
 def is_app(header: bytes | None) -> bool:
-    """Whether an Authorization header is of an app that has shown a key."""
+    """Whether an Authorization header uses the DPoP scheme."""
     return header is not None and header[: len(_SCHEME)].lower() == _SCHEME
 
 
 @dataclass(frozen=True, slots=True)
 class AppCallers:
-    """Reads the requests of apps for one server."""
+    """Authenticates the requests of apps for one server."""
 
     server: AuthorizationServer
     _verified: LRUCache[str, AccessClaims] = field(default_factory=lambda: LRUCache(_KEPT_TOKENS), init=False)
     _origin: str = field(init=False)
 
     def __post_init__(self) -> None:
-        # The path is added to it, so without the slash that the origin alone would have.
+        # The path is appended, so without the slash of a bare origin.
         object.__setattr__(self, "_origin", normal_address(self.server.issuer).rstrip("/"))
 
     async def read(
         self, authorization: bytes, headers: Iterable[tuple[bytes, bytes]], method: str, path: str
     ) -> AccessClaims:
-        """What the app was granted, and by whom. Raises NotSignedIn (``invalid_token``, ``invalid_dpop_proof``,
-        ``use_dpop_nonce``) with the challenge that says so.
+        """The session's account and scopes. Raises NotSignedIn (``invalid_token``, ``invalid_dpop_proof``, ``use_dpop_nonce``)
+        with a matching challenge.
         """
         server, clock = self.server, self.server.registry.clock
         token = authorization[len(_SCHEME) :].decode("latin-1")
@@ -84,6 +84,6 @@ class AppCallers:
 
 
 def refused_token(name: str, why: str) -> NotSignedIn:
-    """The refusal of an app's request, with the challenge by which clients know what to do."""
+    """The refusal of an app's request, with the challenge that tells clients what to do."""
     challenge = f'DPoP algs="{" ".join(ALGORITHMS)}", error="{name}", error_description="{why}"'
     return NotSignedIn(why, name=name, headers={"www-authenticate": challenge})

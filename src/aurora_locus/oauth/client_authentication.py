@@ -1,4 +1,4 @@
-"""Who the app is: its document, and for confidential clients a signed assertion (RFC 7523), each good for one request."""
+"""Client authentication: the metadata document, and for confidential clients a signed assertion (RFC 7523), each for one use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from groundwork.errors import Failure, NotSignedIn
 
 
 class KeyGone(NotSignedIn):
-    """The assertion names a key that the client does not publish (any more)."""
+    """The assertion names a key that the client does not (or no longer) publish."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__("The assertion names a key (kid) that the client does not publish.", name="invalid_client")
@@ -31,7 +31,7 @@ class KeyGone(NotSignedIn):
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """A client that is itself, as far as it can be known; ``assertion`` is still to be used up."""
+    """An authenticated client; ``assertion`` has yet to be marked as used."""
 
     client: KnownClient
     binding: ClientBinding
@@ -58,7 +58,7 @@ async def authenticate(server: AuthorizationServer, form: Mapping[str, str]) -> 
 
 
 async def use_up(server: AuthorizationServer, authenticated: Authenticated) -> None:
-    """Raise ``invalid_client`` when the assertion was used before; from now on it was."""
+    """Mark the assertion as used. Raises ``invalid_client`` if it was used before."""
     assertion = authenticated.assertion
     if assertion is None:
         return

@@ -1,8 +1,8 @@
-"""Clients as their own documents describe them, fetched from the address that is their identifier and kept for ten minutes.
+"""OAuth clients by their metadata documents, fetched from the client id's URL and cached for ten minutes.
 
-Every address comes from a stranger: it is called through the guarded client, without redirects, and only JSON with status
-200 and at most 512 KiB is read (invariant 7). Keys are fetched apart, and once more when an assertion names one that is
-not known; after ten minutes a key that its owner removed is gone here, too.
+Every URL is untrusted: it is called through the guarded client, without redirects, and only JSON with status 200 and at most
+512 KiB is accepted (invariant 7). Keys are fetched separately, and once more if an assertion names an unknown one; a removed
+key is rejected after ten minutes at the latest.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,7 +28,7 @@ _KEPT_CLIENTS = 1000
 Fetch = Callable[[str], Awaitable[bytes]]
 """The JSON at an address of a stranger; raises what :func:`over_http` raises."""
 
-# Nothing is served stale: who removed a key or a redirect address means it.
+# Nothing is served stale: a removed key or redirect URI must stop working.
 _LIFETIMES = Lifetimes(
     fresh_seconds=FRESH_SECONDS, hard_seconds=FRESH_SECONDS, absent_seconds=10, failed_seconds=5, forced_gap_seconds=10
 )
@@ -74,7 +74,7 @@ class Clients:
         )
 
     async def find(self, client_id: ClientId) -> KnownClient:
-        """The client. Raises Malformed where its document breaks a rule, RemoteFailed and its kin where there is none."""
+        """The client. Raises Malformed if its document breaks a rule, RemoteFailed and its kin if it cannot be fetched."""
         if is_localhost(client_id):
             return KnownClient(localhost_client(client_id), None)
         try:
@@ -83,7 +83,7 @@ class Clients:
             raise broken.why_malformed from None
 
     async def key(self, metadata: ClientMetadata, key_id: str) -> ClientKey | None:
-        """One of the client's keys as published now; None when there is none of that name. Raises as :meth:`find`."""
+        """One of the client's published keys; None if there is none of that name. Raises as :meth:`find`."""
         if metadata.keys is not None:
             return metadata.keys.get(key_id)
         if metadata.jwks_uri is None:
@@ -117,7 +117,7 @@ class Clients:
 
 
 class _Broken(NotFound):
-    """A document was there, and breaks a rule: for the cache that is an answer, not a failure to get one."""
+    """The document exists and breaks a rule: for the cache that is an answer, not a failed fetch."""
 
     def __init__(self, why_malformed: Malformed) -> None:
         super().__init__(why_malformed.why)

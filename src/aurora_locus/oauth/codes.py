@@ -1,5 +1,5 @@
-"""The statements on ``oauth_codes`` and ``oauth_challenges``. A code that was spent is remembered: who brings it again has
-stolen it, or somebody else had, and the session that came of it ends.
+"""Tables ``oauth_codes`` and ``oauth_challenges``. Used codes are remembered: a second use means that the code was stolen, and
+its session ends.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _SWEEP_CHALLENGES = "delete from oauth_challenges where used_at <= :long_ago"
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode:
-    """A code as it is stored; ``session_id`` once it was spent."""
+    """A stored code; ``session_id`` once it was used."""
 
     request_id: bytes
     did: Did
@@ -54,7 +54,7 @@ async def replace(
     created_at: Instant,
     expires_at: Instant,
 ) -> bool:
-    """Store the only code of a request; False when one was spent already."""
+    """Store the only code of a request; False if one was already used."""
     await tx.execute(_FORGET_UNSPENT, request_id=request_id)
     stored = await tx.execute(
         _INSERT,
@@ -69,12 +69,12 @@ async def replace(
 
 
 async def was_spent(reader: Reader, request_id: bytes) -> bool:
-    """Whether the app has its tokens."""
+    """Whether the app has exchanged the code."""
     return await reader.fetch_one(_WAS_SPENT, request_id=request_id) is not None
 
 
 def find(w: Writer, code_hash: bytes) -> AuthorizationCode | None:
-    """The code, spent or not."""
+    """The code, used or not."""
     row = w.fetch_one(_FIND, code_hash=code_hash)
     if row is None:
         return None
@@ -89,16 +89,16 @@ def find(w: Writer, code_hash: bytes) -> AuthorizationCode | None:
 
 
 def spend(w: Writer, code_hash: bytes, session_id: str) -> bool:
-    """Spend it for a session; False when somebody was faster, or its time is over."""
+    """Use it for a session; False if it was already used, or has expired."""
     return w.execute(_SPEND, code_hash=code_hash, session_id=session_id, now=w.now) == 1
 
 
 def use_challenge(w: Writer, code_challenge: str) -> bool:
-    """Note that a challenge was answered; False when it was within a day: its verifier is no secret any more."""
+    """Mark a PKCE challenge as used; False if it was used within a day: its verifier is no longer secret."""
     return w.execute(_USE_CHALLENGE, code_challenge=code_challenge, now=w.now) == 1
 
 
 def sweep(w: Writer) -> int:
-    """Forget codes and challenges after a day; how many codes."""
+    """Delete codes and challenges after a day; returns the number of codes."""
     w.execute(_SWEEP_CHALLENGES, long_ago=w.now - CHALLENGE_MEMORY)
     return w.execute(_SWEEP, long_ago=w.now - CHALLENGE_MEMORY)

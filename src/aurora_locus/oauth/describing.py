@@ -1,7 +1,7 @@
-"""Scopes in plain words, grouped as a person thinks about them; each entry can be left out by itself.
+"""Scopes in plain words, grouped by topic; each can be declined separately.
 
-One entry is one scope as the app wrote it: what is unticked is not granted. Only ``atproto`` cannot be left out. What a
-published set holds is told below its title, from its permissions and not from its own words alone.
+One entry is one scope as the app wrote it: an unticked one is not granted. Only ``atproto`` cannot be declined. A permission
+set is described by its permissions below its title, not by its author's words alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from aurora_locus.oauth.plain_names import with_plain_name
 
 
 class ScopeTopic(StrEnum):
-    """What a group is about, in the order in which the groups are shown."""
+    """Topic of a group; groups are shown in this order."""
 
     IDENTIFY = "identify"
     SETS = "sets"
@@ -51,7 +51,7 @@ TITLES: Mapping[ScopeTopic, str] = {
     ScopeTopic.IDENTITY: "Change your identity",
     ScopeTopic.EVERYTHING: "Act for you nearly everywhere",
 }
-# What the author of a permission set says of it stands beside our own words: one line, and no longer than those.
+# The author's description of a permission set is shown beside our own words: one line, of about their length.
 _MAX_TITLE, _MAX_DETAIL = 80, 300
 
 _VERBS = {Writing.CREATE: "create", Writing.UPDATE: "change", Writing.DELETE: "delete"}
@@ -59,7 +59,7 @@ _VERBS = {Writing.CREATE: "create", Writing.UPDATE: "change", Writing.DELETE: "d
 
 @dataclass(frozen=True, slots=True)
 class DescribedScope:
-    """One scope. ``sentence`` completes "This app wants to …"; ``details`` are the lines to unfold."""
+    """One scope. ``sentence`` completes "This app wants to …"; ``details`` are collapsible lines."""
 
     scope: str
     sentence: str
@@ -84,7 +84,7 @@ class ScopeGroup:
 def describe_scopes(
     scopes: Sequence[str], sets: Mapping[str, PermissionSetType], locales: Sequence[str] = ()
 ) -> list[ScopeGroup]:
-    """Every scope of a request in its group, groups in the order of ``Topic``; ``locales`` are the reader's, best first."""
+    """Every scope of a request in its group, groups in the order of ``ScopeTopic``; ``locales`` are the reader's, best first."""
     found: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
     if ATPROTO in scopes:
         who = DescribedScope(
@@ -98,7 +98,7 @@ def describe_scopes(
 
 
 def sentence_of(permission: Permission) -> str:
-    """What a permission lets an app do, as the end of a sentence."""
+    """What a permission allows, as the end of a sentence."""
     match permission:
         case RepoPermission():
             verbs = _listed([_VERBS[each] for each in Writing if each in permission.writings])
@@ -177,7 +177,7 @@ def _inclusion(
 
 
 def _in_language(text: str | None, others: Mapping[str, str], locales: Sequence[str]) -> str | None:
-    """The words for the first of the reader's languages that there are any for (RFC 4647 section 3.4, "Lookup")."""
+    """The text for the reader's first language that has one (RFC 4647 section 3.4, "Lookup")."""
     spellings = {language.lower(): words for language, words in others.items()}
     for locale in locales:
         language = locale.lower()
@@ -189,7 +189,7 @@ def _in_language(text: str | None, others: Mapping[str, str], locales: Sequence[
 
 
 def _line(text: str | None, most: int) -> str:
-    """A stranger's words as plain text: nothing invisible, and nothing that turns the reading order round what follows."""
+    """Untrusted text as one plain line: no invisible characters, no change of text direction."""
     shown = "".join(char if char.isprintable() else " " for char in text or "")
     line = " ".join(shown.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"

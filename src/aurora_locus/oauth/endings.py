@@ -14,7 +14,7 @@ from groundwork.database.transaction import Writer
 async def revoke(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """End the session of a token; one that is not (any more) the app's own is answered the same."""
+    """End the session of a token; tokens that are not the app's get the same answer."""
     session_id = _session_of(server, _token(form))
     if session_id is not None:
 
@@ -31,7 +31,7 @@ async def revoke(
 async def introspect(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """What a token is good for, told to the confidential client that has it; ``active`` false for everything else."""
+    """A token's state for the confidential client that holds it; ``active`` is false for everything else."""
     if not authenticated.client.metadata.is_confidential:
         raise refusals.invalid_client("Only clients that authenticate may ask about tokens.")
     token, now = _token(form), server.registry.clock.now()
@@ -70,7 +70,7 @@ def _token(form: Mapping[str, str]) -> str:
 
 
 def _session_of(server: AuthorizationServer, token: str) -> str | None:
-    """The session that a token of ours belongs to."""
+    """The session of a token of ours."""
     name = server.refresh_tokens.read(token)
     if name is not None:
         return name.session_id

@@ -1,4 +1,4 @@
-"""The statements on ``oauth_grants``: what a person was asked for by an app, and what they gave."""
+"""Table ``oauth_grants``: the scopes that an app requested of a person, and those granted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _FORGET = "delete from oauth_grants where did = :did"
 
 @dataclass(frozen=True, slots=True)
 class RememberedGrant:
-    """Asked for and given."""
+    """Requested and granted scopes."""
 
     asked: frozenset[str]
     granted: frozenset[str]
 
 
 async def find(reader: Reader, did: Did, client_id: ClientId) -> RememberedGrant | None:
-    """What this person decided about this app the last time."""
+    """The person's last decision about this app."""
     row = await reader.fetch_one(_FIND, did=did, client_id=client_id)
     if row is None:
         return None
@@ -36,7 +36,7 @@ async def find(reader: Reader, did: Did, client_id: ClientId) -> RememberedGrant
 async def remember(
     tx: Transaction, did: Did, client_id: ClientId, *, asked: Sequence[str], granted: Sequence[str]
 ) -> None:
-    """Keep the decision in place of an earlier one."""
+    """Store the decision, replacing an earlier one."""
     await tx.execute(
         _REMEMBER,
         did=did,
@@ -48,5 +48,5 @@ async def remember(
 
 
 def forget(w: Writer, did: Did) -> None:
-    """Every app has to ask again."""
+    """Forget every grant: each app has to ask again."""
     w.execute(_FORGET, did=did)

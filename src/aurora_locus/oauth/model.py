@@ -1,4 +1,4 @@
-"""Requests, sessions and clients as the authorization server knows them."""
+"""Requests, sessions and clients of the authorization server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ ResponseMode = Literal["query", "fragment"]
 
 @dataclass(frozen=True, slots=True)
 class ClientBinding:
-    """How a client proved at the beginning that it is itself; later proofs must be by the same key.
+    """How a client authenticated at first; later requests must use the same key.
 
-    All None for a public client, which has nothing to prove with.
+    All None for a public client.
     """
 
     key_id: str | None = None
@@ -42,10 +42,10 @@ class RequestStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What an app asks of a person. ``scopes`` are those that mean something here, in the app's order, ``atproto`` first.
+    """An app's authorization request. ``scopes`` are those supported here, in the app's order, ``atproto`` first.
 
-    ``login_hint`` is a DID or a handle: only that account may answer. ``prompt`` is none, login, consent, select_account
-    or create. ``permission_sets`` has the published set of each ``include:`` scope, by its NSID.
+    ``login_hint`` is a DID or a handle: only that account may approve. ``prompt`` is none, login, consent, select_account or
+    create. ``permission_sets`` has the published set of each ``include:`` scope, by its NSID.
     """
 
     id: bytes
@@ -72,7 +72,7 @@ class AuthorizationRequest:
 
 
 class Unusable(StrEnum):
-    """Why an authorization request cannot be answered; never a reason to redirect, because nothing is proven."""
+    """Why an authorization request cannot be answered; never a redirect, because nothing is verified."""
 
     UNKNOWN = "unknown"
     EXPIRED = "expired"
@@ -91,7 +91,7 @@ class RequestUnusable(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedApp:
-    """A session of an app, as its person sees it in a list. ``client_name`` only where the operator trusts the client."""
+    """An app's session in the owner's list. ``client_name`` only if the operator trusts the client."""
 
     id: str
     client_id: ClientId
@@ -106,7 +106,7 @@ class ConnectedApp:
 
 @dataclass(frozen=True, slots=True)
 class OAuthSession:
-    """A session with what later requests are held against."""
+    """A session, and the values that later requests are checked against."""
 
     id: str
     did: Did

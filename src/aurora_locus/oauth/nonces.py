@@ -1,5 +1,5 @@
-"""Nonces for proofs: made from a secret and the minute, so that every process and every restart knows them (RFC 9449
-section 8). A proof with a nonce of ours was made within the last minutes, whatever its client's clock says.
+"""DPoP nonces, derived from a secret and the minute, so that every process knows them and they survive restarts (RFC 9449
+section 8). A proof with such a nonce was made within the last minutes, whatever its client's clock says.
 """
 
 import hmac
@@ -12,7 +12,7 @@ SLOT = MINUTE
 
 
 class DpopNonces:
-    """The newest is handed out; the one before and the next (another process's clock may be ahead) are taken as well."""
+    """The newest is handed out; the previous and the next (another process's clock may be ahead) are accepted as well."""
 
     def __init__(self, secret: bytes, clock: Clock) -> None:
         self._secret = secret
@@ -21,12 +21,12 @@ class DpopNonces:
         self._accepted: tuple[str, ...] = ()
 
     def newest(self) -> str:
-        """What goes on every answer."""
+        """The nonce sent with every response."""
         return self._now()[1]
 
     def accepts(self, nonce: str) -> bool:
-        """Whether a proof with this one was made just now."""
-        return nonce in self._now()  # everybody is told them: nothing to compare in constant time
+        """Whether the nonce is a recent one of ours."""
+        return nonce in self._now()  # they are public: no constant-time comparison needed
 
     def _now(self) -> tuple[str, ...]:
         slot = self._clock.now() // SLOT

@@ -1,5 +1,5 @@
-"""The authorization server of a running PDS, from its settings and secrets. Everything that must survive a restart follows
-from sealed keys of the database: nonces, refresh tokens, the key of access tokens.
+"""Set-up of the authorization server from settings and secrets. Everything that must survive a restart is derived from sealed
+keys in the database: nonces, refresh tokens, the access token key.
 """
 
 from collections.abc import AsyncIterator
@@ -31,14 +31,12 @@ async def open_authorization(
     catalog: Catalog,
     resolve: Resolve | None = None,
 ) -> AsyncIterator[AuthorizationServer]:
-    """``fetch`` gets documents of clients, ``resolve`` permission sets that are not known here. Raises Refused for a cache
-    that cannot be had.
-    """
+    """``fetch`` gets client documents, ``resolve`` permission sets not known here. Raises Refused if the cache is unavailable."""
     db, clock = registry.db, registry.clock
     standings = Standings(db, clock)
     registry.repositories.when_forgotten(standings.forget_account)
     clients = Clients(fetch, clock, is_development=settings.dev_mode)
-    # Proofs and assertions that were used, until their time alone would have them refused.
+    # Used proofs and assertions, until they expire.
     replays = open_cache(settings.scratch_url or EMBEDDED, prefix=f"{settings.hostname}:oauth", clock=clock)
     key = await server_keys.find_or_make(db, sealer, server_keys.OAUTH_TOKENS)
     try:
@@ -61,7 +59,7 @@ async def open_authorization(
 
 
 async def sweep(server: AuthorizationServer) -> int:
-    """Forget requests, codes and sessions whose time is over; how many sessions."""
+    """Delete expired requests, codes and sessions; returns the number of sessions."""
     db = server.registry.db
     await db.write(requests.sweep)
     await db.write(codes.sweep)

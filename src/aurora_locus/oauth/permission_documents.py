@@ -1,4 +1,4 @@
-"""Published permission sets, for ``include:`` scopes: from the documents known here, else from their authority."""
+"""Published permission sets for ``include:`` scopes: from the documents known here, else from their authority."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
@@ -15,14 +15,14 @@ Resolve = Callable[[Nsid], Awaitable[Document]]
 
 
 class PermissionDocuments:
-    """``resolve`` is None where this server asks no authorities."""
+    """``resolve`` is None if this server contacts no authorities."""
 
     def __init__(self, catalog: Catalog, resolve: Resolve | None = None) -> None:
         self._catalog = catalog
         self._resolve = resolve
 
     async def find(self, nsid: Nsid) -> PermissionSetType:
-        """The set of this name. Raises NotFound when it is not known or is no permission set, and what resolving raises."""
+        """The set of this name. Raises NotFound if it is unknown or no permission set, and what resolving raises."""
         document = self._catalog.find(nsid)
         if document is None and self._resolve is not None:
             document = await self._resolve(nsid)

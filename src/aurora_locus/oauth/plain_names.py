@@ -1,4 +1,4 @@
-"""What people call the records that well-known apps write; the kind's own name stands behind it, because that is what is granted."""
+"""Plain names for the record types of well-known apps; the NSID follows in parentheses, because that is what is granted."""
 
 from collections.abc import Mapping
 from typing import Final

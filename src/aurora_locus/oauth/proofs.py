@@ -1,6 +1,6 @@
-"""DPoP proofs on their way in: what needs memory is checked here, after everything that needs none (``at_protocol``).
+"""DPoP proofs of requests: the stateful checks, after the stateless ones (``at_protocol``).
 
-Order: form, key, address, time and signature → the nonce → its single use. A proof that fails for its nonce is not used up,
+Order: form, key, URL, time and signature → the nonce → its single use. A proof refused for its nonce is not marked as used,
 and neither is anything that came with it.
 """
 
@@ -16,11 +16,11 @@ HEADER = b"dpop"
 
 
 class NonceWanted(Exception):
-    """The proof is sound but for its nonce."""
+    """The proof is valid except for its nonce."""
 
 
 def header_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The proof of a request; raises BadProof unless there is exactly one (RFC 9449 section 4.3)."""
+    """The request's proof; raises BadProof unless there is exactly one (RFC 9449 section 4.3)."""
     found = [value for name, value in headers if name == HEADER]
     if len(found) != 1:
         raise BadDpopProof("there must be exactly one DPoP header")
@@ -30,7 +30,7 @@ def header_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
 def check(
     text: str, nonces: DpopNonces, clock: Clock, *, method: str, address: str, access_token: str | None = None
 ) -> DpopProof:
-    """Everything but the single use; raises BadProof, or NonceWanted for a proof that has none of our nonces."""
+    """Check everything but the single use; raises BadProof, or NonceWanted for a proof without one of our nonces."""
     proof = verify_proof(
         text, method=method, address=address, access_token=access_token, now_seconds=clock.now() // SECOND
     )
@@ -40,9 +40,9 @@ def check(
 
 
 async def use_up(proof: DpopProof, replays: Cache, clock: Clock) -> None:
-    """Raise BadProof when it was used before; from now on it was."""
+    """Mark the proof as used. Raises BadProof if it was used before."""
     key = sha256(f"{proof.thumbprint} {proof.token_id}".encode()).hexdigest()
-    # Until its time alone would have it refused.
+    # Until it would be refused for its age.
     left = proof.issued_at + MAX_AGE_SECONDS - clock.now() // SECOND + 1
     if not await replays.put_if_absent(f"dpop:{key}", b"", ttl_seconds=left):
         raise BadDpopProof("it was used before")

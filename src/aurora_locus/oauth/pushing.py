@@ -1,7 +1,7 @@
-"""Pushed authorization requests (RFC 9126): what an app asks for, checked before any person sees it.
+"""Pushed authorization requests (RFC 9126): validation before any person sees them.
 
-Source: atproto OAuth specification, "Authorization Requests"; RFC 9449 section 10. Scopes that mean nothing here are left out
-of the request, so that nobody is asked for them; everything else that is wrong refuses the whole.
+Source: atproto OAuth specification, "Authorization Requests"; RFC 9449 section 10. Unsupported scopes are dropped from the
+request, so that nobody is asked for them; every other error refuses the whole.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ MAX_TEXT = 2048
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account", "create"})
 
-# OpenID Connect and requests by reference, which mean something else than what is served here.
+# OpenID Connect parameters and request objects, which have other semantics than this server.
 _REFUSED = ("request", "request_uri", "nonce", "claims", "id_token_hint", "registration")
 
 
 async def push(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """Store the request of an app whose key is ``jkt``; the answer of the endpoint. Raises refusals of OAuth's names."""
+    """Store the request of an app whose key is ``jkt``; returns the endpoint's response. Raises OAuth errors."""
     client = authenticated.client
     refused = next((name for name in _REFUSED if name in form), None)
     if refused is not None:

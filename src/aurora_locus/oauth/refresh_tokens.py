@@ -1,7 +1,6 @@
-"""Refresh tokens: the session and its generation under a code of the server, so that none is stored.
+"""Refresh tokens: session and generation under a MAC of the server, so that none is stored.
 
-A token that we made is told from one that somebody invented without looking anything up: only the former, brought after its
-time, is a sign of theft.
+A token that we issued is told from an invented one without a look-up: only reuse of the former is a sign of theft.
 """
 
 import hmac
@@ -16,21 +15,21 @@ _FORM = re.compile(
 )
 
 
-# What a reference PDS gave out: random, 256 bits. One that was taken over with its folder is good for one refresh.
+# Format of a reference PDS: random, 256 bits. An imported one is good for one refresh.
 _OF_REFERENCE = re.compile(r"ref-[0-9a-f]{64}")
 _SESSION_ID_LENGTH = 22
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshTokenName:
-    """What a token that we made refers to."""
+    """The session and generation that a token of ours names."""
 
     session_id: str
     generation: int
 
 
 class RefreshTokens:
-    """Makes and reads the tokens of one server; the secret has 32 bytes."""
+    """Issues and reads the tokens of one server; the secret has 32 bytes."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -41,8 +40,8 @@ class RefreshTokens:
         return f"ref-{name}.{self._mac(name)}"
 
     def read(self, text: str) -> RefreshTokenName | None:
-        """What it refers to; None when we never made it. The form of a reference PDS names a session that only who has the
-        token can have named; there is one where it was taken over.
+        """What it names; None if we did not issue it. A token of a reference PDS names a session that only its holder can
+        know; it exists if it was imported.
         """
         found = _FORM.fullmatch(text)
         if found is None:
@@ -58,7 +57,7 @@ class RefreshTokens:
 
 
 def session_of_adopted(token: str) -> str | None:
-    """The identifier of the session that a reference PDS's refresh token is taken over as; None for other text."""
+    """The session id under which a reference PDS's refresh token is imported; None for other text."""
     if _OF_REFERENCE.fullmatch(token) is None:
         return None
     return base64url.encode(sha256(b"adopted refresh token " + token.encode()).digest())[:_SESSION_ID_LENGTH]

@@ -1,4 +1,4 @@
-"""How the endpoints for apps say no: OAuth's own words, as JSON (RFC 6749 section 5.2, RFC 9449 section 5)."""
+"""OAuth error responses, as JSON (RFC 6749 section 5.2, RFC 9449 section 5)."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 from groundwork.errors import Failure, InvalidInput, NotSignedIn
 from groundwork.http.faults import Fault
 
-# What failures of all servers are called here; everything else has a name of OAuth's already.
+# OAuth names for generic failures; everything else already has one.
 _NAMES: Mapping[str, str] = {
     "InvalidRequest": "invalid_request",
     "MethodNotAllowed": "invalid_request",
@@ -25,22 +25,22 @@ _NAMES: Mapping[str, str] = {
 
 
 def invalid_request(why: str) -> InvalidInput:
-    """The request lacks something, or says it twice or wrongly."""
+    """A parameter is missing, repeated or wrong."""
     return InvalidInput("", why, name="invalid_request")
 
 
 def invalid_scope(why: str) -> InvalidInput:
-    """What is asked for cannot be asked for."""
+    """The scopes cannot be requested."""
     return InvalidInput("scope", why, name="invalid_scope")
 
 
 def invalid_grant(why: str = "This code or token cannot be used (any more).") -> InvalidInput:
-    """The code or refresh token is not good; one sentence for most reasons, so that guessing teaches nothing."""
+    """The code or refresh token is not valid; one message for most reasons, so that guessing reveals nothing."""
     return InvalidInput("", why, name="invalid_grant")
 
 
 def invalid_client_metadata(why: str) -> InvalidInput:
-    """The client's document cannot be had, or breaks a rule."""
+    """The client's document cannot be fetched, or breaks a rule."""
     return InvalidInput("client_id", why, name="invalid_client_metadata")
 
 
@@ -50,7 +50,7 @@ def unauthorized_client(why: str) -> InvalidInput:
 
 
 def invalid_client(why: str) -> NotSignedIn:
-    """The client has not shown that it is itself."""
+    """The client failed to authenticate."""
     return NotSignedIn(why, name="invalid_client")
 
 
@@ -60,20 +60,20 @@ def invalid_proof(why: str) -> InvalidInput:
 
 
 def use_nonce() -> InvalidInput:
-    """The proof must carry the nonce that this answer brings."""
+    """The proof must carry the nonce in this response."""
     why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this answer."
     return InvalidInput("DPoP", why, name="use_dpop_nonce")
 
 
 def other(name: str, why: str) -> Failure:
-    """A refusal under another of OAuth's names, with status 400."""
+    """Another OAuth error, with status 400."""
     return InvalidInput("", why, name=name)
 
 
 def render_oauth(_connection: HTTPConnection, fault: Fault) -> Response:
-    """``{"error", "error_description"}``; nothing here may be stored by a cache on its way."""
+    """``{"error", "error_description"}``, never cached."""
     name = _NAMES.get(fault.name, fault.name)
-    # RFC 6749 5.2 allows a few characters of ASCII only; the sentences are ours, but they quote.
+    # RFC 6749 5.2 allows printable ASCII only; the messages are ours, but they quote input.
     why = "".join(char if " " <= char <= "~" and char not in '"\\' else "'" for char in fault.why)
     body = msgspec.json.encode({"error": name, "error_description": why})
     headers = {"cache-control": "no-store", **fault.headers}

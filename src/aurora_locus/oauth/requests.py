@@ -1,4 +1,4 @@
-"""The statements on ``oauth_requests``. A request's address is stored as its hash; so is the row's key."""
+"""Table ``oauth_requests``. A request_uri is stored as its hash, which is also the row's key."""
 
 import secrets
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ _SETS = msgspec.json.Decoder(dict[str, PermissionSetType])
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What an app has pushed, checked. ``document`` is the client's as it was fetched; None for a localhost client."""
+    """A checked pushed request. ``document`` is the client's as fetched; None for a localhost client."""
 
     client: ClientMetadata
     document: bytes | None
@@ -74,7 +74,7 @@ class Pushed:
 
 
 def push(w: Writer, pushed: Pushed, expires_at: Instant) -> str:
-    """Store a request; its address, which is random and is not stored."""
+    """Store a request; returns its request_uri, which is random and not stored."""
     name = secrets.token_urlsafe(32)
     binding = pushed.binding
     w.execute(
@@ -105,7 +105,7 @@ def push(w: Writer, pushed: Pushed, expires_at: Instant) -> str:
 async def find(
     reader: Reader, server: AuthorizationServer, request_uri: str
 ) -> tuple[AuthorizationRequest, str | None] | None:
-    """The request at an address, whatever its stage and age, and the browser that has it."""
+    """The request of a request_uri, whatever its stage and age, and the browser it is bound to."""
     if not request_uri.startswith(PREFIX):
         return None
     row = await reader.fetch_one(_FIND, id=_key(request_uri.removeprefix(PREFIX)))
@@ -113,28 +113,28 @@ async def find(
 
 
 def find_by_id(w: Writer, server: AuthorizationServer, request_id: bytes) -> AuthorizationRequest | None:
-    """The request that a code answers."""
+    """The request that a code belongs to."""
     row = w.fetch_one(_FIND, id=request_id)
     return None if row is None else of_row(row, server)
 
 
 async def open_for(tx: Transaction, request_id: bytes, device_id: str, until: Instant, longest: int) -> bool:
-    """Make it this browser's; False when another one has it, or its time is over."""
+    """Bind it to this browser; False if another one has it, or it has expired."""
     return (await tx.execute(_OPEN, id=request_id, device_id=device_id, until=until, longest=longest, now=tx.now)) == 1
 
 
 async def answer(tx: Transaction, request_id: bytes, stage: RequestStage) -> bool:
-    """Note the answer; False when it was answered otherwise."""
+    """Store the answer; False if it was answered otherwise."""
     return await tx.execute(_ANSWER, id=request_id, stage=stage.value) == 1
 
 
 async def keep_until(tx: Transaction, request_id: bytes, until: Instant, device_id: str) -> None:
-    """What is needed to spend a code lives as long as the code."""
+    """Keep what is needed to exchange a code as long as the code."""
     await tx.execute(_KEEP, id=request_id, until=until, device_id=device_id)
 
 
 def sweep(w: Writer) -> int:
-    """Delete requests whose time is over; how many."""
+    """Delete expired requests; returns how many."""
     return w.execute(_SWEEP, now=w.now)
 
 

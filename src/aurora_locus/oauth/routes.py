@@ -1,8 +1,7 @@
-"""The endpoints for apps, and the documents by which they find them. The pages for people are elsewhere.
+"""OAuth endpoints for apps, and their discovery documents. The consent pages are elsewhere.
 
-Every answer of an endpoint brings the newest nonce and is stored by no cache. The order is the same for all four: limits,
-form, proof (a stranger without one costs nothing more), client, what is asked; and only when all of that is good is the
-single use of proof and assertion noted.
+Every response carries the newest nonce and is not cached. The order is the same for all four: limits, form, proof (a request
+without one costs nothing more), client, content; and only when all of that is valid are proof and assertion marked as used.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +26,7 @@ from groundwork.rate_limit.contract import Limit, headers_of, spend
 PAR, TOKEN, REVOKE, INTROSPECT, JWKS = "/oauth/par", "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks"
 FOR_APPS = (PAR, TOKEN, REVOKE, INTROSPECT, JWKS)
 
-# A back end asks for all of its people from one address.
+# A back end calls for all of its users from one address.
 PUSHES = Limit("oauth_par", 300, 5 * 60)
 TOKENS = Limit("oauth_token", 1500, 5 * 60)
 
@@ -38,7 +37,7 @@ Act = Callable[[AuthorizationServer, Authenticated, str, Mapping[str, str]], Awa
 
 
 def routes(server: AuthorizationServer) -> list[Route]:
-    """Everything that apps ask."""
+    """All endpoints for apps."""
     return [
         _document(SERVER_PATH, describe_server(server.issuer, server.issuer)),
         _document(RESOURCE_PATH, describe_resource(server.issuer, server.issuer)),
@@ -105,7 +104,7 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The parameters, each once (RFC 6749 section 3.1), from a form or a JSON object of texts."""
+    """The parameters, each once (RFC 6749 section 3.1), from a form or a JSON object of strings."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = await request.body()
     match declared:
@@ -118,7 +117,7 @@ async def _form(request: Request) -> dict[str, str]:
     form = dict(pairs)
     if len(form) != len(pairs):
         raise refusals.invalid_request("A parameter stands twice.")
-    # RFC 6749 section 3.1: what is sent without a value counts as left out.
+    # RFC 6749 section 3.1: a parameter without a value counts as omitted.
     return {name: value for name, value in form.items() if value}
 
 

@@ -1,4 +1,4 @@
-"""What the authorization server stands on, assembled once by ``app``."""
+"""Dependencies of the authorization server, assembled once by ``app``."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from groundwork.cache.contract import Cache
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationServer:
-    """``issuer`` is the public address, which is also the resource's. ``replays`` remembers proofs and assertions."""
+    """``issuer`` is the public URL, which is also the resource's. ``replays`` remembers used proofs and assertions."""
 
     registry: Registry
     issuer: str

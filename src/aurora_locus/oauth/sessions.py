@@ -1,6 +1,7 @@
-"""The statements on ``oauth_sessions``: one row per app and person that it was let in by.
+"""Table ``oauth_sessions``: one row per authorization of an app by a person.
 
-A refresh token names the session and its generation; only the newest generation works, and an older one ends the session.
+A refresh token names the session and its generation; only the newest generation is valid, and use of an older one ends the
+session.
 """
 
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ _SWEEP = """
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A session to be opened."""
+    """A new session."""
 
     session: OAuthSession
     client_name: str | None
@@ -58,7 +59,7 @@ class Opening:
 
 
 def insert(w: Writer, opening: Opening) -> None:
-    """The session that a code has bought; it belongs to the browser in which the request was answered."""
+    """Insert the session of a code; it belongs to the browser in which the request was approved."""
     session = opening.session
     w.execute(
         _INSERT,
@@ -82,19 +83,19 @@ def insert(w: Writer, opening: Opening) -> None:
 
 
 async def find(reader: Reader, session_id: str) -> OAuthSession | None:
-    """The session, whatever its age."""
+    """The session, expired or not."""
     row = await reader.fetch_one(_FIND, id=session_id)
     return None if row is None else _of(row)
 
 
 def find_now(w: Writer, session_id: str) -> OAuthSession | None:
-    """The same within a write."""
+    """As :func:`find`, within a write."""
     row = w.fetch_one(_FIND, id=session_id)
     return None if row is None else _of(row)
 
 
 def rotate(w: Writer, session: OAuthSession, *, expanded_scope: str, refresh_expires_at: Instant) -> bool:
-    """Make the present refresh token useless in favour of the next; False when somebody was faster."""
+    """Replace the current refresh token by the next; False if another request was first."""
     return (
         w.execute(
             _ROTATE,
@@ -109,27 +110,27 @@ def rotate(w: Writer, session: OAuthSession, *, expanded_scope: str, refresh_exp
 
 
 async def list_of(reader: Reader, server: AuthorizationServer, did: Did) -> list[ConnectedApp]:
-    """Those that still work, newest first."""
+    """The valid sessions, newest first."""
     return [_app(row, server) for row in await reader.fetch(_LIST, did=did, now=reader.now)]
 
 
 def end_now(w: Writer, session_id: str) -> bool:
-    """End it; whether there was one."""
+    """End it; returns whether it existed."""
     return w.execute(_END, id=session_id) == 1
 
 
 async def end(tx: Transaction, did: Did, session_id: str) -> bool:
-    """End one of this account's; whether there was one."""
+    """End one of this account's; returns whether it existed."""
     return await tx.execute(_END_OWN, id=session_id, did=did) == 1
 
 
 def end_all_now(w: Writer, did: Did) -> int:
-    """End all of this account's; how many."""
+    """End all of this account's; returns how many."""
     return w.execute(_END_ALL, did=did)
 
 
 def sweep(w: Writer) -> int:
-    """Delete those whose time is over; how many."""
+    """Delete expired ones; returns how many."""
     return w.execute(_SWEEP, now=w.now)
 
 

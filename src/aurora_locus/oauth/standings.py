@@ -1,5 +1,5 @@
-"""Whether a session still stands, asked with every request of an app: kept for two seconds, forgotten when this process
-ends one. What another process ended is noticed after those two seconds.
+"""Cached validity of sessions, checked with every request of an app: kept for two seconds, dropped when this process ends one.
+A session ended by another process is noticed after those two seconds.
 """
 
 from cachetools import LRUCache
@@ -19,18 +19,18 @@ _LIVES = """
 
 
 class Standings:
-    """One process's knowledge of the sessions in use."""
+    """One process's cache of the sessions in use."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
-        # By session: whose it is, when that was read, and how many changes there had been.
+        # By session: its account, when that was read, and the change counter at that time.
         self._known: LRUCache[str, tuple[Did | None, Instant, int]] = LRUCache(_KEPT)
         self._changed: LRUCache[Did, int] = LRUCache(_KEPT)
         self._changes = 0
 
     async def owner_of(self, session_id: str) -> Did | None:
-        """Whose session it is; None when it was ended, or its person's tokens were."""
+        """The session's account; None if the session was ended, or the account's tokens were."""
         now = self._clock.now()
         known = self._known.get(session_id)
         if known is not None and now < known[1] + MAX_AGE:
@@ -41,17 +41,17 @@ class Standings:
         async with self._db.reader() as reader:
             row = await reader.fetch_one(_LIVES, id=session_id, now=reader.now)
         owner = None if row is None else Did(row["did"])
-        # What was ended while it was being read may have been alive in what was read.
+        # A session ended during the read may still appear in its result.
         if changes == self._changes:
             self._known[session_id] = (owner, now, changes)
         return owner
 
     def forget(self, session_id: str) -> None:
-        """For whoever ends a session, after the commit."""
+        """Call after the commit that ends a session."""
         self._changes += 1
         self._known.pop(session_id, None)
 
     def forget_account(self, did: Did) -> None:
-        """For whoever ends all of an account's, or changes what the account may do."""
+        """Call after ending all of an account's sessions, or changing what the account may do."""
         self._changed[did] = self._changes
         self._changes += 1

@@ -1,9 +1,9 @@
-"""Tokens for a code, and fresh tokens for a refresh token (RFC 6749 sections 4.1.3 and 6; OAuth 2.1 draft).
+"""Token endpoint: codes and refresh tokens (RFC 6749 sections 4.1.3 and 6; OAuth 2.1 draft).
 
-Rules: a code is spent once, and who brings it again ends the session that came of it. A refresh token is spent once,
-without grace: of two requests with one token one wins and the other ends the session, because one of them may be a thief's
-and nobody can tell which. A refresh token that comes with another client, another key or after its account's tokens were
-ended is in wrong hands, and ends the session, too. Every decision and what follows from it is one transaction.
+Rules: a code is used once, and a second use ends its session. A refresh token is used once, without grace: of two requests
+with one token one succeeds and the other ends the session, because one of them may be a thief's and nobody can tell which. A
+refresh token that comes with another client, another key or after its account's tokens were ended is stolen, and ends the
+session too. Every decision and its consequences are one transaction.
 """
 
 import secrets
@@ -33,7 +33,7 @@ _STANDING = """
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A session that tokens are to be made for."""
+    """A session for which tokens are issued."""
 
     session: OAuthSession
     issued_at: Instant
@@ -42,7 +42,7 @@ class Issued:
 async def for_code(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """The answer to ``grant_type=authorization_code``. Raises ``invalid_grant`` for whatever is wrong with the code."""
+    """Response to ``grant_type=authorization_code``. Raises ``invalid_grant`` for any problem with the code."""
     code_hash = sha256(form.get("code", "").encode()).digest()
     verifier, redirect_uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
     session_id = secrets.token_urlsafe(16)
@@ -78,7 +78,7 @@ async def for_code(
 async def for_refresh_token(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """The answer to ``grant_type=refresh_token``. Raises ``invalid_grant``."""
+    """Response to ``grant_type=refresh_token``. Raises ``invalid_grant``."""
     name = server.refresh_tokens.read(form.get("refresh_token", ""))
     if name is None:
         raise refusals.invalid_grant()
@@ -123,7 +123,7 @@ async def for_refresh_token(
 
 
 async def end_for_lost_key(server: AuthorizationServer, form: Mapping[str, str], key_id: str) -> None:
-    """A client refreshes with a key that it does not publish any more: the session bound to that key is over."""
+    """A client refreshes with a key that it no longer publishes: the session bound to that key ends."""
     name = server.refresh_tokens.read(form.get("refresh_token", ""))
     if name is None:
         return
@@ -163,7 +163,7 @@ def _answer(server: AuthorizationServer, issued: Issued) -> dict[str, object]:
 async def _expanded_anew(server: AuthorizationServer, session: OAuthSession) -> str:
     """The session's permissions by the sets as published now.
 
-    Asked before the transaction, which waits for nobody. A set that cannot be had at the moment changes nothing.
+    Resolved before the transaction, which must not wait for the network. A set that cannot be fetched changes nothing.
     """
     if "include:" not in session.scope:
         return session.expanded_scope
@@ -175,9 +175,9 @@ async def _expanded_anew(server: AuthorizationServer, session: OAuthSession) -> 
 
 
 def _standing(w: Writer, did: Did, since: Instant) -> Instant | None:
-    """The time that a token made now says, unless the account may let nobody in or has ended what it began before.
+    """Issue time of a token, unless the account may not authorize apps or has ended earlier sessions.
 
-    Tokens tell whole seconds: one that is made in the second in which older ones were ended must not look older.
+    Tokens carry whole seconds: one issued in the second in which older ones were ended must not look older.
     """
     row = w.fetch_one(_STANDING, did=did)
     if row is None or row["status"] != HostingStatus.ACTIVE.value or since < row["tokens_valid_after"]:

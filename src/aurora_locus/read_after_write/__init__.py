@@ -1,6 +1,6 @@
-"""What people have just written, shown to them in what an app view answers before it has read it.
+"""Read-after-write: adds the caller's newest records to app view responses that do not include them yet.
 
-An app view says with ``atproto-repo-rev`` up to which commit it has read the caller's repository. What is newer is taken
-from the repository here and put into the answer, as the app view will show it in a moment. Nobody but the author sees
-these, nothing is stored, and an answer that cannot be understood is passed on as it came.
+An app view states with ``atproto-repo-rev`` up to which commit it has indexed the caller's repository. Newer records are read
+from the repository here and inserted as the app view will show them in a moment. Only their author sees them, nothing is
+stored, and a response that cannot be parsed is passed on unchanged.
 """

@@ -1,4 +1,4 @@
-"""The caller as an app view shows authors, and where their pictures are."""
+"""The caller's author view, and their image URLs."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ BANNER: Final = "banner"
 THUMBNAIL: Final = "feed_thumbnail"
 FULL_SIZE: Final = "feed_fullsize"
 
-# Asks the app view on behalf of the caller; None where it does not answer with an object.
+# Calls the app view on behalf of the caller; None if it does not answer with an object.
 AskView = Callable[[Nsid, Mapping[str, str]], Awaitable[dict[str, Any] | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Addresses of pictures: the app view's by ``pattern`` (size, DID and CID for ``%s``), else this server's blobs."""
+    """Image URLs: the app view's by ``pattern`` (size, DID and CID for ``%s``), else this server's blobs."""
 
     pattern: str
     own_url: str
 
     def url(self, size: str, did: Did, blob: object) -> str | None:
-        """The address of a picture that a record refers to; None for what is no blob."""
+        """The URL of an image that a record refers to; None if it is no blob."""
         cid = cid_of(blob)
         if cid is None:
             return None
@@ -37,7 +37,7 @@ class Pictures:
 
 @dataclass(frozen=True, slots=True)
 class ViewingAccount:
-    """The caller. ``profile`` is the present profile record (JSON-able, empty where there is none)."""
+    """The caller. ``profile`` is the current profile record (JSON-able, empty if there is none)."""
 
     did: Did
     handle: Handle
@@ -52,7 +52,7 @@ class ViewingAccount:
 
     @property
     def shown(self) -> dict[str, Any]:
-        """What every view of a profile takes from its record."""
+        """The fields of every profile view that come from its record."""
         return present(
             displayName=self.profile.get("displayName"),
             pronouns=self.profile.get("pronouns"),
@@ -61,7 +61,7 @@ class ViewingAccount:
 
     @property
     def shown_in_full(self) -> dict[str, Any]:
-        """What a person's own page takes from it in addition."""
+        """Additional fields of the detailed view."""
         return {
             **self.shown,
             **present(
@@ -73,13 +73,13 @@ class ViewingAccount:
         }
 
     def updated(self, view: Mapping[str, Any]) -> dict[str, Any]:
-        """A short view of the caller's profile with what the record says now."""
+        """A short view of the caller's profile, updated from the record."""
         kept = {key: value for key, value in view.items() if key not in {"displayName", "pronouns", "avatar"}}
         return {**kept, **self.shown}
 
 
 def present(**fields: object) -> dict[str, Any]:
-    """The fields that have a value: views leave out what is absent."""
+    """The fields that have a value: views omit absent ones."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

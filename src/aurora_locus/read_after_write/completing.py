@@ -1,4 +1,4 @@
-"""From an app view's answer to the one that the caller gets: is it behind, with what, and by how much."""
+"""Complete an app view's response: is it behind, with what, and by how much."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ _ENCODER = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Completing:
-    """Completes answers for accounts of one server."""
+    """Completes responses for accounts of one server."""
 
     repositories: Repositories
     proxying: Proxying
@@ -55,10 +55,10 @@ class Completing:
         folds: bool,
         gone: Callable[[], bool],
     ) -> UpstreamResponse:
-        """The reply itself where the app view has read everything, or where it cannot be completed. ``folds``: whoever asked
-        reads gzip.
+        """The response unchanged if the app view is up to date, or if it cannot be completed. ``folds``: the client accepts
+        gzip.
 
-        Raises RemoteFailed and RemoteSlow where the body breaks off.
+        Raises RemoteFailed and RemoteSlow if the body breaks off.
         """
         rev = await self._rev_behind(did, reply)
         if rev is None:
@@ -72,7 +72,7 @@ class Completing:
             author = await self._author(service, did, gone)
             completed = await _completed(author, nsid, asked, reply, body, recent)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, msgspec.DecodeError) as odd:
-            # Not of the shape that its Lexicon says: then it is shown as it came.
+            # Does not match its Lexicon: pass it on as received.
             log.warning("view.left_alone", nsid=nsid, service=service.name, why=type(odd).__name__)
             completed = None
         kept = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
@@ -88,7 +88,7 @@ class Completing:
         return UpstreamResponse(HTTPStatus.OK, {**kept, **headers}, _once(encoded))
 
     async def _rev_behind(self, did: Did, reply: UpstreamResponse) -> Tid | None:
-        """Up to where the app view has read this repository; None where that is not said or is its end."""
+        """The rev up to which the app view has indexed this repository; None if unstated or up to date."""
         if reply.status not in (HTTPStatus.OK, HTTPStatus.BAD_REQUEST):
             return None
         try:
@@ -104,7 +104,7 @@ class Completing:
                 answer = await self.proxying.ask(service, nsid, did, request, gone=gone)
                 value = msgspec.json.decode(await whole(answer)) if answer.status == HTTPStatus.OK else None
             except (Failure, msgspec.DecodeError):
-                return None  # what is embedded is then shown as absent
+                return None  # an embedded record is then shown as absent
             return value if isinstance(value, dict) else None
 
         async with self.repositories.db.reader() as reader:
@@ -129,7 +129,7 @@ async def _completed(
 
 
 def as_asked_for(request: Request) -> Request:
-    """The request as it is sent for an answer that may have to be read here: in an encoding that can be."""
+    """The request as sent upstream: with an encoding that can be decoded here."""
     encoding = GZIP if accepts_gzip(request.headers["accept-encoding"].encode("latin-1")) else "identity"
     return replace(request, headers={**request.headers, "accept-encoding": encoding})
 

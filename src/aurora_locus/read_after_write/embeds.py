@@ -1,7 +1,7 @@
-"""What is embedded in a post, as an app view shows it: pictures, a link's card, another record.
+"""Views of a post's embeds: images, a link card, another record.
 
-Other people's records are asked of the app view, for only it may say whether the caller may see them. What it alone can
-make (a video's stream) is left out until it has read the post.
+Other people's records are requested from the app view, which alone knows whether the caller may see them. What only the app
+view can produce (a video stream) is omitted until it has indexed the post.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _RECORD: Final = "app.bsky.embed.record"
 _RECORD_WITH_MEDIA: Final = "app.bsky.embed.recordWithMedia"
 
 _GET_POSTS: Final = Nsid("app.bsky.feed.getPosts")
-# Collection to the method that shows one of it: its parameter, its place in the answer, its view.
+# Per collection the method that shows one record: its parameter, the field in its output, its view type.
 _SHOWN_BY: Final = {
     "app.bsky.feed.generator": (
         Nsid("app.bsky.feed.getFeedGenerator"), "feed", "view", "app.bsky.feed.defs#generatorView",
@@ -26,7 +26,7 @@ _SHOWN_BY: Final = {
 
 
 async def embed_view(author: ViewingAccount, embed: object) -> dict[str, Any] | None:
-    """The view of an embed of the caller's; None for what cannot be shown yet."""
+    """The view of the caller's embed; None if it cannot be shown yet."""
     if not isinstance(embed, dict):
         return None
     match embed.get("$type"):

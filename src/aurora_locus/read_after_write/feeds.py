@@ -1,7 +1,7 @@
-"""Pages of posts: the timeline, an author's own feed, what somebody liked.
+"""Feeds: the timeline, an author's own feed, an actor's likes.
 
-A post goes where its time belongs among those of the page. What is older than the page's end belongs to a later one,
-and what is newer than the beginning of a later page was shown before.
+A post is inserted by time among those of the page. Posts older than the page's end belong to a later page, and posts newer
+than the start of a later page were shown before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ Parameters = Mapping[str, str]
 
 
 async def timeline(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
-    """``app.bsky.feed.getTimeline``: people see their own posts there."""
+    """``app.bsky.feed.getTimeline``: it includes one's own posts."""
     return await _with_posts(author, asked, _with_profile(author, page, recent), recent.posts)
 
 
 async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
-    """``app.bsky.feed.getAuthorFeed``, when it is the caller's own."""
+    """``app.bsky.feed.getAuthorFeed`` of the caller."""
     page = _with_profile(author, page, recent)
     if asked.get("actor", "").lower() not in {author.did, author.handle}:
         return page
@@ -32,7 +32,7 @@ async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, rec
 
 
 async def actor_likes(author: ViewingAccount, _asked: Parameters, page: Page, recent: Recent) -> Page:
-    """``app.bsky.feed.getActorLikes``: the caller's name and picture as they are now."""
+    """``app.bsky.feed.getActorLikes``: updates the caller's name and avatar."""
     return _with_profile(author, page, recent)
 
 
@@ -53,7 +53,7 @@ async def _with_posts(author: ViewingAccount, asked: Parameters, page: Page, pos
     feed = list(page["feed"])
     here = {item["post"]["uri"] for item in feed}
     times = [_time(item) for item in feed if not _is_pinned(item)]
-    # Without a cursor behind it the page is the last one: everything older belongs to it.
+    # Without a cursor the page is the last one: everything older belongs to it.
     earliest = min(times, default=0) if "cursor" in page else 0
     latest = max(times, default=0) if asked.get("cursor") else None
     for post in posts:
@@ -72,7 +72,7 @@ def _is_pinned(item: Mapping[str, Any]) -> bool:
 
 
 def _time(item: Mapping[str, Any]) -> int:
-    """When it came into the feed: a repost when it was reposted."""
+    """Its time in the feed: for a repost, that of the repost."""
     reason = item.get("reason")
     shown = reason if isinstance(reason, dict) and "indexedAt" in reason else item["post"]
     try:
@@ -82,7 +82,7 @@ def _time(item: Mapping[str, Any]) -> int:
 
 
 def _passes(wanted: str, author: ViewingAccount, post: RecentRecord) -> bool:
-    """Whether the feed's filter lets a post in."""
+    """Whether the feed's filter includes a post."""
     parent = parent_uri(post)
     match wanted:
         case "posts_no_replies":

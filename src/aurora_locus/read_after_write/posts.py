@@ -1,4 +1,4 @@
-"""One of the caller's posts as an app view will show it: nobody has answered or liked it yet."""
+"""View of one of the caller's posts before anyone has replied or liked."""
 
 from typing import Any
 
@@ -24,12 +24,12 @@ async def post_view(author: ViewingAccount, post: RecentRecord) -> dict[str, Any
 
 
 def parent_uri(post: RecentRecord) -> str | None:
-    """Which post it answers."""
+    """URI of the post it replies to."""
     return _reply(post, "parent")
 
 
 def root_uri(post: RecentRecord) -> str | None:
-    """Which thread it stands in."""
+    """URI of its thread's root post."""
     return _reply(post, "root")
 
 

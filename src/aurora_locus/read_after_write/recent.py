@@ -1,8 +1,8 @@
 """An account's own posts and profile that are newer than a rev.
 
-Posts are found by their record keys, newest first, so that reading them costs the same however many there are. A key tells
-when its author made it, a rev when it came here: where the two are far apart the post was imported with a repository, and
-the app view has known it for long.
+Posts are found by their record keys, newest first, at constant cost. A key states when its author created the record, a rev
+when it was written here: if the two are far apart the record was imported with a repository, and the app view has indexed it
+long ago.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ from groundwork.database.transaction import Database
 POST: Final = Nsid("app.bsky.feed.post")
 PROFILE: Final = Nsid("app.bsky.actor.profile")
 
-# An app view that lags by more posts than a person writes in minutes shows the newest of them.
+# If an app view lags by more posts than a person writes in minutes, only the newest are added.
 MAX_POSTS: Final = 20
 _APART: Final = HOUR
 
 
 @dataclass(frozen=True, slots=True)
 class RecentRecord:
-    """A record of the caller: ``value`` is JSON-able, ``at`` microseconds UTC at which it came into the repository."""
+    """A record of the caller: ``value`` is JSON-able, ``at`` microseconds UTC at which it was written to the repository."""
 
     uri: str
     cid: str
@@ -42,20 +42,20 @@ class RecentRecord:
 
     @property
     def indexed_at(self) -> str:
-        """When an app view would say that it saw it."""
+        """Time at which an app view would index it."""
         return format_datetime(self.at)
 
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """What is newer than a rev: ``posts`` newest first; ``profile`` only if it is."""
+    """Records newer than a rev: ``posts`` newest first; ``profile`` only if it is."""
 
     posts: Sequence[RecentRecord] = field(default_factory=tuple)
     profile: RecentRecord | None = None
 
     @property
     def oldest(self) -> int | None:
-        """When the first of them was written; None where there is none."""
+        """When the first of them was written; None if there is none."""
         every = [*self.posts, *([] if self.profile is None else [self.profile])]
         return min((one.at for one in every), default=None)
 
@@ -77,7 +77,7 @@ async def since(db: Database, did: Did, rev: Tid) -> Recent:
 
 
 async def present_profile(db: Database, did: Did) -> dict[str, Any]:
-    """The profile record as it is now, however old; empty where there is none."""
+    """The current profile record, however old; empty if there is none."""
     found = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
     return {} if found is None else _written(did, found[0], 0).value
 

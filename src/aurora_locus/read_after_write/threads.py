@@ -1,4 +1,4 @@
-"""Threads: the caller's answers below the posts that they answer, and a thread that the app view does not know at all yet."""
+"""Threads: the caller's replies, and a thread that the app view has not indexed yet."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,12 +15,12 @@ _THREAD: Final = "app.bsky.feed.defs#threadViewPost"
 async def thread(
     author: ViewingAccount, asked: Mapping[str, str], answer: dict[str, Any], recent: Recent
 ) -> dict[str, Any]:
-    """``app.bsky.feed.getPostThread`` with the caller's answers, as deep as was asked for."""
+    """``app.bsky.feed.getPostThread`` with the caller's replies, to the requested depth."""
     shown = answer["thread"]
     if shown.get("$type") != _THREAD:
         return answer
     depth = int(asked.get("depth", "6"))
-    # Oldest first: an answer to one's own answer finds it there.
+    # Oldest first: a reply to one's own reply finds it there.
     for post in reversed(recent.posts):
         parent = parent_uri(post)
         if parent is not None:
@@ -29,7 +29,7 @@ async def thread(
 
 
 async def missing_thread(author: ViewingAccount, asked: Mapping[str, str], recent: Recent) -> dict[str, Any] | None:
-    """The thread of a post that only this server has yet; None where it is no recent post of the caller's."""
+    """The thread of a post that only this server has yet; None if it is no recent post of the caller's."""
     wanted = asked.get("uri", "").replace(f"at://{author.handle}/", f"at://{author.did}/", 1)
     post = next((one for one in recent.posts if one.uri == wanted), None)
     if post is None:

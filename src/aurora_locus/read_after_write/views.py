@@ -1,4 +1,4 @@
-"""Which methods of an app view are completed, and how: one function each."""
+"""The app view methods that are completed, with one function each."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final

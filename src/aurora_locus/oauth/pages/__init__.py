@@ -1,1 +1,1 @@
-"""What a person sees when an app asks: sign in or up, choose an account, decide what the app may do."""
+"""Consent pages: sign in or up, choose an account, decide about an app's scopes."""

@@ -1,4 +1,4 @@
-"""One request of an app on its way through the pages: what is known about it, and which addresses lead on."""
+"""State of one authorization request across the pages, and the URLs between them."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,13 +19,13 @@ from groundwork.errors import InvalidInput
 
 PATH = "/oauth/authorize"
 
-# What an address of ours may carry beside the two that name the request; everything else belongs into the pushed request.
+# Query parameters of our own beside the two that name the request; everything else belongs in the pushed request.
 _OWN = frozenset({"view", "account", "proof", "ticket"})
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """``asked`` is the request as it was when this page was asked for."""
+    """``asked`` is the request as loaded for this page."""
 
     client_id: str
     request_uri: str
@@ -33,7 +33,7 @@ class Flow:
 
     @property
     def fields(self) -> dict[str, str]:
-        """What every form of the flow sends along."""
+        """Hidden fields of every form of the flow."""
         return {"client_id": self.client_id, "request_uri": self.request_uri}
 
     def url(self, **more: str) -> str:
@@ -48,7 +48,7 @@ def authorization_of(connection: HTTPConnection) -> AuthorizationServer:
 
 
 def names_in(request: Request) -> tuple[str, str]:
-    """client_id and request_uri of an address. Raises InvalidInput for anything but one of each and our own."""
+    """client_id and request_uri of a URL. Raises InvalidInput for anything but one of each and our own parameters."""
     query = request.query_params
     given = [name for name, _ in query.multi_items()]
     if given.count("client_id") != 1 or given.count("request_uri") != 1:
@@ -63,11 +63,11 @@ def names_in(request: Request) -> tuple[str, str]:
 
 
 async def opened(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
-    """The request, from now on this browser's. Raises RequestUnusable."""
+    """The request, from now on bound to this browser. Raises RequestUnusable."""
     asked = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
     shown = shown_of(request)
     if shown is not None:
-        # Every form of the flow can be the last one before the app: the browser must let it lead there.
+        # Any form of the flow can be the last before the app: the content policy must allow its redirect.
         shown.form_targets = (source_of(asked.redirect_uri),)
         if asked.is_trusted and asked.client.logo_uri:
             shown.picture_origins = (source_of(asked.client.logo_uri),)
@@ -75,23 +75,23 @@ async def opened(tx: Transaction, request: Request, client_id: str, request_uri:
 
 
 def device_of(request: Request) -> str:
-    """The name under which this browser is known to sessions of apps; it opens nothing."""
+    """The browser's identifier in app sessions; it grants nothing."""
     return sha256(edge.browser_of(request).encode()).hexdigest()
 
 
 def source_of(address: str) -> str:
-    """An address as a source of the content policy: its origin, or its scheme where the policy has no word for it."""
+    """A URL as a CSP source: its origin, or its scheme if CSP cannot express it."""
     parts = urlsplit(address)
     is_web = parts.scheme in ("http", "https") and parts.netloc and "[" not in parts.netloc
     return f"{parts.scheme}://{parts.netloc}" if is_web else f"{parts.scheme}:"
 
 
 def fits(account: SignedInAccount, hint: str | None) -> bool:
-    """Whether the app wants to hear from this account."""
+    """Whether the app accepts this account."""
     return hint is None or hint.lower() in (account.did, account.handle)
 
 
 def proof_of(request: Request, flow: Flow, did: Did) -> str:
-    """Says that this browser has shown this account's password for this very request (``prompt=login``)."""
+    """Purpose of a proof that this browser entered this account's password for this request (``prompt=login``)."""
     what = f"{edge.browser_of(request)} {flow.asked.id.hex()} {did}"
     return forms.token_for(site_of(request).csrf_key, what)

@@ -1,7 +1,7 @@
-"""``/oauth/authorize``: the pages of an app's request (RFC 6749 section 3.1, RFC 9126 section 4).
+"""``/oauth/authorize``: the pages of an authorization request (RFC 6749 section 3.1, RFC 9126 section 4).
 
-Nothing is sent to the app before client and address are proven; then every page has a way back that says no. What a person
-decides is checked again by ``oauth.authorization``, which alone writes.
+Nothing is sent to the app before client and redirect URI are verified; then every page has a way to decline. Decisions are
+checked again by ``oauth.authorization``, which alone writes.
 """
 
 import hmac
@@ -39,7 +39,7 @@ def routes() -> list[Route]:
 
 
 async def show_request(request: Request) -> Response:
-    """Whatever comes next: sign in, choose, confirm, decide; or straight back where nothing needs to be asked."""
+    """The next step: sign in, choose, confirm, decide; or straight back if nothing needs to be asked."""
     try:
         client_id, request_uri = names_in(request)
         flow = await _open(request, client_id, request_uri)
@@ -52,7 +52,7 @@ async def show_request(request: Request) -> Response:
 
 
 async def answer_request(request: Request) -> Response:
-    """What a form of the flow decided."""
+    """Process a form of the flow."""
     form = posted(request)
     try:
         flow = await _open(request, form.get("client_id", ""), form.get("request_uri", ""))
@@ -104,7 +104,7 @@ async def _next(request: Request, flow: Flow) -> Response:
 
 
 async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Response:
-    """The account is clear: confirm its mail, or ask what the app may do, unless that was asked before."""
+    """The account is known: confirm its e-mail address, or ask for consent, unless it was given before."""
     if account.is_waiting:
         return views.confirm_email(request, flow, account, EMPTY)
     if account.status is not HostingStatus.ACTIVE:
@@ -134,7 +134,7 @@ async def _without_asking(request: Request, flow: Flow) -> Response:
 async def _ask_password(
     request: Request, flow: Flow, typed: Typed, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
-    """The sign-in form; with a hint its name is fixed, and says so when nobody here has it."""
+    """The sign-in form; a login hint fixes the name, and the form says so if no account here has it."""
     locked = ""
     if flow.asked.login_hint is not None:
         async with edge.registry_of(request).db.reader() as reader:
@@ -168,7 +168,7 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
 
 
 async def _ask_factor(request: Request, flow: Flow, typed: Typed, text: str, *, status: int = 200) -> Response:
-    """The second factor; a ticket whose time is over leads back to the password."""
+    """The second factor; an expired ticket leads back to the password."""
     try:
         ticket = factor_step.read_ticket(request, text)
     except NotSignedIn:
@@ -196,7 +196,7 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
 
 
 def _signed_in(request: Request, flow: Flow, account: SignedInAccount) -> Response:
-    """On with the flow, with the proof that the password was shown for this very request."""
+    """Continue the flow, with the proof that the password was entered for this request."""
     return go(flow.url(account=account.did, proof=proof_of(request, flow, account.did)))
 
 
@@ -236,7 +236,7 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
     server, device_id = authorization_of(request), device_of(request)
     try:
         async with edge.registry_of(request).db.transaction() as tx:
-            # Opened anew in this transaction: what was true when the page was made need not be true any more.
+            # Loaded again in this transaction: it may have changed since the page was rendered.
             now = await opened(tx, request, flow.client_id, flow.request_uri)
             address = await authorization.approve(server, tx, now.asked, account.did, scopes, device_id)
     except RequestUnusable:

@@ -1,4 +1,4 @@
-"""The pages of the flow, from what they need to HTML."""
+"""HTML of the consent flow's pages."""
 
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -28,16 +28,16 @@ _NOT_ACTIVE = {
 
 
 def unusable(request: Request, problem: InvalidInput) -> Response:
-    """Nothing is proven, so nothing is sent anywhere."""
+    """Nothing is verified, so nothing is redirected."""
     return page(request, "oauth/unusable.html", {"why": problem.why}, status=400)
 
 
 def sign_in(
     request: Request, flow: Flow, typed: Typed, locked: str, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
-    """``locked``: the handle that the app asked for, which cannot be changed; empty where any account will do.
+    """``locked``: the handle that the app requested, which cannot be changed; empty if any account will do.
 
-    Where there were too many tries (429), a link can be mailed.
+    After too many attempts (429), a sign-in link can be e-mailed.
     """
     context = {
         "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and edge.registry_of(request).sends_mail,
@@ -58,7 +58,7 @@ def factor(request: Request, flow: Flow, typed: Typed, view: dict[str, object], 
 
 
 def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) -> Response:
-    """The form for people who have no account."""
+    """The form for people without an account."""
     registry = edge.registry_of(request)
     context = {
         "typed": typed,
@@ -71,7 +71,7 @@ def sign_up(request: Request, flow: Flow, typed: Typed, *, status: int = 200) ->
 
 
 def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Response:
-    """Several accounts could answer."""
+    """Several accounts are possible."""
     rows = [(account, flow.url(account=account.did)) for account in accounts]
     return page(request, "oauth/choose.html", {"rows": rows, **_frame(flow)})
 
@@ -79,25 +79,25 @@ def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Res
 def confirm_email(
     request: Request, flow: Flow, account: SignedInAccount, typed: Typed, *, status: int = 200
 ) -> Response:
-    """A new account shows first that its owner reads the mail."""
+    """A new account must confirm its e-mail address first."""
     fields = {**flow.fields, "account": account.did, "proof": request.query_params.get("proof", "")}
     context = {"typed": typed, "email": account.email, **_frame(flow), "fields": fields}
     return page(request, "oauth/confirm_email.html", context, status=status)
 
 
 def cannot(request: Request, flow: Flow, account: SignedInAccount, why: str = "") -> Response:
-    """Say why this account cannot let anybody in."""
+    """Explain why this account cannot authorize apps."""
     why = why or _NOT_ACTIVE.get(account.status, "It is not active.")
     return page(request, "oauth/cannot.html", {"account": account, "why": why, **_frame(flow)}, status=403)
 
 
 def stranger(request: Request, flow: Flow) -> Response:
-    """The app asked for an account that is not here."""
+    """The app requested an account that is not here."""
     return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
 
 
 def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> Response:
-    """What the app wants, each permission by itself."""
+    """The requested scopes, each as a choice."""
     asked = flow.asked
     groups = describe_scopes(asked.scopes, asked.permission_sets, _locales(request, asked))
     fields = {**flow.fields, "account": account.did, "proof": proof}
@@ -114,14 +114,14 @@ def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) 
 
 
 def ticked(asked: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
-    """The scopes that stayed ticked on the consent page; who somebody is always does."""
+    """The scopes left ticked on the consent page; ``atproto`` is always included."""
     return tuple(
         scope for number, scope in enumerate(asked.scopes) if scope == ATPROTO or form.get(f"allow-{number}") == scope
     )
 
 
 def _frame(flow: Flow) -> dict[str, object]:
-    """Who asks, and how to go back. An app that nobody vouches for is called by its address alone."""
+    """The app's name, and the way back. An untrusted app is shown by its URL alone."""
     client, asked = flow.asked.client, flow.asked
     is_here = client.client_id.startswith(_LOOPBACK)
     host = urlsplit(client.client_id).hostname or client.client_id
@@ -143,6 +143,6 @@ def _frame(flow: Flow) -> dict[str, object]:
 
 
 def _locales(request: Request, asked: AuthorizationRequest) -> tuple[str, ...]:
-    """What the app says its person reads, then what the browser says, best first as far as order tells."""
+    """Languages: those the app states, then the browser's, best first."""
     accepted = request.headers.get("accept-language", "").split(",")
     return (*asked.ui_locales, *(part.partition(";")[0].strip() for part in accepted if part.strip()))
