@@ -1,4 +1,4 @@
-"""From the queue to the domain: each message is merged with what is known, in one transaction.
+"""Apply queue messages to the domain tables: each message is merged with what is known, in one transaction.
 
 Any order, any repetition and any number of processors end in the same records, events and RSVPs. Owns the table
 ``conflicts``. What came from the network enqueues no record to be written back.

@@ -1,10 +1,10 @@
-"""An account was deleted, and its own PDS or the directory confirms it: what it wrote is erased here, too.
+"""Erase the content of a deleted account, once its own PDS or the PLC directory has confirmed the deletion.
 
-Raw records, what was agreed with the repository, conflicts, answers, early arrivals, dead messages, names: gone. What
-remains is a keyed hash of each uri with its rev (``records.erased``). Events and answers of people who have an account
-here are theirs and stay, without the record that is gone; what was only ever known from the repository is blanked. Answers of
-others to such an event wait as those to an event that was never seen do, and count where it comes back under its uri; what was
-written here of them is taken back. Whom nobody can sign in as any more leaves every group, and what they owned passes on.
+Removed: raw records, agreed versions, merge decisions, RSVPs, pending RSVPs, dead letters, names. A keyed hash of each
+URI with its rev stays (``records.repository_state``). Events and RSVPs of people who have an account here are theirs
+and stay, without the deleted record; what was only known from the repository is blanked. Others' RSVPs to such an event
+become pending, and count again if it comes back under its URI; those written from here are retracted. A person who can
+no longer sign in leaves every group, and what they owned passes on.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -41,14 +41,14 @@ AUTHOR_IS_GONE = "The account of the event’s author was deleted."
 
 @dataclass(frozen=True, slots=True)
 class Erasing:
-    """``keys``: see ``records.erased``. ``elsewhere`` erases what lies outside of this database: messages, frames."""
+    """``keys``: see ``records.repository_state``. ``elsewhere`` erases what is outside this database: messages, frames."""
 
     keys: Sequence[bytes]
     elsewhere: Callable[[Did], Awaitable[None]]
 
 
 async def erase(db: Database, erasing: Erasing, did: Did) -> None:
-    """Erase everything of a DID. Done again after a crash in between, it ends in the same state."""
+    """Erase everything of a DID. Idempotent, also after a crash in between."""
     async with db.transaction() as tx:
         await erase_here(tx, erasing.keys, did)
     await erasing.elsewhere(did)
@@ -56,9 +56,9 @@ async def erase(db: Database, erasing: Erasing, did: Did) -> None:
 
 
 async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
-    """The tenant's database. Whatever the DID wrote before now stays out, whenever its messages come."""
+    """The tenant's database. Whatever the DID wrote until now is refused, whenever its messages arrive."""
     revs = await seen.erase(tx, did)
-    # Commits that we had not seen yet are older than the deletion, and so than this moment.
+    # Commits that we have not seen yet are older than the deletion, and so than this moment.
     await repository_state.note(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
     await merge_decisions.erase_of(tx, did)
     await discrepancies.erase_of(tx, did)
@@ -88,7 +88,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
 
 
 async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
-    """What was to be asked about the repository, paid or not. The question that led here is settled by whoever asks it."""
+    """Delete jobs about the repository, completed or not. The job that led here is completed by its handler."""
     await jobs.forget(tx, JobKind.BACKFILL, did)
     for uri in uris:
         await jobs.forget(tx, JobKind.FETCH_SUBJECT, uri)
@@ -96,6 +96,6 @@ async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:
 
 
 async def _is_out_of_reach(tx: Transaction, user_id: UserId) -> bool:
-    """Whether nobody can sign in as this person any more: no other DID, no e-mail address."""
+    """Whether nobody can sign in as this person any longer: no other DID, no e-mail address."""
     person = await users.by_id(tx, user_id)
     return (person is None or person.email is None) and not await identity_queries.of_user(tx, user_id)

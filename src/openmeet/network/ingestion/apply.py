@@ -1,9 +1,9 @@
-"""A batch of messages applied: the join of records, and in the same transaction what it means.
+"""Apply a batch of messages: merge the records, and derive domain rows in the same transaction.
 
-A message is almost always a stranger's event or a stranger's answer. All of these are taken over together, in statements whose
-number does not grow with the batch (``many_events``, ``many_answers``, ``many_deletions``); what needs more is applied alone, in its order. A batch of
-one goes the same way. Within a batch what is said comes before what is taken back, and events before answers, which any order
-of messages bears; versions of one record are applied one after the other.
+Nearly all messages are strangers' events or RSVPs. These are applied in bulk, in a number of statements that does not
+grow with the batch (``apply_bulk``); special cases are applied singly, in order (``apply_one``). A batch of one takes
+the same path. Within a batch puts come before deletions, and events before RSVPs, which the order-independent merge
+allows; versions of one record are applied one after the other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox.kinds import JobKind
 
-# Of what is refused, every copy is refused alike.
+# Every copy of a refused message is refused alike.
 _REFUSED = {IngestResult.IGNORED, IngestResult.SWITCHED_OFF, IngestResult.FROM_THE_FUTURE}
 
 
@@ -32,8 +32,9 @@ async def apply(
 ) -> list[IngestResult]:
     """Apply messages; one outcome each. Raises what the database raises, and then nothing is applied.
 
-    ``counts_waiting``: answers that wait for events among these count with them. Whoever leaves them waiting has them looked at again.
-    TransactionConflict where somebody whom a message is about was joined with another person meanwhile: again, it is theirs.
+    ``counts_waiting``: pending RSVPs of events in the batch are counted with them; a caller that leaves them pending
+    must have them counted later. Raises TransactionConflict if the accounts of somebody concerned were merged
+    meanwhile: retry.
     """
     readings = [read(message, tx.now) for message in messages]
     batch = await begin(tx, here, readings)
@@ -45,7 +46,7 @@ async def apply(
         for number, wave in enumerate(_waves(batch, readings)):
             if number:
                 uris = sorted({readings[place].message.uri for place in wave})
-                # A second version of a record must see what the first one left.
+                # A second version of a record must see the result of the first.
                 known = await seen.find_many(tx, uris)
                 readings = await _following_now(tx, batch, readings)
             else:
@@ -66,7 +67,7 @@ async def apply(
 
 
 async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMessage]) -> list[ParsedMessage]:
-    """A record of ours in the wave before may be the new one of an event that was handed over: what follows is to that one."""
+    """A record of the previous wave may be the new one of a transferred event: later messages apply to that one."""
     if not any(reading.event is not None and reading.message.uri in batch.owned for reading in readings):
         return readings
     subjects = {str(reading.rsvp.subject) for reading in readings if reading.rsvp is not None}
@@ -76,18 +77,19 @@ async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMes
 async def _go_on(
     tx: Transaction, here: Here, readings: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]
 ) -> None:
-    """Events that changed hands by this batch go on, when everything else in it is said: answers in it named the uris of before."""
+    """Follow ownership transfers once everything else in the batch is applied: RSVPs in it named the old URIs."""
     for place, reading in enumerate(readings):
         if outcomes.get(place) is IngestResult.APPLIED and reading.event is not None:
             await ownership_transfer.follow(tx, here, reading.message.uri, reading.record)
 
 
 def _waves(batch: Batch, readings: Sequence[ParsedMessage]) -> Iterator[list[int]]:
-    """The messages by their places, in waves: no two of one are about one record, or one person's answer to one event.
+    """The messages by index, in waves: no two of one wave are about one record, or one person's RSVP to one event.
 
-    A copy of a message that came already, as several sources bring it, is in none; what is ours is looked at every time.
+    A repeated copy of a message, as several sources deliver it, is in none; messages about our own records are always
+    applied.
     """
-    # A deletion does not say what its record was about, and which of its versions stands is not known before.
+    # A deletion does not name its record's subject, and the current version is only known after the earlier waves.
     subjects: dict[str, set[str | None]] = {uri: {known.subject_uri} - {None} for uri, known in batch.before.items()}
     for reading in readings:
         subjects.setdefault(reading.message.uri, set()).update({reading.subject_uri} - {None})
@@ -153,7 +155,7 @@ async def _apply_wave(
             replies[place] = apply_bulk.PutRsvp(reading, before)
         else:
             rest[place] = reading
-    # The instant is a revision that grows: whatever is said after a proof asks for the next one.
+    # The instant is a growing revision: a message after a proof asks for the next one.
     await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, here, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
@@ -163,7 +165,7 @@ async def _apply_wave(
     for place, reading in rest.items():
         before = known.get(reading.message.uri)
         if before is not None and reading.message.collection in RSVPS:
-            # Its event may have got another record just now.
+            # Its event may have got another record in this batch.
             before = await seen.find(tx, before.uri)
         outcomes[place] = await apply_alone(tx, here, batch, reading, before)
 
@@ -171,7 +173,7 @@ async def _apply_wave(
 async def _delete_each(
     tx: Transaction, here: Here, batch: Batch, gone: Mapping[int, RecordMessage]
 ) -> dict[int, IngestResult]:
-    # Their events may have got other records just now.
+    # Their events may have got other records in this batch.
     known = await seen.find_many(tx, [message.uri for message in gone.values()])
     outcomes: dict[int, IngestResult] = {}
     of_kind = {place: apply_bulk.DeletedRecord(message, known[message.uri]) for place, message in gone.items()}
@@ -183,7 +185,7 @@ async def _delete_each(
 
 
 async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: dict[str, SeenRecord]) -> None:
-    """Deletions of records of which nothing is here: they stay away from now on."""
+    """Deletions of unknown records: store them, so that older messages are ignored."""
     gone = [
         seen.RecordUpdate(
             reading.message,
@@ -199,7 +201,7 @@ async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: 
 
 
 def _is_in_doubt(message: RecordMessage, known: SeenRecord) -> bool:
-    """Signed and unsigned disagree, and the unsigned claims to be newer: the repository itself is asked."""
+    """A verified and an unverified version disagree, and the unverified one claims to be newer: ask the repository itself."""
     if message.is_verified == known.is_verified or message.cid == known.cid:
         return False
     return (message.rev > known.rev) is known.is_verified
@@ -208,7 +210,7 @@ def _is_in_doubt(message: RecordMessage, known: SeenRecord) -> bool:
 async def _receive(
     tx: Transaction, here: Here, batch: Batch, readings: Sequence[ParsedMessage], outcomes: Sequence[IngestResult]
 ) -> None:
-    """Events that were not here before are looked at by whoever they are of."""
+    """New events pass the intake rules for their authors."""
     fresh: dict[str, list[str]] = {}
     here_before = {uri for uri, known in batch.before.items() if known.standing is RecordState.MAPPED}
     for reading, outcome in zip(readings, outcomes, strict=True):

@@ -1,4 +1,4 @@
-"""What many event records say that others write, taken over together: each becomes an event, or changes the one that it became."""
+"""Apply many records that others write, in bulk: events and RSVPs, and their deletions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,14 +42,14 @@ from openmeet.outbox.publications import PublicationKind
 
 @dataclass(frozen=True, slots=True)
 class EventUpdate:
-    """A record and what was known of it."""
+    """A record and its last known version."""
 
     reading: ParsedMessage
     known: SeenRecord | None
 
 
 async def put_each(tx: Transaction, here: Here, batch: Batch, puts: Sequence[EventUpdate]) -> list[IngestResult]:
-    """Take over versions of different records, none of which is ours to write; one outcome each."""
+    """Apply versions of different event records, none of which is ours to write; one outcome each."""
     if not puts:
         return []
     versions = [
@@ -68,7 +68,7 @@ async def put_each(tx: Transaction, here: Here, batch: Batch, puts: Sequence[Eve
     for one, version in zip(puts, versions, strict=True):
         is_same = one.known is not None and one.known.cid == one.reading.message.cid
         if one.reading.message.uri not in newest:
-            # Perhaps a version that overtook answers to it.
+            # Perhaps a version that overtook RSVPs to it.
             waited_for += [one.reading.message.uri] if is_same else []
             outcomes.append(IngestResult.KNOWN)
         elif is_same and one.known is not None and one.known.standing is version.standing:
@@ -129,7 +129,7 @@ async def _take_over(
 async def _tell(
     tx: Transaction, puts: Sequence[EventUpdate], of_uri: Mapping[str | None, tuple[Event | None, Event]]
 ) -> None:
-    """Who is new has a room to talk in; whom a change concerns hears of it."""
+    """Open a chat room for each new event; notify the recipients of each change."""
     names: dict[str, str] = {}
     for one in puts:
         before, after = of_uri[one.reading.message.uri]
@@ -141,7 +141,7 @@ async def _tell(
 
 
 async def _join(tx: Transaction, here: Here, batch: Batch, one: EventUpdate, said: NetworkEvent, event: Event) -> None:
-    """Something was promised about the event, which is locked: what was edited here is merged."""
+    """The event, which is locked, has a publication: merge with the edits made here."""
     message = one.reading.message
     version = events.version_of(message)
     before = None if one.known is None else events.version_seen(one.known)
@@ -158,7 +158,7 @@ TOO_MANY = "Too many answers of this author wait for events that nobody has seen
 
 @dataclass(frozen=True, slots=True)
 class PutRsvp:
-    """A record and what was known of it. ``is_echo``: it is our own write that came back, and settled what was sent."""
+    """A record and its last known version. ``is_echo``: the echo of our own write, which completed what was sent."""
 
     reading: ParsedMessage
     known: SeenRecord | None
@@ -166,7 +166,7 @@ class PutRsvp:
 
 
 async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) -> list[IngestResult]:
-    """Take over versions of different records, no two of them one person's about one event; one outcome each."""
+    """Apply versions of different RSVP records, no two of one person about one event; one outcome each."""
     if not puts:
         return []
     about = {
@@ -190,7 +190,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) 
             outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
             continue
         if known is not None and known.subject_uri is not None and known.subject_uri != version.subject_uri:
-            # The record was about another event before: there the answer is gone.
+            # The record was about another event before: withdraw the RSVP there.
             await rsvps.withdraw(
                 tx,
                 uri=message.uri,
@@ -214,14 +214,14 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[PutRsvp]) 
 
 
 def _event_of(put: PutRsvp, found: Mapping[str, EventId]) -> EventId | None:
-    """The event that an answer is to, of those that were ``found`` by the addresses of their records."""
+    """The event of an RSVP, among those ``found`` by the addresses of their records."""
     return None if put.reading.rsvp is None else found.get(str(put.reading.rsvp.subject))
 
 
 async def _versions(
     tx: Transaction, puts: Sequence[PutRsvp], event_ids: Sequence[EventId | None]
 ) -> list[seen.RecordUpdate]:
-    """How each of them stands, as far as it is the newest."""
+    """The new state of each record, if it is the newest version."""
     early = [
         one.reading.message.did
         for one, event_id in zip(puts, event_ids, strict=True)
@@ -249,19 +249,19 @@ async def _versions(
 
 @dataclass(frozen=True, slots=True)
 class DeletedRecord:
-    """The deletion of a record, and how it stood."""
+    """The deletion of a record, and its last known version."""
 
     message: RecordMessage
     known: SeenRecord
 
 
 async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
-    """Records of events, none of which is or was ours to write; one outcome each."""
+    """Deleted event records, none of which is or was ours to write; one outcome each."""
     newest = await _bury(tx, gone)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
     there = await by_record.events_with(tx, uris)
-    # What was typed here about such an event is kept for the case that its record comes back.
+    # Edits made here of such an event are kept in case its record comes back.
     promised = await promised_among(tx, PublicationKind.EVENT, sorted(event.id for event in there.values()))
     together: dict[str, Event] = {}
     for one in gone:
@@ -285,7 +285,7 @@ async def of_events(tx: Transaction, here: Here, batch: Batch, gone: Sequence[De
 
 
 async def of_answers(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
-    """Records of answers, none of which is ours to write; one outcome each."""
+    """Deleted RSVP records, none of which is ours to write; one outcome each."""
     newest = await _bury(tx, gone)
     applied = [one for one in gone if one.message.uri in newest]
     event_ids = await by_record.ids_with(tx, {one.known.subject_uri for one in applied if one.known.subject_uri})
@@ -304,7 +304,7 @@ async def of_answers(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[Ing
 
 
 async def _bury(tx: Transaction, gone: Sequence[DeletedRecord]) -> set[str]:
-    """The uris of those that this is the newest word on."""
+    """Store the tombstones; return the URIs for which the deletion is the newest message."""
     return await seen.put_each(
         tx, [seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.known.subject_uri) for one in gone]
     )
@@ -317,7 +317,7 @@ def _outcomes(gone: Sequence[DeletedRecord], newest: set[str]) -> list[IngestRes
 async def _not_of_strangers(
     tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> set[str]:
-    """The uris of those whose authors have signed in, have several DIDs, or are yet to be met."""
+    """URIs whose authors have signed in, have several DIDs, or are not known yet."""
     people = await identity_queries.of_people_with(tx, {one.message.did for one in gone})
     return {
         one.message.uri
@@ -333,7 +333,7 @@ async def _not_of_strangers(
 async def _uncovered(
     tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> dict[tuple[str, str], Answering]:
-    """Who has said something else to the same event that counts from now on; by the record of the event and the DID."""
+    """Other RSVPs of the same people to the same event that are effective from now on; by event record and DID."""
     asked = {_pair(one): event_ids[uri] for one in gone if (uri := one.known.subject_uri) and uri in event_ids}
     effective = await seen.effective_answers(tx, asked, sorted(RSVPS))
     return {

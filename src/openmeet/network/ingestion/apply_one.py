@@ -1,7 +1,8 @@
-"""One message applied by itself: records that we write, series, deletions, and whatever ``apply`` finds to be special.
+"""Apply one message singly: records that we write, series, deletions, and special cases of ``apply``.
 
-The order inside: our own bytes coming back settle what was sent; the guard of ``records.seen`` says whether this is the newest
-version; only then are rows derived. A message that has been applied, or is older than what is known, changes nothing.
+Order inside: the echo of our own bytes completes what was sent; the guard of ``records.seen`` decides whether this is
+the newest version; only then are rows derived. A message that was applied before, or is older than what is known,
+changes nothing.
 """
 
 from at_protocol.data import cbor
@@ -48,7 +49,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 async def apply_alone(
     tx: Transaction, here: Here, batch: Batch, reading: ParsedMessage, known: SeenRecord | None
 ) -> IngestResult:
-    """Apply a message that ``Batch.refusal`` lets through; ``known``: its record as last seen, which is locked."""
+    """Apply a message that ``Batch.refusal`` allows; ``known``: its record as last seen, which is locked."""
     message = reading.message
     if batch.is_late(message):
         return await _take_away(tx, reading)
@@ -57,7 +58,7 @@ async def apply_alone(
     is_echo = False
     if owned is not None:
         await lock_row_of(tx, owned.kind, owned.subject_id)
-        # Whoever edited it meanwhile has committed by now.
+        # Concurrent edits have committed by now.
         owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is not None and message.cid is not None and message.body is not None:
         is_echo = await publication_echoes.settle_by_echo(
@@ -87,14 +88,14 @@ async def apply_alone(
 
 
 async def _is_over(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> bool:
-    """Whether the record is known to have gone since: an old message that comes again agrees on nothing (invariant 10)."""
+    """Whether the record is known to be deleted since: an old, repeated message changes nothing (invariant 10)."""
     if known is None:
         return await seen.is_history(tx, message.did, message.rev)
     return known.standing is RecordState.TOMBSTONE and known.rev >= message.rev
 
 
 async def _take_away(tx: Transaction, reading: ParsedMessage) -> IngestResult:
-    """It was taken back before it arrived: nothing comes of it here, and there it is deleted again (invariant 3)."""
+    """It was retracted before it arrived: nothing is derived from it here, and it is deleted again there (invariant 3)."""
     message = reading.message
     reason = "It was taken back from here before it arrived."
     if not await seen.put(tx, message, standing=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
@@ -105,12 +106,12 @@ async def _take_away(tx: Transaction, reading: ParsedMessage) -> IngestResult:
 
 
 def _tell_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
-    """The last line of a record that was followed by its subject (``debts.publications.owing``)."""
+    """Trace the end of a publication: its record has come back by the stream."""
     tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
 
 
 async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublication | None:
-    """The echo came, perhaps before the PDS's answer: the subject learns where its record is."""
+    """The echo arrived, perhaps before the PDS's response: store on the subject where its record is."""
     owned = await publication_leases.find_by_uri(tx, message.uri)
     if owned is None or message.cid is None:
         return owned
@@ -138,19 +139,19 @@ async def _put_event(
     *,
     is_echo: bool,
 ) -> IngestResult:
-    """An event's record that we write, too."""
+    """An event record that we write, too."""
     message, read = reading.message, reading.event
     standing = RecordState.RAW if read is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=reading.subject_uri)
     if not is_newest and not is_echo:
         if known is not None and known.cid == message.cid:
-            # Perhaps our own write, whose answer was noted before its echo came; or a version that overtook one.
+            # Perhaps our own write, whose response was stored before its echo came; or a version that overtook one.
             await pending.release(tx, batch.waited_for, [message.uri])
             if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
                 await _rejoin(tx, here, message, owned)
         return IngestResult.KNOWN
     if not is_newest:
-        # The echo was overtaken by somebody else's edit: with the base settled, their version is joined anew.
+        # Somebody else's edit overtook the echo: now that the base is known, merge their version again.
         await _rejoin(tx, here, message, owned)
         return IngestResult.ECHO
     if is_echo:
@@ -182,7 +183,7 @@ async def _put_series(
     *,
     is_echo: bool,
 ) -> IngestResult:
-    """A series' own record, of somebody else, or one that a series of ours had before."""
+    """A series record of somebody else, or a superseded record of a series of ours."""
     message, read = reading.message, reading.series
     standing = RecordState.RAW if read is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, standing=standing, reason=reading.reason, subject_uri=message.uri)
@@ -205,7 +206,7 @@ async def _put_series(
 async def _put_of_group(
     tx: Transaction, reading: ParsedMessage, known: SeenRecord | None, owned: LeasedPublication | None, *, is_echo: bool
 ) -> IngestResult:
-    """A group of others, or what is said of belonging to one: statements count whoever wrote them."""
+    """A group of others, or statements about membership: these count whoever wrote them."""
     message = reading.message
     standing = RecordState.RAW if reading.reason else RecordState.MAPPED
     subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid
@@ -249,7 +250,7 @@ async def _delete(
         if message.collection in RSVPS:
             await reevaluate.reconsider_with(tx, message, known)
         if message.collection in OF_STATEMENTS and known is not None and known.standing is RecordState.TOMBSTONE:
-            # We have taken it back, and noted that before this came.
+            # We have retracted it, and stored that before this arrived.
             await remote_groups.take_out(tx, OF_STATEMENTS[message.collection], message.uri)
         return IngestResult.KNOWN
     if owned is None and (known is None or known.standing is RecordState.TOMBSTONE):

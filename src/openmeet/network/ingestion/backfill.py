@@ -1,16 +1,17 @@
-"""Reading the records of a repository that concern us, and applying them: after sign-in, after a gap in the stream, or when an operator asks.
+"""Read a repository's records that concern us, and apply them: after sign-in, after a gap, or on an operator's request.
 
-Our collections are listed (``listing``), as of the commit before the first page. What is listed and not known here in that version
-is proven record by record (``proving``) and taken; of what is known here and not listed the absence is proven. Afterwards the floor rises to that
-commit, so that older messages are history. A host is asked within its budget; what is over it is read later, and what was taken until then is known.
-A rev of a time to come is not taken at all: as history it would hide whatever is written until then.
+Our collections are listed (``listing``), as of the commit before the first page. A record that is listed but not known
+in that version is proven singly (``proving``) and applied; the absence of one that is known but not listed is proven.
+Afterwards the floor rises to that commit, so that older messages are history. A host is called within its budget; the
+rest is read later, and what was applied until then stays. A rev in the future is refused: as history it would hide
+whatever is written until then.
 
-Only where an operator asks for it the whole repository is fetched (``getRepo``), as of its commit's rev; one that is too large is listed after all.
-A record that cannot be taken over for a reason of its own is put aside (``taking``), and all others are; then nothing becomes history either, so
-that the record may still be taken at this very rev.
+The whole repository is fetched (``getRepo``), as of its commit's rev, only if an operator asks for it; one that is too
+large is listed after all. A record that cannot be applied for a reason of its own is quarantined (``retry``), and all
+others are applied; then the floor stays, so that the record may still be applied at this rev.
 
-Where only some collections were chosen, records of those are taken, and their absence counts; nothing becomes history by it either,
-and whoever waits for the whole read goes on waiting.
+If only some collections were chosen, their records are applied, and their absence counts; the floor stays, and a
+pending full read stays pending.
 """
 
 from collections.abc import Awaitable, Collection, Iterator, Sequence
@@ -52,19 +53,19 @@ from openmeet.outbox.publications import PublicationKind
 
 T = TypeVar("T")
 
-# Repositories that are read side by side: most of the time is spent waiting for their servers.
+# Concurrent repository reads: most of the time is spent waiting for servers.
 AT_A_TIME = 4
-# Older messages may arrive while a listing is compared; the same listing is compared this often with what they left.
+# Older messages may arrive while a listing is compared; it is compared again this often.
 MOST_COMPARISONS = 5
 _OUTDATED: Final = "Older messages about this repository arrived while it was compared with what is known of it."
-# Behind the DID of a debt: fetch the repository whole.
+# Suffix of a job's subject after the DID: fetch the whole repository.
 _WHOLE: Final = "*"
 
 
 def backfill_handler(
     db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
-    """The payer of ``Debt.BACKFILL``; the subject is what ``subject_of`` made."""
+    """The handler of ``JobKind.BACKFILL``; ``subject_of`` made the subject."""
 
     async def pay(job: Job) -> None:
         text, _, chosen = job.subject.partition(" ")
@@ -80,7 +81,7 @@ def backfill_handler(
                 await backfill(db, network, here, did, spend_on_host)
             await _expect_reached(db, network, did)
         except TooMany as busy:
-            # No failure of anybody's: the next piece is due when the host may be asked again, as a debt of its own.
+            # Nothing failed: the next part is due when the host may be called again, as a job of its own.
             async with db.transaction() as tx:
                 await backfill_progress.delayed(tx, did, busy.why)
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
@@ -94,14 +95,14 @@ def backfill_handler(
 
 
 def subject_of(did: Did, collections: Collection[Nsid] = (), *, is_whole: bool = False) -> str:
-    """What is owed: reading our collections of this repository, or some of them, or fetching the repository whole."""
+    """The job's subject: read our collections of this repository, or some of them, or fetch the whole repository."""
     if is_whole:
         return f"{did} {_WHOLE}"
     return " ".join([did, *(one for one in READ_IN_ORDER if one in collections)])
 
 
 def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
-    """Collections by name, in the order of reading; of no names, none. Raises InvalidInput of one that is not read here."""
+    """Collections by name, in the order of reading; none for no names. Raises InvalidInput for one that is not read here."""
     known = {str(one): one for one in READ_IN_ORDER}
     for name in names:
         if name not in known:
@@ -113,9 +114,9 @@ def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRead:
-    """The result of reading a repository: how many records of these collections it holds, and what was done with new ones.
+    """The result of reading a repository: how many records of these collections it has, and what happened to new ones.
 
-    ``listing``: what it was compared with. ``proven``: the uris that were asked for one by one, or taken from a signed export.
+    ``listing``: what it was compared with. ``proven``: URIs that were proven singly, or taken from a signed export.
     """
 
     rev: Tid
@@ -129,10 +130,10 @@ class RepositoryRead:
 async def backfill(
     db: Database, network: NetworkClients, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
-    """Make what is known of a DID's calendar agree with its repository; how many records it holds.
+    """Make what is known of a DID's calendar agree with its repository; return how many records it has.
 
-    A repository that is not served (gone, deactivated) changes nothing: absence must be proven. Raises RemoteFailed,
-    RemoteSlow, and TooMany where its host was asked often enough for now; what was taken until then stays.
+    A repository that is not served (deleted, deactivated) changes nothing: absence must be proven. Raises RemoteFailed,
+    RemoteSlow, and TooMany if the budget of its host is spent; what was applied until then stays.
     """
     is_waited_for = await _begin(db, did)
     listing = await list_repository(network, did, CONCERNING, spend_on_host)
@@ -151,7 +152,7 @@ async def backfill(
 async def backfill_whole(
     db: Database, network: NetworkClients, here: Here, did: Did, spend_on_host: SpendOnHost = unlimited
 ) -> int:
-    """The same by the export of the whole repository; one that is too large, or on a server too slow for that, is listed."""
+    """The same by exporting the whole repository; one that is too large, or on too slow a server, is listed."""
     is_waited_for = await _begin(db, did)
     try:
         snapshot = await _served(did, download_repository(network, did))
@@ -174,21 +175,21 @@ async def backfill_whole(
 
 
 async def _begin(db: Database, did: Did) -> bool:
-    """The repository is about to be read; whether somebody waits for it."""
+    """A read of the repository begins; return whether somebody waits for it."""
     async with db.transaction() as tx:
         await floors.expect(tx, did)
         return await backfill_progress.begin(tx, did)
 
 
 async def take_whole(db: Database, here: Here, did: Did, rev: Tid, messages: Sequence[RecordMessage]) -> Taken:
-    """Take over what a whole, signed repository holds as of its commit, and what it does not hold any more."""
+    """Apply what a whole, signed repository has as of its commit, and the absence of what it no longer has."""
     held = Listing(rev, {message.uri: message.cid or "" for message in messages})
     read = await take_each(db, here, messages)
     for _ in range(MOST_COMPARISONS):
         gone = await _expected_but(db, did, rev, CONCERNING, held.cids.keys())
         left = await take_each(db, here, [_deleted(uri, rev) for uri in gone], room=MOST_ASIDE - len(read.failed))
         taken = Taken(read.is_whole, [*read.failed, *left.failed])
-        # What was taken at this rev is not changed by older messages.
+        # Older messages do not change what was applied at this rev.
         settled = frozenset([*held.cids, *gone])
         if await note_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, settled)):
             return taken
@@ -203,7 +204,7 @@ async def backfill_chosen(
     collections: Collection[Nsid],
     spend_on_host: SpendOnHost = unlimited,
 ) -> int:
-    """Make what is known of these collections agree with a DID's repository; how many records they hold there.
+    """Make what is known of these collections agree with a DID's repository; return how many records it has in them.
 
     Raises as ``backfill`` does.
     """
@@ -227,8 +228,9 @@ async def backfill_chosen(
 async def list_repository(
     network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost
 ) -> Listing | None:
-    """What a repository holds of these collections; None where it is not served. Raises as ``list_records`` does, and
-    RemoteFailed where its rev is too far ahead to be believed.
+    """What a repository has in these collections; None if it is not served.
+
+    Raises as ``list_records`` does, and RemoteFailed if its rev is too far in the future to be believed.
     """
     listing = await _served(did, list_records(network, did, collections, spend_on_host))
     if listing is not None:
@@ -247,9 +249,9 @@ async def take_listed(
     *,
     is_waited_for: bool = False,
 ) -> RepositoryRead:
-    """Prove and take what is listed and not known, and the absence of what is known and not listed; piece by piece.
+    """Prove and apply what is listed and unknown, and the absence of what is known and not listed; in batches.
 
-    Raises what ended it before its end; what was taken until then stays.
+    Raises what ended it early; what was applied until then stays.
     """
     async with db.reader() as reader:
         known = await repository_state.understood(reader, did, sorted(collections))
@@ -274,10 +276,11 @@ async def take_listed(
 
 
 async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
-    """All of our collections were read: what was missed is known, and older messages are history.
+    """All of our collections were read: gaps are closed, and older messages are history.
 
-    False where an older message changed meanwhile what was found unchanged; one that is being applied at this moment is waited
-    for. Then nothing is noted: as history, what comes behind that message would be ignored, and the older version would stand for good.
+    False if an older message meanwhile changed what was found unchanged; one that is being applied at this moment is
+    waited for. Then nothing is stored: as history, corrections after that message would be ignored, and the older
+    version would stay for good.
     """
     await _noticed(db, did)
     async with db.transaction() as tx:
@@ -288,7 +291,7 @@ async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
         if found.taken.is_whole and not found.taken.failed:
             await seen.raise_floor(tx, did, found.rev)
         else:
-            # What was not taken is read again at this very rev when it is.
+            # What was not applied is read again at this very rev later.
             await seen.note_read(tx, did)
         await repository_state.reach(tx, did, found.rev)
         await _done(tx, did)
@@ -304,7 +307,7 @@ async def note_read(db: Database, did: Did, found: RepositoryRead) -> bool:
 
 
 async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Collection[str]) -> bool:
-    """Whether something that was not proven is known otherwise than it is listed, as of a rev that the listing includes."""
+    """Whether a record that was not proven differs from the listing, as of a rev that the listing includes."""
     known = await repository_state.understood(reader, did, sorted(CONCERNING))
     otherwise = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid and uri not in proven]
     rows = await seen.find_many(reader, otherwise)
@@ -321,15 +324,15 @@ async def _not_served(db: Database, did: Did) -> None:
 
 
 async def _expect_reached(db: Database, network: NetworkClients, did: Did) -> None:
-    """Raises RemoteFailed where the read was of an older state than is known to exist, or found nobody at home who should be.
+    """Raises RemoteFailed if the read was of an older state than is known to exist, or an active account was not found.
 
-    An account that rests keeps its mark: it is read when its server says that it is back (``refreshing``). The mark is set
-    before the server is asked, so whoever comes back in between is seen by one of the two.
+    An inactive account keeps its mark: it is read when its server reports it active (``identity_refresh``). The mark is
+    set before the server is asked, so that an account that returns in between is seen by one of the two.
     """
     async with db.reader() as reader:
         if not await repository_state.is_behind(reader, did):
             return
-    # Perhaps it was the server where they lived before.
+    # Perhaps it was the account's previous server.
     network.dids.doubt(did)
     if await _is_active(network, did):
         raise RemoteFailed(f"The repository of {did} was not served as it is.")
@@ -344,7 +347,7 @@ async def _is_active(network: NetworkClients, did: Did) -> bool:
 
 
 async def _done(tx: Transaction, did: Did) -> None:
-    """What its owner's answers waited for is known."""
+    """What the owner's RSVPs waited for is known."""
     await backfill_progress.done(tx, did)
     owner = await identity_queries.find(tx, did)
     if owner is not None and owner.can_write:
@@ -352,11 +355,11 @@ async def _done(tx: Transaction, did: Did) -> None:
 
 
 async def _noticed(db: Database, did: Did) -> None:
-    """Series may be found among what its author has."""
+    """Enqueue series detection for the author's events."""
     async with db.transaction() as tx:
         author = await identity_queries.find(tx, did)
         if author is not None and author.can_write:
-            # What was noted event by event waits for more; here there is no more.
+            # Detection after single events waits for more events; here there are no more.
             await enqueue(tx, JobKind.DETECT_SERIES, author.user_id, int(tx.now) + 1)
 
 
@@ -370,7 +373,7 @@ async def _expected_but(
 
 
 def _deleted(uri: str, rev: Tid) -> RecordMessage:
-    """A record that a whole, signed repository does not contain."""
+    """The deletion of a record that a whole, signed repository does not contain."""
     parts = parse_at_uri(uri)
     if parts.collection is None or parts.rkey is None:
         raise ValueError(f"{uri} is not the uri of one record")
@@ -388,7 +391,7 @@ def _deleted(uri: str, rev: Tid) -> RecordMessage:
 
 
 async def _served(did: Did, reading: Awaitable[T]) -> T | None:
-    """None where the repository is not served now."""
+    """None if the repository is not served now."""
     try:
         return await reading
     except (NotFound, InvalidInput) as absent:
@@ -408,7 +411,7 @@ def _check_rev(network: NetworkClients, rev: Tid) -> None:
 
 
 def messages_of(snapshot: Snapshot, rev: Tid, collections: Collection[Nsid] = CONCERNING) -> Iterator[RecordMessage]:
-    """The records of these collections of a repository as messages of its commit: events before the answers to them."""
+    """The records of these collections of a repository as messages of its commit: events before RSVPs to them."""
     by_collection: dict[str, list[RecordMessage]] = {}
     for path, cid in snapshot.entries.items():
         if path.partition("/")[0] not in collections:

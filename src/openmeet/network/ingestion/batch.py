@@ -1,4 +1,4 @@
-"""What a batch of messages is about: its records locked, and what everything in it needs to know asked once."""
+"""State of a batch of messages: its records locked, and everything known about them loaded once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,19 +19,18 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_leases, publication_moves
 
-# A rev further ahead than this is refused from every source: it would block what follows.
+# A rev further in the future is refused from every source: it would block what follows.
 MAX_AHEAD = 5 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``before``: records as they were seen before, by uri. ``owned``: uris of records that we write.
+    """``before``: records as last seen, by URI. ``owned``: URIs of records that we write.
 
-    ``waited_for``: events that parked answers wait for. ``in_doubt``: (uri, CID) of creates of ours that may arrive late.
-    ``former``: uris of records that something here had before it changed hands; ``leads``: to which record such a one leads now.
-    ``freed_dates``: dates of series of others that lost their events on the way; ``appeared``: records of such series that said
-    something new. Both are filled when everything is said.
-    ``erased``: up to which rev what a DID, or under a uri, was written stays away.
+    ``waited_for``: events with pending RSVPs. ``in_doubt``: (URI, CID) of our abandoned creates that may arrive late.
+    ``former``: URIs of superseded records of something here; ``leads``: their current records. ``freed_dates``: dates
+    of others' series that lost their events in the batch; ``appeared``: changed records of such series. Both are
+    processed at the end of the batch. ``erased``: the rev up to which a DID or URI was erased.
     """
 
     before: dict[str, SeenRecord]
@@ -46,7 +45,7 @@ class Batch:
     appeared: set[str] = field(default_factory=set)
 
     def following(self, readings: Sequence[ParsedMessage]) -> list[ParsedMessage]:
-        """The messages, with answers to the record that their event has now."""
+        """The messages, with RSVPs moved to the current record of their event."""
         return [self._following(reading) for reading in readings]
 
     def _following(self, reading: ParsedMessage) -> ParsedMessage:
@@ -56,7 +55,7 @@ class Batch:
         return replace(reading, rsvp=replace(reading.rsvp, subject=parse_at_uri(current)))
 
     def refusal(self, message: RecordMessage, now: Instant) -> IngestResult | None:
-        """What becomes of a message of which nothing is taken; None where it is looked at."""
+        """Why a message is refused; None if it is applied."""
         if message.collection not in CONCERNING:
             return IngestResult.IGNORED
         if to_microseconds(message.rev) > now + MAX_AHEAD:
@@ -66,13 +65,13 @@ class Batch:
         return None if self.is_late(message) or self._is_taken(message) else IngestResult.SWITCHED_OFF
 
     def is_late(self, message: RecordMessage) -> bool:
-        """Whether it shows a create of ours under a key that we have given up."""
+        """Whether it shows a create of ours under a key that we have abandoned."""
         return message.uri not in self.owned and (message.uri, message.cid) in self.in_doubt
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
-        """Whether nobody knows of this record that it is there, and we could have written it: before a restore, or until we took it back.
+        """Whether this record is not known to exist, and we could have written it: before a restore, or until we retracted it.
 
-        What stands meanwhile under an address that was taken back is no event, and hides none that comes back there.
+        A non-event under a retracted address does not hide an event that returns there.
         """
         known = self.before.get(message.uri)
         is_free = known is None or known.standing is RecordState.TOMBSTONE or message.uri in self.former
@@ -81,13 +80,13 @@ class Batch:
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
     def _is_taken(self, message: RecordMessage) -> bool:
-        """Whether records like this one are taken at present. Ours are, and what is gone is gone."""
+        """Whether records like this one are accepted at present. Our own are, and deletions are."""
         is_taken = message.body is None or message.uri in self.owned
         return is_taken or _flag_of(message.collection) in self.switches
 
 
 def _flag_of(collection: str) -> Flag:
-    """Without which records of a collection are not taken."""
+    """The flag that must be on for records of a collection to be accepted."""
     if collection in SERIES_COLLECTIONS:
         return Flag.SERIES_LEXICON
     if collection in OF_GROUPS:
@@ -96,10 +95,10 @@ def _flag_of(collection: str) -> Flag:
 
 
 async def begin(tx: Transaction, here: Here, readings: Sequence[ParsedMessage]) -> Batch:
-    """Lock what the messages are about, and read what is known of it.
+    """Lock the records of the messages, and load what is known about them.
 
-    The floors of the repositories first. Then two locks, each in uri order, answers before events: what is known is read only
-    under its lock.
+    The floors of the repositories first. Then two sets of locks, each in URI order, RSVPs before events: a row is read
+    only under its lock.
     """
     await floors.hold(tx, {reading.message.did for reading in readings})
     uris = {reading.message.uri for reading in readings}

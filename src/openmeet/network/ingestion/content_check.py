@@ -1,9 +1,9 @@
-"""Whether a row says what its record says, field by field: the row as it is against the row as the record makes it.
+"""Compare a row with its record, field by field: the present row against the row that the record would produce.
 
-The record is derived anew by the path that ingestion takes (``mending``), in a transaction that is undone. So what counts as equal is
-decided in one place, and comparing changes nothing. Rows with an edit that is on its way, or that are not published at present, are left
-out: they differ for a reason. A row that was imported is mended by its record. A row that we published is published again: what
-was typed here is nobody's to overwrite.
+The record is derived again by the path of ingestion (``repair``), in a transaction that is rolled back. So equality is
+defined in one place, and comparing changes nothing. Rows with an unsent edit, or not published at present, are skipped:
+they differ for a reason. An imported row is repaired from its record. A row that we published is published again: edits
+made here are never overwritten.
 """
 
 import contextlib
@@ -30,26 +30,27 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 _ROWS: Mapping[str, str] = {
     "event": "select * from events where record_uri = :uri and deleted_at is null",
-    # Where somebody stands in line is decided here and in no record.
+    # The waitlist position is decided here and is in no record.
     "answer": "select status, mode, record_uri from attendances where record_uri = :uri",
     "group": "select * from groups where external_id = :uri and deleted_at is null",
     "statement": "select * from group_statements where uri = :uri",
     "series": "select * from event_series where record_uri = :uri and deleted_at is null",
 }
-# What changes with every writing, whatever is written.
+# Columns that change with every write, whatever is written.
 _BOOKKEEPING = frozenset({"revision", "updated_at", "search_words", "search_text", "seen_at", "changed_at"})
 
 
 class _UndoneError(Exception):
-    """Ends a transaction of which nothing is to be kept."""
+    """Rolls back a transaction of which nothing is to be kept."""
 
 
 async def differing(
     db: Database, here: Here, did: Did, uris: Sequence[str], *, is_dry_run: bool
 ) -> list[RecordDiscrepancy]:
-    """Rows of these records that say something else than the record as last seen; mended unless this is a dry run.
+    """Rows of these records that differ from the record as last seen; repaired unless this is a dry run.
 
-    A record that cannot be derived for a reason of its own says nothing here: ``reconciling`` puts it aside where it is to be mended.
+    A record that cannot be derived for a reason of its own is skipped here: ``reconcile`` quarantines it when
+    repairing.
     """
     found = []
     for uri in uris:
@@ -85,13 +86,13 @@ async def _differing(db: Database, here: Here, did: Did, uri: str, *, is_dry_run
 
 
 async def _is_edited_here(reader: Reader, uri: str) -> bool:
-    """Whether this is another app's record of an event that was edited here and has not been sent, or may not be."""
+    """Whether this is another app's record of an event with an edit made here that was not sent, or may not be."""
     event = await event_queries.by_record_uri(reader, uri)
     return event is not None and await publication_leases.find(reader, PublicationKind.EVENT, event.id) is not None
 
 
 async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) -> tuple[str, ...]:
-    """An answer that we published: what it says now, not where it stands in line."""
+    """For an RSVP that we published: its status, not its waitlist position."""
     async with db.reader() as reader:
         mine = await attendance_queries.by_id(reader, AttendanceId(owned.subject_id))
         known = await seen.find(reader, uri)
@@ -101,7 +102,7 @@ async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) ->
 
 
 async def _differing_from_ours(db: Database, here: Here, owned: LeasedPublication, uri: str) -> tuple[str, ...]:
-    """A group, a series or a member of a group made here: against what we would write now. Deriving it anew would keep what is ours."""
+    """For a group, series or membership made here: compare with what we would write now. Deriving it again would keep ours."""
     async with db.reader() as reader:
         known = await seen.find(reader, uri)
         if known is None or known.body is None:

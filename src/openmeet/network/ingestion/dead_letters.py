@@ -1,4 +1,4 @@
-"""Messages that were given up, for the operator: what each is about, why, and what to do with it."""
+"""Dead letters and quarantined records, for the operator: what each is about, why it failed, and what to do with it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterView:
-    """A dead letter in words. ``about`` is the record's uri or the DID, ``""`` where nobody can read it."""
+    """A dead letter in words. ``about`` is the record's URI or the DID, ``""`` if it cannot be decoded."""
 
     letter_id: str
     routing_key: str
@@ -35,12 +35,12 @@ class DeadLetterView:
 
 
 async def show(queue: Queue, *, limit: int = 100, after: str = "") -> list[DeadLetterView]:
-    """Dead letters in the order of burial."""
+    """Dead letters in the order of failure."""
     return [shown(letter) for letter in await queue.dead_letters(limit, after)]
 
 
 def shown(letter: DeadLetter) -> DeadLetterView:
-    """One of them in words."""
+    """One dead letter in words."""
     return DeadLetterView(
         letter.letter_id,
         letter.message.routing_key,
@@ -53,17 +53,17 @@ def shown(letter: DeadLetter) -> DeadLetterView:
 
 
 async def retry(queue: Queue, letter_ids: Sequence[str]) -> int:
-    """Deliver again; how many there were."""
+    """Deliver again; return how many there were."""
     return await queue.retry_dead(letter_ids)
 
 
 async def discard(queue: Queue, letter_ids: Sequence[str]) -> int:
-    """Forget; how many there were."""
+    """Delete; return how many there were."""
     return await queue.discard_dead(letter_ids)
 
 
 async def erase(queue: Queue, did: str) -> int:
-    """Forget the dead letters about a DID that was deleted; how many."""
+    """Delete the dead letters about a deleted DID; return how many."""
     found, after = 0, ""
     while letters := await queue.dead_letters(PAGE, after):
         found += await queue.discard_dead([one.letter_id for one in letters if one.message.partition == did])
@@ -79,21 +79,19 @@ def _about(body: bytes) -> str:
     return message.uri if isinstance(message, RecordMessage) else message.did
 
 
-# Characters of a reason: a sentence of a database, and no record that somebody quotes in it.
+# Characters of a reason: a database's message, without a record that somebody quotes in it.
 _MOST_REASON: Final = 500
 
 
 class FailedStep(StrEnum):
-    """What failed: taking the record over, mending a row that lost touch with it (``reconciling``), or counting an answer that waited
-    for its event (``fetching``).
-    """
+    """What failed: applying the record, repairing its row (``reconcile``), or counting a pending RSVP (``fetch``)."""
 
     TAKING = "taking"
     MENDING = "mending"
     COUNTING = "counting"
 
 
-# What is read again to try a step again: the repository of the record; to count an answer, the event that it is to.
+# What is read again to retry a step: the repository of the record; to count an RSVP, its event.
 READING: Final = {
     FailedStep.TAKING: JobKind.BACKFILL,
     FailedStep.MENDING: JobKind.RECONCILE,
@@ -103,7 +101,7 @@ READING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A version of a record, as of the rev of the reading, and what it failed with. ``cid``: None where it was to go, or is not known."""
+    """A record version, as of the rev of the read, and its error. ``cid``: None if it was to be deleted, or is unknown."""
 
     uri: str
     rev: str
@@ -114,14 +112,14 @@ class Failed:
     def reason(self) -> str:
         cause = self.failure.__cause__
         failure = cause if isinstance(cause, ForeignKeyViolated) else self.failure
-        # What a driver or a parser quotes may hold what no database stores.
+        # A driver's or parser's message may contain what no database stores.
         said = f"{type(failure).__name__}: {failure}".replace("\0", "")
         return shortened(said.encode(errors="replace").decode(), _MOST_REASON)
 
 
 @dataclass(frozen=True, slots=True)
 class PutAside:
-    """A row. ``found_at``: first; ``tried_at``: last; ``times``: how often it failed."""
+    """A quarantined record. ``found_at``: first failure; ``tried_at``: last; ``times``: number of failures."""
 
     uri: str
     did: str
@@ -148,8 +146,8 @@ _OF: Final = (
 _FORGET: Final = "delete from records_put_aside where uri in :uris"
 _HEALED: Final = "delete from records_put_aside where uri in :uris and step = :step"
 
-# Of a record that was to be taken, this version or a newer one was taken over since, by the stream; an answer waits no more: it counts,
-# is another one or gone. What failed is history.
+# The stream has since applied this version or a newer one; a pending RSVP is effective, superseded or deleted by now.
+# The failure is history.
 _IS_OVERTAKEN: Final = """
     ((p.step = 'taking'
       and exists (select 1 from records r
@@ -172,10 +170,9 @@ _FORGET_OVERTAKEN: Final = f"""
 
 
 def is_of_record(failure: Exception) -> bool:
-    """Whether it would fail alike whenever it is tried: neither a store or a server that is away, nor a race that was lost.
+    """Whether it would fail every time: not an unreachable store or server, and not a lost race.
 
-    A row that is not there for a foreign key may be a race with somebody who is just being joined with another row of theirs
-    (``apply``). By then that has been tried again.
+    A missing foreign key may be a race with an account merge (``apply``). By then that has been retried.
     """
     if isinstance(failure, TransactionConflict) and isinstance(failure.__cause__, ForeignKeyViolated):
         return True
@@ -185,7 +182,7 @@ def is_of_record(failure: Exception) -> bool:
 async def settle(
     tx: Transaction, did: str, step: FailedStep, collections: Collection[str], failed: Sequence[Failed]
 ) -> None:
-    """What of these collections of a repository failed in this step of a reading just now; what failed before has healed."""
+    """Store what failed in this step of a read in these collections; earlier failures are healed."""
     found = {one.uri: one for one in failed}
     before = await tx.fetch(_OF, did=did, step=step.value, collections=sorted(collections))
     await forget(tx, [row["uri"] for row in before if row["uri"] not in found])
@@ -193,7 +190,7 @@ async def settle(
 
 
 async def put(tx: Transaction, step: FailedStep, failed: Sequence[Failed]) -> None:
-    """These failed in this step just now; nothing is said of others."""
+    """These failed in this step just now; others are unchanged."""
     rows: list[Mapping[str, object]] = []
     for one in sorted(failed, key=lambda some: some.uri):
         uri = parse_at_uri(one.uri)
@@ -209,13 +206,13 @@ async def healed(tx: Transaction, step: FailedStep, uris: Sequence[str]) -> None
 
 
 async def count(reader: Reader) -> int:
-    """How many stand aside."""
+    """How many records are quarantined."""
     row = await reader.fetch_one(_COUNT)
     return 0 if row is None else int(row["n"])
 
 
 async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[PutAside]:
-    """Those behind the uri ``after``, in the order of uris: one repository's stand together."""
+    """Records after the URI ``after``, in URI order: those of one repository are together."""
     return [
         PutAside(
             row["uri"],
@@ -232,7 +229,7 @@ async def page(reader: Reader, *, after: str = "", limit: int = 100) -> list[Put
 
 
 async def read_again(tx: Transaction, uris: Sequence[str]) -> None:
-    """Owe what tries these again: their repositories are read once more, or the events that they are to looked at."""
+    """Enqueue retries: read their repositories again, or check the events of the RSVPs."""
     if not uris:
         return
     named = await tx.fetch(_NAMED, uris=list(uris))
@@ -242,16 +239,16 @@ async def read_again(tx: Transaction, uris: Sequence[str]) -> None:
 
 
 async def forget(tx: Transaction, uris: Sequence[str]) -> None:
-    """They stand aside no more; a reading that fails on one of them puts it there again."""
+    """Remove them from quarantine; a read that fails on one of them quarantines it again."""
     if uris:
         await tx.execute(_FORGET, uris=list(uris))
 
 
 async def forget_overtaken(tx: Transaction) -> int:
-    """Drop those that are shown no more; how many."""
+    """Delete entries that are no longer shown; return how many."""
     return await tx.execute(_FORGET_OVERTAKEN)
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Erasure of a DID takes along what is said of its records."""
+    """Erasing a DID deletes the entries about its records."""
     await tx.execute("delete from records_put_aside where did = :did", did=did)

@@ -1,4 +1,4 @@
-"""What follows from the deletion of one record of an event, or of an answer, that has just been written down."""
+"""Effects of the deletion of one event or RSVP record, once its tombstone is stored."""
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions as attendance
@@ -22,7 +22,7 @@ async def of_event(
     known: SeenRecord | None,
     owned: LeasedPublication | None,
 ) -> None:
-    """The event is removed, or lets go of its record; whom that concerns hears of it."""
+    """Remove the event, or detach its record; notify the recipients."""
     before = await event_queries.by_record_uri(tx, message.uri)
     last = None if known is None else events.version_seen(known)
     await events.remove(tx, here, uri=message.uri, rev=message.rev, owned=owned, last=last)
@@ -35,7 +35,7 @@ async def of_event(
 
 
 async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
-    """The answer is taken back, and the next one of the person counts if there is one."""
+    """Withdraw the RSVP; the person's next one becomes effective, if there is one."""
     subject_uri = None if known is None else known.subject_uri
     await rsvps.withdraw(
         tx,
@@ -49,7 +49,7 @@ async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord |
 
 
 def _known_before(message: RecordMessage, known: SeenRecord | None) -> str:
-    """As of when the record was known to be there; the deletion itself, where the commit that made it is heard of."""
+    """The rev at which the record was known to exist; the deletion's own rev if its commit was seen."""
     if not message.is_read:
         return message.rev
     return "" if known is None else known.rev

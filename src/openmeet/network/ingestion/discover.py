@@ -1,7 +1,8 @@
-"""Who on a host has records of our collections: by ``listReposByCollection`` where the host has it, else repository by repository.
+"""Find accounts on a host with records of our collections: by ``listReposByCollection``, else repository by repository.
 
-Only relays and some servers answer ``listReposByCollection``. Elsewhere every active repository is listed (``listRepos``) and each asked
-for its collections (``describeRepo``). Every call is within the host's budget; where that is used up, the next waits.
+Only relays and some servers support ``listReposByCollection``. Elsewhere every active repository is listed
+(``listRepos``) and asked for its collections (``describeRepo``). Every call is within the host's budget; if that is
+spent, the next call waits.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -18,17 +19,17 @@ from openmeet.network.ingestion.host_budgets import SpendOnHost
 from openmeet.network.repositories.clients import NetworkClients
 
 HOST_PAGE = 1000
-# Listing them is one call per thousand; asking each is one call each. A host with more is for a relay to tell.
+# Listing costs one call per thousand repositories, describing one call each. A larger host is covered by a relay.
 MAX_DESCRIBED = 200_000
 
 _BY_COLLECTION = "com.atproto.sync.listReposByCollection"
 _ALL = "com.atproto.sync.listRepos"
-# What servers answer that lack a method: among them those who pass unknown ones on to another service, for an account.
+# Responses of servers that lack a method, including those that proxy unknown methods and need an account.
 _LACKS_METHOD = (Forbidden, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed)
 
 
 class DiscoveredHost:
-    """A server that is asked, by its origin. ``pause`` waits so many seconds; ``looked_at`` hears of each repository asked for its collections."""
+    """A host to search, by its origin. ``pause`` waits so many seconds; ``looked_at`` is called for each described repository."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class DiscoveredHost:
         self._spend, self._pause, self._looked_at = spend_on_host, pause, looked_at
 
     async def authors(self, collections: Collection[Nsid]) -> AsyncIterator[Did]:
-        """Who has records of any of these, each once. Raises what the last way to ask fails with."""
+        """Accounts with records of any of these collections, each once. Raises what the last method fails with."""
         seen: set[Did] = set()
         try:
             for collection in collections:

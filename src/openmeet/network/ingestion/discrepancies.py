@@ -1,4 +1,4 @@
-"""What reconciling found, kept for thirty days: what was repaired at once, and what still stands."""
+"""Discrepancies found by reconciling, kept for thirty days: what was repaired at once, and what remains."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from openmeet.network.records.seen import RecordState
 
 
 class Discrepancy(StrEnum):
-    """A way to disagree; the label of a metric."""
+    """A kind of discrepancy; the label of a metric."""
 
-    RECORD_MISSING = "record_missing"  # there, and not known here
-    RECORD_DIFFERS = "record_differs"  # there and here, in different versions
-    RECORD_GONE = "record_gone"  # here, and not there
-    PUBLICATION_LOST = "publication_lost"  # we said that it is published, and it is not there
-    PUBLICATION_DIFFERS = "publication_differs"  # it is there in another version than we agreed on
-    ROW_MISSING = "row_missing"  # a record that is understood, without its event or answer
-    ROW_DIFFERS = "row_differs"  # an event, answer, series or group that says something else than its record
-    ROW_WITHOUT_RECORD = "row_without_record"  # an event or answer whose record nobody knows
+    RECORD_MISSING = "record_missing"  # in the repository, and not known here
+    RECORD_DIFFERS = "record_differs"  # in both, in different versions
+    RECORD_GONE = "record_gone"  # known here, and not in the repository
+    PUBLICATION_LOST = "publication_lost"  # published according to our row, and not in the repository
+    PUBLICATION_DIFFERS = "publication_differs"  # published in another version than agreed
+    ROW_MISSING = "row_missing"  # an understood record without its event or RSVP
+    ROW_DIFFERS = "row_differs"  # an event, RSVP, series or group that differs from its record
+    ROW_WITHOUT_RECORD = "row_without_record"  # an event or RSVP whose record is unknown
 
 
 @dataclass(frozen=True, slots=True)
 class RecordDiscrepancy:
-    """One disagreement about one record. ``fields``: which columns of the row say something else."""
+    """One discrepancy of one record. ``fields``: the columns of the row that differ."""
 
     uri: str
     kind: Discrepancy
@@ -42,7 +42,7 @@ class KeptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """A publication that says that it is published, with the version agreed on."""
+    """A publication in state PUBLISHED, with the agreed version."""
 
     base_cid: str | None
     base_rev: str
@@ -50,9 +50,7 @@ class Promised:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryFacts:
-    """Everything kept about one repository, by uri. ``rowless`` are understood records without a row, ``recordless`` rows
-    without a record.
-    """
+    """What is stored about one repository, by URI. ``rowless``: understood records without a row; ``recordless``: rows without a record."""
 
     kept: Mapping[str, KeptRecord]
     promised: Mapping[str, Promised]
@@ -61,7 +59,7 @@ class RepositoryFacts:
 
 
 def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
-    """``there``: uri to CID as of ``rev``. In the order of uris."""
+    """``there``: URI to CID as of ``rev``. In URI order."""
     found = [
         *_records(there, rev, facts.kept),
         *_promises(there, rev, facts.promised),
@@ -72,7 +70,7 @@ def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[
 
 
 def in_order(found: Iterable[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
-    """By uri, and by kind."""
+    """By URI, and by kind."""
     return sorted(found, key=lambda one: (one.uri, one.kind))
 
 
@@ -108,13 +106,13 @@ PUT = """
            seen_at = excluded.seen_at, repaired_at = excluded.repaired_at, times = discrepancies.times + 1
 """
 
-# What a later comparison did not find any more has mended itself.
+# What a later comparison no longer found has repaired itself.
 MENDED = "update discrepancies set repaired_at = :now where did = :did and repaired_at is null and seen_at < :now"
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A disagreement with its history. ``times``: how often it was found."""
+    """A discrepancy with its history. ``times``: how often it was found."""
 
     uri: str
     kind: Discrepancy
@@ -126,7 +124,7 @@ class Noted:
 async def note(
     tx: Transaction, did: str, repaired: Sequence[RecordDiscrepancy], standing: Sequence[RecordDiscrepancy]
 ) -> None:
-    """Write down one comparison of a repository."""
+    """Store the result of one comparison of a repository."""
     for found, repaired_at in ((repaired, tx.now), (standing, None)):
         for one in found:
             await tx.execute(PUT, uri=one.uri, kind=one.kind.value, did=did, now=tx.now, repaired_at=repaired_at)
@@ -134,7 +132,7 @@ async def note(
 
 
 async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
-    """How many of each kind, by whether they are repaired."""
+    """Number per kind and whether they are repaired."""
     rows = await reader.fetch(
         """
         select kind, case when repaired_at is null then 0 else 1 end as is_repaired, count(*) as n
@@ -145,7 +143,7 @@ async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
 
 
 async def newest(reader: Reader, limit: int = 50) -> list[Noted]:
-    """What still stands first, then what was repaired, the newest first."""
+    """Open ones first, then repaired ones, newest first."""
     rows = await reader.fetch(
         """
         select uri, kind, found_at, repaired_at, times from discrepancies
@@ -166,10 +164,10 @@ async def newest(reader: Reader, limit: int = 50) -> list[Noted]:
 
 
 async def forget_old(tx: Transaction) -> int:
-    """Drop what was repaired long ago."""
+    """Delete what was repaired long ago."""
     return await tx.execute("delete from discrepancies where repaired_at < :before", before=tx.now - KEPT_FOR)
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Erasure of a DID takes along what was found about its records."""
+    """Erasing a DID deletes the discrepancies of its records."""
     await tx.execute("delete from discrepancies where did = :did", did=did)

@@ -1,4 +1,4 @@
-"""What a new version of an event record means for the event: taken over, merged with edits made here, or removed."""
+"""Apply a new version of an event record: take it over, merge it with edits made here, or remove the event."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,7 +42,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a record to take over: its decoded bytes and the rev as of which it was seen."""
+    """A record version to apply: its decoded bytes and the rev at which it was seen."""
 
     uri: str
     did: Did
@@ -54,7 +54,7 @@ class Version:
 
 
 def version_of(message: RecordMessage) -> Version:
-    """What a message that is no deletion brings."""
+    """The version in a message that is no deletion."""
     return Version(
         message.uri,
         message.did,
@@ -67,7 +67,7 @@ def version_of(message: RecordMessage) -> Version:
 
 
 def version_seen(known: SeenRecord) -> Version | None:
-    """A record as last seen; None where that was its deletion."""
+    """A record as last seen; None if it was deleted."""
     if known.cid is None or known.body is None:
         return None
     return Version(known.uri, Did(known.did), known.collection, known.rkey, known.rev, known.cid, known.body)
@@ -75,9 +75,10 @@ def version_seen(known: SeenRecord) -> Version | None:
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """The installation itself: its address, as it stands in records that we write.
+    """The installation: its address, as written in our records.
 
-    ``erasure_keys``: see ``records.erased``; without any nothing can have been erased. ``believed``: see ``intake.receive``.
+    ``erasure_keys``: see ``records.repository_state``; without any, nothing can have been erased. ``believed``: see
+    ``intake.receive``.
     """
 
     instance: str
@@ -94,8 +95,8 @@ async def take_over(
 ) -> EventId:
     """Make the event agree with the newest version of its record; edits made here since are merged, not lost.
 
-    What a record says that it had before it changed hands is its old owner's word, and changes nothing; but what they wrote when
-    it was theirs counts, however late it comes.
+    A version of a superseded record is its old owner's and changes nothing; but a version from before the transfer
+    counts, however late it arrives.
     """
     former = await _former_of(tx, version.uri, owned)
     if former is not None:
@@ -118,7 +119,7 @@ async def take_over(
 
 
 async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
-    """``events.apply_from_network``, and what follows where the event was gone."""
+    """``events.apply_from_network``, and the consequences if the event was removed before."""
     before = await event_queries.by_record_uri(tx, uri)
     event_id = await events.apply_from_network(tx, uri=uri, cid=cid, author_id=author_id, event=event)
     if before is None:
@@ -131,11 +132,11 @@ async def _say(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event:
 async def remove(
     tx: Transaction, here: Here, *, uri: str, rev: str, owned: LeasedPublication | None, last: Version | None
 ) -> None:
-    """The record is gone. Where we took it back ourselves, the event only forgets it; where another app deleted that of an event made here,
-    its host is asked; else the event is removed here too. ``last``: what it said until now, where that is known.
+    """The record is deleted: remove the event, or detach the record from it.
 
-    One that it had before it changed hands takes nothing along. What was typed here and never sent is kept for the case that the
-    record comes back (``owned_by_event``).
+    If we retracted it, the event only detaches it; if another app deleted the record of an event made here, its host is
+    asked; otherwise the event is removed too. ``last``: its last content, if known. Deleting a superseded record
+    removes nothing. Edits made here and never sent are kept in case the record comes back (``owned_by_event``).
     """
     former = await _former_of(tx, uri, owned)
     if former is not None:
@@ -158,7 +159,7 @@ async def remove(
         await _keep_unsent(tx, here, last)
     event = await event_queries.by_record_uri(tx, uri)
     if event is not None and event.deleted_at is not None:
-        # It was to go, and has gone: should a copy bring it back, that is an event of its author's.
+        # It was to be deleted, and is: if a copy brings it back, that is an event of its author's.
         await events.forget_record(tx, event.id)
         return
     if event is not None and deleted_records.is_asked_about(event):
@@ -169,7 +170,7 @@ async def remove(
 
 
 async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
-    """The same of a record that another app wrote: what was typed here about its event was never sent, and is kept with the promise."""
+    """The same for a record of another app: edits made here were never sent, and are kept with the publication."""
     event = await event_queries.by_record_uri(tx, last.uri)
     owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if owned is None or owned.uri is not None:
@@ -181,7 +182,7 @@ async def _keep_unsent(tx: Transaction, here: Here, last: Version) -> None:
 
 
 async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublication) -> Unsent | None:
-    """What was typed here and is in no record, as it is kept with the promise; None where that is nothing."""
+    """Edits made here that are in no record, as kept with the publication; None if there are none."""
     event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is PublicationKind.EVENT else None
     if event is None or owned.base_body is None or not (owned.is_pending or _stays_here(event)):
         return None
@@ -196,14 +197,14 @@ async def _unsent(tx: Transaction, here: Here, uri: str, owned: LeasedPublicatio
 
 
 def _typed(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
-    """What was typed here since ``base``: what the last merge, or the loss of the record, kept, and everything since then."""
+    """Edits made here since ``base``: those kept by the last merge or the loss of the record, and everything since then."""
     edits = {} if owned.edits is None else WAY.decode_edits(owned.edits)
     since = base if owned.merged is None else WAY.decode(owned.merged)
     return edits | WAY.edits_between(since, ours)
 
 
 async def _former_of(tx: Transaction, uri: str, owned: LeasedPublication | None) -> Former | None:
-    """What had its record here before, and keeps the address: it may have come back to it since."""
+    """The subject that had this record before and keeps its address: the record may have come back to it since."""
     if owned is not None and owned.kind is not PublicationKind.FORMER_EVENT:
         return None
     if owned is None and not await publication_moves.held_among(tx, [uri]):
@@ -212,7 +213,7 @@ async def _former_of(tx: Transaction, uri: str, owned: LeasedPublication | None)
 
 
 async def _stay(tx: Transaction, version: Version, former: Former, owned: LeasedPublication | None) -> None:
-    """Their version is what we start from, if we are yet to say in it where the event went on; once said, it is theirs."""
+    """Their version is the base if we have yet to write the successor into it; after that the record is theirs."""
     if owned is None:
         return
     await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
@@ -223,11 +224,11 @@ async def _stay(tx: Transaction, version: Version, former: Former, owned: Leased
 async def owned_by_event(
     tx: Transaction, here: Here, uri: str, before: Version | None, now: Version, said: NetworkEvent
 ) -> LeasedPublication | None:
-    """The promise about an event that came from this record, edited here and never sent: it is attached now.
+    """The publication of an event that came from this record, edited here and never sent: attach it now.
 
-    ``before`` is the version that the edit was made on; it is the base of the merge. Where there is none any more, the record was
-    gone, and is back as ``now`` says (``said``): what was typed by then is kept with the promise, and is an edit of this version, as
-    is what was typed since.
+    ``before`` is the version that was edited; it is the base of the merge. Without one the record was deleted and is
+    back as ``now`` (``said``): edits from before the deletion are kept with the publication and count as edits of this
+    version, as do those made since.
     """
     event = await event_queries.by_record_uri(tx, uri)
     owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
@@ -248,10 +249,10 @@ async def owned_by_event(
     )
     found = await publication_leases.find(tx, PublicationKind.EVENT, event.id)
     if found is not None and owned.state is PublicationState.RETRACTED:
-        found = replace(found, state=owned.state)  # what was typed here before is in no record
+        found = replace(found, state=owned.state)  # earlier edits made here are in no record
     if found is None or before is not None or found.merged is not None:
         return found
-    # Lost before what was said then was kept, too: what else is here was the record's own word, which nobody typed.
+    # Lost before such content was kept, too: everything else here came from the record and is no edit.
     _, ours, _ = await _sides(tx, here, now, said, found, event)
     return replace(found, merged=WAY.encode(ours))
 
@@ -259,8 +260,9 @@ async def owned_by_event(
 async def _owned_again(
     tx: Transaction, now: Version, event: Event, owned: LeasedPublication
 ) -> LeasedPublication | None:
-    """The record of an event made here was deleted by somebody else, and is back. It is ours to write, and to take away, as before:
-    only what was typed here meanwhile stands against what it says.
+    """The record of an event made here was deleted by another app, and is back: it is ours to write and to delete again.
+
+    Only edits made here meanwhile are merged with it.
     """
     if event.origin is not RecordOrigin.HERE:
         return None
@@ -282,8 +284,9 @@ async def _owned_again(
 async def _catch_up(
     tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, former: Former
 ) -> None:
-    """The event has changed hands since its owner wrote this: it is joined with what was edited here since the last version agreed
-    on, and goes out with the event's next record.
+    """The event has changed hands since its owner wrote this version: merge it with edits made here.
+
+    The edits since the agreed version count; the result is published in the event's current record.
     """
     event = await event_queries.lock_for_update(tx, EventId(former.subject_id))
     if event is None or event.is_gone or owned.base_body is None:
@@ -311,14 +314,14 @@ async def _catch_up(
 async def _sides(
     tx: Transaction, here: Here, version: Version, theirs: NetworkEvent, owned: LeasedPublication, event: Event
 ) -> tuple[NetworkEvent, NetworkEvent, NetworkEvent]:
-    """What was agreed on, what is said here, and what they say, without what we have added to it."""
+    """The agreed version, ours and theirs, without what we have added to it."""
     base_record = _record(owned.base_body if owned.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
     part = await series_part(tx, event, here.instance)
     named = await group_part(tx, event)
     ours_public = publishable(event, instance=here.instance, page_url=here.page_of(event), series=part, group_uri=named)
     earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
-    # Where another app has stripped our mark, the sentence that we added is known from what we wrote.
+    # If another app has removed our mark, the sentence that we added is known from our last version.
     said = sentence_in(base_record) or sentence_in(earlier.written)
     theirs = replace(theirs, description=without(theirs.description, said))
     if not says_details(_record(version.body)):
@@ -337,9 +340,9 @@ async def _join(
     elif owned.base_body is not None and (
         _stays_here(event) or owned.state is PublicationState.RETRACTED or owned.edits is not None
     ):
-        # Settled without being sent: what was typed here is in no record, and is nobody's to overwrite (invariant 6).
+        # Completed without being sent: edits made here are in no record, and must not be overwritten (invariant 6).
         edits = _typed(owned, base, ours)
-        # What was void with a record that somebody deleted, and that is there again, is owed again.
+        # Edits that lost their record by a deletion are enqueued again when it is back.
         is_owed = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
     facts = MergeInput(
         origin=event.origin,
@@ -350,9 +353,10 @@ async def _join(
     )
     merged = WAY.merge(base, edits, theirs, facts)
     if event.record_uri != version.uri:
-        # Our first send arrived although its answer did not, and somebody has edited it since: it is this event's.
+        # Our first write arrived although its response did not, and somebody has edited it since: it is this event's
+        # record.
         await going_on.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
-    # Where nothing is agreed on, the row itself is what the record is compared with.
+    # Without an agreed version, the row itself is compared with the record.
     ours_before = ours if is_owed or edits or owned.base_body is None else base
     await _say(
         tx,
@@ -373,13 +377,13 @@ async def _join(
 
 
 def _stays_here(event: Event) -> bool:
-    """Whether what is edited here is not written into the record that is there (``publication.eligibility``, ``Leave``)."""
+    """Whether edits made here are not written into the existing record (``publishing.eligibility``, ``Leave``)."""
     is_narrower = event.is_record_of_author and reach_of(event) is PublishLevel.NOTHING
     return is_narrower or event.awaits_author or event.is_hidden
 
 
 def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
-    """What a record says in place of what its group does not let out cannot change what is kept here."""
+    """Values in a minimal record do not replace what its group keeps private here."""
     if reach_of(event) is not PublishLevel.MINIMAL:
         return merged
     return replace(
@@ -397,7 +401,7 @@ def _kept_at_home(event: Event, merged: NetworkEvent) -> NetworkEvent:
 
 
 def moment_of_rev(rev: str, now: Instant) -> Instant:
-    """When the remote commit says it was made, never later than now."""
+    """The time in the rev of the remote commit, never later than now."""
     return Instant(min(to_microseconds(parse_tid(rev)), now))
 
 
@@ -407,6 +411,6 @@ def _record(body: bytes) -> dict[str, Value]:
 
 
 def without_own_links(event: NetworkEvent, here: Here) -> NetworkEvent:
-    """What a record says, without the links to our own pages that we have put there."""
+    """The content of a record, without the links to our own pages that we have added."""
     links = own_links(event.links, here.instance)
     return event if links == event.links else replace(event, links=links)

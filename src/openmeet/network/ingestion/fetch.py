@@ -1,6 +1,7 @@
-"""Single records, fetched from their authors' repositories with proof: events that parked answers wait for, and records
-of which an unsigned source says otherwise than is known. Each host is asked for so many a minute (``host_budgets``). What cannot be taken
-over for a reason of its own is put aside (``put_aside``).
+"""Fetch single records with proof: events with pending RSVPs, and records that an unverified source contradicts.
+
+Calls per host and minute are limited (``host_budgets``). What cannot be applied for a reason of its own is quarantined
+(``dead_letters``).
 """
 
 from collections.abc import Awaitable
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 
 class UnknownAuthor(NotFound):
-    """Nobody can find whom an at-uri names: no directory knows the DID, the handle leads nowhere."""
+    """The authority of an AT URI cannot be resolved: the directory does not know the DID, or the handle resolves to nothing."""
 
 
 def subject_handler(
@@ -42,9 +43,9 @@ def subject_handler(
     count_unknown: CountUnknown = uncounted,
     spend_on_host: SpendOnHost = unlimited,
 ) -> JobHandler:
-    """The payer of ``Debt.FETCH_SUBJECT``; the subject of the debt is the event's at-uri.
+    """The handler of ``JobKind.FETCH_SUBJECT``; the subject of the job is the event's AT URI.
 
-    ``count_unknown``: whoever answered named an author whom nobody can find (``unknown_identities``).
+    ``count_unknown``: counts RSVPs whose event names an unresolvable author (``unknown_identities``).
     """
 
     async def pay(job: Job) -> None:
@@ -61,10 +62,10 @@ def subject_handler(
 async def fetch_subject(
     db: Database, network: NetworkClients, here: Here, subject: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> bool:
-    """Bring an event in, and let answers that wait for it count; False when its author's repository has none under this key, or is not served.
+    """Fetch an event, and count its pending RSVPs; False if its author's repository lacks it, or is not served.
 
-    A handle in the uri is resolved first, and the answers wait under the DID from then on. Raises UnknownAuthor, InvalidInput
-    where it is not the uri of one record, TooMany where the author's host has been asked often enough for now.
+    A handle in the URI is resolved first, and the RSVPs are pending under the DID from then on. Raises UnknownAuthor,
+    InvalidInput if it is not the URI of one record, TooMany if the budget of the author's host is spent.
     """
     did = await _resolved(_did_of(network, subject))
     durable = AtUri(did, subject.collection, subject.rkey)
@@ -96,7 +97,7 @@ async def fetch_subject(
 def record_handler(
     db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
-    """The payer of ``Debt.PROVE_RECORD``; the subject of the debt is the record's at-uri, its authority a DID."""
+    """The handler of ``JobKind.PROVE_RECORD``; the subject of the job is the record's AT URI, its authority a DID."""
 
     async def pay(job: Job) -> None:
         await settle_doubt(db, network, here, _uri_of(job), spend_on_host)
@@ -107,9 +108,9 @@ def record_handler(
 async def settle_doubt(
     db: Database, network: NetworkClients, here: Here, uri: AtUri, spend_on_host: SpendOnHost = unlimited
 ) -> None:
-    """Ask the repository for the record and believe its proof, of absence as well. One that is not served says nothing.
+    """Ask the repository for the record and apply its proof, also of absence. One that is not served proves nothing.
 
-    Raises TooMany where its host has been asked often enough for now.
+    Raises TooMany if the budget of its host is spent.
     """
     did = parse_did(uri.authority)
     if uri.collection is None or uri.rkey is None:
@@ -124,7 +125,7 @@ async def settle_doubt(
 
 
 def _uri_of(job: Job) -> AtUri:
-    """Raises InvalidInput: such a debt is given up, and a person sees why."""
+    """Raises InvalidInput: such a job fails, and an operator sees why."""
     try:
         return parse_at_uri(job.subject)
     except Malformed as wrong:
@@ -132,7 +133,7 @@ def _uri_of(job: Job) -> AtUri:
 
 
 async def _apply_proven(db: Database, here: Here, uri: AtUri, proven: RecordProof) -> None:
-    """What is there, or that nothing is, as of the commit of the proof."""
+    """Apply the record or its absence, as of the commit of the proof."""
     message = message_of(uri, proven)
     if message is not None:
         await take_fetched(db, here, message)

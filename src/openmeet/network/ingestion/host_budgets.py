@@ -1,7 +1,7 @@
-"""How often single records are asked of one server: a budget per host and minute, shared by all programs and communities.
+"""Request budget per host and minute for single records, shared by all programs and tenants.
 
-Who answers events in thousands decides how often we ask, and whom; the server that is asked must not suffer for it. What is
-over the budget waits as due later (``TooMany``), and what is owed of other hosts goes before it.
+Whoever writes RSVPs in thousands decides how often we call, and whom; the called server must not suffer for it.
+Requests over the budget are due later (``TooMany``), and jobs for other hosts go first.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,19 +13,20 @@ from groundwork.clock import Clock
 from groundwork.rate_limit.contract import Counters, Limit, spend
 from openmeet.network.repositories.clients import NetworkClients
 
-# Half of what the reference PDS serves to one address (3000 in five minutes); the rest is for whole reads and for writing.
+# Half of what the reference PDS serves to one address (3000 in five minutes); the rest is for repository reads and
+# writes.
 PER_HOST: Final = Limit("records_asked_of_host", 300, 60)
 
-# Counts one request to a host. Raises TooMany where its budget is used up.
+# Counts one request to a host. Raises TooMany if its budget is spent.
 SpendOnHost = Callable[[str], Awaitable[None]]
 
 
 async def unlimited(_host: str) -> None:
-    """For hosts that are our own, as in a test."""
+    """For our own hosts, and for tests."""
 
 
 def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> SpendOnHost:
-    """Counting against ``limit``."""
+    """Count against ``limit``."""
 
     async def spend_on(host: str) -> None:
         await spend(counters, [(limit, host)], now=clock.now())
@@ -34,10 +35,10 @@ def spending(counters: Counters, clock: Clock, limit: Limit = PER_HOST) -> Spend
 
 
 async def spend_on_home(network: NetworkClients, spend_on_host: SpendOnHost, did: Did) -> None:
-    """Count one request to the PDS of this account, where it has one.
+    """Count one request to the PDS of this account, if it has one.
 
-    Raises TooMany, what resolving raises (NotFound, InvalidInput, RemoteFailed, RemoteSlow), and nothing for who names no PDS:
-    nobody is asked then.
+    Raises TooMany, and what resolving raises (NotFound, InvalidInput, RemoteFailed, RemoteSlow); nothing if there is no
+    PDS: then no request is made.
     """
     document = await network.dids.resolve(did)
     if document.pds is not None:

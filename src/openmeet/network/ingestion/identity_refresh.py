@@ -1,7 +1,7 @@
-"""Who a DID is now: asked of its document and of its present PDS, never believed from a stream.
+"""Refresh the identity of a DID from its document and its present PDS, never from a stream.
 
-Status hides rows, it never edits them; a deleted account's content is erased. A shadow gets its handle only after
-two-way resolution.
+Status hides rows, it never edits them; a deleted account's content is erased. A shadow account gets its handle only
+after bidirectional resolution.
 """
 
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ def identity_handler(
     believed: frozenset[str] = frozenset(),
     count_unknown: CountUnknown = uncounted,
 ) -> JobHandler:
-    """The payer of ``Debt.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` the deleted are only hidden.
+    """The handler of ``JobKind.REFRESH_IDENTITY``; the subject is the DID. Without ``erasing`` deleted accounts are only hidden.
 
-    ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; of whoever signs in here it is for a
-    person to look at.
+    ``believed``: see ``intake.receive``. ``count_unknown``: see ``unknown_identities``; for an account that signs in
+    here an operator must look at it.
     """
 
     async def pay(job: Job) -> None:
@@ -56,10 +56,10 @@ def identity_handler(
             network.dids.doubt(did)
             is_gone = (await _ask(network, did)).status == DELETED
             async with db.transaction() as tx:
-                # Its name is the DID. What was asked about it meanwhile is another debt, and stays.
+                # Its subject is the DID, which is erased. A job enqueued meanwhile has another revision, and stays.
                 await jobs.forget(tx, JobKind.REFRESH_IDENTITY, did, revision=job.revision)
                 if not is_gone:
-                    # Begun anew meanwhile: what was heard of it since then went with the rest.
+                    # Re-created meanwhile: messages received since then were erased with the rest.
                     await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
 
     return pay
@@ -67,9 +67,9 @@ def identity_handler(
 
 @dataclass(frozen=True, slots=True)
 class _Present:
-    """A DID as its document and its PDS describe it now; texts are empty where there is nothing to say.
+    """A DID as its document and its PDS describe it now; texts are empty if there is none.
 
-    ``name``: by their profile; None where nobody says.
+    ``name``: from the profile; None if it is unknown.
     """
 
     handle: str
@@ -79,7 +79,7 @@ class _Present:
 
 
 async def refresh(db: Database, network: NetworkClients, did: Did, believed: frozenset[str] = frozenset()) -> str:
-    """Ask and note; the status. An unreachable PDS says nothing about an account.
+    """Refresh and store; return the status. An unreachable PDS says nothing about an account.
 
     Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
     """
@@ -96,7 +96,7 @@ async def refresh(db: Database, network: NetworkClients, did: Did, believed: fro
         await seen.set_status(tx, did, status)
         await intake.note_host(tx, did, pds, believed)
         if status == ACTIVE and await repository_state.is_behind(tx, did):
-            # It was not to be read when it should have been.
+            # It was unreadable when it should have been read.
             await jobs.enqueue_again(tx, JobKind.BACKFILL, [did])
     if before is not None and before.can_write:
         await credentials_cache.drop(network, before.user_id)
@@ -117,5 +117,5 @@ async def _ask(network: NetworkClients, did: Did) -> _Present:
     status = (await account_status(network, did, pds)).status if pds else "without a PDS"
     if status == DELETED:
         return _Present(handle, pds, status, "")
-    # Of an account that rests nothing is served: what was known of it stays.
+    # The repository of an inactive account is not served: what was known of it stays.
     return _Present(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)

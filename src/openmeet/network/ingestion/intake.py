@@ -1,12 +1,13 @@
-"""What of the network is shown at once, what waits for time, what waits for a moderator (design 5.12).
+"""Intake rules: which events of the network are shown at once, which wait, which need a moderator (design 5.12).
 
-An author whom somebody here knows is shown at once: they signed in, are in a group, were invited or approved by a host, are followed by a
-group, or a moderator trusts them. Everybody else is met first: a newcomer's events wait some minutes, in which a burst becomes visible, and
-are then shown by the clock, unless they are part of one. Whoever was met before is shown at once, up to so many events an hour. Who is on
-a PDS that the operator named is shown at once, too; while that account is new here, up to the same number: anybody may sign up there.
+Events of an author with a relation to somebody here are shown at once: the author signed in, is in a group, was invited
+or approved by a host, is followed by a group, or is trusted by a moderator. A stranger's first events wait some
+minutes, in which a burst becomes visible, and are then shown by a scheduled task unless they are part of one. Known
+strangers are shown at once, up to a number of events per hour. Authors on a PDS that the operator named are shown at
+once, too; while the account is new here, up to the same number: anybody may sign up there.
 
-Everything is stored, whatever is shown: what waits is a row about its author, not a missing event. A batch of messages asks four
-questions, however many events it brings, and each is answered by an index.
+Everything is stored: waiting is a row about the author, not a missing event. A batch of messages makes four queries,
+however many events it has, and each uses an index.
 """
 
 from collections import Counter
@@ -20,10 +21,10 @@ from openmeet.domain.moderation import model, newcomers, policy, visibility
 from openmeet.domain.moderation.model import ModerationPolicy, Subject, SubjectVisibility, Thing
 from openmeet.domain.moderation.newcomers import Came, Newcomer
 
-# So many newcomers are decided about in one transaction.
+# Newcomers decided per transaction.
 _AT_ONCE = 200
 
-# Whom nobody here knows, among these. A row of moderation_states says that somebody has decided about them.
+# Strangers among these authors. A row of moderation_states means that a decision about them exists.
 _STRANGERS = """
     select i.did, i.pds_url from identities i join users u on u.id = i.user_id
      where i.did in :dids and u.kind = 'shadow'
@@ -38,16 +39,16 @@ _STRANGERS = """
 
 
 async def strangers(reader: Reader, dids: Sequence[str]) -> dict[str, str]:
-    """Those of these authors whom nobody here knows, each with the address of their PDS, as far as that is known."""
+    """The strangers among these authors, each with the address of their PDS, if known."""
     if not dids:
         return {}
     return {row["did"]: row["pds_url"] for row in await reader.fetch(_STRANGERS, dids=sorted(set(dids)))}
 
 
 async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: frozenset[str]) -> None:
-    """Events that were not here before have come: of which DID which uris. What of them must not be shown yet waits from now on.
+    """New events arrived: URIs by DID. Those that must not be shown yet wait from now on.
 
-    ``believed``: origins of PDSes that the operator named; who is there does not wait, but for the time that a burst takes.
+    ``believed``: origins of PDSes that the operator named; their accounts wait only for burst detection.
     """
     unknown = await strangers(tx, list(uris))
     if not unknown:
@@ -63,7 +64,7 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], believed: 
         for one in met
         if one.counted > current.most_events_of_author and (one.did not in named or one.first_seen_at > new_since)
     ]
-    # Of who waits, everything waits: when their time is over, it is counted.
+    # Everything of a waiting author waits: it is counted when their time is over.
     waiting = await visibility.of_each(tx, [one.did for one in too_fast])
     too_many = [one for one in too_fast if one.did not in waiting]
     await _hold_events(tx, [uri for one in too_many for uri in uris[one.did]])
@@ -79,9 +80,9 @@ async def _hold_events(tx: Transaction, uris: Sequence[str]) -> None:
 
 
 async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset[str]) -> None:
-    """A DID's document was read: it is counted with its host from now on, and does not wait on one that the operator named.
+    """A DID's document was read: count it for its host from now on, and end its wait on a host that the operator named.
 
-    Whoever brought too much in the meantime waits for a moderator.
+    An author with too many events meanwhile waits for a moderator.
     """
     is_waited_for = await newcomers.note_host(tx, did, model.host_of(pds_url))
     if is_waited_for and origin_of(pds_url) in believed:
@@ -92,7 +93,7 @@ async def note_host(tx: Transaction, did: str, pds_url: str, believed: frozenset
 
 
 async def decide_due(db: Database) -> Counter[str]:
-    """One round of the clock: newcomers who have waited long enough are shown, or wait for a moderator; how many of each."""
+    """One scheduled round: newcomers who have waited long enough are shown, or wait for a moderator; number of each."""
     done: Counter[str] = Counter()
     while True:
         async with db.transaction() as tx:
@@ -127,7 +128,7 @@ async def _is_burst(reader: Reader, current: ModerationPolicy, one: Newcomer) ->
 
 
 def origin_of(address: str) -> str:
-    """``https://pds.example``, however it is written; a stream's address (``wss://…``) is that of its server."""
+    """``https://pds.example``, in any spelling; a stream's address (``wss://…``) gives that of its server."""
     parts = urlsplit(address)
     scheme = {"ws": "http", "wss": "https"}.get(parts.scheme, parts.scheme)
     return f"{scheme}://{parts.netloc.lower()}" if parts.netloc else ""

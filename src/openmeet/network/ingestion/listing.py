@@ -1,7 +1,7 @@
-"""Which records of our collections a repository holds, by ``listRecords``; and who has records of them, on a host.
+"""List a repository's records of our collections, by ``listRecords``.
 
-A listing is as of the revision that ``getLatestCommit`` named before the first page, so that whatever happened meanwhile is newer.
-Nothing listed is signed: what is taken over is proven first (``proving``).
+A listing is as of the rev that ``getLatestCommit`` returned before the first page, so that later changes are newer.
+Listings are unsigned: each record is proven before it is applied (``proving``).
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping
@@ -23,15 +23,15 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import not_served
 
 PAGE = 100
-# A hundred records of 1 MB would be a rare page; what is larger is somebody's mischief.
+# A hundred records of 1 MB would be a rare page; a larger one is abuse.
 MAX_PAGE_BYTES = 32_000_000
-# Ten thousand records of one collection: a robot's calendar. The rest is not read.
+# Ten thousand records of one collection: a bot's calendar. The rest is not read.
 MAX_PAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """CIDs by uri, as of ``rev``: events before the answers to them."""
+    """CIDs by URI, as of ``rev``: events before RSVPs to them."""
 
     rev: Tid
     cids: Mapping[str, str]
@@ -40,10 +40,10 @@ class Listing:
 async def list_records(
     network: NetworkClients, did: Did, collections: Collection[Nsid], spend_on_host: SpendOnHost = unlimited
 ) -> Listing:
-    """What these collections of a repository hold.
+    """What a repository has in these collections.
 
-    Raises NotFound (not served), RemoteFailed (nonsense, or more records than are read), RemoteSlow, and TooMany where the host was
-    asked often enough for now.
+    Raises NotFound (not served), RemoteFailed (invalid response, or more records than are read), RemoteSlow, and
+    TooMany if the budget of the host is spent.
     """
     document = await network.dids.resolve(did)
     if document.pds is None:
@@ -67,7 +67,7 @@ async def list_records(
 
 
 async def _held_collections(client: XrpcClient, did: Did) -> set[str] | None:
-    """Which collections there are, so that the empty ones need not be asked for; None where the server does not say."""
+    """The existing collections, so that empty ones are skipped; None if the server does not say."""
     try:
         held = (await client.query("com.atproto.repo.describeRepo", {"repo": did})).get("collections")
     except (InvalidInput, NotFound, Refused, RemoteFailed) as unsaid:

@@ -1,7 +1,7 @@
-"""The record of a group made here, edited or deleted by another app: joined with what was edited here, field by field.
+"""The record of a group made here, edited or deleted by another app: merged with edits made here, field by field.
 
-It stands in the repository that speaks for the group, so its word counts as an edit of whoever that is. What could let more out, or
-let somebody take the group over, is decided here alone: how much is published, and who may continue it.
+The record is in the repository that speaks for the group, so a change counts as an edit of its owner. What could
+publish more, or let somebody take over the group, is decided here alone: the publish level and the backup admins.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import LeasedPublication
 from openmeet.outbox.publications import PublicationKind
 
-# What of a record is a detail of the group, and what that is called here.
+# Record fields that are details of the group, and their names here.
 DETAILS: Final[Mapping[str, str]] = {
     "name": "name",
     "description": "description",
@@ -55,9 +55,9 @@ DETAILS: Final[Mapping[str, str]] = {
     "join_question": "join_question",
     "level": "promotion_level",
 }
-# Keys of which a record need not speak; their readers' defaults are no change.
+# Optional keys of a record; their readers' defaults are no change.
 _SILENT: Final = {"timezone": "time_zone", "joining": "join_policy", "promotion": "level"}
-# All that a record says where its group lets out the least.
+# The fields of a record of a group that publishes the minimum.
 _LEAST: Final = frozenset({"name", "level"})
 
 
@@ -93,7 +93,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, theirs: Group
     await links.note(tx, PublicationKind.GROUP, group.id, uri=version.uri, cid=version.cid)
     share = share_of(group)
     if share is Share.NOTHING:
-        return  # whatever it says: it is being taken back
+        return  # whatever it contains: it is being retracted
     base_record = record_of(owned.base_body or version.body)
     base, ours = await _base_and_ours(tx, here, group, owned, base_record, share, theirs)
     silent = {name for key, name in _SILENT.items() if key not in record_of(version.body)}
@@ -110,7 +110,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, theirs: Group
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Another app has deleted the record: whoever speaks for the group wants it off the network. Here it stays as it is."""
+    """Another app has deleted the record: the repository's owner wants the group off the network. Here it stays unchanged."""
     reason = "The record was deleted in the repository."
     if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
         return
@@ -123,7 +123,7 @@ async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication)
 
 
 async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
-    """Details of the group that its record says otherwise than we would write them, as they are called here."""
+    """Details of the group whose values in the record differ from what we would write, by their names here."""
     group = await queries.by_id(reader, GroupId(owned.subject_id))
     share = Share.NOTHING if group is None else share_of(group)
     if group is None or share is Share.NOTHING:
@@ -148,7 +148,7 @@ async def _base_and_ours(
     share: Share,
     theirs: GroupRead,
 ) -> tuple[GroupRead, GroupRead]:
-    """What was agreed on, and what the group's record would say now, as that is read."""
+    """The agreed version, and what the group's record would contain now, both as read."""
     ours = await _said_here(tx, here, group, share, base_record)
     try:
         base = read_group(GROUP, base_record)
@@ -160,14 +160,14 @@ async def _base_and_ours(
 async def _said_here(
     reader: Reader, here: Here, group: Group, share: Share, previous: Mapping[str, Value]
 ) -> GroupRead:
-    """What the group's record would say if it was written now in place of ``previous``."""
+    """What the group's record would contain if it replaced ``previous`` now."""
     page = f"{here.instance}/groups/{quote(group.slug)}"
     out = GroupOut(group, share, page, await named_backups(reader, group))
     return read_group(GROUP, write_group(out, previous))
 
 
 def _our_avatar(group: Group, owned: LeasedPublication, agreed: str) -> str:
-    """The CID of the picture that we say, or a name for one that was chosen here and has none yet."""
+    """The CID of our picture, or a placeholder for one that was chosen here and has none yet."""
     known = group.network
     if known.avatar_cid is not None:
         return known.avatar_cid
@@ -179,7 +179,7 @@ def _our_avatar(group: Group, owned: LeasedPublication, agreed: str) -> str:
 
 
 async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRead) -> None:
-    """Fields that the merge left alone keep the row's own values: a record says less."""
+    """Fields that the merge did not change keep the row's own values: a record has less."""
     changed = {name: getattr(merged, name) for name in DETAILS if getattr(merged, name) != getattr(ours, name)}
     wanted = replace(group, details=details_with(group.details, changed))
     if merged.avatar != ours.avatar:
@@ -192,13 +192,13 @@ async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRe
     after = await actions.change(tx, group, wanted, by=speaker_of(group), is_read=True)
     await group_hosting.follow_up(tx, group, after)
     if share_of(after) is not share_of(group):
-        # What is more than it lets out now, is taken back.
+        # Retract what exceeds the present publish level.
         await publications.look_again(tx, kind=PublicationKind.GROUP, subject_ids=[group.id])
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRole:
-    """What an acceptance says of its member."""
+    """What an acceptance says about its member."""
 
     role: GroupRole
 
@@ -221,7 +221,7 @@ async def take_over_membership(
     """Another app has changed the group's acceptance of a member."""
     found = await _standing(tx, owned)
     if found is None:
-        return  # it is being taken back
+        return  # it is being retracted
     group, standing = found
     if not await _is_about(tx, group, standing, said):
         await merge_local.keep_ours(tx, owned, version, why="It is no word of the group about the member any more.")
@@ -246,7 +246,7 @@ async def differing_members(reader: Reader, owned: LeasedPublication, body: byte
 
 
 async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Another app has deleted the acceptance: the member is removed. An owner stays, and is only named no more."""
+    """Another app has deleted the acceptance: remove the member. An owner stays, and is only no longer listed publicly."""
     reason = "The record was deleted in the repository."
     if not await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
         return
@@ -254,13 +254,13 @@ async def lose_membership(tx: Transaction, *, uri: str, rev: str, owned: LeasedP
     if found is None:
         return
     group, standing = found
-    # Where the group's own record is gone with it, the group is off the network: nobody was removed.
+    # If the group's own record is deleted with it, the group left the network: nobody was removed.
     if standing.role is not GroupRole.OWNER and group.network.record_uri is not None:
         await _put(tx, group, standing, GroupRole.LEFT, GroupLogAction.REMOVED, before=standing.role)
 
 
 async def meet(tx: Transaction, group: Group, did: str) -> None:
-    """Another app lets somebody in: their own statement, and an acceptance in the group's repository that we did not write."""
+    """Another app admits somebody: their own statement, and an acceptance in the group's repository that we did not write."""
     locked = await queries.lock(tx, group.id)
     uri = None if locked is None or locked.deleted_at is not None else locked.network.record_uri
     if locked is None or uri is None:
@@ -298,14 +298,14 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     known = await seen.find(tx, by.uri)
     if known is None or known.cid is None or known.body is None:
         return
-    # From now on it is the one to change: never a second one.
+    # From now on this is the record to update: never write a second one.
     record: dict[str, Any] = {"uri": by.uri, "cid": known.cid, "body": known.body, "rev": known.rev}
     await publication_echoes.attach(tx, kind=PublicationKind.ACCEPTANCE, subject_id=standing.id, did=by.did, **record)
     await publication_echoes.adopt(tx, **record)
 
 
 async def _standing(tx: Transaction, owned: LeasedPublication) -> tuple[Group, Membership] | None:
-    """The group, locked, and the member; None where one is not, or not in."""
+    """The group, locked, and the member; None if either is missing, or the member has left."""
     standing = next(iter((await members_by_ids(tx, [owned.subject_id])).values()), None)
     group = None if standing is None else await queries.lock(tx, standing.group_id)
     if standing is None or group is None or group.deleted_at is not None or standing.role not in INSIDE:
@@ -314,7 +314,7 @@ async def _standing(tx: Transaction, owned: LeasedPublication) -> tuple[Group, M
 
 
 async def _is_about(tx: Transaction, group: Group, standing: Membership, said: GroupStatement) -> bool:
-    """Whether the group says it, from where it speaks now, and of this member."""
+    """Whether the statement is the group's, from its present repository, and about this member."""
     if said.saying is not StatementKind.ACCEPTANCE or said.group_uri != group.network.record_uri:
         return False
     known = await identity_queries.find(tx, said.about)

@@ -1,4 +1,4 @@
-"""Records of groups and series made here, and what a group says of its members, as they come back: an echo, or another app's word."""
+"""Records of groups and series made here, and a group's statements about members, as they come back: echo or foreign edit."""
 
 from typing import Final
 
@@ -46,7 +46,7 @@ async def put(
     if not is_newest:
         has_base = owned.base_rev is not None and known is not None and owned.base_rev < known.rev
         if is_echo or (is_same and has_base):
-            # With the base settled, the version that overtook it is joined anew.
+            # Now that the base is known, merge the version that overtook it again.
             await _rejoin(tx, here, message, owned)
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
@@ -58,7 +58,7 @@ async def put(
 
 
 async def take_over(tx: Transaction, here: Here, version: Version, owned: LeasedPublication) -> None:
-    """Join a version that another app wrote with what is said here."""
+    """Merge a version that another app wrote with the present content here."""
     try:
         record = cbor.decode(version.body)
         match owned.kind:
@@ -74,7 +74,7 @@ async def take_over(tx: Transaction, here: Here, version: Version, owned: Leased
 
 
 async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublication) -> None:
-    """The record is gone: by us, or by another app, which is its owner's word about the network and none about what is here."""
+    """The record is deleted: by us, or by another app, which takes it off the network and changes nothing here."""
     if owned.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.take_out(tx, StatementKind.ACCEPTANCE, message.uri)
     if owned.state is not PublicationState.RETRACTING:

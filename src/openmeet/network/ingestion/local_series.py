@@ -1,8 +1,9 @@
-"""The rule in the record of a series' next date, changed by another app: an edit of the series from that date on.
+"""Records of series made here, changed by another app: the series' own record, and the rule in the next date's record.
 
-Only while rules stand in event records (``Flag.NATIVE_RECURRENCE``), and only of a rule that we wrote: our mark says so. A record
-without any rule is no word about it: most apps know nothing of these fields. What was changed here meanwhile is kept, and what
-cannot be taken is on record for the host.
+A changed rule in a date's record is an edit of the series from that date on. It is read only while event records carry
+rules (``Flag.NATIVE_RECURRENCE``), and only if we wrote the rule: our mark says so. A record without a rule means no
+change: most apps do not know these fields. Edits made here meanwhile are kept, and a rule that cannot be applied is
+listed for the host.
 """
 
 from collections.abc import Iterable, Mapping
@@ -63,9 +64,9 @@ _FIELD: Final = "rrule"
 async def take_over(
     tx: Transaction, here: Here, version: Version, read: NetworkEvent, owned: LeasedPublication, event_id: EventId
 ) -> None:
-    """Make the series agree with the rule in a version of its next date's record; the event itself has been joined with it.
+    """Make the series agree with the rule in a version of its next date's record; the event itself is merged already.
 
-    ``owned``: the promise as it was before, with the version agreed on.
+    ``owned``: the publication as it was before, with the agreed version.
     """
     base, record = record_of(owned.base_body), record_of(version.body)
     event = await event_queries.by_id(tx, event_id)
@@ -105,7 +106,7 @@ async def _why_not(
     said: Pattern | None,
     was: Pattern,
 ) -> str:
-    """Why the rule is not taken, in a sentence; empty where it may be."""
+    """Why the rule is not applied, in a sentence; empty if it may be."""
     if said is None:
         return "Its rule is not taken."
     before = read_event(EVENT, {**base, "$type": EVENT}, rkey=version.rkey, indexed_at=event.created_at).event
@@ -118,19 +119,19 @@ async def _why_not(
 
 
 async def _revise(tx: Transaction, series: Series, at: str, was: Pattern, said: Pattern) -> str:
-    """Do it, as an edit of the series' owner; why that is not possible."""
+    """Apply it as an edit of the series' owner; returns why that is not possible."""
     try:
         plan = await _plan(tx, series, at, was, said)
     except (RuleRefused, Refused) as refused:
         return f"Its rule is not taken: {refused.why}"
-    # What somebody else has changed waits for the owner's yes, which this is none to.
+    # A series that somebody else has changed needs the owner's approval, which this is not.
     by = None if series.awaits_owner else series.owner_id
     await actions.apply(tx, replace(series, changed_by=by), plan)
     return ""
 
 
 async def _plan(tx: Transaction, series: Series, at: str, was: Pattern, said: Pattern) -> EditPlan:
-    """Dates of before stay as they were: another rule makes a series of its own from this date on, where it is not the first."""
+    """Earlier dates stay as they were: another rule splits off a new series from this date on, unless it is the first."""
     now, original, stored = series.timing.pattern, original_of(at), await date_queries.stored(tx, series.id)
     has_other_rule = said.rule != was.rule
     is_split = has_other_rule and original != now.start
@@ -155,7 +156,7 @@ def _changed(now: tuple[datetime, ...], was: tuple[datetime, ...], said: tuple[d
 
 
 def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
-    """The rule in a record of this date; None where it has none, or none that is taken."""
+    """The rule in a record of this date; None if it has none, or an unsupported one."""
     zone, place = event.time_zone, event.place_in_series
     if place is None:
         return None
@@ -164,7 +165,7 @@ def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
 
 
 def _fields(shape: Pattern) -> dict[str, Value]:
-    """What it means, whatever the words: as we write it."""
+    """The rule in canonical form, as we write it."""
     return native_fields(shape, shape.start)
 
 
@@ -175,9 +176,10 @@ def _text(record: Mapping[str, Value]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SeriesRecordFields:
-    """What a record says of a series, field by field. ``start`` is wall-clock time; ``minutes`` None where dates have no end.
+    """The content of a series record, field by field. ``start`` is wall-clock time; ``minutes`` None if dates have no end.
 
-    ``left_out`` and ``added``: dates at the hour of the start by their day alone, so that another hour moves them along.
+    ``left_out`` and ``added``: dates at the start's time of day are stored by day alone, so that another time moves
+    them along.
     """
 
     name: str
@@ -214,7 +216,7 @@ def said_of(read: SeriesRead) -> SeriesRecordFields:
 
 
 def timing_of(said: SeriesRecordFields, *, is_all_day: bool) -> Timing:
-    """When it meets. Raises RuleRefused."""
+    """The timing of the series. Raises RuleRefused."""
     start = original_of(said.start)
     shape = pattern(
         start,
@@ -283,7 +285,7 @@ async def take_over_series(
         raise LookupError(f"publication of a series that is not here: {owned.subject_id}")
     await links.note_series(tx, series.id, version.uri)
     if _is_on_its_way_back(series):
-        return  # whatever it says: it is being taken back
+        return  # whatever it contains: it is being retracted
     home = await identities.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
@@ -298,7 +300,7 @@ async def take_over_series(
     if not isinstance(record_of(version.body).get("template"), Mapping):
         theirs = replace(theirs, mode=base.mode, venue=base.venue)
     if not is_same_place(ours.venue, series.template.venue):
-        # A record cannot say where it is as exactly as it is known here.
+        # A record cannot store the venue as exactly as it is known here.
         theirs = replace(theirs, venue=base.venue)
     joined = merge_local.join(WAY, owned, version, tx.now, (base, ours, theirs), {})
     try:
@@ -307,14 +309,14 @@ async def take_over_series(
         await merge_local.keep_ours(tx, owned, version, why=f"Its rule is not taken: {refused.why}")
         return
     if plan is not None:
-        # What somebody else has changed waits for the owner's yes, which this is none to.
+        # A series that somebody else has changed needs the owner's approval, which this is not.
         by = None if series.awaits_owner else series.owner_id
         await actions.apply(tx, replace(series, changed_by=by), plan, is_read=True)
     await merge_local.keep(tx, WAY, owned, version, joined)
 
 
 async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
-    """Fields of the series that its record says otherwise than we would write them."""
+    """Fields of the series whose values in the record differ from what we would write."""
     series = await queries.by_id(reader, SeriesId(owned.subject_id))
     if series is None or _is_on_its_way_back(series):
         return ()
@@ -327,9 +329,9 @@ async def differing(reader: Reader, here: Here, owned: LeasedPublication, body: 
 
 
 async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) -> EditPlan | None:
-    """What it takes that a locked series, and all its coming dates, say this. ``values``: fields of ``Said``.
+    """The edit that gives a locked series, and all its coming dates, these values: fields of ``SeriesRecordFields``.
 
-    None where they say so. Raises RuleRefused.
+    None if they have them already. Raises RuleRefused.
     """
     template: Template = replace(
         series.template, **{_TEMPLATE[name]: value for name, value in values.items() if name in _TEMPLATE}
@@ -346,7 +348,7 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
 
 async def lose(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
-    """Another app has deleted the record: it does not come again until its owner says so. The series stays, and its dates."""
+    """Another app has deleted the record: it is not published again until its owner decides so. The series and its dates stay."""
     reason = "The record of the series was deleted in the repository."
     if await publication_echoes.lose(tx, uri=uri, rev=rev, reason=reason):
         await publication_moves.recall(tx, kind=PublicationKind.SERIES, subject_id=owned.subject_id)

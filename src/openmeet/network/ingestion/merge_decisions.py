@@ -1,4 +1,4 @@
-"""What disagreed and what was chosen: the table that the host reads, and may reverse."""
+"""Merge decisions: what conflicted and what was chosen, for the host to read and reverse."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _COLUMNS = (
 )
 LIST = f"select {_COLUMNS} from conflicts where uri = :uri order by decided_at desc, field"
 LIST_OF_SEVERAL = f"select {_COLUMNS} from conflicts where uri in :uris"
-# What one decision is called among those of a moment.
+# Identifies one decision among those made at the same time.
 _NAME = "field || '.' || theirs_rev || '.' || uri"
 FIND = (
     f"select {_COLUMNS} from conflicts where uri in :uris and field = :field and theirs_rev = :theirs_rev order by uri"
@@ -37,11 +37,11 @@ REVIEWED = """
      where uri = :uri and field = :field and theirs_rev = :theirs_rev
 """
 
-# A host can still have it the other way. Decisions about answers are their writers' own, who say another word if they like; what
-# other apps link is theirs.
+# A host can still reverse it. RSVP decisions belong to the attendees, who can answer again; links of other apps are
+# theirs.
 OPEN = "reviewed_at is null and ours_values is not null and theirs_values is not null"
 
-# A read had brought theirs as of a later rev than that of the commit which made it. From now on that is known.
+# A read brought their version at a later rev than that of the commit that wrote it, which is known from now on.
 BROUGHT = """
     update conflicts set after_rev = :rev
      where uri = :uri and field = :field and theirs_rev > :rev and after_rev < :rev
@@ -50,7 +50,7 @@ BROUGHT = """
     returning uri, theirs_rev, ours, ours_revision, theirs, result
 """
 
-# It may have been made by a commit of which nobody was told: that was not after this one.
+# It may have been written by a missed commit, at the latest by this one.
 MISSED: Mapping[Engine, str] = {
     engine: f"""
     select c.uri, c.theirs_rev, c.ours, c.ours_revision, c.theirs, c.result from conflicts c
@@ -73,7 +73,7 @@ ERASE: Mapping[Engine, str] = {
 
 @dataclass(frozen=True, slots=True)
 class KeptDecision:
-    """One decision as kept. ``choice``: what a person decided about it afterwards, ours or theirs."""
+    """A stored decision. ``choice``: what a person decided about it afterwards, ours or theirs."""
 
     uri: str
     theirs_rev: str
@@ -85,13 +85,13 @@ class KeptDecision:
 
     @property
     def mark(self) -> tuple[int, str]:
-        """By what lists of decisions are in order."""
+        """The sort key of decision lists."""
         return self.decided_at, f"{self.decision.field}.{self.theirs_rev}.{self.uri}"
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierDecision:
-    """A decision about a version that was read as of ``theirs_rev``, and was made before."""
+    """A decision about a version that was read as of ``theirs_rev``, and was written earlier."""
 
     uri: str
     theirs_rev: str
@@ -110,7 +110,7 @@ async def keep(
     decisions: tuple[FieldDecision, ...],
     after_rev: str = "",
 ) -> None:
-    """Write down each decision; the same message again writes nothing. ``after_rev``: see ``seen.Seen``."""
+    """Store each decision; the same message again stores nothing. ``after_rev``: see ``seen.SeenRecord``."""
     for decision in decisions:
         await tx.execute(
             PUT,
@@ -152,7 +152,7 @@ async def named(reader: Reader, uris: Sequence[str], field: str, theirs_rev: str
 
 
 async def count_open(reader: Reader) -> int:
-    """How many decisions a host could turn round and has not looked at."""
+    """How many decisions a host could reverse and has not reviewed."""
     row = await reader.fetch_one(f"select count(*) as n from conflicts where {OPEN}")
     return 0 if row is None else int(row["n"])
 
@@ -164,13 +164,13 @@ async def count(reader: Reader, uri: str) -> int:
 
 
 async def brought(tx: Transaction, *, uri: str, field: str, rev: str) -> EarlierDecision | None:
-    """The decision about a version that was in fact made by the commit ``rev``, where it was known only later. Once."""
+    """The decision about a version that was in fact written by the commit ``rev``, which became known only later. Once."""
     row = await tx.fetch_one(BROUGHT, uri=uri, field=field, rev=rev)
     return None if row is None else _brought(row)
 
 
 async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[EarlierDecision]:
-    """Decisions for versions of this repository that may have been made by ``rev`` or before, and were known only later."""
+    """Decisions on versions of this repository that may have been written by ``rev`` or before, and became known later."""
     rows = await reader.fetch(MISSED[reader.engine], did=did, field=field, rev=rev)
     return [_brought(row) for row in rows]
 
@@ -178,7 +178,7 @@ async def missed_by(reader: Reader, did: str, *, field: str, rev: str) -> list[E
 async def turn(
     tx: Transaction, decision: EarlierDecision, *, field: str, result: MergeSide, ours_revision: int
 ) -> None:
-    """The decision was made on a time that was not true: it is this one. ``ours_revision``: of ours, as it is from now on."""
+    """The decision used a wrong time: replace its result. ``ours_revision``: our revision from now on."""
     await tx.execute(
         TURN,
         uri=decision.uri,
@@ -190,7 +190,7 @@ async def turn(
 
 
 async def mark_reviewed(tx: Transaction, conflict: KeptDecision, choice: MergeSide) -> None:
-    """The host has decided it: ours or theirs."""
+    """The host has chosen: ours or theirs."""
     await tx.execute(
         REVIEWED,
         uri=conflict.uri,
@@ -202,7 +202,7 @@ async def mark_reviewed(tx: Transaction, conflict: KeptDecision, choice: MergeSi
 
 
 async def erase_of(tx: Transaction, did: str) -> None:
-    """Erasure of a DID takes the conflicts about its records along."""
+    """Erasing a DID deletes the decisions about its records."""
     await tx.execute(ERASE[tx.engine], did=did)
 
 

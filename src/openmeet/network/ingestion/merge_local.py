@@ -1,4 +1,4 @@
-"""A version of a record of ours that another app wrote, joined with what was edited here: of groups and series, as of events."""
+"""Merge another app's version of our record with edits made here: for groups and series, as for events."""
 
 import json
 from collections.abc import Mapping
@@ -26,20 +26,20 @@ from openmeet.network.records.reader import shortened
 from openmeet.outbox import publication_echoes
 from openmeet.outbox.publication_leases import LeasedPublication
 
-# Characters of a version that is not understood: enough to type what it said anew.
+# Maximum characters shown of an unreadable version: enough to type its content again.
 _MOST_SHOWN: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class MergedEdits(Generic[T]):
-    """``edits``: what was edited here since the base, and ``merged`` what follows from that and theirs."""
+    """``edits``: edits made here since the base; ``merged``: the result of merging them with theirs."""
 
     edits: Mapping[str, Any]
     merged: MergeResult[T]
 
 
 def since(way: MergeRule[T], owned: LeasedPublication, base: T) -> T:
-    """What was said here when nothing had been edited: what the last merge gave, or the version agreed on."""
+    """Our side without edits made here: the result of the last merge, or the agreed version."""
     return base if owned.merged is None else way.decode(owned.merged)
 
 
@@ -51,9 +51,9 @@ def join(
     values: tuple[T, T, T],
     held: Mapping[str, Any],
 ) -> MergedEdits[T]:
-    """``values``: what was agreed on, what is said here, what they say. ``held``: fields that count as edited here where they
+    """``values``: the agreed version, ours, theirs.
 
-    are otherwise there, though nobody has touched them.
+    ``held``: fields that count as edited here if theirs differ, although nobody has edited them.
     """
     base, ours, theirs = values
     edits = {} if owned.edits is None else way.decode_edits(owned.edits)
@@ -72,7 +72,7 @@ def join(
 async def keep(
     tx: Transaction, way: MergeRule[T], owned: LeasedPublication, version: Version, joined: MergedEdits[T]
 ) -> None:
-    """What of ours is still owed is due again, each decision is on record; where nothing is, theirs is the new base."""
+    """Enqueue our remaining edits and store each decision; without remaining edits, theirs is the new base."""
     await merge_decisions.keep(
         tx,
         uri=version.uri,
@@ -88,7 +88,7 @@ async def keep(
 
 
 async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: str) -> None:
-    """Their version cannot be taken over: it stays there, what is here stays so, and the host reads why, and what they changed."""
+    """Their version cannot be applied: it stays there, ours stays here, and the host reads why, and what they changed."""
     before, after = record_of(owned.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     said = json.dumps(json_form.to_json(changed), ensure_ascii=False)

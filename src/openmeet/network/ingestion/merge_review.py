@@ -1,4 +1,4 @@
-"""The host looks at what was merged, and may have it the other way."""
+"""Review of merge decisions by the host, who may reverse them."""
 
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
@@ -25,7 +25,7 @@ from openmeet.network.ingestion.three_way_merge import WAY, MergeSide
 async def merged(
     reader: Reader, caller: Caller, slug: EventSlug, page: Page = WHOLE
 ) -> tuple[Event, list[KeptDecision]]:
-    """What was decided about the caller's event, newest first. Raises NotFound, Forbidden."""
+    """The decisions about the caller's event, newest first. Raises NotFound, Forbidden."""
     event = await _editable(reader, caller, slug)
     return event, await merge_decisions.of_records(reader, _uris(event), page)
 
@@ -45,10 +45,10 @@ def _uris(event: Event) -> list[str]:
 async def choose(
     tx: Transaction, caller: Caller, slug: EventSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Event:
-    """Have this side of a decision, whatever the rule said: an edit of the host's, published like any other.
+    """Choose this side of a decision, whatever the merge rule chose: an edit of the host's, published like any other.
 
-    Attendees hear of what changes for them. Raises NotFound (no such event, no such decision), Forbidden, and Refused
-    where a value cannot be put back.
+    Attendees are notified of what changes for them. Raises NotFound (no such event, no such decision), Forbidden, and
+    Refused if a value cannot be restored.
     """
     before = await _editable(tx, caller, slug)
     conflict = await merge_decisions.named(tx, _uris(before), field, theirs_rev)
@@ -70,7 +70,7 @@ def _kind(before: Event, after: Event) -> NotificationKind:
     return NotificationKind.EVENT_CHANGED
 
 
-# What the group's own repository said of its members, too.
+# Including the group's acceptances of members.
 _OF_MEMBERS = """
     select distinct c.uri from conflicts c
       join publications p on p.uri = c.uri and p.kind = 'acceptance'
@@ -82,7 +82,7 @@ _OF_MEMBERS = """
 async def merged_into_group(
     reader: Reader, caller: Caller, slug: GroupSlug, page: Page = WHOLE
 ) -> tuple[Group, list[KeptDecision]]:
-    """What was decided about a group that the caller may change, newest first. Raises NotFound, Forbidden."""
+    """The decisions about a group that the caller may edit, newest first. Raises NotFound, Forbidden."""
     group, uris = await _group_to_change(reader, caller, slug)
     return group, await merge_decisions.of_records(reader, uris, page)
 
@@ -99,7 +99,7 @@ async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> t
 async def choose_for_group(
     tx: Transaction, caller: Caller, slug: GroupSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Group:
-    """Have this side of a decision: an edit by the caller, published like any other. Raises as ``reviewing.choose``."""
+    """Choose this side of a decision: an edit by the caller, published like any other. Raises as ``choose``."""
     group, uris = await _group_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
     values = local_groups.WAY.decode_edits(_values(conflict, choice))
@@ -111,7 +111,7 @@ async def choose_for_group(
 async def merged_into_series(
     reader: Reader, caller: Caller, slug: SeriesSlug, page: Page = WHOLE
 ) -> tuple[Series, list[KeptDecision]]:
-    """The same of a series. Raises NotFound, Forbidden."""
+    """The same for a series. Raises NotFound, Forbidden."""
     series, uris = await _series_to_change(reader, caller, slug)
     return series, await merge_decisions.of_records(reader, uris, page)
 
@@ -128,7 +128,7 @@ async def _series_to_change(reader: Reader, caller: Caller, slug: SeriesSlug) ->
 async def choose_for_series(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, field: str, theirs_rev: str, choice: MergeSide
 ) -> Series:
-    """The same of a series: an edit of all its coming dates. Raises RuleRefused, too."""
+    """The same for a series: an edit of all its coming dates. Also raises RuleRefused."""
     _, uris = await _series_to_change(tx, caller, slug)
     conflict = await merge_decisions.named(tx, uris, field, theirs_rev)
     values = local_series.WAY.decode_edits(_values(conflict, choice))

@@ -1,7 +1,7 @@
-"""People here hear of what an author does to an event in another app, as they would had it been done on a page.
+"""Notify people here of an author's changes to an event in another app, as if they were made on a page.
 
-Once per version: what is told is named by the rev of the commit that said it, and a version counts once. What was imported for the
-first time, and what is over, is no news.
+Once per version: a notification is identified by the rev of the commit, and a version is applied once. First imports
+and past events cause no notifications.
 """
 
 from dataclasses import replace
@@ -18,12 +18,12 @@ from openmeet.domain.notifications.model import NotificationDetails, Notificatio
 
 
 def is_news(before: Event, after: Event, now: Instant) -> bool:
-    """Whether a change concerns anybody."""
+    """Whether a change needs a notification."""
     return _kind(before, after) is not None and not (before.is_over(now) and after.is_over(now))
 
 
 async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str) -> None:
-    """The newest version of the record has been taken over; whom it concerns hears what is different for them."""
+    """The newest version of the record is applied: notify the recipients of what differs for them."""
     after = await events.by_id(tx, event_id)
     kind = None if after is None else _kind(before, after)
     if after is None or kind is None or not is_news(before, after, tx.now):
@@ -43,7 +43,7 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
 
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:
-    """Another app deleted the record of an event that was made here: its hosts are asked, and nobody else is told."""
+    """Another app deleted the record of an event made here: notify its hosts only."""
     after = await events.by_id(tx, before.id)
     if after is None or after.record_deleted_at is None or before.record_deleted_at is not None:
         return
@@ -69,5 +69,5 @@ def _kind(before: Event, after: Event) -> NotificationKind | None:
 
 
 def _named(event: Event, rev: str) -> Event:
-    """News about one subject are told apart by a number that grows: of a version of a record, the time in its rev."""
+    """The event with the rev's time as its revision, which tells apart notifications about one subject."""
     return replace(event, revision=to_microseconds(parse_tid(rev)))

@@ -1,13 +1,13 @@
-"""Records that say that we wrote them, although nothing here knows it any more: after a restore from a backup.
+"""Recognize records that we wrote although no row knows them: after a restore from a backup.
 
-A mark of origin (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts where everything else agrees: the record is
-signed in the repository of the event's own author (or of its group), under a key that nobody has seen, the event is here, would be
-published, and nothing was ever sent about it. Then the record is the event's, and no second one is written. The counter in
-the mark says who is ahead: what the record says is newer than a row out of the backup, unless the row was edited since.
+An origin mark (``openmeet.lexicon.origin``) is a claim that anybody can copy. It counts if everything else agrees: the
+record is signed in the repository of the event's own author (or of its group), under an unknown key, the event is here,
+would be published, and was never sent. Then the record is the event's, and no second one is written. The counter in the
+mark says which is newer: the record is newer than a row out of the backup, unless the row was edited since.
 
-The same holds of a record that was taken back from here, and that an older copy of the repository has brought back under its
-own key: it is the one event's, not a second one, and its promise is decided anew. So what became private since, or whose author
-does not agree any more, is taken back once more (invariants 3, 11); what may be public goes on where it was.
+The same applies to a retracted record that an older copy of the repository has restored under its own key: it belongs
+to the same event, and its publication is decided again. So what became private since, or whose author withdrew consent,
+is retracted again (invariants 3, 11); what may be public continues in place.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,12 +30,12 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publications import PublicationKind
 
-# No event is edited so often: a greater counter is nobody's that counts.
+# No event is edited this often: a greater counter is forged.
 _MOST_EDITS: Final = 1_000_000
 
 
 async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMessage]) -> set[str]:
-    """Of records that nobody knows to be there, the uris of those that turn out to be ours; their rows know them from now on."""
+    """Find our records among unknown ones; returns their URIs, and attaches them to their rows."""
     found: set[str] = set()
     for reading in readings:
         message, mark = reading.message, None if reading.event is None else reading.event.origin
@@ -44,14 +44,14 @@ async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMes
         if not 0 < mark.version <= _MOST_EDITS or message.uri in found:
             continue
         if await seen.is_history(tx, message.did, message.rev):
-            continue  # an old message, of a record that is known to be gone (invariant 10)
+            continue  # an old message, of a record that is known to be deleted (invariant 10)
         if await _take_as_ours(tx, message, EventId(mark.event_id), mark.version):
             found.add(message.uri)
     return found
 
 
 async def count_on(tx: Transaction, instance: str, mark: OriginMark | None, event_id: EventId) -> None:
-    """A record of ours bears a greater number than the event: it was written before a restore, and counting goes on from there."""
+    """A record of ours has a greater counter than the event: it was written before a restore, and counting continues from there."""
     if mark is not None and (mark.instance, mark.event_id) == (instance, event_id) and mark.version <= _MOST_EDITS:
         await event_queries.raise_revision(tx, event_id, mark.version)
 
@@ -70,7 +70,7 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
     is_back = former is not None and not former.is_there
     if reach_of(event) is PublishLevel.NOTHING and not is_back:
         return False
-    # Counting goes on where the record is: a smaller number would say that it is older.
+    # Counting continues from the record: a smaller number would say that it is older.
     revision = max(event.revision, version)
     await publications.enqueue(
         tx, kind=PublicationKind.EVENT, subject_id=event.id, user_id=event.author_id, revision=revision
@@ -106,7 +106,7 @@ CountUnknown = Callable[[str], object]
 
 
 def uncounted(_kind: str) -> None:
-    """For whoever has nothing to count with."""
+    """For callers without metrics."""
 
 
 def unknown_identities(metrics: Metrics) -> Counter:

@@ -1,8 +1,8 @@
-"""Events of other installations that change hands: the old record and the new one each name the other, and are one event here.
+"""Ownership transfers between other installations: the old record and the new one name each other, and are one event here.
 
-Either record may come first, and answers to either before both. Only what both say counts: the old one's repository lets the event go, the
-new one's takes it up; with one side alone anybody could give away, or take, the answers to somebody else's event. What somebody
-here edits, or has limited, is left as two: whose it is now is decided on a page and not by a record.
+Either record may arrive first, and RSVPs to either before both. Only what both say counts: the old repository releases
+the event, the new one takes it over; with one side alone anybody could give away, or take, the RSVPs to somebody else's
+event. An event that is edited or restricted here stays two: its owner decides that on a page, not by a record.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -42,13 +42,13 @@ _ANSWERED_TWICE: Final = """
 
 
 def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
-    """The other records that versions of events name: what is locked with them."""
+    """The other records that event versions name: they are locked together."""
     said = [read_succession(one.record) for one in readings if one.event is not None and _says_any(one.record)]
     return {uri for one in said for uri in (one.successor, *one.predecessors) if uri}
 
 
 async def follow(tx: Transaction, here: Here, uri: str, record: Mapping[str, object]) -> None:
-    """A version of an event's record has been taken over: where it and another one say so, they are one event."""
+    """A version of an event's record has been applied: if it and another one name each other, merge the two events."""
     if not _says_any(record):
         return
     said = read_succession(record)
@@ -81,7 +81,7 @@ async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
 
 
 async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: SeenRecord) -> None:
-    """The event that was known first goes on with the new record; what was made of that alone is gone."""
+    """The event that was known first continues with the new record; the event derived from that alone is removed."""
     old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.who_wrote(tx, did)
     await ownership.give_up_record(tx, gone.id)
@@ -97,7 +97,7 @@ async def _join(tx: Transaction, here: Here, kept: Event, gone: Event, newest: S
         tx, [one.uri for one in await publication_moves.of(tx, PublicationKind.EVENT, kept.id)], new
     )
     both = await merge.join(tx, gone.id, kept.id)
-    # What waited for either of the two waits for nothing any more.
+    # Nothing is pending for either of the two any longer.
     await pending.count_in(tx, {new: kept.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)

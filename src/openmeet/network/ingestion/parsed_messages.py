@@ -1,4 +1,4 @@
-"""A message as its record is understood, before anything is asked of the database."""
+"""A message with its parsed record, before any database access."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,22 +18,22 @@ from openmeet.network.records.series import SeriesRead, read_series
 
 
 class IngestResult(StrEnum):
-    """What became of one message; the label of a metric."""
+    """The outcome of one message; the label of a metric."""
 
     APPLIED = "applied"
     ECHO = "echo"
-    LATE = "late"  # a create of ours that arrived when its key had been given up
+    LATE = "late"  # a create of ours that arrived after its key was abandoned
     KNOWN = "known"  # older than what is known, or the same
     PARKED = "parked"
     RAW = "raw"
     IGNORED = "ignored"  # of a collection that concerns nobody here
-    SWITCHED_OFF = "switched_off"  # of a kind that this site does not take at present
+    SWITCHED_OFF = "switched_off"  # of a kind that this site does not accept at present
     FROM_THE_FUTURE = "from_the_future"
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """One of those between ``message`` and ``record`` is set for a put, no more; ``record`` is what was decoded, if it is a map."""
+    """A put has at most one of the fields between ``message`` and ``record``; ``record`` is the decoded map, if it is one."""
 
     message: RecordMessage
     event: EventRead | None = None
@@ -46,7 +46,7 @@ class ParsedMessage:
 
     @property
     def subject_uri(self) -> str | None:
-        """The record of the event, or the group, that this is about."""
+        """The event or group record that this is about."""
         if self.rsvp is not None:
             return str(self.rsvp.subject)
         if self.statement is not None:
@@ -55,7 +55,7 @@ class ParsedMessage:
 
 
 def read(message: RecordMessage, now: Instant) -> ParsedMessage:
-    """What a message says; why it says nothing, where its record cannot be understood."""
+    """Parse a message; with the reason if its record cannot be read."""
     if message.body is None:
         return ParsedMessage(message)
     if len(message.body) > MAX_RECORD_BYTES:

@@ -1,7 +1,7 @@
-"""Early arrivals: an answer whose event has not been seen waits for it, and the event is fetched once.
+"""Pending RSVPs: an RSVP whose event has not been seen waits for it, and the event is fetched once.
 
-The answers themselves stand in ``records`` as parked; nothing else is kept. What is parked is capped per author and
-forgotten after thirty days (``records.seen``).
+The RSVPs are rows of ``records`` in state PARKED; nothing else is stored. They are limited per author and deleted after
+thirty days (``records.seen``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,13 @@ from openmeet.outbox.kinds import JobKind
 
 
 async def park(tx: Transaction, waited_for: set[str], subjects: Sequence[str]) -> None:
-    """The events of these answers are not here: each is asked for once, however many answers wait. ``waited_for``: as in a batch."""
+    """The events of these RSVPs are unknown: fetch each once, however many RSVPs wait. ``waited_for``: as in a batch."""
     waited_for.update(subjects)
     await enqueue_many(tx, JobKind.FETCH_SUBJECT, [(subject, 1, tx.now) for subject in subjects])
 
 
 async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) -> None:
-    """The events with these records are here: answers that waited for them count. If fetching one was given up, it has come otherwise."""
+    """The events with these records are known: count their pending RSVPs, and drop failed jobs that fetch them."""
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
     wanted = [uri for uri in uris if uri in waited_for]
     waited_for.difference_update(wanted)
@@ -34,14 +34,14 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
-    """These records (by uri) have become events just now: answers that counted for what they were the record of before go along."""
+    """These records (by URI) have become events: RSVPs counted for their former events move along."""
     for uri in await seen.answered_among(tx, sorted(made)):
         dids = dict.fromkeys(answer.did for answer in await seen.counted_for(tx, uri))
         await rsvps.derive_each(tx, [Answering(Did(did), uri, made[uri]) for did in dids])
 
 
 async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
-    """Answers that wait for these events (by uri) count, in order of first arrival. ``only``: those of this DID."""
+    """Count the pending RSVPs of these events (by URI), in order of first arrival. ``only``: those of this DID."""
     waiting = await seen.parked_for(tx, sorted(event_ids))
     waiting = [answer for answer in waiting if only in {None, answer.did}]
     await seen.count_in(tx, [answer.uri for answer in waiting])
@@ -51,7 +51,7 @@ async def count_in(tx: Transaction, event_ids: Mapping[str, EventId], *, only: s
 
 
 async def resolve(tx: Transaction, *, sloppy: AtUri, durable: AtUri, event_id: EventId | None) -> None:
-    """The handle that stood for an author is this DID: answers wait under the durable uri, or count at once."""
+    """The handle of an author resolved to this DID: RSVPs are pending under the durable URI, or counted at once."""
     await seen.resolve_subject(tx, sloppy=str(sloppy), durable=str(durable))
     if event_id is not None:
         await count_in(tx, {str(durable): event_id})

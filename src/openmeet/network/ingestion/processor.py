@@ -1,7 +1,8 @@
 """The event processor: from the queue into a tenant's database, a batch per transaction, acknowledged after the commit.
 
-A batch that fails is taken apart, so that one message does no harm to the others. An event that fails on an answer that waited for it is
-taken without (``taking``). A message that keeps failing is buried with the reason, for a person; so is one that nobody can read.
+A failing batch is split, so that one message does not affect the others. An event that fails on a pending RSVP is
+applied without it (``retry``). A message that keeps failing becomes a dead letter with the reason, for an operator; so
+does an unreadable one.
 """
 
 import asyncio
@@ -31,14 +32,14 @@ from openmeet.network.records.collections import Result
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
 
-# A transaction may last two seconds; a record takes about half a millisecond, where the machine is not busy with something else.
+# A transaction may last two seconds; a record takes about half a millisecond on an idle machine.
 BATCH = 400
-# How many are taken before it is known how long they take.
+# The batch size before the pace is known.
 _FIRST_BATCH = 50
 _BATCH_SECONDS = 0.5
 LEASE_SECONDS = 60.0
 POLICY = RetryPolicy(first_seconds=1.0, longest_seconds=300.0, unforeseen_tries=5)
-# Failures that may pass (a store that is away) are tried for about two hours, then a person must look.
+# Temporary failures (an unreachable database) are retried for about two hours, then an operator must look.
 PASSING_TRIES = 30
 
 
@@ -69,9 +70,9 @@ async def run(processor: Processor, stop: asyncio.Event) -> None:
 
 
 def next_limit(limit: int, taken: int, seconds: float) -> int:
-    """How many to take next: what fits well into a transaction at the pace of the last batch; up to twice as many as before.
+    """The next batch size: what fits well into a transaction at the pace of the last batch; at most twice the last size.
 
-    A batch that does not fit is taken apart and done again, which makes a slow machine slower.
+    A batch that does not fit is split and applied again, which makes a slow machine slower.
     """
     if not taken:
         return limit
@@ -79,7 +80,7 @@ def next_limit(limit: int, taken: int, seconds: float) -> int:
 
 
 async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
-    """Take one batch and settle every message of it; how many there were."""
+    """Take one batch and complete every message of it; return how many there were."""
     elapsed = stopwatch()
     deliveries = await processor.queue.lease(limit, LEASE_SECONDS)
     if not deliveries:
@@ -103,7 +104,7 @@ async def _settle(processor: Processor, batch: Sequence[tuple[Delivery, RecordMe
         outcomes = await _apply_or_take(processor, [message for _, message in batch])
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: whatever it is, the message must not be lost
         if len(batch) > 1:
-            # Halves, so that a single bad message costs a few transactions and not one per neighbour.
+            # Halves, so that one bad message costs a few transactions and not one per neighbour.
             middle = len(batch) // 2
             await _settle(processor, batch[:middle])
             await _settle(processor, batch[middle:])
@@ -136,8 +137,8 @@ async def _apply_or_take(processor: Processor, messages: Sequence[RecordMessage 
 async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint]) -> list[IngestResult]:
     records = [message for message in messages if isinstance(message, RecordMessage)]
     hints = [message for message in messages if isinstance(message, Hint)]
-    # A batch is some forty statements, on SQLite more; each would be a hop between threads of its own. Hints lock answers and events
-    # of their own: what the records have locked is let go of before. Records that were applied bear to be applied again.
+    # A batch is some forty statements, on SQLite more; each would otherwise be a hop between threads. Hints lock RSVPs
+    # and events of their own: the records' locks are released before. Records that were applied can be applied again.
     applied = iter(await in_one_hop(processor.db, lambda tx: apply(tx, processor.here, records)) if records else [])
     if hints:
         await in_one_hop(processor.db, lambda tx: _ask(tx, hints))
@@ -145,13 +146,13 @@ async def _apply(processor: Processor, messages: Sequence[RecordMessage | Hint])
 
 
 async def _ask(tx: Transaction, hints: Sequence[Hint]) -> None:
-    """Who these are now, or what their repositories hold, is asked outside. Each hint asks once more."""
+    """Enqueue identity refreshes and repository reads; they run outside the batch. Each hint enqueues once more."""
     unread = [hint for hint in hints if hint.kind is HintKind.REPOSITORY]
     revs = {(hint.did, hint.rev) for hint in unread if hint.rev is not None}
     locked = await reevaluate.lock_missed(tx, revs)
     await seen.mark_stale(tx, {hint.did for hint in hints})
     await repository_state.note_missed(tx, [(hint.did, hint.rev) for hint in unread])
-    # A read may have brought what was missed before the stream told of it.
+    # A read may have brought what was missed before the stream reported the gap.
     await reevaluate.reconsider_missed(tx, revs, locked)
     await enqueue_again(tx, JobKind.BACKFILL, {hint.did for hint in unread})
     await enqueue_again(

@@ -1,4 +1,4 @@
-"""Records as their repository proves them (``com.atproto.sync.getRecord``), one or many, within the budget of its host."""
+"""Prove records by their repository (``com.atproto.sync.getRecord``), one or many, within the budget of its host."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import BadRecordProof, prove_record
 
-# Proofs of one repository that are asked for side by side.
+# Concurrent proofs of one repository.
 SIDE_BY_SIDE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What was proven, in the order of asking, which records cannot be proven, and what ended the asking before its end."""
+    """What was proven, in order of request; records that cannot be proven; and the failure that ended it early."""
 
     messages: Sequence[RecordMessage]
     failed: Sequence[Failed]
@@ -30,9 +30,9 @@ class Proofs:
 
 
 async def prove(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost) -> RecordMessage | None:
-    """The record, or its absence, as of the repository's present commit; None where the proof leaves the record out.
+    """The record, or its absence, as of the repository's present commit; None if the proof lacks the record.
 
-    Raises TooMany where the host was asked often enough for now, InvalidInput where this is not the uri of one record, and what
+    Raises TooMany if the budget of the host is spent, InvalidInput if this is not the URI of one record, and what
     ``prove_record`` raises.
     """
     did = parse_did(uri.authority)
@@ -43,7 +43,7 @@ async def prove(network: NetworkClients, uri: AtUri, spend_on_host: SpendOnHost)
 
 
 async def prove_each(network: NetworkClients, uris: Sequence[str], spend_on_host: SpendOnHost) -> Proofs:
-    """Prove records of one repository; what concerns one record alone stops none of the others."""
+    """Prove records of one repository; a failure of one record does not stop the others."""
     slots = asyncio.Semaphore(SIDE_BY_SIDE)
     ended_by: Failure | None = None
 
@@ -71,7 +71,7 @@ async def prove_each(network: NetworkClients, uris: Sequence[str], spend_on_host
 
 
 def message_of(uri: AtUri, proven: RecordProof) -> RecordMessage | None:
-    """What a proof says, as a message of its commit; None where it leaves the record out."""
+    """The result of a proof, as a message of its commit; None if it lacks the record."""
     is_cut = proven.cid is not None and proven.record is None
     if is_cut or proven.commit.rev is None or uri.collection is None or uri.rkey is None:
         return None

@@ -1,11 +1,11 @@
-"""A repository compared with everything kept about it, and made to agree: records, publications, and the rows that follow from them.
+"""Reconcile a repository with everything stored about it: records, publications, and the rows derived from them.
 
-Our collections are listed, and each record that is compared is read again with its proof. The repository decides: what is there and
-unknown here is taken over, what is known here and proven absent is gone, a publication that lost its record says so. Each row that is
-published or imported is compared with its record field by field (``contents``). Events, answers, series, groups and what is said of
-belonging to one that lost touch with a record that is understood, or say something else than it does, are derived from it anew
-(``mending``). What was found is counted (``discrepancies``), whether it could be repaired or not.
-What fails on the way for a reason of its own is put aside (``put_aside``), and the rest is mended.
+Our collections are listed, and each compared record is read again with its proof. The repository decides: unknown
+records there are applied, known records that are proven absent are deleted, a publication that lost its record is
+marked so. Each published or imported row is compared with its record field by field (``content_check``). Events, RSVPs,
+series, groups and membership statements that lack their understood record, or differ from it, are derived again
+(``repair``). Discrepancies are counted (``discrepancies``), repaired or not. What fails for a reason of its own is
+quarantined (``dead_letters``), and the rest is repaired.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -84,7 +84,7 @@ ROWLESS = """
      where r.did = :did and r.standing = 'mapped' and r.collection in :statements and s.uri is null
 """
 
-# Answers are in the repositories of who gave them.
+# RSVPs are in the repositories of their authors.
 RECORDLESS: Mapping[Engine, str] = {
     engine: f"""
     select e.record_uri as uri from events e left join records r on r.uri = e.record_uri and r.standing <> 'tombstone'
@@ -114,9 +114,9 @@ RECORDLESS: Mapping[Engine, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What one repository came to. ``records`` is None where it is not served; then nothing was compared.
+    """The result for one repository. ``records`` is None if it is not served; then nothing was compared.
 
-    ``failed``: records that were put aside; they are among ``standing``, too.
+    ``failed``: quarantined records; they are among ``standing``, too.
     """
 
     did: Did
@@ -127,16 +127,16 @@ class Reconciled:
 
     @property
     def agrees(self) -> bool:
-        """Whether it was compared, and nothing disagreed."""
+        """Whether it was compared, and there were no discrepancies."""
         return self.records is not None and not (self.repaired or self.standing or self.failed)
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileOptions:
-    """How repositories are asked. ``proves_each``: each record is proven again, and not only those that seem to have changed.
+    """How repositories are asked. ``proves_each``: prove every record, not only those that seem to have changed.
 
-    ``pause`` waits so many seconds where a host was asked often enough for now; None: the comparison ends with TooMany instead.
-    ``progress`` hears how many of how many records have been proven.
+    ``pause`` waits so many seconds if the budget of a host is spent; None: raise TooMany instead. ``progress`` gets the
+    number of proven records and the total.
     """
 
     spend_on_host: SpendOnHost = unlimited
@@ -148,7 +148,7 @@ class ReconcileOptions:
 def reconcile_handler(
     db: Database, network: NetworkClients, here: Here, spend_on_host: SpendOnHost = unlimited
 ) -> JobHandler:
-    """The payer of ``Debt.RECONCILE``; the subject is the DID."""
+    """The handler of ``JobKind.RECONCILE``; the subject is the DID."""
 
     async def pay(job: Job) -> None:
         await reconcile(db, network, here, parse_did(job.subject), asking=ReconcileOptions(spend_on_host))
@@ -165,9 +165,9 @@ async def reconcile(
     is_dry_run: bool = False,
     asking: ReconcileOptions = ReconcileOptions(),
 ) -> Reconciled:
-    """Compare, repair, count. A dry run changes and counts nothing; all that it found then still stands.
+    """Compare, repair, count. A dry run changes and counts nothing; all its discrepancies remain open.
 
-    Raises RemoteFailed, RemoteSlow, and TooMany where the host was asked often enough for now.
+    Raises RemoteFailed, RemoteSlow, and TooMany if the budget of the host is spent.
     """
     listing = await _patiently(asking, lambda: list_repository(network, did, CONCERNING, asking.spend_on_host))
     if listing is None:
@@ -207,7 +207,7 @@ async def reconcile(
 
 
 async def _compare(db: Database, here: Here, did: Did, there: Mapping[str, str], rev: Tid) -> list[RecordDiscrepancy]:
-    """What disagrees, in the order of uris; nothing is changed."""
+    """The discrepancies, in URI order; nothing is changed."""
     facts = await _facts(db, did)
     found = compare(there, rev, facts)
     disagreeing = {one.uri for one in found}
@@ -219,7 +219,7 @@ async def _compare(db: Database, here: Here, did: Did, there: Mapping[str, str],
 async def _proven(
     db: Database, network: NetworkClients, did: Did, listing: Listing, asking: ReconcileOptions
 ) -> list[RecordMessage]:
-    """Every record that is listed, or that should be, with its proof. Those that cannot be proven are left out."""
+    """Every record that is listed, or should be, with its proof. Those that cannot be proven are left out."""
     async with db.reader() as reader:
         expected = await repository_state.not_newer_than(reader, did, listing.rev, sorted(CONCERNING))
     uris = [*listing.cids, *(uri for uri, _, _ in expected if uri not in listing.cids)]
@@ -281,14 +281,14 @@ async def _facts(db: Database, did: Did) -> RepositoryFacts:
 
 
 async def _is_first(db: Database, did: Did) -> bool:
-    """Whether it was never read whole: then everything is new, and nothing went wrong."""
+    """Whether it was never read completely: then everything is new, and nothing went wrong."""
     async with db.reader() as reader:
         row = await reader.fetch_one("select synced_at from repositories where did = :did", did=did)
     return row is None or row["synced_at"] is None
 
 
 async def _worth_counting(db: Database, found: Sequence[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
-    """Answers to events that nobody has seen are forgotten and met again: that is their life, and no disagreement."""
+    """Pending RSVPs to unknown events expire and come back by design: they are no discrepancies."""
     missing = [one.uri for one in found if one.kind is Discrepancy.RECORD_MISSING]
     async with db.reader() as reader:
         known = await seen.find_many(reader, missing)
@@ -304,7 +304,7 @@ async def _repair(
     found: Sequence[RecordDiscrepancy],
     asking: ReconcileOptions,
 ) -> list[Failed]:
-    """Rows of this site that the read alone does not mend: it brings nothing new about them. What failed for a reason of its own."""
+    """Repair rows of this site that the read alone does not: it brings nothing new about them. Returns what failed."""
     failed: dict[str, Failed] = {}
     for one in found:
         if one.uri in failed:
@@ -340,7 +340,7 @@ async def _mend(
                 if one.kind is Discrepancy.ROW_WITHOUT_RECORD:
                     await repair.let_go(tx, here, did, one.uri, message.rev)
                 else:
-                    # Where the read has said so already, nothing is published any more and this changes nothing.
+                    # If the read has done so already, nothing is published any longer and this changes nothing.
                     await repair.give_up(tx, one.uri, message.rev)
         case Discrepancy.RECORD_MISSING | Discrepancy.RECORD_DIFFERS | Discrepancy.RECORD_GONE:
-            return  # the read has mended it
+            return  # the read has repaired it

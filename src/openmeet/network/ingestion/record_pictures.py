@@ -1,7 +1,7 @@
-"""Pictures in other people's records: fetched from their author's PDS when somebody looks, made anew here, kept under their CID.
+"""Pictures in other people's records: fetched from their author's PDS on first view, re-encoded, stored under their CID.
 
-What is served was never sent by a stranger. The client that fetches reaches public addresses only (invariant 7); the bytes are bounded,
-and believed only where they are those of the CID.
+A stranger's bytes are never served unchanged. The HTTP client reaches public addresses only (invariant 7); the size is
+limited, and the bytes must match the CID.
 """
 
 import asyncio
@@ -28,20 +28,20 @@ from openmeet.network.records.group import read_avatar
 from openmeet.network.records.places import MediaIn, read_media
 from openmeet.network.repositories.clients import NetworkClients
 
-# After a failure nobody is asked again for so long, however often the page is opened.
+# After a failure there is no new request for this long, however often the page is opened.
 ABSENT_FOR: Final = 10 * MINUTE
 MOST_ABSENT: Final = 1_000
-# How many are fetched at once: a picture is megabytes, and tens of megabytes while it is made anew.
+# Concurrent fetches: a picture is megabytes, and tens of megabytes while it is re-encoded.
 AT_ONCE: Final = 4
 
 
 def stored_as(cid: str, size: Size) -> str:
-    """Where a size of it is kept."""
+    """The storage key of a size of it."""
     return f"record-pictures/{cid}-{size.value}.jpg"
 
 
 async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
-    """The picture that the event's record names; None of an event that has one of its own here, or no record."""
+    """The picture that the event's record names; None for an event with its own picture here, or without a record."""
     if event.picture is not None or event.record_uri is None:
         return None
     known = await seen.find(reader, event.record_uri)
@@ -50,7 +50,7 @@ async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
 
 
 async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
-    """The picture that another app has put into a group's record; None where the group has one of its own here."""
+    """The picture that another app has put into a group's record; None if the group has its own picture here."""
     is_theirs = group.is_read_only or group.network.avatar_cid is not None
     if not is_theirs or group.network.record_uri is None:
         return None
@@ -60,7 +60,7 @@ async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
 
 
 class RecordPictures:
-    """Fetches each picture once; what failed is not asked for again for a while."""
+    """Fetches each picture once; a failure is not retried for a while."""
 
     def __init__(self, network: NetworkClients, store: BlobStore, workers: WorkerPool) -> None:
         self.store = store
@@ -71,7 +71,7 @@ class RecordPictures:
         self._absent: OrderedDict[str, Instant] = OrderedDict()
 
     async def have(self, did: Did, cid: str, size: Size) -> str:
-        """The key under which it is kept, fetched now where it is not. Raises NotFound where it cannot be had."""
+        """The key under which it is stored, fetched now if it is not. Raises NotFound if it is unavailable."""
         key = stored_as(cid, size)
         try:
             await self.store.size(key)
@@ -88,7 +88,7 @@ class RecordPictures:
             task = self._under_way[cid] = asyncio.create_task(self._fetch(did, cid))
             task.add_done_callback(lambda _done: self._under_way.pop(cid, None))
         try:
-            # Who hangs up does not take it from the others who wait.
+            # A client that disconnects does not cancel it for the others who wait.
             await asyncio.shield(task)
         except Failure as failure:
             log.warning("record_picture.not_had", did=did, cid=cid, reason=failure.why)
@@ -108,7 +108,7 @@ class RecordPictures:
             )
             if str(Cid.for_raw(answer.body)) != cid:
                 raise NotFound("The PDS sent other bytes than the record names.")
-            # At the expense of its author: whoever looks at the page has not sent it.
+            # Counted for its author: the visitor of the page has not sent it.
             made = await self._workers.run(partial(prepare, answer.body), handlers=[QuotaHolder(f"did:{did}")])
         for size, body in made.bodies.items():
             await put(self.store, stored_as(cid, size), body)

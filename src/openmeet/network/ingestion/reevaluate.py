@@ -1,9 +1,9 @@
-"""Answers decided anew when it becomes known when a record was changed: a read tells only as of when it was found.
+"""Decide RSVPs again when the time of a remote change becomes known: a read only says when the change was found.
 
-What was answered here may have been said after the change, and before the read: then it is the latest word after all, stands
-again and is owed. Who tells of it is the commit that made the change; or, where nobody announces the change itself (an older copy of
-the repository was imported, or commits were lost), the first commit behind it. A change that was not announced was made by
-that commit at the latest; should an announced one have made it, that one is heard too, and has the last word.
+An RSVP given here may be from after the change and before the read: then it is the latest after all, becomes effective
+again and is enqueued. The commit that made the change reveals its time; or, if no event announces the change itself (an
+older copy of the repository was imported, or commits were lost), the first commit after it. An unannounced change was
+made by that commit at the latest; if an announced one made it, that one arrives too, and decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
 async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
-    """A read has brought this very version before, or its deletion: now it is known when that was made."""
+    """A read has brought this very version before, or its deletion: now its commit is known."""
     if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
         return
     decision = await merge_decisions.brought(tx, uri=message.uri, field=FIELD, rev=message.rev)
@@ -40,8 +40,9 @@ async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRe
 
 
 async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dict[str, SeenRecord]:
-    """The answers that ``reconsider_missed`` may decide anew, by uri: all of them locked before all of their events, as batches do, so
-    at the beginning of a transaction that has locked nothing yet.
+    """The RSVPs that ``reconsider_missed`` may decide again, by URI: all of them locked before their events, as batches do.
+
+    Call it at the beginning of a transaction that has locked nothing yet.
     """
     found = [
         one for did, rev in sorted(missed) for one in await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev)
@@ -56,15 +57,16 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
 async def reconsider_missed(
     tx: Transaction, missed: Iterable[tuple[Did, Tid]], locked: Mapping[str, SeenRecord]
 ) -> None:
-    """Before each of these revs something in its repository was changed, and nobody announces what: so was what reads have
-    brought since. The first of them that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
+    """Unknown changes were made before each of these revs, so perhaps those that reads have brought since.
+
+    The first one that fits is taken: nothing says that it was a later one. ``locked``: by ``lock_missed``.
     """
     for did, rev in sorted(missed):
         for decision in await merge_decisions.missed_by(tx, did, field=FIELD, rev=rev):
             known = locked.get(decision.uri)
             if known is None or known.subject_uri is None:
                 continue
-            # What says itself that it is newer was made by another commit, which is yet to come.
+            # A version that claims to be newer was written by another commit, which is yet to arrive.
             if known.cid is None or written_at(known.precedence) <= moment_of_rev(rev, tx.now):
                 await _reconsider(tx, did, decision, known, rev)
 
@@ -77,7 +79,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, know
     mine = await attendance_queries.find(tx, event_id, person.user_id)
     owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if mine is None or owned is None or owned.revision != decision.ours_revision:
-        return  # something else has been said here since
+        return  # another RSVP was given here since
     side = most_recent(facts_of(owned, owned.edited_at, moment_of_rev(rev, tx.now)))
     if side is decision.result:
         return
@@ -99,7 +101,7 @@ async def _give_way(
     mine: Attendance,
     owned: LeasedPublication,
 ) -> bool:
-    """It stood again by a commit that was not the one; False where it is on its way to the repository by now."""
+    """Undo the result of a commit that turned out not to be the right one; False if it is being sent to the repository already."""
     is_deleted = decision.theirs == DELETED
     if owned.state is PublicationState.SENDING or (is_deleted and owned.uri is not None):
         return False

@@ -1,4 +1,4 @@
-"""Answers that waited count: to an event that is here, or of somebody who has got in somewhere, whom nobody knew before. One that fails is put aside."""
+"""Count pending RSVPs: to an event that is here, or of somebody who was admitted or identified. One that fails is quarantined."""
 
 from functools import partial
 from typing import Final
@@ -18,7 +18,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.links import current_subject
 from openmeet.network.records.seen import SeenRecord
 
-# What is parked is capped per author (``records.seen``), so this is little. An event that is not here is fetched for whoever waits.
+# Pending RSVPs are limited per author (``records.seen``), so these are few. Missing events are fetched by other jobs.
 _PARKED_HERE: Final = """
     select distinct r.subject_uri as uri from records r
       join identities i on i.did = r.did
@@ -30,7 +30,7 @@ _PARKED_HERE: Final = """
 
 
 def pending_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.WAITING_ANSWERS``; the subject is a person."""
+    """The handler of ``JobKind.WAITING_ANSWERS``; the subject is a person."""
 
     async def pay(job: Job) -> None:
         await look_again(db, UserId(job.subject))
@@ -39,7 +39,7 @@ def pending_handler(db: Database) -> JobHandler:
 
 
 async def look_again(db: Database, user_id: UserId) -> None:
-    """Each event in a transaction of its own: others may wait for it, too."""
+    """Each event in a transaction of its own: others may wait for its lock, too."""
     async with db.reader() as reader:
         rows = await reader.fetch(_PARKED_HERE, user_id=user_id)
     for row in rows:
@@ -49,10 +49,10 @@ async def look_again(db: Database, user_id: UserId) -> None:
 
 
 async def count_waiting(db: Database, uri: str) -> bool:
-    """Whether the event is here already; then answers waited for being let in, and need nothing of the network.
+    """Whether the event is here already; then RSVPs waited for admission, and need no network call.
 
-    Where they fail together for a reason of one of them they count one by one, and those that fail are put aside. Raises what the
-    last one failed with where so many do that it is no matter of single answers.
+    If they fail together because of one of them, they are counted singly, and those that fail are quarantined. Raises
+    the last error if so many fail that single RSVPs are not the cause.
     """
     try:
         return await in_one_hop(db, partial(_count, uri, None))

@@ -1,7 +1,8 @@
-"""Groups that others publish, and what repositories say of belonging to any group: rows that follow from the records alone.
+"""Groups of other installations, and membership statements about any group: rows derived from the records alone.
 
-Nothing counts that one side says alone, and nobody's own words give them a role: a membership is where the member's statement and the
-acceptance in the group's repository meet. A group that is read is kept elsewhere; here its members are members, whatever role it gives them.
+One side's statement counts for nothing alone, and nobody can give themselves a role: a membership exists if the
+member's statement and the acceptance in the group's repository agree. A group from the network is managed elsewhere;
+here its members are plain members, whatever role it gives them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,16 +51,16 @@ from openmeet.network.records.seen import RecordState
 from openmeet.outbox import publication_leases, publications
 from openmeet.outbox.publications import PublicationKind
 
-# What is looked through when a group comes after what is said of it; whoever says more is read with their next record.
+# Statements searched when a group arrives after them; further ones are applied with their author's next record.
 MOST: Final = 500
-# Strangers who wait for a yes of a group here, from the network alone: more is no crowd, it is somebody's program.
+# Pending join requests of strangers to a group here, from the network alone: more is abuse.
 MOST_ASKING: Final = 200
-# A group goes on from a group that went on …: nobody needs more of that.
+# Maximum length of a chain of successor groups.
 _LONGEST_CHAIN: Final = 8
 
 
 async def take_over(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRead) -> None:
-    """Somebody else's group says what its record says. A record of a group made here is not believed to be another's."""
+    """Apply the record of somebody else's group. A record of a group made here is not accepted as another's."""
     known = await record_queries.by_any_record(tx, uri)
     if known is not None and not known.is_read_only:
         return
@@ -103,7 +104,7 @@ async def take_over(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRe
 
 
 async def remove(tx: Transaction, uri: str) -> None:
-    """The record is gone: so is the group; events stay, as events of their own."""
+    """The record is deleted: so is the group; its events stay, as events of their own."""
     group = await record_queries.by_record(tx, uri)
     locked = await queries.lock(tx, group.id) if group is not None and group.is_read_only else None
     if locked is None or locked.deleted_at is not None:
@@ -116,7 +117,7 @@ async def remove(tx: Transaction, uri: str) -> None:
 
 
 async def take_in(tx: Transaction, did: Did, uri: str, statement: GroupStatement) -> None:
-    """A repository says something about a group: what follows from it together with what others say."""
+    """A repository makes a statement about a group: derive the result together with others' statements."""
     before = await record_queries.find(tx, uri)
     said = MembershipStatement(uri, did, statement.group_uri, statement.about, statement.role, statement.refers_to)
     if before == said:
@@ -128,14 +129,14 @@ async def take_in(tx: Transaction, did: Did, uri: str, statement: GroupStatement
 
 
 async def take_out(tx: Transaction, saying: StatementKind, uri: str) -> None:
-    """A repository says it no more."""
+    """A repository withdraws a statement."""
     before = await record_queries.forget(tx, uri)
     if before is not None:
         await _follow_up(tx, saying, before, is_new=False)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """The account behind a DID is gone: what it said of groups and members, and the groups that it held."""
+    """The account of a DID was deleted: remove its statements about groups and members, and its groups."""
     for saying in StatementKind:
         for said in await record_queries.erase_of(tx, did, saying.value):
             await _follow_up(tx, saying, said, is_new=False)
@@ -148,24 +149,25 @@ async def erase_from(tx: Transaction, did: str) -> None:
         blank = replace(group.details, name="", description="", locality="", country="", join_question="")
         gone = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
         await queries.update(tx, gone)
-        # Of its uri a keyed hash stays (``records.erased``). A group that was read has a record, and this one says nothing of whose it was.
+        # A keyed hash of its URI stays (``records.repository_state``). A group from the network has a record, and this
+        # value does not reveal its owner.
         await record_queries.set_record(tx, group_id, f"erased://{group_id}/", None)
         await record_queries.set_predecessor(tx, group_id, "")
         await leave_network_group(tx, group_id)
 
 
 def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
-    """Groups that events among these name: of the two, whoever comes second sees the other."""
+    """Groups that these events name: whichever of the two arrives second sees the other."""
     return {read_link(one.record) for one in readings if one.event is not None} - {""}
 
 
 def concerns_group(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
-    """Whether a version of an event from the network says something of a group, or is a group's that it may name no more."""
+    """Whether a version of a network event names a group, or is a group's that it may no longer name."""
     return Flag.GROUPS in switches and (event.group is not None or bool(read_link(record)))
 
 
 async def attribute(tx: Transaction, event_id: EventId) -> None:
-    """An event from the network is a group's where both say so; else it is nobody's."""
+    """A network event is a group's if both sides say so; otherwise it is nobody's."""
     event = await events.by_id(tx, event_id)
     known = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
     if event is None or known is None or event.origin is not RecordOrigin.NETWORK:
@@ -181,7 +183,7 @@ async def attribute(tx: Transaction, event_id: EventId) -> None:
 
 
 async def continues(reader: Reader, uri: str) -> list[str]:
-    """The records that this one continues, the newest first: each names it, or its author among its backup admins."""
+    """The records that this one succeeds, newest first: each names it, or its author among its backup admins."""
     found: list[str] = []
     here = uri
     while len(found) < _LONGEST_CHAIN:
@@ -215,7 +217,7 @@ async def _follow_up(tx: Transaction, saying: StatementKind, said: MembershipSta
 
 
 async def _derive(tx: Transaction, group: Group, did: str) -> None:
-    """How somebody stands in a group that is kept elsewhere: a pure function of what both sides say."""
+    """Somebody's membership in a group of another installation: a pure function of both sides' statements."""
     locked = await queries.lock(tx, group.id)
     uri = None if locked is None else locked.network.record_uri
     if locked is None or uri is None:
@@ -225,7 +227,7 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     said = await record_queries.about(tx, StatementKind.MEMBERSHIP.value, [uri, *await continues(tx, uri)], dids)
     user_id = behind[0].user_id if behind else None
     mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
-    # What was written from here counts as long as its member wants it, also while it is being taken back.
+    # A statement written from here counts as long as its member wants it, also while it is being retracted.
     ours = await publication_leases.owned_among(tx, [one.uri for one in said])
     said = [one for one in said if one.uri not in ours or (mine is not None and mine.sync_enabled)]
     answered = {one.uri: one for one in said}
@@ -265,7 +267,7 @@ async def _put_inside(
 
 
 async def _put_outside(tx: Transaction, mine: Membership, *, has_said: bool) -> None:
-    """Whoever said so from here, and still says so, asks again."""
+    """A member with a statement from here that still exists becomes pending again; any other has left."""
     role = GroupRole.PENDING if has_said and mine.sync_enabled else GroupRole.LEFT
     after = replace(mine, role=role, network_role=None, revision=mine.revision + 1)
     await queries.put_member(tx, after if has_said else replace(after, statement_uri=None))
@@ -275,9 +277,9 @@ async def _put_outside(tx: Transaction, mine: Membership, *, has_said: bool) -> 
 
 
 async def _ask(tx: Transaction, group: Group, said: MembershipStatement) -> None:
-    """Somebody says that they belong to a group of ours, or want to: its policy decides, and strangers wait for a yes.
+    """Somebody states membership in a group of ours, or asks for it: the join policy decides, and strangers need approval.
 
-    Who was banned stays out, and nobody's role changes.
+    Banned people stay out, and nobody's role changes.
     """
     locked = await queries.lock(tx, group.id)
     if locked is None or locked.deleted_at is not None:
@@ -315,7 +317,7 @@ async def _ask(tx: Transaction, group: Group, said: MembershipStatement) -> None
 
 
 async def _withdraw(tx: Transaction, group: Group, said: MembershipStatement) -> None:
-    """Deleting the statement is leaving; who owns the group stays, and is only named no more."""
+    """Deleting the statement means leaving; an owner stays, and is only no longer listed publicly."""
     locked = await queries.lock(tx, group.id)
     mine = await record_queries.by_statement(tx, said.uri)
     if locked is None or mine is None:
@@ -343,7 +345,7 @@ async def _note(tx: Transaction, mine: Membership, said: MembershipStatement) ->
 
 
 async def _look_at_all(tx: Transaction, group: Group) -> None:
-    """The group came after what is said of it, or says otherwise whom it continues."""
+    """The group arrived after statements about it, or names other predecessors."""
     uri = group.network.record_uri or ""
     named = [uri, *await continues(tx, uri)]
     for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
@@ -357,7 +359,7 @@ async def _look_at_all(tx: Transaction, group: Group) -> None:
 
 
 async def _that_continue(tx: Transaction, uri: str) -> Sequence[Group]:
-    """Groups read from the network that go on from this record."""
+    """Network groups that succeed this record."""
     later = await record_queries.claiming_to_continue(tx, uri, limit=_LONGEST_CHAIN)
     return [one for one in later if uri in await continues(tx, one.network.record_uri or "")]
 

@@ -1,7 +1,7 @@
-"""Events of a repository that say they are dates of a series of it: the newest at once, the others piece by piece, as a debt.
+"""Events that claim to be dates of a series in the same repository: the newest at once, the others in batches, as a job.
 
-A series may come after its dates, and a date may lose the event that had it. Whose events those are is in their records alone, and an
-author may have more of them than one transaction reads.
+A series may arrive after its dates, and a date may lose its event. Only the records say which events claim a date, and
+an author may have more of them than one transaction reads.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -29,7 +29,7 @@ from openmeet.network.records.collections import EVENT, SERIES_COLLECTIONS
 from openmeet.network.records.series import LinkRead, SeriesRead, read_link, read_native
 from openmeet.outbox.kinds import JobKind
 
-# Records that one transaction reads: each is decoded.
+# Records per transaction: each is decoded.
 PIECE: Final = 500
 
 _NEWEST: Final = """
@@ -46,9 +46,9 @@ Claim = tuple[str, str]
 
 
 async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dict[str, list[Claim]]:
-    """(uri, name of the date) of the events that claim one, by these series of the repository, the newest first.
+    """(URI, name of the date) of the events that claim one, by these series of the repository, newest first.
 
-    Its records are read once, for all of these series. Older ones are owed where there may be any.
+    Its records are read once, for all of these series. Older ones are left to a job if there may be any.
     """
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
     if len(rows) == PIECE:
@@ -62,7 +62,7 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
 
 
 def claimed_dates_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.CLAIMED_DATES``; the subject is the record of a series. Every piece is a transaction of its own."""
+    """The handler of ``JobKind.CLAIMED_DATES``; the subject is the record of a series. Every batch is its own transaction."""
 
     async def pay(job: jobs.Job) -> None:
         after: str | None = ""
@@ -74,7 +74,7 @@ def claimed_dates_handler(db: Database) -> JobHandler:
 
 
 async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | None:
-    """The events of one piece that claim a date get it, where it is free; behind which record the next one begins, None at the end."""
+    """Assign the events of one batch to the dates they claim, if free; return the record after which the next one begins, or None."""
     found = await queries.by_record_uri(tx, series_uri)
     series = None if found is None else await queries.lock(tx, found.id)
     if series is None or not series.is_read_only or series.deleted_at is not None:
@@ -105,10 +105,10 @@ Freed = dict[str, set[str]]
 
 
 async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
-    """A series' own record, of somebody else: it is shown here, and their events that name it are its dates.
+    """Apply a series record of somebody else: it is shown here, and their events that name it are its dates.
 
-    ``appeared``: such records of a batch. Their dates are theirs when all in it is said (``fill``): who has a hundred series makes us
-    read their events once.
+    ``appeared``: such records of a batch. Dates are assigned at the end of the batch (``fill``): an author with a
+    hundred series makes us read their events once.
     """
     owner_id, _ = await identities.who_wrote(tx, did)
     if await series_records.take_over(tx, uri=uri, owner_id=owner_id, template=read.template, timing=read.timing):
@@ -116,13 +116,13 @@ async def take_over(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, ap
 
 
 def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
-    """Records of series that events among these name: of the two, whoever comes second sees the other."""
+    """Series records that these events name: whichever of the two arrives second sees the other."""
     links = (read_link(one.record) for one in readings if one.event is not None)
     return {link.uri for link in links if link is not None and _is_series(link.uri)}
 
 
 def says_more(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
-    """Whether an event's record says that it comes again, or no longer says so, in a way that is read at present."""
+    """Whether an event's record starts or ends being recurring, in a way that is read at present."""
     link = read_link(record)
     may_name = (link is not None and bool(link.uri)) or event.place_in_series is not None
     return (may_name and Flag.SERIES_LEXICON in switches) or Flag.NATIVE_RECURRENCE in switches
@@ -131,9 +131,10 @@ def says_more(record: Mapping[str, object], event: Event, switches: Switches) ->
 async def place(
     tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
 ) -> None:
-    """An event that names its author's series is a date of that, whichever comes first; one that carries a rule begins one.
+    """An event that names its author's series becomes its date, whichever arrives first; one with a rule starts a series.
 
-    The date that it was before is one of ``freed`` from now on. Whoever publishes a rule with the next date hands it from record to record: what began one has none any more.
+    Its former date is added to ``freed``. An app that publishes a rule with the next date moves it from record to
+    record: the first date's record no longer has one.
     """
     record = _record(version.body)
     link = read_link(record)
@@ -148,7 +149,7 @@ async def place(
 
 
 async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead | None, freed: Freed) -> None:
-    """A date of the series that it names now, and no more of the one that it named before."""
+    """Make it a date of the series that it names now, and no longer of the former one."""
     event = await event_queries.by_id(tx, event_id)
     if event is None:
         return
@@ -166,7 +167,7 @@ async def _put_where_it_says(tx: Transaction, event_id: EventId, link: LinkRead 
 
 
 async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
-    """The record of this event is gone: its date is one of ``freed`` from now on. A series that a rule in it began goes along."""
+    """The record of this event is deleted: add its date to ``freed``. A series that its rule started is removed as well."""
     if event.place_in_series is not None and event.record_uri is not None:
         await series_records.remove_from_network(tx, event.record_uri)
     series = await _series_around(tx, event)
@@ -175,9 +176,9 @@ async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
 
 
 async def fill(tx: Transaction, freed: Freed, appeared: Collection[str] = frozenset()) -> None:
-    """Dates that have lost their events: others of the author that claim them have them now; of series that ``appeared`` all dates.
+    """Assign dates that lost their events to the author's other events that claim them; for ``appeared`` series, all dates.
 
-    For a batch at once, when all in it is said: who deletes a hundred dates makes us read their records once.
+    Once at the end of a batch: an author who deletes a hundred dates makes us read their records once.
     """
     of_author: dict[Did, list[str]] = {}
     for uri in sorted({*freed, *appeared}):
@@ -205,14 +206,14 @@ async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], there: M
 
 
 async def _locked(tx: Transaction, uri: str) -> Series | None:
-    """The series read from this record, unless it is gone meanwhile."""
+    """The series of this record, unless it was removed meanwhile."""
     known = await queries.by_record_uri(tx, uri)
     series = None if known is None else await queries.lock(tx, known.id)
     return series if series is not None and series.is_read_only and series.deleted_at is None else None
 
 
 def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
-    """By the uris of those that claim one of these dates, its name."""
+    """The claimed date names, by the URIs of the events that claim them."""
     named = {event_uri: normal_name(claimed) for event_uri, claimed in claims}
     return {event_uri: name for event_uri, name in named.items() if name in names}
 
@@ -222,7 +223,7 @@ async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Map
     if series is None:
         return
     filled: set[str] = set()
-    # The smallest address has it, of those that are there.
+    # Of the existing ones, the smallest address gets it.
     for event_uri in sorted(wanted.keys() & there.keys(), key=lambda one: (there[one].is_gone, one)):
         name, event = wanted[event_uri], there[event_uri]
         if name not in filled and await series_records.place(tx, series, event.id, name):
@@ -230,7 +231,7 @@ async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Map
 
 
 async def _series_around(tx: Transaction, event: Event) -> Series | None:
-    """The series, read in a record of its own, of which this is a date; locked."""
+    """The series, from a record of its own, of which this is a date; locked."""
     if event.place_in_series is None:
         return None
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))

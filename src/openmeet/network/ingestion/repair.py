@@ -1,4 +1,4 @@
-"""Rows made to agree with a record that is understood, or with its absence, where reading it again brings nothing new."""
+"""Make rows agree with an understood record, or with its absence, if reading it again brings nothing new."""
 
 from dataclasses import replace
 
@@ -27,9 +27,9 @@ from openmeet.outbox.publications import PublicationState
 
 
 async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forgets_base: bool = False) -> None:
-    """What is here of a record that is understood, from its newest version.
+    """Derive the rows of an understood record again, from its newest version.
 
-    ``forgets_base``: the row is made to say what the record says, whatever was agreed on before; for comparing the two.
+    ``forgets_base``: the row gets the record's content, whatever was agreed before; used to compare the two.
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
@@ -66,9 +66,9 @@ async def derive_anew(tx: Transaction, here: Here, did: Did, uri: str, *, forget
 
 
 async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> None:
-    """Neither the repository, as of ``rev``, nor we have this record: what is here of it knows it no more.
+    """Neither the repository, as of ``rev``, nor we have this record: detach it from its row.
 
-    An answer from it is taken back; an event, a series or a group of others is removed; one of ours stays, without a record.
+    Its RSVP is withdrawn; an event, series or group of others is removed; one of ours stays, without a record.
     """
     await seen.lock_answers(tx, [uri])
     known = await seen.find(tx, uri)
@@ -102,9 +102,9 @@ async def let_go(tx: Transaction, here: Here, did: Did, uri: str, rev: str) -> N
 
 
 async def give_up(tx: Transaction, uri: str, rev: str) -> None:
-    """A publication says that it is published, and as of ``rev`` it is not there.
+    """A publication is marked published, but as of ``rev`` its record does not exist.
 
-    Where the read has said so already, nothing is published any more and this changes nothing.
+    If the read has handled that already, this changes nothing.
     """
     owned = await _owned(tx, uri)
     if owned is None or owned.state is not PublicationState.PUBLISHED or (owned.base_rev or "") > rev:
@@ -117,7 +117,7 @@ async def give_up(tx: Transaction, uri: str, rev: str) -> None:
 
 
 async def _owned(tx: Transaction, uri: str) -> LeasedPublication | None:
-    """The promise whose record this is, its row locked before it."""
+    """The publication of this record, its row locked before it."""
     owned = await publication_leases.find_by_uri(tx, uri)
     if owned is None:
         return None

@@ -1,10 +1,11 @@
-"""What a reading found is applied in batches; a record that fails for a reason of its own is put aside, and all others are taken. So is one that
-was fetched alone, one that was handed in, and an event that the stream brought.
+"""Apply the results of a read in batches; quarantine a record that fails for a reason of its own, apply all others.
 
-A batch that fails is taken apart into halves, each in a transaction of its own, until what fails is one record, of which nothing is
-kept. An event may fail on an answer of somebody else that waited for it: then it is taken without those that wait, which are counted one by
-one (``waiting``). What is no record's fault (the store is away, a race was lost) fails the reading, which is tried again as a whole: what was
-taken until then is known. Halves bear it as batches do: messages in any order end the same (``apply``).
+The same holds for a record that was fetched singly or submitted, and for an event from the stream. A failing batch is
+split into halves, each in a transaction of its own, until a single record fails, of which nothing is kept. An event may
+fail on somebody else's pending RSVP: then it is applied without the pending ones, which are counted singly
+(``release_pending``). A failure that is no record's fault (an unreachable database, a lost race) fails the read, which
+is retried as a whole: what was applied until then stays. Splitting is safe: messages in any order end the same
+(``apply``).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,26 +29,26 @@ from openmeet.outbox.kinds import JobKind
 
 # Records per transaction: well below the two seconds that one may last.
 BATCH = 100
-# Where more than these fail, something is wrong that is no matter of single records (a fault of ours, most likely): the reading
-# fails, as one that cannot reach its store does, and a person sees why.
+# If more than these fail, single records are not the cause (most likely a bug of ours): the read fails, as with an
+# unreachable database, and an operator sees why.
 MOST_ASIDE: Final = 100
 
-# What is written with messages that were applied.
+# Written in the same transaction as the applied messages.
 Along = Callable[[Transaction, Sequence[RecordMessage]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """``is_whole``: nothing of it was left alone because its kind is switched off. ``failed``: what is to be put aside."""
+    """``is_whole``: nothing was skipped because its kind is switched off. ``failed``: records to quarantine."""
 
     is_whole: bool
     failed: Sequence[Failed]
 
 
 async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage], *, room: int = MOST_ASIDE) -> Taken:
-    """Apply the messages of one repository in their order; ``room``: so many may fail, the next one fails the call.
+    """Apply the messages of one repository in order; ``room``: maximum number of failures, one more fails the call.
 
-    Raises what the database raises where it is no record's fault.
+    Raises what the database raises if it is no record's fault.
     """
     is_whole, failed = True, list[Failed]()
     for start in range(0, len(messages), BATCH):
@@ -60,14 +61,14 @@ async def take_each(db: Database, here: Here, messages: Sequence[RecordMessage],
 
 
 async def take_fetched(db: Database, here: Here, message: RecordMessage) -> None:
-    """Apply what was fetched of one record, or put it aside. Raises what the database raises where it is no record's fault."""
+    """Apply a singly fetched record, or quarantine it. Raises what the database raises if it is no record's fault."""
     await _put_aside(db, _failed_of(await _take(db, here, [message], _heal)))
 
 
 async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMessage]) -> list[IngestResult | Failed]:
-    """Apply what was handed in together, in its order, or put it aside; what became of each.
+    """Apply submitted records in order, or quarantine them; return the outcome of each.
 
-    Raises what the database raises where it is no record's fault, and where more than ``MOST_ASIDE`` fail.
+    Raises what the database raises if it is no record's fault, or if more than ``MOST_ASIDE`` fail.
     """
     became = await _take(db, here, messages, _no_more)
     failed = _failed_of(became)
@@ -80,9 +81,9 @@ async def take_handed_in(db: Database, here: Here, messages: Sequence[RecordMess
 async def take_without_waiting(
     db: Database, here: Here, message: RecordMessage, failure: Exception
 ) -> list[IngestResult]:
-    """Apply an event that has failed, without the answers that wait for it: it may have failed on one of those. They count one by one.
+    """Apply a failed event without its pending RSVPs, one of which may be the cause; they are counted singly.
 
-    Raises ``failure`` where that does not concern it, and what it fails with without them.
+    Raises ``failure`` if that does not apply, and the error without them.
     """
     if message.collection not in EVENTS or message.body is None or not is_of_record(failure):
         raise failure
@@ -99,7 +100,7 @@ async def _take(
             raise
         if len(messages) == 1:
             return [*await _take_alone(db, here, messages[0], along, failure)]
-    # Halves, so that a single bad record costs a few transactions and not one per neighbour.
+    # Halves, so that one bad record costs a few transactions and not one per neighbour.
     middle = len(messages) // 2
     first = await _take(db, here, messages[:middle], along)
     return first + await _take(db, here, messages[middle:], along)
@@ -108,7 +109,7 @@ async def _take(
 async def _take_alone(
     db: Database, here: Here, message: RecordMessage, along: Along, failure: Exception
 ) -> Sequence[IngestResult | Failed]:
-    """What becomes of one record that failed by itself, or with those that waited for it."""
+    """The outcome of one record that failed by itself, or with its pending RSVPs."""
     if message.collection in EVENTS and message.body is not None:
         try:
             return await in_one_hop(db, partial(_apply_without_waiting, here, message, along))

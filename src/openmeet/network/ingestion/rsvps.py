@@ -1,8 +1,8 @@
-"""What a new version of an RSVP record means: the effective answer of a person to an event, from the records present.
+"""Apply a new version of an RSVP record: derive a person's effective RSVP to an event from the existing records.
 
-Several records of one person for one event are possible; the effective one is a function of those that exist, so
-arrival order does not matter, and deleting one uncovers the next. What was answered here is weighed against it by time
-(``latest_word``).
+One person may have several records for one event; the effective one is a function of those that exist, so the order of
+arrival does not matter, and deleting one uncovers the next. An RSVP given here is compared with it by time
+(``most_recent``).
 """
 
 from collections.abc import Sequence
@@ -46,16 +46,16 @@ async def derive(
     event_id: EventId,
     read: tuple[str, RsvpRead] | None = None,
 ) -> None:
-    """Make the person's attendance agree with their records about this event; nothing to do where none is left.
+    """Make the person's attendance agree with their records about this event; no effect if there are none.
 
-    ``read`` is a record that was read just now, with its CID: most often the effective one, not to be read twice.
+    ``read`` is a record that was just parsed, with its CID: mostly the effective one, which need not be parsed twice.
     """
     person, answers = await answers_of(tx, did, subject_uri)
     if not answers:
         return
     user_id, effective = person.user_id, answers[0]
     if not person.is_shadow:
-        # Somebody who never signed in here is owed no record, so nothing here can stand against theirs.
+        # Nothing is published for a person who never signed in here, so nothing here can conflict with their record.
         mine = await attendance_queries.find(tx, event_id, user_id)
         owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         if owned is not None and mine is not None and not await gives_way(tx, owned, mine, effective):
@@ -65,7 +65,7 @@ async def derive(
 
 
 async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: EventId) -> None:
-    """What counts of the person's records becomes their answer, whatever was said here."""
+    """The effective record becomes the person's RSVP, whatever was answered here."""
     person, answers = await answers_of(tx, did, subject_uri)
     if answers:
         counts = answers[0]
@@ -75,7 +75,7 @@ async def take_over(tx: Transaction, *, did: Did, subject_uri: str, event_id: Ev
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """A person and an event about which something of theirs has changed. The rest is as in ``derive``."""
+    """A person and an event with a changed record. The rest is as in ``derive``."""
 
     did: Did
     subject_uri: str
@@ -84,9 +84,9 @@ class Answering:
 
 
 async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
-    """``derive`` for several: together where a person is known by one DID alone, as strangers are; else each by itself.
+    """``derive`` for several: in bulk for people with one DID, as strangers have; else singly.
 
-    One about each event by each person.
+    One per event and person.
     """
     people = await identity_queries.of_people_with(tx, {one.did for one in wanted})
     met = await identities.who_wrote_each(tx, {one.did for one in wanted} - people.keys())
@@ -116,12 +116,12 @@ async def derive_each(tx: Transaction, wanted: Sequence[Answering]) -> None:
 
 
 def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
-    """Whether somebody is known by one DID alone, with which nobody has signed in."""
+    """Whether somebody has only one DID, and nobody has signed in with it."""
     return len(identities_of_one) == 1 and identities_of_one[0].kind is IdentityKind.SHADOW
 
 
 async def _apply(tx: Transaction, did: Did, subject_uri: str, word: RecordedRsvp) -> None:
-    """What counts of a person's records becomes their answer, or waits until the event exists for them."""
+    """The effective record becomes the person's RSVP, or is pending until the event is visible to them."""
     saved = await attendance.apply_from_network(
         tx,
         event_id=word.event_id,
@@ -147,7 +147,7 @@ async def withdraw(
     event_id: EventId | None,
     after_rev: str = "",
 ) -> None:
-    """One record was deleted: that very answer goes, and the next older one of the person counts if there is one."""
+    """One record was deleted: withdraw its RSVP; the person's next older one becomes effective, if there is one."""
     owned = await publication_leases.find_by_uri(tx, uri)
     if owned is not None and owned.state is PublicationState.RETRACTING:
         known = await attendance_queries.by_record_uri(tx, uri)
@@ -155,7 +155,7 @@ async def withdraw(
             await attendance.forget_record(tx, known.id)
         return
     if owned is not None:
-        # The latest word counts: an answer given here after the deletion stands, and is written again.
+        # The latest change wins: an RSVP given here after the deletion stays, and is written again.
         deleted_by = await made_by(tx, did, rev, after_rev)
         stands = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
         if owned.is_pending and (not stands or deleted_by != rev):
@@ -178,7 +178,7 @@ async def withdraw(
 
 
 async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
-    """Whether something was answered here after the deletion of a record that nothing here is to be written to: that stands."""
+    """Whether an RSVP was given here after the deletion of a record that we no longer write to: then it stays."""
     mine = await attendance_queries.by_record_uri(tx, uri)
     if mine is None or mine.source is not RsvpSource.HERE:
         return False
@@ -186,7 +186,7 @@ async def _is_outlived(tx: Transaction, *, did: Did, uri: str, rev: str, after_r
     stands = mine.answered_at > moment_of_rev(deleted_by, tx.now)
     promised = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
     if promised is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
-        # A read knows only a later time: when the record was deleted is told by the commit itself, if that comes.
+        # A read only knows a later time: the commit of the deletion reveals the exact one, if it arrives.
         await keep_deletion(tx, promised, uri, rev, after_rev, MergeSide.OURS if stands else MergeSide.THEIRS)
     if stands:
         await attendance.forget_record(tx, mine.id)
@@ -204,7 +204,7 @@ def _answer_of(effective: SeenRecord, read: tuple[str, RsvpRead] | None) -> Netw
 
 
 async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
-    """The person, and their answers under all their DIDs, the effective one first."""
+    """The person, and the RSVPs under all their DIDs, the effective one first."""
     theirs = await identity_queries.of_person_with(tx, did)
     user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
     person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
@@ -215,25 +215,25 @@ async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[Recor
 FIELD: Final = "answer"
 DELETED: Final = "deleted"
 
-# A person's word that no repository is told of: nothing of it is owed, and still it may be the last one.
+# Statuses that are never published, and yet may be the person's latest RSVP.
 UNTOLD: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
 def read_of(answer: SeenRecord) -> RsvpRead:
-    """What a record that counts says."""
+    """The content of an effective record."""
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
 
 async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord) -> bool:
-    """Whether what was answered here gives way to the record; the decision is kept where both changed."""
+    """Whether the RSVP given here gives way to the record; the decision is stored if both changed."""
     is_own_record = effective.uri == owned.uri
     if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
-        # Our own bytes: the local status may say more than they do. Where it is the word of another record, which does
-        # not count any more, ours is uncovered.
+        # Our own bytes: the local status may say more. If it came from another record, which is no longer effective,
+        # ours is uncovered.
         is_anothers = mine.source is RsvpSource.NETWORK and mine.record_uri != effective.uri
         return is_anothers and not owned.is_pending
     if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
-        # An invitation is the host's word, however new: what the person says is nowhere but in the record.
+        # An invitation is the host's, however new: the person's own RSVP is only in the record.
         if owned.is_pending:
             await publication_echoes.give_up_revision(tx, owned)
         return True
@@ -250,7 +250,7 @@ async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance,
 async def _gives_way_unsent(
     tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
-    """The same of what no repository has been told of."""
+    """The same for an RSVP that was never published."""
     said_at = await _said_at(tx, effective)
     side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
     await _keep(tx, owned, mine, effective, read, side)
@@ -264,15 +264,15 @@ async def _gives_way_unsent(
 async def _outlasts(
     tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
-    """Whether what was answered here, and is told by now, was said after another app's record that is heard only now.
+    """Whether the RSVP given here, now published, is newer than another app's record that arrives only now.
 
-    By when the person said it: what a host did with their answer since is no word of theirs. What stands is told in that record
-    from now on, else other apps, and whoever reads everything anew, would go by what is out of date.
+    By the time at which the person answered: a host's later change does not count. The result is published in that
+    record, or other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
     ours_at = mine.answered_at
     side = most_recent(facts_of(owned, ours_at, await _said_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
-        # What only a read has told of may turn out to have been said before.
+        # A version known only from a read may turn out to be older.
         await _keep(tx, owned, mine, effective, read, side)
     if side is MergeSide.OURS:
         await publications.look_again(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
@@ -280,13 +280,13 @@ async def _outlasts(
 
 
 async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
-    """Our own record says what somebody else has written into it."""
+    """Our own record has content that another app has written into it."""
     if effective.cid is not None and effective.body is not None:
         await publication_echoes.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
 
 
 def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
-    """What is weighed."""
+    """The input of the merge."""
     return MergeInput(
         origin=RecordOrigin.HERE,
         ours_at=ours_at,
@@ -297,7 +297,7 @@ def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, the
 
 
 async def _said_at(tx: Transaction, answer: SeenRecord) -> Instant:
-    """When it was said, and not when it was last found: a reading gives what it finds unchanged no newer time."""
+    """When it was written, not when it was last found: a read gives what it finds unchanged no newer time."""
     written = written_at(answer.precedence)
     rev = await made_by(tx, parse_did(answer.did), answer.said_rev, answer.after_rev, written=written)
     latest = moment_of_rev(rev, tx.now)
@@ -305,13 +305,15 @@ async def _said_at(tx: Transaction, answer: SeenRecord) -> Instant:
 
 
 def _earliest(tx: Transaction, answer: SeenRecord) -> Instant:
-    """After which moment this version was made: its own where its commit was heard of."""
+    """The earliest time of this version: its own if its commit was seen."""
     return moment_of_rev(answer.after_rev, tx.now) if answer.after_rev else Instant(0)
 
 
 async def made_by(tx: Transaction, did: Did, rev: str, after_rev: str, *, written: int = 0) -> str:
-    """The commit that made a version at the latest, or deleted it: ``rev``, or where a read found it (``seen.Seen.after_rev``) the
-    first one of which is known that something before it was missed. What says that it was ``written`` later was not made by that.
+    """The latest commit that can have written a version, or deleted it.
+
+    That is ``rev``; or, if a read found it (``SeenRecord.after_rev``), the first commit known to follow a gap. A commit
+    before the time ``written`` is not it.
     """
     if after_rev == rev:
         return rev
@@ -335,7 +337,7 @@ async def _keep(
 async def keep_deletion(
     tx: Transaction, owned: LeasedPublication, uri: str, rev: str, after_rev: str, side: MergeSide
 ) -> None:
-    """What was answered here gives way to the deletion of its record, or does not."""
+    """Store whether the RSVP given here gives way to the deletion of its record."""
     mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
     if mine is None:
         return

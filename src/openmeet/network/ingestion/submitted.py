@@ -1,8 +1,7 @@
-"""Records that services hand in: from processors run elsewhere, in batches, and from other systems, one at a time.
+"""Records submitted by services: in batches from processors run elsewhere, and singly from other systems.
 
-They count as unsigned unless the service may vouch for them: what it hands in wrongly never overrules what was signed
-(``records.seen``). Everything is a join, so that the same again has no second effect. One bad record does no harm to the
-others: it is refused with its reason.
+They count as unverified unless the service may vouch for them: a wrong record never overrules a verified one
+(``records.seen``). Merging is idempotent. An invalid record does not affect the others: it is refused with its reason.
 """
 
 from collections.abc import Collection, Sequence
@@ -29,7 +28,7 @@ from openmeet.network.records.seen import RecordState
 
 # A transaction may last two seconds; a record takes about a millisecond.
 MAX_BATCH: Final = 200
-# What it failed with is the operator's to read.
+# The error itself is for the operator.
 _PUT_ASIDE: Final = "It could not be taken over and was put aside; ask the operator of this site why."
 
 OperationName = Literal["create", "update", "delete"]
@@ -40,7 +39,7 @@ OutcomeName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class HandedIn:
-    """One record as a service says it; ``record`` is JSON, None for a delete."""
+    """One submitted record; ``record`` is JSON, None for a delete."""
 
     operation: RecordOperation
     did: str
@@ -54,7 +53,7 @@ class HandedIn:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one; ``outcome`` is of ``ingestion.apply``, or ``refused`` with the reason."""
+    """The outcome of one record; ``outcome`` is of ``ingestion.apply``, or ``refused`` with the reason."""
 
     uri: str
     outcome: OutcomeName
@@ -64,9 +63,9 @@ class Settled:
 async def process(
     db: Database, here: Here, batch: Sequence[HandedIn], *, collections: Collection[Nsid], is_vouched: bool
 ) -> list[Settled]:
-    """Apply a batch in its order, in one transaction; one answer each.
+    """Apply a batch in order, in one transaction; one result each.
 
-    Where that fails it is taken apart (``taking``): what fails by itself is put aside and refused, all others are taken.
+    If that fails it is split (``retry``): what fails by itself is quarantined and refused, all others are applied.
     """
     readings = [_read(one, collections, is_vouched=is_vouched) for one in batch]
     messages = [one for one in readings if isinstance(one, RecordMessage)]
@@ -89,7 +88,7 @@ async def process(
 
 
 def message_of(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
-    """The message that a record is. Raises InvalidInput."""
+    """A submitted record as a message. Raises InvalidInput."""
     reading = _read(one, collections, is_vouched=is_vouched)
     if isinstance(reading, str):
         raise InvalidInput("record", reading)
@@ -99,17 +98,18 @@ def message_of(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool
 async def take_back(
     db: Database, here: Here, uri: AtUri, message: RecordMessage
 ) -> Literal["gone", "doubted", "unknown"]:
-    """Another system says that a record is gone: it is, unless the author signed for it; then their PDS is asked.
+    """Another system reports a record as deleted: delete it, unless the author signed it; then ask their PDS.
 
-    Unknown ones change nothing, so that whoever repeats a deletion is told that all is well. What was handed in before and still
-    waits in the queue stays away, too.
+    Unknown records change nothing, so that a repeated deletion succeeds. A copy that was submitted before and is still
+    in the queue is refused, too.
     """
     async with db.transaction() as tx:
         await seen.lock_answers(tx, [str(uri)])
         known = await seen.find(tx, str(uri))
         is_here = known is not None and known.standing is not RecordState.TOMBSTONE
         if known is not None and is_here and known.rev >= message.rev:
-            # The clock that made its rev is ahead of ours. This is the later word all the same: it is about what is here.
+            # The clock that made its rev is ahead of ours. This deletion is later all the same: it is about what is
+            # here.
             message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
         await apply(tx, here, [message])
         if known is None or not is_here:
@@ -118,7 +118,7 @@ async def take_back(
 
 
 def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
-    """The at-uri of one record of these collections. Raises InvalidInput."""
+    """The AT URI of one record of these collections. Raises InvalidInput."""
     try:
         uri = parse_at_uri(source_id)
         parse_did(uri.authority)
@@ -130,7 +130,7 @@ def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:
 
 
 def _read(one: HandedIn, collections: Collection[Nsid], *, is_vouched: bool) -> RecordMessage | str:
-    """The message, or why it is none."""
+    """The message, or why there is none."""
     try:
         did, collection = parse_did(one.did), parse_nsid(one.collection)
         rkey, rev = parse_record_key(one.rkey), parse_tid(one.rev)

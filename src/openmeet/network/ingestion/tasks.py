@@ -1,7 +1,7 @@
-"""What happens by the clock: what should be there is compared with what is.
+"""Scheduled tasks: enqueue reconciliation and identity refreshes, delete old discrepancies.
 
-Each repository that we write to is owed a comparison once a day (``reconciling``). Accounts that are hidden
-are asked about once a day, so that one whose return was never announced is shown again.
+Each repository that we write to is compared once a day (``reconcile``). Hidden accounts are asked about once a day, so
+that one whose return was never announced is shown again.
 """
 
 from groundwork.clock import DAY
@@ -20,7 +20,7 @@ AWAY = "select did from identities where status <> 'active' and coalesce(checked
 
 
 async def reconcile(db: Database) -> int:
-    """Owe a comparison to every repository of ours that has not been read whole for a day; how many."""
+    """Enqueue a comparison of every repository of ours that has not been read completely for a day; return how many."""
     async with db.transaction() as tx:
         unread = [row["did"] for row in await tx.fetch(UNREAD, before=tx.now - DAY)]
         for did in unread:
@@ -31,6 +31,6 @@ async def reconcile(db: Database) -> int:
 
 
 async def forget_discrepancies(db: Database) -> int:
-    """Drop what was repaired long ago, and records put aside that have been overtaken; how many."""
+    """Delete discrepancies repaired long ago, and quarantined records that were superseded; return how many."""
     async with db.transaction() as tx:
         return await discrepancies.forget_old(tx) + await dead_letters.forget_overtaken(tx)

@@ -1,4 +1,4 @@
-"""How an event is merged field by field: which fields change together, and which side each takes. Pure; see ``three_way``."""
+"""Three-way merge, field by field: which fields change together, and which side each takes. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -31,7 +31,7 @@ T = TypeVar("T", bound=_Dataclass)
 
 
 class MergeSide(StrEnum):
-    """Whose value stands."""
+    """The side whose value is chosen."""
 
     OURS = "ours"
     THEIRS = "theirs"
@@ -39,7 +39,7 @@ class MergeSide(StrEnum):
 
 
 class MergeReason(StrEnum):
-    """Why."""
+    """Why a side was chosen."""
 
     MANUAL_EDIT_IS_KEPT = "manual edit is kept"
     ORIGIN_WINS = "origin wins"
@@ -51,10 +51,10 @@ class MergeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldDecision:
-    """One field that both sides changed, and what was chosen; values as text for people.
+    """One field that both sides changed, and the choice; values as text for people.
 
-    ``ours_values``, ``theirs_values``: the same as kept by ``encode_edits``, so that a person can reverse the decision;
-    None where nobody can.
+    ``ours_values``, ``theirs_values``: the same as stored by ``encode_edits``, so that a person can reverse the
+    decision; None if nobody can.
     """
 
     field: str
@@ -69,8 +69,10 @@ class FieldDecision:
 
 @dataclass(frozen=True, slots=True)
 class MergeInput:
-    """What the policies look at. ``ours_at``: the instant of the local change; ``theirs_at``: the time in the rev of
-    the remote commit, capped at now; ``ours_cid``, ``theirs_cid`` break ties.
+    """Input of the merge rules.
+
+    ``ours_at``: the instant of the local change; ``theirs_at``: the time in the rev of the remote commit, capped at
+    now; ``ours_cid``, ``theirs_cid`` break ties.
     """
 
     origin: RecordOrigin
@@ -82,7 +84,7 @@ class MergeInput:
 
 @dataclass(frozen=True, slots=True)
 class MergeResult(Generic[T]):
-    """The result, and every decision that it took."""
+    """The merged value, and every decision."""
 
     value: T
     decisions: tuple[FieldDecision, ...]
@@ -90,12 +92,13 @@ class MergeResult(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class MergeRule(Generic[T]):
-    """How values of one kind are merged.
+    """How values of one type are merged.
 
-    ``groups``: fields that change together; the first of each gives it its name and says whether it changed. ``reversible``: those
-    that a person can put the other way round. ``contradicting``: groups whose values contradict each other; where sides were
-    mixed, one side gives them all. ``decide`` (name, before, ours, theirs, facts): whose value stands where both
-    sides changed it differently, and which that is; it is asked about the first field of a group. ``shown``: a value for people.
+    ``groups``: fields that change together; the first of each names the group and decides whether it changed.
+    ``reversible``: those that a person can reverse. ``contradicting``: groups whose values contradict each other; if
+    sides were mixed, one side gives them all. ``decide`` (name, before, ours, theirs, facts): the side and value to
+    choose if both sides changed it differently; it is called for the first field of a group. ``shown``: a value for
+    people.
     """
 
     kind: type[T]
@@ -106,7 +109,7 @@ class MergeRule(Generic[T]):
     contradicting: Callable[[T], tuple[tuple[str, ...], ...]] = lambda _: ()
 
     def edits_between(self, base: T, ours: T) -> dict[str, Any]:
-        """The fields that were edited here, with our values: what ``merge`` takes as our side."""
+        """The fields that were edited here, with our values: our side of ``merge``."""
         changed: dict[str, Any] = {}
         for group in self.groups:
             if getattr(base, group[0]) != getattr(ours, group[0]):
@@ -114,7 +117,7 @@ class MergeRule(Generic[T]):
         return changed
 
     def merge(self, base: T, edits: Mapping[str, Any], theirs: T, facts: MergeInput) -> MergeResult[T]:
-        """What it says now. ``edits`` empty gives ``theirs``; fields of one side alone are taken without a word."""
+        """The merged value. Empty ``edits`` give ``theirs``; fields that only one side changed are taken without a decision."""
         result = theirs
         decisions: list[FieldDecision] = []
         for group in self.groups:
@@ -147,7 +150,7 @@ class MergeRule(Generic[T]):
         policy, side, _ = self.decide(field, getattr(base, field), ours[field], getattr(theirs, field), facts)
         one_side = ours if side is MergeSide.OURS else {name: getattr(theirs, name) for name in names}
         kept = [one for one in mixed.decisions if one.field not in names]
-        # Whichever of them a person puts the other way round, all of them follow.
+        # If a person reverses one of them, all of them follow.
         kept += [
             self.decision((*group, *names), getattr(base, group[0]), ours, theirs, policy, side)
             for group in groups
@@ -164,7 +167,7 @@ class MergeRule(Generic[T]):
         policy: MergeReason,
         side: MergeSide,
     ) -> FieldDecision:
-        """A decision about one group of fields, as it is kept. ``was``: what its first field said before."""
+        """A decision about one group of fields, as stored. ``was``: the earlier value of its first field."""
         field = group[0]
         kept: tuple[bytes | None, bytes | None] = (None, None)
         if field in self.reversible:
@@ -174,40 +177,40 @@ class MergeRule(Generic[T]):
         return FieldDecision(field, self.shown(was), self.shown(ours[field]), self.shown(their), policy, side, *kept)
 
     def encode(self, value: T) -> bytes:
-        """For keeping beside a publication."""
+        """For storage beside a publication."""
         return msgspec.json.encode(value)
 
     def decode(self, stored: bytes) -> T:
         return msgspec.json.decode(stored, type=self.kind)
 
     def decode_edits(self, stored: bytes) -> dict[str, Any]:
-        """What ``encode_edits`` kept."""
+        """Decode the output of ``encode_edits``."""
         raw = msgspec.json.decode(stored)
         types = {field.name: field.type for field in fields(self.kind)}
         return {name: msgspec.convert(value, types[name]) for name, value in raw.items()}
 
 
 def encode_edits(edits: Mapping[str, Any]) -> bytes:
-    """Edits as a whole value would be kept, edited fields only."""
+    """Encode edits like a whole value, edited fields only."""
     return msgspec.json.encode(dict(edits))
 
 
 def most_recent(facts: MergeInput) -> MergeSide:
-    """Which change is later; the greater CID where the clocks agree."""
+    """Which change is later; the greater CID if the times are equal."""
     ours_later = (facts.ours_at, facts.ours_cid) > (facts.theirs_at, facts.theirs_cid)
     return MergeSide.OURS if ours_later else MergeSide.THEIRS
 
 
 def by_most_recent(ours: object, theirs: object, facts: MergeInput) -> tuple[MergeReason, MergeSide, Any]:
-    """The choice of every field that has no rule of its own."""
+    """The choice for every field without its own rule."""
     side = most_recent(facts)
     return MergeReason.MOST_RECENT, side, ours if side is MergeSide.OURS else theirs
 
 
-# What installations of ours say of an event beyond the calendar Lexicon, in an object of their own.
+# Fields of our installations beyond the calendar Lexicon, in our own object.
 DETAILS: tuple[str, ...] = ("tickets", "accessibility", "categories", "tags", "languages")
 
-# Fields that change together: the text of an instant is nothing without the instant.
+# Fields that change together: the text of an instant is meaningless without the instant.
 _BEGINNING: Final = ("starts_at", "starts_text", "is_all_day")
 _END: Final = ("ends_at", "ends_text")
 GROUPS: tuple[tuple[str, ...], ...] = (
@@ -225,7 +228,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     *((name,) for name in DETAILS),
 )
 
-# What we write into records, and so can put the other way round; links of a record are other apps' business.
+# Fields that we write into records, and so can reverse; links in a record belong to other apps.
 REVERSIBLE = frozenset(
     {"name", "description", "starts_at", "ends_at", "time_zone", "mode", "status", "venues", "online_url", *DETAILS}
 )
@@ -261,7 +264,7 @@ def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: MergeInput) -> 
 
 
 def both_venues(was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[Venue, ...]) -> tuple[Venue, ...] | None:
-    """Both sides' parts in one venue where they changed different ones; None where they contradict each other."""
+    """Combine both sides' changes in one venue if they changed different parts; None if they contradict."""
     if len(was) > 1 or len(ours) != 1 or len(theirs) < 1 or theirs[1:] != was[1:]:
         return None
     before = was[0] if was else NOWHERE
@@ -277,9 +280,9 @@ def both_venues(was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[V
 def union_of_venues(
     was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[Venue, ...]
 ) -> tuple[Venue, ...] | None:
-    """The places that either side added, without those that either took away; ours first, because the first is the event's own place.
+    """The venues that either side added, without those that either removed; ours first, the first being the event's own venue.
 
-    None where one of the sides has none left, or where both say something else of the first place: one of them is wrong then.
+    None if one side has none left, or both changed the first venue differently: then one of them is wrong.
     """
     added = [one for one in theirs if one not in was and one not in ours]
     if not ours or not theirs or not added or ours[0] in was or share_a_part(ours[0], added[0]):
@@ -288,20 +291,20 @@ def union_of_venues(
 
 
 def ends_too_early(starts_at: Instant | None, ends_at: Instant | None) -> bool:
-    """Whether this end cannot be that of something with this beginning."""
+    """Whether this end is impossible for an event with this start."""
     return ends_at is not None and (starts_at is None or ends_at < starts_at)
 
 
 def _contradicting(event: NetworkEvent) -> tuple[tuple[str, ...], ...]:
-    # One side moved the event, the other said how long it is: neither meant an end before the beginning, or none.
+    # One side moved the event, the other changed its length: neither meant an end before the start, or none.
     return (_BEGINNING, _END) if ends_too_early(event.starts_at, event.ends_at) else ()
 
 
 def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) -> NetworkEvent:
-    """What to hand to the room of events: fields that the merge left alone keep the row's own values.
+    """The value for the events package: fields that the merge did not change keep the row's own values.
 
-    A record says less than the row (no join link for attendees, a country by code): writing the mapped value back
-    would cut the row down to what is public.
+    A record has less than the row (no join link for attendees, a country by code): writing the mapped value back would
+    reduce the row to what is public.
     """
     kept = NetworkEvent(
         name=event.title,
@@ -332,13 +335,13 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
         for name in group
     }
     if "venues" in changed and ours.venues[:1] == merged.venues[:1]:
-        # Only other places were added behind the row's own.
+        # Only other venues were added after the row's own.
         changed["venues"] = (*kept.venues, *merged.venues[1:])
     return replace(kept, **changed)
 
 
 def saying_as(event: NetworkEvent, before: NetworkEvent) -> NetworkEvent:
-    """The event with the details of another version: its record was written by somebody who knows nothing of them."""
+    """The event with the details of another version: its record was written by an app that does not know them."""
     return replace(event, **{name: getattr(before, name) for name in DETAILS})
 
 
