@@ -1,1 +1,1 @@
-"""One page of wiring per role; the only code that knows everything."""
+"""Program roles and operators' commands: one module of wiring per role; the only package that may import all others."""

@@ -1,4 +1,4 @@
-"""The archive of an account as a file: read and checked down to every hash (``aurora_locus.accounts.archive`` writes them)."""
+"""Account archive as a file: read and verified down to every hash (``aurora_locus.accounts.archive`` writes them)."""
 
 import hashlib
 import zipfile
@@ -24,7 +24,7 @@ from programs.command_line import counted
 T = TypeVar("T")
 
 _PIECE_BYTES = 256 * 1024
-# Far more than an account or preferences can have; an archive is a stranger's file.
+# Far more than an account or preferences can have; an archive may come from a stranger.
 _MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 _IS_ENCRYPTED = 0x1
 _RAW_SHA256 = b"\x01\x55\x12\x20"
@@ -59,7 +59,9 @@ class _Preferences(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class AccountFile:
-    """An open archive whose entries are there and whose documents were read. ``did`` and ``signing_key`` are its own claim."""
+    """An open archive whose entries exist and whose documents were parsed. ``did`` and ``signing_key`` are its own
+    claims.
+    """
 
     zip: zipfile.ZipFile
     owner: Owner
@@ -75,14 +77,14 @@ class AccountFile:
 
     @contextmanager
     def blob(self, cid: Cid) -> Iterator[IO[bytes]]:
-        """The bytes of a blob, to be read piece by piece."""
+        """The bytes of a blob, to be read in chunks."""
         with self.zip.open(self.blobs[cid]) as entry:
             yield entry
 
 
 @contextmanager
 def open_account_file(path: Path) -> Iterator[AccountFile]:
-    """Open an archive. Raises Malformed for a file that is no archive of an account, or was cut off."""
+    """Open an archive. Raises Malformed for a file that is no account archive, or is truncated."""
     try:
         with zipfile.ZipFile(path) as opened:
             yield _read(opened)
@@ -97,7 +99,7 @@ def is_archive(path: Path) -> bool:
 
 
 def check_blob(file: AccountFile, cid: Cid) -> int:
-    """The size of a blob whose bytes are what its name says. Raises Malformed."""
+    """Verify a blob against its CID; returns its size. Raises Malformed."""
     digest, size = hashlib.sha256(), 0
     with file.blob(cid) as entry:
         while piece := entry.read(_PIECE_BYTES):
@@ -109,8 +111,10 @@ def check_blob(file: AccountFile, cid: Cid) -> int:
 
 
 def check_blobs(file: AccountFile, snapshot: Snapshot) -> int:
-    """How many bytes all blobs have. Raises Malformed for a wrong one, and for one that a record wants and that is neither
-    here nor named as missing.
+    """Verify all blobs; returns their total size.
+
+    Raises Malformed for a wrong blob, and for one that a record refers to and that is neither here nor listed as
+    missing.
     """
     size = sum(check_blob(file, cid) for cid in file.blobs)
     if (len(file.blobs), size) != (file.summary.blobs, file.summary.blob_bytes):
@@ -124,13 +128,13 @@ def check_blobs(file: AccountFile, snapshot: Snapshot) -> int:
 
 
 def wanted_blobs(snapshot: Snapshot) -> Iterator[BlobRef]:
-    """Every reference to a blob in every record."""
+    """Every blob reference of every record."""
     for cid, block in snapshot.records.items():
         yield from read_stored(cid, block).blobs()
 
 
 def check_repository(file: AccountFile) -> tuple[car.Car, Snapshot]:
-    """The repository, whole and of the account that the archive is of. Raises Malformed."""
+    """The verified repository of the archive's account. Raises Malformed."""
     blocks = car.read(file.repository())
     snapshot = read_snapshot(blocks)
     if snapshot.commit.did != file.did:
@@ -143,7 +147,7 @@ def _read(opened: zipfile.ZipFile) -> AccountFile:
     if len(entries) != len(opened.infolist()):
         raise Malformed("archive", None, "two entries have the same name")
     for name, entry in entries.items():
-        # Archives are written so; what is packed or locked is another's, and might unfold to anything.
+        # Archives are stored so; a compressed or encrypted entry is not ours, and might be a decompression bomb.
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _IS_ENCRYPTED:
             raise Malformed("archive", name, "the entry is compressed or encrypted")
     for name in (archive.ACCOUNT_ENTRY, archive.REPOSITORY_ENTRY, archive.PREFERENCES_ENTRY, archive.SUMMARY_ENTRY):

@@ -1,6 +1,6 @@
-"""One address before several processes that serve the same: connections are handed on in turn, past whoever is down.
+"""TCP load balancer before equal processes: round robin, skipping those that are down.
 
-For the distributed form on one machine; before a site stands a reverse proxy, which knows HTTP.
+For the distributed form on one machine; a real site has a reverse proxy in front, which speaks HTTP.
 """
 
 import asyncio
@@ -10,14 +10,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 _PIECE = 64 * 1024
-# A process that starts anew is back within seconds; nobody waits longer for a connection.
+# A restarted process is back within seconds; no client waits longer for a connection.
 PATIENCE_SECONDS = 20.0
 _AGAIN_SECONDS = 0.2
 
 
 @asynccontextmanager
 async def balanced(host: str, port: int, behind: Sequence[int]) -> AsyncIterator[None]:
-    """Listen for the block; ``behind`` are ports of the same host. Raises OSError where the port is taken."""
+    """Listen for the duration of the block; ``behind`` are ports of the same host. Raises OSError where the port is
+    taken.
+    """
     turns = itertools.cycle(range(len(behind)))
     open_: set[asyncio.StreamWriter] = set()
 
@@ -51,7 +53,7 @@ async def balanced(host: str, port: int, behind: Sequence[int]) -> AsyncIterator
 async def _connect(
     host: str, behind: Sequence[int], first: int
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """The next that answers; while none does, tried again for a while."""
+    """Connect to the next port that answers; while none does, retry for a while."""
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         for offset in range(len(behind)):
@@ -62,7 +64,7 @@ async def _connect(
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until one side ends; then the other hears of it."""
+    """Copy until one side closes; then close the other."""
     with contextlib.suppress(OSError):
         while piece := await reader.read(_PIECE):
             writer.write(piece)

@@ -1,11 +1,11 @@
-"""The ``openmeet`` command: a table of roles and nouns, and one import of whichever was chosen.
+"""The ``openmeet`` command: a table of roles and nouns; only the chosen module is imported.
 
-Roles are plain names (``openmeet up``, ``openmeet event-processor``); operators' work is noun then verb (``openmeet records
-inspect``). ``openmeet pds`` is both: alone it serves, with a verb (``openmeet pds account list``) it works on that server. Each
-module of the table has a Typer application named ``app``. Nothing else is imported here, so ``--help`` is
-quick and a role carries only what it needs. Exit status: 0 done, 1 refused, 2 misused.
+Roles are plain names (``openmeet up``, ``openmeet event-processor``); operators' commands are noun then verb
+(``openmeet records inspect``). ``openmeet pds`` is both: alone it serves, with a verb (``openmeet pds account list``)
+it works on that server. Each module of the table has a Typer application named ``app``. Nothing else is imported here,
+so ``--help`` is quick and a role loads only what it needs. Exit status: 0 done, 1 refused, 2 misused.
 
-To add one: write the module, add its line. A test compares the table with what stands in ``programs/``.
+To add one: write the module, add its line. A test compares the table with the modules in ``programs/``.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "sync": ("programs.commands.sync", "Sources, publications, what was not understood"),
 }
 
-# role -> its verbs, for roles that are also something to work on
+# role -> its verbs, for roles that also have operators' commands
 VERBS: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {"pds": PDS_VERBS}
 
 
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def verbs_text(role: str, verbs: Mapping[str, tuple[str, str]]) -> str:
-    """What the help of a role says about its verbs."""
+    """The verbs in the help of a role."""
     width = max(len(name) for name in verbs) + 2
     lines = [f"Work on it (openmeet {role} VERB; VERB --help shows more):"]
     return "\n".join([*lines, *(f"  {name:{width}}{what}" for name, (_, what) in verbs.items())])
@@ -122,7 +122,9 @@ def _unknown(program: str, chosen: str, names: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _ending_when_asked() -> Iterator[None]:
-    """While a role is loaded, and until its event loop takes over, SIGINT and SIGTERM end it: it has opened nothing yet."""
+    """While a role is loaded, and until its event loop takes over, SIGINT and SIGTERM end the process: nothing is open
+    yet.
+    """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
         signal.signal(number, lambda _number, _frame: os._exit(DONE))
@@ -134,7 +136,7 @@ def _ending_when_asked() -> Iterator[None]:
 
 
 def _run(name: str, module: str, rest: list[str]) -> int:
-    from groundwork.errors import Failure  # here, because --help does without it
+    from groundwork.errors import Failure  # here, because --help does not need it
 
     app = importlib.import_module(module).app
     try:

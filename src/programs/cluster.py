@@ -1,8 +1,8 @@
-"""``openmeet cluster``: the distributed form on one machine, every part a process, against running servers.
+"""``openmeet cluster``: the distributed form on one machine, every part a process, with external servers.
 
-Two of each part that may run in several: web, event-processor, publisher, PDS; one directory, consumer and scheduler. The
-platform and the PDS keep everything in PostgreSQL, talk through RabbitMQ and share a Redis. A part that ends is started
-again. What passwords and keys there are stands in the folder, as with ``openmeet up``.
+Two processes of each part that may run in several: web, event-processor, publisher, PDS; one directory, consumer and
+scheduler. The platform and the PDS store everything in PostgreSQL, communicate through RabbitMQ and share a Redis. A
+part that ends is restarted. Passwords and keys are in the folder, as with ``openmeet up``.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ _STOP_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Member:
-    """One process: where it answers, and how often it was started again."""
+    """One process: its address, and how often it was restarted."""
 
     name: str
     role: str
@@ -64,7 +64,7 @@ class Member:
 
 
 class ClusterMember(msgspec.Struct, frozen=True):
-    """What ``members.json`` says of a process."""
+    """A process in ``members.json``."""
 
     role: str
     pid: int
@@ -77,7 +77,7 @@ ENVIRONMENT_FILE = "openmeet.env"
 
 
 class ClusterReady(msgspec.Struct, frozen=True):
-    """What ``members.json`` in the folder holds; written anew whenever a member is started."""
+    """Content of ``members.json`` in the folder; written again whenever a member is started."""
 
     openmeet: str
     communities: dict[str, str]
@@ -139,7 +139,7 @@ async def running(wishes: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[
         over = asyncio.Event()
         watches: list[asyncio.Task[None]] = []
         stack.push_async_callback(_stop, over, watches, members)
-        # The first of those who migrate one after another, then everybody else.
+        # The first process of each kind that migrates, one after another; then all others.
         firsts = [next(one for one in members if one.role == kind) for kind in ("plc", "pds", "web")]
         for together in (*([one] for one in firsts), [one for one in members if one not in firsts]):
             for member in together:
@@ -156,7 +156,7 @@ async def running(wishes: ClusterOptions, stop: asyncio.Event) -> AsyncIterator[
 
 @dataclass(frozen=True, slots=True)
 class _MembersFile:
-    """The file that says who runs."""
+    """The file that lists the running members."""
 
     wishes: ClusterOptions
     home: Household
@@ -180,7 +180,7 @@ class _MembersFile:
         private_file.write(self.wishes.folder / "members.json", msgspec.json.encode(self.ready()))
 
     def write_environment(self) -> None:
-        """What a shell reads for commands that work on the cluster. The administrator's password is in it."""
+        """Write the shell environment for commands that work on the cluster. It has the administrator's password."""
         told = {name: value for kind in ("pds", "scheduler") for name, value in self._of(kind).items()}
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in sorted(told.items())]
         private_file.write(self.wishes.folder / ENVIRONMENT_FILE, "".join(lines).encode())
@@ -213,13 +213,15 @@ def _members(wishes: ClusterOptions, home: Household) -> tuple[list[Member], dic
             environment = environment_of(kind, wishes, home, port=port, plc_url=plc_url, keys=keys)
             name = f"{kind}-{index + 1}" if number > 1 else kind
             if kind == "web":
-                read_installation_settings(None, environment)  # what cannot be is said before anything is started
+                read_installation_settings(
+                    None, environment
+                )  # invalid settings are reported before anything is started
             members.append(Member(name, kind, environment, f"http://{HOST}:{port}{path}"))
     return members, ports
 
 
 def _keys(folder: Path) -> str:
-    """Shared by all: what one has sealed another opens."""
+    """Shared by all processes: a value sealed by one must open in another."""
     path = folder / "sealing.keys"
     if not path.exists():
         private_file.write(path, fresh_key().encode())
@@ -243,7 +245,7 @@ async def _start(wishes: ClusterOptions, member: Member) -> None:
 
 
 async def _until_ready(wishes: ClusterOptions, member: Member, stop: asyncio.Event) -> None:
-    """Raises Refused with where to look."""
+    """Wait until every member answers. Raises Refused with the log to look at."""
     deadline = asyncio.get_running_loop().time() + READY_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
         while member.process is not None and member.process.returncode is None:
@@ -260,7 +262,7 @@ async def _until_ready(wishes: ClusterOptions, member: Member, stop: asyncio.Eve
 
 
 async def _keep(wishes: ClusterOptions, member: Member, shown: _MembersFile, over: asyncio.Event) -> None:
-    """Start it again whenever it ends, until everything ends."""
+    """Restart it whenever it ends, until the cluster stops."""
     while member.process is not None:
         status = await member.process.wait()
         if over.is_set():
@@ -275,7 +277,7 @@ async def _keep(wishes: ClusterOptions, member: Member, shown: _MembersFile, ove
 
 
 async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members: list[Member]) -> None:
-    """The last one first; who does not end in time is killed."""
+    """Stop the members in reverse order; kill those that do not end in time."""
     over.set()
     alive = [one.process for one in reversed(members) if one.process is not None and one.process.returncode is None]
     for process in alive:
@@ -292,7 +294,7 @@ async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members:
 
 
 def greeting(ready: ClusterReady, folder: Path) -> str:
-    """What a person sees when everything answers."""
+    """Text for the terminal when every part answers."""
     command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(folder / ENVIRONMENT_FILE)
     parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())
     communities = "".join(f"  {name:13}{address}\n" for name, address in ready.communities.items())

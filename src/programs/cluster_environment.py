@@ -1,4 +1,4 @@
-"""What ``openmeet cluster`` tells each of its processes: the environment that a deployment would give it."""
+"""Environment of each process of ``openmeet cluster``, as a deployment would set it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,21 +13,22 @@ HOST = "127.0.0.1"
 # Beside the PDS's own, aurora_locus.
 OPENMEET_SCHEMA = "openmeet"
 NETWORK_SCHEMA = "openmeet_network"
-# A dozen processes share one server on one machine, which gives a hundred connections where nobody changed it.
+# A dozen processes share one server on one machine, which allows a hundred connections by default.
 FEW_CONNECTIONS = "3"
-# Each further community is a pool in each of eight processes: they fit in with one connection less.
+# Each further community is a pool in each of eight processes: they fit with one connection less.
 FEWER_CONNECTIONS = "2"
 
 
-# Whoever signs up so runs the site: every letter of it lies in the mailbox that everybody here can open.
+# Whoever signs up with this address runs the site: everyone here can read its e-mail in the development mailbox.
 OPERATOR = "operator@example.test"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterOptions:
-    """Where everything is. ``name`` keeps several clusters on one broker apart; each has a database of its own.
+    """Options of a cluster. ``name`` keeps several clusters on one broker apart; each has a database of its own.
 
-    ``communities``: names of those beside the default one. ``environment`` goes before what is made here, in every process.
+    ``communities``: names of those beside the default one. ``environment`` overrides what is set here, in every
+    process.
     """
 
     folder: Path
@@ -41,14 +42,14 @@ class ClusterOptions:
     environment: dict[str, str] = field(default_factory=dict)
 
     def address_of(self, community: str) -> str:
-        """Below ``localhost`` every name leads to this machine, in browsers and in curl."""
+        """Below ``localhost`` every name resolves to this machine, in browsers and in curl."""
         return f"http://{community}.localhost:{self.web_port}"
 
 
 def environment_of(
     kind: str, wishes: ClusterOptions, home: Household, *, port: int, plc_url: str, keys: str
 ) -> dict[str, str]:
-    """Of one process of this kind, which answers on this port; ``keys``: what all of them seal with."""
+    """The environment of a process of this kind that listens on this port; ``keys``: the shared sealing keys."""
     match kind:
         case "plc":
             own = _directory(wishes, port)
@@ -110,7 +111,7 @@ def _platform(wishes: ClusterOptions, home: Household, plc_url: str, keys: str) 
 
 
 def _community(wishes: ClusterOptions, name: str) -> str:
-    """Its table, inline; JSON's texts are TOML's as well."""
+    """A community's table, inline; JSON strings are valid TOML strings."""
     told = {"name": name, "public_url": wishes.address_of(name), "site_name": name.replace("-", " ").capitalize()}
     return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in told.items()) + " }"
 

@@ -1,6 +1,6 @@
-"""What every Typer application here is like: nothing is installed into shells, a bug shows a plain traceback.
+"""Common behaviour of all Typer applications here: no shell completion is installed, a bug shows a plain traceback.
 
-``role`` makes one that starts at once, ``noun`` one that wants a verb; without any it shows its help.
+``role`` makes an application that starts at once, ``noun`` one that needs a verb; without any it shows its help.
 """
 
 import re
@@ -41,9 +41,9 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print what strangers may have had a hand in: their control characters would act on the terminal.
+    """Print text that strangers may have written, without control characters, which would act on the terminal.
 
-    Line breaks stay, ours are meant; marks that turn round the direction of writing go like controls.
+    Line breaks stay; marks that change the direction of writing are removed like control characters.
     """
     typer.echo(_ACTS_ON_TERMINALS.sub("\ufffd", text), err=err)
 

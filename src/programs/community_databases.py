@@ -1,7 +1,7 @@
-"""The databases of all communities and of their queues, opened at a start. One that does not answer stops nobody else: it is opened as
-soon as it does. A community is there when both are: where its files are away, both are.
+"""Open the databases and queues of all communities at start. A community is served when both of its databases are open.
 
-Who has one community alone is told at once that its database is away, by a start that fails; so is who has several and none answers.
+One that does not answer does not stop the others: it is opened as soon as it answers. The start fails where the only
+community's database is away, or where none of several answers.
 """
 
 import asyncio
@@ -22,16 +22,16 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.settings import Settings
 from programs.community_queues import tables_of
 
-# A server that is gone without a word lets nobody wait for longer than a restart takes.
+# A server that is gone without closing the connection delays nobody longer than a restart takes.
 PATIENCE_SECONDS = 10.0
 AGAIN_SECONDS = 5.0
-# The log says again and again what is missing: somebody looks at the newest lines.
+# Missing databases are logged repeatedly, because operators read the newest lines.
 _TOLD_EVERY = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What a community keeps its things in. ``queue_tables``: of an embedded queue, else None."""
+    """Storage of a community. ``queue_tables``: of an embedded queue, else None."""
 
     db: Database
     queue_tables: Database | None
@@ -46,7 +46,9 @@ def away_gauge(metrics: Metrics) -> Gauge:
 async def open_databases(
     settings: Mapping[str, Settings], clock: Clock, metrics: Metrics
 ) -> AsyncIterator[Mapping[str, Stores]]:
-    """By the community's name, migrated. Raises what the first one raised where none can be opened; Refused, ValueError: settings."""
+    """By the community's name, migrated. Raises the first error where none can be opened; Refused, ValueError:
+    settings.
+    """
     opening = _Opening(clock, away_gauge(metrics), asyncio.Lock())
     async with AsyncExitStack() as stack:
         queues = await asyncio.gather(*(opening.try_queue(*one) for one in settings.items()), return_exceptions=True)
@@ -81,7 +83,7 @@ async def open_databases(
 
 
 class _Opening:
-    """What opening takes; migrations take turns, because Alembic knows one at a time."""
+    """One community's opening; migrations run one at a time, because Alembic allows only one."""
 
     def __init__(self, clock: Clock, away: Gauge, turn: asyncio.Lock) -> None:
         self.away = away
@@ -89,20 +91,20 @@ class _Opening:
         self._turn = turn
 
     async def try_queue(self, name: str, settings: Settings) -> Database | None:
-        """The tables of its queue; None where that is on a broker. Raises whatever there is in the way."""
+        """The tables of its queue; None where that is on a broker. Raises on failure."""
         async with self._turn:
             return await tables_of(name, settings, self._clock)
 
     async def try_beside(self, queue: Database | BaseException | None, settings: Settings) -> Database:
-        """``try_`` where the queue is there; else what was in its way."""
+        """``try_`` where the queue is open; else its error."""
         if isinstance(queue, BaseException):
             raise queue
         return await self.try_(settings)
 
     async def try_(self, settings: Settings) -> Database:
-        """Raises whatever there is in the way."""
+        """Open the database. Raises on failure."""
         url, schema = settings.tenant_database_url, settings.database_schema
-        # Whether it answers at all; how long a migration then takes, it says itself.
+        # Only the connection has a timeout here; a migration reports its own progress.
         async with asyncio.timeout(PATIENCE_SECONDS):
             await current_revision(url, schema, "openmeet")
         async with self._turn:
@@ -113,7 +115,7 @@ class _Opening:
     async def until_there(
         self, name: str, settings: Settings, late: LateDatabase, late_queue: LateDatabase | None
     ) -> None:
-        """Try again until it answers; its queue comes first, for who finds the database finds all of it."""
+        """Retry until it answers; the queue comes first, so that an open database means that both are open."""
         tries = 0
         while not late.is_open.is_set():
             await asyncio.sleep(AGAIN_SECONDS)
@@ -135,7 +137,7 @@ class _Opening:
 
 
 def _is_our_fault(failure: BaseException) -> bool:
-    """What no waiting mends: the settings, or that everything is being stopped."""
+    """Errors that waiting does not repair: the settings, or a stop."""
     return isinstance(failure, (Refused, ValueError)) or not isinstance(failure, Exception)
 
 

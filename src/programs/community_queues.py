@@ -1,4 +1,4 @@
-"""Each community's queue. An embedded one keeps its tables apart from everything else, because its writes come in bursts."""
+"""Each community's queue. An embedded one has a database of its own, because its writes come in bursts."""
 
 from groundwork.clock import Clock
 from groundwork.database.open_ import SQLITE
@@ -12,7 +12,7 @@ from openmeet.tenants.configured import DEFAULT_TENANT
 
 
 async def tables_of(name: str, settings: Settings, clock: Clock) -> Database | None:
-    """Where the community's queue keeps its tables, made if they are not there; None where it is on a broker."""
+    """The database of the community's queue, created if needed; None where the queue is on a broker."""
     if settings.broker_url != EMBEDDED:
         return None
     url, schema = _place(name, settings)
@@ -20,7 +20,7 @@ async def tables_of(name: str, settings: Settings, clock: Clock) -> Database | N
 
 
 async def queue_over(name: str, settings: Settings, tables: Database | None, clock: Clock) -> Queue:
-    """The community's queue, in these tables of ``tables_of``. Raises SettingsRefused where the URL is none."""
+    """The community's queue in the database of ``tables_of``. Raises SettingsRefused for an invalid URL."""
     if tables is not None:
         return EmbeddedQueue(tables, clock)
     url, schema = _place(name, settings)
@@ -38,7 +38,7 @@ async def queue_over(name: str, settings: Settings, tables: Database | None, clo
 
 
 async def open_queue_alone(name: str, settings: Settings, clock: Clock) -> Queue:
-    """The queue of one community, for who needs nothing else of it; closing it closes its tables."""
+    """The queue of one community, for a program that needs nothing else of it; closing it closes its database."""
     return await queue_over(name, settings, await tables_of(name, settings, clock), clock)
 
 

@@ -1,4 +1,4 @@
-"""What a network on one machine keeps between two starts: its administrator's password and its ready-made people.
+"""Development accounts: the administrator's password and ready-made accounts of a local network, kept between starts.
 
 Made once, at the first start, in one file that only its owner can read. A second start finds it and changes nothing.
 """
@@ -31,7 +31,7 @@ class DevAccount(msgspec.Struct, frozen=True):
 
 
 class Household(msgspec.Struct, frozen=True):
-    """Every password of one local network, and the port of its PDS: identities say where their repositories are."""
+    """Every password of one local network, and the port of its PDS, which the identities name."""
 
     admin_password: str
     people: tuple[DevAccount, ...]
@@ -39,7 +39,7 @@ class Household(msgspec.Struct, frozen=True):
 
 
 def make(pds_port: int) -> Household:
-    """A new household with fresh passwords."""
+    """New passwords for a new network."""
     return Household(
         admin_password=secrets.token_urlsafe(18),
         people=tuple(
@@ -50,7 +50,7 @@ def make(pds_port: int) -> Household:
 
 
 def find_or_make(folder: Path, pds_port: int) -> Household:
-    """The household that lives in ``folder``, made there at the first call. Raises Refused when its file is damaged."""
+    """The accounts stored in ``folder``, made at the first call. Raises Refused when the file is damaged."""
     path = folder / FILE_NAME
     if path.exists():
         try:
@@ -68,7 +68,7 @@ def find_or_make(folder: Path, pds_port: int) -> Household:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder for one process. Raises Refused while another network runs in it, or when it cannot be used."""
+    """Lock the folder for one process. Raises Refused while another network runs in it, or when it cannot be used."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)

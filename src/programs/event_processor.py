@@ -1,4 +1,4 @@
-"""``openmeet event-processor``: from each community's queue into its database. Any number may run."""
+"""``openmeet event-processor``: apply each community's queue to its database. Any number may run."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from programs.worker import for_each, worker_role
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
-    """Apply until ``stop`` is set."""
+    """Apply messages until ``stop`` is set."""
     counts = counting(platform.metrics, platform.results, tenant=platform.tenant.name)
     await processor.run(Processor(platform.db, platform.queue, platform.here, counts, platform.clock), stop)
 

@@ -1,5 +1,7 @@
-"""``openmeet firehose-consumer``: from the event streams of PDSes and relays into the queues of the tenants, read and verified
-once; and from labellers into the databases of those who chose them.
+"""``openmeet firehose-consumer``: event streams of PDSes and relays into the queues of the tenants, read and verified
+once.
+
+Also labels of labelers, into the databases of the communities that chose them.
 """
 
 import asyncio
@@ -29,9 +31,9 @@ _AGAIN_SECONDS = 5.0
 
 
 async def work(installation: Installation, stop: asyncio.Event) -> None:
-    """Follow every configured source, and the labellers of every community, until ``stop`` is set."""
+    """Follow every configured source, and the labelers of every community, until ``stop`` is set."""
     platform = installation.default
-    # Whose queue is away counts as new when it comes: what could not be kept for it is owed by a reading.
+    # A community whose queue is away is new when it comes back: a backfill replaces the messages it missed.
     keeping = [one.tenant for one in installation.platforms if one.keeps_messages]
     known = await delivery.seat(platform.installation, keeping)
     counts = counting(platform.metrics)
@@ -69,7 +71,7 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
 async def _community(
     installation: Installation, own: Platform, known: Interests, labels: Counter, stop: asyncio.Event
 ) -> None:
-    """What takes a community's own database, as soon as that is there: its place among those who hear, its labellers."""
+    """Work that needs a community's own database, started once that is open: its subscription and its labelers."""
     is_new = own.tenant.name not in known.seated
     labelling = Labelling(own.db, own.network.http, own.clock, own.network.dids, labels)
     while await until_opened(own.db, stop):
@@ -79,7 +81,7 @@ async def _community(
                 is_new = False
             await follow_labellers(labelling, own.settings.labellers, stop)
         except Unavailable as away:
-            # Of one community alone: what everybody hears of is read on.
+            # An error of one community only: the shared stream is read on.
             log.warning("labellers.wait", tenant=own.tenant.name, reason=away.why)
         else:
             return

@@ -1,4 +1,4 @@
-"""What waits, for operators: read every few seconds from the databases and the queue, shown at ``/metrics``."""
+"""Gauges for operators: read every few seconds from the databases and the queue, exposed at ``/metrics``."""
 
 import asyncio
 import contextlib
@@ -30,13 +30,13 @@ from programs.community_databases import away_gauge
 from programs.platform import Installation, Platform
 
 EVERY_SECONDS = 10.0
-# What has a time and may have missed it.
+# Scheduled work that may be overdue.
 OVERDUE = frozenset({PublicationState.DUE, PublicationState.RETRYING, PublicationState.RETRACTING})
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramGauges:
-    """Of one program."""
+    """Gauges of one program."""
 
     jobs: Gauge
     oldest_job: Gauge
@@ -56,7 +56,7 @@ class ProgramGauges:
 
 
 def registered(metrics: Metrics) -> ProgramGauges:
-    """Of one program, for all its communities."""
+    """Gauges of one program, for all its communities."""
     return ProgramGauges(
         metrics.gauge("debts", "What is owed outside and not paid", ["tenant", "kind", "state"]),
         metrics.gauge("debts_oldest_age_seconds", "How long the longest overdue debt has been due", ["tenant", "kind"]),
@@ -89,7 +89,7 @@ def registered(metrics: Metrics) -> ProgramGauges:
 
 
 async def work(installation: Installation, stop: asyncio.Event) -> None:
-    """Keep the gauges of one process fresh until ``stop`` is set."""
+    """Refresh the gauges of one process until ``stop`` is set."""
     default = installation.default
     gauges = registered(default.metrics)
     databases = {"network": default.installation}
@@ -105,7 +105,9 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
 
 
 async def show(platform: Platform, gauges: ProgramGauges) -> None:
-    """Set every gauge of a community; where a store is away the gauges stay, and one says it if it is the database."""
+    """Set every gauge of a community; where a store is away they keep their values, and one reports a database that is
+    away.
+    """
     away = gauges.away.labels(platform.tenant.name)
     try:
         await read(platform, gauges)
@@ -117,7 +119,7 @@ async def show(platform: Platform, gauges: ProgramGauges) -> None:
 
 
 async def read(platform: Platform, gauges: ProgramGauges) -> None:
-    """Set every gauge of a community to what is so now. Raises Unavailable where a store is away."""
+    """Set every gauge of a community to its current value. Raises Unavailable where a store is away."""
     tenant = platform.tenant.name
     await _count_jobs(platform, gauges.jobs, gauges.oldest_job)
     await _promised(platform, gauges.records, gauges.oldest_record)
@@ -160,7 +162,7 @@ async def _heard(platform: Platform, quiet: Gauge) -> None:
 
 
 def _show(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[str, ...] = ()) -> None:
-    """Set these values, and remove others whose labels begin with ``of``: an alert must not go on about what is gone."""
+    """Set these values, and remove others whose labels begin with ``of``, so that an alert ends with its cause."""
     for sample in next(iter(gauge.collect())).samples:
         known = tuple(sample.labels.values())
         if known[: len(of)] == of and known not in values:

@@ -1,4 +1,4 @@
-"""Moving an account as a person at a terminal does it: passwords asked for, progress shown, the token of the mail typed in.
+"""Account migration at a terminal: prompts for passwords, progress bars, the token from the e-mail.
 
 Secrets come from a prompt or the environment, never from arguments, which every user of a machine can read.
 """
@@ -47,7 +47,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class MigrationOptions:
-    """What was asked for beside what is in the state file; codes and keys that are used once."""
+    """Options beside those in the state file; codes and keys that are used once."""
 
     invite_code: str | None
     recovery_key: str | None
@@ -58,11 +58,11 @@ class MigrationOptions:
 
 
 async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> None:
-    """The whole move, or what is left of it. Raises Refused where the person is needed and nobody is at the terminal."""
+    """The whole migration, or the rest of it. Raises Refused where input is needed and there is no terminal."""
     clock = SystemClock()
     old = await _sign_in(http, clock, state)
     state.did = old.did
-    # Before anything is made anywhere: a place that cannot be written to is noticed now.
+    # Before any account is made: an unwritable state file is noticed now.
     _keep(asked, state)
     wanted = account.NewAccount(
         state.handle,
@@ -104,7 +104,9 @@ async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Mi
 
 
 async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -> str | None:
-    """The token with which the old server signs; None where none is needed. Raises Refused where it must be fetched first."""
+    """The token with which the old server signs; None where none is needed. Raises Refused where the person must
+    request it first.
+    """
     if await identity.names_new_server(new):
         return None
     if not is_plc(old.did):
@@ -128,7 +130,7 @@ async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -
 
 
 def secret(variable: str, question: str) -> str:
-    """From the environment, or asked for without showing it. Raises Refused where nobody can be asked."""
+    """A secret from the environment or a hidden prompt. Raises Refused where there is no terminal."""
     given = os.environ.get(variable)
     if given:
         return given
@@ -138,7 +140,7 @@ def secret(variable: str, question: str) -> str:
 
 
 def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult) -> None:
-    """The last moment. Raises Refused for a no, and where something is missing and nobody has said that it does not matter."""
+    """The last confirmation. Raises Refused for a no, and for missing data that the person has not accepted."""
     is_whole = not outcome.missing_blobs and not outcome.differences
     if asked.is_confirmed or (is_whole and not sys.stdin.isatty()):
         return
@@ -174,7 +176,7 @@ def _tell_of(outcome: MigrationResult) -> None:
 
 @contextmanager
 def _shown() -> Iterator[Tell]:
-    """Bars on a terminal, and a line for each step that has ended, whoever reads."""
+    """Progress bars on a terminal, and otherwise a line for each completed step."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description:10}"),

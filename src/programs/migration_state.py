@@ -1,7 +1,7 @@
-"""What a move was asked for, kept in a file so that it can be gone on with by naming that file alone. No secret is in it.
+"""State file of a migration, so that it can be resumed by naming that file alone. It has no secrets.
 
-How far the move is, both servers say better than any file (``at_network.migration``); of that only what people want to read
-afterwards is noted.
+The progress is known from both servers (``at_network.migration``); the file repeats only what people want to read
+afterwards.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from groundwork.errors import Refused
 
 
 class MoveState(msgspec.Struct, forbid_unknown_fields=True):
-    """One move. ``identifier`` is the handle or DID at the old server; ``old`` and ``new`` are origins."""
+    """One migration. ``identifier`` is the handle or DID at the old server; ``old`` and ``new`` are origins."""
 
     identifier: str
     old: str
@@ -29,7 +29,7 @@ class MoveState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read(path: Path) -> MoveState:
-    """Raises Refused for a file that is none of these."""
+    """Raises Refused for a file that is no state file."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=MoveState)
     except OSError as error:
@@ -39,5 +39,5 @@ def read(path: Path) -> MoveState:
 
 
 def write(path: Path, state: MoveState) -> None:
-    """Whole or not at all, for its owner alone: an address is in it."""
+    """Write atomically, readable by the owner alone, because it has an address."""
     private_file.write(path, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n")

@@ -1,4 +1,4 @@
-"""``openmeet publisher``: pays what the platform owes outside. Every kind of debt has its payer here, by hand."""
+"""``openmeet publisher``: handles the platform's outbox jobs. Each job kind has its handler here."""
 
 import asyncio
 import secrets
@@ -65,17 +65,17 @@ from programs.platform import Platform, keeper_of
 from programs.probes import PUBLISHER
 from programs.worker import for_each, worker_role
 
-# What is asked of other people's servers, who may be slow or many: single things, and whole repositories.
+# Requests to other people's servers, which may be slow or many: single records, and whole repositories.
 READS = frozenset({JobKind.REFRESH_IDENTITY, JobKind.FETCH_SUBJECT, JobKind.PROVE_RECORD, JobKind.LATE_CREATE})
 WHOLE_READS = frozenset({JobKind.BACKFILL, JobKind.RECONCILE})
-# What strangers' events ask of the processor: a few authors at a time, and nothing else waits for them.
+# Detection over strangers' events: a few authors at a time, and nothing else waits for it.
 SEARCHES = frozenset({JobKind.DETECT_FOREIGN_SERIES})
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
-    """Pay records, mail and accounts until ``stop`` is set."""
+    """Deliver records, e-mails and all other jobs until ``stop`` is set."""
     owed = handlers(platform, await keeper_of(platform))
-    # Apart: a letter must not wait for a stranger's server, nor a stranger's handle for somebody's whole repository.
+    # Separate: an e-mail must not wait for a stranger's server, nor a handle for somebody's whole repository.
     reading = {kind: paying for kind, paying in owed.items() if kind in READS}
     reading_whole = {kind: paying for kind, paying in owed.items() if kind in WHOLE_READS}
     searching = {kind: paying for kind, paying in owed.items() if kind in SEARCHES}
@@ -90,7 +90,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
 
 
 def publisher(platform: Platform) -> Publisher:
-    """Who pays record debts; what it finds changed in a repository goes through the queue like everything else."""
+    """The publisher of records; changes that it finds in a repository go through the queue like all others."""
 
     async def enqueue(messages: Sequence[RecordMessage]) -> None:
         await platform.queue.publish(
@@ -118,7 +118,7 @@ def publisher(platform: Platform) -> Publisher:
 
 
 def handlers(platform: Platform, keeper: Keeper) -> dict[str, HandlerOptions]:
-    """Every kind of debt and how it is paid; a test compares the kinds with ``Debt``."""
+    """Every job kind and its handler; a test compares the kinds with ``JobKind``."""
     db, network, here = platform.db, platform.network, platform.here
     spend_on_host = spending(platform.counters, platform.clock)
     unknown = unknown_identities(platform.metrics)
@@ -147,16 +147,16 @@ def handlers(platform: Platform, keeper: Keeper) -> dict[str, HandlerOptions]:
         JobKind.DETECT_FOREIGN_SERIES: HandlerOptions(detection_handler(db, named_series), batch=2),
         JobKind.CLAIMED_DATES: HandlerOptions(claimed_dates_handler(db), batch=2, lease_seconds=600.0),
         JobKind.FREED_SEATS: HandlerOptions(freed_seats_handler(db)),
-        # One date after the other: what they lock is their series.
+        # One date after the other, because they lock the row of their series.
         JobKind.STANDING_ANSWERS: HandlerOptions(standing_rsvps_handler(db), batch=1, lease_seconds=600.0),
-        # A crowd is told in one go, piece by piece.
+        # All recipients of a change are notified in one run, batch by batch.
         JobKind.SERIES_NEWS: HandlerOptions(fan_out_handler(db), batch=2, lease_seconds=600.0),
         JobKind.EVENT_NEWS: HandlerOptions(event_news_handler(db), batch=2, lease_seconds=600.0),
         JobKind.MOVE_RECORDS: HandlerOptions(moving_handler(db), batch=1, lease_seconds=600.0),
         JobKind.RECONCILE: HandlerOptions(
             reconcile_handler(db, network, here, spend_on_host), batch=1, lease_seconds=600.0
         ),
-        # A repository may be large: few at a time, with a lease as long as reading large ones in turn takes.
+        # A repository may be large: few at a time, with a lease as long as reading large ones one after another takes.
         JobKind.BACKFILL: HandlerOptions(
             backfill_handler(db, network, here, spend_on_host), batch=AT_A_TIME, lease_seconds=1800.0
         ),
@@ -173,7 +173,7 @@ def _erasing(platform: Platform) -> Erasing:
 
 
 def composers(platform: Platform) -> dict[str, Composer]:
-    """Who writes which kind of mail."""
+    """The composer of each kind of e-mail."""
     name, url = platform.settings.site_name, platform.settings.public_url
     head = Letterhead(platform.code_key, name, url)
     return {
@@ -196,7 +196,7 @@ def composers(platform: Platform) -> dict[str, Composer]:
 
 
 def sender(mailer: Mailer, public_url: str) -> Sender:
-    """Hands letters to the mailer; the right side of each Message-ID is the site's host."""
+    """Passes e-mails to the mailer; the domain of each Message-ID is the site's host."""
     host = urlsplit(public_url).hostname or "localhost"
 
     async def send(letter: OutgoingEmail, name: str) -> None:

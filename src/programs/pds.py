@@ -24,7 +24,7 @@ def main(settings_file: SettingsFile = None) -> None:
     """Serve repositories until stopped."""
     settings = pds_settings.read(os.environ, read_file(settings_file).get("pds"))
     if not settings.port:
-        # The public address of a development server names its port: it must be known before anything says it.
+        # The public address of a development server includes its port, so the port must be known first.
         settings = replace(settings, port=free_port(settings.bind_address))
 
     unknown = reference_settings.unknown(name for name, value in os.environ.items() if value)

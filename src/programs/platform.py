@@ -1,4 +1,4 @@
-"""The events platform opened for whichever role runs: every community's database, queue, mail. Read top to bottom; closed in reverse."""
+"""The events platform opened for any role: every community's database, queue, mail. Closed in reverse order."""
 
 import hashlib
 import hmac
@@ -43,7 +43,8 @@ from programs.shared import Shared, open_shared
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """One community's site: what every role stands on that works for it. ``installation``: the database of all of them.
+    """One community's site: what every role needs to work for it. ``installation``: the database shared by all
+    communities.
 
     ``queue_tables``: of an embedded queue, else None.
     """
@@ -72,19 +73,19 @@ class Platform:
 
     @property
     def keeps_messages(self) -> bool:
-        """Whether what is put into its queue stays there; not so where that was away at the start, until it has come."""
+        """Whether its queue stores messages; not while a queue that was away at start has not come back."""
         return not isinstance(self.queue_tables, LateDatabase) or self.queue_tables.is_open.is_set()
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Every community of an installation, the default one first; a role works for all of them."""
+    """Every community of an installation, the default one first."""
 
     platforms: tuple[Platform, ...]
 
     @property
     def default(self) -> Platform:
-        """The community of whoever names none; its settings say where a program listens."""
+        """The default community; its settings say where a program listens."""
         return self.platforms[0]
 
 
@@ -92,7 +93,7 @@ class Installation:
 async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> AsyncIterator[Installation]:
     """Migrate and open everything; ``settings``: by the community's name, the default one first.
 
-    A community whose database does not answer is there and refuses until it does, unless none answers.
+    A community whose database does not answer is included and refuses until it does, unless none answers.
     """
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(open_shared(settings, clock))
@@ -106,7 +107,7 @@ async def open_installation(settings: Mapping[str, Settings], clock: Clock) -> A
 
 @asynccontextmanager
 async def open_platform(settings: Settings, clock: Clock) -> AsyncIterator[Platform]:
-    """The same for an installation of one community."""
+    """``open_installation`` for one community."""
     async with open_installation({DEFAULT_TENANT: settings}, clock) as installation:
         yield installation.default
 
@@ -148,7 +149,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             mailer=mailer,
             pictures=open_pictures(settings, name),
             metrics=shared.metrics,
-            # Both the web and the publisher pay; under `openmeet up` they are one process.
+            # Both web and publisher deliver records; under `openmeet up` they are one process.
             rsvp_operations=shared.metrics.counter_called(
                 "bluesky_rsvp_operations", "Records of answers written", ["tenant", "operation", "status"]
             ),
@@ -171,19 +172,21 @@ def _code_key(keys: list[bytes], name: str) -> SigningKey:
 
 
 def _derived(key: bytes, purpose: str, name: str) -> bytes:
-    """A key for one purpose of one community; the default one's has the purpose alone for its label, as it always had."""
+    """A key for one purpose of one community; the default community's label is the purpose alone, for compatibility."""
     label = purpose if name == DEFAULT_TENANT else f"{purpose}/{name}"
     return hmac.digest(key, label.encode(), hashlib.sha256)
 
 
 def _believed(settings: Settings) -> frozenset[str]:
-    """Origins of the PDSes that the operator named: what comes from there is nobody's surprise."""
+    """Origins of the PDSes that the operator named: they are trusted sources."""
     named = (settings.pds_url, *(url.partition("=")[2] or url for url in settings.firehose_urls))
     return frozenset(map(origin_of, named))
 
 
 def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Platform], Awaitable[None]]) -> None:
-    """Do an operator's work for the community of this name; what it owes by mail, the site sends. Raises NotFound."""
+    """Run an operator's command for the community of this name; e-mails that it enqueues are sent by the site. Raises
+    NotFound.
+    """
     found = read_installation_settings(settings_file, sends_mail=False)
     settings = named(found, tenant)
 
@@ -200,7 +203,7 @@ def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Pla
 
 
 def mailbox_folder(settings: Settings) -> Path:
-    """Where the development mailbox keeps what would have been sent."""
+    """The folder of the development mailbox."""
     return (settings.data_directory / "mail").absolute()
 
 
@@ -216,14 +219,14 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer:
 
 
 async def keeper_of(platform: Platform) -> Keeper:
-    """Where repositories of people are kept; asks that PDS for its domain where no setting says it."""
+    """The PDS for custodial accounts; asks it for its handle domain where no setting names one."""
     settings, network = platform.settings, platform.network
     domain = settings.pds_handle_domain
     if not domain:
         try:
             domain = await offered_domain(network, settings.pds_url)
         except Failure:
-            # The PDS is away at the moment: the site works without it, and this is what most of them offer.
+            # The PDS is away: the site works without it, and most of them offer this domain.
             domain = f".{urlsplit(settings.pds_url).hostname}"
     return Keeper(
         pds_url=settings.pds_url,

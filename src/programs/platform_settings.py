@@ -1,4 +1,4 @@
-"""The settings of the events platform: of every community of an installation, from the environment and one file."""
+"""Settings of the events platform: of every community of an installation, from the environment and one file."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ def read_installation_settings(
 ) -> Mapping[str, Settings]:
     """Settings by the community's name, the default one first; contradictory, dangerous and shared ones are refused.
 
-    ``sends_mail``: an operator's command does not, and asks for no mail server.
+    ``sends_mail``: false for an operator's command, which needs no mail server.
     """
     table: Mapping[str, Any] = read_file(file).get(TABLE, {})
     return checked(read_tenants(table, environment), sends_mail=sends_mail)
@@ -33,9 +33,9 @@ def read_platform_settings(
 def read_settings_of_installation(
     file: Path | None, tenant: str, environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """One community's settings for operators' commands that serve nobody and send nothing: only what is needed to find the data.
+    """One community's settings for operators' commands that serve and send nothing: only those for finding the data.
 
-    Raises Refused where there is none yet, NotFound where no community is called so.
+    Raises Refused where there is no data yet, NotFound for an unknown community.
     """
     table: Mapping[str, Any] = read_file(file).get(TABLE, {})
     settings = named(read_tenants(table, environment), tenant)
@@ -49,7 +49,7 @@ def read_settings_of_installation(
 
 
 def named(found: Mapping[str, Settings], tenant: str) -> Settings:
-    """The settings of the community of this name. Raises NotFound that says which there are."""
+    """The settings of a community. Raises NotFound, naming those that exist."""
     if tenant not in found:
         raise NotFound(f"There is no community {tenant!r} in the settings. There are: {', '.join(found)}.")
     return found[tenant]

@@ -1,4 +1,4 @@
-"""What each role of the platform exists for, tried every few seconds: see ``groundwork.telemetry.probes``."""
+"""Probes of each role of the platform, run every few seconds: see ``groundwork.telemetry.probes``."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from groundwork.telemetry.probes import Probe
 from openmeet.tenants.configured import DEFAULT_TENANT, check_name, checks_of
 from programs.platform import Installation, Platform
 
-# A store of pictures may be a bucket, which asks a price for each request.
+# A picture store may be a bucket, which charges per request.
 _PICTURES_SECONDS: Final = 30.0
 _NETWORK: Final = "network writes"
 
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a role does in every community; ``of_network``: in the database of all of them, without which it serves nobody.
+    """What a role needs in every community; ``of_network``: in the shared database, without which it serves nobody.
 
-    A community is served without what is only ``wished``: the health then says ``degraded``.
+    A community is served without what is only ``wished``: its health is then ``degraded``.
     """
 
     of_each: Collection[str]
@@ -35,7 +35,7 @@ SCHEDULER: Final = Needed(("writes",))
 
 
 def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
-    """Each by its name: ``database``, ``writes``, ``writes of village``."""
+    """Probes by name: ``database``, ``writes``, ``writes of village``."""
     found = {name: Probe(check) for name, check in checks_of(one.tenant for one in installation.platforms).items()}
     found |= {
         _named(kind, one): _PROBES[kind](one)

@@ -1,9 +1,10 @@
-"""Moving an account with its recovery key while the server that it is on is gone, or says no.
+"""Account recovery: move an account with its recovery key while its server is gone or refuses.
 
-Source: did:plc specification (operations signed by any rotation key, recovery within 72 hours), the account migration guide
-("adversarial" migration). The directory is spoken to directly. Two operations are needed: the new server takes an account only from
-whoever signs with the identity's atproto key, which the old server has, so the recovery key becomes that key first; then the
-identity names what the new server recommends. Everything can be done again: what is done already is found and left.
+Source: did:plc specification (operations signed by any rotation key, recovery within 72 hours), the account migration
+guide ("adversarial" migration). The directory is called directly. Two operations are needed: the new server accepts an
+account only from the holder of the identity's atproto key, which the old server has, so the recovery key first becomes
+that key; then the identity gets the new server's recommended credentials. Each step can be repeated: completed steps
+are detected and skipped.
 """
 
 import secrets
@@ -31,7 +32,7 @@ from groundwork.http.client import HttpClient
 from programs.account_file import AccountFile, check_repository, wanted_blobs
 from programs.command_line import counted
 
-# A repository of a hundred megabytes over a slow line, taken in before the answer.
+# Time for a repository of a hundred megabytes over a slow connection.
 LONG_SECONDS = 600.0
 CREATE_ACCOUNT = Nsid("com.atproto.server.createAccount")
 _PREFERENCES = "app.bsky."
@@ -41,7 +42,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RecoveryTarget:
-    """The account as it shall be on the new server; ``service`` is that server's origin."""
+    """The account on the new server; ``service`` is that server's origin."""
 
     service: str
     handle: str
@@ -63,7 +64,9 @@ class RecoveryContext:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The operation to build on. ``overrules`` newer ones that do not list the key: the directory takes that within 72 hours."""
+    """The operation to build on. ``overrules`` newer ones that do not list the key, which the directory allows within
+    72 hours.
+    """
 
     operation: PlcOperation
     cid: Cid
@@ -84,7 +87,7 @@ async def basis(means: RecoveryContext) -> Basis:
 
 
 def change(means: RecoveryContext, present: Basis, **fields: Any) -> PlcOperation:
-    """The signed operation that changes these fields of what is there."""
+    """A signed operation that changes these fields."""
     changed = replace(present.operation, **fields, prev=str(present.cid), sig=None)
     signed = plc_operation.sign(changed, means.key)
     plc_operation.check_limits(signed)
@@ -99,7 +102,7 @@ async def point_at(
     rotation_keys: tuple[str, ...],
     also_known_as: tuple[str, ...] = (),
 ) -> PlcOperation:
-    """The operation that says that the account is on ``service``; the recovery key stays first. Not yet submitted.
+    """The operation that names ``service`` as the account's server; the recovery key stays first. Not yet submitted.
 
     Without ``also_known_as`` the names stay as they are.
     """
@@ -119,10 +122,10 @@ async def point_at(
 async def move(
     means: RecoveryContext, wanted: RecoveryTarget, file: AccountFile | None, say: Say
 ) -> Mapping[str, object]:
-    """Make the account on the new server, bring what the archive holds, and point the identity at it.
+    """Make the account on the new server, import the archive, and change the identity.
 
-    What the new server counts at the end (``checkAccountStatus``). Raises the failures of either server; all of it can be
-    started again with the same words.
+    Returns the new server's final counts (``checkAccountStatus``). Raises the failures of either server; it can be run
+    again with the same arguments.
     """
     client = await _open(means, wanted, say)
     if file is not None:
@@ -142,7 +145,7 @@ async def move(
 
 
 async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> XrpcClient:
-    """A session of the account on the new server, which is made unless an earlier attempt made it."""
+    """A session of the account on the new server; the account is created unless an earlier attempt did that."""
     try:
         tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
         say(f"account    is at {wanted.service} already")
@@ -180,7 +183,7 @@ async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Say) -> Non
 
 
 async def _bring(side: MigrationServer, file: AccountFile, say: Say) -> None:
-    """Repository, blobs and preferences of the archive, as far as they are not there."""
+    """Import repository, blobs and preferences of the archive, as far as they are missing."""
     client = side.client
     _, snapshot = check_repository(file)
     status = await client.query("com.atproto.server.checkAccountStatus")
@@ -205,14 +208,14 @@ async def _bring(side: MigrationServer, file: AccountFile, say: Say) -> None:
         await client.procedure("app.bsky.actor.putPreferences", {"preferences": preferences})
         say(f"private    {len(preferences)} preferences brought")
     except Failure as failure:
-        # A server that keeps none for this app is no reason to stay behind.
+        # A server without preferences for this app is no reason to stop.
         if kind_of(failure).worth_retrying:
             raise
         say(f"private    preferences stay in the archive: {failure.why}")
 
 
 def _recommended(answer: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments of :func:`point_at` that a server recommends. Raises RemoteFailed."""
+    """The arguments of :func:`point_at` as a server recommends them. Raises RemoteFailed."""
     try:
         keys, names = answer["rotationKeys"], answer["alsoKnownAs"]
         method, service = answer["verificationMethods"], answer["services"]

@@ -1,6 +1,6 @@
-"""The file in which somebody keeps the recovery key of their identity: text that a person can read, print and type off.
+"""Recovery key file: text that a person can read, print and type.
 
-The page of the account makes the same file in the browser (``account_pages/static/recovery-key.js``).
+The account page makes the same file in the browser (``account_pages/static/recovery-key.js``).
 """
 
 import re
@@ -35,14 +35,14 @@ With it the account moves to another server although the one that it is on is go
 
 @dataclass(frozen=True, slots=True)
 class RecoveryKey:
-    """A key and, where the file says so, whose it is."""
+    """A key and, where the file names it, its identity."""
 
     key: PrivateKey
     identity: str | None
 
 
 def read(path: Path) -> RecoveryKey:
-    """The key of a file, or of a file that holds nothing but the key. Raises InvalidInput, without what stands there."""
+    """The key of a file, or of a file with nothing but the key. Raises InvalidInput, without the content."""
     with path.open("rb") as file:
         text = file.read(MAX_BYTES).decode("utf-8", "replace")
     line = _LINE.search(text)
@@ -55,7 +55,7 @@ def read(path: Path) -> RecoveryKey:
 
 
 def write(path: Path, key: PrivateKey, identity: str) -> None:
-    """Put a key into a new file that its owner alone can read."""
+    """Write a key into a new file, readable by its owner alone."""
     text = _TEXT.format(
         identity=identity or "(not said)", public=format_did_key(key.public), private=format_private_multikey(key)
     )

@@ -1,6 +1,6 @@
-"""Everything sealed in the platform's database, brought under the newest sealing key by the clock.
+"""Scheduled resealing of the platform's database under the newest sealing key.
 
-A value whose key is gone already is passed over: its person signs in again, its webhook says so.
+A value whose key is gone is skipped: its person signs in again, its webhook reports it.
 """
 
 from groundwork.database.resealing import Sealed, reseal
@@ -12,7 +12,7 @@ from programs.platform import Platform
 
 
 def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
-    """Every one of them; a test looks for more in the schema."""
+    """Every sealed column; a test looks for more in the schema."""
     return (
         Sealed("repository_sessions", "did", "sealed", lambda did: session_sealing.purpose_of(tenant, did)),
         Sealed("custodial_accounts", "email", "sealed_password", session_sealing.password_purpose_of),
@@ -24,7 +24,7 @@ def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
 
 
 async def reseal_stale(platform: Platform) -> int:
-    """How many were stale."""
+    """Returns how many were stale."""
     network = platform.network
     _, stale = await reseal(platform.db, network.sealer, sealed_columns(network.tenant), passes_over_lost=True)
     return stale

@@ -1,4 +1,4 @@
-"""How every role runs: logs configured, one event loop (uvloop where there is one), a clean stop on Ctrl-C or SIGTERM, bounded."""
+"""Run a role: configure logs, one event loop (uvloop where available), a clean and bounded stop on Ctrl-C or SIGTERM."""
 
 import asyncio
 import ctypes
@@ -22,20 +22,21 @@ else:
 
 VERSION = metadata.version("openmeet")
 
-# mallopt(3): from this size on a block is the system's own, and stays so.
+# M_MMAP_THRESHOLD of mallopt(3): larger blocks are mapped by themselves, and setting it keeps glibc from raising it.
 _M_MMAP_THRESHOLD = -3
 _LARGE_BYTES = 4 << 20
 
-# A process that was asked to stop ends within this time whatever its clients, its threads and the network do. Longer than
-# servers give to requests that run; shorter than the 30 seconds after which a service manager kills without a word.
+# A process that was asked to stop ends within this time, whatever its clients, threads and the network do. Longer than
+# the servers' grace time; shorter than the 30 seconds after which a service manager kills.
 STOP_SECONDS = 25.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
-    """Run a role to its end, its logs as the environment says. Raises SettingsRefused.
+    """Run a role to its end, with logs as configured. Raises SettingsRefused.
 
-    SIGINT and SIGTERM cancel it until it waits for them itself (``stopping``): also a role that is still starting ends cleanly.
+    SIGINT and SIGTERM cancel it until it waits for them itself (``stopping``), so that a starting role also ends
+    cleanly.
     """
 
     async def until_asked() -> None:
@@ -59,7 +60,7 @@ def run_until_stopped(work: Callable[[], Awaitable[None]]) -> None:
 
 
 def run_command(work: Callable[[], Awaitable[None]]) -> None:
-    """Run an operator's command; its log holds warnings only, because its output is what it prints."""
+    """Run an operator's command; its log has warnings only, because its output is what it prints."""
     os.environ.setdefault("OPENMEET_LOG_LEVEL", "warning")
     _run(work)
 
@@ -91,10 +92,10 @@ def _configure_logs() -> None:
 
 
 def _collect_seldom() -> None:
-    """Keep the collector of reference cycles from stopping the loop for tens of milliseconds under load.
+    """Tune the garbage collector so that it does not stop the loop for tens of milliseconds under load.
 
-    Caches hold many small values without cycles; by default each some hundred requests all of them are looked through
-    (writes: p99 of 110 ms, 35 ms with these bounds). What was imported is never garbage.
+    Caches hold many small values without cycles; by default all are scanned every few hundred requests (writes: p99 of
+    110 ms, 35 ms with these thresholds). Imported modules are never garbage.
     """
     gc.collect()
     gc.freeze()
@@ -102,9 +103,9 @@ def _collect_seldom() -> None:
 
 
 def _return_large_blocks() -> None:
-    """Have glibc give blocks of some megabytes back to the system when they are freed.
+    """Make glibc return blocks of some megabytes to the system when they are freed.
 
-    By itself it keeps the first of each size for the next one: 19 MiB per thread that has once hashed a password.
+    By default it keeps the first of each size for reuse: 19 MiB per thread that has once hashed a password.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -113,10 +114,10 @@ def _return_large_blocks() -> None:
 
 @asynccontextmanager
 async def stopping(within_seconds: float = STOP_SECONDS) -> AsyncIterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set; a second signal ends the process at once, for who cannot wait.
+    """An event that SIGINT and SIGTERM set; a second signal ends the process at once.
 
-    From the first signal on the process has ``within_seconds`` to live. Where that is not enough it says what each
-    thread was doing and ends with status 1: as after a crash, nothing that was acknowledged is lost.
+    From the first signal on the process has ``within_seconds`` to live. Where that is not enough it prints each
+    thread's stack and ends with status 1: as after a crash, nothing that was acknowledged is lost.
     """
     stop = asyncio.Event()
     _on_stop_signals(stop.set, within_seconds)
@@ -124,7 +125,7 @@ async def stopping(within_seconds: float = STOP_SECONDS) -> AsyncIterator[asynci
 
 
 def _on_stop_signals(begin: Callable[[], None], within_seconds: float) -> None:
-    """Have the first SIGINT or SIGTERM begin a stop of at most ``within_seconds``, and a second one end the process at once."""
+    """The first SIGINT or SIGTERM begins a stop of at most ``within_seconds``, a second one ends the process at once."""
     loop = asyncio.get_running_loop()
     has_begun = False
 
@@ -133,7 +134,7 @@ def _on_stop_signals(begin: Callable[[], None], within_seconds: float) -> None:
         if has_begun:
             os._exit(128 + number)
         has_begun = True
-        # In C, on a thread of its own: neither a blocked loop nor a thread that interpreters wait for at exit holds it up.
+        # In C, on a thread of its own: neither a blocked loop nor a thread joined at interpreter exit can delay it.
         faulthandler.dump_traceback_later(within_seconds, exit=True)
         begin()
 
@@ -142,12 +143,12 @@ def _on_stop_signals(begin: Callable[[], None], within_seconds: float) -> None:
 
 
 def free_port(host: str) -> int:
-    """A port of this address that nobody listens on now."""
+    """A free port of this address."""
     with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         return int(probe.getsockname()[1])
 
 
 async def wait_for_stop() -> None:
-    """Return when somebody asks the process to stop."""
+    """Return when the process is asked to stop."""
     async with stopping() as stop:
         await stop.wait()

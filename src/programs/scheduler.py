@@ -1,4 +1,4 @@
-"""``openmeet scheduler``: what happens by the clock and not because somebody did something."""
+"""``openmeet scheduler``: periodic tasks."""
 
 import asyncio
 import contextlib
@@ -40,13 +40,13 @@ from programs.probes import SCHEDULER
 from programs.resealing import reseal_stale
 from programs.worker import for_each, worker_role
 
-# A paid debt tells for a while that it was paid: a mail owed again in the meantime is not sent twice.
+# Completed jobs are kept for a while: an e-mail that is enqueued again in the meantime is not sent twice.
 COMPLETED_JOBS_KEPT = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something done again and again."""
+    """A periodic task."""
 
     every_seconds: float
     run: Callable[[Platform], Awaitable[object]]
@@ -129,14 +129,14 @@ async def _forget_completed(db: Database) -> int:
 
 
 async def work(platform: Platform, stop: asyncio.Event) -> None:
-    """Each chore in its own rhythm, until ``stop`` is set."""
+    """Run each task at its own interval, until ``stop`` is set."""
     async with asyncio.TaskGroup() as group:
         for name, chore in {**CHORES, "series_windows": Chore(600, _rolling(platform))}.items():
             group.create_task(_again(name, chore, platform, stop))
 
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
-    """Moves the windows of series, and counts the dates that are stored."""
+    """Materialize further dates of series, and count the stored ones."""
     made = platform.metrics.counter("occurrences_generated", "Dates of series that were stored ahead")
     seconds = platform.metrics.histogram("occurrences_generation_seconds", "One round of storing dates ahead")
 

@@ -1,6 +1,7 @@
-"""What all communities of an installation have together: the way to other servers, what the network said, how often who asked.
+"""Shared by all communities of an installation: the HTTP client, the network database, rate limit counters.
 
-None of it knows a community: what one of them is told by another server stays in its own database and cache.
+None of it depends on a community: data that another server gives to one community stays in that community's database
+and cache.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT
 from programs.running import VERSION
 
-# The methods that take a password, or a token of a letter instead of one.
+# Methods that take a password, or a token from an e-mail instead of one.
 _PROOFS = frozenset(f"/xrpc/com.atproto.server.{name}" for name in ("createSession", "deleteAccount", "resetPassword"))
 
 
@@ -69,13 +70,13 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
         stack.push_async_callback(http.close)
         dids = DidResolver(http, clock, DidSettings(base.plc_url, base.second_plc_url, is_development=base.dev_mode))
         stack.push_async_callback(dids.close)
-        # On a laptop handles end in .test and no name server knows them: the development PDSes are asked instead.
+        # On a laptop handles end in .test, which has no DNS: the development PDSes are asked instead.
         through = tuple(dict.fromkeys(one.pds_url for one in settings.values())) if base.dev_mode else ()
         handles = HandleResolver(http, dids, clock, HandleSettings(base.dev_mode, through))
         stack.push_async_callback(handles.close)
         servers = OAuthServers(http, clock, is_development=base.dev_mode)
         stack.push_async_callback(servers.close)
-        # Where the cache is shared, so is the counting of requests; of all communities, since addresses are.
+        # A shared cache also shares rate limit counters, across all communities, because client addresses are shared.
         counters = open_counters(base.cache_url, prefix="openmeet:limits")
         stack.push_async_callback(counters.close)
         metrics = Metrics("openmeet")
@@ -108,9 +109,10 @@ def _sealing_keys(base: Settings) -> list[bytes]:
 
 
 def uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
-    """What keeps PDSes of our own from counting us as one person: all that people publish comes from this address.
+    """Headers that exempt us from the rate limits of our own PDSes: everything that people publish comes from this
+    address.
 
-    A community that names a PDS without its key takes nothing away from another that has it.
+    A community that names a PDS without its key does not affect another that has it.
     """
     keyed = {
         one.pds_url: one.pds_rate_limit_bypass_key.reveal()
@@ -121,7 +123,7 @@ def uncounted(settings: Mapping[str, Settings]) -> dict[str, dict[str, str]]:
 
 
 def pds_keys(settings: Mapping[str, Settings]) -> dict[str, Secret]:
-    """The secrets that are shared with PDSes of our own, by their address."""
+    """Secrets shared with our own PDSes, by their address."""
     return {
         one.pds_url.rstrip("/"): one.pds_rate_limit_bypass_key
         for one in settings.values()
@@ -130,7 +132,7 @@ def pds_keys(settings: Mapping[str, Settings]) -> dict[str, Secret]:
 
 
 def proves_password(target: URL, headers: Mapping[str, str]) -> bool:
-    """Whether a request proves a password: people guess through us, so it is counted like anybody's."""
+    """Whether a request checks a password: guesses may come through us, so it is counted like anybody's."""
     is_basic = any(
         name.lower() == "authorization" and value.lower().startswith("basic ") for name, value in headers.items()
     )

@@ -1,6 +1,6 @@
 """``openmeet up``: the whole network in one process on SQLite: directory, PDS, platform with its workers.
 
-What it makes it keeps in one folder, so that a second start finds everything as it was; ``--ephemeral`` keeps nothing.
+Its data is in one folder, so that a second start continues; with ``--ephemeral`` nothing is kept.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ MAX_PORT = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the three servers listen."""
+    """Ports of the three servers."""
 
     plc: int
     pds: int
@@ -67,14 +67,14 @@ SETTINGS_FILE = "settings.toml"
 
 @dataclass(frozen=True, slots=True)
 class FurtherSources:
-    """What is listened to beside the network's own PDS, and where its accounts are known."""
+    """Sources beside the network's own PDS, and the directory of their accounts."""
 
     sources: tuple[str, ...] = ()
     plc_url: str = ""
 
 
 class NetworkReady(msgspec.Struct, frozen=True):
-    """What ``--ready-file`` holds: for programs that test against this network."""
+    """Content of ``--ready-file``, for programs that test against this network."""
 
     openmeet: str
     pds: str
@@ -124,7 +124,7 @@ def main(
 
 
 def ports_of(**wanted: int) -> Ports:
-    """The ports as asked for. Raises InvalidInput that names the option."""
+    """The requested ports. Raises InvalidInput that names the option."""
     for name, port in wanted.items():
         if not 1 <= port <= MAX_PORT:
             raise InvalidInput(name, f"--{name}-port must be between 1 and {MAX_PORT}; {port} is not.")
@@ -132,7 +132,7 @@ def ports_of(**wanted: int) -> Ports:
 
 
 def free_ports() -> Ports:
-    """Three ports that are free now, held until all are chosen so that they differ."""
+    """Three free ports, held until all are chosen, so that they differ."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(3)]
         for one in sockets:
@@ -145,7 +145,7 @@ def free_ports() -> Ports:
 async def network(
     folder: Path, ports: Ports, ready_file: Path | None = None, *, further: FurtherSources = FurtherSources()
 ) -> AsyncIterator[NetworkReady]:
-    """The running network. What the parts say to each other goes over sockets, as between strangers."""
+    """The running network. The parts communicate over sockets only."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(dev_accounts.alone_in(folder))
@@ -158,7 +158,7 @@ async def network(
         plc = await listen(directory, "plc", ports.plc)
         stack.push_async_callback(plc.stop)
 
-        uncounted = Secret(secrets.token_hex(16))  # known to the two of them, as long as they run
+        uncounted = Secret(secrets.token_hex(16))  # known to the two servers only, as long as they run
         pds_wishes = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=uncounted)
         pds = await stack.enter_async_context(open_server(pds_wishes, clock, version=VERSION))
         pds_url = pds_wishes.url
@@ -195,7 +195,7 @@ async def network(
 async def listen(app: ASGIApp, name: str, port: int) -> Serving:
     """Serve one part. Raises Refused that names the option for another port."""
     try:
-        # Everybody is on this machine: all have one address.
+        # All clients are on this machine and share one address.
         return await serve(app, HOST, port, connections_of_address=MAX_CONNECTIONS)
     except Refused as refused:
         raise Refused(f"{refused.why} Is another network running? Another port: --{name}-port.") from refused
@@ -222,7 +222,7 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Hous
         public_url=f"http://{HOST}:{ports.web}",
         port=ports.web,
         data_directory=folder / "openmeet",
-        # One's own records, written with whatever tool, are what a first look is for.
+        # A first look is for one's own records, written with any tool.
         network_shown="everything",
         dev_mode=True,
         dev_mailbox=True,
@@ -236,7 +236,7 @@ def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: Hous
 
 
 async def _listening_to(wishes: Settings, further: FurtherSources) -> Settings:
-    """Raises InvalidInput of a source that is no address or does not answer."""
+    """Raises InvalidInput for a source that is no address or does not answer."""
     http = HttpClient(DEVELOPMENT)
     try:
         found = await find_out(http, SystemClock(), further.sources)
@@ -252,8 +252,9 @@ async def _listening_to(wishes: Settings, further: FurtherSources) -> Settings:
 
 
 async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
-    """Make the accounts of the household that are not there yet. The DID of the first, who runs the site as well; empty where
-    nobody is called so any more: accounts may be deleted, and called otherwise, and nothing of that comes back.
+    """Create the development accounts that are missing; returns the DID of the first, who also runs the site.
+
+    Empty where no account has that handle any more: accounts may be deleted or renamed, and are not restored.
     """
     for person in home.people:
         async with registry.db.reader() as reader:
@@ -271,7 +272,7 @@ async def settle_in(registry: Registry, home: Household) -> tuple[str, ...]:
 
 
 def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSettings, path: Path) -> None:
-    """Write what the operator's commands need to work on this network. The administrator's password is in it."""
+    """Write the settings of operators' commands for this network. It has the administrator's password."""
     tables: dict[str, dict[str, object]] = {
         "openmeet": {
             "data_directory": str(settings.data_directory),
@@ -304,7 +305,7 @@ def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSet
         },
         "plc": {"port": plc.port, "data_directory": str(plc.data_directory)},
     }
-    # JSON's texts, numbers, lists and truth values are TOML's as well.
+    # JSON strings, numbers, lists and booleans are valid TOML.
     lines = [
         line
         for table, kept in tables.items()
@@ -314,7 +315,7 @@ def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSet
 
 
 def greeting(ready: NetworkReady) -> str:
-    """What a person sees when everything answers."""
+    """Text for the terminal when every part answers."""
     ana = ready.people[0]
     collection = "community.lexicon.calendar.event"
     now = datetime.now(UTC)

@@ -58,7 +58,7 @@ def main(settings_file: SettingsFile = None) -> None:
 
 @asynccontextmanager
 async def sites(installation: Installation) -> AsyncIterator[Hosts]:
-    """Every community's site, each under its own host name; what they stand on is tried until the block ends."""
+    """Every community's site, by its host name; probes run until the block ends."""
     checks = checks_of(one.tenant for one in installation.platforms)
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
         health = ProgramHealth(checks, probes, serving_of(installation, WEB))
@@ -73,7 +73,7 @@ async def site(platform: Platform, health: ProgramHealth | None = None) -> Appli
     """One community's site over an open platform; ``health``: of every community that the program serves."""
     checks = health.checks if health else {}
     own = check_name(platform.tenant.name)
-    # The default community's operators are the installation's; what others are called is nobody else's business.
+    # The default community's operators run the installation; names of other communities are shown to nobody else.
     others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
 
     services = Services(

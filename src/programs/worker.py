@@ -1,4 +1,4 @@
-"""A worker as a role of its own: opened, watched (``/health``, ``/metrics`` where a port is set), stopped cleanly."""
+"""A worker as a role of its own: open, monitor (``/health``, ``/metrics`` where a port is set), stop cleanly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -25,9 +25,9 @@ Work = Callable[[Installation, asyncio.Event], Awaitable[None]]
 
 
 def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]]) -> Work:
-    """The same work for every community, side by side: one whose database or PDS is slow holds up nobody else.
+    """Run the same work for every community concurrently, so that a slow database or PDS delays only its own community.
 
-    Where a database is still away, the work begins when it is there: what is queued waits, and is not tried in vain.
+    Where a database is away, the work begins when it is back; queued messages wait and use up no attempts.
     """
 
     async def for_one(platform: Platform, stop: asyncio.Event) -> None:
@@ -43,7 +43,7 @@ def for_each(work: Callable[[Platform, asyncio.Event], Coroutine[Any, Any, None]
 
 
 def worker_role(work: Work, what: str, needed: Needed) -> typer.Typer:
-    """The command that runs one worker alone; ``what`` is its help, ``needed`` what its health is about."""
+    """The command that runs one worker alone; ``what`` is its help, ``needed`` what its health depends on."""
     app = role()
 
     @app.command(help=what)
@@ -54,7 +54,7 @@ def worker_role(work: Work, what: str, needed: Needed) -> typer.Typer:
 
 
 def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None) -> None:
-    """Do the work until the process is asked to stop; ``what`` says what it is, in a sentence."""
+    """Run the worker until the process is asked to stop; ``what`` describes it in a sentence."""
     settings = read_installation_settings(settings_file)
 
     async def run() -> None:
@@ -72,7 +72,7 @@ def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None
 
 @asynccontextmanager
 async def watched(installation: Installation, needed: Needed) -> AsyncIterator[None]:
-    """Answer operators on a port of its own, where one is set."""
+    """Serve health and metrics on a port of its own, where one is set."""
     settings, metrics = installation.default.settings, installation.default.metrics
     if not settings.operations_port:
         yield

@@ -1,4 +1,4 @@
-"""The platform's workers side by side in one process, for ``openmeet up``; each alone is a role of its own."""
+"""The platform's workers together in one process, for ``openmeet up``; each alone is a role of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ WORKERS: dict[str, Work] = {
 
 @asynccontextmanager
 async def running(installation: Installation) -> AsyncIterator[None]:
-    """Run every worker until the block ends; what one is doing then it may finish."""
+    """Run every worker until the block ends; running work may finish."""
     stop = asyncio.Event()
     tasks = [
         asyncio.create_task(_watched(name, work, installation, stop), name=f"openmeet {name}")
@@ -34,7 +34,7 @@ async def running(installation: Installation) -> AsyncIterator[None]:
 
 
 async def _watched(name: str, work: Work, installation: Installation, stop: asyncio.Event) -> None:
-    """A worker that ends early is a bug; the others go on, and the log says so."""
+    """A worker that ends early is a bug; the others continue, and the log reports it."""
     try:
         await work(installation, stop)
     except Exception as failure:  # noqa: BLE001 - the edge of a worker

@@ -66,7 +66,7 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
 
 
 def _strays(calendar: ReadCalendar) -> list[ReadEvent]:
-    """Series that are in the file by their dates alone, as they are imported."""
+    """Series of which the file has single dates only, as they are imported."""
     whole = {event.uid for event in calendar.events if event.overrides is None}
     return [one for one in masters(calendar.events) if one.uid not in whole and one.overrides is None]
 

@@ -1,4 +1,4 @@
-"""``openmeet debts …``: what the platform owes outside and has given up, for the operator."""
+"""``openmeet debts …``: the operator's view of failed outbox jobs."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``openmeet export``: a whole site, or one person's data, as a file that ``openmeet import`` takes in elsewhere."""
+"""``openmeet export``: a whole site, or one person's data, as a file that ``openmeet import`` reads elsewhere."""
 
 import os
 import tempfile

@@ -1,6 +1,6 @@
-"""``openmeet firehose tail [URL]``: what happens on a PDS or relay, decoded, one line per operation, as it happens.
+"""``openmeet firehose tail [URL]``: live decoded operations of a PDS or relay, one line each.
 
-Nothing is verified here (``firehose verify`` does that): what the host says is shown.
+Nothing is verified here (``firehose verify`` does that): what the host sends is shown.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ def _say_lost(failure: Failure | None, seconds: float) -> None:
 
 
 def lines_of(message: Message | None, collections: frozenset[str]) -> Iterator[Line]:
-    """One line per operation, or one for a message of another kind; those are left out when collections are named."""
+    """One line per operation, or one for another message; those are left out when collections are named."""
     match message:
         case CommitMessage():
             yield from _operations(message, collections)
@@ -120,7 +120,7 @@ def _record(blocks: dict[Cid, bytes], cid: Cid) -> object:
 
 
 def as_text(line: Line) -> str:
-    """A line for a terminal: number, what, who, where, and the record's first words."""
+    """A line for a terminal: number, operation, author, uri, and the record's first words."""
     parts = [f"{line['seq']}", f"{line['kind']:8}", str(line["did"])]
     parts += [str(line[name]) for name in ("path", "handle", "status") if line.get(name)]
     record = line.get("record")

@@ -1,7 +1,7 @@
-"""``openmeet firehose verify FILE.frames.bin --did-docs FILE``: whether captured frames are true.
+"""``openmeet firehose verify FILE.frames.bin --did-docs FILE``: verify captured frames.
 
-The file holds frames one after another, each behind its length as four bytes, little-endian; the documents are one JSON
-object, DID to DID document.
+Each frame in the file is preceded by its length, four bytes, little-endian; the documents are one JSON object, DID to
+DID document.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ from at_protocol.syntax.did import parse_did
 from groundwork.clock import SystemClock
 from programs.command_line import AsJson, print_json, say
 
-# What is found out only after the signature was found good.
+# Errors that are found only after the signature was verified.
 _BEHIND_THE_SIGNATURE = frozenset(
     {
         RejectionReason.BAD_OPERATIONS,
@@ -45,7 +45,7 @@ _BEHIND_THE_SIGNATURE = frozenset(
 
 @dataclass(slots=True)
 class Tally:
-    """What the frames were. ``wrong`` has one sentence per frame that is not right; ``gaps`` are no fault of a frame."""
+    """Counts of the frames. ``wrong`` has one sentence per invalid frame; ``gaps`` are no error of a frame."""
 
     frames: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -101,7 +101,7 @@ def read_documents(data: bytes) -> dict[str, PublicKey | None]:
 
 
 def examine(data: bytes, keys: Mapping[str, PublicKey | None], *, now_us: int) -> Tally:
-    """Read all frames and verify what is signed in them."""
+    """Read all frames and verify the signed ones."""
     tally = Tally()
     position = StreamPosition()
     known: dict[str, RepoHead] = {}
@@ -123,7 +123,7 @@ def examine(data: bytes, keys: Mapping[str, PublicKey | None], *, now_us: int) -
 
 
 def frames_in(data: bytes) -> Iterator[bytes]:
-    """The frames of a file. Raises Malformed where the file ends in the middle of one."""
+    """The frames of a file. Raises Malformed for a truncated frame."""
     at = 0
     while at < len(data):
         start = at + 4
@@ -138,7 +138,7 @@ def frames_in(data: bytes) -> Iterator[bytes]:
 
 
 def count(tally: Tally, position: StreamPosition, message: Message | ErrorFrame | None) -> None:
-    """What kind of frame it is, and whether its number is greater than the one before."""
+    """Count the frame's kind, and check that its number is greater than the one before."""
     match message:
         case None:
             tally.kinds["unknown"] += 1
@@ -188,7 +188,7 @@ def check(
 
 
 def summary(tally: Tally) -> dict[str, object]:
-    """The tally for programs."""
+    """The counts for programs."""
     return {
         "frames": tally.frames,
         "first_seq": tally.first_seq,
@@ -204,7 +204,7 @@ def summary(tally: Tally) -> dict[str, object]:
 
 
 def lines_of(tally: Tally) -> Iterator[str]:
-    """The tally for people."""
+    """The counts for people."""
     yield f"frames      {tally.frames}, seq {tally.first_seq} to {tally.last_seq}"
     for kind, number in sorted(tally.kinds.items()):
         yield f"            {number:6} {kind}"

@@ -1,4 +1,4 @@
-"""``openmeet flags …``: what of the synchronisation is switched on, while everything runs."""
+"""``openmeet flags …``: feature flags of the synchronisation, switched while everything runs."""
 
 import getpass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``openmeet import``: take in what ``openmeet export`` wrote: a whole site into an empty database, or one person's data."""
+"""``openmeet import``: read what ``openmeet export`` wrote: a whole site into an empty database, or one person's data."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,7 +20,7 @@ app = role()
 # One person's document is read whole.
 MAX_DOCUMENT = 500_000_000
 
-# What a row was taken without, and why rows were not taken: docs/arriving.md has both.
+# Fields that were left out of a row, and reasons why rows were skipped: docs/arriving.md has both.
 _LET_GO: Final = {
     "pictures": "without their picture; the file says under `pictures` where each is fetched",
     "records": "without their record: it is theirs when they have signed in with the repository that it stands in",
@@ -72,7 +72,7 @@ def _site(source: Path, tenant: str, settings_file: Path | None) -> None:
 
 
 def _person_in(source: Path) -> dict[str, Any] | None:
-    """The document, if it is one person's; None for a site's lines, of which only the first is looked at."""
+    """The document, if it is one person's; None for a site's lines, of which only the first is read."""
     with source.open("rb") as file:
         beginning = file.read(300)
         if b'"kind":"tenant"' in beginning.replace(b" ", b""):

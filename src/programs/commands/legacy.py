@@ -1,4 +1,4 @@
-"""``openmeet legacy …``: bring in a database of the older model of recurring events. Analyse first; take back if it was wrong."""
+"""``openmeet legacy …``: import a database of the older model of recurring events: analyse, import, roll back."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

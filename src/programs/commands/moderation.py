@@ -1,4 +1,4 @@
-"""``openmeet moderation …``: who moderates the site, and what waits for them."""
+"""``openmeet moderation …``: moderators of the site, and their open work."""
 
 from typing import Annotated, Any
 
@@ -72,7 +72,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 
 
 async def _person(reader: Reader, who: str) -> UserId:
-    """Raises NotFound for whom nobody knows by this."""
+    """The person of this name. Raises NotFound."""
     named = who.strip().lower()
     person = await users.by_email(reader, named) if "@" in named.lstrip("@") else None
     if person is not None:

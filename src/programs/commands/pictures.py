@@ -1,4 +1,4 @@
-"""``openmeet pictures …``: from the folder where they are kept at first into a bucket, and back."""
+"""``openmeet pictures …``: move pictures between a folder and a bucket."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from programs.running import run_command
 
 app = noun("Pictures of events, groups and people: where they are kept.")
 
-# So many pictures between two lines about how it goes.
+# Pictures between two progress lines.
 TOLD_EVERY = 100
 
 Back = Annotated[bool, typer.Option("--back", help="From the bucket into the folder.")]

@@ -1,4 +1,4 @@
-"""``openmeet queue …``: what waits between the firehose and the database, and what was given up."""
+"""``openmeet queue …``: waiting messages between the firehose and the database, and dead letters."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC

@@ -1,6 +1,4 @@
-"""``openmeet repo verify FILE``: whether a repository (CAR), or the archive of an account (ZIP), is what it says, down to
-every hash.
-"""
+"""``openmeet repo verify FILE``: verify a repository (CAR) or an account archive (ZIP), down to every hash."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -34,7 +32,7 @@ DidDocumentFile = Annotated[
 
 @dataclass(slots=True)
 class RepositoryCheck:
-    """What was found, in the order in which it was looked at; ``wrong`` is the first thing that is not right."""
+    """Findings in the order of the checks; ``wrong`` is the first error."""
 
     found: dict[str, object] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
@@ -68,7 +66,7 @@ def verify(
 
 
 def examine(data: bytes, did_document: bytes | None) -> RepositoryCheck:
-    """Look at the bytes of a file, and of the author's DID document if there is one, until something is wrong."""
+    """Check the bytes of a file, and the author's DID document if there is one, up to the first error."""
     report = RepositoryCheck()
     try:
         file = car.read(data)
@@ -82,8 +80,10 @@ def examine(data: bytes, did_document: bytes | None) -> RepositoryCheck:
 
 
 def examine_archive(path: Path, did_document: bytes | None) -> RepositoryCheck:
-    """Look at the archive of an account until something is wrong. Without a DID document the signature is checked with the
-    key that the archive itself names: that finds damage, not forgery.
+    """Check an account archive up to the first error.
+
+    Without a DID document the signature is checked with the key that the archive itself names: that finds damage, not
+    forgery.
     """
     report = RepositoryCheck()
     try:
@@ -130,7 +130,7 @@ def note_belongings(report: RepositoryCheck, file: AccountFile, snapshot: Snapsh
 
 
 def note_file(report: RepositoryCheck, file: car.Car) -> None:
-    """Header and blocks, whose hashes reading has checked."""
+    """Header and blocks, whose hashes were checked while reading."""
     repeated = file.section_count - len(file.blocks)
     roots = ", ".join(map(str, file.roots)) or "none"
     report.note(f"header     CAR version 1, root {roots}", roots=[str(root) for root in file.roots])
@@ -142,7 +142,7 @@ def note_file(report: RepositoryCheck, file: car.Car) -> None:
 
 
 def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) -> None:
-    """Commit, tree and records, whose form reading has checked."""
+    """Commit, tree and records, whose form was checked while reading."""
     commit = snapshot.commit
     report.note(
         f"commit     {commit.did}, revision {commit.rev or 'none'}, version {commit.version}",

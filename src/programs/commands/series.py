@@ -1,4 +1,4 @@
-"""``openmeet series …``: the dates that a rule makes, or why it is not taken (no database); records of series, made at once."""
+"""``openmeet series …``: preview the dates of a rule (no database); publish the records of all series at once."""
 
 from datetime import datetime
 from typing import Annotated
@@ -108,7 +108,7 @@ def _is_day(dtstart: str) -> bool:
 
 def _dates(made: Pattern, begin: str | None, end: str | None) -> list[expansion.Occurrence]:
     zone = made.zone_name or "UTC"
-    # A date that is added may come before the first one.
+    # An added date may be before the first one.
     start = instant_of(min([made.start, *made.added[:1]]) if begin is None else parse_date(begin, zone), zone)
     if end is None:
         return expansion.following(made, start, FIRST_DATES)

@@ -1,4 +1,4 @@
-"""``openmeet services …``: credentials of programs that work for the installation, such as processors run elsewhere."""
+"""``openmeet services …``: service tokens of programs that work for the installation, such as external processors."""
 
 from typing import Annotated
 

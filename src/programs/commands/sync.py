@@ -1,4 +1,4 @@
-"""``openmeet sync …``: both directions of the synchronisation, for the operator."""
+"""``openmeet sync …``: status and repair of both directions of the synchronisation, for the operator."""
 
 import asyncio
 from collections import Counter
@@ -340,7 +340,9 @@ def _did(text: str) -> Did:
 
 
 async def _must_be_somebodys(platform: Platform, did: Did, *, otherwise: str = "The publisher will try again.") -> None:
-    """Raises NotFound and InvalidInput of a DID that nobody can resolve. ``otherwise``: what comes next where that cannot be told now."""
+    """Check that a DID resolves. Raises NotFound and InvalidInput. ``otherwise``: what happens next where that is
+    unknown now.
+    """
     try:
         await platform.network.dids.resolve(did)
     except NotFound as absent:
@@ -359,7 +361,7 @@ def _as_text(found: dict[str, object]) -> str:
             case dict():
                 lines.append(heading.replace("_", " "))
                 width = max([22, *map(len, content)]) + 2
-                # The names of kinds and states are what other commands take; these are words.
+                # Kinds and states appear as other commands accept them; these are words for people.
                 shown = {name.replace("_", " "): n for name, n in content.items()} if heading == "queue" else content
                 lines += [f"  {name:{width}}{number}" for name, number in shown.items()] or ["  none"]
             case None:

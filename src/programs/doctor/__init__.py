@@ -1,1 +1,1 @@
-"""Is a PDS well set up? Asked from outside, as relays, other servers and people's apps ask; any PDS, a stranger's too."""
+"""Checks whether any PDS is set up correctly, from outside, as relays, other servers and apps see it."""

@@ -1,11 +1,11 @@
-"""What a check found, and how to mend it."""
+"""The result of a check, and how to repair what is wrong."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class CheckVerdict(StrEnum):
-    """``NOTE`` is right as it is, but somebody may want to know."""
+    """``NOTE`` is no error, but somebody may want to know it."""
 
     GOOD = "good"
     NOTE = "note"
@@ -15,7 +15,7 @@ class CheckVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """One sentence about one thing; ``mend`` says what to do where it is wrong."""
+    """One sentence about one thing; ``mend`` says how to repair it where it is wrong."""
 
     about: str
     verdict: CheckVerdict

@@ -1,4 +1,4 @@
-"""Handles below the server's own domains: every one needs a name, a certificate and an answer."""
+"""Handles below the server's own domains: each needs DNS, a certificate and an answer."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from programs.doctor.target import CheckedHost
 
 
 async def handle_domains(host: CheckedHost) -> AsyncIterator[CheckFinding]:
-    """Ask for a handle that nobody has: the server itself must say so."""
+    """Resolve a handle that nobody has: the server itself must answer that."""
     domains = host.described.get("availableUserDomains")
     for domain in domains if isinstance(domains, list) else []:
         if isinstance(domain, str) and domain.startswith("."):

@@ -1,4 +1,4 @@
-"""What relays say of the host: whether they read it, and how far they are."""
+"""What relays report about the host: whether they crawl it, and their cursor."""
 
 from collections.abc import AsyncIterator
 

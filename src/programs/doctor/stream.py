@@ -1,4 +1,4 @@
-"""The firehose, read as a relay reads it: from the beginning of its memory, each commit verified."""
+"""The firehose, read as by a relay: from the beginning of its backfill window, each commit verified."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -17,7 +17,7 @@ from programs.doctor.finding import CheckFinding, good, note, wrong
 from programs.doctor.target import CheckedHost
 
 FRAMES = 200
-# How long a frame is waited for, and all of them together.
+# Timeout of one frame, and of all together.
 SILENCE_SECONDS = 3.0
 READING_SECONDS = 30.0
 
@@ -30,7 +30,7 @@ _ABOUT = "firehose"
 
 @dataclass
 class StreamSample:
-    """What the stream brought."""
+    """Messages read from the stream."""
 
     frames: int = 0
     verified: int = 0
@@ -71,7 +71,7 @@ async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
 
 
 async def messages(host: CheckedHost, cursor: int | None) -> AsyncGenerator[Message | ErrorFrame, None]:
-    """Messages until nothing came for ``SILENCE_SECONDS``, or for ``READING_SECONDS`` in all.
+    """Messages until none came for ``SILENCE_SECONDS``, or for ``READING_SECONDS`` in all.
 
     Raises Malformed for a frame that cannot be read; RemoteFailed and RemoteSlow as ``read_frames``.
     """
@@ -96,7 +96,7 @@ async def _look(host: CheckedHost, seen: StreamSample, message: Message | ErrorF
             seen.wrong.append(f"the stream ended with {message.error}: {message.message or 'without a word'}")
             return
         case InfoMessage():
-            return  # OutdatedCursor: its memory does not reach back to 0, and need not
+            return  # OutdatedCursor: its backfill window need not reach back to 0
     if seen.last is not None and message.seq <= seen.last:
         seen.wrong.append(f"number {message.seq} comes behind {seen.last}.")
         return
@@ -118,7 +118,7 @@ async def _verify(host: CheckedHost, seen: StreamSample, message: Sequenced) -> 
     try:
         key = (await host.dids.resolve(did)).signing_key
     except Failure:
-        return  # who has left since need not resolve
+        return  # an account that left need not resolve
     if key is None:
         return
     now = host.clock.now()
@@ -126,7 +126,7 @@ async def _verify(host: CheckedHost, seen: StreamSample, message: Sequenced) -> 
         _verify_with(message, key, now)
     except MessageRejected as refusal:
         if refusal.reason is RejectionReason.BAD_SIGNATURE:
-            return  # signed before the key was changed: history, which says nothing against the server
+            return  # signed before the key was changed, which is no error of the server
         raise
     seen.verified += 1
 

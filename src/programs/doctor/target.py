@@ -1,4 +1,4 @@
-"""The host that is looked at, and what the checks have learnt of it so far."""
+"""The checked host, and what the checks have learnt of it so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ PUBLIC_DIRECTORY = "https://plc.directory"
 
 @dataclass
 class CheckedHost:
-    """Opened by ``async with``. ``url`` is an origin; ``described`` is the answer of describeServer when it came."""
+    """Opened by ``async with``. ``url`` is an origin; ``described`` is the answer of describeServer, once there is one."""
 
     url: str
     host: str
@@ -49,9 +49,9 @@ class CheckedHost:
 
 
 def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY) -> CheckedHost:
-    """A host by its address: a bare name means https. Raises InvalidInput for what is no origin.
+    """Parse a host: a bare name means https. Raises InvalidInput where it is no origin.
 
-    Only a host on this very machine may be reached by plain http or at a private address.
+    Only a host on this machine may be reached by plain http or at a private address.
     """
     text = address if "://" in address else f"https://{address}"
     parts = urlsplit(text)

@@ -1,4 +1,4 @@
-"""The way of one record: written by its author, seen on the firehose, read back, deleted again. Only when asked for."""
+"""Write check: a record is created, seen on the firehose, read back and deleted. Only on request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -89,7 +89,7 @@ async def _arrives(socket: ClientWebSocketResponse, did: Did, path: str) -> bool
                 try:
                     read = events.read(message.data)
                 except Malformed:
-                    continue  # said under "firehose"
+                    continue  # reported under "firehose"
                 if (
                     isinstance(read, CommitMessage)
                     and read.repo == did

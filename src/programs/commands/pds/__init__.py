@@ -1,1 +1,1 @@
-"""``openmeet pds VERB``: work on an Aurora Locus; each verb is a module here, and a line of ``verbs``."""
+"""``openmeet pds VERB``: operators' commands for an Aurora Locus; each verb is a module here, and a line of ``verbs``."""

@@ -191,7 +191,7 @@ def _each(
     *,
     as_json: bool,
 ) -> None:
-    """Do it to every account; those that fail are named at the end, and do not keep the others from it."""
+    """Run it for every account; failures are listed at the end and do not stop the others."""
 
     async def run(server: AdministrationClient) -> None:
         done: list[dict[str, str]] = []
@@ -224,7 +224,7 @@ async def _find(server: AdministrationClient, identifier: str) -> str:
         return identifier.strip()
     name, part = ("email", text) if "@" in text.lstrip("@") else ("handle", "")
     wanted = text if name == "email" else text.removeprefix("@")
-    # Handles of accounts that are not active resolve nowhere: the administration's list has them all.
+    # Handles of inactive accounts do not resolve: the administration API lists them all.
     async for one in _all(server, part):
         if one.get(name) == wanted:
             return str(one["did"])
@@ -243,7 +243,7 @@ async def _all(server: AdministrationClient, email: str) -> AsyncIterator[dict[s
 
 
 def _password(*, from_input: bool) -> tuple[str, bool]:
-    """The password, and whether it was made here. Passwords are no arguments: other people see those."""
+    """The password, and whether it was generated. Passwords are no arguments: other users of the machine see those."""
     if not from_input:
         return secrets.token_urlsafe(15), True
     line = sys.stdin.readline().rstrip("\r\n")

@@ -1,4 +1,4 @@
-"""``openmeet pds adopt FOLDER``: take over the data folder of a stopped reference PDS."""
+"""``openmeet pds adopt FOLDER``: import the data folder of a stopped reference PDS."""
 
 import os
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def main(
 
 
 def _environment(folder: Path, given: Path | None) -> dict[str, str]:
-    """Raises Refused, with what was expected where there is nothing of a PDS."""
+    """Settings of the old server. Raises Refused, naming the expected files, where there is no PDS."""
     usual = folder / "pds.env"
     if given is None and not usual.exists():
         why = "it has no environment file pds.env (name it with --environment where it is elsewhere)"
@@ -132,7 +132,7 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def _progress(what: str, *, is_shown: bool) -> Iterator[Tell]:
-    """On the error stream, so that output stays data: a bar, or for a log a line every few seconds."""
+    """Progress on the error stream, so that output stays data: a bar, or for a log a line every few seconds."""
     console = Console(stderr=True)
     if is_shown and not console.is_terminal:
         yield _lines(what)

@@ -1,4 +1,4 @@
-"""``openmeet pds backups``: which there are, and how old the newest is."""
+"""``openmeet pds backups``: list the backups and the age of the newest."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""``openmeet pds check URL``: whether a PDS is well set up, looked at from outside; ours or anybody's.
+"""``openmeet pds check URL``: check from outside whether any PDS is set up correctly.
 
-The checks are in ``programs.doctor``. The password of ``--account`` comes from the environment or is asked for, never
-from the command line, where other people of the machine could read it.
+The checks are in ``programs.doctor``. The password of ``--account`` comes from the environment or a prompt, never from
+the command line, which other users of the machine can read.
 """
 
 import asyncio

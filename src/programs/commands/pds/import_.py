@@ -1,4 +1,4 @@
-"""``openmeet pds import DID FILE.car``: make a repository what a file says."""
+"""``openmeet pds import DID FILE.car``: replace a repository by a file."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``openmeet pds migrate in|out``: move an account between this server and another one, with everything that it has."""
+"""``openmeet pds migrate in|out``: move an account between this server and another one, with all its data."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,7 +85,9 @@ def move_out(
 
 
 def _state(path: Path, who: str, old: str, new: str, handle: str, email: str) -> MoveState:
-    """What is asked for now, or was when the move began. Raises BadParameter for what is missing, Refused for another move."""
+    """The state of the migration: as requested now, or as stored when it began. Raises BadParameter for missing
+    options, Refused for another migration.
+    """
     if path.exists():
         state = migration_state.read(path)
         if state.is_finished:
@@ -141,7 +143,7 @@ def _go(
 
 
 async def _server_of(http: HttpClient, settings: PdsSettings, identifier: str) -> str:
-    """Where the identity says that the account is. Raises Refused where it does not."""
+    """The server that the identity names. Raises Refused where it names none."""
     clock = SystemClock()
     dids = DidResolver(http, clock, DidSettings(settings.did_plc_url, is_development=settings.dev_mode))
     handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))

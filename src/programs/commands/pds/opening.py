@@ -1,4 +1,4 @@
-"""Opening the repositories of a PDS without serving them: for work beside the server, or while it is stopped."""
+"""Open the repositories of a PDS without serving them: for commands beside the server, or while it is stopped."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,12 +25,12 @@ from programs.commands.pds.reaching import run_on_database
 
 
 def sealer_of(settings: PdsSettings) -> Sealer:
-    """Opens and seals with the keys that the server itself has."""
+    """A sealer with the server's own keys."""
     return Sealer(list(sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))
 
 
 async def open_repositories(db: Database, settings: PdsSettings) -> Repositories:
-    """The repositories, without clearing up what exports and imports of a server that may be running still need."""
+    """Open the repositories without the start-up clean-up, which would delete temporary files of a running server."""
     blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
     keys = SigningKeys(db, sealer_of(settings))
     live = await open_live(db)
@@ -43,7 +43,7 @@ async def open_repositories(db: Database, settings: PdsSettings) -> Repositories
         clock_id=secrets.randbelow(1024),
         node_cache_bytes=settings.node_cache,
         json_cache_bytes=settings.record_cache,
-        # The server must see them.
+        # Readable by the server.
         pins_exports=True,
     )
 
@@ -51,7 +51,7 @@ async def open_repositories(db: Database, settings: PdsSettings) -> Repositories
 def run_on_repositories(
     settings_file: Path | None, work: Callable[[Repositories, PdsSettings], Awaitable[None]]
 ) -> None:
-    """Do an operator's work on the repositories themselves."""
+    """Run an operator's command on the repositories themselves."""
 
     async def run(db: Database, settings: PdsSettings) -> None:
         repositories = await open_repositories(db, settings)
@@ -64,7 +64,7 @@ def run_on_repositories(
 
 
 def did_of(text: str) -> Did:
-    """The DID that was typed. Raises InvalidInput."""
+    """Parse a DID argument. Raises InvalidInput."""
     try:
         return parse_did(text)
     except Malformed as wrong:
@@ -73,7 +73,7 @@ def did_of(text: str) -> Did:
 
 @asynccontextmanager
 async def bars(*, hidden: bool) -> AsyncIterator[Callable[[str, int, int], None]]:
-    """A bar for each thing that is done, on standard error; nothing for programs."""
+    """A progress bar per task, on standard error; nothing for programs."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=hidden or not console.is_terminal) as progress:

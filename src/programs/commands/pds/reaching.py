@@ -1,7 +1,7 @@
-"""How a verb reaches its Aurora Locus: over its administration API, or in its database.
+"""Access of a verb to its Aurora Locus: over the administration API, or in the database.
 
-What changes accounts goes to the running server, whose caches and firehose must know of it, with the administration's
-password from the same settings. What only reads, or needs the server to be stopped, opens the database.
+Changes of accounts go to the running server, whose caches and firehose must know of them, with the administrator's
+password from the same settings. Verbs that only read, or that need the server to be stopped, open the database.
 """
 
 import base64
@@ -33,7 +33,7 @@ ServerUrl = Annotated[
     typer.Option("--url", help="Where the server answers; without it on this machine, at the port of its settings."),
 ]
 
-# Addresses that a server listens on and nobody can call.
+# Addresses that a server listens on and that cannot be called.
 _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not listened on
 
 
@@ -67,14 +67,16 @@ class AdministrationClient:
 
 
 def read_settings(settings_file: Path | None) -> PdsSettings:
-    """The settings that the server itself would start with. Raises SettingsRefused."""
+    """The server's own settings. Raises SettingsRefused."""
     return pds_settings.read(os.environ, read_file(settings_file).get("pds"))
 
 
 def run_on_server(
     settings_file: Path | None, url: str, work: Callable[[AdministrationClient], Awaitable[None]]
 ) -> None:
-    """Do an operator's work through the running server. Raises Refused for a password that would travel in the clear."""
+    """Run an operator's command through the running server. Raises Refused where the password would be sent in the
+    clear.
+    """
     settings = read_settings(settings_file)
     where = (url or _local_address(settings)).rstrip("/")
     parts = urlsplit(where)
@@ -94,7 +96,7 @@ def run_on_server(
 
 
 def run_on_database(settings_file: Path | None, work: Callable[[Database, PdsSettings], Awaitable[None]]) -> None:
-    """Do an operator's work in the server's database, as it is: nothing is migrated. Raises Refused where there is none."""
+    """Run an operator's command in the server's database, without migrating it. Raises Refused where there is none."""
     settings = read_settings(settings_file)
 
     async def run() -> None:

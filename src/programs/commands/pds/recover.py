@@ -1,4 +1,4 @@
-"""``openmeet pds recover``: move an account with its recovery key, without the server that it is on."""
+"""``openmeet pds recover``: move an account with its recovery key, without its old server."""
 
 from contextlib import nullcontext
 from pathlib import Path

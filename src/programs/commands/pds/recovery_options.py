@@ -1,4 +1,4 @@
-"""What commands that work with a recovery key have in common: their options, their key, their way to the directory."""
+"""Common parts of commands that work with a recovery key: options, key, access to the directory."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ Development = Annotated[bool, typer.Option("--dev", help="Servers may be on this
 def run_with_key(
     identity: str, key_file: Path, plc_url: str, work: Callable[[RecoveryContext], Awaitable[None]], *, dev: bool
 ) -> None:
-    """Do some work as the holder of the key. Raises Refused for the key of another identity, and what ``work`` raises."""
+    """Run ``work`` as the holder of the key. Raises Refused for the key of another identity, and what ``work`` raises."""
     did, kept = _did(identity), recovery_file.read(key_file)
     if kept.identity is not None and kept.identity != did:
         raise Refused(f"The key in {key_file} is that of {kept.identity}, not of {did}.")

@@ -1,4 +1,4 @@
-"""``openmeet pds release-handle HANDLE``: anybody may take a handle that is kept for who had it last."""
+"""``openmeet pds release-handle HANDLE``: end the quarantine of a handle that is reserved for its last owner."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from groundwork.errors import NotFound
 from programs.command_line import SettingsFile, role, say
 from programs.commands.pds.reaching import run_on_database
 
-# Whoever has the server's files has no name of its own.
+# A person with access to the server's files has no user name of its own.
 DEED = Deed(ADMINISTRATION, "openmeet pds release-handle")
 
 app = role()

@@ -1,4 +1,4 @@
-"""``openmeet pds repair DID``: put a damaged repository in order and announce it."""
+"""``openmeet pds repair DID``: repair a damaged repository and announce it."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``openmeet pds repoint``: say in the directory, with a recovery key, on which server an account is; nothing else."""
+"""``openmeet pds repoint``: change an account's server in the directory with a recovery key; nothing else."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``openmeet pds request-crawl``: have the relays asked to read this server, now."""
+"""``openmeet pds request-crawl``: ask the relays to crawl this server now."""
 
 from urllib.parse import urlsplit
 

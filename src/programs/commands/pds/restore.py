@@ -1,4 +1,4 @@
-"""``openmeet pds restore``: a PDS from a backup, in a place where there is none."""
+"""``openmeet pds restore``: restore a PDS from a backup into an empty place."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""``openmeet pds rotate-keys …``: another key for an account's repository; secrets at rest under another key."""
+"""``openmeet pds rotate-keys …``: rotate an account's signing key, the server's rotation key, or the sealing key."""
 
 from functools import partial
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""``openmeet pds sweep``: blobs that nobody refers to, files that nobody knows, files of what was taken down."""
+"""``openmeet pds sweep``: delete unreferenced blobs and unknown files; move files of taken-down accounts."""
 
 from aurora_locus.blobs.sweep import sweep_all
 from aurora_locus.repository.repositories import Repositories

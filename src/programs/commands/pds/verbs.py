@@ -1,7 +1,8 @@
-"""What can be done to an Aurora Locus from the command line: ``openmeet pds VERB``. Without a verb it serves.
+"""Verbs of ``openmeet pds VERB``. Without a verb it serves.
 
 Each module has a Typer application named ``app``: one command (``openmeet pds backup``), or a noun of several
-(``openmeet pds account list``). To add one: write the module here, add its line. A test compares the table with the folder.
+(``openmeet pds account list``). To add one: write the module here, add its line. A test compares the table with the
+folder.
 """
 
 from collections.abc import Mapping
