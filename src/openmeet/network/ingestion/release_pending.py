@@ -1,4 +1,4 @@
-"""Count pending RSVPs: to an event that is here, or of somebody who was admitted or identified. One that fails is quarantined."""
+"""Count pending RSVPs: to an event that is here, or of a person who gained access to events. One that fails is quarantined."""
 
 from functools import partial
 from typing import Final

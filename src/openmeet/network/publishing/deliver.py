@@ -62,8 +62,8 @@ _ACCOUNT_IS_AWAY = frozenset(
     {"AccountDeactivated", "AccountTakedown", "RepoDeactivated", "RepoNotFound", "RepoSuspended", "RepoTakendown"}
 )
 
-# Attempts before a record is retracted without waiting for its echo: about two hours (``INGESTED_AFTER``, doubled each
-# time), also after merge rounds.
+# Rounds that a retraction waits for ingestion of another app's change: about two hours (``INGESTED_AFTER``, doubled
+# each time), including earlier merge rounds.
 _MOST_HEARINGS = 8
 
 

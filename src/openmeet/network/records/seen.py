@@ -451,7 +451,7 @@ async def erase(tx: Transaction, did: str) -> dict[str, str]:
 
 
 async def unmapped(reader: Reader, *, after: str = "", limit: int = 100) -> list[SeenRecord]:
-    """Records kept raw, for the operator, in uri order."""
+    """Records kept raw, for the operator, in URI order."""
     return [_seen(row) for row in await reader.fetch(LIST_RAW, after=after, limit=limit)]
 
 
