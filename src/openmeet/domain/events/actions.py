@@ -1,7 +1,7 @@
-"""What a host can do with an event, and what the network can do to one.
+"""Event actions of hosts, and changes that come from the network.
 
-Everything done here owes the author's repository a look (``debts.publications``); what came from the network owes
-nothing back. Who attends is a matter of the room above: it tells attendees and moves the waitlist.
+Everything done here enqueues the event's record (``events.publication``); changes from the network enqueue nothing.
+RSVPs belong to ``attendance``, which notifies attendees and moves the waitlist.
 """
 
 import hashlib
@@ -47,14 +47,14 @@ from openmeet.domain.events.trust import look_first
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications
 
-# Long enough to sign up, find the mail, be interrupted and come back the next day.
+# Long enough to sign up, find the e-mail, be interrupted and come back the next day.
 DRAFT_LIFE = 7 * DAY
 
 _OWN_NAMES = {"name": "title"}
 
 
 class EventAlreadyCreated(Refused):
-    """Made already by this very submission, with other details: the event with this ``slug``."""
+    """The same submission key has already created an event with other details: the one with this ``slug``."""
 
     def __init__(self, slug: EventSlug) -> None:
         super().__init__(
@@ -74,13 +74,13 @@ async def create(
     group: GroupOfEvent | None = None,
     is_draft: bool = False,
 ) -> Event:
-    """A new event of the caller. The same ``submission_key`` again returns the event made the first time.
+    """Create an event of the caller. The same ``submission_key`` again returns the event created the first time.
 
-    With other details it raises AlreadyMade: neither answer would be what was asked for.
-    ``is_held``: nobody else sees it until its author's PDS has said yes (``release`` ends that). ``group``: of
-    ``grouping.group_for``, which knows who may.
+    With other details it raises EventAlreadyCreated: neither result would be what was asked for. ``is_held``: hidden
+    from others until its author's PDS has accepted the record (``release`` ends that). ``group``: from
+    ``group_events.group_for``, which checks the permission.
     """
-    # Each sending of the same file is another picture.
+    # Each upload of the same file is another picture.
     said = msgspec.json.encode(replace(details, picture=None)) + (group.id.encode() if group else b"")
     digest = hashlib.sha256(said).digest()
     if submission_key:
@@ -95,7 +95,7 @@ async def create(
     text = "" if is_draft else search_text(event)
     is_new = await queries.insert(tx, event, search_text=text, submission=submission)
     if not is_new:
-        # The same form sent twice at the same moment: the other request was first.
+        # The same form was sent twice at the same moment: the other request was first.
         earlier = await _made_before(tx, caller, submission_key or "", digest)
         if earlier is None:
             raise Conflict("This event is being made already. Try again.")
@@ -117,9 +117,10 @@ async def bring_in(
     group: GroupOfEvent | None = None,
     is_cancelled: bool = False,
 ) -> Event | None:
-    """Store an event that was elsewhere before, under its address of then; None for a date that is stored already.
+    """Store an imported event under its old slug; None for a date that is stored already.
 
-    Nobody is told, and nothing is owed for it: what is over is never published, what is coming only once it is edited here.
+    Nobody is notified and nothing is enqueued: past events are never published, upcoming ones only once they are edited
+    here.
     """
     new = blank_event(tx.now, details.title, author_id)
     event = replace(
@@ -141,7 +142,8 @@ async def revise(
 ) -> Event:
     """Replace what the host decides. Unchanged details make no revision.
 
-    Raises NotFound, Forbidden, Refused (a network copy), PreconditionFailed (edited since ``expected_revision``).
+    Raises NotFound, Forbidden, Refused (a copy from the network), PreconditionFailed (edited since
+    ``expected_revision``).
     """
     before = await lock_hosted(tx, caller, slug, expected_revision)
     after = with_details(before, details)
@@ -149,7 +151,7 @@ async def revise(
         return before
     place = before.place_in_series
     if place is not None:
-        # What is changed at one date is its own from now on.
+        # Fields changed at one date stay its own from now on.
         own = {*place.overridden, *differing(details, details_in(before))}
         after = replace(after, place_in_series=replace(place, overridden=tuple(sorted(own))))
     return await _save(tx, after, caller)
@@ -158,7 +160,7 @@ async def revise(
 async def cancel(
     tx: Transaction, caller: Caller, slug: EventSlug, reason: str, *, expected_revision: int | None = None
 ) -> Event:
-    """Call the event off; it stays visible with the reason. Cancelling again changes the reason, where another one is given."""
+    """Cancel the event; it stays visible with the reason. Cancelling again replaces the reason, if another is given."""
     before = await lock_hosted(tx, caller, slug, expected_revision, EventPermission.CANCEL)
     if before.is_draft:
         raise Refused("Nobody knows of a draft: delete it instead.", name="Draft")
@@ -170,7 +172,7 @@ async def cancel(
 
 
 async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Bring a cancelled event back as it was."""
+    """Reinstate a cancelled event with its earlier status."""
     before = await lock_hosted(tx, caller, slug, expected_revision)
     if not before.is_cancelled:
         return before
@@ -179,9 +181,9 @@ async def reinstate(tx: Transaction, caller: Caller, slug: EventSlug, *, expecte
 
 
 async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: Mapping[str, Any]) -> Event:
-    """Set fields, named and typed as in ``NetworkEvent``, as an edit of the host's: what they chose after a merge.
+    """Set fields, named and typed as in ``NetworkEvent``, as an edit by the host: their choice after a merge.
 
-    Values that are there already make no revision. Raises as ``revise``, and Refused where the dates would not fit.
+    Unchanged values make no revision. Raises as ``revise``, and Refused where the dates would not fit.
     """
     before = await lock_hosted(tx, caller, slug, None)
     own = {_OWN_NAMES.get(name, name): value for name, value in values.items() if name != "venues"}
@@ -199,7 +201,9 @@ async def take_values(tx: Transaction, caller: Caller, slug: EventSlug, values: 
 
 
 async def take_record(tx: Transaction, before: Event, said: NetworkEvent) -> Event:
-    """A locked event says what its owner wrote in its record before it changed hands: an edit, published like any other."""
+    """Apply the record of the former owner to a locked event after an ownership transfer: an edit, published like any
+    other.
+    """
     after = replace(
         with_record(before, before.record_cid or "", said, before.updated_at),
         record_cid=before.record_cid,
@@ -214,7 +218,7 @@ async def take_record(tx: Transaction, before: Event, said: NetworkEvent) -> Eve
 
 
 async def delete(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Take the event away: its address says that it is gone, its record is taken back."""
+    """Delete the event: its page says that it is gone, its record is deleted."""
     return await take_away(tx, await lock_hosted(tx, caller, slug, expected_revision, EventPermission.DELETE))
 
 
@@ -235,10 +239,10 @@ async def take_away(tx: Transaction, before: Event) -> Event:
 
 
 async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: UserId, event: NetworkEvent) -> EventId:
-    """Make the event with this record uri say what its record says; owes nothing back.
+    """Apply a record to the event with this URI; enqueues nothing.
 
-    Only fields that a record carries change. What the host chose here stays: visibility of an event known already,
-    capacity, who sees the join link.
+    Only fields that a record carries change. The host's choices here stay: visibility of a known event, capacity, who
+    sees the join link.
     """
     await hold_each(tx, "events", "record_uri", [uri])
     known = await by_record.events_with(tx, [uri])
@@ -248,7 +252,7 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
 
 @dataclass(frozen=True, slots=True)
 class RecordRead:
-    """What a record says. ``author_id``: of an event that is not known yet."""
+    """Content of a record. ``author_id``: for an event that is not known yet."""
 
     uri: str
     cid: str
@@ -259,9 +263,9 @@ class RecordRead:
 async def apply_each_from_network(
     tx: Transaction, records: Sequence[RecordRead], known: Mapping[str, Event]
 ) -> list[tuple[Event | None, Event]]:
-    """``apply_from_network`` for different records; each event as it was (None: it was not), and as it is.
+    """``apply_from_network`` for different records; each event before (None: it was new) and after.
 
-    ``known``: the events of these records that are there, by uri; their rows are locked.
+    ``known``: the existing events of these records, by URI; their rows are locked.
     """
     changed: list[tuple[Event | None, Event]] = []
     for one in records:
@@ -280,7 +284,7 @@ async def apply_each_from_network(
 
 
 async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
-    """The record is gone from its repository: the event is shown as removed and is in no list. None when unknown."""
+    """The record was deleted from its repository: mark the event removed; it is in no list. None when unknown."""
     row = await queries.by_record_uri(tx, uri)
     event = await queries.lock_for_update(tx, row.id) if row else None
     if event is None:
@@ -290,12 +294,12 @@ async def remove_from_network(tx: Transaction, *, uri: str) -> EventId | None:
 
 
 async def remove_each_from_network(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """The same of several events, whose rows are locked."""
+    """``remove_from_network`` for several events, whose rows are locked."""
     await queries.set_removed(tx, event_ids)
 
 
 async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str, did: str) -> bool:
-    """The event's record is at this uri, True where it was not before; an event held until then is shown from now on."""
+    """Store the URI of the event's record, True if it is new; an event held until then becomes visible."""
     before = await queries.by_id(tx, event_id)
     await queries.set_record(tx, event_id, uri, cid, did)
     await queries.release(tx, event_id)
@@ -304,12 +308,12 @@ async def note_record(tx: Transaction, event_id: EventId, *, uri: str, cid: str,
 
 
 async def count_retraction(tx: Transaction, event_id: EventId) -> None:
-    """A record of the event has gone from a repository."""
+    """Count a deletion of one of the event's records."""
     await queries.count_retraction(tx, event_id)
 
 
 async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = None) -> None:
-    """The event has no record any more: it was taken back. Its address (``uri``, where that is not known here) stays the event's."""
+    """The event's record was deleted on request. The event keeps the record's URI (``uri``, where none is stored)."""
     event = await queries.by_id(tx, event_id)
     address = uri or (None if event is None else event.record_uri)
     if event is not None and event.deleted_at is None and address is not None:
@@ -322,17 +326,17 @@ async def forget_record(tx: Transaction, event_id: EventId, uri: str | None = No
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted with its account: nothing stays of events that came from it."""
+    """A repository was deleted with its account: erase the events that came from it."""
     await queries.erase_from(tx, did)
 
 
 async def release(tx: Transaction, event_id: EventId) -> None:
-    """Show an event that was held: it owes no record after all."""
+    """Show a held event: it is not to be published after all."""
     await queries.release(tx, event_id)
 
 
 async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant:
-    """Keep what somebody typed before signing in; returns when it is forgotten."""
+    """Keep what somebody typed before signing in; returns when it expires."""
     expires_at = Instant(tx.now + DRAFT_LIFE)
     await draft_queries.put(tx, token_hash, fields, expires_at)
     return expires_at
@@ -343,7 +347,7 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     if found is None:
         return None
     event, known = found
-    # Rows from before digests were kept have none.
+    # Rows from before digests were stored have none.
     if known is not None and known != digest:
         raise EventAlreadyCreated(event.slug)
     return event
@@ -364,7 +368,7 @@ async def lock_hosted(
 
 
 async def hosted(reader: Reader, caller: Caller, slug: EventSlug, act: EventPermission = EventPermission.EDIT) -> Event:
-    """What ``lock_hosted`` asks, without the lock: to show what can be done. Raises NotFound, Forbidden, Refused."""
+    """``lock_hosted`` without the lock, for showing forms. Raises NotFound, Forbidden, Refused."""
     return await _must_be_hosted(reader, await queries.by_slug(reader, slug), caller, act)
 
 
@@ -378,20 +382,21 @@ async def _must_be_hosted(reader: Reader, event: Event | None, caller: Caller, a
 
 
 async def save_edit(tx: Transaction, caller: Caller, after: Event) -> Event:
-    """Keep what somebody who may has made of a locked event."""
+    """Save an authorized edit of a locked event."""
     return await _save(tx, after, caller)
 
 
 async def agree_to_record(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """The author has what others changed published from their repository. Raises NotFound, Forbidden, Refused."""
+    """The author approves publication of others' changes. Raises NotFound, Forbidden, Refused."""
     event = await lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     return await _save(tx, event) if event.awaits_author else event
 
 
 async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """The author's yes to the separate question: the record that they wrote elsewhere is deleted, and the event stays here.
+    """Delete the record that the author wrote in another app, at their explicit request; the event stays here.
 
-    Raises NotFound, Forbidden, and Refused (``NoRecord``) where it came from no record, or is as public as that (``PublicEvent``).
+    Raises NotFound, Forbidden, and Refused (``NoRecord``) where it came from no record, or is as public as that
+    (``PublicEvent``).
     """
     event = await lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.record_did is None or event.record_uri is None:
@@ -410,15 +415,15 @@ async def let_record_go(tx: Transaction, caller: Caller, slug: EventSlug) -> Eve
 
 
 async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Event:
-    """``by``: who did it, where that may be somebody else than the author: their edit holds here at once, and the author's
-    repository gets it once the author says so (or edits it, too), or at once where they let co-hosts publish.
+    """Save an edit. ``by``: its author, where that may not be the event's author. A co-host's edit applies here at
+    once; it is published once the event's author approves or edits, or at once where they let co-hosts publish.
     """
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     awaits = by is not None and await waits_for_author(tx, saved, by.user_id)
     saved = replace(saved, awaits_author=awaits)
     await queries.update(tx, saved, search_text="" if saved.is_draft else search_text(saved))
     if saved.is_draft:
-        # How it comes again is no event's to say: it stays as it was typed.
+        # Recurrence is not part of an event: it stays as typed.
         more = beside(await draft_queries.fields(tx, saved.id))
         await draft_queries.put_fields(tx, saved.id, pack(Submission(**values_of_event(saved)), more))
     else:
@@ -427,7 +432,7 @@ async def _save(tx: Transaction, after: Event, by: Caller | None = None) -> Even
 
 
 async def enqueue_search(tx: Transaction, event: Event) -> None:
-    """The author's repository is owed a look at this revision; whoever listens hears that it is different."""
+    """Enqueue the event's record at this revision and tell subscribers of the change."""
     await look_first(tx, event)
     await tell_listeners(tx, [event])
     await publications.enqueue(

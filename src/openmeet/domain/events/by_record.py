@@ -1,4 +1,4 @@
-"""Events found by the addresses of their records, those that they had before among them."""
+"""Find events by present and former record URIs."""
 
 from collections.abc import Collection
 
@@ -11,7 +11,7 @@ from openmeet.outbox.publications import PublicationKind
 
 
 async def find(reader: Reader, uri: str) -> Event | None:
-    """The event that this is the record of, or was."""
+    """The event whose record this is, or was."""
     found = await queries.by_record_uri(reader, uri)
     former = None if found is not None else await publication_moves.find(reader, uri)
     if former is None or former.kind is not PublicationKind.EVENT:
@@ -20,8 +20,8 @@ async def find(reader: Reader, uri: str) -> Event | None:
 
 
 async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
-    """Under which address the answers to an event are kept, for each of these that it had before: under that of its record,
-    or under the one it had last where it has no record at present. Answers to it are compared under one address.
+    """The URI that RSVPs refer to, for each of these former URIs: the current record's, or the last one where there is
+    no record at present. RSVPs to an event are compared under one URI.
     """
     events = await publication_moves.subjects(reader, PublicationKind.EVENT, uris)
     if not events:
@@ -32,19 +32,19 @@ async def current(reader: Reader, uris: Collection[str]) -> dict[str, str]:
     addresses = {row["id"]: row["record_uri"] for row in rows}
     off = [event_id for event_id, uri in addresses.items() if uri is None]
     addresses |= await publication_moves.latest(reader, PublicationKind.EVENT, off)
-    taken = await events_with(reader, events)  # an address may be that of another event since
+    taken = await events_with(reader, events)  # another event may have the URI by now
     return {uri: addresses[one] for uri, one in events.items() if one in addresses and uri not in taken}
 
 
 async def addresses_of(reader: Reader, events: Collection[Event]) -> list[str]:
-    """The addresses under which answers to these events are kept, of those that are or were on the network."""
+    """The URIs that RSVPs to these events refer to; events never published have none."""
     off = [event.id for event in events if event.record_uri is None]
     before = await publication_moves.latest(reader, PublicationKind.EVENT, off)
     return [uri for uri in (event.record_uri or before.get(event.id) for event in events) if uri is not None]
 
 
 async def events_with(reader: Reader, uris: Collection[str]) -> dict[str, Event]:
-    """The events with these records now, by uri, those that are gone among them."""
+    """The events with these records now, by URI, removed ones included."""
     if not uris:
         return {}
     rows = await reader.fetch(f"select {COLUMNS} from events where record_uri in :uris", uris=sorted(uris))
@@ -52,7 +52,7 @@ async def events_with(reader: Reader, uris: Collection[str]) -> dict[str, Event]
 
 
 async def ids_with(reader: Reader, uris: Collection[str]) -> dict[str, EventId]:
-    """The ids of the events that have, or had, these records, by uri."""
+    """Ids of the events that have, or had, these records, by URI."""
     if not uris:
         return {}
     former = await publication_moves.subjects(reader, PublicationKind.EVENT, uris)
@@ -63,5 +63,5 @@ async def ids_with(reader: Reader, uris: Collection[str]) -> dict[str, EventId]:
 
 
 async def id_with(reader: Reader, uri: str | None) -> EventId | None:
-    """The same of one."""
+    """``ids_with`` for one URI."""
     return None if uri is None else (await ids_with(reader, [uri])).get(uri)

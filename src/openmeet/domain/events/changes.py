@@ -1,4 +1,4 @@
-"""Whoever asked to be told of events hears that one is different; called wherever one is written."""
+"""Tell subscribers (webhooks) of changed events; called wherever an event is written."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from openmeet.domain.webhooks.queries import is_any_on
 
 
 async def tell_listeners(tx: Transaction, events: Sequence[Event]) -> None:
-    """It concerns the hosts and the group; drafts are nobody else's, and no news."""
+    """Addressed to the hosts and the group; drafts concern nobody else and are left out."""
     if not await is_any_on(tx):
         return
     beside = await beside_authors(tx, [event.id for event in events])

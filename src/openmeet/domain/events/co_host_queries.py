@@ -1,4 +1,4 @@
-"""All SQL of co-hosts."""
+"""SQL of co-hosts."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ from openmeet.domain.users.model import UserId
 
 _COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series"
 
-# Events that ``:user_id`` hosts beside their authors, for lists.
+# Events that ``:user_id`` co-hosts, for lists.
 HOSTED_BESIDE = "select h.event_id from event_hosts h where h.user_id = :user_id and h.state = 'accepted'"
 
 
@@ -32,7 +32,7 @@ def _co_host_of(row: Row) -> CoHost:
 
 
 async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[EventId]) -> set[EventId]:
-    """Which of these events the person hosts beside the author."""
+    """Those of these events that the person co-hosts."""
     if not event_ids:
         return set()
     rows = await reader.fetch(
@@ -47,7 +47,7 @@ async def hosted_among(reader: Reader, user_id: UserId, event_ids: Collection[Ev
 async def of_event(
     reader: Reader, event_id: EventId, states: Sequence[CoHostState], page: Page = WHOLE
 ) -> list[CoHost]:
-    """In the order in which they were invited."""
+    """Co-hosts, in order of invitation."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from event_hosts where event_id = :event_id and state in :states"
         f"{page.clause('created_at', 'id', newest_first=False)}",
@@ -59,7 +59,7 @@ async def of_event(
 
 
 async def beside_authors(reader: Reader, event_ids: Collection[EventId]) -> dict[EventId, list[UserId]]:
-    """Who hosts these events beside their authors."""
+    """Co-hosts of these events."""
     if not event_ids:
         return {}
     rows = await reader.fetch(
@@ -74,7 +74,7 @@ async def beside_authors(reader: Reader, event_ids: Collection[EventId]) -> dict
 
 
 async def waiting_for(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[CoHost]:
-    """Invitations to this person, or to the address of their account, that they have not decided about."""
+    """Open invitations to this person, or to the e-mail address of their account."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from event_hosts
@@ -115,7 +115,7 @@ async def mailed_since(reader: Reader, event_id: EventId, since: Instant) -> int
 
 
 async def put(tx: Transaction, one: CoHost) -> None:
-    """A new invitation, or the newest of a person who was invited before."""
+    """Store a new invitation, or replace that of a person invited before."""
     await tx.execute(
         f"""
         insert into event_hosts ({_COLUMNS})
@@ -140,7 +140,7 @@ async def put(tx: Transaction, one: CoHost) -> None:
 
 
 async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
-    """Who hosts all dates of a series: one row for each person, of any date."""
+    """Co-hosts of all dates of a series: one row per person, of any date."""
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from event_hosts where id in (
@@ -154,7 +154,7 @@ async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
 
 
 async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[EventId]) -> None:
-    """Each of these people hosts each of these events, too; whoever left or said no to one of them does not."""
+    """Make each of these people a co-host of each of these events, except where they left or declined."""
     await tx.execute_many(
         f"""
         insert into event_hosts ({_COLUMNS})
@@ -180,7 +180,7 @@ async def put_on(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[E
 
 
 async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state: CoHostState) -> None:
-    """Somebody hosts no date of the series any more on account of having hosted all of them."""
+    """End somebody's co-hosting of the dates of a series that came from hosting the whole series."""
     await tx.execute(
         "update event_hosts set state = :state, decided_at = :now where user_id = :user_id and is_for_series = 1"
         " and state = 'accepted' and event_id in (select id from events where series_id = :series_id)",
@@ -192,7 +192,7 @@ async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state:
 
 
 async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
-    """Somebody hosts nothing of the groups that they are banned from any more, and is not asked to."""
+    """End co-hosting and invitations in groups that somebody is banned from."""
     await tx.execute(
         "update event_hosts set state = 'removed', decided_at = :now where user_id = :user_id"
         " and state in ('invited', 'accepted') and exists (select 1 from events e"
@@ -204,7 +204,7 @@ async def end_where_banned(tx: Transaction, user_id: UserId) -> None:
 
 
 async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_id: UserId) -> set[str]:
-    """Those of these series of which somebody hosts a date beside its author."""
+    """Those of these series of which somebody co-hosts a date."""
     rows = await reader.fetch(
         "select distinct e.series_id from event_hosts h join events e on e.id = h.event_id"
         " where h.user_id = :user_id and h.state = 'accepted' and e.series_id in :ids order by e.series_id",
@@ -215,7 +215,7 @@ async def series_hosted_among(reader: Reader, series_ids: Collection[str], user_
 
 
 async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None:
-    """The event is offered to this co-host, to nobody else any more; None: to nobody."""
+    """Offer the event to this co-host alone; None: to nobody."""
     await tx.execute(
         "update event_hosts set offered_at = null where event_id = :id and offered_at is not null", id=event_id
     )
@@ -224,7 +224,7 @@ async def offer(tx: Transaction, event_id: EventId, to: CoHostId | None) -> None
 
 
 async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
-    """The co-host whom the event is offered to."""
+    """The co-host to whom the event is offered."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from event_hosts where event_id = :id and offered_at is not null and state = 'accepted'",
         id=event_id,
@@ -233,7 +233,7 @@ async def offered(reader: Reader, event_id: EventId) -> CoHost | None:
 
 
 async def longest_beside(reader: Reader, event_id: EventId) -> UserId | None:
-    """Who has hosted the event for longest, beside its author; shadow accounts never do."""
+    """The longest-serving co-host; never a shadow account."""
     row = await reader.fetch_one(
         "select h.user_id from event_hosts h join users u on u.id = h.user_id and u.kind = 'person'"
         " where h.event_id = :id and h.state = 'accepted' order by h.decided_at, h.id limit 1",
@@ -243,7 +243,7 @@ async def longest_beside(reader: Reader, event_id: EventId) -> UserId | None:
 
 
 async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
-    """Who owns these events hosts them no more beside their owner."""
+    """Owners of these events are no longer co-hosts of them."""
     await tx.execute(
         "delete from event_hosts where user_id = :author_id and event_id in :ids",
         author_id=author_id,
@@ -252,7 +252,7 @@ async def author_instead(tx: Transaction, event_ids: Sequence[EventId], author_i
 
 
 async def end_all_of(tx: Transaction, user_id: UserId) -> None:
-    """Somebody hosts nothing any more, and is asked nothing any more."""
+    """End all co-hosting and invitations of a person."""
     await tx.execute(
         "update event_hosts set state = 'left', decided_at = :now, offered_at = null"
         " where user_id = :user_id and state in ('invited', 'accepted')",
@@ -262,7 +262,7 @@ async def end_all_of(tx: Transaction, user_id: UserId) -> None:
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Those of invitations that had ended by then: who said yes is known otherwise, of others nothing is kept."""
+    """Erase addresses of invitations that had ended by then: co-hosts are known otherwise, of others nothing is kept."""
     gone = await tx.execute(
         "delete from event_hosts where user_id is null and coalesce(decided_at, expires_at) <= :before", before=before
     )

@@ -1,4 +1,4 @@
-"""Hosting together: somebody is invited, says yes or no, leaves, or is sent away. Who invites holds the lock on the event."""
+"""Co-hosts: invite, accept, decline, leave, remove. Inviting locks the event row."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,10 +33,10 @@ _GONE = "This invitation does not work any more."
 
 
 async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *, for_series: bool = False) -> CoHost:
-    """Invite by mail address, or by the handle of somebody who has signed in here.
+    """Invite by e-mail address, or by the handle of somebody who has signed in here.
 
-    ``for_series``: to host every date of the event's series, also those that are made later.
-    Raises NotFound, Forbidden, InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
+    ``for_series``: to host every date of the event's series, future ones included. Raises NotFound, Forbidden,
+    InvalidForm (``whom``, ``for_series``), Refused (``TooManyHosts``, ``AlreadyHost``), TooMany.
     """
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     if for_series and event.place_in_series is None:
@@ -53,9 +53,9 @@ async def invite(tx: Transaction, caller: Caller, slug: EventSlug, whom: str, *,
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
-    """Say yes; once more changes nothing. Raises NotFound (taken back, over, of another handle), Forbidden (of another address)
+    """Accept an invitation; idempotent.
 
-    and Refused (the author's own).
+    Raises NotFound (revoked, over, for another handle), Forbidden (for another address) and Refused (the author's own).
     """
     one, event = await _open(tx, caller, invitation_id)
     if event.author_id == caller.user_id:
@@ -65,11 +65,11 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     await must_not_be_apart(tx, event.author_id, caller.user_id, refusal="You cannot host this event.")
     earlier = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if earlier is not None and earlier.id != one.id:
-        # Invited twice, by handle and by mail: one row says how this person stands.
+        # Invited twice, by handle and by e-mail: one row has this person's state.
         await co_host_queries.delete(tx, earlier.id)
     yes = replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now)
     await co_host_queries.put(tx, yes)
-    # What they answered elsewhere may have waited for the event to be open to them.
+    # RSVPs they gave elsewhere may have waited for the event to be visible to them.
     await enqueue(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
     if yes.is_for_series and event.place_in_series is not None:
         dates = await queries.lock_dates(tx, event.place_in_series.series_id)
@@ -79,14 +79,14 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
 
 
 async def host_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]) -> None:
-    """Who hosts all dates of a series hosts those that were just made, too. The series' row is locked."""
+    """Make co-hosts of the whole series co-hosts of its new dates. The series row is locked."""
     if dates:
         hosts = [one for one in await co_host_queries.of_series(tx, series_id) if one.user_id != dates[0].author_id]
         await co_host_queries.put_on(tx, hosts, [date.id for date in dates])
 
 
 async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
-    """Say no. Raises NotFound, Forbidden (of another address)."""
+    """Decline an invitation. Raises NotFound, Forbidden (for another address)."""
     one, event = await _open(tx, caller, invitation_id)
     if one.state is CoHostState.INVITED:
         await co_host_queries.put(tx, replace(one, state=CoHostState.DECLINED, decided_at=tx.now))
@@ -94,7 +94,7 @@ async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> E
 
 
 async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
-    """Host it no more; who hosted all dates of its series hosts none of them any more. Raises NotFound, Forbidden."""
+    """Stop co-hosting; co-hosts of the whole series leave all its dates. Raises NotFound, Forbidden."""
     event = await _lock(tx, caller, slug, EventPermission.LEAVE)
     mine = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if mine is None:
@@ -104,7 +104,7 @@ async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> None:
-    """Take an invitation back, or a co-host away: of all dates whom it was for all dates. Raises NotFound, Forbidden."""
+    """Revoke an invitation or remove a co-host; for all dates, if it was for all. Raises NotFound, Forbidden."""
     event = await _lock(tx, caller, slug, EventPermission.CHOOSE_HOSTS)
     one = await co_host_queries.by_id(tx, co_host_id)
     if one is None or one.event_id != event.id or one.state not in {CoHostState.INVITED, CoHostState.ACCEPTED}:
@@ -125,7 +125,7 @@ async def _by_mail(tx: Transaction, caller: Caller, event: Event, text: str, *, 
         raise InvalidForm({"whom": wrong.why}) from None
     if await co_host_queries.mailed_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_MAILS_A_DAY:
         raise TooMany(f"At most {MAX_MAILS_A_DAY} invitations by mail a day.", after_seconds=24 * 3600)
-    # Whether the address has an account here is nobody's business: the row knows no person before a yes.
+    # Whether the address has an account here stays private: the row has no user before an acceptance.
     one = replace(_new(tx.now, caller.user_id, event, None, email), is_for_series=for_series)
     await co_host_queries.put(tx, one)
     await enqueue_email(tx, kind=CO_HOST_MAIL, person=one.id, subject_id=one.id)
@@ -194,9 +194,9 @@ async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tup
 
 
 async def is_for(reader: Reader, one: CoHost, user_id: UserId) -> bool:
-    """Whether it is this person who was asked: the link alone, which may be passed on by mistake, makes nobody a host.
+    """Whether this person is the one invited: a link, which may be forwarded by mistake, makes nobody a host.
 
-    An address is proved by the account that has it; who has none signs up with it.
+    The account that has the address proves it; people without an account sign up with it.
     """
     if one.user_id is not None:
         return one.user_id == user_id

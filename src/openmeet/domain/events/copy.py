@@ -1,6 +1,6 @@
-"""A new event that says what another one says: everything but its dates, its answers and its address.
+"""Copy an event: everything but its dates, RSVPs and slug.
 
-How people get into it is copied by ``attendance.joining_queries``.
+``attendance.registration`` copies the registration settings.
 """
 
 from dataclasses import replace
@@ -14,12 +14,12 @@ from openmeet.domain.users.model import Caller
 
 
 async def original_of(reader: Reader, slug: str, caller: Caller) -> Event | None:
-    """What a form that names this event is a copy of; None for an empty name. Raises NotFound, Forbidden."""
+    """The original that a form names; None for an empty name. Raises NotFound, Forbidden."""
     return await to_be_copied(reader, EventSlug(slug), caller) if slug else None
 
 
 async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event:
-    """The event, if the caller may change it: what it says for some people only is in the copy. Raises NotFound, Forbidden."""
+    """The event, if the caller may change it: the copy includes its private details. Raises NotFound, Forbidden."""
     event = await queries.by_slug(reader, slug)
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         raise NotFound("There is no such event.")
@@ -29,7 +29,7 @@ async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event
 
 
 def with_what_nobody_types(details: Details, original: Event | None) -> Details:
-    """Details of a copy as they were typed, with the picture and the links of what was copied."""
+    """Typed details of a copy, with the picture and the links of the original."""
     if original is None:
         return details
     return replace(details, picture=details.picture or original.picture, links=original.links)

@@ -1,7 +1,7 @@
 """Records of events made here that another app deleted: the event stays, and its host decides what follows.
 
-Until then nothing is written and nobody who answered is told. What the host may decide: publish it again under its address, keep it
-here only, or cancel it, which keeps it here as well.
+Until then nothing is written and no attendee is notified. The host can publish it again under its URI, keep it here
+only, or cancel it, which keeps it here as well.
 """
 
 from dataclasses import replace
@@ -18,24 +18,26 @@ from openmeet.outbox import publication_moves, publications
 
 
 class DeletedRecordChoice(StrEnum):
-    """What becomes of the event's record."""
+    """The host's choice."""
 
     PUBLISH = "publish"
     KEEP = "keep"
 
 
 def is_asked_about(event: Event) -> bool:
-    """Whether the deletion of its record is a question for its host; where an event came from the network, it is final."""
+    """Whether the host is asked about the deletion; for an event that came from the network it is final."""
     return event.origin is RecordOrigin.HERE and not event.is_gone
 
 
 async def note(tx: Transaction, event: Event) -> bool:
-    """The record of this locked event was deleted by another app; False where that is known."""
+    """Note that another app deleted the record of this locked event; False where that is known."""
     return await queries.set_record_deleted(tx, event.id)
 
 
 async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: DeletedRecordChoice) -> Event:
-    """The host's decision. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) where no record was deleted."""
+    """Apply the host's choice. Raises NotFound, Forbidden, and Refused (``NothingToDecide``) where no record was
+    deleted.
+    """
     event = await actions.lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if event.record_deleted_at is None:
         raise Refused("No other app has deleted this event from your account.", name="NothingToDecide")
@@ -54,7 +56,7 @@ async def decide(tx: Transaction, caller: Caller, slug: EventSlug, decision: Del
 
 
 async def keep_here(tx: Transaction, event: Event) -> Event:
-    """A locked event stays off the network until its host wants it back there."""
+    """Keep a locked event unpublished until its host wants to publish it again."""
     after = await _settled(tx, event)
     await publications.enqueue(
         tx,
@@ -68,7 +70,7 @@ async def keep_here(tx: Transaction, event: Event) -> Event:
 
 
 async def _settled(tx: Transaction, event: Event) -> Event:
-    """The event without the record that is gone, and without the question."""
+    """Detach the deleted record and close the question; returns the locked event."""
     await actions.forget_record(tx, event.id)
     locked = await queries.lock_for_update(tx, event.id) or event
     after = replace(locked, record_deleted_at=None, revision=locked.revision + 1, updated_at=tx.now)

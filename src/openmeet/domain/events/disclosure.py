@@ -1,7 +1,7 @@
-"""Who sees which part of an event: THE decision about the exact address, the link to join and the door instructions.
+"""Private details of an event: THE decision about who sees the exact address, the join link and the entry instructions.
 
-Page, API, mails, calendar files, social cards and JSON-LD all show what is decided here. Records, feeds, search and news carry
-only what everybody may know (``Event.place``), whoever reads them. Pure.
+Page, API, e-mails, calendar files, social cards and JSON-LD show what is decided here. Records, feeds, search and
+notifications contain only what everybody may know (``Event.place``), whoever reads them. Pure.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class PrivateDetails:
-    """What one person may know of them. ``hides_…``: there is more than they see; ``join_from``: when the link will be shown to them."""
+    """What one person may see of them. ``hides_…``: there is more than they see; ``join_from``: when the link will be
+    shown.
+    """
 
     place: Venue = NOWHERE
     join_url: str = ""
@@ -26,7 +28,7 @@ class PrivateDetails:
 
     @property
     def web_link(self) -> str:
-        """The link to join where a browser may follow it; empty for none."""
+        """The join link, if a browser may follow it; else empty."""
         return self.join_url if is_web_address(self.join_url) else ""
 
 
@@ -36,7 +38,7 @@ NOTHING_PRIVATE = PrivateDetails()
 def private_details(
     event: Event, viewer: UserId | None, *, is_going: bool, now: Instant, runs: bool = False
 ) -> PrivateDetails:
-    """``is_going``: has a confirmed place. ``runs``: hosts the event beside its author."""
+    """Decide for one person. ``is_going``: has a confirmed place. ``runs``: co-hosts the event."""
     is_host = runs or (viewer is not None and viewer == event.author_id)
     exact = event.venue if is_host else event.exact_place
     sees_place = is_host or is_going or event.place_audience is Audience.EVERYONE
@@ -44,7 +46,7 @@ def private_details(
     is_meant = is_going or event.online_url_audience is Audience.EVERYONE
     opens_at = opens_join_link_at(event)
     is_open = event.online_url_from is None or (opens_at is not None and opens_at <= now)
-    # What was typed for another mode stays with the host.
+    # Details typed for another mode stay with the host.
     url = event.online_url if is_host or event.mode is not Mode.IN_PERSON else ""
     sees_link = is_host or (is_meant and is_open)
     return PrivateDetails(
@@ -59,7 +61,7 @@ def private_details(
 
 
 def opens_join_link_at(event: Event) -> Instant | None:
-    """From when the link is shown to those whom it is for; None where that is at once, or the start is not known."""
+    """When the link is shown to those it is for; None where that is at once, or the start is not known."""
     if event.online_url_from is None or event.starts_at is None:
         return None
     return Instant(event.starts_at - event.online_url_from * MINUTE)

@@ -1,4 +1,4 @@
-"""All SQL of what is kept of unfinished forms: of drafts, and of events that were typed before signing in."""
+"""SQL of unfinished forms: drafts, and events typed before signing in."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from openmeet.domain.events.model import EventId
 
 
 async def put_fields(tx: Transaction, event_id: EventId, fields: str) -> None:
-    """What was typed, as ``submissions.pack`` writes it; empty for what is no draft any more."""
+    """Store typed fields, as ``submissions.pack`` writes them; empty for what is no longer a draft."""
     await tx.execute("update events set draft_fields = :fields where id = :id", fields=fields, id=event_id)
 
 
@@ -26,7 +26,7 @@ async def fields_of(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventI
 
 
 async def due(reader: Reader, limit: int) -> list[EventId]:
-    """Drafts that are to be published by now, in the order of their times."""
+    """Drafts that are due for publication, in the order of their times."""
     rows = await reader.fetch(
         "select id from events where publish_at <= :now and is_draft = 1 and deleted_at is null"
         " order by publish_at, id limit :limit",

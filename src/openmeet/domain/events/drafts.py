@@ -1,7 +1,7 @@
-"""Events that are not published yet: kept as typed, right or wrong, until their host (or the clock) makes them events.
+"""Drafts: events not yet published, kept as typed, valid or not, until the host or the scheduler publishes them.
 
-A draft is a row like any event, held and marked, so that it has an address, a host and a revision; what was typed is kept beside
-it word for word. It owes no record before it is published.
+A draft is an event row, held and marked, so that it has a slug, a host and a revision; the typed text is stored beside
+it unchanged. Nothing is enqueued for it before it is published.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.i18n.markdown import one_line
 from openmeet.outbox import publications
 
-# Drafts that one round of the scheduler publishes.
+# Drafts that one run of the scheduler publishes.
 ROUND = 100
 
 
@@ -46,11 +46,12 @@ async def begin(
     called_off: str | None = None,
     standing: EventStatus | None = None,
 ) -> Event:
-    """A new draft of the caller. ``more``: fields of the form that are no event's. The same key again gives the same draft.
+    """A new draft of the caller. ``more``: form fields that do not belong to an event. The same key again gives the
+    same draft.
 
-    ``copy_of``: the event whose picture, links and place it has, as far as the form does not say otherwise.
-    ``called_off``: the reason, which may be empty, of an event that was cancelled before it came here; published, it is cancelled.
-    ``standing``: of one that came back here, how it stood.
+    ``copy_of``: the event whose picture, links and place it gets, unless the form says otherwise. ``called_off``: the
+    reason, possibly empty, of an event that was cancelled before its import; published, it is cancelled. ``standing``:
+    status of a re-imported event.
     """
     if submission_key:
         earlier = await queries.by_submission(tx, caller.user_id, submission_key)
@@ -64,7 +65,7 @@ async def begin(
     if called_off is not None:
         new = replace(new, status=EventStatus.CANCELLED, status_reason=called_off)
     event = _with_typed(new, typed)
-    # The same form sent once more as an event is another thing: it has no digest to be compared with.
+    # The same form sent later to create an event is another thing: a draft has no digest to compare.
     is_new = await queries.insert(
         tx, event, search_text="", submission=(submission_key, b"draft") if submission_key else None
     )
@@ -84,7 +85,7 @@ async def keep(
     publish_at: Instant | None = None,
     expected_revision: int | None = None,
 ) -> Event:
-    """What was typed in place of what was there. ``publish_at``: when the clock publishes it; None: it does not.
+    """Replace what was typed. ``publish_at``: scheduled publication; None: not scheduled.
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
@@ -99,7 +100,7 @@ async def keep(
 async def publish(
     tx: Transaction, caller: Caller, slug: EventSlug, details: Details, *, expected_revision: int | None = None
 ) -> Event:
-    """Make the draft an event that says this; from now on it owes its author's repository a look.
+    """Turn the draft into an event with this content and enqueue its record.
 
     Raises NotFound, Forbidden, Refused (``NotADraft``), PreconditionFailed.
     """
@@ -115,7 +116,7 @@ async def lock_to_publish(
 
 
 async def take_back(tx: Transaction, event: Event) -> Event:
-    """Make a locked event a draft again: what it says is its form from now on, and its record is taken back."""
+    """Turn a locked event back into a draft: its content becomes the form, and its record is deleted."""
     after = replace(event, is_draft=True, is_held=True, revision=event.revision + 1, updated_at=tx.now)
     await queries.update(tx, after, search_text="")
     await draft_queries.put_fields(tx, after.id, pack(rules.Submission(**values_of_event(after)), {}))
@@ -124,13 +125,13 @@ async def take_back(tx: Transaction, event: Event) -> Event:
 
 
 async def drop(tx: Transaction, event: Event) -> None:
-    """A draft became something else: nothing of it stays, nobody else has ever seen it."""
+    """Delete a draft that became something else; nobody else has ever seen it."""
     await queries.update(tx, replace(event, deleted_at=tx.now, publish_at=None), search_text="")
     await draft_queries.put_fields(tx, event.id, "")
 
 
 async def publish_due(db: Database) -> int:
-    """One round of the scheduler: drafts whose time has come, each in a transaction of its own; how many were published."""
+    """Publish drafts that are due, each in a transaction of its own; returns how many. Run by the scheduler."""
     async with db.reader() as reader:
         due = await draft_queries.due(reader, ROUND)
     published = 0
@@ -188,7 +189,7 @@ async def _lock_draft(
 
 
 def _with_typed(event: Event, typed: rules.Submission) -> Event:
-    """The row as far as what was typed can be understood; the form has it word for word."""
+    """The row with what could be parsed of the form, which keeps all of it unchanged."""
     try:
         return with_details(event, rules.check(typed, event))
     except InvalidForm:
@@ -197,6 +198,6 @@ def _with_typed(event: Event, typed: rules.Submission) -> Event:
 
 
 async def forget_expired_drafts(db: Database) -> int:
-    """Drop drafts that nobody came back for."""
+    """Drop drafts that expired before sign-in."""
     async with db.transaction() as tx:
         return await draft_queries.drop_expired(tx)

@@ -1,4 +1,4 @@
-"""An event after something was said of it, by its host or by a record: pure, so that every way of saying it has one meaning."""
+"""An event after an edit by its host or by a record. Pure, so that every source of an edit has the same effect."""
 
 from dataclasses import fields, replace
 from typing import Final
@@ -25,7 +25,7 @@ from openmeet.recurrence import wall_time
 
 
 def blank_event(now: Instant, title: str, author_id: UserId) -> Event:
-    """An event that has an identity and an author, and says nothing yet."""
+    """A new event with an identity and an author, without content."""
     return Event(
         id=EventId(new_id(now)),
         slug=new_slug(title),
@@ -63,7 +63,7 @@ def blank_event(now: Instant, title: str, author_id: UserId) -> Event:
 
 
 def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
-    """What holds of an event for good because it came as a record."""
+    """Fields that are fixed because the event came as a record."""
     return replace(
         new,
         slug=new_slug(event.name),
@@ -71,7 +71,7 @@ def event_of_record(new: Event, uri: str, event: NetworkEvent) -> Event:
         external_source="atproto",
         record_uri=uri,
         record_did=uri.removeprefix("at://").split("/")[0],
-        # What a public record says, everybody can read already.
+        # Everybody can read a public record already.
         online_url_audience=Audience.EVERYONE,
         own_visibility=Visibility.PUBLIC if event.is_discoverable else Visibility.UNLISTED,
         created_at=event.created_at,
@@ -103,7 +103,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
             and before.is_all_day
             and (event.starts_at, ends_at, zone) == (before.starts_at, before.ends_at, before.time_zone)
         ),
-        # A join link that only attendees see is in no record: its absence there says nothing.
+        # A join link for attendees only is in no record: its absence there means nothing.
         online_url=event.online_url or (before.online_url if _keeps_join_link(before) else ""),
         links=event.links,
         tickets=event.tickets,
@@ -119,7 +119,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
 
 
 def with_details(event: Event, details: Details) -> Event:
-    # The original spelling of an instant is kept until the instant changes: another spelling would be another CID.
+    # The original text of an instant stays until the instant changes: other text would be another CID.
     return replace(
         event,
         title=details.title,
@@ -137,11 +137,11 @@ def with_details(event: Event, details: Details) -> Event:
         links=details.links,
         capacity=details.capacity,
         own_visibility=details.visibility,
-        # Who is told of it was agreed to for what it was.
+        # Announcing was agreed to for the earlier content.
         record=event.record
         if details.visibility is event.own_visibility
         else replace(event.record, is_announced=False),
-        # What owes no record waits for none; a draft waits for its host.
+        # Unpublished events wait for no record; a draft waits for its host.
         is_held=event.is_held and (details.visibility is Visibility.PUBLIC or event.is_draft),
         is_all_day=details.is_all_day,
         place_audience=details.place_audience,
@@ -168,16 +168,16 @@ def local_text(instant: Instant | None, zone: str) -> str:
 
 
 def new_slug(title: str) -> EventSlug:
-    """An address that people can read, with a random part: titles repeat, and unlisted events must not be guessable."""
+    """A readable slug with a random part: titles repeat, and unlisted events must not be guessable."""
     return EventSlug(slugs.new_slug(title, otherwise="event"))
 
 
 def search_text(event: Event) -> str:
-    """What search looks at: title, description, tags and the place as everybody knows it, folded; never what is for some only."""
+    """Text of the search index: title, description, tags and the public place, folded; no private details."""
     return folded("\n".join((event.title, event.description, *event.place.lines, *event.tags)))
 
 
-# When a date begins, and how long it takes: both follow from several fields of ``Details``.
+# Start and length of a date: each follows from several fields of ``Details``.
 STARTS, ENDS = "starts", "ends"
 _TIMES: Final = frozenset({"starts_local", "time_zone", "starts_at", "ends_at", "is_all_day"})
 
@@ -186,7 +186,7 @@ REPEATED: Final = tuple(field.name for field in fields(Details) if field.name no
 
 
 def details_in(event: Event) -> Details:
-    """What a stored event says now. For events with a start only."""
+    """The details of a stored event. Only for events with a start."""
     assert event.starts_at is not None  # noqa: S101  # a rule or a host gave it one
     return Details(
         starts_local=event.starts_local,
@@ -210,7 +210,7 @@ def differing(details: Details, usual: Details) -> tuple[str, ...]:
 
 
 def length_of(details: Details) -> int | None:
-    """Microseconds from start to end; None without an end. Whole days are counted, however long the clocks make them."""
+    """Microseconds from start to end; None without an end. Days of all-day events are counted, however long they are."""
     if details.ends_at is None:
         return None
     length = details.ends_at - details.starts_at

@@ -1,4 +1,4 @@
-"""Making an event in a group: who may, and what the group makes of it."""
+"""Events of groups: who may make them, and what an event takes from its group."""
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.events.model import Event, EventId, GroupOfEvent
@@ -20,7 +20,7 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
 
 
 async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserId) -> bool:
-    """Whether this person may make events in a group, now. What was made in one that is deleted is its host's alone."""
+    """Whether this person may make events in a group now. Events of a deleted group belong to their host alone."""
     if group is None:
         return True
     role = await role_in(reader, group.id, who)
@@ -28,10 +28,11 @@ async def may_make_events(reader: Reader, group: GroupOfEvent | None, who: UserI
 
 
 async def lets_its_author(reader: Reader, event: Event) -> bool:
-    """Whether the group of an event, if any, has its author say there what it says.
+    """Whether the event's group, if any, lets its author change it.
 
-    A draft and a date of a series, whose rule makes more of them, ask for the right to make events in the group. A single event
-    that is out may have been handed to somebody without it: only who left the group, or was removed, is past saying.
+    For a draft, and for a date of a series, whose rule creates more, it asks for the permission to make events. A
+    published single event may have been transferred to somebody without it: only leaving the group, or removal, ends
+    the right.
     """
     if event.group is None:
         return True
@@ -41,20 +42,20 @@ async def lets_its_author(reader: Reader, event: Event) -> bool:
 
 
 async def group_of_copy(reader: Reader, event: Event, caller: UserId) -> GroupOfEvent | None:
-    """The group of a copy of an event: the same where this person may make events in it, else none."""
+    """The group of a copy: the same where this person may make events in it, else none."""
     role = await role_in(reader, event.group.id if event.group else None, caller)
     return event.group if rules.may(role, GroupPermission.CREATE_EVENT) else None
 
 
 def of_event(group: Group) -> GroupOfEvent:
-    """What an event needs to know of its group."""
+    """The facts of a group that an event needs."""
     return GroupOfEvent(
         group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
     )
 
 
 async def set_network_group(tx: Transaction, event_id: EventId, group_id: GroupId | None) -> None:
-    """The group of an event from the network, as the network has it; what people here gave it stays."""
+    """Set the group of an event from the network as the network has it; a group chosen here stays."""
     await tx.execute(
         "update events set group_id = :group_id where id = :id and origin = 'network'"
         " and (group_id is null or group_id in (select id from groups where is_read_only = 1))",
@@ -64,5 +65,5 @@ async def set_network_group(tx: Transaction, event_id: EventId, group_id: GroupI
 
 
 async def leave_network_group(tx: Transaction, group_id: GroupId) -> None:
-    """The group is gone from the network: its events are nobody's."""
+    """The group was removed from the network: its events have no group."""
     await tx.execute("update events set group_id = null where group_id = :id and origin = 'network'", id=group_id)

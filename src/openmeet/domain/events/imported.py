@@ -1,4 +1,4 @@
-"""Events that were elsewhere before: what only then is known of them, and taking them back. All of it SQL of ``events``."""
+"""SQL of imported events: their source fields, and erasing them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from openmeet.domain.events.model import EventId
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What an event has from before. ``record``: its uri and the DID that holds it, where it came from the network."""
+    """Source fields of an imported event. ``record``: its URI and the DID that holds it, where it came from the
+    network.
+    """
 
     created_at: Instant | None = None
     matrix_room_id: str | None = None
@@ -21,7 +23,7 @@ class Before:
 
 
 async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
-    """Keep what an event that was just stored has from before."""
+    """Store the source fields of an event that was just stored."""
     await tx.execute(
         """
         update events
@@ -47,7 +49,7 @@ async def note(tx: Transaction, event_id: EventId, before: Before) -> None:
 
 
 async def taken_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
-    """Those of these addresses that an event has."""
+    """Those of these slugs that are taken."""
     if not slugs:
         return frozenset()
     rows = await reader.fetch("select slug from events where slug in :slugs order by slug", slugs=list(slugs))
@@ -55,5 +57,5 @@ async def taken_slugs(reader: Reader, slugs: Sequence[str]) -> frozenset[str]:
 
 
 async def erase(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """Take events back that were imported; whatever refers to them is gone already."""
+    """Erase imported events; whatever refers to them is gone already."""
     await tx.execute_many("delete from events where id = :id", [{"id": one} for one in event_ids])

@@ -1,4 +1,6 @@
-"""How the parts of an event that are only kept are kept: as JSON beside the columns; and what of them searches look for."""
+"""JSON codec of the ``about`` column: event fields that are stored but not queried; and search topics derived from
+them.
+"""
 
 from typing import Any
 
@@ -10,7 +12,7 @@ from openmeet.domain.media.pictures import Picture
 
 
 class _JsonColumns(msgspec.Struct, omit_defaults=True):
-    """The JSON value; what is not said is not in it."""
+    """The JSON value; defaults are left out."""
 
     picture: Picture | None = None
     tickets: Tickets = NO_TICKETS
@@ -21,7 +23,7 @@ class _JsonColumns(msgspec.Struct, omit_defaults=True):
 
 
 def kept_about(event: Event) -> str:
-    """The column ``about``."""
+    """Encode the column ``about``."""
     kept = _JsonColumns(
         event.picture, event.tickets, event.accessibility, event.categories, event.tags, event.languages
     )
@@ -29,12 +31,12 @@ def kept_about(event: Event) -> str:
 
 
 def about_of(text: str) -> dict[str, Any]:
-    """Fields of ``Event`` from the column ``about``."""
+    """Decode the column ``about`` into fields of ``Event``."""
     return msgspec.structs.asdict(msgspec.json.decode(text, type=_JsonColumns))
 
 
 def topics_of(event: Event) -> tuple[str, ...]:
-    """What filters look for, like ``category:music`` and ``tag:board games``."""
+    """Filter terms, like ``category:music`` and ``tag:board games``."""
     return (
         *(f"category:{one.value}" for one in event.categories),
         *(f"tag:{tag}" for tag in event.tags),

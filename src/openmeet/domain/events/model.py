@@ -1,4 +1,4 @@
-"""What an event is, as its host writes it, as the network brings it and as it is kept."""
+"""Values of an event: what its host decides, what a record carries, what is stored."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,13 +16,13 @@ MAX_ACCESS_NOTE = 2_000
 MAX_DOOR_NOTE = 2_000
 MAX_LANGUAGES = 8
 MAX_CATEGORIES = 3
-# When the join link may be shown at the earliest: a week before the start is as good as at once.
+# Earliest time the join link may be shown: more than a week before the start makes no difference to "at once".
 MAX_MINUTES_BEFORE = 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """Where tickets are had, and what they cost in the host's words: nothing is sold here."""
+    """Where to get tickets, and their price in the host's words: nothing is sold here."""
 
     url: str = ""
     price: str = ""
@@ -30,7 +30,7 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class Accessibility:
-    """What there is for people who need it, in the order of the vocabulary, and what else the host says about it."""
+    """Accessibility features, in the order of the vocabulary, and the host's notes."""
 
     features: tuple[AccessFeature, ...] = ()
     note: str = ""
@@ -49,12 +49,12 @@ MAX_REASON = 500
 MAX_PLACE_PART = 200
 MAX_URL = 2_000
 MAX_CAPACITY = 1_000_000
-# What a form or client says to be recognised by when it sends the same event twice.
+# Length limit of the key by which forms and clients recognize a repeated submission.
 MAX_KEY = 200
 
 
 class Mode(StrEnum):
-    """Where people meet; the record's tokens are ``inperson``, ``virtual`` and ``hybrid``."""
+    """How people meet; the record's tokens are ``inperson``, ``virtual`` and ``hybrid``."""
 
     IN_PERSON = "in_person"
     ONLINE = "online"
@@ -62,7 +62,7 @@ class Mode(StrEnum):
 
 
 class EventStatus(StrEnum):
-    """What is known about whether it happens; the words are those of the calendar lexicon."""
+    """Whether the event takes place, in the words of the calendar Lexicon."""
 
     PLANNED = "planned"
     SCHEDULED = "scheduled"
@@ -72,14 +72,14 @@ class EventStatus(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who may see it. Unlisted: whoever has the address. Private: the host and those who are invited; in a group, its members."""
+    """Who may see it. Unlisted: whoever has the link. Private: the host and invited people; in a group, its members."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
     PRIVATE = "private"
 
 
-# What an event may be at most, by what its group is: the narrower of both, in every case.
+# The widest visibility that a group allows its events.
 NARROWEST = {
     GroupVisibility.PUBLIC: {one: one for one in Visibility},
     GroupVisibility.UNLISTED: {one: one for one in Visibility} | {Visibility.PUBLIC: Visibility.UNLISTED},
@@ -88,7 +88,7 @@ NARROWEST = {
 
 
 class Audience(StrEnum):
-    """Who gets to see the join link, the exact address, the door instructions: each has its own."""
+    """Who sees the join link, the exact address, the entry instructions: each has its own."""
 
     ATTENDEES = "attendees"
     EVERYONE = "everyone"
@@ -120,17 +120,19 @@ class Venue:
 
     @property
     def area(self) -> "Venue":
-        """The place as far as it may be known where the exact address is not for everybody."""
+        """The public part of a place whose exact address is private."""
         return Venue(locality=self.locality, region=self.region, country=self.country)
 
     @property
     def is_country_alone(self) -> bool:
-        """Nowhere that anybody could go to. Forms offer the country of one's last event, so that it often comes without a place."""
+        """Whether only the country is known. Forms prefill the country of one's last event, so it often comes without a
+        place.
+        """
         return bool(self.country) and self == Venue(country=self.country)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The place as people write it on an envelope, name first; no empty lines."""
+        """Lines of a postal address, name first, without empty lines."""
         town = " ".join(part for part in (self.postal_code, self.locality) if part)
         last = ", ".join(part for part in (self.region, name_of(self.country)) if part)
         return tuple(line for line in (self.name, self.street, town, last) if line)
@@ -141,7 +143,7 @@ NOWHERE = Venue()
 
 @dataclass(frozen=True, slots=True)
 class EventLink:
-    """An address worth following from the event's page; https, http or at only."""
+    """A link shown on the event's page; https, http or at only."""
 
     uri: str
     name: str = ""
@@ -149,11 +151,11 @@ class EventLink:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a host decides about an event, already checked by ``rules.check``.
+    """What a host decides about an event, validated by ``rules.check``.
 
-    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An event of whole days
-    (``is_all_day``) starts at midnight and ends at the midnight after its last day. ``online_url_from``: minutes before the
-    start from which those see the join link who may; None: at once.
+    ``starts_local`` and ``ends_local`` are wall-clock times ``YYYY-MM-DDTHH:MM:SS`` in ``time_zone``. An all-day event
+    (``is_all_day``) starts at midnight and ends at the midnight after its last day. ``online_url_from``: minutes before
+    the start from which the link is shown to those who may see it; None: at once.
     """
 
     title: str
@@ -184,10 +186,10 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class NetworkEvent:
-    """An event as a record tells it, mapped but not judged. ``starts_text`` and ``ends_text`` are verbatim.
+    """Content of an event record, mapped but not validated. ``starts_text`` and ``ends_text`` are verbatim.
 
-    ``is_all_day``: an installation of ours wrote that days are meant, and the times are whole days of the zone. What comes after it
-    is what such installations say of an event beyond the calendar Lexicon.
+    ``is_all_day``: written by an OpenMeet instance, the times are whole days of the zone. The fields after it are
+    OpenMeet's extensions of the calendar Lexicon.
     """
 
     name: str
@@ -214,9 +216,11 @@ class NetworkEvent:
 
 @dataclass(frozen=True, slots=True)
 class PlaceInSeries:
-    """``original_date`` is the date's wall-clock time by the rule (``YYYY-MM-DDTHH:MM:SS``): its name, never changed by a move.
+    """Position of a date in its series.
 
-    ``overridden``: fields of ``Details`` that differ from the series on purpose, sorted; a change of the series leaves them.
+    ``original_date``: wall-clock time by the rule (``YYYY-MM-DDTHH:MM:SS``); it names the date and never changes.
+    ``overridden``: fields of ``Details`` that differ from the series on purpose, sorted; a change of the series leaves
+    them.
     """
 
     series_id: str
@@ -226,7 +230,7 @@ class PlaceInSeries:
 
 @dataclass(frozen=True, slots=True)
 class GroupOfEvent:
-    """The group that an event belongs to, as far as that decides who sees it and whether it is published.
+    """Facts of an event's group that decide about visibility and publication.
 
     ``announces_events``: its owner lets the network know of events for members only.
     """
@@ -238,7 +242,7 @@ class GroupOfEvent:
 
 
 class Detail(StrEnum):
-    """How much a record says. Minimal: name, time, whether it takes place, and a note with the link to its page."""
+    """How much a record contains. Minimal: name, time, status, and a note with the link to its page."""
 
     FULL = "full"
     MINIMAL = "minimal"
@@ -246,9 +250,9 @@ class Detail(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordSettings:
-    """What the host decides about the event's record. ``is_announced``: although only those who are invited may see it.
+    """The host's settings of the event's record. ``is_announced``: published although only invited people may see it.
 
-    ``takes_answers``: answers to it are published by those who give them.
+    ``takes_answers``: RSVPs to it are published in their authors' repositories.
     """
 
     is_wanted: bool = True
@@ -262,18 +266,18 @@ USUAL_RECORD = RecordSettings()
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as kept. ``own_visibility`` is what its host chose; its group may narrow it (``visibility``).
-     ``starts_at`` is None for network events whose date is to be announced.
+    """A stored event. ``own_visibility`` is the host's choice; its group may narrow it (``visibility``). ``starts_at``
+    is None for network events whose date is to be announced.
 
-    ``removed_at``: its record vanished from its author's repository. ``deleted_at``: its host deleted it here.
-    ``place_in_series``: which date of which series it is. ``owes_record``: a date that the series' policy does not publish
-    owes none. ``is_held``: not shown to others until its author's PDS has said yes (``publishing``). ``is_hidden``: the account
-    whose repository has its record is deactivated, suspended, taken down or deleted, or it is withheld (``moderation``); computed,
-    never stored. ``is_draft``: its
-    host has not published it yet; a draft is held, too, so that whatever leaves out held events leaves it out. ``publish_at``:
-    when the clock does it. ``awaits_author``: somebody else has changed it since its author last agreed to what is published.
-    ``retractions``: how often a record of it went from a repository. ``record_deleted_at``: another app deleted the record of an
-    event that was made here, and its hosts have not decided what follows.
+    ``removed_at``: its record was deleted from its author's repository. ``deleted_at``: its host deleted it here.
+    ``place_in_series``: which date of which series it is. ``owes_record``: False for dates that the series' policy does
+    not publish. ``is_held``: hidden from others until its author's PDS has accepted the record (``publication``).
+    ``is_hidden``: the account whose repository has its record is deactivated, suspended, taken down or deleted, or
+    moderation withholds it; computed, never stored. ``is_draft``: not published yet; drafts are held as well, so
+    whatever excludes held events excludes them. ``publish_at``: scheduled publication. ``awaits_author``: somebody else
+    has changed it since its author last approved what is published. ``retractions``: how many of its records were
+    deleted from a repository. ``record_deleted_at``: another app deleted the record of an event made here, and its
+    hosts have not decided what follows.
     """
 
     id: EventId
@@ -332,20 +336,20 @@ class Event:
 
     @property
     def visibility(self) -> Visibility:
-        """Who may see it: the narrower of what its host chose and what its group is."""
+        """The effective visibility: the narrower of the host's choice and the group's."""
         return narrowed(self.own_visibility, self.group)
 
     @property
     def exact_place(self) -> Venue:
-        """Where people go to: nowhere when it is held online, whatever address the host keeps from before.
+        """The exact place: None for online events, whatever address the host keeps from before.
 
-        Not for everybody's eyes: who may see it ``private_details`` decides.
+        Not public: ``disclosure.private_details`` decides who may see it.
         """
         return NOWHERE if self.mode is Mode.ONLINE else self.venue
 
     @property
     def place(self) -> Venue:
-        """``exact_place`` as far as everybody may know it."""
+        """The public part of ``exact_place``."""
         return public_place(self.exact_place, self.place_audience)
 
     @property
@@ -354,7 +358,7 @@ class Event:
 
     @property
     def is_record_of_author(self) -> bool:
-        """Whether it came from a record that its author wrote in another app, and that is still there."""
+        """Whether it came from an existing record that its author wrote in another app."""
         return self.origin is RecordOrigin.NETWORK and self.record_uri is not None
 
     @property
@@ -363,19 +367,19 @@ class Event:
 
     @property
     def is_without_record(self) -> bool:
-        """Whether its record was deleted by another app: the event is removed, or its host has not decided what follows."""
+        """Whether another app deleted its record: the event is removed, or its host has not decided what follows."""
         return self.removed_at is not None or self.record_deleted_at is not None
 
     @property
     def version(self) -> int:
-        """The counter in the mark of origin: it rises with every edit and every retraction, so that no two records that are
+        """The counter in the origin marker: it rises with every edit and every retraction, so that no two records
         written under one key have the same bytes.
         """
         return self.revision + self.retractions
 
     @property
     def is_blank(self) -> bool:
-        """Whether nothing of it is left, because the account that it came from was deleted."""
+        """Whether it is erased, because the account it came from was deleted."""
         return self.removed_at is not None and self.record_uri is None and not self.title
 
     @property
@@ -390,10 +394,10 @@ class Event:
 
 
 def public_place(venue: Venue, audience: Audience) -> Venue:
-    """A place as far as everybody may know it."""
+    """The public part of a place."""
     return venue if audience is Audience.EVERYONE else venue.area
 
 
 def narrowed(chosen: Visibility, group: GroupOfEvent | None) -> Visibility:
-    """What an event is that its host wants to be so, in this group or in none."""
+    """The effective visibility for a host's choice in this group, or in none."""
     return chosen if group is None else NARROWEST[group.visibility][chosen]

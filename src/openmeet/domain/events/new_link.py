@@ -1,4 +1,4 @@
-"""A new link for an event that is reached by its link alone: whoever has only the old one gets in no more."""
+"""A new link for an unlisted event: the old link stops working."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,9 @@ from openmeet.domain.users.model import Caller
 
 
 async def make(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Raises NotFound, Forbidden, PreconditionFailed, and Refused where everybody finds the event anyway (``PublicEvent``)."""
+    """Give the event a new link. Raises NotFound, Forbidden, PreconditionFailed, and Refused where it is listed anyway
+    (``PublicEvent``).
+    """
     event = await actions.lock_hosted(tx, caller, slug, expected_revision)
     if event.visibility is Visibility.PUBLIC:
         raise Refused("Everybody can find this event. Choose who sees it first.", name="PublicEvent")
@@ -25,7 +27,7 @@ async def make(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_rev
 
 
 async def set_slugs(tx: Transaction, slugs: Sequence[tuple[EventId, EventSlug]]) -> None:
-    """Locked events have these links from now on."""
+    """Set the slugs of locked events."""
     await tx.execute_many(
         "update events set slug = :slug where id = :id", [{"id": one, "slug": slug} for one, slug in slugs]
     )

@@ -1,6 +1,6 @@
-"""Whose an event is, and how that changes: offered to a co-host, or moved to another repository. Includes all SQL about owners.
+"""Ownership of events: transfer to a co-host, move to another repository, departure of an owner; with its SQL.
 
-What is published stays where it is, and leads to the record that continues it.
+Published records stay where they are and point to the record that supersedes them.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ from openmeet.outbox import publication_moves, publications
 from openmeet.outbox.publication_moves import Former
 from openmeet.outbox.publications import FORMER_OF, PublicationKind
 
-# In the news of an offer: what is offered.
+# Payload of an offer notification: what is offered.
 EVENT = "event"
-# And that they are taken: of an event, of a series.
+# An accepted offer: of an event, of a series.
 EVENT_TAKEN = "event taken"
 SERIES_TAKEN = "series taken"
-# Or that whoever was asked said no.
+# A declined offer.
 EVENT_DECLINED = "event declined"
 SERIES_DECLINED = "series declined"
 
@@ -39,9 +39,9 @@ _NO_OFFER = "This event is not offered to you, or not any more."
 
 
 async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> CoHost:
-    """Offer it to a co-host; another offer replaces the one before.
+    """Offer the event to a co-host; a new offer replaces the one before.
 
-    Raises NotFound, Forbidden, Refused (``DateOfSeries``, ``Draft``, ``NotOutYet``, and what is only a copy).
+    Raises NotFound, Forbidden, Refused (``DateOfSeries``, ``Draft``, ``NotOutYet``, and for copies from the network).
     """
     event = await queries.lock_by_slug(tx, slug)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
@@ -63,7 +63,9 @@ async def offer(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: Co
 
 
 async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
-    """The caller owns it from now on; the owner before hosts it, too. Raises NotFound where it is not offered to them."""
+    """Accept: the caller owns the event; the former owner becomes a co-host. Raises NotFound where it is not offered to
+    them.
+    """
     event = await queries.lock_by_slug(tx, slug)
     mine = None if event is None else await co_host_queries.of_person(tx, event.id, caller.user_id)
     offered = None if event is None else await co_host_queries.offered(tx, event.id)
@@ -79,7 +81,7 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
 
 
 async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
-    """The owner wants to keep it after all, or who it was offered to does not want it. Raises NotFound, Conflict (no offer stands)."""
+    """Withdraw or decline the offer. Raises NotFound, Conflict (no offer is open)."""
     event = await queries.lock_by_slug(tx, slug)
     offered = None if event is None else await co_host_queries.offered(tx, event.id)
     if event is None or event.is_gone or not await seeing.may_see(tx, event, caller.user_id, is_invited=False):
@@ -93,9 +95,9 @@ async def drop(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
-    """A person's account goes: they host nothing any more, and what they owned and is coming passes on. Safe to call again.
+    """A person's account is deleted: end their co-hosting and transfer their upcoming events. Idempotent.
 
-    Dates of series pass on with their series.
+    Dates of series are transferred with their series.
     """
     await co_host_queries.end_all_of(tx, user_id)
     for event_id in await coming_of(tx, user_id):
@@ -106,7 +108,7 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
 
 
 async def heir_of(tx: Transaction, event: Event) -> UserId | None:
-    """Who an event passes on to whose owner is gone."""
+    """Who gets an event whose owner is gone."""
     beside = await co_host_queries.longest_beside(tx, event.id)
     if beside is not None or event.group is None:
         return beside
@@ -116,7 +118,7 @@ async def heir_of(tx: Transaction, event: Event) -> UserId | None:
 
 
 def beside(tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> CoHost:
-    """Somebody who hosts the event, too, from now on."""
+    """A new co-host row, accepted from the start."""
     return CoHost(
         id=CoHostId(new_id(tx.now)),
         event_id=event.id,
@@ -131,7 +133,7 @@ def beside(tx: Transaction, event: Event, user_id: UserId, *, by: UserId) -> CoH
 
 
 async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[Event]:
-    """These locked events are somebody else's from now on, who has said yes to what they say; as they are then."""
+    """Transfer locked events to a new owner who has approved their content; returns them changed."""
     passing = [one for one in events if one.author_id != to]
     of_groups = await held_by_groups(tx, [one.id for one in passing if one.group is not None])
     for one in passing:
@@ -150,9 +152,9 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
 
 
 async def move_records(tx: Transaction, events: Sequence[Event], to: str | None = None) -> None:
-    """The records of these locked events are to stand in another repository, which is found when they are paid.
+    """Move the records of these locked events to another repository, which the job handler determines.
 
-    ``to``: its DID, where it is another one of the same person: a record that was there before goes on.
+    ``to``: its DID, where it is another repository of the same person: a superseded record there is used again.
     """
     moving = []
     for one in events:
@@ -175,9 +177,10 @@ async def leave_record(
     *,
     theirs: tuple[str, str, bool] | None = None,
 ) -> bool:
-    """The record that this has, or may have, is one of before; False where there is none.
+    """Mark the event's record, if there is or may be one, as superseded; False where there is none.
 
-    ``theirs``: DID and uri of a record that may not have been written from here, and whether its author wrote it elsewhere.
+    ``theirs``: DID and URI of a record that may not have been written from here, and whether its author wrote it
+    elsewhere.
     """
     sent = await publication_moves.uri_of(tx, kind, subject_id)
     uri = sent or (None if theirs is None else theirs[1])
@@ -202,7 +205,9 @@ async def return_to(
     owner: UserId,
     did: str | None = None,
 ) -> None:
-    """Whose repository has a record of before, has it again: that one goes on. ``did``: in this repository of theirs alone."""
+    """A former owner owns it again: continue the superseded record in their repository. ``did``: only in this
+    repository of theirs.
+    """
     dids = {one.did for one in await identities.of_user(tx, owner) if did in {None, one.did}}
     for one in reversed(former):
         if one.is_there and one.uri.split("/")[2] in dids:
@@ -211,7 +216,7 @@ async def return_to(
 
 
 async def records_of(reader: Reader, events: Sequence[Event]) -> dict[str, tuple[str, str]]:
-    """DID and uri of the records that these events have, without those that stay where they were before; by event."""
+    """DID and URI of the records of these events, by event, without superseded ones."""
     held = {one.id: (one.record_did, one.record_uri) for one in events if one.record_did and one.record_uri}
     former = await publication_moves.subjects(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
     return {event_id: record for event_id, record in held.items() if record[1] not in former}
@@ -225,7 +230,7 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
         and event.record_uri in {one.uri for one in former}
         and event.record_did in {one.did for one in await identities.of_user(tx, to)}
     ):
-        # Nothing else came of it meanwhile: it has been the event's record all the time.
+        # Nothing else followed: it has been the event's record all the time.
         await publication_moves.drop(tx, event.record_uri)
 
 
@@ -245,7 +250,8 @@ def _own_record(event: Event) -> tuple[str, str, bool] | None:
     return event.record_did, event.record_uri, event.origin is RecordOrigin.NETWORK
 
 
-# Of a row of events: that its record is, or may be by now, in the own repository of its group. What has none yet is its author's.
+# Condition on an event row: its record is, or may be, in its group's own repository. Unpublished ones belong to their
+# author.
 HELD_BY_GROUP = """exists (
     select 1 from groups hg join identities hi on hi.user_id = hg.account_id
      where hg.id = events.group_id and hg.deleted_at is null and hg.is_read_only = 0
@@ -254,7 +260,7 @@ HELD_BY_GROUP = """exists (
 
 
 async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: UserId) -> None:
-    """These events are this person's, and are kept here from now on, wherever they came from."""
+    """Set the owner of these events; they are hosted here from now on, wherever they came from."""
     await tx.execute(
         "update events set author_id = :author_id, origin = 'here', submission_key = null where id in :ids",
         author_id=author_id,
@@ -263,7 +269,7 @@ async def set_authors(tx: Transaction, event_ids: Sequence[EventId], author_id: 
 
 
 async def give_up_record(tx: Transaction, event_id: EventId) -> None:
-    """Its record is another event's, which it turned out to be."""
+    """Detach its record, which turned out to belong to another event."""
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null, removed_at = coalesce(removed_at, :now)"
         " where id = :id",
@@ -273,7 +279,7 @@ async def give_up_record(tx: Transaction, event_id: EventId) -> None:
 
 
 async def set_network_author(tx: Transaction, event_id: EventId, author_id: UserId) -> None:
-    """An event that is read from the network is somebody else's there."""
+    """Set the author of an event read from the network, as it is there."""
     await tx.execute(
         "update events set author_id = :author_id, submission_key = null where id = :id and origin = 'network'",
         author_id=author_id,
@@ -282,7 +288,7 @@ async def set_network_author(tx: Transaction, event_id: EventId, author_id: User
 
 
 async def coming_of(reader: Reader, author_id: UserId) -> list[EventId]:
-    """Single events that somebody owns, that are made here and not over, in the order of their ids."""
+    """Upcoming single events of an owner that were made here, in id order."""
     rows = await reader.fetch(
         "select id from events where author_id = :author_id and origin = 'here' and series_id is null and is_draft = 0"
         " and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) order by id",
@@ -293,7 +299,7 @@ async def coming_of(reader: Reader, author_id: UserId) -> list[EventId]:
 
 
 async def held_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[EventId]:
-    """Those of these events whose record stands in the own repository of their group."""
+    """Those of these events whose record is in their group's own repository."""
     if not event_ids:
         return frozenset()
     rows = await reader.fetch(
@@ -303,7 +309,9 @@ async def held_by_groups(reader: Reader, event_ids: Sequence[EventId]) -> frozen
 
 
 async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
-    """The coming dates of a locked series wait for their authors, but for those of ``by`` and those in their group's repository."""
+    """Mark upcoming dates of a locked series as awaiting their authors, except those of ``by`` and in their group's
+    repository.
+    """
     await tx.execute(
         "update events set awaits_author = 1 where series_id = :series_id and author_id <> :by and awaits_author = 0"
         f" and deleted_at is null and removed_at is null and (over_at is null or over_at > :now) and not {HELD_BY_GROUP}",
@@ -314,7 +322,7 @@ async def let_dates_wait(tx: Transaction, series_id: str, by: UserId) -> None:
 
 
 async def own_by_slugs(reader: Reader, author_id: UserId, slugs: Sequence[str]) -> list[Event]:
-    """Those at these addresses that this person made, dates of no series, and that are still here."""
+    """Single events with these slugs that this person made and that still exist."""
     if not slugs:
         return []
     rows = await reader.fetch(

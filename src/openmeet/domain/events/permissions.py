@@ -1,4 +1,4 @@
-"""Who may do what with an event: THE table of those who host it. Pure."""
+"""Permissions on an event: THE table of roles and what each may do. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ INVITATION_LIFE = 30 * DAY
 
 
 class CoHostState(StrEnum):
-    """``INVITED`` has said nothing yet; only ``ACCEPTED`` hosts."""
+    """``INVITED`` has not replied; only ``ACCEPTED`` hosts."""
 
     INVITED = "invited"
     ACCEPTED = "accepted"
@@ -29,9 +29,9 @@ class CoHostState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CoHost:
-    """One invitation and what became of it. ``user_id`` is None while only a mail address is known.
+    """One co-host invitation and its state. ``user_id`` is None while only an e-mail address is known.
 
-    ``is_for_series``: of all dates of the event's series, also of those that come into being later; each has a row of its own.
+    ``is_for_series``: for all dates of the event's series, future ones included; each date has a row of its own.
     """
 
     id: CoHostId
@@ -50,21 +50,21 @@ class CoHost:
 
 
 class EventRole(StrEnum):
-    """How somebody stands towards an event, apart from any answer of theirs."""
+    """A person's role in an event, apart from any RSVP."""
 
     AUTHOR = "author"
-    FORMER = "former"  # made it in a group that lets them make no events any more
+    FORMER = "former"  # made it in a group where they may no longer make events
     CO_HOST = "co_host"
-    GROUP = "group"  # runs the group that it belongs to
+    GROUP = "group"  # administers its group
     NOBODY = "nobody"
 
 
 class EventPermission(StrEnum):
-    """Everything that this allows or forbids."""
+    """What a role may allow."""
 
-    SEE = "see"  # also a draft, a private event, the exact address, the link and the door
+    SEE = "see"  # also a draft, a private event, the exact address, the link and the entry instructions
     EDIT = "edit"
-    KEEP_DRAFT = "keep_draft"  # write on at what is not published
+    KEEP_DRAFT = "keep_draft"  # edit what is not published
     COPY = "copy"
     CANCEL = "cancel"
     DECIDE_ANSWERS = "decide_answers"
@@ -74,14 +74,15 @@ class EventPermission(StrEnum):
     DELETE = "delete"
     CHOOSE_HOSTS = "choose_hosts"
     HAND_OVER = "hand_over"
-    PUBLISH_RECORD = "publish_record"  # and take it back: it stands in the author's repository
+    PUBLISH_RECORD = "publish_record"  # and retract it: it is in the author's repository
 
 
 _AUTHOR: Final = frozenset(EventPermission) - {EventPermission.LEAVE}
-# What others read under the name of a group: who may publish nothing in it any more calls it off, gives it away, or keeps it for themselves.
+# Others read it under the group's name: somebody who may no longer publish in the group can cancel it, transfer it, or
+# take it out of the group.
 _PUBLISHING: Final = frozenset({EventPermission.EDIT, EventPermission.PUBLISH_DRAFT, EventPermission.CHOOSE_HOSTS})
 
-# What is not named here is forbidden. Those who run a group see what its events let them see; editing shows them the rest.
+# Anything not listed is forbidden. Group administrators see what an event's visibility allows; editing shows the rest.
 ALLOWED: Final[dict[EventRole, frozenset[EventPermission]]] = {
     EventRole.AUTHOR: _AUTHOR,
     EventRole.FORMER: _AUTHOR - _PUBLISHING,
@@ -133,12 +134,12 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
 def may(standing: EventRole, act: EventPermission) -> bool:
-    """Whether this standing allows it."""
+    """Whether this role allows it."""
     return act in ALLOWED[standing]
 
 
 def must_be_allowed(standing: EventRole, act: EventPermission) -> None:
-    """Forbidden, in words, unless the standing allows it."""
+    """Raise Forbidden, with a reason, unless the role allows it."""
     if not may(standing, act):
         if standing is EventRole.FORMER:
             raise Forbidden(NOT_IN_ITS_GROUP)
@@ -148,13 +149,13 @@ def must_be_allowed(standing: EventRole, act: EventPermission) -> None:
 
 
 def token_of(key: SigningKey, invitation_id: CoHostId) -> str:
-    """What an invitation's link carries: derived from the installation's key, so that no copy is at rest (invariant 8)."""
+    """Token of an invitation link: derived from the installation's key, so that it is never stored (invariant 8)."""
     proof = key.digest(b"co-host invitation\x00" + invitation_id.encode()).hex()
     return f"{invitation_id}.{proof[:32]}"
 
 
 def invitation_in(key: SigningKey, token: str) -> CoHostId | None:
-    """The invitation that a link stands for; None where it was made up."""
+    """The invitation id in a link; None if the link is forged."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""The picture of an event: put up, described, taken away."""
+"""The picture of an event: set, describe, remove."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from openmeet.domain.users.model import Caller
 async def put(
     tx: Transaction, caller: Caller, slug: EventSlug, picture: Picture, *, expected_revision: int | None = None
 ) -> Event:
-    """Show this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     before = await lock_hosted(tx, caller, slug, expected_revision)
     return before if before.picture == picture else await save_edit(tx, caller, _with(before, picture))
 
@@ -21,7 +21,7 @@ async def put(
 async def describe(
     tx: Transaction, caller: Caller, slug: EventSlug, alt: str, *, expected_revision: int | None = None
 ) -> Event:
-    """Other words for the picture that is there. Raises as ``put``, and Refused (``NoPicture``)."""
+    """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
     before = await lock_hosted(tx, caller, slug, expected_revision)
     if before.picture is None:
         raise Refused("This event has no picture yet.", name="NoPicture")
@@ -30,7 +30,7 @@ async def describe(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
-    """Show none. Raises as ``put``."""
+    """Remove the picture. Raises as ``put``."""
     before = await lock_hosted(tx, caller, slug, expected_revision)
     return before if before.picture is None else await save_edit(tx, caller, _with(before, None))
 

@@ -1,4 +1,4 @@
-"""Which records of an event are published, how much the network may get, and which jobs a change enqueues."""
+"""Which records of an event are published, how much they contain, and which jobs a change enqueues."""
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
@@ -32,7 +32,7 @@ from openmeet.outbox.publications import PublicationKind
 async def is_held_at_first(
     reader: Reader, author_id: UserId, details: Details, group: GroupOfEvent | None = None
 ) -> bool:
-    """Whether a new event waits for its author's PDS: public, agreed to, and the repository is their own."""
+    """Whether a new event waits for its author's PDS: public, consented to, and in a repository of their own."""
     if reach(details.visibility, group) is PublishLevel.NOTHING:
         return False
     if not (await identities.consent(reader, author_id)).is_given:
@@ -51,7 +51,7 @@ _OF_GROUPS: Final = """
 
 
 async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
-    """The event's record is there, or is not any more: whether its group lists it is decided anew."""
+    """The event's record was created or deleted: enqueue whether its group lists it."""
     row = await tx.fetch_one(f"{_OF_GROUPS} and e.id = :id", id=event_id)
     if row is not None:
         await publications.enqueue(
@@ -61,7 +61,7 @@ async def enqueue_attribution(tx: Transaction, event_id: EventId) -> None:
 
 
 async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
-    """The same for every event of a group."""
+    """``enqueue_attribution`` for every event of a group."""
     rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
     await publications.enqueue_many(
         tx, kind=PublicationKind.GROUP_EVENT, owed=[(row["id"], row["speaker"], row["revision"]) for row in rows]
@@ -73,12 +73,14 @@ async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
 
 
 async def waits_for_author(tx: Transaction, after: Event, by: UserId) -> bool:
-    """Whether this revision, made by ``by``, waits for its author. Where they let co-hosts publish, the use of that is noted."""
+    """Whether this revision, made by ``by``, awaits its author. Where authors let co-hosts publish, the use of that is
+    noted.
+    """
     return after.id in await waiting_for_authors(tx, [after], by)
 
 
 async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserId) -> frozenset[EventId]:
-    """Those of these revisions of which ``waits_for_author`` is true."""
+    """Those of these revisions for which ``waits_for_author`` holds."""
     of_others = [one for one in after if one.author_id != by]
     of_groups = await ownership.held_by_groups(tx, [one.id for one in of_others if one.group is not None])
     of_others = [one for one in of_others if one.id not in of_groups]
@@ -92,7 +94,7 @@ async def waiting_for_authors(tx: Transaction, after: Sequence[Event], by: UserI
 
 
 class PublishLevel(IntEnum):
-    """From the narrowest to the widest. Minimal: name, time, whether it takes place, and a note with the link to its page."""
+    """Publication levels, narrowest first. Minimal: name, time, status, and a note with the link to its page."""
 
     NOTHING = 0
     MINIMAL = 1
@@ -116,8 +118,9 @@ BY_LEVEL: Final[Mapping[PromotionLevel, PublishLevel]] = {
 
 BY_DETAIL: Final[Mapping[Detail, PublishLevel]] = {Detail.MINIMAL: PublishLevel.MINIMAL, Detail.FULL: PublishLevel.FULL}
 
-# (who may see it, whether who owns that circle lets the network know of it): every record is public, so what needs an
-# address to be seen is in none, and what needs a membership or an invitation only by its owner's word, and then with the least.
+# (who may see it, whether the owner of that circle lets the network know of it): every record is public. So events that
+# need a link are never published, and events that need a membership or an invitation only by the owner's choice, and
+# then minimally.
 BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
     (Circle.EVERYBODY, False): PublishLevel.FULL,
     (Circle.EVERYBODY, True): PublishLevel.FULL,
@@ -131,7 +134,7 @@ BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
 
 
 def circle_of(chosen: Visibility, group: GroupOfEvent | None) -> Circle:
-    """Who may see an event that its host wants to be so, in this group or in none."""
+    """Who may see an event with this visibility, in this group or in none."""
     match narrowed(chosen, group):
         case Visibility.PUBLIC:
             return Circle.EVERYBODY
@@ -149,8 +152,8 @@ def reach(
     owes_record: bool = True,
     is_recalled: bool = False,
 ) -> PublishLevel:
-    """The narrowest of all. ``chosen``: what the host wants the event to be; ``owes_record``: not left to another date of its
-    series; ``is_recalled``: its host took it back from the network.
+    """The publication level: the narrowest of all limits. ``chosen``: the host's choice; ``owes_record``: the series'
+    policy publishes it; ``is_recalled``: its host retracted it.
     """
     if is_recalled or not owes_record or not record.is_wanted:
         return PublishLevel.NOTHING
@@ -161,24 +164,26 @@ def reach(
 
 
 def reach_of(event: Event) -> PublishLevel:
-    """What of this event may be published by what it is; whether its host took it back the publication knows."""
+    """The publication level of this event by its own fields; whether its host retracted it is stored with the
+    publication.
+    """
     return reach(event.own_visibility, event.group, event.record, owes_record=event.owes_record)
 
 
 def is_announced(event: Event) -> bool:
-    """Whether everybody can read in a record that there is this event, which is not for everybody to see."""
+    """Whether a public record reveals the existence of an event that is not public."""
     is_hidden = event.is_gone or event.is_draft or event.is_held or event.record_uri is None
     circle = circle_of(event.own_visibility, event.group)
     return not is_hidden and circle in {Circle.MEMBERS, Circle.INVITED} and reach_of(event) is PublishLevel.MINIMAL
 
 
 def takes_answers(event: Event) -> bool:
-    """Whether answers to an event may be published: never to one of which the network does not get everything."""
+    """Whether RSVPs to an event may be published: only if the event is published in full."""
     return event.record.takes_answers and reach(event.own_visibility, event.group, event.record) is PublishLevel.FULL
 
 
 def may_be_published(table: str) -> str:
-    """The condition under which ``reach`` is not nothing, whatever the series' policy says."""
+    """SQL condition under which ``reach`` is not nothing, whatever the series' policy says."""
     group = f"select 1 from groups pg where pg.id = {table}.group_id and pg"
     is_private = f"({table}.visibility = 'private' or exists ({group}.visibility = 'private'))"
     is_told = f"({table}.group_id is null and {table}.record_announced = 1 or exists ({group}.announces_events = 1))"
@@ -189,7 +194,7 @@ def may_be_published(table: str) -> str:
 
 
 def is_cut_down(table: str) -> str:
-    """The condition under which less than all of a public event goes out, or no answers do."""
+    """SQL condition under which a public event is published only in part, or without RSVPs."""
     return (
         f"({table}.record_wanted = 0 or {table}.record_answers = 0 or {table}.record_detail <> 'full' or exists"
         f" (select 1 from groups pg where pg.id = {table}.group_id and pg.promotion_level <> 'public'))"

@@ -1,4 +1,4 @@
-"""All SQL of events; ``kept_forms`` has that of forms which somebody did not finish."""
+"""SQL of events; ``draft_queries`` has that of unfinished forms."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -42,7 +42,7 @@ _STORED = (
     " record_deleted_at"
 )
 
-# The row stays, because answers of others refer to it; even its address had words of its title.
+# The row stays, because RSVPs refer to it; even its slug contained words of its title.
 ERASE = """
     update events
        set slug = id, title = '', description = '', starts_at = null, ends_at = null, over_at = null, starts_local = '',
@@ -56,7 +56,7 @@ ERASE = """
 
 
 def columns_of(table: str) -> str:
-    """What ``event_of`` reads, of ``events`` under this name: its columns, what its group is, whether its repository is hidden."""
+    """Columns for ``event_of``, with ``events`` under this alias: own, group, whether it is hidden."""
     stored = ", ".join(f"{table}.{name.strip()}" for name in _STORED.split(","))
     of_group = ", ".join(
         f"(select eg.{name} from groups eg where eg.id = {table}.group_id) as group_{name}"
@@ -69,7 +69,7 @@ COLUMNS = columns_of("events")
 
 
 def event_of(row: Row) -> Event:
-    """The model value of a row that has ``COLUMNS``."""
+    """Parse a row that has ``COLUMNS``."""
     return Event(
         id=EventId(row["id"]),
         slug=EventSlug(row["slug"]),
@@ -143,7 +143,7 @@ def _group_of(row: Row) -> GroupOfEvent | None:
 
 
 def record_settings_of(row: Row) -> RecordSettings:
-    """Of a row of an event or a series."""
+    """Parse the record settings of an event or series row."""
     return RecordSettings(
         is_wanted=bool(row["record_wanted"]),
         detail=Detail(row["record_detail"]),
@@ -153,7 +153,7 @@ def record_settings_of(row: Row) -> RecordSettings:
 
 
 def record_columns(settings: RecordSettings) -> dict[str, object]:
-    """The same as columns."""
+    """Record settings as columns."""
     return {
         "record_wanted": int(settings.is_wanted),
         "record_detail": settings.detail.value,
@@ -196,7 +196,7 @@ async def by_record_uri(reader: Reader, uri: str) -> Event | None:
 
 
 async def by_submission(reader: Reader, author_id: UserId, submission_key: str) -> tuple[Event, bytes | None] | None:
-    """The event that this very form (or API call with this key) has made already, and the digest of what it said."""
+    """The event created by this submission (form or API key), and the digest of its content."""
     row = await reader.fetch_one(
         f"select {COLUMNS}, submission_digest from events where author_id = :author_id and submission_key = :key",
         author_id=author_id,
@@ -206,7 +206,7 @@ async def by_submission(reader: Reader, author_id: UserId, submission_key: str) 
 
 
 async def latest_country(reader: Reader, author_id: UserId) -> str:
-    """The country of the last event that this person made and that has one; empty where there is none."""
+    """The country of this person's latest event that has one; else empty."""
     row = await reader.fetch_one(
         "select country from events where author_id = :author_id and country <> '' and deleted_at is null"
         " order by created_at desc, id desc limit 1",
@@ -216,7 +216,7 @@ async def latest_country(reader: Reader, author_id: UserId) -> str:
 
 
 async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
-    """The event, locked until the transaction ends: whoever counts or gives seats holds this lock.
+    """The event, locked until the transaction ends: whoever counts or assigns seats holds this lock.
 
     An update that changes nothing takes the row lock on PostgreSQL and returns the newest row; SQLite has one writer.
     """
@@ -224,37 +224,37 @@ async def lock_for_update(tx: Transaction, event_id: EventId) -> Event | None:
     return event_of(row) if row else None
 
 
-# Writing hundreds of rows as they are, with all their indexes, would cost PostgreSQL as much as changing them.
+# An update of hundreds of unchanged rows, with all their indexes, would cost PostgreSQL as much as changing them.
 _DATES = f"select {COLUMNS} from events where series_id = :series_id order by id"
 _DATES_HELD: Mapping[Engine, str] = {"sqlite": _DATES, "postgresql": f"{_DATES} for no key update"}
 
 
 async def lock_dates(tx: Transaction, series_id: str) -> list[Event]:
-    """Every stored date of a series whose row is locked, locked too, in the order of their ids; deleted ones are among them."""
+    """Lock every stored date of a locked series, in id order; deleted ones included."""
     rows = await tx.fetch(_DATES_HELD[tx.engine], series_id=series_id)
     return [event_of(row) for row in rows]
 
 
 async def lock_several(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """These events, locked too, in the order of their ids; of a series whose row is locked."""
+    """Lock these events of a locked series as well, in id order."""
     await hold_each(tx, "events", "id", event_ids)
 
 
 async def lock_series_of(tx: Transaction, slug: EventSlug) -> None:
-    """Lock the series that an event is a date of, if it is one: before the event, as everybody does who locks both."""
+    """Lock the series of a date: before the event, as everywhere that locks both."""
     await tx.execute(
         "update event_series set id = id where id = (select series_id from events where slug = :slug)", slug=slug
     )
 
 
 async def lock_by_slug(tx: Transaction, slug: EventSlug) -> Event | None:
-    """``lock_for_update``, found by its address."""
+    """``lock_for_update`` by slug."""
     row = await tx.fetch_one(f"update events set id = id where slug = :slug returning {COLUMNS}", slug=slug)
     return event_of(row) if row else None
 
 
 async def status_before(reader: Reader, event_id: EventId) -> EventStatus:
-    """The status to go back to when a cancelled event is reinstated."""
+    """The status to restore when a cancelled event is reinstated."""
     row = await reader.fetch_one("select status_before from events where id = :id", id=event_id)
     return EventStatus(row["status_before"]) if row and row["status_before"] else EventStatus.SCHEDULED
 
@@ -268,9 +268,9 @@ async def statuses_before(reader: Reader, event_ids: Sequence[EventId]) -> dict[
 
 
 async def insert(tx: Transaction, event: Event, *, search_text: str, submission: tuple[str, bytes] | None) -> bool:
-    """A new row, of a submission with this key and digest.
+    """Insert a row for a submission with this key and digest.
 
-    False when this very submission, or this date of a series, has one already; UniqueViolated when the record uri is known.
+    False when this submission, or this date of a series, has one already; UniqueViolated when the record URI is known.
     """
     values = _values(event, search_text)
     values["submission_key"], values["submission_digest"] = submission or (None, None)
@@ -282,7 +282,7 @@ async def insert(tx: Transaction, event: Event, *, search_text: str, submission:
 
 
 async def insert_each(tx: Transaction, events: Sequence[tuple[Event, str]]) -> None:
-    """New rows, each with its search text; UniqueViolated where a date of a series or a record has one already."""
+    """Insert rows, each with its search text; UniqueViolated where a date of a series or a record has one already."""
     if not events:
         return
     rows = [_values(event, search_text) for event, search_text in events]
@@ -317,7 +317,7 @@ async def update_many(tx: Transaction, events: Sequence[tuple[Event, str]]) -> N
 
 
 async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
-    """The records of these events are gone from now on, or have been gone for longer."""
+    """Mark the records of these events as removed, keeping an earlier time."""
     if event_ids:
         await tx.execute(
             "update events set removed_at = :now, updated_at = :now where id in :ids and removed_at is null",
@@ -327,7 +327,7 @@ async def set_removed(tx: Transaction, event_ids: Collection[EventId]) -> None:
 
 
 async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
-    """Another app has deleted the event's record; False where that is known."""
+    """Note that another app deleted the event's record; False where that is known."""
     changed = await tx.execute(
         "update events set record_deleted_at = :now where id = :id and record_deleted_at is null",
         id=event_id,
@@ -337,7 +337,7 @@ async def set_record_deleted(tx: Transaction, event_id: EventId) -> bool:
 
 
 async def save_owing(tx: Transaction, events: Sequence[Event]) -> None:
-    """The next revisions of locked rows, which differ from those before in whether they owe a record, and in nothing else."""
+    """Save new revisions of locked rows that differ only in whether they are to be published."""
     await tx.execute_many(
         "update events set owes_record = :owes, revision = :revision, updated_at = :at where id = :id",
         [
@@ -352,7 +352,7 @@ async def set_status_before(tx: Transaction, event_id: EventId, status: EventSta
 
 
 async def set_statuses_before(tx: Transaction, statuses: Sequence[tuple[EventId, EventStatus]]) -> None:
-    """Note what these events go back to when they are reinstated: each is being cancelled, by itself as far as is known here."""
+    """Store the status of each before its cancellation, for reinstating; each counts as cancelled by itself."""
     for status in sorted({status for _, status in statuses}):
         await tx.execute(
             "update events set status_before = :status, is_cancelled_with_series = 0 where id in :ids",
@@ -372,14 +372,14 @@ async def set_record(tx: Transaction, event_id: EventId, uri: str, cid: str, did
 
 
 async def raise_revision(tx: Transaction, event_id: EventId, revision: int) -> None:
-    """Somebody has seen this revision of the event: the next one is greater."""
+    """Make the next revision greater: somebody has seen this one."""
     await tx.execute(
         "update events set revision = :revision where id = :id and revision < :revision", id=event_id, revision=revision
     )
 
 
 async def count_retraction(tx: Transaction, event_id: EventId) -> None:
-    """A record of the event has gone from a repository: the next version under its key is another one (``Event.version``)."""
+    """A record of the event was deleted from a repository: the next version under its key differs (``Event.version``)."""
     await tx.execute("update events set retractions = retractions + 1 where id = :id", id=event_id)
 
 
@@ -390,7 +390,7 @@ async def forget_record(tx: Transaction, event_id: EventId) -> None:
 
 
 async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
-    """Events that are known from this repository alone, with the uris of their records."""
+    """Events known from this repository alone, with the URIs of their records."""
     rows = await reader.fetch(
         "select id, record_uri from events where record_did = :did and origin = 'network' order by id", did=did
     )
@@ -398,9 +398,9 @@ async def erasable(reader: Reader, did: str) -> dict[EventId, str]:
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """Blank events that are known from this repository alone; those made here only lose their record."""
+    """Erase the content of events known from this repository alone; those made here only lose their record."""
     if await tx.execute(ERASE, did=did, now=tx.now) and tx.engine == "sqlite":
-        # FTS5 only marks words as gone until it merges what it has written.
+        # FTS5 only marks words as deleted until it merges its segments.
         await tx.execute("insert into search_index (search_index) values ('optimize')")
     await tx.execute(
         "update events set record_uri = null, record_cid = null, record_did = null where record_did = :did", did=did
@@ -408,7 +408,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 async def release(tx: Transaction, event_id: EventId) -> None:
-    """Show a held event; a draft stays one, whatever its author's repository says."""
+    """Show a held event; a draft stays a draft, whatever its author's PDS says."""
     await tx.execute("update events set is_held = 0 where id = :id and is_held = 1 and is_draft = 0", id=event_id)
 
 
@@ -421,7 +421,7 @@ async def ids_in_group(reader: Reader, group_id: GroupId) -> list[EventId]:
 
 
 async def release_in_group(tx: Transaction, group_id: GroupId) -> None:
-    """Show to those who may see them the events of a group that owes the network nothing any more."""
+    """Show the held events of a group that are not to be published any more."""
     await tx.execute(
         "update events set is_held = 0 where group_id = :group_id and is_held = 1 and is_draft = 0", group_id=group_id
     )

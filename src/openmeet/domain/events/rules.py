@@ -1,4 +1,4 @@
-"""Decisions about one event: what may be written, who may see it, who may change it. Pure."""
+"""Rules of one event: validation, visibility, when it may be changed. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -44,16 +44,17 @@ from openmeet.i18n.markdown import is_visible, one_line
 from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
-# An event of more than a year is a typing error in the end's year far more often than an exhibition.
+# A longer event is far more often a typing error in the end's year than an exhibition.
 LONGEST = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An event as typed: every field is text, so that nothing typed is lost when something is wrong.
+    """An event as typed: every field is text, so that nothing is lost when something is invalid.
 
-    ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``. With ``all_day`` they are days, the first and
-    the last one; a time of day beside them counts for nothing. Lists are separated by commas. ``point`` is whatever ``map_points.point_in`` reads.
+    ``starts`` and ``ends`` are wall-clock times ``YYYY-MM-DDTHH:MM`` in ``time_zone``. With ``all_day`` they are the
+    first and the last day; a time of day is ignored. Lists are separated by commas. ``point`` is whatever
+    ``map_points.point_in`` parses.
     """
 
     title: str = ""
@@ -88,7 +89,7 @@ class Submission:
 
 
 def check(typed: Submission, before: Event | None = None) -> Details:
-    """What was typed, as an event. InvalidForm lists every field that is wrong. ``before``: what is being edited."""
+    """Validate a submission. InvalidForm lists every invalid field. ``before``: the event being edited."""
     problems: dict[str, str] = {}
     title = one_line(typed.title)
     if not is_visible(title):
@@ -165,16 +166,16 @@ def check(typed: Submission, before: Event | None = None) -> Details:
 
 
 def starts_in_the_past(details: Details, before: Event | Details | None, now: Instant) -> bool:
-    """Whether this start, chosen just now, is over: more often a slip in the year than a meeting to be recorded."""
+    """Whether this newly chosen start is past: more often a wrong year than a past meeting to record."""
     begins = details.starts_at
     if details.is_all_day and details.ends_at is not None:
-        # A day is not over while it lasts.
+        # A day is not past while it lasts.
         begins = Instant(min(details.ends_at, details.starts_at + DAY))
     return begins < now and (before is None or before.starts_at != details.starts_at)
 
 
 def check_reason(text: str) -> str:
-    """The reason of a cancellation; may be empty."""
+    """Validate the reason of a cancellation; may be empty."""
     reason = text.replace("\r\n", "\n").strip()
     if len(reason) > MAX_REASON:
         raise InvalidForm({"reason": f"At most {MAX_REASON} characters."})
@@ -182,15 +183,15 @@ def check_reason(text: str) -> str:
 
 
 class GroupEventAccess(StrEnum):
-    """How somebody stands towards a private event by its group alone."""
+    """Access to a private event by group membership alone."""
 
     INSIDE = "inside"  # members of its group
     GUEST = "guest"  # never were in the group, or there is none: an invitation counts
-    SHUT_OUT = "shut_out"  # left, or were sent away: what they once answered lets them in no more
+    SHUT_OUT = "shut_out"  # left, or were removed: earlier RSVPs no longer give access
 
 
 def access_by(role: GroupRole | None) -> GroupEventAccess:
-    """What a standing in the event's group means for seeing its private events."""
+    """The access that a role in the event's group gives to its private events."""
     if role in INSIDE:
         return GroupEventAccess.INSIDE
     return GroupEventAccess.SHUT_OUT if role in {GroupRole.LEFT, GroupRole.BANNED} else GroupEventAccess.GUEST
@@ -205,10 +206,11 @@ def may_see(
     is_co_host: bool = False,
     is_kept_away: bool = False,
 ) -> bool:
-    """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected.
+    """Whether the event exists for this person. ``is_invited``: has an RSVP row other than rejected.
 
-    ``access`` counts for events of a group, ``is_co_host`` for drafts and private ones, too; who does not know them sees the
-    narrowest (``seeing`` finds it out). ``is_kept_away``: its author keeps them away, and they do not run its group.
+    ``access`` matters for events of a group, ``is_co_host`` for drafts and private ones, too; the defaults are the
+    narrowest (``seeing`` looks them up). ``is_kept_away``: its author blocks them, and they do not administer its
+    group.
     """
     if viewer == event.author_id:
         return True
@@ -228,7 +230,7 @@ def may_see(
 
 
 def must_be_changeable(event: Event) -> None:
-    """Refused where it is only a copy of the network's, or gone."""
+    """Raise Refused where it is only a copy from the network, or gone."""
     if event.is_read_only:
         raise Refused("This event is kept elsewhere; change it where it was written.", name="ReadOnly")
     if event.is_gone:
@@ -268,7 +270,7 @@ def _instants(
 def _days(
     first: datetime | None, last: datetime | None, time_zone: str, problems: dict[str, str]
 ) -> tuple[Instant | None, Instant | None]:
-    """From the first midnight to the one after the last day; one day where no last one is said."""
+    """From the first midnight to the one after the last day; one day where no last one is given."""
     if first is None or "time_zone" in problems:
         return None, None
     last = last or first
@@ -281,7 +283,7 @@ def _days(
 
 
 def _is_country(country: str, before: Event | None) -> bool:
-    """Nothing, or one that has a code; what a record of another app says may stay as it is."""
+    """Empty, or a country with a code; values from records of other apps may stay."""
     if not country or known_code(country) is not None:
         return True
     return before is not None and before.venue.country == country
@@ -312,7 +314,7 @@ def _capacity(text: str, problems: dict[str, str]) -> int | None:
 
 
 def check_about(typed: Mapping[str, str], problems: dict[str, str]) -> dict[str, Any]:
-    """The fields of ``Details`` for what was typed; ``problems`` gets a sentence for each that is wrong."""
+    """Fields of ``Details`` for what was typed; adds a sentence to ``problems`` for each invalid one."""
     ticket_url = typed["ticket_url"].strip()
     if ticket_url and not is_web_address(ticket_url):
         problems["ticket_url"] = "A link starts with https:// or http:// and names a host."
@@ -336,7 +338,7 @@ def check_about(typed: Mapping[str, str], problems: dict[str, str]) -> dict[str,
 
 
 def _several(kind: type[C], text: str, field: str, problems: dict[str, str]) -> tuple[C, ...]:
-    """Some of a closed list, in the list's order."""
+    """Parse values of a closed list, in the list's order."""
     asked = {word.strip() for word in text.split(",") if word.strip()}
     if asked - {member.value for member in kind}:
         problems[field] = "Choose from: " + ", ".join(member.value for member in kind) + "."
@@ -390,7 +392,7 @@ def _without_doubles(codes: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-# Spaces, controls, and the marks that turn round how the rest of an address reads.
+# Spaces, controls, and marks that reverse the reading direction of the rest.
 _NOT_IN_ADDRESSES = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 

@@ -1,6 +1,6 @@
-"""Who sees an event, and who may do what with it: THE place that asks how a person stands towards it (invariant 3).
+"""Access to events: THE place that looks up how a person relates to an event (invariant 3).
 
-Lists choose in their statements, by ``conditions.is_public`` and ``conditions.is_shut_out``, which say the same.
+Lists filter in their SQL by ``visibility.is_public`` and ``visibility.is_shut_out``, which say the same.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,8 +21,8 @@ from openmeet.domain.users.model import UserId
 
 
 async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_invited: bool) -> bool:
-    """Whether the event exists for this person. ``is_invited``: has an attendance row other than rejected."""
-    # Who stands outside sees what everybody sees; only where that is not enough anything is asked.
+    """Whether the event exists for this person. ``is_invited``: has an RSVP row other than rejected."""
+    # Query only where what everybody sees is not enough.
     if rules.may_see(event, viewer, is_invited=False):
         return True
     role = await role_in(reader, event.group.id if event.group else None, viewer)
@@ -36,9 +36,9 @@ async def may_see(reader: Reader, event: Event, viewer: UserId | None, *, is_inv
 
 
 async def may_answer_from_network(reader: Reader, event: Event, user_id: UserId) -> bool:
-    """Whether the event exists for somebody without the answer that their record gives.
+    """Whether the event exists for somebody apart from the RSVP in their record.
 
-    What moderators hide is seen by nobody for the time being, whoever answered: answers to it count as to any other.
+    Events hidden by moderators are hidden from everybody for the time being: RSVPs to them still count.
     """
     return await may_see(reader, replace(event, is_hidden=False), user_id, is_invited=False)
 
@@ -68,7 +68,7 @@ async def seen(
 
 
 async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> EventRole:
-    """How this person stands among those who host the event."""
+    """Role of this person in the event."""
     if viewer is None:
         return EventRole.NOBODY
     if viewer == event.author_id:
@@ -80,7 +80,7 @@ async def standing_of(reader: Reader, event: Event, viewer: UserId | None) -> Ev
 
 
 async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | None) -> set[EventId]:
-    """Which of these events this person hosts, or runs the group of: they see all of them."""
+    """Those of these events that this person hosts, or whose group they administer: they see all of them."""
     if viewer is None:
         return set()
     groups = [event.group.id for event in events if event.group is not None]
@@ -95,20 +95,22 @@ async def run_among(reader: Reader, events: Sequence[Event], viewer: UserId | No
 
 
 async def private_details_for(reader: Reader, event: Event, viewer: UserId | None, *, is_going: bool) -> PrivateDetails:
-    """What this person may know of the exact address, the link to join and the door. ``is_going``: has a confirmed place."""
+    """What this person may see of the exact address, the join link and the entry instructions. ``is_going``: has a
+    confirmed place.
+    """
     runs = bool(await run_among(reader, [event], viewer))
     return private_details(event, viewer, is_going=is_going, now=reader.now, runs=runs)
 
 
 async def must_be_allowed(reader: Reader, event: Event, caller: UserId, act: EventPermission) -> None:
-    """Forbidden unless the caller's standing allows it."""
+    """Raise Forbidden unless the caller's role allows it."""
     permissions.must_be_allowed(await standing_of(reader, event, caller), act)
 
 
 async def must_be_editable(
     reader: Reader, event: Event, caller: UserId, act: EventPermission = EventPermission.EDIT
 ) -> None:
-    """Forbidden unless the caller may do this to the event; Refused where it is only a copy of the network's, or gone."""
+    """Raise Forbidden unless the caller may do this to the event; Refused where it is a copy from the network, or gone."""
     await must_be_allowed(
         reader, event, caller, EventPermission.KEEP_DRAFT if event.is_draft and act is EventPermission.EDIT else act
     )

@@ -1,7 +1,8 @@
-"""What is done to dates of a series, many at once. The caller has locked the series and its dates, and may change them.
+"""Bulk changes to the stored dates of a series, and which of them are published. Callers have locked the series and its
+dates and checked the permission.
 
-``by``: who does it. What is another's date waits for its author, as an edit of a single event does (``lending``); None: what only
-the clock, the network or the making of the series does leaves that as it is.
+``by``: who makes the change. Other authors' dates then await their authors, as with an edit of a single event
+(``publication``); None, for the scheduler, the network or the creation of the series, leaves that as it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,7 @@ async def create_dates(
     record: RecordSettings = USUAL_RECORD,
     awaits_author: bool = False,
 ) -> list[Event]:
-    """Store dates of a locked series as events; the caller knows that they are not stored."""
+    """Store dates of a locked series as events; they must not be stored yet."""
     made = [
         with_details(
             replace(
@@ -74,9 +75,9 @@ async def create_dates(
 async def revise_dates(
     tx: Transaction, wanted: Sequence[tuple[Event, Details, tuple[str, ...]]], *, by: UserId | None
 ) -> list[Event]:
-    """Make locked dates of a series say this, and differ on purpose in these fields; unchanged ones make no revision.
+    """Set content and overridden fields of locked dates; unchanged ones make no revision.
 
-    The events as they are then, in their order.
+    Returns the changed events, in their order.
     """
     found = []
     for event, details, overridden in wanted:
@@ -91,9 +92,9 @@ async def revise_dates(
 async def restore_dates(
     tx: Transaction, wanted: Sequence[tuple[Event, Event, EventStatus]], *, by: UserId | None
 ) -> list[Event]:
-    """Make locked dates of series say again what they said: (as it is, as it was, what a cancelled one would go back to).
+    """Restore the earlier content of locked dates: (as it is, as it was, status before its cancellation).
 
-    Their places are given by whoever knows the series; as they are then, in their order.
+    The caller, who knows the series, sets their positions in it; returns the changed events, in their order.
     """
     found = [
         replace(
@@ -101,7 +102,7 @@ async def restore_dates(
             status=before.status,
             status_reason=before.status_reason,
             place_in_series=before.place_in_series,
-            # Of dates the series decides, an event by itself has a record of its own.
+            # The series decides about dates; a single event has a record of its own.
             owes_record=now.owes_record or before.place_in_series is None,
             deleted_at=before.deleted_at,
             revision=now.revision + 1,
@@ -109,14 +110,14 @@ async def restore_dates(
         )
         for now, before, _ in wanted
     ]
-    # Of one that neither was nor is called off nobody asks what it goes back to.
+    # The status before matters only for events that were, or are, cancelled.
     off = [(now.id, status) for now, before, status in wanted if now.is_cancelled or before.is_cancelled]
     await queries.set_statuses_before(tx, off)
     return await _save_changed(tx, [now for now, _, _ in wanted], found, by)
 
 
 async def call_dates_off(tx: Transaction, dates: Sequence[Event], reason: str, *, by: UserId | None) -> list[Event]:
-    """``cancel`` for locked dates of a series that the caller may change; as they are then, in their order."""
+    """``cancel`` for locked dates of a series that the caller may change; returns the changed events, in their order."""
     await queries.set_statuses_before(tx, [(one.id, one.status) for one in dates if not one.is_cancelled])
     found = [
         one
@@ -128,13 +129,15 @@ async def call_dates_off(tx: Transaction, dates: Sequence[Event], reason: str, *
 
 
 async def let_date_stand(tx: Transaction, date: Event, status: EventStatus) -> Event:
-    """How a locked date of a series stands, where that came back from elsewhere: planned, put off. As it is then."""
+    """Set the status of a locked, re-imported date: planned, postponed. Returns the changed event."""
     (saved,) = await _save_changed(tx, [date], [_next(tx, replace(date, status=status))], None)
     return saved
 
 
 async def bring_dates_back(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> list[Event]:
-    """``reinstate`` for locked dates of a series that the caller may change; as they are then, in their order."""
+    """``reinstate`` for locked dates of a series that the caller may change; returns the changed events, in their
+    order.
+    """
     statuses = await queries.statuses_before(tx, [one.id for one in dates if one.is_cancelled])
     found = [
         _next(tx, replace(one, status=statuses[one.id], status_reason="")) if one.is_cancelled else one for one in dates
@@ -143,7 +146,7 @@ async def bring_dates_back(tx: Transaction, dates: Sequence[Event], *, by: UserI
 
 
 async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
-    """``take_away`` for locked dates of a series; as they are then, in their order."""
+    """``take_away`` for locked dates of a series; returns the changed events, in their order."""
     gone = [_next(tx, replace(one, deleted_at=tx.now)) for one in dates]
     await queries.update_many(tx, [(one, "") for one in gone])
     await tell_listeners(tx, gone)
@@ -157,18 +160,18 @@ async def take_dates_away(tx: Transaction, dates: Sequence[Event]) -> list[Event
 
 
 async def leave_series(tx: Transaction, dates: Sequence[Event], *, by: UserId | None) -> None:
-    """Locked dates stay, as events of their own."""
+    """Detach locked dates from the series; they stay as single events."""
     left = [_next(tx, replace(one, place_in_series=None, owes_record=True)) for one in dates]
     await _save_changed(tx, dates, left, by)
 
 
 async def let_wait(tx: Transaction, series_id: str, by: UserId) -> None:
-    """Every coming date of a locked series that is another's waits for its author: what its record says of the series is changed."""
+    """Other authors' upcoming dates of a locked series await their authors: the series part of their records changed."""
     await ownership.let_dates_wait(tx, series_id, by)
 
 
 async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> list[Event]:
-    """The author has whatever others changed at their dates of a locked series published; those dates."""
+    """The author approves others' changes to their dates of a locked series; returns those dates."""
     waiting = [
         one
         for one in await queries.lock_dates(tx, series_id)
@@ -180,21 +183,21 @@ async def agree_to_dates(tx: Transaction, series_id: str, author_id: UserId) -> 
 
 
 async def set_records(tx: Transaction, dates: Sequence[Event], record: RecordSettings) -> list[Event]:
-    """Decide this about the records of these locked dates; those that changed."""
+    """Change the record settings of these locked dates; returns those changed."""
     changed = [_next(tx, replace(one, record=record)) for one in dates if one.record != record]
     await _save_all(tx, changed)
     return changed
 
 
 async def let_owe_records(tx: Transaction, dates: Sequence[Event]) -> None:
-    """Turn round whether these dates of a series are published."""
+    """Invert whether these dates of a series are published."""
     turned = [_next(tx, replace(one, owes_record=not one.owes_record)) for one in dates]
     await queries.save_owing(tx, turned)
     await _enqueue(tx, turned)
 
 
 def _address_words(details: Details, place: PlaceInSeries) -> str:
-    """Words for a date's address: with its day, because all dates of a series have one title, and addresses are unique."""
+    """Words for a date's slug: with its day, because all dates of a series share a title, and slugs are unique."""
     return f"{details.title[:30]} {place.original_date[:10]}"
 
 
@@ -206,7 +209,7 @@ def _next(tx: Transaction, after: Event) -> Event:
 async def _save_changed(
     tx: Transaction, before: Sequence[Event], after: Sequence[Event], by: UserId | None
 ) -> list[Event]:
-    """Save those of these dates that have a new revision, with the mark of who changed them; all as they are then."""
+    """Save those of these dates that have a new revision, marked with who changed them; returns all."""
     changed = [then for now, then in zip(before, after, strict=True) if then.revision != now.revision]
     if by is not None:
         waiting = await waiting_for_authors(tx, changed, by)
@@ -230,14 +233,14 @@ async def _enqueue(tx: Transaction, saved: Sequence[Event]) -> None:
     )
 
 
-# Under this name the other dates of the series stand in the statement.
+# Alias for the other dates of the series in the statement.
 _DATE = "sd"
 
 
 def is_first_of_series(table: str, fits: Callable[[str], str], *, by: Literal["over_at", "starts_at"]) -> str:
-    """The condition under which an event is no date of a series, or the first of those that fit.
+    """SQL condition: the event is no date of a series, or the first fitting one.
 
-    ``fits``: what the list asks of an event, of the table of this name, with a lower bound of ``by``: that is what dates are ordered by.
+    ``fits``: the list's own condition, given a table alias, with a lower bound of ``by``, the column that orders dates.
     """
     first = f"select {_DATE}.id from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)}"
     order = f"order by {_DATE}.{by}, {_DATE}.id limit 1"
@@ -248,11 +251,11 @@ def is_first_of_series(table: str, fits: Callable[[str], str], *, by: Literal["o
 
 
 def has_date(table: str, fits: Callable[[str], str]) -> str:
-    """The condition under which an event is a date of a series of which some date fits."""
+    """SQL condition: the event is a date of a series with a fitting date."""
     return f"exists (select 1 from events {_DATE} where {_DATE}.series_id = {table}.series_id and {fits(_DATE)})"
 
 
-# Of the same group, and no less open than the one that is shown: who sees that one may know of these.
+# Of the same group, and no less open than the one shown: whoever sees that one may know of these.
 _MORE = f"""
     select e.id, count(*) as number
       from events e join events {_DATE} on {_DATE}.series_id = e.series_id
@@ -265,7 +268,7 @@ _MORE = f"""
 
 
 async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, int]:
-    """How many other dates of their series are stored, take place and are not over, as far as whoever sees these may know."""
+    """How many other stored upcoming dates of their series there are, as far as viewers of these may know."""
     dates = [event.id for event in events if event.place_in_series is not None]
     if not dates:
         return {}
@@ -273,16 +276,16 @@ async def more_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId
     return {EventId(row["id"]): row["number"] for row in rows}
 
 
-# No event takes longer (``rules.LONGEST``): what began before this is over, and the index need not be read from its beginning.
+# No event takes longer (``rules.LONGEST``): earlier starts are over, and the index need not be read from its beginning.
 _UNDER_WAY: Final = 367 * DAY
-# More are not stored ahead; who opens each date of a century by hand is not waited for.
+# No more are stored ahead; dates of a century opened one by one are not waited for.
 _MOST_APART: Final = 1000
 
 _COMING = """series_id = :series_id and starts_at > :since and deleted_at is null and removed_at is null
          and (over_at is null or over_at > :now)"""
 _NEXT = f"select id from events where {_COMING} and status <> 'cancelled' order by starts_at, id limit 1"
 
-# By policy: which coming dates are to owe a record, and which that do so are not to.
+# By policy: which upcoming dates are to be published, and which published ones are not to be.
 _WRONG: Final = {
     "next": f"(owes_record = 0 and id in ({_NEXT})) or (owes_record = 1 and record_uri is null and id not in ({_NEXT}))",
     "window": "owes_record = 0",
@@ -291,9 +294,10 @@ _WRONG: Final = {
 
 
 async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
-    """See that exactly those coming dates owe a record which the series' policy publishes; how many that changed.
+    """Enqueue records so that exactly the upcoming dates chosen by the series' policy are published; returns how many
+    changed.
 
-    A series that is kept elsewhere, or that nobody has confirmed, has no word in that.
+    A series kept elsewhere, or not confirmed by anybody, has no policy here.
     """
     row = await tx.fetch_one(
         "select publication_policy from event_series where id = :id and is_read_only = 0", id=series_id
@@ -308,13 +312,13 @@ async def enqueue_by_policy(tx: Transaction, series_id: str) -> int:
     )
     await let_owe_records(tx, [event_of(row) for row in rows])
     if Flag.NATIVE_RECURRENCE in await switches(tx):
-        # The rule in the record that stands for the series leaves out what is called off, moved or a record of its own.
+        # The rule in the series' record leaves out dates that are cancelled, moved or have a record of their own.
         await look_at_published(tx, series_id)
     return len(rows)
 
 
 async def look_at_published(tx: Transaction, series_id: str) -> None:
-    """The rule or the page of a series has changed: what its published dates say of it is written anew."""
+    """The rule or the page of a series has changed: enqueue its published dates, whose records mention it."""
     rows = await tx.fetch(
         f"select id from events where {_COMING} and (record_uri is not null or owes_record = 1) order by starts_at, id",
         series_id=series_id,
@@ -327,13 +331,13 @@ async def look_at_published(tx: Transaction, series_id: str) -> None:
 
 
 async def next_date(reader: Reader, series_id: str) -> str | None:
-    """The event of the next date that takes place: whose record stands for the series, by its policy."""
+    """The event of the next date that takes place: its record represents the series, by its policy."""
     row = await reader.fetch_one(_NEXT, series_id=series_id, since=reader.now - _UNDER_WAY, now=reader.now)
     return None if row is None else row["id"]
 
 
 async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str]:
-    """The names of stored dates after this one that the rule does not speak for: called off, gone, moved, or with a record."""
+    """Names of stored later dates that the rule does not describe: cancelled, gone, moved, or with a record."""
     rows = await reader.fetch(
         f"select {COLUMNS} from events where series_id = :series_id and original_date > :since"
         " order by original_date limit :limit",
@@ -351,7 +355,7 @@ async def names_apart(reader: Reader, series_id: str, *, since: str) -> list[str
 
 
 async def enqueue_around(tx: Transaction, slug: str) -> None:
-    """``owe_by_policy`` for the series that an event is a date of, if it is one: something was changed at that date alone."""
+    """``enqueue_by_policy`` for the series of a date, if it is one: only that date was changed."""
     row = await tx.fetch_one("select series_id from events where slug = :slug", slug=slug)
     if row is not None and row["series_id"] is not None:
         await enqueue_by_policy(tx, row["series_id"])

@@ -1,4 +1,4 @@
-"""Between what a form carries and ``rules.Submission``: both ways, for new forms, edits and drafts."""
+"""Conversion between form fields and ``rules.Submission``, both ways, for new forms, edits and drafts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
@@ -16,15 +16,15 @@ from openmeet.recurrence import wall_time
 
 FIELDS = tuple(field.name for field in fields(Submission))
 
-# Why the clock did not publish a draft; stands among what is kept of its form.
+# Why the scheduler did not publish a draft; stored among the fields of its form.
 PROBLEM = "publish_problem"
 
-# Lists that a form shows as boxes, each with a name of its own (``access.step_free``).
+# Lists shown as checkboxes, each with a name of its own (``access.step_free``).
 _BOXES: Mapping[str, type[StrEnum]] = {"access": AccessFeature, "categories": Category}
 
 
 def submission_of(typed: Mapping[str, str]) -> Submission:
-    """What was posted; missing fields have their default, unknown ones are left out. Boxes that are ticked add up to lists."""
+    """Parse a posted form; missing fields have their default, unknown ones are ignored. Checked boxes add up to lists."""
     found = {name: typed[name] for name in FIELDS if name in typed}
     for name, choices in _BOXES.items():
         ticked = [one.value for one in choices if typed.get(f"{name}.{one.value}")]
@@ -34,12 +34,12 @@ def submission_of(typed: Mapping[str, str]) -> Submission:
 
 
 def values_of(submission: Submission) -> dict[str, str]:
-    """What a form shows for it."""
+    """Form values of a submission."""
     return asdict(submission)
 
 
 def values_of_event(event: Event | Details) -> dict[str, str]:
-    """What the edit form shows, also of a date that is computed only."""
+    """Form values of an event, also of a date that is only computed."""
     ends = ""
     if event.ends_at is not None and event.is_all_day:
         ends = f"{all_day.last_day(event.ends_at, event.time_zone).isoformat()}T00:00"
@@ -81,28 +81,28 @@ def values_of_event(event: Event | Details) -> dict[str, str]:
 
 
 def pack(submission: Submission, more: Mapping[str, str]) -> str:
-    """A draft as text to keep; ``more`` are fields of the same form that are no event's."""
+    """Serialize a draft; ``more`` are form fields that do not belong to an event."""
     return msgspec.json.encode({**more, **asdict(submission)}).decode()
 
 
 def more_in(text: str, names: Sequence[str]) -> dict[str, str]:
-    """The further fields of a draft that ``pack`` made."""
+    """The further fields of a packed draft."""
     kept = msgspec.json.decode(text, type=dict[str, str])
     return {name: kept[name] for name in names if name in kept}
 
 
 def beside(text: str) -> dict[str, str]:
-    """All further fields of a draft that ``pack`` made, but for what was said of it."""
+    """All further fields of a packed draft, except the problem noted with it."""
     kept = msgspec.json.decode(text or "{}", type=dict[str, str])
     return {name: value for name, value in kept.items() if name not in FIELDS and name != PROBLEM}
 
 
 def unpack(text: str) -> Submission:
-    """A draft that ``pack`` made; fields that have gone since are left out, new ones have their default."""
+    """Deserialize a draft; fields that no longer exist are ignored, new ones have their default."""
     return submission_of(msgspec.json.decode(text, type=dict[str, str]))
 
 
 def _minutes(iso: str) -> str:
-    """``YYYY-MM-DDTHH:MM``, with seconds only where there are some."""
+    """``YYYY-MM-DDTHH:MM``, with seconds only where they are not zero."""
     whole = iso[:19]
     return whole[:16] if whole[16:] in {"", ":00"} else whole

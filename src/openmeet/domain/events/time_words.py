@@ -1,4 +1,4 @@
-"""When an event is, in words: with a time of day and its zone, or as days where it takes whole ones. Pure."""
+"""Dates and times of an event in words: with time of day and zone, or as days for all-day events. Pure."""
 
 from datetime import date
 
@@ -16,7 +16,7 @@ TO_BE_ANNOUNCED = "Date to be announced"
 
 
 def days_of(event: Event | Details) -> tuple[date, date] | None:
-    """The first and the last day of what takes whole days; None for everything else."""
+    """First and last day of an all-day event; None for all others."""
     if not event.is_all_day or event.starts_at is None:
         return None
     first = all_day.first_day(event.starts_at, event.time_zone)
@@ -37,7 +37,7 @@ def span_words(event: Event | Details) -> str:
 
 
 def start_words(event: Event | Details) -> str:
-    """When it starts, with the zone: ``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``; a day needs none."""
+    """The start with its zone: ``Saturday 4 July 2026, 18:00 Berlin time (UTC+2)``; a day needs none."""
     if event.starts_at is None:
         return TO_BE_ANNOUNCED
     days = days_of(event)
@@ -48,14 +48,14 @@ def start_words(event: Event | Details) -> str:
 
 
 def zone_words(event: Event | Details) -> str:
-    """The zone beside a time of day; nothing beside days."""
+    """The zone after a time of day; empty for days."""
     if event.starts_at is None or event.is_all_day:
         return ""
     return formatting.zone_words(wall_time.local_of(event.starts_at, event.time_zone), event.time_zone)
 
 
 def clock_words(event: Event | Details) -> str:
-    """Under the heading of a day: ``18:00–20:00``, ``18:00 – Sun 5 July``, ``All day``, ``Until Sun 5 July``."""
+    """Under a day's heading: ``18:00–20:00``, ``18:00 – Sun 5 July``, ``All day``, ``Until Sun 5 July``."""
     if event.starts_at is None:
         return "To be announced"
     days = days_of(event)
@@ -96,7 +96,9 @@ def tag_of_start(event: Event | Details, words: str) -> Markup | str:
 
 
 def others_words(about: NotificationDetails) -> str:
-    """``Wednesday 13 January 2027, 20:00; Wednesday 20 January 2027, 20:00; and 3 more``: the further dates that news are about."""
+    """``Wednesday 13 January 2027, 20:00; Wednesday 20 January 2027, 20:00; and 3 more``: further dates of a
+    notification.
+    """
     named = []
     for one in about.others:
         local = wall_time.local_of(one.at, one.time_zone)
@@ -106,17 +108,17 @@ def others_words(about: NotificationDetails) -> str:
 
 
 def changed_too(about: NotificationDetails) -> str:
-    """How news of a change go on where they are about further dates: that these moved is said only where they did."""
+    """The sentence on further dates in a change notification: that these moved is said only where they did."""
     return "Other dates changed, too, and are now on" if about.others_moved else "Other dates changed, too"
 
 
 def rule_words(about: NotificationDetails) -> str:
-    """``From now on: every second Tuesday at 18:00.``; empty where the news are about no rule."""
+    """``From now on: every second Tuesday at 18:00.``; empty where the notification is about no rule."""
     return f"From now on: {about.rule[:1].lower()}{about.rule[1:]}." if about.rule else ""
 
 
 def join_from_words(event: Event, private: PrivateDetails) -> str:
-    """When the link to join will be shown to somebody who has to wait for it only; empty for anybody else."""
+    """When the join link will be shown, for somebody who still has to wait; empty for everybody else."""
     if private.join_from is None:
         return ""
     local = wall_time.local_of(private.join_from, event.time_zone)

@@ -1,8 +1,9 @@
-"""Whose events are shown where nobody asked for anything: THE rule of what of the network stands by itself (design, section 5.12).
+"""Which events appear in unsolicited lists: THE rule for events from the network (design, section 5.12).
 
-A search shows everything that is public. The front page, its feed, the sitemap and news show what was made here, and of the network what is
-by people who signed in here or whom a group follows, with what takes place near a point if the site names one, unless the site chose to
-show everything, or nothing, of the network. What must wait, or is hidden, is in neither: that stands before both.
+Search shows everything public. Front page, its feed, the sitemap and notifications show events made here. From the
+network they show events by people who signed in here or whom a group follows, and events near a configured point,
+unless the site chose to show everything, or nothing, of the network. Pending and hidden events are excluded before
+both.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class FrontPageChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FrontPagePolicy:
-    """What a site chose. ``near``: what takes place there stands beside what is familiar."""
+    """The site's choice. ``near``: events near this point are shown as well."""
 
     choice: FrontPageChoice
     near: Near | None = None
@@ -35,7 +36,7 @@ class FrontPagePolicy:
 
 FAMILIAR: Final = FrontPagePolicy(FrontPageChoice.FAMILIAR)
 
-# The DIDs whose events stand by themselves.
+# The DIDs whose events are shown without being searched for.
 FAMILIAR_DIDS: Final = (
     "select i.did from identities i join users u on u.id = i.user_id where u.kind = 'person'"
     " union select f.did from group_follows f"
@@ -43,12 +44,12 @@ FAMILIAR_DIDS: Final = (
 
 
 def shown_in(choice: str, near: str) -> FrontPagePolicy:
-    """What a site's settings say. Raises ValueError."""
+    """Parse the site's settings. Raises ValueError."""
     return FrontPagePolicy(FrontPageChoice(choice), near_in(near))
 
 
 def stands_by_itself(table: str, shown: FrontPagePolicy) -> str:
-    """The condition for single events, and for lists that are short anyway."""
+    """SQL condition for single events and short lists."""
     match shown.choice:
         case FrontPageChoice.NOTHING:
             return f"{table}.origin = 'here'"
@@ -61,7 +62,7 @@ def stands_by_itself(table: str, shown: FrontPagePolicy) -> str:
 
 
 def is_familiar(table: str) -> str:
-    """The condition for what was made here, or is by somebody who is known here."""
+    """SQL condition: made here, or by somebody known here."""
     return (
         f"({table}.origin = 'here'"
         f" or exists (select 1 from users fu where fu.id = {table}.author_id and fu.kind = 'person')"
@@ -77,7 +78,7 @@ def _is_near(table: str, near: Near) -> str:
 
 
 async def look_first(tx: Transaction, event: Event) -> None:
-    """Called wherever an event of ours is written: public ones of its author wait from now on, if this is the first of a new account."""
+    """Hold back the public events of a new account at its first one; called wherever an event made here is written."""
     if event.visibility is not Visibility.PUBLIC or event.is_gone:
         return
     current = await policy.current(tx)
@@ -91,7 +92,7 @@ async def look_first(tx: Transaction, event: Event) -> None:
 
 
 async def _has_another(reader: Reader, event: Event) -> bool:
-    """Whether others saw an event of this author before; another date of the same series is none."""
+    """Whether others saw an event of this author before; another date of the same series does not count."""
     row = await reader.fetch_one(
         "select 1 as found from events where author_id = :author_id and visibility = 'public' and is_draft = 0"
         " and id <> :id and (series_id is null or series_id <> :series_id) limit 1",

@@ -1,6 +1,6 @@
-"""Who sees an event, as conditions for statements: what ``seeing`` says of one event, said of all of a list (invariant 3).
+"""SQL conditions for event visibility: what ``seeing`` decides for one event, for all events of a list (invariant 3).
 
-Each takes the name under which a statement knows ``events``; names of tables come from our code, never from input.
+Each takes the alias of ``events`` in the statement; aliases come from our code, never from input.
 """
 
 from openmeet.domain.groups.model import INSIDE
@@ -9,12 +9,12 @@ from openmeet.domain.moderation.visibility import is_of_blocked_host, is_withhel
 
 
 def is_listed(table: str) -> str:
-    """The condition under which an event stands in lists at all: published, not gone, and with a date."""
+    """SQL condition: the event may appear in lists at all: published, not gone, and with a date."""
     return f"{table}.is_held = 0 and {table}.removed_at is null and {table}.deleted_at is null and {table}.starts_at is not null"
 
 
 def is_of_own_group(table: str) -> str:
-    """The condition under which an event is of a group that ``:user_id`` is in: its members see all of its events."""
+    """SQL condition: the event is of a group that ``:user_id`` is in; members see all its events."""
     inside = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
     return (
         f"{table}.group_id in (select og.id from groups og join group_members om on om.group_id = og.id"
@@ -23,14 +23,14 @@ def is_of_own_group(table: str) -> str:
 
 
 def is_public(table: str) -> str:
-    """The condition under which an event is public: its host chose so, and its group, if there is one, is public too."""
+    """SQL condition: the event is public by its host's choice, and its group, if any, is public too."""
     narrower = f"exists (select 1 from groups ng where ng.id = {table}.group_id and ng.visibility <> 'public')"
     return f"{table}.visibility = 'public' and not {narrower}"
 
 
 def is_shut_out(table: str) -> str:
-    """The condition under which ``:user_id``, who answered, sees an event no more: private, of a group they are out of, or of
-    somebody who keeps them away.
+    """SQL condition: ``:user_id``, who answered, no longer sees the event: private, of a group they left, or of
+    somebody who blocks them.
     """
     return (
         f"(exists (select 1 from groups sg join group_members sm on sm.group_id = sg.id"
@@ -41,7 +41,7 @@ def is_shut_out(table: str) -> str:
 
 
 def is_kept_from(table: str) -> str:
-    """The condition under which an event is private and its author keeps ``:user_id`` away, who does not run its group."""
+    """SQL condition: the event is private and its author blocks ``:user_id``, who does not administer its group."""
     of_private_group = f"exists (select 1 from groups kg where kg.id = {table}.group_id and kg.visibility = 'private')"
     return (
         f"(({table}.visibility = 'private' or {of_private_group}) and exists (select 1 from person_blocks kb"
@@ -52,8 +52,8 @@ def is_kept_from(table: str) -> str:
 
 
 def is_hidden(table: str) -> str:
-    """The condition under which nobody but its author sees an event: the account with its record is not active, or it is withheld
-    (``moderation.standing``): it, its series, its group, its author, their DID or that one's PDS; or a label hides it
+    """SQL condition: only its author sees the event. The account with its record is inactive; or moderation withholds
+    it, its series, its group, its author, their DID or its PDS (``moderation.visibility``); or a label hides it
     (``moderation.labels``).
     """
     withheld = is_withheld(

@@ -1,4 +1,4 @@
-"""Words that events are found by: the closed lists that they choose from, and free tags in one spelling each. Pure."""
+"""Categories, accessibility features and tags of events: closed lists, and normalized free tags. Pure."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from openmeet.i18n.markdown import one_line
 
 
 class Category(StrEnum):
-    """What an event is about, as people look for it."""
+    """Topic of an event."""
 
     ARTS = "arts"
     BOOKS = "books"
@@ -59,7 +59,7 @@ CATEGORY_WORDS: Final[Mapping[Category, str]] = {
 
 
 class AccessFeature(StrEnum):
-    """What a venue or an event has for people who need it. What is not named is not known to be missing."""
+    """Accessibility features of a venue or an event. A feature that is not listed may still exist."""
 
     STEP_FREE = "step_free"
     ACCESSIBLE_TOILET = "accessible_toilet"
@@ -90,16 +90,16 @@ ACCESS_WORDS: Final[Mapping[AccessFeature, str]] = {
 MAX_TAGS: Final = 10
 MAX_TAG: Final = 40
 
-# What separates tags in one field, in the scripts that have a comma of their own.
+# Separators of tags in one field, including the commas of other scripts.
 _SEPARATORS: Final = str.maketrans(dict.fromkeys(",;\n\r，、؛،；", ","))
 
 
 def normalised(text: str) -> str:
-    """The one spelling of a tag: composed, in lower case, spaces tidied, without the mark that some write before it.
+    """Normalize a tag: composed, in lower case, spaces collapsed, without a leading hash sign.
 
-    Empty where nothing is left that anybody could look for.
+    Empty where nothing searchable is left.
     """
-    # Folding may take characters apart again, and composing may bring letters that fold: twice is enough for both.
+    # Folding may decompose characters, and composing may produce letters that fold: twice is enough for both.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).casefold()
     tag = one_line(unicodedata.normalize("NFKC", folded)).translate(_SEPARATORS).replace(",", " ")
     tag = " ".join(tag.split()).lstrip("#＃ ").strip()
@@ -107,12 +107,12 @@ def normalised(text: str) -> str:
 
 
 def tags_in(typed: str, field: str = "tags") -> tuple[str, ...]:
-    """Tags as typed in one field, separated by commas; doubles count once, in the order typed. Raises InvalidInput."""
+    """Parse tags separated by commas; duplicates count once, in the order typed. Raises InvalidInput."""
     return checked(typed.translate(_SEPARATORS).split(","), field)
 
 
 def checked(texts: Iterable[str], field: str = "tags") -> tuple[str, ...]:
-    """These tags in their one spelling. Raises InvalidInput for too many and for too long ones."""
+    """Normalize these tags. Raises InvalidInput for too many and for too long ones."""
     found = tuple(dict.fromkeys(filter(None, map(normalised, texts))))
     if len(found) > MAX_TAGS:
         raise InvalidInput(field, f"At most {MAX_TAGS} tags; these are {len(found)}.")
@@ -123,5 +123,5 @@ def checked(texts: Iterable[str], field: str = "tags") -> tuple[str, ...]:
 
 
 def joined(tags: Sequence[str]) -> str:
-    """The tags as a form shows them; ``tags_in`` reads them back."""
+    """The tags as one form field; ``tags_in`` parses it."""
     return ", ".join(tags)
