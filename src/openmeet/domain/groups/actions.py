@@ -1,4 +1,6 @@
-"""What people do with a group and their own place in it. Every action locks the group first: standings change one at a time."""
+"""Group actions: create, edit, delete, join, leave, follow. Every action locks the group first: roles change one at a
+time.
+"""
 
 import hashlib
 import re
@@ -34,17 +36,17 @@ from openmeet.domain.webhooks.model import Happening
 from openmeet.outbox.kinds import JobKind
 
 _ADDRESS: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-# What an address made from a name ends in (``site.slugs``): ten characters, five or eight in those made earlier.
+# The random end of a slug made from a name (``domain.slugs``): ten characters, five or eight in earlier ones.
 _RANDOM: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]+\Z")
 _RANDOM_LENGTHS: Final = frozenset({5, 8, 10})
-# Nobody chooses an address that ends as the earlier ones do, whatever their group is called.
+# A chosen slug may not look like an earlier generated one, whatever the group's name.
 _MADE_EARLIER: Final = re.compile(r"-[23456789abcdefghjkmnpqrstuvwxyz]{5}\Z")
-# Words that stand in this place in addresses of pages.
+# Reserved: page addresses use these words in this place.
 _TAKEN_WORDS: Final = frozenset({"new", "invitations", "mine"})
 
 
 class GroupAlreadyCreated(Refused):
-    """Made already by this very submission, with something else in it: the group with this ``slug``."""
+    """The same submission key has already created a group with other content: the one with this ``slug``."""
 
     def __init__(self, slug: GroupSlug) -> None:
         super().__init__(
@@ -55,9 +57,9 @@ class GroupAlreadyCreated(Refused):
 
 
 async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, submission_key: str | None = None) -> Group:
-    """A new group that the caller owns. The same ``submission_key`` again returns the first one, as it is now.
+    """Create a group owned by the caller. The same ``submission_key`` again returns the first one, as it is now.
 
-    Raises AlreadyMade where the key came with something else before.
+    Raises GroupAlreadyCreated where the key came with other content before.
     """
     group = Group(
         id=GroupId(new_id(tx.now)),
@@ -80,7 +82,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         if found is None:
             raise Conflict("This group is being made already. Try again.")
         earlier, known = found
-        # Rows from before digests were kept have none.
+        # Rows from before digests were stored have none.
         if known is not None and known != digest:
             raise GroupAlreadyCreated(earlier.slug)
         return earlier
@@ -94,7 +96,7 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
 
 
 async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tuple[Group, Membership | None]:
-    """The group as this person may see it, and how they stand. Raises NotFound, for absent and hidden alike; Gone."""
+    """The group, and the viewer's membership. Raises NotFound, for absent and hidden alike; Gone."""
     group = await queries.by_slug(reader, slug)
     mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
     return rules.must_be_seen(group, mine.role if mine else None), mine
@@ -103,7 +105,7 @@ async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tup
 async def lock_for(
     tx: Transaction, caller: Caller, slug: GroupSlug, action: GroupPermission, *, expected_revision: int | None = None
 ) -> tuple[Group, GroupRole]:
-    """The group, locked, for somebody who may do this. Raises NotFound, Forbidden, PreconditionFailed."""
+    """The group, locked, for somebody with this permission. Raises NotFound, Forbidden, PreconditionFailed."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.must_be_kept_here(group, action)
     role = mine.role if mine else None
@@ -115,7 +117,7 @@ async def lock_for(
 
 
 async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tuple[Group, Membership | None]:
-    """``visible``, with the lock on the group, so that the standing is the newest."""
+    """``visible``, with the lock on the group, so that the membership is current."""
     found = await queries.by_slug(tx, slug)
     group = await queries.lock(tx, found.id) if found else None
     mine = await queries.find_member(tx, group.id, caller.user_id) if group else None
@@ -125,10 +127,10 @@ async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tupl
 async def edit(
     tx: Transaction, caller: Caller, slug: GroupSlug, details: GroupDetails, *, expected_revision: int | None = None
 ) -> tuple[Group, Group]:
-    """Replace what the group says; before and after. A new name gives a new address, the old one leads there.
+    """Replace the group's details; returns it before and after. A new name gives a new slug; the old one redirects.
 
-    An address that was chosen stays as long as the group is public; then it gets one that nobody guesses.
-    Who sees its events may follow: ``attendance.group_hosting`` calls this and sees to that. Raises as ``lock_for``.
+    A chosen slug stays as long as the group is public; otherwise the group gets an unguessable one. The visibility of
+    its events may change: ``attendance.group_hosting`` calls this and handles that. Raises as ``lock_for``.
     """
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if before.details == details:
@@ -141,7 +143,7 @@ async def edit(
 
 
 async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, is_read: bool = False) -> Group:
-    """Have a locked group say something else. ``is_read``: another app has made its record say so, which is owed nothing."""
+    """Save changes to a locked group. ``is_read``: they come from its record, so nothing is enqueued."""
     details = wanted.details
     after = replace(wanted, revision=before.revision + 1, updated_at=tx.now)
     if _is_made(before.slug, before.details.name):
@@ -162,10 +164,10 @@ async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, i
 
 
 async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
-    """Give a public group an address of one's choice; the one before leads there. Raises NotFound, Forbidden, Refused, InvalidForm."""
+    """Give a public group a chosen slug; the old one redirects. Raises NotFound, Forbidden, Refused, InvalidForm."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP)
     if group.details.visibility is not GroupVisibility.PUBLIC:
-        # A chosen word can be guessed, and that it is taken would tell of the group.
+        # A chosen word can be guessed, and "taken" would reveal that the group exists.
         raise Refused("Only a public group has an address of its choice: others must not be guessed.", name="NotPublic")
     address = GroupSlug(wanted.strip().lower())
     if address == group.slug:
@@ -185,7 +187,7 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
 
 
 async def delete(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
-    """The group is there for nobody any more. Its events stay with their hosts, and nobody sees more of them than before."""
+    """Delete the group. Its events stay with their hosts, and their visibility does not widen."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.DELETE, expected_revision=expected_revision)
     return await take_away(tx, group, by=caller.user_id)
 
@@ -200,9 +202,10 @@ async def take_away(tx: Transaction, group: Group, *, by: UserId) -> Group:
 
 
 async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "") -> Membership:
-    """The caller gets in, or asks to, by the group's policy; the same again changes nothing.
+    """Join or ask to join, by the group's policy; idempotent.
 
-    Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``), InvalidForm (the question is not answered).
+    Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``), InvalidForm (the question is not
+    answered).
     """
     group, mine = await lock_visible(tx, caller, slug)
     rules.must_be_kept_here(group, GroupPermission.APPROVE)
@@ -230,20 +233,20 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
 
 
 async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
-    """The caller is out, or takes their request back. Raises Refused for the owner, Forbidden for those who are not in."""
+    """Leave, or withdraw a request. Raises Refused for the owner, Forbidden for non-members."""
     group, mine = await lock_visible(tx, caller, slug)
     if mine is not None and mine.role is GroupRole.LEFT:
         return mine
     rules.must_be_able_to_leave(mine.role if mine else None)
     assert mine is not None  # noqa: S101  # who may leave has a standing
     if group.is_read_only:
-        # There one is in by saying so: whoever leaves says so no more.
+        # In a group kept elsewhere, membership is the member's own statement: leaving retracts it.
         mine = replace(mine, sync_enabled=False)
     return await put(tx, mine, GroupRole.LEFT, GroupLogAction.LEFT, by=caller.user_id, before=mine.role)
 
 
 async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
-    """Whether the caller hears of what happens in the group. Raises NotFound, Forbidden."""
+    """Switch the caller's notifications of the group. Raises NotFound, Forbidden."""
     _, mine = await lock_visible(tx, caller, slug)
     rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is in has a standing
@@ -262,15 +265,15 @@ async def put(
     before: GroupRole | None,
     note: str = "",
 ) -> Membership:
-    """Store a standing in a locked group, and the line of the log that goes with it. ``before``: None for a new one."""
+    """Store a membership in a locked group, with its log entry. ``before``: None for a new one."""
     saved = replace(standing, role=after, revision=standing.revision + (0 if before is None else 1))
     await queries.put_member(tx, saved)
     await invitation_queries.log(tx, saved.group_id, saved.user_id, act, by=by, before=before, after=after, note=note)
     if after in INSIDE and before not in INSIDE:
-        # What they answered elsewhere to events of the group may have waited for this.
+        # RSVPs they gave elsewhere to events of the group may be pending for this.
         await enqueue(tx, JobKind.WAITING_ANSWERS, saved.user_id, int(tx.now))
     elif before in INSIDE and after not in INSIDE:
-        # They hold places at events that they see no more; others may wait for them.
+        # They hold seats at events they no longer see; others may wait for them.
         await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
     subject = Different(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await happened(tx, Happening.MEMBERSHIP, [subject])
@@ -278,7 +281,7 @@ async def put(
 
 
 async def save(tx: Transaction, group: Group, *, is_owed: bool = True) -> None:
-    """Store a locked group of the next revision; its record is owed unless it says so already, and who listens is told."""
+    """Save the next revision of a locked group; enqueue its record unless it says so already, and tell subscribers."""
     await (queries.update if is_owed else queries.store)(tx, group)
     await _tell_listeners(tx, group)
 
@@ -288,14 +291,14 @@ async def _tell_listeners(tx: Transaction, group: Group) -> None:
 
 
 def _is_made(slug: GroupSlug, name: str) -> bool:
-    """Whether the address was made from this name: a chosen one may end in a word of ten letters, too."""
+    """Whether the slug was generated from this name: a chosen one may end in a word of ten letters, too."""
     words = words_of(name, otherwise="group")
     random = slug.removeprefix(words)
     return random != slug and len(random) - 1 in _RANDOM_LENGTHS and _RANDOM.fullmatch(random) is not None
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool = True) -> Group:
-    """The caller hears of new events; again with another ``enabled`` switches that. Raises NotFound."""
+    """Follow the group's new events; again with another ``enabled`` switches notifications. Raises NotFound."""
     group, _ = await visible(tx, slug, caller.user_id)
     await tx.execute(
         """
@@ -313,7 +316,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: b
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug) -> None:
-    """Once more changes nothing. Raises NotFound."""
+    """Stop following; idempotent. Raises NotFound."""
     group, _ = await visible(tx, slug, caller.user_id)
     await tx.execute(
         "delete from group_followers where group_id = :group_id and user_id = :user_id",
@@ -339,7 +342,7 @@ async def count(reader: Reader, group_id: GroupId) -> int:
 
 
 async def listeners(reader: Reader, group_id: GroupId) -> list[UserId]:
-    """Members and followers who want to hear of the group; who is in and follows too counts as being in."""
+    """Members and followers who want notifications; a member who also follows counts as a member."""
     rows = await reader.fetch(
         """
         select user_id from group_members

@@ -1,4 +1,4 @@
-"""What those who run a group do about the standing of others: requests, roles, removal, invitations, follows."""
+"""Group administration: requests, roles, removal and bans, invitations, followed DIDs."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -45,9 +45,9 @@ _BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+")
 
 @dataclass(frozen=True, slots=True)
 class Mails:
-    """What becomes of pasted addresses: those that get a mail, those that have one already, those that are none.
+    """Pasted addresses, sorted: to be written to, already invited, invalid.
 
-    ``unread`` are words that no address stands with, as they were pasted: whoever they name gets nothing.
+    ``unread``: pasted words without an address; nothing is sent for them.
     """
 
     fresh: tuple[str, ...]
@@ -60,7 +60,7 @@ class Mails:
 async def decide(
     tx: Transaction, caller: Caller, slug: GroupSlug, people: Sequence[UserId], *, lets_in: bool
 ) -> list[Membership]:
-    """Approve or decline requests, several at once; those that were decided meanwhile stay as they were decided.
+    """Approve or decline several requests; those decided meanwhile stay as they are.
 
     Raises NotFound, Forbidden.
     """
@@ -86,7 +86,7 @@ async def decide(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
-    """Somebody is out, and may come back. Raises NotFound, Forbidden."""
+    """Remove a member, who may come back. Raises NotFound, Forbidden."""
     theirs = await _below(tx, caller, slug, user_id, GroupPermission.REMOVE)
     if theirs.role not in INSIDE:
         raise NotFound("This person is not in the group.")
@@ -94,7 +94,7 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: User
 
 
 async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
-    """Somebody is out, and stays out. Raises NotFound, Forbidden."""
+    """Ban somebody. Raises NotFound, Forbidden."""
     theirs = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
     if theirs.role is GroupRole.BANNED:
         return theirs
@@ -102,7 +102,7 @@ async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId)
 
 
 async def unban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
-    """Somebody may ask or join again. Raises NotFound, Forbidden."""
+    """Lift a ban. Raises NotFound, Forbidden."""
     theirs = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
     if theirs.role is not GroupRole.BANNED:
         return theirs
@@ -129,7 +129,7 @@ async def change_role(
 async def invite_by_link(
     tx: Transaction, caller: Caller, slug: GroupSlug, *, uses: int = MAX_USES, days: int = INVITATION_DAYS
 ) -> Invitation:
-    """A link that lets in whoever opens it and says yes, so many times. Raises NotFound, Forbidden, InvalidForm."""
+    """Create an invitation link that works so many times. Raises NotFound, Forbidden, InvalidForm."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     problems = {}
     if not 1 <= uses <= MAX_USES:
@@ -144,9 +144,9 @@ async def invite_by_link(
 
 
 async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
-    """What would be sent to the addresses in a text, and what would not; nothing is. Raises InvalidForm where there are none.
+    """Preview of inviting the addresses in a text; sends nothing. Raises InvalidForm where there are none.
 
-    Whether somebody is in the group already is not said: an address is nobody's business. They get no mail.
+    Does not reveal which addresses belong to members; those get no e-mail.
     """
     found: dict[str, None] = {}
     wrong: dict[str, None] = {}
@@ -156,7 +156,7 @@ async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
         try:
             found[check_email(word.strip("<>\"'()"))] = None
         except InvalidForm:
-            # What stands before an address in angle brackets is a name.
+            # Text before an address in angle brackets is a name.
             if "@" in word:
                 wrong[word] = None
     unread = tuple(dict.fromkeys(_without_address(text)))
@@ -175,9 +175,10 @@ async def check_mails(reader: Reader, group: Group, text: str) -> Mails:
 
 
 def _without_address(text: str) -> Iterator[str]:
-    """Words between commas and ends of lines that name somebody without saying where to write to.
+    """Words between commas and line ends that name somebody without an address.
 
-    A name may stand before its address: ``Meier, Ana <ana@example.org>``, or ``Ana, ana@example.org`` as tables have it.
+    A name may stand before its address: ``Meier, Ana <ana@example.org>``, or ``Ana, ana@example.org`` as tables have
+    it.
     """
     for line in re.split(r"[;\r\n]+", text):
         parts = [part.strip() for part in line.split(",") if part.strip()]
@@ -189,9 +190,9 @@ def _without_address(text: str) -> Iterator[str]:
 
 
 async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Mails:
-    """A letter to each of these addresses with a link that works once; owed, and sent behind the request.
+    """Enqueue an e-mail with a single-use link to each of these addresses.
 
-    Who has one already, or said no to one, gets none. Raises NotFound, Forbidden, InvalidForm, TooMany.
+    People already invited, or who declined, get none. Raises NotFound, Forbidden, InvalidForm, TooMany.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     mails = await check_mails(tx, group, text)
@@ -215,7 +216,7 @@ async def invite_by_mail(tx: Transaction, caller: Caller, slug: GroupSlug, text:
 
 
 async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id: InvitationId) -> None:
-    """The invitation lets nobody in any more. Raises NotFound, Forbidden."""
+    """Revoke an invitation. Raises NotFound, Forbidden."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     if not await invitation_queries.revoke_invitation(tx, group.id, invitation_id):
         raise NotFound("There is no such invitation.")
@@ -223,7 +224,7 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
 
 
 def named_by(key: SigningKey, token: str) -> InvitationId:
-    """The invitation that a link stands for. Raises NotFound where it was made up."""
+    """The invitation in a link. Raises NotFound if the link is forged."""
     found = rules.invitation_in(key, token)
     if found is None:
         raise NotFound(_INVALID)
@@ -231,7 +232,7 @@ def named_by(key: SigningKey, token: str) -> InvitationId:
 
 
 async def open_door(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:
-    """An invitation that still lets somebody in, and where to. Raises NotFound."""
+    """A usable invitation and its group. Raises NotFound."""
     invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
     group = await queries.by_id(reader, invitation.group_id) if invitation else None
     if invitation is None or group is None or group.deleted_at is not None or not invitation.is_open(reader.now):
@@ -240,21 +241,23 @@ async def open_door(reader: Reader, invitation_id: InvitationId | None) -> tuple
 
 
 async def decline(tx: Transaction, invitation_id: InvitationId) -> None:
-    """The addressee of a mail says no: the group writes to this address no more. Raises NotFound."""
+    """The addressee declines: the group does not write to this address again. Raises NotFound."""
     if not await invitation_queries.decline_invitation(tx, invitation_id):
         raise NotFound(_INVALID)
 
 
 async def stop_mails(tx: Transaction, invitation_id: InvitationId) -> None:
-    """The same by one click in a mail program, which may come twice, and after the invitation was taken back. Raises NotFound."""
+    """One-click unsubscribe in an e-mail program, possibly repeated, or after the invitation was revoked. Raises
+    NotFound.
+    """
     if not await invitation_queries.stop_invitations(tx, invitation_id):
         raise NotFound(_INVALID)
 
 
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
-    """The invited person says yes and is in; who is in already stays as they are, and no use is taken.
+    """Accept an invitation; members stay as they are and use nothing up.
 
-    Raises NotFound (used up, over, taken back, or its group is gone) and Refused (banned, not welcome).
+    Raises NotFound (used up, expired, revoked, or its group is gone) and Refused (banned, not welcome).
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
@@ -278,7 +281,9 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
-    """Public events of this DID appear in the group; its repository is read. Raises NotFound, Forbidden, InvalidForm, Refused."""
+    """Follow a DID: its repository is read and its public events appear in the group. Raises NotFound, Forbidden,
+    InvalidForm, Refused.
+    """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
     try:
         did = parse_did(text.strip())
@@ -299,7 +304,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) ->
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -> None:
-    """Its events appear no more; once more changes nothing. Raises NotFound, Forbidden."""
+    """Stop following a DID; idempotent. Raises NotFound, Forbidden."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.FOLLOW)
     if await invitation_queries.unfollow(tx, group.id, did):
         await invitation_queries.log(
@@ -308,14 +313,14 @@ async def unfollow(tx: Transaction, caller: Caller, slug: GroupSlug, did: str) -
 
 
 async def forget_did(tx: Transaction, did: str) -> None:
-    """The account behind a DID is gone: no group follows it or names it as its next owner's."""
+    """The account of a DID is gone: no group follows it or names it as its backup admin's."""
     await invitation_queries.forget_did(tx, did)
 
 
 async def _below(
     tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: GroupPermission
 ) -> Membership:
-    """The standing of somebody about whom the caller may decide, in the group that is locked by it."""
+    """The membership of somebody whom the caller outranks, in the group, which this locks."""
     group, mine = await lock_for(tx, caller, slug, action)
     theirs = await queries.find_member(tx, group.id, user_id)
     if theirs is None:

@@ -1,6 +1,6 @@
-"""What those who run a group tell everybody who is in it: said once, told once, and taken away for all.
+"""Announcements to all members of a group: posted, notified once, removable.
 
-Nothing is edited: what was mailed would say something else. Followers who are not in read nothing of it.
+Not editable: e-mails already sent would differ. Followers who are not members cannot read them.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
 
 
 class AlreadySaid(Refused):
-    """The key has announced something else already: neither answer would be what was asked for."""
+    """The key has been used for another announcement: neither result would be what was asked for."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class AlreadySaid(Refused):
 async def announce(
     tx: Transaction, caller: Caller, slug: GroupSlug, text: str, *, submission_key: str | None = None
 ) -> Announcement:
-    """Say something to everybody who is in; the same ``submission_key`` again says nothing new.
+    """Post an announcement to all members; the same ``submission_key`` again posts nothing new.
 
     Raises NotFound, Forbidden, InvalidForm, TooMany, AlreadySaid.
     """
@@ -76,7 +76,7 @@ async def announce(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_id: AnnouncementId) -> None:
-    """Nobody reads it here any more; mails that left are out of reach. Raises NotFound, Forbidden."""
+    """Remove an announcement here; sent e-mails stay. Raises NotFound, Forbidden."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.ANNOUNCE)
     row = await tx.fetch_one(
         "update group_announcements set removed_at = :now, removed_by = :by"
@@ -96,7 +96,7 @@ async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, announcement_
 async def newest(
     reader: Reader, group_id: GroupId, *, limit: int, before: AnnouncementId | None = None
 ) -> list[Announcement]:
-    """What was announced, the newest first."""
+    """Announcements, newest first."""
     older = (
         ""
         if before is None
@@ -113,7 +113,7 @@ async def newest(
 
 
 async def by_ids(reader: Reader, announcement_ids: Sequence[str]) -> dict[AnnouncementId, Announcement]:
-    """Those that were not removed."""
+    """Those of these announcements that were not removed."""
     if not announcement_ids:
         return {}
     rows = await reader.fetch(

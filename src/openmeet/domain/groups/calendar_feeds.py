@@ -1,7 +1,7 @@
-"""The secret address by which a member's calendar program reads what the group shows to its members, and all SQL of it.
+"""Secret calendar feed address of a member for a group's events, with its SQL.
 
-The token is derived from the server's key and a serial, and only its hash is stored (invariant 8), as for one's own calendar. Whoever
-leaves, is removed or banned has no address from that moment on, and the one that they had opens nothing if they come back.
+The token is derived from the server's key and a serial, and only its hash is stored (invariant 8), as for personal
+feeds. Leaving, removal or a ban revokes the address at once; it stays revoked if the person comes back.
 """
 
 import base64
@@ -17,7 +17,7 @@ from openmeet.domain.users.model import UserId
 
 
 async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: UserId) -> str | None:
-    """The token that works for a member; None where there is none, empty where the key that made it is kept no more."""
+    """The valid token of a member; None where there is none, empty where the key that made it is no longer kept."""
     row = await reader.fetch_one(
         "select serial, token_hash from group_calendar_feeds"
         " where group_id = :group_id and user_id = :user_id and token_hash is not null",
@@ -33,7 +33,7 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
 
 
 async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
-    """A token for a member of a locked group; the one before, if there was one, opens nothing any more. Raises Forbidden."""
+    """Create a token for a member of a locked group; revokes an earlier one. Raises Forbidden."""
     rules.must_be_allowed(mine.role if mine else None, GroupPermission.VIEW)
     assert mine is not None  # noqa: S101  # who is not in the group may not
     row = await tx.fetch_one(
@@ -59,12 +59,12 @@ async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership
 
 
 async def close(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
-    """No token opens the group's calendar for this person."""
+    """Revoke the person's token for the group's calendar."""
     await queries.close_calendar(tx, group_id, user_id)
 
 
 async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | None:
-    """Whose calendar of which group this token opens; None where it opens nothing, or its member sees the group no more."""
+    """Member and group of this token; None where it is invalid, or the member no longer sees the group."""
     row = await reader.fetch_one(
         "select group_id, user_id from group_calendar_feeds where token_hash = :hash", hash=_hash(token)
     )
@@ -78,7 +78,7 @@ async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | No
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Two people turned out to be one: addresses of the one who goes open nothing; those of the other stay."""
+    """Account merge: revoke the addresses of the leaving account; those of the other stay."""
     await tx.execute(
         "update group_calendar_feeds set serial = serial + 1, token_hash = null where user_id = :user_id",
         user_id=from_user,

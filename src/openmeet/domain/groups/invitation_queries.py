@@ -1,4 +1,4 @@
-"""All SQL of what stands around memberships: invitations, the log, followed DIDs."""
+"""SQL around memberships: invitations, the log, followed DIDs."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ _INVITATION = "id, group_id, email, invited_by, uses, uses_left, expires_at, rev
 LOGGED = "id, user_id, acted_by, act, role_before, role_after, created_at, note"
 
 
-# What the log notes beside things that nobody did at that moment: they are no trace of anybody.
+# Note of log entries by the scheduler: no sign of anybody's presence.
 BY_CLOCK = "by the clock"
-# And beside what somebody did in the repository that the group's records stand in.
+# Note of log entries for changes made in the repository with the group's records.
 IN_ANOTHER_APP = "in another app"
 
 
@@ -40,7 +40,7 @@ async def invitation(reader: Reader, invitation_id: InvitationId) -> Invitation 
 
 
 async def open_invitations(reader: Reader, group_id: GroupId, page: Page = WHOLE) -> list[Invitation]:
-    """Those that still let somebody in, the newest first."""
+    """Open invitations, newest first."""
     rows = await reader.fetch(
         f"select {_INVITATION} from group_invitations where group_id = :group_id and revoked_at is null"
         f" and declined_at is null and uses_left > 0 and expires_at > :now{page.clause('created_at', 'id')}",
@@ -52,7 +52,7 @@ async def open_invitations(reader: Reader, group_id: GroupId, page: Page = WHOLE
 
 
 async def mails_since(reader: Reader, group_id: GroupId, since: Instant) -> int:
-    """How many invitations went out by mail."""
+    """How many invitations were sent by e-mail."""
     row = await reader.fetch_one(
         "select count(*) as mails from group_invitations"
         " where group_id = :group_id and email is not null and created_at > :since",
@@ -63,7 +63,7 @@ async def mails_since(reader: Reader, group_id: GroupId, since: Instant) -> int:
 
 
 async def use_invitation(tx: Transaction, invitation_id: InvitationId) -> bool:
-    """Take one use; False where none is left: the statement itself decides between two who come at once."""
+    """Take one use; False where none is left: the statement itself decides between two at once."""
     return (
         await tx.execute(
             "update group_invitations set uses_left = uses_left - 1"
@@ -89,7 +89,7 @@ async def revoke_invitation(tx: Transaction, group_id: GroupId, invitation_id: I
 
 
 async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> bool:
-    """The addressee of a mail says no; False where it is over anyway."""
+    """The addressee of an e-mail declines; False where the invitation is over anyway."""
     return (
         await tx.execute(
             "update group_invitations set declined_at = :now where id = :id and email is not null"
@@ -102,7 +102,9 @@ async def decline_invitation(tx: Transaction, invitation_id: InvitationId) -> bo
 
 
 async def stop_invitations(tx: Transaction, invitation_id: InvitationId) -> bool:
-    """The addressee of a mail wants no further ones of this group, whatever became of that one; False where there is no such mail."""
+    """The addressee unsubscribes from this group's invitations, whatever this one's state; False where there is no such
+    e-mail.
+    """
     return (
         await tx.execute(
             "update group_invitations set declined_at = coalesce(declined_at, :now) where id = :id and email is not null",
@@ -114,7 +116,7 @@ async def stop_invitations(tx: Transaction, invitation_id: InvitationId) -> bool
 
 
 async def written_to(reader: Reader, group_id: GroupId, emails: Sequence[str]) -> set[str]:
-    """Those of these addresses that have an open invitation of the group, or said no to one."""
+    """Those of these addresses with an open or declined invitation of the group."""
     if not emails:
         return set()
     rows = await reader.fetch(
@@ -128,7 +130,7 @@ async def written_to(reader: Reader, group_id: GroupId, emails: Sequence[str]) -
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
-    """Invitations by mail that had ended by then. Who said no to one stays written down: they are not asked again."""
+    """Erase addresses of e-mail invitations that had ended by then. Declined ones stay: they are not asked again."""
     return await tx.execute(
         "delete from group_invitations where email is not null and declined_at is null and expires_at <= :before",
         before=before,
@@ -136,7 +138,7 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
 
 
 async def is_inside_with(reader: Reader, group_id: GroupId, email: str) -> bool:
-    """Whether somebody with this address is in the group, or was banned from it: neither is written to."""
+    """Whether somebody with this address is a member or banned: neither is written to."""
     row = await reader.fetch_one(
         "select 1 as found from group_members m join users u on u.id = m.user_id where m.group_id = :group_id"
         " and u.email = :email and m.role in ('owner', 'admin', 'moderator', 'member', 'banned')",
@@ -157,7 +159,7 @@ async def log(
     after: GroupRole | None = None,
     note: str = "",
 ) -> None:
-    """Write down what was done, to whom and by whom; lines are only added."""
+    """Append a log entry: what was done, to whom and by whom."""
     await tx.execute(
         """
         insert into group_roles_log (id, group_id, user_id, acted_by, act, role_before, role_after, note, created_at)
@@ -176,7 +178,7 @@ async def log(
 
 
 async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str | None = None) -> list[Logged]:
-    """Lines of the log, the newest first; ``before``: the id of the last one seen."""
+    """Log entries, newest first; ``before``: the id of the last one seen."""
     older = (
         ""
         if before is None
@@ -193,7 +195,7 @@ async def logged(reader: Reader, group_id: GroupId, *, limit: int, before: str |
 
 
 async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> bool:
-    """False where the group follows it already."""
+    """Follow a DID; False where the group does already."""
     made = await tx.execute(
         "insert into group_follows (group_id, did, followed_by, created_at) values (:group_id, :did, :by, :now)"
         " on conflict (group_id, did) do nothing",
@@ -206,7 +208,7 @@ async def follow(tx: Transaction, group_id: GroupId, did: str, by: UserId) -> bo
 
 
 async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
-    """False where the group does not follow it."""
+    """Stop following a DID; False where the group does not follow it."""
     gone = await tx.execute(
         "delete from group_follows where group_id = :group_id and did = :did", group_id=group_id, did=did
     )
@@ -214,7 +216,7 @@ async def unfollow(tx: Transaction, group_id: GroupId, did: str) -> bool:
 
 
 async def followed(reader: Reader, group_id: GroupId) -> Sequence[str]:
-    """DIDs whose public events the group shows, in the order of their names."""
+    """DIDs whose public events the group shows, by name."""
     rows = await reader.fetch(
         "select did from group_follows where group_id = :group_id order by did", group_id=group_id
     )
@@ -237,7 +239,7 @@ def _invitation_of(row: Row) -> Invitation:
 
 
 def logged_of(row: Row) -> Logged:
-    """The model value of a row that has ``LOGGED``."""
+    """Parse a row that has ``LOGGED``."""
     return Logged(
         id=row["id"],
         user_id=UserId(row["user_id"]),

@@ -1,4 +1,4 @@
-"""SQL about many memberships and groups at once: members in some roles, groups of one user, lists and search, imported groups."""
+"""SQL over many memberships and groups: members by role, groups of one user, lists and search, imported groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _COLUMNS = ", ".join(f"m.{name.strip()}" for name in MEMBER_COLUMNS.split(","))
 async def ids_in_roles(
     reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, who_listen: bool
 ) -> list[UserId]:
-    """Everybody in these roles; ``who_listen``: only those who want to hear of the group."""
+    """Everybody in these roles; ``who_listen``: only those who want notifications."""
     listening = " and notifications_enabled = 1" if who_listen else ""
     rows = await reader.fetch(
         f"select user_id from group_members where group_id = :group_id and role in :roles{listening} order by user_id",
@@ -29,7 +29,7 @@ async def ids_in_roles(
 
 
 async def members_by_ids(reader: Reader, member_ids: Sequence[str]) -> dict[MemberId, Membership]:
-    """Standings by their own ids."""
+    """Memberships by their own ids."""
     if not member_ids:
         return {}
     rows = await reader.fetch(
@@ -39,7 +39,7 @@ async def members_by_ids(reader: Reader, member_ids: Sequence[str]) -> dict[Memb
 
 
 async def standings_of(reader: Reader, user_id: UserId) -> list[Membership]:
-    """Every standing of one person in a group that is not deleted."""
+    """Every membership of one person in a group that is not deleted."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from group_members m join groups g on g.id = m.group_id"
         " where m.user_id = :user_id and g.deleted_at is null order by m.group_id",
@@ -49,7 +49,7 @@ async def standings_of(reader: Reader, user_id: UserId) -> list[Membership]:
 
 
 async def longest_inside(reader: Reader, group_id: GroupId, *, besides: UserId) -> list[Membership]:
-    """Who is in beside one person: the most trusted first, among equals who is in for longest; shadow accounts never are."""
+    """The highest-ranking member besides one person, then the longest-standing; never a shadow account."""
     rank = " ".join(f"when '{role.value}' then {number}" for number, role in enumerate(INSIDE))
     rows = await reader.fetch(
         f"select {_COLUMNS} from group_members m join users u on u.id = m.user_id and u.kind = 'person'"
@@ -63,7 +63,7 @@ async def longest_inside(reader: Reader, group_id: GroupId, *, besides: UserId) 
 
 
 async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]) -> dict[UserId, GroupRole]:
-    """How each of these people stands in a group."""
+    """The role of each of these people in a group."""
     found: dict[UserId, GroupRole] = {}
     for start in range(0, len(user_ids), AT_ONCE):
         rows = await reader.fetch(
@@ -78,14 +78,15 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
 
 _INSIDE = [role.value for role in INSIDE]
 
-# Where nobody asked for anything, a group that is kept elsewhere is listed when somebody who signs in here belongs to it, or asked
-# to: records are free, and whoever writes thousands is not to fill everybody's list. A search finds all, as it does of events.
+# Unsolicited lists show a group kept elsewhere only when somebody who signs in here is a member, or asked to join:
+# records are free, and nobody should fill everybody's list by writing thousands. A search finds all, as it does for
+# events.
 IS_KNOWN = (
     "(g.is_read_only = 0 or exists (select 1 from group_members km join users ku on ku.id = km.user_id and ku.kind = 'person'"
     " where km.group_id = g.id and km.role in ('member', 'pending')))"
 )
 
-# The account that holds a group kept elsewhere waits as a newcomer, or is hidden: as events of it are.
+# The account that holds a group kept elsewhere is held back as a newcomer, or hidden, as its events are.
 _WAITS = (
     "(g.is_read_only = 1 and exists (select 1 from identities wi join moderation_states ws on ws.subject = wi.did"
     " where wi.user_id = g.owner_id and ws.state <> 'trusted'))"
@@ -97,7 +98,7 @@ _MAX_WORDS = 8
 
 @dataclass(frozen=True, slots=True)
 class ListedGroup:
-    """A group in a list: how many are in it, and how the viewer stands."""
+    """A group in a list, with its number of members and the viewer's role."""
 
     group: Group
     members: int
@@ -116,8 +117,8 @@ async def listed(
 ) -> list[ListedGroup]:
     """Public groups whose text has all these words, by name. ``after``: folded text and id of the last one seen.
 
-    ``asks_all``: also those that are kept elsewhere and that nobody here belongs to; words ask for all, too. ``kept_here``: only those
-    that are, or are not.
+    ``asks_all``: include groups kept elsewhere without a member from here; so does any word. ``kept_here``: only groups
+    kept here, or only others.
     """
     clauses = [
         "g.deleted_at is null",
@@ -141,7 +142,7 @@ async def listed(
 async def of_user(
     reader: Reader, user_id: UserId, *, limit: int, after: tuple[str, str] | None = None
 ) -> list[ListedGroup]:
-    """Groups that a person is in or has asked to get into, by name; those behind ``after``, a text and an id as rows have them."""
+    """Groups that a person is in or has asked to join, by name, after ``after``, a text and an id as rows have them."""
     mine = (
         "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :standing)"
     )
@@ -176,12 +177,12 @@ async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> lis
 
 
 def _literally(word: str) -> str:
-    """``%`` and ``_`` are characters here, not wildcards."""
+    """Escape ``%`` and ``_``, which are wildcards."""
     return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[ListedGroup]:
-    """Groups that a person follows without being in them, by name; those that hide from them are left out."""
+    """Groups that a person follows without being a member, by name; without those hidden from them."""
     followed = "exists (select 1 from group_followers f where f.group_id = g.id and f.user_id = :viewer)"
     outside = "not exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :inside)"
     values: dict[str, object] = {"viewer": user_id, "limit": limit, "inside": _INSIDE}
@@ -193,7 +194,7 @@ async def followed_by(reader: Reader, user_id: UserId, *, limit: int) -> list[Li
 
 
 async def note(tx: Transaction, group_id: GroupId, *, slug: str, created_at: Instant | None) -> None:
-    """Keep the age of a group that was just stored, and its address where no group has it, or had it."""
+    """Store the age of a group that was just stored, and its slug unless it is or was taken."""
     await tx.execute(
         """
         update groups
@@ -210,12 +211,12 @@ async def note(tx: Transaction, group_id: GroupId, *, slug: str, created_at: Ins
 
 
 async def erase_members(tx: Transaction, member_ids: Sequence[str]) -> None:
-    """Take memberships back that were imported."""
+    """Erase imported memberships."""
     await tx.execute_many("delete from group_members where id = :id", [{"id": one} for one in member_ids])
 
 
 async def erase(tx: Transaction, group_ids: Sequence[GroupId]) -> None:
-    """Take groups back that were imported; their events are gone already."""
+    """Erase imported groups; their events are gone already."""
     named = [{"id": one} for one in group_ids]
     for table in ("group_members", "group_roles_log", "group_slugs"):
         await tx.execute_many(f"delete from {table} where group_id = :id", named)

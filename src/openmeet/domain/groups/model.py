@@ -1,4 +1,4 @@
-"""What a group is, and how somebody stands towards one."""
+"""Values of groups: details, roles, memberships, invitations, log, announcements."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,7 @@ MAX_QUESTION = 300
 MAX_ANSWER = 1_000
 MAX_KEY = 200
 
-# A link is passed on; two weeks are long enough to be found in a chat and short enough to be forgotten about.
+# Links are passed on: two weeks are long enough to be found in a chat and short enough to limit leaks.
 INVITATION_DAYS, MAX_LINK_DAYS = 14, 90
 INVITATION_LIFE = INVITATION_DAYS * DAY
 MAX_USES = 200
@@ -29,23 +29,23 @@ MAX_USES = 200
 INVITATION_MAIL = "group_invitation"
 SUCCESSION_MAIL = "group_succession"
 LAST_CALL_MAIL = "group_last_call"
-# Letters to strangers in our name: what a group of people who know each other needs, and little to spammers.
+# E-mails to strangers in our name: enough for a group of people who know each other, little for spammers.
 MAX_MAILS_A_DAY = 30
 MAX_ADDRESS = 48
 MAX_ANNOUNCEMENT = 5_000
-# Each is a mail to everybody who is in: more in a day is noise, or somebody else's hands.
+# Each is an e-mail to all members: more in a day is noise, or a stolen account.
 MAX_ANNOUNCEMENTS_A_DAY = 10
 MAX_FOLLOWED = 200
 
-# In days: how long an owner must have been away before the group may pass on, and how long they then have to say no.
+# In days: how long an owner must have been away before succession may start, and how long they then have to object.
 ABSENCE_DAYS, SHORTEST_ABSENCE, LONGEST_ABSENCE = 90, 60, 730
 WAIT_DAYS, SHORTEST_WAIT, LONGEST_WAIT = 14, 7, 90
-# The second letter to an owner goes out this long before the time is over.
+# The second e-mail to an owner is sent this long before the time is over.
 REMINDED_BEFORE = 3 * DAY
 
 
 class JoinPolicy(StrEnum):
-    """How people get in: by themselves, after a yes of those who run it, or by invitation only."""
+    """How people get in: freely, with approval, or by invitation only."""
 
     OPEN = "open"
     REQUEST = "request"
@@ -53,7 +53,7 @@ class JoinPolicy(StrEnum):
 
 
 class GroupVisibility(StrEnum):
-    """Who may see it. Unlisted: whoever has the address. Private: its members."""
+    """Who may see it. Unlisted: whoever has the link. Private: its members."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -61,7 +61,7 @@ class GroupVisibility(StrEnum):
 
 
 class PromotionLevel(StrEnum):
-    """How much of its events the network may get: nothing, name and time with a link, or everything."""
+    """How much of its events may be published: nothing, name and time with a link, or everything."""
 
     PRIVATE = "private"
     MEMBERS = "members"
@@ -69,7 +69,7 @@ class PromotionLevel(StrEnum):
 
 
 class GroupRole(StrEnum):
-    """How a person stands. Who is ``PENDING`` asked to get in; ``DECLINED``, ``LEFT`` and ``BANNED`` are out."""
+    """A person's role. ``PENDING`` asked to join; ``DECLINED``, ``LEFT`` and ``BANNED`` are out."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -81,14 +81,14 @@ class GroupRole(StrEnum):
     BANNED = "banned"
 
 
-# Those who are in, the most trusted first.
+# Members, the most trusted first.
 INSIDE = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER)
-# Whose membership somebody else has to decide about.
+# Roles whose membership somebody else has to decide about.
 RUNNING = (GroupRole.OWNER, GroupRole.ADMIN, GroupRole.MODERATOR)
 
 
 class GroupLogAction(StrEnum):
-    """What the log calls what was done."""
+    """Actions in the log."""
 
     CREATED = "created"
     JOINED = "joined"
@@ -113,7 +113,7 @@ class GroupLogAction(StrEnum):
     EDITED = "edited"
     ADDRESS_CHANGED = "address_changed"
     LINK_MADE = "link_made"
-    INVITED = "invited"  # by mail
+    INVITED = "invited"  # by e-mail
     INVITATION_REVOKED = "invitation_revoked"
     DID_FOLLOWED = "did_followed"
     DID_UNFOLLOWED = "did_unfollowed"
@@ -121,12 +121,12 @@ class GroupLogAction(StrEnum):
     ANNOUNCEMENT_REMOVED = "announcement_removed"
     DELETED = "deleted"
     ACCOUNT_OPENED = "account_opened"  # a repository of the group's own
-    SUCCEEDED = "succeeded"  # the network has another record that continues it
+    SUCCEEDED = "succeeded"  # another record on the network continues it
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDetails:
-    """What those who run a group decide about it, already checked by ``rules.check``.
+    """Details of a group, validated by ``rules.check``.
 
     ``announces_events``: the network may know of events for members only; its owner alone decides that.
     """
@@ -146,7 +146,7 @@ class GroupDetails:
 
 @dataclass(frozen=True, slots=True)
 class GroupSuccession:
-    """Somebody is to take over from an owner who is not there. ``reminded_at``: when the owner got the second letter."""
+    """A running take-over from an absent owner. ``reminded_at``: when the owner got the second e-mail."""
 
     successor_id: UserId
     asked_at: Instant
@@ -155,7 +155,7 @@ class GroupSuccession:
 
 @dataclass(frozen=True, slots=True)
 class GroupOffer:
-    """The owner wants somebody else to own the group; it is theirs when they say yes."""
+    """The owner's offer to transfer the group; takes effect on acceptance."""
 
     heir_id: UserId
     offered_at: Instant
@@ -163,7 +163,7 @@ class GroupOffer:
 
 @dataclass(frozen=True, slots=True)
 class Keeping:
-    """What the owner arranged for the time when they are not there. ``backup_admin_did``: how the network knows that person."""
+    """The owner's arrangement for their absence. ``backup_admin_did``: that person's DID."""
 
     backup_admin_id: UserId | None = None
     backup_admin_did: str | None = None
@@ -183,11 +183,12 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True)
 class OnNetwork:
-    """Where a group stands on the network. ``record_uri``: of its record, of its own or, where it is ``is_read_only``, of the one
+    """Publication state of a group. ``record_uri``: its record, its own or, if ``is_read_only``, the one it was read
+    from.
 
-    that it was read from. ``account_id``: the holder of the repository that is the group's own: nobody signs in as them.
-    ``avatar_cid``: of a picture that another app has put into the record of a group made here; it stands until one is chosen
-    here. ``picture_revision``: that in which this was done last.
+    ``account_id``: the custodial account of the group's own repository: nobody signs in with it. ``avatar_cid``: a
+    picture that another app put into the record of a group made here; it stays until one is chosen here.
+    ``picture_revision``: the revision in which this was done last.
     """
 
     record_uri: str | None = None
@@ -202,9 +203,8 @@ NOWHERE: Final = OnNetwork()
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group as kept. ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator, or a label on its owner, keeps it from everybody
-
-    but those who run it; computed, never stored.
+    """A stored group. ``latitude`` and ``longitude`` are decimal degrees as text. ``is_hidden``: a moderator, or a
+    label on its owner, hides it from everybody but its administrators; computed, never stored.
     """
 
     id: GroupId
@@ -236,10 +236,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One person's standing in one group. ``answer``: what they said to the group's question.
+    """One person's membership in one group. ``answer``: their answer to the group's question.
 
-    ``sync_enabled``: they want it to be public that they are in. ``statement_uri``: the record in which they say so themselves.
-    ``network_role``: in a group that is kept elsewhere, the role that it gives them; here it allows nothing.
+    ``sync_enabled``: they want their membership to be public. ``statement_uri``: the record in which they state it.
+    ``network_role``: their role by the records of a group kept elsewhere; it grants no permission here.
     """
 
     id: MemberId
@@ -260,7 +260,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A door that opens ``uses`` times until ``expires_at``; by mail it opens once, unless the addressee says no."""
+    """A link with ``uses`` uses until ``expires_at``; by e-mail a single use, unless the addressee declines."""
 
     id: InvitationId
     group_id: GroupId
@@ -279,7 +279,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """One line of the log. ``note``: what it was about where that is no person, never an e-mail address."""
+    """One log entry. ``note``: the subject where that is no person, never an e-mail address."""
 
     id: str
     user_id: UserId
@@ -293,7 +293,7 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What those who run a group tell everybody who is in it."""
+    """An announcement to all members."""
 
     id: AnnouncementId
     group_id: GroupId

@@ -1,4 +1,4 @@
-"""A new link for a group that is reached by its link alone; every earlier address ends with the old one."""
+"""A new link for an unlisted group; every earlier link stops working."""
 
 from dataclasses import replace
 
@@ -13,7 +13,9 @@ from openmeet.domain.users.model import Caller
 
 
 async def make(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
-    """Raises NotFound, Forbidden, PreconditionFailed, and Refused where everybody finds the group anyway (``PublicGroup``)."""
+    """Give the group a new link. Raises NotFound, Forbidden, PreconditionFailed, and Refused where it is listed anyway
+    (``PublicGroup``).
+    """
     group, _ = await actions.lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if group.details.visibility is GroupVisibility.PUBLIC:
         raise Refused("Everybody can find this group. Choose who sees it first.", name="PublicGroup")

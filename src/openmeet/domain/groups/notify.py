@@ -1,4 +1,4 @@
-"""Who hears of what happens in a group. Callers hold the lock on the group's row, so that news of one group wait in one mail."""
+"""Group notifications. Callers hold the lock on the group row, so that a group's notifications combine into one e-mail."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,7 @@ from openmeet.domain.notifications.model import NotificationDetails, Notificatio
 from openmeet.domain.notifications.notify import reached, tell
 from openmeet.domain.users.model import UserId
 
-# What news about the ownership of a group can be; pages and mails have the sentences.
+# Kinds of ownership notifications; pages and e-mails have the sentences.
 Ownership = Literal[
     "offered",
     "declined",
@@ -27,14 +27,14 @@ Ownership = Literal[
 
 
 async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
-    """Those who may decide hear that somebody asks to get in."""
+    """Notify those who may decide of a request to join."""
     deciding = await membership_queries.ids_in_roles(tx, group.id, RUNNING, who_listen=True)
     about = NotificationDetails(person_id=asking.user_id, group_id=group.id)
     await tell(tx, deciding, NotificationKind.JOIN_REQUEST, asking.id, asking.revision, about, bundle=group.id)
 
 
 async def of_decision(tx: Transaction, group: Group, decided: Membership) -> None:
-    """Who asked hears how it was decided."""
+    """Notify the requester of the decision."""
     about = NotificationDetails(answer=decided.role.value, group_id=group.id)
     await tell(
         tx, [decided.user_id], NotificationKind.JOIN_DECIDED, decided.id, decided.revision, about, bundle=group.id
@@ -42,7 +42,7 @@ async def of_decision(tx: Transaction, group: Group, decided: Membership) -> Non
 
 
 async def of_role(tx: Transaction, group: Group, standing: Membership, before: GroupRole) -> None:
-    """Somebody hears that they have another role."""
+    """Notify somebody of their new role."""
     about = NotificationDetails(
         person_id=standing.decided_by, answer=standing.role.value, was_at=before.value, group_id=group.id
     )
@@ -54,13 +54,13 @@ async def of_role(tx: Transaction, group: Group, standing: Membership, before: G
 async def of_ownership(
     tx: Transaction, group: Group, to: Sequence[UserId], *, what: Ownership, who: UserId | None
 ) -> None:
-    """People hear of a step by which the group passes on, or does not. ``group`` is as it is after the step."""
+    """Notify people of a step in a succession. ``group`` is as it is after the step."""
     about = NotificationDetails(person_id=who, answer=what, group_id=group.id)
     await tell(tx, to, NotificationKind.OWNERSHIP, group.id, group.revision, about)
 
 
 async def of_announcement(tx: Transaction, group: Group, said: Announcement) -> None:
-    """Everybody who is in and listens hears what was announced, and who is mentioned in it that they are; its author knows."""
+    """Notify listening members of an announcement, and the mentioned ones of the mention; not its author."""
     everybody = await membership_queries.ids_in_roles(tx, group.id, INSIDE, who_listen=False)
     mentioned = [one for one in await mentioned_in(tx, said.text) if one in everybody and one != said.author_id]
     hearing = await reached(tx, mentioned, NotificationKind.GROUP_MENTION)

@@ -1,4 +1,4 @@
-"""Who owns a group, and how that passes on: offered and accepted, or taken over from an owner who is no longer there."""
+"""Ownership of groups: offer and acceptance, and succession when an owner is gone or absent."""
 
 from dataclasses import replace
 from typing import Final
@@ -42,7 +42,7 @@ _NOT_INSIDE: Final = "This person is not in the group."
 
 
 async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) -> Group:
-    """Somebody who is in the group is asked to own it; a new offer replaces the one before. Raises NotFound, Forbidden, Refused."""
+    """Offer a member the ownership; a new offer replaces the one before. Raises NotFound, Forbidden, Refused."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if to == caller.user_id:
         raise Refused("You own this group already.", name="OneOwner")
@@ -60,7 +60,7 @@ async def offer(tx: Transaction, caller: Caller, slug: GroupSlug, to: UserId) ->
 
 
 async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The owner takes the offer back, or the heir says no. Raises NotFound, Forbidden."""
+    """The owner withdraws the offer, or its addressee declines. Raises NotFound, Forbidden."""
     group, _ = await lock_visible(tx, caller, slug)
     if group.offer is None:
         return group
@@ -75,7 +75,7 @@ async def end_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The heir owns the group from now on; the owner before is an admin. Raises NotFound, Refused (``NotOffered``)."""
+    """The addressee becomes owner; the former owner becomes an admin. Raises NotFound, Refused (``NotOffered``)."""
     group, _ = await lock_visible(tx, caller, slug)
     if group.offer is None or group.offer.heir_id != caller.user_id:
         raise Refused("This group is not offered to you any more.", name="NotOffered")
@@ -87,7 +87,9 @@ async def accept_offer(tx: Transaction, caller: Caller, slug: GroupSlug) -> Grou
 async def arrange(
     tx: Transaction, caller: Caller, slug: GroupSlug, backup: UserId | None, *, absence_days: int, wait_days: int
 ) -> Group:
-    """Who is next when the owner is not there, and after how long. Raises NotFound, Forbidden, Refused, InvalidForm."""
+    """Set the backup admin and after how long an absence they take over. Raises NotFound, Forbidden, Refused,
+    InvalidForm.
+    """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     problems = {}
     if not SHORTEST_ABSENCE <= absence_days <= LONGEST_ABSENCE:
@@ -118,7 +120,9 @@ async def arrange(
 
 
 async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """Who ranks highest asks to take over; asking again keeps the first day. Raises NotFound, Forbidden, Refused."""
+    """The highest-ranking member asks to take over; asking again keeps the first day. Raises NotFound, Forbidden,
+    Refused.
+    """
     group, role = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     if group.succession is not None:
         if group.succession.successor_id == caller.user_id:
@@ -137,7 +141,7 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The owner says no, or the person who asked takes it back. Raises NotFound, Forbidden."""
+    """The owner objects, or the person who asked withdraws. Raises NotFound, Forbidden."""
     group, _ = await lock_visible(tx, caller, slug)
     asked = group.succession
     if asked is None:
@@ -148,7 +152,7 @@ async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The person who asked owns the group, after the waiting time. Raises NotFound, Forbidden, Refused."""
+    """The person who asked becomes owner, after the waiting time. Raises NotFound, Forbidden, Refused."""
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TAKE_OVER)
     seen = await last_seen(tx, group.owner_id)
     rules.must_be_takeable(group, caller.user_id, owner_seen_at=seen, now=tx.now, wait=group.keeping.wait)
@@ -156,7 +160,7 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
-    """The owner from whom the group was taken over has it back. Raises NotFound, Refused."""
+    """Return the group to the owner from whom it was taken over. Raises NotFound, Refused."""
     group, mine = await lock_visible(tx, caller, slug)
     rules.must_be_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
     after = await _pass_on(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)
@@ -165,7 +169,7 @@ async def take_back(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 
 async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
-    """The backup admin is next, if that still holds; False where it does not."""
+    """Start the succession of the backup admin; False where its conditions no longer hold."""
     group = await queries.lock(tx, group_id)
     backup = group.keeping.backup_admin_id if group else None
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
@@ -180,7 +184,7 @@ async def begin_by_clock(tx: Transaction, group_id: GroupId) -> bool:
 
 
 async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
-    """What the time makes of a succession: it passes on, ends because the owner was seen, or the second letter is due."""
+    """Advance a succession: it completes, ends because the owner was seen, or the second e-mail is due."""
     group = await queries.lock(tx, group_id)
     asked = group.succession if group else None
     if group is None or asked is None or group.deleted_at is not None:
@@ -205,8 +209,8 @@ async def go_on_by_clock(tx: Transaction, group_id: GroupId) -> GroupLogAction |
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
-    """A person's account goes: they are out of every group, and what they own passes on at once, to the backup admin or to
-    whoever ranks highest and is in for longest; a group without anybody else ends. Safe to call again.
+    """A person's account is deleted: they leave every group, and theirs pass at once to the backup admin or to the
+    highest-ranking, longest-standing member; a group without other members is deleted. Idempotent.
     """
     for standing in await membership_queries.standings_of(tx, user_id):
         group = await queries.lock(tx, standing.group_id)
@@ -232,7 +236,7 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
 
 
 async def _forget_in(tx: Transaction, group: Group, user_id: UserId) -> None:
-    """Nothing of a group waits for somebody who is gone."""
+    """Erase offers and successions of a group that involve somebody who is gone."""
     after = group
     if group.keeping.backup_admin_id == user_id:
         after = replace(after, keeping=replace(group.keeping, backup_admin_id=None, backup_admin_did=None))
@@ -281,10 +285,10 @@ async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
 async def _pass_on(
     tx: Transaction, group: Group, to: UserId, act: GroupLogAction, *, by: UserId, note: str = ""
 ) -> Group:
-    """Change the owner of a locked group; the one before stays as an admin."""
+    """Change the owner of a locked group; the former one stays as an admin."""
     heir = await _inside(tx, group, to)
     owner = await _inside(tx, group, group.owner_id)
-    # First down, then up: the database lets there be one owner at any moment.
+    # First down, then up: the database allows one owner at any moment.
     await queries.put_member(tx, replace(owner, role=GroupRole.ADMIN, revision=owner.revision + 1))
     await queries.put_member(tx, replace(heir, role=GroupRole.OWNER, revision=heir.revision + 1))
     await invitation_queries.log(
@@ -293,7 +297,7 @@ async def _pass_on(
     await invitation_queries.log(
         tx, group.id, owner.user_id, act, by=by, before=GroupRole.OWNER, after=GroupRole.ADMIN, note=note
     )
-    # Whom the owner before trusted, the new one need not; only how long to wait stays.
+    # The new owner need not trust the former owner's choice; only the waiting times stay.
     keeping = replace(group.keeping, backup_admin_id=None, backup_admin_did=None)
     after = replace(
         group,
@@ -308,8 +312,8 @@ async def _pass_on(
     return after
 
 
-# What is kept of people anyway: the day on which they were here, signing in, reading news, changing their profile, doing something
-# in a group. A program of theirs that asks by a token is no trace.
+# Signs of presence that are stored anyway: the day of signing in, reading notifications, changing the profile, acting
+# in a group. Requests of their programs with an API token do not count.
 _TRACES = """
       select updated_at as at from users where id = {who}
       union all select seen_at from users where id = {who} and seen_at is not null
@@ -320,7 +324,7 @@ _TRACES = """
 
 _LAST_SEEN = f"select max(at) as at from ({_TRACES.format(who=':user_id')}) as traces"
 
-# Those whose backup admin is in the group, and whose owner has left no trace for as long as the owner said.
+# Groups whose backup admin is a member and whose owner showed no sign of presence for as long as the owner chose.
 _LEFT_ALONE = f"""
     select g.id from groups g
       join group_members m on m.group_id = g.id and m.user_id = g.backup_admin_id
@@ -337,23 +341,23 @@ _IN_SUCCESSION = """
 
 
 async def last_seen(reader: Reader, user_id: UserId) -> Instant:
-    """The newest trace of a person."""
+    """Last sign of presence of a person."""
     row = await reader.fetch_one(_LAST_SEEN, user_id=user_id)
     return Instant(row["at"]) if row and row["at"] is not None else Instant(0)
 
 
 async def left_alone(reader: Reader) -> list[GroupId]:
-    """Groups whose backup admin is to take over, and of whose owner nobody has seen anything for long enough."""
+    """Groups whose backup admin is due to take over from an absent owner."""
     return [GroupId(row["id"]) for row in await reader.fetch(_LEFT_ALONE, now=reader.now)]
 
 
 async def in_succession(reader: Reader) -> list[GroupId]:
-    """Groups in which somebody is to take over, the longest waiting first."""
+    """Groups with a running succession, the longest waiting first."""
     return [GroupId(row["id"]) for row in await reader.fetch(_IN_SUCCESSION)]
 
 
 async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | None:
-    """The line about who was owner before the present one, if they lost it to a take-over; None after a willing change."""
+    """The log entry about the previous owner, if they lost the group to a take-over; None after a voluntary transfer."""
     row = await reader.fetch_one(
         f"select {LOGGED} from group_roles_log where group_id = :group_id and role_before = 'owner'"
         " and role_after <> 'owner' order by created_at desc, id desc limit 1",
@@ -364,7 +368,7 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> Logged | No
 
 
 async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
-    """Named only where they let everybody know that they are in the group: a record cannot be taken back."""
+    """Published only where their membership is public: copies of a published record cannot be recalled."""
     backup, did = group.keeping.backup_admin_id, group.keeping.backup_admin_did
     if backup is None or did is None:
         return ()
@@ -377,7 +381,7 @@ async def named_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
 
 
 async def pass_on(db: Database) -> int:
-    """Begin the successions whose time has come, and let those that run go on; how many groups it concerned."""
+    """Start and advance successions that are due; returns how many groups."""
     async with db.reader() as reader:
         alone = await left_alone(reader)
         running = await in_succession(reader)

@@ -1,4 +1,4 @@
-"""The picture of a group: put up, described, taken away by those who may say what the group says."""
+"""The picture of a group: set, describe, remove; for those who may edit the group."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from openmeet.domain.users.model import Caller
 async def put(
     tx: Transaction, caller: Caller, slug: GroupSlug, picture: Picture, *, expected_revision: int | None = None
 ) -> Group:
-    """Show this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
+    """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     return await _show(tx, caller, before, picture)
 
@@ -23,7 +23,7 @@ async def put(
 async def describe(
     tx: Transaction, caller: Caller, slug: GroupSlug, alt: str, *, expected_revision: int | None = None
 ) -> Group:
-    """Other words for the picture that is there. Raises as ``put``, and Refused (``NoPicture``)."""
+    """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     if before.picture is None:
         raise Refused("This group has no picture yet.", name="NoPicture")
@@ -31,7 +31,7 @@ async def describe(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, *, expected_revision: int | None = None) -> Group:
-    """Show none. Raises as ``put``."""
+    """Remove the picture. Raises as ``put``."""
     before, _ = await lock_for(tx, caller, slug, GroupPermission.EDIT_GROUP, expected_revision=expected_revision)
     return await _show(tx, caller, before, None)
 

@@ -1,6 +1,6 @@
-"""Which records are owed when a group or somebody's standing in it changes. Called by whatever stores either.
+"""Records of groups and memberships: jobs enqueued when either is stored, and what may be published.
 
-What becomes of them (publish, take back, nothing) the payer decides from the present. Nothing is promised about groups and people that
+The handler decides from the present state: publish, retract or nothing. Nothing is enqueued for groups and people that
 nobody wanted on the network.
 """
 
@@ -17,7 +17,7 @@ from openmeet.outbox.publications import PublicationKind
 
 
 async def enqueue_group(tx: Transaction, group: Group) -> None:
-    """The group's own record."""
+    """Enqueue the group's record."""
     is_wanted = group.details.sync_enabled and not group.is_read_only
     if is_wanted or await promised_among(tx, PublicationKind.GROUP, [group.id]):
         await publications.enqueue(
@@ -26,7 +26,7 @@ async def enqueue_group(tx: Transaction, group: Group) -> None:
 
 
 async def enqueue_member(tx: Transaction, standing: Membership) -> None:
-    """What the member says of themselves, and what the group says of them once they have."""
+    """Enqueue the member's statement, and the group's acceptance of it."""
     if not (standing.sync_enabled or standing.statement_uri is not None):
         return
     user_id, revision = standing.user_id, standing.revision
@@ -44,7 +44,7 @@ async def enqueue_member(tx: Transaction, standing: Membership) -> None:
 
 
 async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
-    """The group's record is elsewhere, or says more or less: what is said of who belongs to it is decided anew."""
+    """The group's record moved, or contains more or less: enqueue its members' records."""
     rows = await tx.fetch(
         "select id from group_members where group_id = :group_id and (sync_enabled = 1 or external_id is not null)"
         " order by id",
@@ -56,14 +56,16 @@ async def look_at_members(tx: Transaction, group_id: GroupId) -> None:
 
 
 class Share(IntEnum):
-    """From the narrowest to the widest. Least: its name and its page; all: what its page says, and the members who want to be named."""
+    """Publication levels, narrowest first. Least: name and page; all: what its page says, and members who want to be
+    named.
+    """
 
     NOTHING = 0
     LEAST = 1
     ALL = 2
 
 
-# THE table (invariants 3, 11). That its owner wants it published at all comes on top.
+# THE table (invariants 3, 11). The owner must also want the group published at all.
 BY_LEVEL: Final[Mapping[tuple[GroupVisibility, PromotionLevel], Share]] = {
     (GroupVisibility.PUBLIC, PromotionLevel.PRIVATE): Share.NOTHING,
     (GroupVisibility.PUBLIC, PromotionLevel.MEMBERS): Share.LEAST,
@@ -78,12 +80,12 @@ BY_LEVEL: Final[Mapping[tuple[GroupVisibility, PromotionLevel], Share]] = {
 
 
 def share_of(group: Group) -> Share:
-    """What the network may get of a group that was made here."""
+    """The publication level of a group made here."""
     if group.deleted_at is not None or not group.details.sync_enabled or group.is_read_only:
         return Share.NOTHING
     return BY_LEVEL[group.details.visibility, group.details.promotion_level]
 
 
 def speaker_of(group: Group) -> UserId:
-    """In whose repository the group's records stand: the group's own, where it has one, else its owner's."""
+    """The user whose repository holds the group's records: the group's own account, if it has one, else its owner."""
     return group.network.account_id or group.owner_id

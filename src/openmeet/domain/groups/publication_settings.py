@@ -1,6 +1,7 @@
-"""What people decide about records of groups: a member about their own name, an owner about whose repository speaks for the group.
+"""Publication settings of groups: a member's choice about their own name, and the group's own repository.
 
-Whether the group itself is published is one of its details (``GroupDetails.sync_enabled``), which its owner alone changes.
+Whether the group itself is published is one of its details (``GroupDetails.sync_enabled``), which its owner alone
+changes.
 """
 
 from dataclasses import replace
@@ -21,9 +22,9 @@ from openmeet.outbox.publications import PublicationKind
 
 
 async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, is_public: bool) -> Membership:
-    """Whether everybody may read that the caller is in the group; no is the default. Raises NotFound, Forbidden.
+    """Choose whether the caller's membership is public; the default is no. Raises NotFound, Forbidden.
 
-    A group that is kept elsewhere is asked by it: one is in when it has accepted the statement.
+    A group kept elsewhere gets this as a request: membership starts when it accepts the statement.
     """
     group, mine = await lock_visible(tx, caller, slug)
     if group.is_read_only and is_public and (mine is None or mine.role not in INSIDE):
@@ -37,7 +38,7 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     saved = replace(mine, sync_enabled=is_public, revision=mine.revision + 1)
     await queries.put_member(tx, saved)
     if is_public:
-        # What they had taken back before they say yes to now.
+        # Includes statements that they had retracted earlier.
         await publications.try_again(tx, kind=PublicationKind.MEMBERSHIP, subject_id=mine.id)
     else:
         await _take_back(tx, group, saved)
@@ -45,9 +46,9 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
 
 
 async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle: str) -> Group:
-    """The group gets a repository of its own, that we keep for it: from now on its records stand there, whoever owns it.
+    """Give the group a repository of its own, kept by us: from now on its records are there, whoever owns it.
 
-    ``handle``: checked (``identities.custodial.check_handle``). Raises NotFound, Forbidden, Refused.
+    ``handle``: checked (``network.repositories.custodial.check_handle``). Raises NotFound, Forbidden, Refused.
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.TRANSFER)
     if group.network.account_id is not None:
@@ -72,9 +73,9 @@ async def open_account(tx: Transaction, caller: Caller, slug: GroupSlug, handle:
 
 
 async def change_speaker(tx: Transaction, before: Group, after: Group) -> None:
-    """Store a group for which somebody else speaks from now on: its record stays where it is, and leads to the new one.
+    """Store a group whose records move to another repository: its record stays where it is and points to the new one.
 
-    Everything else that was said for it is said anew from the new place.
+    Its other records are written again in the new repository.
     """
     old, new = speaker_of(before), speaker_of(after)
     if old != new:
@@ -125,7 +126,9 @@ async def _ask_no_more(tx: Transaction, group: Group, mine: Membership) -> Membe
 
 
 async def _take_back(tx: Transaction, group: Group, mine: Membership) -> None:
-    """Also what they said in another app; in a group that is kept elsewhere nobody is in without saying so."""
+    """Retract the membership, including statements made in another app; a group kept elsewhere has no members without
+    one.
+    """
     if mine.statement_uri is not None:
         did = mine.statement_uri.split("/")[2]
         await publications.enqueue_retraction(

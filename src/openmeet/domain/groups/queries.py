@@ -1,4 +1,4 @@
-"""All SQL of groups and of who belongs to them."""
+"""SQL of groups and memberships."""
 
 from collections.abc import Sequence
 
@@ -40,10 +40,9 @@ _NAMES = (
 
 
 def is_hidden(table: str) -> str:
-    """The condition under which nobody but those who run it sees a group: it, or who owns it, is withheld (``moderation.standing``), or
-    a label hides what its owner has (``moderation.labels``);
-
-    one that is kept elsewhere also while the account that holds it is away, or blocked.
+    """SQL condition: only its administrators see the group. It or its owner is withheld (``moderation.visibility``), or
+    a label hides its owner (``moderation.labels``); a group kept elsewhere also while the account that holds it is
+    inactive or blocked.
     """
     withheld = is_withheld(f"{table}.id", f"{table}.owner_id", is_public="1 = 0")
     return (
@@ -53,7 +52,7 @@ def is_hidden(table: str) -> str:
 
 
 def columns_of(table: str) -> str:
-    """What ``group_of`` reads, of ``groups`` under this name."""
+    """Columns that ``group_of`` reads, with ``groups`` under this alias."""
     stored = ", ".join(f"{table}.{name.strip()}" for name in _NAMES.split(","))
     return f"{stored}, case when {is_hidden(table)} then 1 else 0 end as is_hidden"
 
@@ -67,7 +66,7 @@ MEMBER_COLUMNS = (
 
 
 def group_of(row: Row) -> Group:
-    """The model value of a row that has ``COLUMNS``."""
+    """Parse a row that has ``COLUMNS``."""
     return Group(
         id=GroupId(row["id"]),
         slug=GroupSlug(row["slug"]),
@@ -124,7 +123,7 @@ def _picture_of(row: Row) -> Picture | None:
 
 
 def member_of(row: Row) -> Membership:
-    """The model value of a row that has ``MEMBER_COLUMNS``."""
+    """Parse a row that has ``MEMBER_COLUMNS``."""
     return Membership(
         id=MemberId(row["id"]),
         group_id=GroupId(row["group_id"]),
@@ -144,7 +143,7 @@ def member_of(row: Row) -> Membership:
 
 
 async def by_slug(reader: Reader, slug: GroupSlug) -> Group | None:
-    """The group at this address, or at one that it had before: then its ``slug`` is another. Its id is an address, too."""
+    """The group with this slug, or a former one: then its ``slug`` differs. Its id works, too."""
     row = await reader.fetch_one(
         f"select {COLUMNS} from groups g where g.slug = :slug or g.id = :slug or g.id = (select s.group_id from"
         " group_slugs s where s.slug = :slug) order by case when g.slug = :slug then 0 when g.id = :slug then 2 else 1 end"
@@ -160,7 +159,7 @@ async def by_id(reader: Reader, group_id: GroupId) -> Group | None:
 
 
 async def by_submission(reader: Reader, creator: UserId, submission_key: str) -> tuple[Group, bytes | None] | None:
-    """The group that this very form has made already, with the digest of what it was made of."""
+    """The group created by this form, with the digest of its content."""
     row = await reader.fetch_one(
         f"select {COLUMNS}, g.submission_digest from groups g where g.created_by = :creator and g.submission_key = :key",
         creator=creator,
@@ -170,13 +169,13 @@ async def by_submission(reader: Reader, creator: UserId, submission_key: str) ->
 
 
 async def lock(tx: Transaction, group_id: GroupId) -> Group | None:
-    """The group, locked until the transaction ends: whoever changes a standing in it holds this lock."""
+    """The group, locked until the transaction ends: whoever changes a membership in it holds this lock."""
     row = await tx.fetch_one(f"update groups set id = id where id = :id returning {columns_of('groups')}", id=group_id)
     return group_of(row) if row else None
 
 
 async def insert(tx: Transaction, group: Group, *, submission: tuple[str, bytes] | None) -> bool:
-    """False when this very submission (its key, and the digest of what it said) has made a group already."""
+    """Insert a group; False when this submission (its key, and the digest of its content) has created one already."""
     values = _values(group)
     values |= {"created_by": group.owner_id, "created_at": group.created_at}
     values["submission_key"], values["submission_digest"] = submission or (None, None)
@@ -191,20 +190,20 @@ async def insert(tx: Transaction, group: Group, *, submission: tuple[str, bytes]
 
 
 async def update(tx: Transaction, group: Group) -> None:
-    """Write every column of a row that the caller has locked, and owe its record."""
+    """Write every column of a row that the caller has locked, and enqueue its record."""
     await store(tx, group)
     await publication.enqueue_group(tx, group)
 
 
 async def store(tx: Transaction, group: Group) -> None:
-    """``update`` with what the record says already: nothing is owed."""
+    """``update`` without a job: the record says so already."""
     values = _values(group)
     sets = ", ".join(f"{name} = :{name}" for name in values if name != "id")
     await tx.execute(f"update groups set {sets} where id = :id", **values)
 
 
 async def keep_slug(tx: Transaction, slug: GroupSlug, group_id: GroupId) -> None:
-    """An address that the group had: it leads to the group for good."""
+    """Store a former slug of the group, which redirects for good."""
     await tx.execute(
         "insert into group_slugs (slug, group_id, created_at) values (:slug, :group_id, :now)"
         " on conflict (slug) do nothing",
@@ -224,7 +223,7 @@ async def find_member(reader: Reader, group_id: GroupId, user_id: UserId) -> Mem
 
 
 async def role_in(reader: Reader, group_id: GroupId | None, user_id: UserId | None) -> GroupRole | None:
-    """How a person stands in a group that is not deleted; None for no standing, nobody, and no group."""
+    """A person's role in a group that is not deleted; None without a membership, a user or a group."""
     if group_id is None or user_id is None:
         return None
     return (await roles_in(reader, [group_id], user_id)).get(group_id)
@@ -249,7 +248,7 @@ async def roles_in(reader: Reader, group_ids: Sequence[GroupId], user_id: UserId
 
 
 async def put_member(tx: Transaction, membership: Membership) -> None:
-    """Insert or replace one person's standing; the group is locked."""
+    """Insert or replace one person's membership; the group is locked."""
     await tx.execute(
         f"""
         insert into group_members ({MEMBER_COLUMNS}, created_at, updated_at)
@@ -284,7 +283,7 @@ async def put_member(tx: Transaction, membership: Membership) -> None:
 
 
 async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) -> None:
-    """The address by which a person reads the group's calendar opens nothing any more, whatever becomes of their standing."""
+    """Revoke a person's calendar feed address of the group, whatever becomes of their membership."""
     await tx.execute(
         "update group_calendar_feeds set serial = serial + 1, token_hash = null"
         " where group_id = :group_id and user_id = :user_id",
@@ -294,7 +293,7 @@ async def close_calendar(tx: Transaction, group_id: GroupId, user_id: UserId) ->
 
 
 def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: GroupRole) -> Membership:
-    """A standing that is not stored yet."""
+    """A membership that is not stored yet."""
     return Membership(
         MemberId(new_id(now)),
         group_id,
@@ -313,7 +312,7 @@ def new_membership(now: Instant, group_id: GroupId, user_id: UserId, role: Group
 async def members(
     reader: Reader, group_id: GroupId, roles: Sequence[GroupRole], *, after: MemberId | None, limit: int
 ) -> list[Membership]:
-    """People in these roles, in the order in which they first had a standing."""
+    """People in these roles, by when they first had a role."""
     clause = "" if after is None else "and id > :after"
     values: dict[str, object] = {} if after is None else {"after": after}
     rows = await reader.fetch(
@@ -337,7 +336,7 @@ async def by_ids(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId, 
 
 
 async def names_of(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId, str]:
-    """What these groups are called; without those that were deleted."""
+    """Names of these groups; without deleted ones."""
     if not group_ids:
         return {}
     rows = await reader.fetch(
@@ -347,13 +346,13 @@ async def names_of(reader: Reader, group_ids: Sequence[GroupId]) -> dict[GroupId
 
 
 async def drop_slugs(tx: Transaction, group_id: GroupId) -> list[GroupSlug]:
-    """The earlier addresses of a locked group lead to it no more; those."""
+    """Remove the former slugs of a locked group; returns them."""
     rows = await tx.fetch("delete from group_slugs where group_id = :id returning slug", id=group_id)
     return [GroupSlug(row["slug"]) for row in rows]
 
 
 async def is_slug_taken(reader: Reader, slug: GroupSlug, *, by_others_than: GroupId) -> bool:
-    """Whether a group has, or had, this address."""
+    """Whether a group has, or had, this slug."""
     row = await reader.fetch_one(
         "select 1 as taken from groups where slug = :slug and id <> :id"
         " union all select 1 from group_slugs where slug = :slug and group_id <> :id"
@@ -366,7 +365,7 @@ async def is_slug_taken(reader: Reader, slug: GroupSlug, *, by_others_than: Grou
 
 
 async def counts(reader: Reader, group_id: GroupId) -> dict[GroupRole, int]:
-    """How many people stand how."""
+    """Number of people per role."""
     rows = await reader.fetch(
         "select role, count(*) as people from group_members where group_id = :group_id group by role order by role",
         group_id=group_id,
@@ -375,7 +374,7 @@ async def counts(reader: Reader, group_id: GroupId) -> dict[GroupRole, int]:
 
 
 def search_text(details: GroupDetails) -> str:
-    """What search looks at and lists are ordered by: name first, folded."""
+    """Text for search and list order: name first, folded."""
     return folded(f"{details.name}\n{details.locality}\n{details.description}")
 
 

@@ -1,4 +1,4 @@
-"""All SQL of where groups and memberships stand on the network, and what repositories say of them."""
+"""SQL of the records of groups and memberships: their URIs, and the content of repositories about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ FORGET_FORMER_OF: Mapping[Engine, str] = {
 
 
 async def by_record(reader: Reader, uri: str) -> Group | None:
-    """The group whose record this is, of whoever it is; None for what was a group's record only before."""
+    """The group with this record, whoever's; None for superseded records."""
     row = await reader.fetch_one(f"select {COLUMNS} from groups g where g.external_id = :uri", uri=uri)
     return group_of(row) if row else None
 
 
 async def by_any_record(reader: Reader, uri: str) -> Group | None:
-    """``by_record``, or the group that went on from this record."""
+    """``by_record``, or the group that continued from this record."""
     found = await by_record(reader, uri)
     if found is not None:
         return found
@@ -48,7 +48,7 @@ async def by_any_record(reader: Reader, uri: str) -> Group | None:
 
 
 async def set_record(tx: Transaction, group_id: GroupId, uri: str | None, cid: str | None) -> bool:
-    """Where the group's record stands; False where it stood there already."""
+    """Set the URI of the group's record; False where unchanged."""
     changed = await tx.execute(
         "update groups set external_id = :uri, external_cid = :cid where id = :id"
         " and (coalesce(external_id, '') <> coalesce(cast(:uri as text), ''))",
@@ -60,7 +60,7 @@ async def set_record(tx: Transaction, group_id: GroupId, uri: str | None, cid: s
 
 
 async def set_statement(tx: Transaction, member_id: MemberId, uri: str | None, did: str | None) -> bool:
-    """Where the member says that they are in; False where they said so there already."""
+    """Set the URI of a member's statement; False where unchanged."""
     changed = await tx.execute(
         "update group_members set external_id = :uri, external_did = :did where id = :id"
         " and (coalesce(external_id, '') <> coalesce(cast(:uri as text), ''))",
@@ -72,15 +72,15 @@ async def set_statement(tx: Transaction, member_id: MemberId, uri: str | None, d
 
 
 async def by_statement(reader: Reader, uri: str) -> Membership | None:
-    """The standing that this statement is about."""
+    """The membership that this statement is about."""
     row = await reader.fetch_one(f"select {MEMBER_COLUMNS} from group_members where external_id = :uri", uri=uri)
     return member_of(row) if row else None
 
 
 async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *, is_there: bool = True) -> None:
-    """The group's record was here until now, and goes on elsewhere; ``is_there``: and the repository has it still.
+    """Note a superseded record of the group; ``is_there``: the repository still has it.
 
-    What was taken back keeps its address: members go on naming it, and publishing again writes there.
+    A retracted record keeps its URI: members still name it, and publishing again reuses it.
     """
     await tx.execute(
         "insert into group_former_records (uri, group_id, cid, is_there, created_at)"
@@ -95,12 +95,12 @@ async def note_former(tx: Transaction, group_id: GroupId, uri: str, cid: str, *,
 
 
 async def drop_former(tx: Transaction, uri: str) -> None:
-    """It is no record of before: the group's stands there again."""
+    """No longer superseded: the group's record is there again."""
     await tx.execute("delete from group_former_records where uri = :uri", uri=uri)
 
 
 async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
-    """The address that the group's record had last in one repository, and that nothing stands under; None where it had none."""
+    """The last URI of the group's record in one repository, if no record exists there now; None where it had none."""
     rows = await reader.fetch(
         "select uri from group_former_records where group_id = :id and is_there = 0 order by created_at, uri",
         id=group_id,
@@ -110,7 +110,7 @@ async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
 
 
 async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:
-    """(uri, cid) of the record that the group had before."""
+    """(uri, cid) of the group's latest superseded record."""
     row = await reader.fetch_one(
         "select uri, cid from group_former_records where group_id = :id and is_there = 1 order by created_at desc, uri desc limit 1",
         id=group_id,
@@ -119,7 +119,7 @@ async def newest_former(reader: Reader, group_id: GroupId) -> tuple[str, str] | 
 
 
 async def former_records(reader: Reader, group_id: GroupId) -> Sequence[str]:
-    """Every uri that the group's record had."""
+    """Every URI that the group's record had."""
     rows = await reader.fetch(
         "select uri from group_former_records where group_id = :id order by created_at, uri", id=group_id
     )
@@ -127,24 +127,24 @@ async def former_records(reader: Reader, group_id: GroupId) -> Sequence[str]:
 
 
 async def group_of_former(reader: Reader, uri: str) -> GroupId | None:
-    """The group that went on from this record."""
+    """The group that continued from this record."""
     row = await reader.fetch_one("select group_id from group_former_records where uri = :uri", uri=uri)
     return GroupId(row["group_id"]) if row else None
 
 
 async def record_cid(reader: Reader, group_id: GroupId) -> str | None:
-    """The version of the group's record that we and its repository agreed on last."""
+    """The CID of the group's record that we and its repository agreed on last."""
     row = await reader.fetch_one("select external_cid from groups where id = :id", id=group_id)
     return row["external_cid"] if row else None
 
 
 async def set_cid(tx: Transaction, group_id: GroupId, cid: str) -> None:
-    """The group's record has another version."""
+    """Set the CID of the group's record."""
     await tx.execute("update groups set external_cid = :cid where id = :id", id=group_id, cid=cid)
 
 
 async def members_named(reader: Reader, group_id: GroupId) -> list[str]:
-    """Standings of those of whom the group says something, or may."""
+    """Memberships that the group's records name, or may name."""
     rows = await reader.fetch(
         "select id from group_members where group_id = :id and (sync_enabled = 1 or external_id is not null) order by id",
         id=group_id,
@@ -159,12 +159,12 @@ async def events_listed(reader: Reader, group_id: GroupId) -> list[str]:
 
 
 async def set_predecessor(tx: Transaction, group_id: GroupId, uri: str) -> None:
-    """The record that the group's record says it continues; whether that counts, is decided when it is asked."""
+    """Set the record that this one claims to continue; checked when it is read."""
     await tx.execute("update groups set predecessor_uri = :uri where id = :id", id=group_id, uri=uri or None)
 
 
 async def claiming_to_continue(reader: Reader, uri: str, *, limit: int) -> list[Group]:
-    """Groups read from the network whose record says that it continues this one."""
+    """Groups read from the network whose record claims to continue this one."""
     rows = await reader.fetch(
         f"select {COLUMNS} from groups g where g.predecessor_uri = :uri and g.is_read_only = 1 order by g.id limit :limit",
         uri=uri,
@@ -185,7 +185,9 @@ async def held_for(reader: Reader, holder: UserId) -> GroupId | None:
 
 
 async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
-    """A repository is gone with its account: no group stood there, and no member said anything there; the groups it spoke for."""
+    """A repository was deleted with its account: forget its group records and member statements; returns the groups it
+    held.
+    """
     await tx.execute(FORGET_FORMER_OF[tx.engine], did=did)
     await tx.execute(
         "update group_members set external_id = null, external_did = null where external_did = :did", did=did
@@ -195,7 +197,7 @@ async def forget_records_of(tx: Transaction, did: str) -> list[GroupId]:
 
 @dataclass(frozen=True, slots=True)
 class MembershipStatement:
-    """One of them. ``role`` counts in an acceptance, ``refers_to`` is the member's statement that it answers."""
+    """One record about a membership. ``role`` is set in an acceptance; ``refers_to`` is the accepted statement."""
 
     uri: str
     did: str
@@ -209,7 +211,7 @@ _COLUMNS = "uri, did, group_uri, about, role, refers_to"
 
 
 async def put(tx: Transaction, saying: str, said: MembershipStatement) -> None:
-    """What the record says now."""
+    """Store the record's current content."""
     await tx.execute(
         f"insert into group_statements (saying, {_COLUMNS})"
         " values (:saying, :uri, :did, :group_uri, :about, :role, :refers_to)"
@@ -226,7 +228,7 @@ async def put(tx: Transaction, saying: str, said: MembershipStatement) -> None:
 
 
 async def forget(tx: Transaction, uri: str) -> MembershipStatement | None:
-    """The record says it no more; what it said."""
+    """The record was deleted; returns its last content."""
     row = await tx.fetch_one(f"delete from group_statements where uri = :uri returning {_COLUMNS}", uri=uri)
     return _said(row) if row else None
 
@@ -239,7 +241,7 @@ async def find(reader: Reader, uri: str) -> MembershipStatement | None:
 async def about(
     reader: Reader, saying: str, group_uris: Sequence[str], subjects: Sequence[str]
 ) -> list[MembershipStatement]:
-    """What is said of these members, or events, in one of these groups."""
+    """Records about these members, or events, in one of these groups."""
     if not group_uris or not subjects:
         return []
     rows = await reader.fetch(
@@ -253,7 +255,7 @@ async def about(
 
 
 async def subjects_in(reader: Reader, saying: str, group_uris: Sequence[str], *, limit: int) -> list[str]:
-    """Whom, or which events, something is said about in one of these groups."""
+    """Subjects (people or events) of records about one of these groups."""
     if not group_uris:
         return []
     rows = await reader.fetch(
@@ -267,7 +269,7 @@ async def subjects_in(reader: Reader, saying: str, group_uris: Sequence[str], *,
 
 
 async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipStatement]:
-    """Forget everything of this kind that a repository said; what it was."""
+    """Erase all records of this kind from a repository; returns them."""
     rows = await tx.fetch(
         f"delete from group_statements where did = :did and saying = :saying returning {_COLUMNS}",
         did=did,
@@ -277,7 +279,7 @@ async def erase_of(tx: Transaction, did: str, saying: str) -> list[MembershipSta
 
 
 async def strangers_asking(reader: Reader, group_id: GroupId) -> int:
-    """How many ask to get in from the network alone."""
+    """Number of requests to join that came from the network alone."""
     row = await reader.fetch_one(
         "select count(*) as n from group_members m join users u on u.id = m.user_id and u.kind = 'shadow'"
         " where m.group_id = :id and m.role = 'pending'",

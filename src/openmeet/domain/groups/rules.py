@@ -1,4 +1,4 @@
-"""Who may do what in a group, and how somebody gets from one standing to another. Pure."""
+"""Permissions in groups, and transitions between roles. Pure."""
 
 import re
 from dataclasses import replace
@@ -23,7 +23,7 @@ from openmeet.domain.users.model import UserId
 
 
 class GroupPermission(StrEnum):
-    """Everything that a standing in a group allows or forbids."""
+    """What a role in a group may allow."""
 
     VIEW = "view"
     SEE_MEMBERS = "see_members"
@@ -45,7 +45,7 @@ class GroupPermission(StrEnum):
     DELETE = "delete"
 
 
-# Whoever is in may ask to take over from an owner who is not there: `succession` lets those who rank highest.
+# Every member may ask to take over from an absent owner: `ownership` requires the highest rank.
 _MEMBER: Final = frozenset(
     {
         GroupPermission.VIEW,
@@ -70,24 +70,24 @@ _ADMIN: Final = _MODERATOR | {
     GroupPermission.EDIT_GROUP,
     GroupPermission.FOLLOW,
 }
-# Who owns a group hands it over before leaving it: no group is without an owner.
+# An owner transfers the group before leaving it: no group is without an owner.
 _OWNER: Final = (_ADMIN | {GroupPermission.TRANSFER, GroupPermission.DELETE}) - {
     GroupPermission.LEAVE,
     GroupPermission.TAKE_OVER,
 }
 
-# What people here do in a group that is kept elsewhere: everything else is its own business.
+# Permissions here in a group kept elsewhere: everything else is decided there.
 _ELSEWHERE: Final = frozenset(
     {GroupPermission.VIEW, GroupPermission.SEE_MEMBERS, GroupPermission.POST, GroupPermission.LEAVE}
 )
 
-# THE table. What is not named here is forbidden; what strangers see of a group follows from its visibility (`may_see`).
+# THE table. Anything not listed is forbidden; what non-members see of a group follows from its visibility (`may_see`).
 ALLOWED: Final[dict[GroupRole | None, frozenset[GroupPermission]]] = {
     GroupRole.OWNER: _OWNER,
     GroupRole.ADMIN: _ADMIN,
     GroupRole.MODERATOR: _MODERATOR,
     GroupRole.MEMBER: _MEMBER,
-    GroupRole.PENDING: frozenset({GroupPermission.LEAVE}),  # takes the request back
+    GroupRole.PENDING: frozenset({GroupPermission.LEAVE}),  # withdraws the request
     GroupRole.DECLINED: frozenset(),
     GroupRole.LEFT: frozenset(),
     GroupRole.BANNED: frozenset(),
@@ -117,26 +117,25 @@ _WORDS: Final = {
 
 
 def may(role: GroupRole | None, action: GroupPermission) -> bool:
-    """Whether this standing allows it; None: no standing at all."""
+    """Whether this role allows it; None: no role."""
     return action in ALLOWED[role]
 
 
 def must_be_allowed(role: GroupRole | None, action: GroupPermission) -> None:
-    """Forbidden, in words, unless the standing allows it."""
+    """Raise Forbidden, with a reason, unless the role allows it."""
     if not may(role, action):
         raise Forbidden(f"You may not {_WORDS[action]}.")
 
 
 def must_be_kept_here(group: Group, action: GroupPermission) -> None:
-    """Refused for what nobody here decides about a group that is kept elsewhere, whatever role it gives them."""
+    """Raise Refused for what is decided elsewhere about a group kept elsewhere, whatever role it gives them."""
     if group.is_read_only and action not in _ELSEWHERE:
         raise Refused("This group is kept elsewhere; it is only shown here.", name="KeptElsewhere")
 
 
 def may_see(group: Group, role: GroupRole | None) -> bool:
-    """Whether the group exists for somebody with this standing. What is deleted exists for nobody, what is
-
-    hidden for those alone who run it.
+    """Whether the group exists for somebody with this role. Deleted groups exist for nobody, hidden ones only for their
+    administrators.
     """
     if group.deleted_at is not None or (group.is_hidden and not may(role, GroupPermission.EDIT_GROUP)):
         return False
@@ -144,9 +143,8 @@ def may_see(group: Group, role: GroupRole | None) -> bool:
 
 
 def must_be_seen(group: Group | None, role: GroupRole | None) -> Group:
-    """The group itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted, for everybody where it was
-
-    public, and with its name for those who were in it.
+    """The group itself. Raises NotFound, for absent and hidden alike; Gone (410) for a deleted one: for everybody if it
+    was public, and with its name for its members.
     """
     if group is not None and may_see(group, role):
         return group
@@ -160,20 +158,20 @@ def must_be_seen(group: Group | None, role: GroupRole | None) -> Group:
 
 
 def ranks_above(role: GroupRole, other: GroupRole) -> bool:
-    """Whether somebody in ``role`` may decide about somebody in ``other``: those who are in, from below their own rank."""
+    """Whether somebody in ``role`` may decide about somebody in ``other``: a member of a lower rank."""
     if role not in INSIDE:
         return False
     return other not in INSIDE or INSIDE.index(role) < INSIDE.index(other)
 
 
 def must_rank_above(role: GroupRole, other: GroupRole) -> None:
-    """Forbidden unless ``role`` ranks above ``other``."""
+    """Raise Forbidden unless ``role`` ranks above ``other``."""
     if not ranks_above(role, other):
         raise Forbidden("You may only decide about people whose role is below your own.")
 
 
 def must_be_grantable(role: GroupRole, wanted: GroupRole) -> None:
-    """Refused for what is no role to be given; Forbidden for one as high as one's own."""
+    """Raise Refused for a role that cannot be given; Forbidden for one as high as one's own."""
     if wanted not in INSIDE:
         raise Refused("Choose one of the roles admin, moderator, member.", name="NotARole")
     if wanted is GroupRole.OWNER:
@@ -182,7 +180,9 @@ def must_be_grantable(role: GroupRole, wanted: GroupRole) -> None:
 
 
 def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
-    """Where "join" leads. Who is in, or has asked, stays so. Raises Refused for banned people and by invitation only."""
+    """The role after "join". Members and requesters keep theirs. Raises Refused if banned, and where joining is by
+    invitation only.
+    """
     if before in INSIDE:
         return before
     if before is GroupRole.BANNED:
@@ -201,14 +201,14 @@ def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
 
 
 def role_after_accepting(before: GroupRole | None) -> GroupRole:
-    """Where an accepted invitation leads. Raises Refused for banned people."""
+    """The role after accepting an invitation. Raises Refused if banned."""
     if before is GroupRole.BANNED:
         raise Refused("The people who run this group do not let you in.", name="Banned")
     return before if before in INSIDE else GroupRole.MEMBER
 
 
 def must_be_able_to_leave(role: GroupRole | None) -> None:
-    """Refused for the owner; Forbidden for those who are not in."""
+    """Raise Refused for the owner; Forbidden for non-members."""
     if role is GroupRole.OWNER:
         raise Refused(
             "You own this group. Hand it over to somebody first, or delete it.",
@@ -218,7 +218,7 @@ def must_be_able_to_leave(role: GroupRole | None) -> None:
 
 
 def check_answer(group: Group, text: str) -> str:
-    """The answer to the group's question; InvalidForm where one is asked for and missing."""
+    """The answer to the group's question; InvalidForm where it is required and missing."""
     answer = text.replace("\r\n", "\n").strip()
     if len(answer) > MAX_ANSWER:
         raise InvalidForm({"answer": f"At most {MAX_ANSWER} characters."})
@@ -234,7 +234,7 @@ def is_absent(owner_seen_at: Instant, now: Instant, *, after: int) -> bool:
 
 
 def must_be_takeable(group: Group, caller: UserId, *, owner_seen_at: Instant, now: Instant, wait: int) -> None:
-    """Refused unless this admin has asked, the waiting time is over, and the owner was not here since."""
+    """Raise Refused unless this admin has asked, the waiting time is over, and the owner was not here since."""
     asked = group.succession
     if asked is None or asked.successor_id != caller:
         raise Refused("Ask to take this group over first.", name="NotAsked")
@@ -245,7 +245,7 @@ def must_be_takeable(group: Group, caller: UserId, *, owner_seen_at: Instant, no
 
 
 def must_be_returnable(last: Logged | None, caller: UserId, mine: Membership | None) -> None:
-    """Refused unless the newest change of owner took the group from this very person, who is still in it."""
+    """Raise Refused unless the latest change of owner took the group from this very person, who is still a member."""
     if last is None or last.user_id != caller or mine is None or mine.role not in INSIDE:
         raise Refused("This group was not taken over from you.", name="NothingToTakeBack")
 
@@ -254,13 +254,13 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 
 
 def token_of(key: SigningKey, invitation_id: InvitationId) -> str:
-    """What an invitation's link carries: derived from the installation's key, so that no copy is at rest (invariant 8)."""
+    """Token of an invitation link: derived from the installation's key, so that it is never stored (invariant 8)."""
     proof = key.digest(b"group invitation\x00" + invitation_id.encode()).hex()
     return f"{invitation_id}.{proof[:32]}"
 
 
 def invitation_in(key: SigningKey, token: str) -> InvitationId | None:
-    """The invitation that a link stands for; None where it was made up."""
+    """The invitation id in a link; None if the link is forged."""
     found = _TOKEN.fullmatch(token)
     if found is None:
         return None
