@@ -1,1 +1,1 @@
-"""Recurring events: one rule and one template, any number of dates, each of which may differ."""
+"""Event series: one recurrence rule and one template, any number of dates, each of which may differ."""

@@ -1,7 +1,7 @@
-"""What a host does to a series, and who follows it. Every action locks the series first, its dates after it.
+"""Series actions of hosts and followers. Every action locks the series first, then its dates.
 
-Who answered a date that changes, and who follows the series, is told once, however many dates that are. What was done can be
-undone for a while (``undoing``).
+Attendees of changed dates and followers are notified once per action, however many dates it concerns. Actions can be
+undone for a while (``undo``).
 """
 
 import hashlib
@@ -61,7 +61,7 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 
 
 class SeriesAlreadyCreated(Refused):
-    """Made already by this very submission, with something else in it: the series with this ``slug``."""
+    """The same submission key has already created a series with other content: the one with this ``slug``."""
 
     def __init__(self, slug: SeriesSlug) -> None:
         super().__init__(
@@ -81,22 +81,23 @@ async def create(
     submission_key: str | None = None,
     group: GroupOfEvent | None = None,
 ) -> Series:
-    """A new series of the caller, with its nearest dates stored. The same ``submission_key`` again returns the first one, as it is now.
+    """Create a series of the caller and store its nearest dates. The same ``submission_key`` again returns the first
+    one, as it is now.
 
-    ``group``: of ``grouping.group_for``, which knows who may.
+    ``group``: from ``group_events.group_for``, which checks the permission.
 
-    Raises RuleRefused for a rule that names no date, and AlreadyMade where the key came with something else before.
+    Raises RuleRefused for a rule without dates, and SeriesAlreadyCreated where the key came with other content before.
     """
     expansion.check_asked(timing.pattern)
     series = new_series(tx.now, caller.user_id, template, timing, policy, group)
-    # Each sending of the same file is another picture.
+    # Each upload of the same file is another picture.
     said = replace(template, picture=None)
     digest = hashlib.sha256(msgspec.json.encode((said, timing, group.id if group else None))).digest()
     if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
         found = await queries.by_submission(tx, caller.user_id, submission_key or "")
         assert found is not None  # noqa: S101  # the conflict is with it
         earlier, known = found
-        # Rows from before digests were kept have none.
+        # Rows from before digests were stored have none.
         if known is not None and known != digest:
             raise SeriesAlreadyCreated(earlier.slug)
         return earlier
@@ -112,17 +113,18 @@ async def insert(
     policy: PublishPolicy,
     group: GroupOfEvent | None = None,
 ) -> Series:
-    """A new series without a stored date: for events that become its dates."""
+    """Store a new series without dates: existing events become its dates."""
     series = new_series(tx.now, owner_id, template, timing, policy, group)
     await saving.insert(tx, series)
     return series
 
 
 async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, viewer: UserId | None = None) -> Event:
-    """The event of a date, stored if it was only computed; by a name that it had once, too (``date_addresses``). Raises NotFound.
+    """The event of a date, stored if it was only computed; former names work, too (``date_addresses``). Raises
+    NotFound.
 
-    Who may not see the series finds nothing, and who sees it cannot make it hold dates that it does not make itself: those of
-    a series that rests, or is cancelled, and dates beyond ``OPENED_AHEAD``.
+    Also raised where the viewer does not see the series. Viewers cannot make it store dates that it does not make
+    itself: those of a paused or cancelled series, and dates beyond ``OPENED_AHEAD``.
     """
     place: Event | DateName | None
     original_date = checked_name(original_date)
@@ -135,7 +137,7 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
             raise
     if isinstance(place, Event):
         return place
-    # Locked only now: where it is may be in the series that goes on behind a split.
+    # Locked only now: after a split the date may be in the following series.
     series, original_date = place.series, place.original_date
     series = await agenda.must_be_seen(tx, await queries.lock(tx, series.id), viewer)
     known = await date_queries.date_of(tx, series.id, original_date)
@@ -154,9 +156,9 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
 async def lock_own(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """A series that the caller looks after, locked: their own, or one of a group that they run.
+    """A series that the caller manages, locked: their own, or one of a group that they administer.
 
-    To call it off, to hand it over, for its people; what makes or changes dates asks ``lock_to_change``.
+    For cancelling, transferring and managing people; use ``lock_to_change`` for making or changing dates.
 
     Raises NotFound, Gone, Forbidden, Refused (a copy), PreconditionFailed.
     """
@@ -170,7 +172,7 @@ async def lock_own(
 async def lock_to_change(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """``lock_own`` for what says something new: Forbidden, too, for a host who may make no events in its group any more."""
+    """``lock_own`` for changes of content: also Forbidden for a host who may no longer make events in its group."""
     series = await lock_own(tx, caller, slug, expected_revision=expected_revision)
     await agenda.must_be_editable(tx, series, caller.user_id)
     return series
@@ -179,14 +181,14 @@ async def lock_to_change(
 async def lock_for_undo(
     tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None
 ) -> Series:
-    """``lock_to_change`` for the series whose last act made this one, or else for this one."""
+    """``lock_to_change`` for the series whose last action made this one, or else for this one."""
     series = await queries.by_slug(tx, slug)
     found = None if series is None else await undo.open_undo(tx, series)
     if series is None or found is None or found.series_id == series.id:
         return await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     first = await reread(tx, found.series_id)
     locked = await lock_to_change(tx, caller, first.slug)
-    # The tag that was sent is the half's.
+    # The ETag that was sent is that of the new series.
     await lock_own(tx, caller, slug, expected_revision=expected_revision)
     return locked
 
@@ -194,16 +196,17 @@ async def lock_for_undo(
 async def apply(
     tx: Transaction, series: Series, plan: EditPlan, *, tells: bool = True, is_read: bool = False
 ) -> Series:
-    """Do what a plan of the locked series says, all of it or nothing; the series that its dates belong to afterwards.
+    """Apply a plan to the locked series, all of it or nothing; returns the series that its dates belong to afterwards.
 
-    ``tells`` False: the host chose to stay silent. ``is_read``: the plan follows from the series' record, which is owed nothing for it.
+    ``tells`` False: the host chose not to notify. ``is_read``: the plan comes from the series' record, so nothing is
+    enqueued for it.
     """
     before = await undo.look(tx, series)
     target = await _target(tx, series, plan, is_read=is_read)
     locked = {event.id: event for event in await lock_dates(tx, series.id)}
     vanishing = [locked[event.id] for event in plan.vanishing]
     gone = list(zip(vanishing, await take_dates_away(tx, vanishing), strict=True))
-    # What vanishes frees its name for another date.
+    # Deleted dates free their names for others.
     await date_queries.forget_places(tx, [event.id for event in plan.vanishing])
     moves = _moves(target, plan)
     await date_queries.make_way(tx, moves)
@@ -212,14 +215,14 @@ async def apply(
         for change in plan.changes
     ]
     after = await revise_dates(tx, wanted, by=series.changed_by)
-    # Whatever says something new has its place by now.
+    # Changed dates have their new positions by now.
     await date_queries.place(tx, moves)
     changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await decide_all_records_anew(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await network_rsvps.look_again(tx, shown_otherwise)
     await reevaluation.look_again(tx, shown_otherwise)
-    # A date that its series' rule no longer names differs from the series in when it begins.
+    # A date that the rule no longer names has a start of its own.
     await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
     news = notify.of_changes(target, changed, NotificationKind.EVENT_CHANGED, tells=tells)
@@ -245,9 +248,10 @@ async def apply(
 
 
 async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> Series:
-    """No new dates until it goes on; those that are stored stay. Followers and those who answered are told why.
+    """Pause: no new dates until it resumes; stored ones stay. Followers and attendees are notified of the reason.
 
-    Again: another reason is taken, no reason says nothing new. Raises Refused (``SeriesCancelled``): that one makes no dates as it is.
+    Again: a new reason replaces the old one; no reason keeps it. Raises Refused (``SeriesCancelled``): a cancelled
+    series makes no dates anyway.
     """
     if series.status is SeriesStatus.CANCELLED:
         raise Refused("This series is cancelled: bring it back before you pause it.", name="SeriesCancelled")
@@ -263,9 +267,9 @@ async def pause(tx: Transaction, series: Series, reason: str, *, tells: bool = T
 
 
 async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tuple[Series, int]:
-    """Go on: a paused series makes dates again; of a cancelled one come back the dates that were cancelled with it: how many.
+    """Resume a paused or cancelled series; returns how many dates cancelled with it were reinstated.
 
-    ``tells`` False: the host chose to stay silent.
+    ``tells`` False: the host chose not to notify.
     """
     if series.status is SeriesStatus.ACTIVE:
         return series, 0
@@ -288,9 +292,9 @@ async def resume(tx: Transaction, series: Series, *, tells: bool = True) -> tupl
 
 
 async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None:
-    """Take the series away. Its coming dates go with it and those who answered hear of it, or stay as events of their own.
+    """Delete the series. Its upcoming dates are deleted and attendees notified, or stay as single events.
 
-    Past dates stay as events of their own in any case.
+    Past dates stay as single events in any case.
     """
     there = [one for one in await lock_dates(tx, series.id) if not one.is_gone]
     staying = [one for one in there if keeps_events or one.is_over(tx.now)]
@@ -306,20 +310,20 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
 
 
 async def follow(tx: Transaction, caller: Caller, slug: SeriesSlug, *, notifies: bool = True) -> None:
-    """Hear of new, moved and cancelled dates; again to switch that on or off. Raises NotFound."""
+    """Follow new, moved and cancelled dates; again to switch notifications. Raises NotFound."""
     series = await agenda.visible(tx, slug, caller.user_id)
     await follower_queries.follow(tx, series.id, caller.user_id, notifies=notifies)
 
 
 async def unfollow(tx: Transaction, caller: Caller, slug: SeriesSlug) -> None:
-    """Following nothing is no mistake."""
+    """Stop following; idempotent."""
     series = await queries.by_slug(tx, slug)
     if series is not None:
         await follower_queries.unfollow(tx, series.id, caller.user_id)
 
 
 async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: bool) -> Series:
-    """The series that the plan's dates belong to: itself, or the new half, which is made."""
+    """The series that the plan's dates belong to: itself, or the one created by a split."""
     match plan.scope:
         case EditScope.THIS:
             return series
@@ -345,7 +349,7 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
 
 
 def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]]:
-    """The stored dates that get another series or another name."""
+    """Stored dates that get another series or another name."""
     places = [(change.event, change.original_date) for change in plan.changes]
     places += [
         (held.event, held.event.place_in_series.original_date) for held in plan.stranded if held.event.place_in_series
@@ -359,14 +363,14 @@ def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]
 
 
 async def reread(tx: Transaction, series_id: SeriesId) -> Series:
-    """The series as it is after everything that was just done."""
+    """The series as it is after all of this action."""
     series = await queries.by_id(tx, series_id)
     assert series is not None  # noqa: S101  # rows of series are never deleted
     return series
 
 
 def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | None:
-    """From when on one of its dates can be opened that is too far ahead now; what is no date of it is none: storing says so."""
+    """From when a date that is too far ahead now can be opened; None for what is not a date: storing reports it."""
     try:
         original = original_of(original_date)
     except ValueError:

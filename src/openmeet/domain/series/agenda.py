@@ -1,4 +1,4 @@
-"""The dates of a series in a window of time, stored and computed together, as one viewer may see them."""
+"""Dates of a series within a window, stored and computed ones together, as one viewer may see them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,19 +24,19 @@ from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Nothing of ours began before: what lies further back is not read from the calendar, which ends somewhere.
+# No date of ours is earlier: the calendar is not read further back, because it has a first year.
 _EARLIEST = Instant(0)
 
-# Dates that are called off, brought back or removed at once.
+# Dates that are cancelled, reinstated or removed at once.
 MOST_IN_RANGE = 500
 
-# More than eight days hold: several dates a day are possible.
+# More than eight days have: several dates a day are possible.
 _MOST_BACK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class AgendaOccurrence:
-    """One date. ``event`` is None where it is only computed; ``counts`` and ``mine`` belong to stored ones."""
+    """One date. ``event`` is None where it is only computed; stored ones have ``counts`` and ``mine``."""
 
     original_date: str
     details: Details
@@ -54,7 +54,7 @@ class AgendaOccurrence:
         return place.overridden if place else ()
 
     def opens_at(self, now: Instant) -> Instant | None:
-        """From when on a date has a page that is too far ahead for one now; None: it has one, or gets one when it is opened."""
+        """From when a date that is too far ahead has a page; None: it has one, or gets one when opened."""
         return opens_at(self.details.starts_at, now) if self.event is None else None
 
     def is_over(self, now: Instant) -> bool:
@@ -64,7 +64,7 @@ class AgendaOccurrence:
 
 
 def opens_at(starts_at: Instant, now: Instant) -> Instant | None:
-    """From when on a computed date can be opened; None: now."""
+    """From when a computed date can be opened; None: now."""
     opens = Instant(starts_at - OPENED_AHEAD)
     return opens if opens > now else None
 
@@ -75,7 +75,7 @@ async def visible(reader: Reader, slug: SeriesSlug, viewer: UserId | None) -> Se
 
 
 async def hosted(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
-    """A series that this person looks after, to be shown: what ``actions.lock_own`` asks, without the lock.
+    """A series that this person manages, for display: ``actions.lock_own`` without the lock.
 
     Raises NotFound, Gone, Forbidden, Refused (a copy).
     """
@@ -85,7 +85,9 @@ async def hosted(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
 
 
 async def must_be_seen(reader: Reader, series: Series | None, viewer: UserId | None) -> Series:
-    """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) of one that is deleted and was public, or theirs."""
+    """The series itself. Raises NotFound, for absent and hidden alike; Gone (410) if deleted and formerly public, or
+    theirs.
+    """
     if series is None or not await visibility.may_see(reader, series, viewer):
         raise NotFound("There is no such series.")
     if series.deleted_at is None:
@@ -104,7 +106,7 @@ async def editable(reader: Reader, slug: SeriesSlug, viewer: UserId) -> Series:
 
 
 async def must_be_editable(reader: Reader, series: Series, viewer: UserId) -> None:
-    """Raises Forbidden, and Refused (``ReadOnly``) of a copy."""
+    """Raise Forbidden, and Refused (``ReadOnly``) for a copy."""
     await must_be_hosted(reader, series, viewer)
     if not await may_edit(reader, series, viewer):
         raise Forbidden(
@@ -113,7 +115,7 @@ async def must_be_editable(reader: Reader, series: Series, viewer: UserId) -> No
 
 
 async def must_be_hosted(reader: Reader, series: Series, viewer: UserId) -> None:
-    """As ``must_be_editable``, for what says nothing new in its group: to call it off, to hand it over, to look after its people."""
+    """``must_be_editable`` for actions that publish nothing new in its group: cancel, transfer, manage people."""
     if not await may_host(reader, series, viewer):
         raise Forbidden("Only the host of this series can change it.")
     if series.is_read_only:
@@ -121,9 +123,8 @@ async def must_be_hosted(reader: Reader, series: Series, viewer: UserId) -> None
 
 
 async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether this person may change what it says and when it is: its host, as long as they may make events in its group, and who may
-
-    change events of others there.
+    """Whether this person may change content and dates: a host who may make events in its group, or somebody who may
+    edit others' events there.
     """
     if viewer is not None and viewer == series.owner_id:
         return await may_make_events(reader, series.group, viewer)
@@ -132,16 +133,16 @@ async def may_edit(reader: Reader, series: Series, viewer: UserId | None) -> boo
 
 
 async def may_host(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether it is this person's to look after: its host, and who may change events of others in its group."""
+    """Whether this person manages the series: its host, and people who may edit others' events in its group."""
     return (viewer is not None and viewer == series.owner_id) or await may_edit(reader, series, viewer)
 
 
 async def between(
     reader: Reader, series: Series, viewer: UserId | None, start: Instant, end: Instant, *, limit: int
 ) -> list[AgendaOccurrence]:
-    """The first ``limit`` dates that begin in ``[start, end)``, in order. Deleted dates and those not theirs to see are left out.
+    """The first ``limit`` dates that begin in ``[start, end)``, in order, without deleted and hidden ones.
 
-    A series that is paused or cancelled has its stored dates only.
+    A paused or cancelled series has its stored dates only.
     """
     held = await date_queries.stored_between(reader, series.id, start, end, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
@@ -155,7 +156,7 @@ async def between(
         if event.place_in_series is not None
     ]
     if series.status is SeriesStatus.ACTIVE:
-        # Names are wall-clock times: an instant's differs from it by less than two days.
+        # Names are wall-clock times, which differ from the instant by less than two days.
         since = local_of(max(start, _EARLIEST), series.zone_name).replace(tzinfo=None) - timedelta(days=2)
         known = await date_queries.stored_names(reader, series.id, since=original_text(since))
         computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
@@ -168,7 +169,7 @@ async def between(
 
 
 async def line_of(reader: Reader, event: Event, viewer: UserId | None) -> AgendaOccurrence:
-    """One stored date, also one that is a date of no series any more, for somebody who may see it."""
+    """One stored date, or an event that was one, for somebody who may see it."""
     answer = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
     counts = await attendance.counts(reader, [event.id])
     name = event.place_in_series.original_date if event.place_in_series else event.starts_local
@@ -176,20 +177,20 @@ async def line_of(reader: Reader, event: Event, viewer: UserId | None) -> Agenda
 
 
 async def names_between(reader: Reader, series: Series, first: str, last: str) -> list[str]:
-    """Names of the dates from one to another, both included, by the rule: wherever single ones were moved. Deleted ones are none, nor are
+    """Names of the dates in a range, bounds included, by the rule: moved dates count by their names. Without deleted
+    ones and past ones that were never stored.
 
-    those that are over and were never stored.
-    ``first`` and ``last`` are names of dates, or plain days, of which the whole day counts. Raises NotFound for what is neither, and
-    InvalidInput (``toDate``) where the range ends before it begins, and where it has more than ``MOST_IN_RANGE`` dates.
+    ``first`` and ``last`` are names of dates, or plain days, which count whole. Raises NotFound for anything else, and
+    InvalidInput (``toDate``) where the range ends before it begins, or has more than ``MOST_IN_RANGE`` dates.
     """
     first, last = checked_name(first), end_of_range(last)
     if first > last:
         raise InvalidInput("toDate", "The last date comes before the first.")
     start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
-    # As many as any range may have, and one more of each kind: with that it is too long already.
+    # One more of each kind than any range may have: that is too long already.
     held = await date_queries.names_in_range(reader, series.id, first, last, limit=MOST_IN_RANGE + 1)
     begin = Instant(max(start, reader.now))
-    # Deleted ones do not count, so that as many more are looked at.
+    # Deleted ones do not count, so fetch as many more.
     most = MOST_IN_RANGE + 1 + sum(held.values())
     computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=most)
     names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
@@ -210,7 +211,7 @@ async def coming(reader: Reader, series: Series, viewer: UserId | None, *, limit
 
 
 async def before(reader: Reader, series: Series, viewer: UserId | None, at: Instant) -> AgendaOccurrence | None:
-    """The last date that begins before an instant; looked for near it first, and no further than a few years back."""
+    """The last date that begins before an instant; searched near it first, and at most a few years back."""
     for days in (8, 40, 400, 4 * 366):
         lines = await between(reader, series, viewer, Instant(at - days * DAY), at, limit=_MOST_BACK)
         if lines:
@@ -219,7 +220,7 @@ async def before(reader: Reader, series: Series, viewer: UserId | None, at: Inst
 
 
 async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:
-    """The newest stored dates that are over, the newest first."""
+    """The newest stored past dates, newest first."""
     held = await date_queries.stored_before(reader, series.id, reader.now, limit)
     mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
     counts = await attendance.counts(reader, [event.id for event in held])

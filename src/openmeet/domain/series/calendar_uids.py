@@ -1,8 +1,10 @@
-"""Names under which events stand in people's calendars no more: a date that has moved to another series, or got another name.
+"""Retired calendar entries: UID and RECURRENCE-ID that a date had before it moved to another series or got another
+name.
 
-A mailed calendar entry is named by its series and its original date (``calendars.of_event``). When either changes, the entry that people
-have already would stay beside the new one; so each mail about the event takes the old one away. Only what somebody answered was mailed.
-Whatever has the name next goes on above what was said under it (``sequences``).
+A calendar e-mail identifies a date by its series and original start (``icalendar.of_event``). When either changes, the
+entry that attendees have would stay beside the new one; so each e-mail about the event cancels the old entry. Only
+events with RSVPs were ever mailed. A later date with the same identity continues with a higher SEQUENCE
+(``sequences``).
 """
 
 from collections.abc import Collection, Sequence
@@ -15,15 +17,15 @@ from openmeet.domain.attendance.model import AttendanceStatus
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
-# Dates whose entries one mail renews: a window has no more.
+# Dates whose entries one e-mail renews: a window has no more.
 MOST = 60
 
 
 @dataclass(frozen=True, slots=True)
 class FormerPlace:
-    """Where an event was: ``series_id`` and ``original_date`` are empty where it was a date of no series.
+    """A retired position: ``series_id`` and ``original_date`` are empty for an event that was no date of a series.
 
-    ``sequence`` is above that of every entry that was sent under this name, and no lower than that of the series.
+    ``sequence`` is above that of every entry sent under this identity, and no lower than that of the series.
     """
 
     event_id: EventId
@@ -36,7 +38,7 @@ class FormerPlace:
 
 
 async def remember(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """These events leave the places that they have; called before they do."""
+    """Note the present positions of these events; call it before they change."""
     if not event_ids:
         return
     await tx.execute(
@@ -56,7 +58,7 @@ async def remember(tx: Transaction, event_ids: Sequence[EventId]) -> None:
 
 
 async def were_alone(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
-    """Those of these events that stood by themselves before they became dates of a series."""
+    """Those of these events that were single events before they became dates of a series."""
     if not event_ids:
         return frozenset()
     rows = await reader.fetch(
@@ -69,7 +71,7 @@ async def were_alone(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[
 async def moved_with(
     reader: Reader, event_id: EventId, user_id: UserId, statuses: Collection[AttendanceStatus]
 ) -> list[EventId]:
-    """Other dates of the same series that this person answered so, that are not over, and that had another name before; the earliest
+    """Other upcoming dates of the same series with this RSVP of the person that had another name before; earliest
     first.
     """
     rows = await reader.fetch(
@@ -91,7 +93,7 @@ async def moved_with(
 
 
 async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerPlace]:
-    """Where these events were and are no more, the earliest left first."""
+    """Retired positions of these events, the oldest first."""
     if not event_ids:
         return []
     rows = await reader.fetch(
@@ -120,7 +122,7 @@ async def of_dates(reader: Reader, event_ids: Sequence[EventId]) -> list[FormerP
     ]
 
 
-# Of an event ``e``, whose series is ``s``.
+# For an event ``e`` with the series ``s``.
 NUMBER: Final = """
     e.revision + coalesce(s.revision, 0) + coalesce(
       (select max(f.sequence) from event_former_places f where f.series_id = e.series_id and f.original_date = e.original_date),
@@ -129,7 +131,7 @@ NUMBER: Final = """
 
 
 async def sequences(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, int]:
-    """The number of each of these events, as it is now."""
+    """The current SEQUENCE of each of these events."""
     if not event_ids:
         return {}
     rows = await reader.fetch(

@@ -1,4 +1,4 @@
-"""Single dates of a series: called off, brought back, taken out, added. The series is locked by whoever calls."""
+"""Single dates of a series: cancel, reinstate, remove, add. Callers hold the lock on the series."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -27,11 +27,11 @@ Change = Callable[[list[Event]], Awaitable[list[Event]]]
 async def cancel_dates(
     tx: Transaction, series: Series, names: Sequence[str], reason: str, *, tells: bool = True
 ) -> int:
-    """Call dates of the locked series off; they stay visible. Computed ones are stored first. How many changed.
+    """Cancel dates of the locked series; they stay visible. Computed ones are stored first. Returns how many changed.
 
-    Of several, those that are called off already stay as they are, with their own reasons; a single one gets the new reason.
+    Of several, dates already cancelled keep their own reasons; a single one gets the new reason.
     """
-    # Stored before the look: undone, what was computed takes place again.
+    # Stored before the snapshot: after an undo, computed dates take place again.
     await materialize.vivify_all(tx, series, names)
     before = await undo.look(tx, series)
     dates = await _stored(tx, series, names)
@@ -46,9 +46,9 @@ async def cancel_dates(
 
 
 async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> int:
-    """Bring cancelled dates back as they were; the same people hear of it. How many changed."""
+    """Reinstate cancelled dates; the same people are notified. Returns how many changed."""
     before = await undo.look(tx, series)
-    # What is computed only takes place anyway: it is no reason to store it.
+    # Computed dates take place anyway: no reason to store them.
     await _check_dates(tx, series, names)
     changed, news = await _reinstate(tx, series, await _stored(tx, series, names), tells=tells)
     if not changed:
@@ -59,16 +59,17 @@ async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str],
 
 
 async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = True) -> tuple[Series, int]:
-    """Call the whole series off: no new dates, every coming one is cancelled. The series, and how many dates changed.
+    """Cancel the whole series: no new dates, all upcoming ones are cancelled. Returns the series, and how many dates
+    changed.
 
-    Again: another reason is taken, no reason says nothing new.
+    Again: a new reason replaces the old one; no reason keeps it.
     """
     before = await undo.look(tx, series)
     is_again = series.status is SeriesStatus.CANCELLED
     reason = reason or (series.status_reason if is_again else "")
     coming = [event for event in await lock_dates(tx, series.id) if not event.is_gone and not event.is_over(tx.now)]
     with_it = await date_queries.cancelled_with_series(tx, series.id)
-    # What was called off by itself keeps its reason, and stays so when the series comes back.
+    # Dates cancelled by themselves keep their reason, and stay cancelled when the series resumes.
     going = [one for one in coming if not one.is_cancelled or one.id in with_it]
     changed, news = await _cancel(tx, series, going, reason, tells=tells)
     if is_again and not changed and reason == series.status_reason:
@@ -80,7 +81,9 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, tells: bool = 
 
 
 async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool) -> tuple[int, list[SeriesNews]]:
-    """The coming dates that were cancelled with the series, and not one by one, take place after all: how many, and what is news."""
+    """Reinstate upcoming dates that were cancelled with the series, not those cancelled singly; returns how many, and
+    the news.
+    """
     with_it = await date_queries.cancelled_with_series(tx, series.id)
     coming = [
         event
@@ -93,7 +96,9 @@ async def bring_back_with_series(tx: Transaction, series: Series, *, tells: bool
 
 
 async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *, tells: bool = True) -> Series:
-    """Take dates out of the locked series for good: the rule leaves them out, stored ones are deleted. Raises NotFound for what is none."""
+    """Remove dates from the locked series for good: the rule excludes them, stored ones are deleted. Raises NotFound
+    for non-dates.
+    """
     before = await undo.look(tx, series)
     await _check_dates(tx, series, names)
     known = series.timing.pattern
@@ -107,7 +112,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     ]
     gone = await take_dates_away(tx, going)
     await decide_all_records_anew(tx, [event.id for event in gone])
-    # A date that is taken out may be added again: its name is free for that.
+    # A removed date may be added again: its name is free for that.
     await date_queries.forget_places(tx, [event.id for event in gone])
     news = notify.of_changes(series, list(zip(going, gone, strict=True)), NotificationKind.EVENT_DELETED, tells=tells)
     made = pattern(
@@ -121,7 +126,7 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
 
 
 async def add_date(tx: Transaction, series: Series, original_date: str, *, tells: bool = True) -> Event:
-    """One more date of the locked series, beside those of its rule; followers hear of it.
+    """Add a date to the locked series beside those of its rule; followers are notified.
 
     Raises Refused: ``DateTaken`` (there is one at that time), ``DateOver``, ``TooFarAhead``.
     """
@@ -159,7 +164,7 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, tells
 
 
 async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) -> None:
-    """Raises NotFound where one of these is no date of the series, stored or computed."""
+    """Raise NotFound where one of these is no date of the series, stored or computed."""
     known = await date_queries.stored_names(tx, series.id, since=min(names, default=""))
     for name in names:
         if name not in known:
@@ -210,7 +215,7 @@ async def _reinstate(
 async def _change(
     tx: Transaction, series: Series, dates: list[Event], change: Change, kind: NotificationKind, *, tells: bool
 ) -> tuple[list[tuple[Event, Event]], list[SeriesNews]]:
-    """What changed, from this to that, and the news of it, which are told by whoever knows the whole act."""
+    """The changes (before, after) and their notifications, which the caller sends with the rest of the action."""
     dates = sorted(dates, key=lambda event: (event.starts_at or 0, event.id))
     after = await change(dates)
     pairs = [(one, then) for one, then in zip(dates, after, strict=True) if then.revision != one.revision]

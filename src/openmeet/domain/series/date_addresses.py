@@ -1,9 +1,9 @@
-"""Where a date of a series is now, found by a name that it had once.
+"""Resolve former names of dates, so that old links still work.
 
-A date's name is its original wall-clock start. A change of the rule or a split gives dates other names, or another series; the
-addresses with the old names were passed on, and go on leading to the date. In order: the date that has the name; the event that had
-it (``former_places``); the same in the series that goes on behind a split; the date that stands for one of a former rule
-(``former_rules``); the date of the same day, in any of them.
+A date's name is its original wall-clock start. A change of the rule or a split renames dates or moves them to another
+series. Looked up in this order: the date that has the name; the event that had it (``former_places``); the same in the
+series that continues after a split; the date that replaces one of a former rule (``former_rules``); the date of the
+same day, in any of them.
 """
 
 from collections.abc import Sequence
@@ -28,24 +28,24 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.split import remap
 from openmeet.recurrence.wall_time import instant_of
 
-# Dates of one day that are looked at: a rule may name several.
+# Dates of one day to look at: a rule may name several.
 _OF_ONE_DAY = 50
 
-# Names of years in which no date can be, and with which no calendar reckons.
+# Names in years without dates, which calendars do not support either.
 _FIRST_YEAR = 1900
 
 
 @dataclass(frozen=True, slots=True)
 class DateName:
-    """A date of a series, stored or not."""
+    """Name of a date in a series, stored or not."""
 
     series: Series
     original_date: str
 
 
 async def lead(reader: Reader, series: Series, original_date: str, viewer: UserId | None) -> Event | DateName:
-    """The event that had this name and is no date of these series any more, or the date to open; the name itself for no date at all.
-    Raises NotFound for a year in which nothing takes place.
+    """The event that had this name and is no longer a date of these series, or the date to open; for a non-date the
+    name itself. Raises NotFound for a year without dates.
 
     ``original_date`` is a checked name, ``series`` one that the viewer may see.
     """
@@ -74,7 +74,7 @@ async def lead(reader: Reader, series: Series, original_date: str, viewer: UserI
 async def lead_from_deleted(
     reader: Reader, series: Series, original_date: str, viewer: UserId | None
 ) -> Event | DateName | None:
-    """The same for a series that is deleted: the event that stayed, or the date of the series that it had been split from."""
+    """``lead`` for a deleted series: the event that stayed, or the date of the series it had been split from."""
     event = await formerly(reader, series.id, original_date, viewer)
     if event is not None or series.split_from is None:
         return event
@@ -84,7 +84,7 @@ async def lead_from_deleted(
 
 
 async def formerly(reader: Reader, series_id: SeriesId, original_date: str, viewer: UserId | None) -> Event | None:
-    """The event that had this name last and has another place now, if the viewer may see it; deleted ones too, whose pages say so."""
+    """The event that last had this name and has moved, if the viewer may see it; deleted ones too, whose pages say so."""
     row = await reader.fetch_one(
         "select event_id from event_former_places where series_id = :series_id and original_date = :name"
         " order by left_at desc, event_id desc limit 1",
@@ -99,17 +99,17 @@ async def formerly(reader: Reader, series_id: SeriesId, original_date: str, view
 
 
 async def _is_date(reader: Reader, name: DateName) -> bool:
-    """Whether the series has this date, stored (be it deleted) or by its rule."""
+    """Whether the series has this date, stored (even deleted) or by its rule."""
     if await date_queries.date_of(reader, name.series.id, name.original_date) is not None:
         return True
     return expansion.is_date_of(name.series.timing.pattern, original_of(name.original_date))
 
 
 async def _same_day(reader: Reader, series: Series, original_date: str) -> DateName | None:
-    """The date whose name has the same day and the nearest time."""
+    """The date on the same day with the nearest time."""
     asked = original_of(original_date)
     day = asked.replace(hour=0, minute=0, second=0)
-    # A clock that is put forward or back moves the day's ends by less than two hours.
+    # A clock change moves the day's ends by less than two hours.
     start = Instant(instant_of(day - timedelta(hours=2), series.zone_name))
     end = Instant(instant_of(day + timedelta(hours=26), series.zone_name))
     known = await date_queries.names_of_day(reader, series.id, original_date[:10])
@@ -123,17 +123,17 @@ async def _same_day(reader: Reader, series: Series, original_date: str) -> DateN
     return DateName(series, nearest)
 
 
-# The newest changes of one series that are looked at, and the splits that one name is followed over.
+# The newest rule changes of one series to look at, and the splits that one name is followed over.
 _MOST_RULES = 100
 _MOST_SPLITS = 20
 
-# Dates around a name that are compared, by how far apart a series' dates are: days before and behind it, and the most dates there.
+# Dates around a name to compare, by the spacing of a series' dates: days on either side, and the most dates there.
 _NEIGHBOURHOODS = ((400, 150), (40, 150), (2, 150))
 
 
 @dataclass(frozen=True, slots=True)
 class FormerRule:
-    """When a series met until ``left_at``."""
+    """The timing of a series until ``left_at``."""
 
     pattern: Pattern
     left_at: Instant
@@ -142,9 +142,9 @@ class FormerRule:
 async def present_name(
     reader: Reader, series: Series, original_date: str, viewer: UserId | None
 ) -> tuple[Series, str] | None:
-    """The date that stands for one that a former rule named, and its series, as far as this person may be led there; None: no date.
+    """The date that replaces one of a former rule, with its series, if this person may be led there; None: no date.
 
-    The date may be stored or computed; ``original_date`` is a checked name that the present rule does not know.
+    The date may be stored or computed; ``original_date`` is a checked name that the present rule does not have.
     """
     at, patterns, left = original_of(original_date), *(await _history(reader, series))
     known = [index for index, one in enumerate(patterns) if expansion.is_date_of(one, at)]
@@ -167,7 +167,7 @@ async def present_name(
 
 
 async def name_before_split(reader: Reader, series: Series, behind: Series, original_date: str) -> str | None:
-    """The date of a series that stands for one of the part that was split off and is gone, as when the split was undone."""
+    """The date of a series that replaces one of a split-off part that is gone, for example after an undo."""
     at = original_of(original_date)
     patterns, _ = await _history(reader, behind)
     last = next((one for one in reversed(patterns) if expansion.is_date_of(one, at)), None)
@@ -176,7 +176,7 @@ async def name_before_split(reader: Reader, series: Series, behind: Series, orig
 
 
 def replaced(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
-    """The date of the new pattern that stands for this date of the old one, judged among their dates around it."""
+    """The date of the new pattern that replaces this date of the old one, by comparing the dates around it."""
     for days, most in _NEIGHBOURHOODS:
         before, after = (
             [one.original for one in expansion.between(pattern, *_around(pattern, at, days), limit=most)]
@@ -188,13 +188,13 @@ def replaced(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
 
 
 def _followed(patterns: Sequence[Pattern], index: int, at: datetime) -> tuple[int, datetime]:
-    """How far the changes behind ``index`` lead a date: the last pattern that has it, and its name there."""
+    """Follow a date through the changes after ``index``: the last pattern that has it, and its name there."""
     while index < len(patterns) - 1:
         taken = replaced(patterns[index], patterns[index + 1], at)
         if taken is not None:
             index, at = index + 1, taken
             continue
-        # A split that was undone took the date away for a while.
+        # The date was away for a while: a split that was undone.
         again = [later for later in range(index + 2, len(patterns)) if expansion.is_date_of(patterns[later], at)]
         if not again:
             break
@@ -209,7 +209,7 @@ def _around(pattern: Pattern, at: datetime, days: int) -> tuple[Instant, Instant
 
 
 async def _history(reader: Reader, series: Series) -> tuple[list[Pattern], list[Instant]]:
-    """The patterns of a series, the present one last, and when each but the last was left."""
+    """The patterns of a series, the present one last, and when each earlier one ended."""
     rows = await reader.fetch(
         "select starts_local, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, is_all_day, left_at"
         " from event_series_former_rules where series_id = :id order by revision desc limit :limit",
@@ -221,7 +221,7 @@ async def _history(reader: Reader, series: Series) -> tuple[list[Pattern], list[
 
 
 async def _split_off(reader: Reader, series: Series, left_at: Instant, viewer: UserId | None) -> Series | None:
-    """The series that took over in the change at this instant, if that may lead this person there."""
+    """The series split off by the change at this instant, if this person may be led there."""
     row = await reader.fetch_one(
         "select id from event_series where split_from = :id and created_at = :at", id=series.id, at=left_at
     )

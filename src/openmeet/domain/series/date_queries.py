@@ -1,4 +1,4 @@
-"""Dates of series that are stored as events: which there are, where they stand in their series, what became of them."""
+"""SQL of the stored dates of series: lookups, positions, cancellation and completion."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from openmeet.domain.series import calendar_uids
 from openmeet.domain.series.model import Series, SeriesId, StoredOccurrence
 from openmeet.domain.users.model import UserId
 
-# Answers that a change of the rule must not lose; a refusal or a plain invitation is none.
+# RSVPs that a change of the rule must not lose; rejections and unanswered invitations are not counted.
 _COUNTED = "('attending', 'interested', 'pending', 'waitlisted', 'attended')"
 
 
 async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
-    """The next stored date, or the last one: what news about the series are about."""
+    """The next stored date, or the last one: the subject of notifications about the series."""
     for condition, order in (("over_at > :now", "starts_at, id"), ("over_at <= :now", "starts_at desc, id")):
         row = await reader.fetch_one(
             f"select id from events where series_id = :series_id and deleted_at is null and {condition}"
@@ -37,7 +37,7 @@ async def any_date(reader: Reader, series_id: SeriesId) -> EventId | None:
 
 
 async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") -> frozenset[str]:
-    """Names, from one on, of the dates that are stored, deleted ones too: those are not made again."""
+    """Names of stored dates from one on, deleted ones too: those are not made again."""
     rows = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :since", id=series_id, since=since
     )
@@ -45,7 +45,7 @@ async def stored_names(reader: Reader, series_id: SeriesId, *, since: str = "") 
 
 
 async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
-    """Series that have dates which are over, and are not known to be."""
+    """Series with past dates that are not marked as completed."""
     rows = await reader.fetch(
         "select distinct series_id from events where series_id is not null and completed_at is null and over_at <= :now"
         " order by series_id limit :limit",
@@ -56,7 +56,7 @@ async def with_dates_to_complete(reader: Reader, limit: int) -> list[SeriesId]:
 
 
 async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
-    """Note that the dates of a locked series that are over are completed; those."""
+    """Mark past dates of a locked series as completed; returns them."""
     rows = await tx.fetch(
         "update events set completed_at = :now"
         " where series_id = :series_id and completed_at is null and over_at <= :now returning id",
@@ -74,18 +74,18 @@ _IN_ORDER = " order by starts_at, id"
 
 
 async def stored(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
-    """The stored dates in order, each with the number of its answers."""
+    """The stored dates in order, each with its number of RSVPs."""
     return _held(await reader.fetch(_HELD + _IN_ORDER, id=series_id))
 
 
 async def coming(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
-    """Of ``stored`` those that are neither over nor gone."""
+    """Those of ``stored`` that are neither past nor gone."""
     there = " and deleted_at is null and removed_at is null and over_at > :now"
     return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
 
 
 async def ids_of_coming(reader: Reader, series_id: SeriesId) -> list[EventId]:
-    """The same as ids alone, the next one first."""
+    """Ids of ``coming``, the next one first."""
     rows = await reader.fetch(
         "select id from events where series_id = :id and deleted_at is null and removed_at is null and over_at > :now"
         " order by starts_at, id",
@@ -96,7 +96,7 @@ async def ids_of_coming(reader: Reader, series_id: SeriesId) -> list[EventId]:
 
 
 async def coming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Event]:
-    """Dates of several series that are neither over nor gone, in order."""
+    """Upcoming dates of several series, in order."""
     if not series_ids:
         return []
     rows = await reader.fetch(
@@ -109,7 +109,7 @@ async def coming_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[Even
 
 
 async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> list[StoredOccurrence]:
-    """Of ``stored`` those with these names that are not gone."""
+    """Those of ``stored`` with these names that are not gone."""
     if not names:
         return []
     there = " and deleted_at is null and removed_at is null and original_date in :names"
@@ -138,7 +138,7 @@ def _held(rows: Sequence[Row]) -> list[StoredOccurrence]:
 
 
 async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, end: Instant, limit: int) -> list[Event]:
-    """The first stored dates that begin in ``[start, end)`` and were not deleted."""
+    """The first stored dates that begin in ``[start, end)``, without deleted ones."""
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at >= :start and starts_at < :end"
         " and deleted_at is null and removed_at is null order by starts_at, id limit :limit",
@@ -151,7 +151,7 @@ async def stored_between(reader: Reader, series_id: SeriesId, start: Instant, en
 
 
 async def stored_before(reader: Reader, series_id: SeriesId, end: Instant, limit: int) -> list[Event]:
-    """The newest stored dates that began before, the newest first; deleted ones are left out."""
+    """The latest stored dates that begin earlier, latest first; without deleted ones."""
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS} from events where series_id = :id and starts_at < :end"
         " and deleted_at is null and removed_at is null order by starts_at desc, id desc limit :limit",
@@ -173,7 +173,7 @@ async def date_of(reader: Reader, series_id: SeriesId, original_date: str) -> Ev
 
 
 async def names_of_day(reader: Reader, series_id: SeriesId, day: str) -> list[str]:
-    """Names of the stored dates that have this day (``YYYY-MM-DD``) in their name and were not deleted, in order."""
+    """Names of the stored dates on this day (``YYYY-MM-DD``), without deleted ones, in order."""
     rows = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
         " and deleted_at is null and removed_at is null order by original_date",
@@ -185,7 +185,7 @@ async def names_of_day(reader: Reader, series_id: SeriesId, day: str) -> list[st
 
 
 async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: str, *, limit: int) -> dict[str, bool]:
-    """Names of the stored dates from one name to another, and whether they are gone; the first ``limit`` of those that are not."""
+    """Names of the stored dates in a range, and whether they are gone; the first ``limit`` of those that are not."""
     there = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
         " and deleted_at is null and removed_at is null order by original_date limit :limit",
@@ -205,7 +205,7 @@ async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: 
 
 
 async def make_way(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Stored dates (event, series, name) get these places next: a name that another of them still has is free from now on."""
+    """Free the new positions of stored dates (event, series, name) that others of them still occupy."""
     holder = await _holders(tx, moves)
     await calendar_uids.remember(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
     in_the_way = [holder[to, name] for one, to, name in moves if holder.get((to, name), one) != one]
@@ -214,7 +214,7 @@ async def make_way(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str
 
 
 async def place(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Give stored dates (event, series, name) their new places, all at once: names may be exchanged among them."""
+    """Give stored dates (event, series, name) their new positions, all at once: names may be swapped."""
     await make_way(tx, moves)
     holder = await _holders(tx, moves)
     await tx.execute_many(
@@ -230,7 +230,7 @@ async def place(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]])
 async def _holders(
     tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]
 ) -> dict[tuple[SeriesId, str], EventId]:
-    """Which of these events has which place."""
+    """The present position of each of these events."""
     rows = await tx.fetch(
         "select id, series_id, original_date from events where id in :ids order by id", ids=[one for one, _, _ in moves]
     )
@@ -238,7 +238,7 @@ async def _holders(
 
 
 async def forget_places(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """These are dates of no series any more."""
+    """Detach these events from their series."""
     if event_ids:
         await calendar_uids.remember(tx, event_ids)
         await tx.execute(
@@ -247,13 +247,13 @@ async def forget_places(tx: Transaction, event_ids: Sequence[EventId]) -> None:
 
 
 async def mark_cancelled_with_series(tx: Transaction, event_ids: Sequence[EventId]) -> None:
-    """These dates were called off because their series was: they come back with it."""
+    """Mark dates as cancelled with their series: they are reinstated with it."""
     if event_ids:
         await tx.execute("update events set is_cancelled_with_series = 1 where id in :ids", ids=list(event_ids))
 
 
 async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozenset[str]:
-    """Ids of the dates that were called off with the series, and not one by one."""
+    """Ids of the dates that were cancelled with the series, not singly."""
     rows = await reader.fetch(
         "select id from events where series_id = :id and is_cancelled_with_series = 1 and status = 'cancelled'",
         id=series_id,
@@ -262,7 +262,7 @@ async def cancelled_with_series(reader: Reader, series_id: SeriesId) -> frozense
 
 
 async def events_to_add(reader: Reader, author_id: UserId, group_id: str | None, *, limit: int) -> list[Event]:
-    """A person's coming events that are dates of no series, in this group or in none."""
+    """A person's upcoming single events, in this group or in none."""
     in_group = "group_id is null" if group_id is None else "group_id = :group_id"
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS} from events where author_id = :author_id and series_id is null and {in_group}"
@@ -277,7 +277,7 @@ async def events_to_add(reader: Reader, author_id: UserId, group_id: str | None,
 
 
 async def add_overrides(tx: Transaction, dates: Sequence[Event], field: str) -> None:
-    """These locked dates differ in this field on purpose from now on, beside those they differ in already."""
+    """Add this field to the overridden fields of these locked dates."""
     places = [(date.id, date.place_in_series) for date in dates if date.place_in_series is not None]
     await tx.execute_many(
         "update events set overridden_fields = :fields, is_modified_occurrence = 1 where id = :id",
@@ -290,9 +290,9 @@ _ANSWERED = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, Att
 
 @dataclass(frozen=True, slots=True)
 class MyDates:
-    """Coming dates that take place and that the person may see, by what they said to them.
+    """A person's visible upcoming dates, by RSVP.
 
-    ``limited``: dates with limited places that they have not answered; ``unanswered``: the other dates that they have not answered.
+    ``limited``: unanswered dates with limited places; ``unanswered``: the other unanswered dates.
     """
 
     dates: int = 0
@@ -304,7 +304,7 @@ class MyDates:
 
 
 async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: UserId) -> dict[SeriesId, MyDates]:
-    """The numbers of each series; of a series without coming dates, zeros."""
+    """Counts for each series; zeros for a series without upcoming dates."""
     held = [event for event in await coming_of(reader, series_ids) if not event.is_cancelled]
     mine = await attendance.of_user(reader, viewer, [event.id for event in held])
     invited = {event_id for event_id, answer in mine.items() if is_invited(answer)}
@@ -317,14 +317,14 @@ async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: User
 
 
 async def limits_new_dates(reader: Reader, series: Series) -> bool:
-    """Whether dates that the series makes later have limited places."""
+    """Whether future dates of the series will have limited places."""
     joining = await registration.of_subject(reader, series.id) or DEFAULT
     return joining.has_limit(series.template.capacity, series.template.mode)
 
 
 def _counted(lines: Sequence[tuple[Event, Attendance | None]], limited_ids: Collection[EventId]) -> MyDates:
     statuses = [None if answer is None else answer.status for _, answer in lines]
-    # Said nothing that counts yet: no answer at all, an invitation, or only interest.
+    # Unanswered: no RSVP, an invitation, or only interest.
     still_open = [event for event, answer in lines if answer is None or answer.status not in _ANSWERED]
     limited = sum(event.id in limited_ids for event in still_open)
     return MyDates(

@@ -1,4 +1,4 @@
-"""A date of a series as an event's details, with or without fields of its own. Pure."""
+"""Details of a date, from the series' template and its own overridden fields. Pure."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,12 +20,12 @@ def original_text(original: datetime) -> str:
 
 
 def original_of(text: str) -> datetime:
-    """As ``original_text`` writes it."""
+    """Parse a name written by ``original_text``."""
     return datetime.fromisoformat(text)
 
 
 def checked_name(text: str) -> str:
-    """A date's name that somebody sent, as it is kept. Raises NotFound for what cannot name a date."""
+    """Normalize a date's name from a request. Raises NotFound for what cannot name a date."""
     try:
         return original_text(datetime.fromisoformat(text).replace(tzinfo=None))
     except ValueError:
@@ -33,14 +33,14 @@ def checked_name(text: str) -> str:
 
 
 def end_of_range(text: str) -> str:
-    """The last name that a range reaches which ends at this date, or at the end of this plain day. Raises NotFound."""
+    """The last name in a range that ends with this date, or with this plain day. Raises NotFound."""
     name = checked_name(text)
     is_day = "T" not in text and name.endswith("T00:00:00")
     return f"{name[:10]}T23:59:59" if is_day else name
 
 
 def details_of(template: Template, timing: Timing, original: datetime) -> Details:
-    """What a date says that differs in nothing."""
+    """Details of a date without overrides."""
     zone = timing.pattern.zone_name or "UTC"
     starts_at = instant_of(original, zone)
     return Details(
@@ -59,7 +59,7 @@ def template_in(details: Details) -> Template:
 
 
 def keeping(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
-    """What a date says after its series changed: the series' fields, and its own where it differs on purpose."""
+    """Details of a date after its series changed: the series' fields, and its own overridden ones."""
     kept = {name: getattr(own, name) for name in overridden if name in REPEATED}
     starts_at = own.starts_at if STARTS in overridden else usual.starts_at
     length = length_of(own) if ENDS in overridden else length_of(usual)
@@ -83,6 +83,6 @@ def _local(at: Instant, zone: str) -> str:
 
 
 def length_in(details: Details) -> timedelta | None:
-    """From start to end, of whole days their number; None without an end."""
+    """Length from start to end, of all-day events in days; None without an end."""
     length = length_of(details)
     return None if length is None else timedelta(microseconds=length)

@@ -1,10 +1,11 @@
-"""Finding series among one author's single events: the same name, the same place, a regular interval, three or more. Pure.
+"""Detect series among one author's single events: same name, same place, regular interval, three or more. Pure.
 
-What is found carries a confidence between 0 and 1: how many of the dates that the rule names took place, how many of the events the
-rule explains, how many there are at all, and whether they begin at the same time of day. Nothing below ``SUGGESTED`` is told to anybody.
+A detected series has a confidence between 0 and 1: the share of the rule's dates that took place, the share of events
+that the rule explains, the number of events, and whether they start at the same time. Below ``SUGGESTED`` nothing is
+shown.
 
-Events whose records name the series that they are dates of (an older OpenMeet wrote so) are one for certain, from two on, whatever
-they are called, and also where no rule explains their dates.
+Events whose records name their series (written by an older OpenMeet) are one for certain, from two on, whatever their
+names, and even without a rule that explains their dates.
 """
 
 from collections import Counter
@@ -27,15 +28,15 @@ from openmeet.recurrence.wall_time import instant_of, local_of
 
 LEAST = 3
 LEAST_NAMED = 2
-# From here on a series is shown as one; from here on its author is asked.
+# From the first a series is shown as one; from the second its author is asked.
 CERTAIN = 0.8
 SUGGESTED = 0.5
-# What is looked at of one author: the newest, and with how many names that share a word one is compared.
+# Limits per author: the newest events, and how many names that share a word are compared with one.
 MOST_EVENTS = 2_000
 MOST_EVENTS_OF_STRANGER = 500
 MOST_NAMES = 20
-# Names are compared by so many characters, and pairs that a count of letters does not tell apart so often: by hand-made names
-# each of those takes 2 ms, so one author takes about a second.
+# Compared characters per name, and exact comparisons where letter counts do not decide: with adversarial names each
+# takes 2 ms, so one author takes about a second.
 MOST_LETTERS = 80
 MOST_COMPARED = 500
 
@@ -78,9 +79,9 @@ _MONTHS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A single event. ``place`` is any text that is the same for the same place; ``zone_name`` what the event says.
+    """A single event. ``place`` is any text that is equal for equal places; ``zone_name`` as in the event.
 
-    ``series_name``: of the series that its record names; empty where it names none.
+    ``series_name``: the series that its record names; empty where it names none.
     """
 
     id: str
@@ -95,7 +96,7 @@ class Sighting:
 class DetectedSeries:
     """Events, in order, with their wall-clock starts in ``zone_name``, and the rule that explains them.
 
-    ``key`` names the name and place, or the series that their records name; only of those the rule may be None.
+    ``key`` identifies the name and place, or the series that their records name; only the latter may have no rule.
     """
 
     key: str
@@ -107,7 +108,7 @@ class DetectedSeries:
 
     @property
     def pattern(self) -> Pattern:
-        """The rule from its first date on, without those that did not take place, with those that it does not name."""
+        """The rule from its first date on, without skipped dates, plus extra ones."""
         first = self.dates[0][1]
         bare = Pattern(first, self.zone_name, self.rule)
         own = tuple(at for _, at in self.dates[1:] if self.rule is None or not expansion.is_date_of(bare, at))
@@ -115,19 +116,19 @@ class DetectedSeries:
 
     @property
     def is_named(self) -> bool:
-        """Whether records say that they are one."""
+        """Whether their records name the series."""
         return "\n" not in self.key
 
 
 def name_of(title: str) -> str:
-    """What stays the same from date to date: no numbers, months, punctuation; all of it where nothing else is left."""
+    """The constant part of a title: no numbers, months, punctuation; all of it where nothing else is left."""
     plain = _NUMBERS.sub(" ", folded(title))
     words = [word for word in _WORDS.findall(plain) if word not in _MONTHS]
     return " ".join(words) or folded(title).strip()
 
 
 def title_of(titles: Sequence[str]) -> str:
-    """What a series of these is called: what most of them are called, else the last one without its number."""
+    """Title of the series: the most frequent title, else the last one without its number."""
     title, number = Counter(titles).most_common(1)[0]
     if number * 2 > len(titles):
         return title
@@ -137,7 +138,7 @@ def title_of(titles: Sequence[str]) -> str:
 
 
 def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[DetectedSeries]:
-    """Every series among one author's events. ``zones``: where the author is known to be, for events that name no zone of their own."""
+    """Detect every series among one author's events. ``zones``: the author's known zones, for events without one."""
     newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
     found = _named(newest, zones)
     for key, alike in sorted(_alike([one for one in newest if not one.series_name]).items()):
@@ -153,7 +154,7 @@ def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Detec
 
 
 def key_of_series(series_name: str) -> str:
-    """The key of what is named by records: a key of a name and place has two lines, this one has one."""
+    """Key of a series named by records: one line, where a key of a name and place has two."""
     return f"series:{series_name}"
 
 
@@ -165,7 +166,7 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
     found: list[DetectedSeries] = []
     for name, alike in sorted(by_name.items()):
         zone_name = _zone(alike, zones)
-        # Two that begin at the same moment are one date and something else.
+        # Of two that begin at the same moment only one is a date.
         starts: dict[datetime, str] = {}
         for one in alike:
             starts.setdefault(local_of(one.at, zone_name).replace(tzinfo=None, microsecond=0), one.id)
@@ -174,17 +175,17 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
         dates = tuple((event_id, at) for at, event_id in sorted(starts.items()))
         best = _best(key_of_series(name), alike, zones)
         bare = DetectedSeries(key_of_series(name), None, zone_name, dates, (), 1.0)
-        # A rule counts from its start: one that fits only from a later date on says something else from the first.
+        # A rule counts from its start: one that fits only from a later date on differs from the first.
         fits = best is not None and best.dates[0][1] == dates[0][1] and best.zone_name == zone_name
         found.append(replace(bare, rule=best.rule, missing=best.missing) if best is not None and fits else bare)
     return found
 
 
 def _alike(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
-    """By name and place; names that differ a little are one."""
+    """Group by name and place; slightly different names are one."""
     own = {one.id: name_of(one.title) for one in sightings}
     stands_for: dict[str, str] = {}
-    # Only names that have a word in common are compared: of many thousands that leaves a few.
+    # Compare only names with a common word: of many thousands a few are left.
     by_word: dict[str, list[str]] = {}
     compared = 0
     for name, _ in sorted(Counter(own.values()).items(), key=lambda item: (-item[1], item[0])):
@@ -202,7 +203,7 @@ def _alike(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
 
 
 def _may_be_same(one: str, other: str) -> bool:
-    """Whether the letters of two names allow it, wherever they stand: cheap, and False for nearly every pair."""
+    """Whether the letter counts of two names allow it: cheap, and False for nearly every pair."""
     matcher = _matcher(one, other)
     return matcher.real_quick_ratio() >= _SAME_NAME and matcher.quick_ratio() >= _SAME_NAME
 
@@ -219,7 +220,7 @@ def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> Detected
     if len(alike) < LEAST:
         return None
     zone_name = _zone(alike, zones)
-    # Two on one day are one date and something else.
+    # Of two on one day only one is a date.
     days: dict[date, tuple[str, datetime]] = {}
     for one in alike:
         local = local_of(one.at, zone_name).replace(tzinfo=None, second=0, microsecond=0)
@@ -235,7 +236,7 @@ def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> Detected
     if len(best.dates) == LEAST and any(
         abs(one.confidence - best.confidence) < 0.01 and _next(one) != _next(best) for one in fits[1:]
     ):
-        # Three dates that two rules explain equally well, which go on differently.
+        # Two rules explain three dates equally well but continue differently.
         best = replace(best, confidence=best.confidence * 0.9)
     return best if best.confidence >= SUGGESTED else None
 
@@ -247,7 +248,7 @@ def _next(found: DetectedSeries) -> Instant | None:
 
 
 def _zone(alike: Sequence[Sighting], zones: Sequence[str]) -> str:
-    """Where they begin at the same time of day, most of them; among equals what the events say themselves."""
+    """The zone in which most of them begin at the same time of day; on a tie, that of the events themselves."""
     said = [name for name, _ in Counter(one.zone_name for one in alike).most_common()]
     candidates = [*(name for name in said if name != "UTC"), *zones, "UTC"]
 
@@ -295,13 +296,13 @@ def _fit(
         zone_name=zone_name,
         dates=tuple(days[at.date()] for at in matched),
         missing=tuple(at for at in expected if at.date() not in days),
-        # As many digits as are stored: what is found again is recognised.
+        # As many digits as are stored, so that a repeated result is recognized.
         confidence=round(confidence, 3),
     )
 
 
 def _names(rule: Rule, start: datetime) -> bool:
-    """Whether the rule itself names its start: the start of a pattern counts whether or not."""
+    """Whether the rule itself names its start: the start of a pattern counts in any case."""
     behind = Pattern(start - timedelta(days=1), None, rule)
     later = expansion.between(behind, instant_of(start, "UTC"), Instant(instant_of(start, "UTC") + 1))
     return bool(later) or rule.interval > 1

@@ -1,10 +1,10 @@
-"""Series found among an author's single events become read-only series, and real ones when the author says so.
+"""Detected series: shown read-only at first, and confirmed or refused by their author.
 
-A stranger's are found, too. They stay read-only until the stranger signs in and decides.
+Also for authors who never signed in here: those stay read-only until the author signs in and decides.
 
-A found series has no rule of its own: its dates are the events that are there, so nothing can generate, publish or announce another
-one. The rule that was inferred waits beside it for the author's yes, which can be taken back (``taking_back``). Records are never touched
-(``linking``).
+A detected series has no rule of its own: its dates are the existing events, so nothing can generate, publish or
+announce another one. The inferred rule is stored beside it until the author accepts, which can be undone. Records are
+never touched (``linking``).
 """
 
 import asyncio
@@ -45,15 +45,15 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 
-# Which series the records at these addresses name, by address: records are read by a room above this one.
+# Which series the records with these URIs name, by URI. Passed in: reading records belongs to the network package.
 Naming = Callable[[Reader, Sequence[str]], Awaitable[Mapping[str, str]]]
 
 
 def detection_handler(db: Database, naming: Naming) -> JobHandler:
-    """The payer of ``Debt.DETECT_SERIES`` and ``Debt.DETECT_FOREIGN_SERIES``; the subject is the author.
+    """Handler of ``JobKind.DETECT_SERIES`` and ``JobKind.DETECT_FOREIGN_SERIES``; the subject is the author.
 
-    What is shown agrees with what is found; what the author decided stands. Again, it changes nothing, and nothing where the
-    flag ``detection`` is off. Where nothing is to change, nothing is locked.
+    Updates what is shown to what is found; the author's decisions stand. Idempotent, and a no-op where the flag
+    ``detection`` is off. Where nothing changes, nothing is locked.
     """
 
     async def pay(job: Job) -> None:
@@ -79,7 +79,7 @@ def detection_handler(db: Database, naming: Naming) -> JobHandler:
 
 
 async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
-    """What the author wrote since joins the series that they accepted."""
+    """Attach the author's later events to the series they accepted."""
     author = await user_by_id(tx, user_id) if await detection_queries.lock_author(tx, user_id) else None
     if author is None:
         return
@@ -91,9 +91,9 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
 
 
 def _undecided(found: Iterable[DetectedSeries], known: Sequence[Detection]) -> dict[str, DetectedSeries]:
-    """What was found and the author has not decided about, by key."""
+    """Detected series that the author has not decided about, by key."""
     decided = {one.found.key for one in known if not one.is_open}
-    # Who said no to these events as a series is not asked again because their records name one, too.
+    # Authors who refused these events as a series are not asked again because their records name one.
     refused = {event_id for one in known if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates}
     return {
         one.key: one
@@ -105,7 +105,7 @@ def _undecided(found: Iterable[DetectedSeries], known: Sequence[Detection]) -> d
 async def _show_all(
     tx: Transaction, user_id: UserId, looked: tuple[tuple[Sighting, ...], Sequence[DetectedSeries]], naming: Naming
 ) -> None:
-    """Raises TransactionConflict where the events are others by now than those that were looked through."""
+    """Raises TransactionConflict where the events changed since detection."""
     author = await user_by_id(tx, user_id) if await detection_queries.lock_author(tx, user_id) else None
     if author is None:
         return
@@ -123,7 +123,7 @@ async def _show_all(
 
 
 async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Series:
-    """The author's yes: a series like any other, with the rule, its coming dates stored. Twice is once.
+    """Accept: an ordinary series with the rule, its upcoming dates stored. Idempotent.
 
     Raises NotFound, Refused (``NothingLeft``: its events are gone).
     """
@@ -147,7 +147,7 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
 
 async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> None:
-    """The author's no: single events, and they are not asked again. An accepted one is undone first. Raises what ``undo`` does."""
+    """Refuse: single events, and the author is not asked again. An accepted one is undone first. Raises as ``undo``."""
     one = await _theirs(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
         one = (await take_back(tx, one)).detection
@@ -156,7 +156,7 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
 
 async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Undone:
-    """Take the author's word back: what it was before they were asked, with what stays of it all the same (``taking_back``).
+    """Undo the author's decision: back to the state before, except for what must stay (``linking.take_back``).
 
     Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """
@@ -175,7 +175,7 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Un
 
 
 async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
-    """Each with what it is called, or would be, and its series, which may be gone."""
+    """Each with its present or proposed title, and its series, which may be gone."""
     series = await queries.by_ids(reader, [one.series_id for one in found if one.series_id is not None])
     single = [one for one in found if one.series_id not in series]
     named = [EventId(event_id) for one in single for event_id, _ in one.found.dates]
@@ -215,7 +215,7 @@ async def _show(
 
 
 async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
-    """The author goes on writing single events elsewhere: those that are dates of the accepted series become its dates."""
+    """Attach later single events, written elsewhere, that are dates of the accepted series."""
     if one.series_id is None:
         return
     fitting = [event for event in events if _key(event, named) == one.found.key]
@@ -234,7 +234,7 @@ async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Even
 
 
 async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list[Series]:
-    """The series and what goes on with it where its host changed the rest of it, the last part first; those that are still theirs."""
+    """The series and its continuations after splits, last part first; without parts that are no longer theirs."""
     behind = await splits.continuing(tx, series_id)
     locked = [await queries.lock(tx, part_id) for part_id in (series_id, *(part.id for part in behind))]
     there = [part for part in locked if part is not None and part.deleted_at is None and part.owner_id == owner_id]
@@ -269,7 +269,7 @@ def _key(event: Event, named: Mapping[str, str]) -> str:
 
 
 def _place(event: Event) -> str:
-    """The same text for the same place: the venue, else where people meet online."""
+    """Equal text for equal places: the venue, else the online address."""
     venue = event.venue
     if not venue.is_empty:
         return folded(" ".join(filter(None, (venue.name or venue.street, venue.locality))))
@@ -281,12 +281,12 @@ def _at(event: Event) -> Instant:
     return event.starts_at
 
 
-# How long an author's events are left alone before a series is looked for among them.
+# How long to wait after an author's last change before looking for series.
 QUIET: Final = MINUTE
-# A stranger has at most one job in each of these.
+# An author who never signed in has at most one job in each interval.
 STRANGER_INTERVAL: Final = 10 * MINUTE
 
-# At least two events: fewer are no series. Each author costs two entries of an index, however much they wrote.
+# At least two events: fewer are no series. Each author costs two index entries, however much they wrote.
 _STRANGERS: Final = """
     select u.id as subject from users u
      where u.id in :authors and u.kind = 'shadow'
@@ -303,9 +303,9 @@ ALL_STRANGERS: Final = """
 
 
 async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, bool]]) -> None:
-    """Look for series among the events of these authors. The flag says whether the author signs in here (``who_wrote``).
+    """Enqueue detection for these authors. The flag says whether the author signs in here (``who_wrote``).
 
-    Call it after the events are written: a stranger with a single event gets no job.
+    Call it after the events are written: an unknown author with a single event gets no job.
     """
     quiet = Instant(tx.now + QUIET)
     await enqueue_many(
@@ -313,7 +313,7 @@ async def enqueue_detection(tx: Transaction, authors: Collection[tuple[UserId, b
     )
     strangers = sorted(user_id for user_id, is_here in authors if not is_here)
     if strangers:
-        # The revision is the end of the interval: within one, everything that an author writes is the same job.
+        # The revision is the end of the interval: everything an author writes within one is the same job.
         ends = tx.now - tx.now % STRANGER_INTERVAL + STRANGER_INTERVAL
         due_at = Instant(ends + QUIET)
         await enqueue_selected(tx, JobKind.DETECT_FOREIGN_SERIES, _STRANGERS, ends, due_at=due_at, authors=strangers)

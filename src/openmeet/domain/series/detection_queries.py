@@ -1,4 +1,4 @@
-"""All SQL of detections: what was found among an author's events, what they said about it, and linking events without touching them."""
+"""SQL of detected series, their authors' decisions, and linking events without touching them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ DetectionId = NewType("DetectionId", str)
 
 
 class DetectionState(StrEnum):
-    """``LINKED``: sure enough to be shown as a series, which its author has not confirmed. The author accepts and refuses."""
+    """``LINKED``: shown as a series with high confidence, not confirmed by its author. The author accepts and refuses."""
 
     SUGGESTED = "suggested"
     LINKED = "linked"
@@ -35,7 +35,7 @@ class DetectionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """``series_id``: of the series that was made of it, while or before it was linked."""
+    """A detected series. ``series_id``: the series made from it when or before it was linked."""
 
     id: DetectionId
     user_id: UserId
@@ -45,12 +45,12 @@ class Detection:
 
     @property
     def mark(self) -> tuple[int, str]:
-        """By what the list is in order."""
+        """Sort key of the list."""
         return round(self.found.confidence * 1000), self.id
 
     @property
     def is_open(self) -> bool:
-        """Whether its author has not said anything about it."""
+        """Whether its author has not decided."""
         return self.state in {DetectionState.SUGGESTED, DetectionState.LINKED}
 
     @property
@@ -60,7 +60,7 @@ class Detection:
 
 _COLUMNS: Final = "id, user_id, key, state, series_id, rule, time_zone, dates, missing, confidence"
 
-# Single events that came from the author's repositories, and those of a series that nobody has confirmed yet.
+# Single events from the author's repositories, and events of unconfirmed series.
 _SIGHTED: Final = f"""
     select {EVENT_COLUMNS} from events
      where author_id = :user_id and origin = 'network' and starts_at is not null and group_id is null
@@ -72,14 +72,14 @@ _SIGHTED: Final = f"""
 
 
 async def sighted(reader: Reader, author: User) -> list[Event]:
-    """The events among which a series is looked for, the newest first; fewer of a stranger."""
+    """The events to look through, newest first; fewer of an author who never signed in."""
     most = MOST_EVENTS_OF_STRANGER if author.kind is UserKind.SHADOW else MOST_EVENTS
     rows = await reader.fetch(_SIGHTED, user_id=author.id, limit=most)
     return [event_of(row) for row in rows]
 
 
 async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[Detection]:
-    """What was found among a person's events, the surest first."""
+    """Detected series of a person, the highest confidence first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from series_detections where user_id = :user_id{page.clause('confidence', 'id')}",
         user_id=user_id,
@@ -89,7 +89,7 @@ async def of_person(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list
 
 
 async def find(reader: Reader, detection_id: DetectionId, user_id: UserId) -> Detection | None:
-    """One of a person's."""
+    """One detected series of a person."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from series_detections where id = :id and user_id = :user_id",
         id=detection_id,
@@ -99,14 +99,14 @@ async def find(reader: Reader, detection_id: DetectionId, user_id: UserId) -> De
 
 
 async def lock_author(tx: Transaction, user_id: UserId) -> bool:
-    """One detection among an author's events at a time, and no answer to one meanwhile; False where there is no such author."""
+    """Lock the author: one detection, or one decision about it, at a time; False where there is no such author."""
     return await tx.execute("update users set id = id where id = :id", id=user_id) == 1
 
 
 async def put(
     tx: Transaction, user_id: UserId, found: DetectedSeries, state: DetectionState, series_id: SeriesId | None
 ) -> DetectionId:
-    """Keep what was found under its name and place; what was found there before is replaced."""
+    """Store a detected series under its name and place, replacing an earlier one."""
     row = await tx.fetch_one(
         """
         insert into series_detections (id, user_id, key, state, series_id, rule, time_zone, dates, missing, confidence,
@@ -137,7 +137,7 @@ async def put(
 async def set_state(
     tx: Transaction, detection: Detection, state: DetectionState, series_id: SeriesId | None
 ) -> Detection:
-    """What its author said, or what became of it."""
+    """Store the author's decision, or another state."""
     await tx.execute(
         "update series_detections set state = :state, series_id = :series_id, updated_at = :now where id = :id",
         state=state.value,
@@ -149,12 +149,12 @@ async def set_state(
 
 
 async def drop(tx: Transaction, detection: Detection) -> None:
-    """It is not there any more."""
+    """Delete a detected series that no longer exists."""
     await tx.execute("delete from series_detections where id = :id", id=detection.id)
 
 
 async def set_overridden(tx: Transaction, fields: Sequence[tuple[EventId, tuple[str, ...]]]) -> None:
-    """In which fields these dates differ from the series; their own revisions and records stay as they are."""
+    """Set the overridden fields of these dates; their own revisions and records stay as they are."""
     await tx.execute_many(
         "update events set overridden_fields = :fields where id = :id",
         [{"id": event_id, "fields": ",".join(names)} for event_id, names in fields],
@@ -162,7 +162,7 @@ async def set_overridden(tx: Transaction, fields: Sequence[tuple[EventId, tuple[
 
 
 async def leave_inferred(tx: Transaction, event_id: EventId) -> bool:
-    """Take an event out of a series that was only inferred, because its record names another one; False where it is in none such."""
+    """Detach an event from a detected series, because its record names another; False where it is in none."""
     changed = await tx.execute(
         """
         update events set series_id = null, original_date = null, overridden_fields = ''
@@ -174,7 +174,7 @@ async def leave_inferred(tx: Transaction, event_id: EventId) -> bool:
 
 
 async def answered(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[str]:
-    """Those of these events that anybody said anything about."""
+    """Those of these events that have an RSVP."""
     if not event_ids:
         return frozenset()
     rows = await reader.fetch(
@@ -184,7 +184,7 @@ async def answered(reader: Reader, event_ids: Sequence[EventId]) -> frozenset[st
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
-    """A repository was deleted: nothing stays of series that were only found in it. What their authors confirmed is theirs."""
+    """A repository was deleted: erase the series detected in it. Those confirmed by their authors stay."""
     rows = await tx.fetch(
         """
         select distinct d.id, d.series_id from series_detections d join identities i on i.user_id = d.user_id
@@ -213,7 +213,9 @@ async def erase_from(tx: Transaction, did: str) -> None:
 
 
 async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
-    """Two people turned out to be one; where something of the same name was found for both, the one keeps it beside the other's."""
+    """Account merge: move detected series; where both accounts have one with the same key, the moved one gets another
+    key.
+    """
     await tx.execute(
         "update series_detections set key = key || '*' where user_id = :from_user"
         " and exists (select 1 from series_detections k where k.user_id = :to_user and k.key = series_detections.key)",

@@ -1,6 +1,6 @@
-"""An edit as a host says it (what shall be different, how far it reaches) turned into a plan. Pure.
+"""Turn a host's edit (changed fields, scope) into a plan. Pure.
 
-What is said of one date and shall hold for others is taken field by field: what that date has of its own stays its own.
+An edit of one date that applies to others is taken field by field: the date's own overridden fields stay its own.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from openmeet.recurrence.split import split, still_left_out
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """Another rule; None for the dates stays with those there are."""
+    """A new rule; None for the dates keeps the present ones."""
 
     rule: Rule | None
     left_out: tuple[datetime, ...] | None = None
@@ -32,9 +32,9 @@ class Rewritten:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """``date``: the name of the date that was edited; ``said``: what it says with the edit, None where that is the same.
+    """``date``: the name of the edited date; ``said``: its details with the edit, None where unchanged.
 
-    ``changed``: names of the fields of ``Details`` that the edit is about. ``rewritten``: the series meets by another rule.
+    ``changed``: names of the edited fields of ``Details``. ``rewritten``: the series gets another rule.
     """
 
     scope: EditScope
@@ -46,7 +46,9 @@ class Edit:
 
 
 def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now: Instant) -> EditPlan:
-    """What the edit would do. Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``, ``EditTheRule``), RuleRefused."""
+    """The plan of an edit. Raises InvalidInput (``TooFarAhead``), Refused (``NoSuchDate``, ``FirstDate``,
+    ``EditTheRule``), RuleRefused.
+    """
     if edit.said is not None and "starts_local" in edit.changed and edit.said.starts_at > now + OPENED_AHEAD:
         raise InvalidInput(
             "startsLocal", f"A date can be moved {OPENED_AHEAD_WORDS} ahead, and no further.", name=TOO_FAR_AHEAD
@@ -81,7 +83,7 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
 
 
 def usual_at(series: Series, date: str) -> Details:
-    """What the series says of a date, exceptions aside."""
+    """What the series says about a date, apart from overrides."""
     return details_of(series.template, series.timing, original_of(date))
 
 
@@ -96,7 +98,7 @@ def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -
 
 
 def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
-    """The series, leaving out what was deleted by itself: under another name, or in another series, it would come into being again."""
+    """Exclude dates that were deleted singly: under another name, or in another series, they would be made again."""
     pattern = series.timing.pattern
     gone = [
         original_of(_name(held))
@@ -108,7 +110,7 @@ def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now:
 
 
 def _timing(timing: Timing, edit: Edit) -> Timing:
-    """The timing of the dates that the edit reaches."""
+    """The timing of the dates that the edit affects."""
     if edit.said is not None and edit.changed & {"starts_local", "ends_at", "time_zone"}:
         said = edit.said
         length = None if said.ends_at is None else timedelta(microseconds=said.ends_at - said.starts_at)
@@ -148,7 +150,7 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
 
 
 def _fitting(pattern: Pattern) -> Pattern:
-    """The pattern, beginning on a day that its rule names: the start always counts, and here nobody chose it anew."""
+    """The pattern, starting on a day that its rule names: a pattern's start always counts, and nobody chose this one."""
     expansion.check_asked(pattern)
     first = expansion.first_by_rule(pattern)
     return pattern if first is None else replace(pattern, start=first)

@@ -1,4 +1,4 @@
-"""The one mail to whoever goes to every date of a series, or to none of them any more. What it says: ``letters.whole_series``."""
+"""The single e-mail about RSVPs to a whole series, given or withdrawn (text: ``emails.series_confirmation``)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -21,9 +21,9 @@ SERIES_WITHDRAWN_MAIL: Final = "series_withdrawn"
 async def enqueue(
     tx: Transaction, series: Series, caller: Caller, dates: Sequence[Event], before: Mapping[EventId, Attendance]
 ) -> None:
-    """What became of this person's answers to these dates is mailed once, as far as it changes their calendar; hosts have it there anyway.
+    """Enqueue one e-mail about this person's RSVPs to these dates, if it changes their calendar; not for hosts.
 
-    ``before``: their answers as they were.
+    ``before``: their RSVPs as they were.
     """
     if series.owner_id == caller.user_id:
         return

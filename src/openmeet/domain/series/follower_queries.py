@@ -1,4 +1,4 @@
-"""Who wants to hear of a series, and who goes to all of it: the SQL of those who come."""
+"""SQL of followers and of standing RSVPs to a series."""
 
 from collections.abc import Mapping
 
@@ -41,7 +41,9 @@ async def follow(tx: Transaction, series_id: SeriesId, user_id: UserId, *, notif
 
 
 async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool:
-    """Whether following would be news to somebody: they answered one date so far, and neither follow the series nor go to all of it."""
+    """Whether to suggest following: they answered one date so far, and neither follow the series nor have a standing
+    RSVP.
+    """
     row = await reader.fetch_one(
         """
         select count(*) as answers from attendances a join events e on e.id = a.event_id
@@ -58,7 +60,7 @@ async def suggests(reader: Reader, series_id: SeriesId, user_id: UserId) -> bool
 
 
 async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
-    """True when the person followed it."""
+    """Stop following; True when the person did."""
     gone = await tx.execute(
         "delete from event_series_followers where series_id = :series_id and user_id = :user_id",
         series_id=series_id,
@@ -68,8 +70,8 @@ async def unfollow(tx: Transaction, series_id: SeriesId, user_id: UserId) -> boo
 
 
 async def has_company(reader: Reader, series_id: SeriesId) -> bool:
-    """Whether anybody beside its owner has to do with a series as a whole: hosts it, is invited to all dates, goes to all, follows, or is
-    still to be told of it. Asked once instead of one after the other, where thousands of series are looked at.
+    """Whether the series as a whole has anybody beside its owner: co-hosts, people invited to all dates, standing
+    RSVPs, followers, pending notifications. One query instead of several, because thousands of series are checked.
     """
     return await reader.fetch_one(_COMPANY, series_id=series_id) is not None
 
@@ -97,9 +99,10 @@ async def followers(reader: Reader, series_id: SeriesId) -> list[Follower]:
 async def to_tell(
     reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
 ) -> list[UserId]:
-    """Followers behind ``after``, in order of their ids, who want to hear of it and may see it.
+    """Followers after ``after``, in id order, who want notifications and may see it.
 
-    Of a private series outside groups those hear who have an answer, as such. ``only``: up to this person, and who follows since.
+    For a private series outside groups, people with an RSVP are notified as such instead. ``only``: up to this person,
+    and who followed since.
     """
     return await _to_tell(reader, telling(series), after=after, limit=limit, only=only)
 
@@ -107,7 +110,7 @@ async def to_tell(
 async def goers_to_tell(
     reader: Reader, series: Series, *, after: UserId = _NOBODY, limit: int = _EVERYBODY, only: Heard | None = None
 ) -> list[UserId]:
-    """The same of those who go to all dates, unless they follow the series and want to hear nothing of it."""
+    """People with a standing RSVP, as in ``to_tell``, without those who follow with notifications off."""
     return await _to_tell(reader, telling_goers(series), after=after, limit=limit, only=only)
 
 
@@ -116,7 +119,7 @@ Part = tuple[str, Mapping[str, object]]
 
 
 def telling(series: Series) -> Part:
-    """The ``user_id`` of everybody in ``to_tell``, to be counted."""
+    """The ``user_id`` of everybody in ``to_tell``, for counting."""
     condition = " and f.notifications_enabled = 1"
     if _is_for_who_answered(series):
         condition += " and 1 = 0"
@@ -124,7 +127,7 @@ def telling(series: Series) -> Part:
 
 
 def telling_goers(series: Series) -> Part:
-    """The same of ``goers_to_tell``."""
+    """The same for ``goers_to_tell``."""
     condition = (
         " and not exists (select 1 from event_series_followers o where o.series_id = f.series_id"
         " and o.user_id = f.user_id and o.notifications_enabled = 0)"
@@ -169,7 +172,7 @@ async def _to_tell(reader: Reader, part: Part, *, after: UserId, limit: int, onl
 async def named_followers(
     reader: Reader, series_id: SeriesId, *, after: UserId, limit: int
 ) -> list[tuple[Follower, str]]:
-    """Followers with the names to show, in the order of their ids, those behind ``after`` first."""
+    """Followers with display names, in id order, after ``after``."""
     rows = await reader.fetch(
         "select f.user_id, f.notifications_enabled, u.display_name from event_series_followers f"
         " join users u on u.id = f.user_id where f.series_id = :series_id and f.user_id > :after"
@@ -189,7 +192,7 @@ async def count_followers(reader: Reader, series_id: SeriesId) -> int:
 
 
 async def go_to_all(tx: Transaction, series_id: SeriesId, user_id: UserId, *, with_limited: bool) -> None:
-    """From now on this person goes to every date; again to choose otherwise about those with a limit."""
+    """Store a standing RSVP; again to change the choice about dates with limited places."""
     await tx.execute(
         """
         insert into event_series_answers (series_id, user_id, with_limited, created_at)
@@ -204,7 +207,7 @@ async def go_to_all(tx: Transaction, series_id: SeriesId, user_id: UserId, *, wi
 
 
 async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> bool:
-    """True when the person went to all dates."""
+    """End a standing RSVP; True when there was one."""
     gone = await tx.execute(
         "delete from event_series_answers where series_id = :series_id and user_id = :user_id",
         series_id=series_id,
@@ -214,7 +217,7 @@ async def go_no_more(tx: Transaction, series_id: SeriesId, user_id: UserId) -> b
 
 
 async def go_to_none_of(tx: Transaction, host: UserId, user_id: UserId) -> None:
-    """The person neither goes to all dates of this host's series any more, nor follows them."""
+    """End the person's standing RSVPs to this host's series, and stop following them."""
     for table in ("event_series_answers", "event_series_followers"):
         await tx.execute(
             f"delete from {table} where user_id = :user_id"
@@ -232,7 +235,7 @@ async def going(
     behind: Going | None = None,
     unanswered: EventId | None = None,
 ) -> list[Going]:
-    """Who goes to all dates; who said so first is first in line. ``unanswered``: without those who have an answer to this date."""
+    """Standing RSVPs in the order they were given. ``unanswered``: without people who answered this date."""
     clauses, values = ["series_id = :series_id"], dict[str, object]()
     if behind is not None:
         clauses.append("(created_at, user_id) > (:said_at, :user_id)")
@@ -254,7 +257,7 @@ async def going(
 
 
 async def going_of(reader: Reader, series_id: SeriesId, user_id: UserId) -> Going | None:
-    """Whether one person goes to all dates; None where they do not."""
+    """One person's standing RSVP; None where there is none."""
     row = await reader.fetch_one(
         "select user_id, with_limited, created_at from event_series_answers"
         " where series_id = :series_id and user_id = :user_id",
@@ -269,7 +272,7 @@ def _going_of(row: Row) -> Going:
 
 
 async def copy_all(tx: Transaction, from_id: SeriesId, to_id: SeriesId) -> None:
-    """Who follows a series, or goes to all of it, does so with the other too, unless they have said otherwise there."""
+    """Copy followers and standing RSVPs to another series, except where people chose otherwise there."""
     await tx.execute(
         """
         insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)

@@ -1,4 +1,4 @@
-"""Events that exist already become dates of a series: the first of a new one, or one more of a series there is."""
+"""Turn existing events into dates of a series: the first of a new one, or one more of an existing one."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ async def begin_with(
     *,
     policy: PublishPolicy = PublishPolicy.NEXT,
 ) -> Series:
-    """A new series whose first date is this event; its address and its answers stay. ``repeating`` gives the timing.
+    """Create a series whose first date is this event; its slug and its RSVPs stay. ``repeating`` gives the timing.
 
     Raises NotFound, Forbidden, Refused (a copy, already a date of a series, no start) and RuleRefused.
     """
@@ -47,13 +47,13 @@ async def begin_with(
 
 
 async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) -> Series:
-    """Make this event one more date of the caller's locked series; where it differs from the series, it keeps its own.
+    """Add this event to the caller's locked series as a date; where it differs, it keeps its own fields.
 
     Raises NotFound, Forbidden and Refused (``DateTaken`` where the series has a date at that time).
     """
     event = await _lock_free(tx, caller, slug)
     if event.group != series.group:
-        # Its other dates would be for others to see than this one.
+        # Its other dates would have another audience than this one.
         raise Refused("The series and the event belong to different groups.", name="OtherGroup")
     assert event.starts_at is not None  # noqa: S101  # checked above
     original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
@@ -80,7 +80,7 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
 
 
 def length_of(event: Event) -> timedelta | None:
-    """How long an event takes, as a series repeats it."""
+    """Length of an event, as a series repeats it."""
     if event.starts_at is None or event.ends_at is None:
         return None
     return length_in(details_in(event))

@@ -1,7 +1,7 @@
-"""How many people an edit would reach, before it is done: who reads of it here, and to whom a mail goes.
+"""Impact of an edit before it is saved: how many people get a notification, and how many an e-mail.
 
-The same choices as those of ``telling`` and ``notifications``, which reach them: who hears of a date only that it says something else
-gets no mail, and whoever switched a channel off gets nothing by it. Counted by the database, since the series is locked meanwhile,
+Uses the same rules as ``series.notify`` and ``notifications``: attendees of a date whose description alone changed get
+no e-mail, and channels switched off deliver nothing. Counted by the database, since the series is locked meanwhile,
 however many follow it.
 """
 
@@ -21,8 +21,8 @@ from openmeet.domain.series.model import EditScope, Series, StoredOccurrence
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.users.model import UserId
 
-# People by what they hear first of the act. Who answered hears of theirs, and by mail where one of those moves; who follows, and whose
-# dates they are, of all of them, unless they have heard already.
+# People by their first notification of the action. Attendees are notified of their dates, and by e-mail where one
+# moves; followers and hosts of all of them, unless they were notified already.
 _CROWD: Final = f"""
     with answered as (
            select a.user_id, max(case when a.event_id in :moved then 1 else 0 end) as is_mailed
@@ -62,7 +62,7 @@ _TOPICS: Final = {
 
 
 async def reached(reader: Reader, series: Series, plan: EditPlan, *, makes_dates: bool) -> Reached:
-    """Of a plan of a locked series whose host is not silent about it."""
+    """Impact of a plan for a locked series, if its host notifies people."""
     changed = [one.event for one in plan.dates_changed]
     moved = [
         one.event.id
@@ -97,7 +97,7 @@ async def reached(reader: Reader, series: Series, plan: EditPlan, *, makes_dates
 
 
 def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
-    """Who hear of it because it is theirs, and somebody else changes it."""
+    """Hosts who are notified because somebody else changes their date."""
     if series.changed_by is None:
         return set()
     found = {one.event.author_id for one in plan.dates_changed}
@@ -108,9 +108,11 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """``dates``: that it reaches. Of those that are stored: ``answers`` to them, and ``single_changes``, dates that differ on purpose.
+    """``dates``: number of affected dates. Of stored ones: ``answers``, their RSVPs, and ``single_changes``, dates with
+    overrides.
 
-    ``told``: people who hear of it, if its host is not silent; ``mailed``: those of them who get a mail, at once or in their digest.
+    ``told``: people notified, if the host does not suppress it; ``mailed``: those of them who get an e-mail, at once or
+    in a digest.
     """
 
     dates: int
@@ -138,9 +140,10 @@ async def of(
     *,
     dates: int | None = None,
 ) -> Effect:
-    """Of an act on these dates that people hear of as ``kind``. ``dates``: how many it reaches with those that are only computed.
+    """Impact of an action on these dates, announced as ``kind``. ``dates``: number of affected dates, computed ones
+    included.
 
-    People are counted by the database, however many follow the series: none of them is read.
+    People are counted by the database, however many follow the series: none of them is loaded.
     """
     followers, of_followers = follower_queries.telling(series)
     topic = TOPICS[kind]

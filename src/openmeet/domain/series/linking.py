@@ -1,6 +1,6 @@
-"""Events that were found stand together as one read-only series, and by themselves again; neither leaves a trace in them.
+"""Link detected events into a read-only series, and unlink them; neither changes the events.
 
-Linking an event sets its place and nothing else: its record, its revision and its address stay.
+Linking an event sets its position in the series and nothing else: record, revision and slug stay.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -38,7 +38,7 @@ from openmeet.recurrence.wall_time import local_of
 
 
 async def there(tx: Transaction, found: DetectedSeries) -> dict[str, Event]:
-    """The events that were found, locked, by their ids; without those that are gone."""
+    """The detected events, locked, by id; without those that are gone."""
     locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(found.dates))]
     return {str(event.id): event for event in locked if event is not None and not event.is_gone}
 
@@ -46,7 +46,9 @@ async def there(tx: Transaction, found: DetectedSeries) -> dict[str, Event]:
 async def link(
     tx: Transaction, user_id: UserId, found: DetectedSeries, series_id: SeriesId | None, events: Mapping[str, Event]
 ) -> Series:
-    """The read-only series with exactly these dates, made or revived. Raises Refused (``NothingLeft``) where none of them is there."""
+    """The read-only series with exactly these dates, made or revived. Raises Refused (``NothingLeft``) where none
+    exists.
+    """
     dates = [(events[event_id], at) for event_id, at in found.dates if event_id in events]
     if not dates:
         raise Refused("None of these events is there any more.", name="NothingLeft")
@@ -66,7 +68,7 @@ async def link(
 
 
 async def unlink(tx: Transaction, one: Detection) -> None:
-    """Single events again; the series is gone, and comes back under its address if it is found again."""
+    """Single events again; the series is deleted, and revived under its slug if detected again."""
     if one.series_id is None or one.state is DetectionState.REFUSED:
         return
     series = await queries.lock(tx, one.series_id)
@@ -96,7 +98,7 @@ async def note(
     external_id: str | None = None,
     external_source: str | None = None,
 ) -> None:
-    """Keep what a series that was just stored has from before; an address only where no series has it."""
+    """Store the source fields of an imported series; its slug only where no series has it."""
     await tx.execute(
         """
         update event_series
@@ -119,7 +121,7 @@ async def note(
 
 
 async def follow_all(tx: Transaction, series_id: SeriesId, user_ids: Sequence[UserId]) -> None:
-    """These people follow it, and hear of it."""
+    """Make these people followers with notifications."""
     await tx.execute_many(
         """
         insert into event_series_followers (series_id, user_id, notifications_enabled, created_at, updated_at)
@@ -136,7 +138,7 @@ async def dates_of(reader: Reader, series_ids: Sequence[SeriesId]) -> list[str]:
 
 
 async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
-    """Take series back that were imported; their dates are gone already."""
+    """Erase imported series; their dates are gone already."""
     named = [{"id": one} for one in series_ids]
     for table in ("followers", "answers", "offers", "undos", "tellings"):
         await tx.execute_many(f"delete from event_series_{table} where series_id = :id", named)
@@ -147,8 +149,8 @@ async def erase(tx: Transaction, series_ids: Sequence[SeriesId]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """``keeps_answered``: dates stay that came with the yes, because somebody answered them; ``keeps_others``: a half stays
-    that somebody else hosts by now.
+    """``keeps_answered``: dates created on acceptance stay, because they have RSVPs; ``keeps_others``: a split-off part
+    stays that somebody else hosts by now.
     """
 
     detection: Detection
@@ -157,9 +159,9 @@ class Undone:
 
 
 async def take_back(tx: Transaction, one: Detection) -> Undone:
-    """What an accepted one was before: a read-only series of the dates that are there, or single events where it was only suggested.
+    """Undo an acceptance: a read-only series of the existing dates, or single events where it was only suggested.
 
-    Raises Refused (``SomebodyElses``) where its author gave the series itself away.
+    Raises Refused (``SomebodyElses``) where its author transferred the series.
     """
     series = None if one.series_id is None else await queries.lock(tx, one.series_id)
     if series is None:
@@ -188,7 +190,7 @@ async def take_back(tx: Transaction, one: Detection) -> Undone:
     staying = [event for event in dates if event.id not in leaving]
     named = await _named(tx, one, staying, {series.id, *(half.id for half in mine)})
     names = {original_text(at) for at in named.values()}
-    # What was deleted before holds its name in the series still.
+    # Dates deleted earlier still occupy their names in the series.
     await date_queries.forget_places(
         tx,
         [
@@ -208,7 +210,7 @@ async def take_back(tx: Transaction, one: Detection) -> Undone:
 
 
 async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence[datetime]) -> Detection:
-    """The locked series is the read-only one of these dates again; none at all where there are none, or nobody was sure of it."""
+    """Make the locked series read-only again with these dates; delete it where there are none, or confidence was low."""
     if dates:
         bare = replace(of_these(series.zone_name, dates), is_all_day=series.timing.pattern.is_all_day)
         series = replace(series, timing=replace(series.timing, pattern=bare), deleted_at=None)
@@ -216,7 +218,7 @@ async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence
     if dates and one.is_certain:
         return await detection_queries.set_state(tx, one, DetectionState.LINKED, series.id)
     await unlink(tx, one)
-    # What is there of it now is looked for once more: events may have come and gone since the yes.
+    # Run detection once more: events may have come and gone since the acceptance.
     await enqueue(tx, JobKind.DETECT_SERIES, one.user_id, int(tx.now))
     return await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, series.id)
 
@@ -229,9 +231,10 @@ async def _lock_each(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[Se
 async def _named(
     tx: Transaction, one: Detection, staying: Sequence[Event], parts: Collection[SeriesId]
 ) -> dict[EventId, datetime]:
-    """By which name each date stands in the series: what was found under its own, the others under theirs while that is free.
+    """The name of each date in the series: detected events by their own, others by theirs while that is free.
 
-    What was found and left the series since, for itself, is back; what is another series' date now, or somebody else's event, is not.
+    Detected events that left the series to be single are back; dates of another series, and events of another owner,
+    are not.
     """
     events = await there(tx, one.found)
     named = {
@@ -253,7 +256,7 @@ def _is_back(event: Event, one: Detection, parts: Collection[SeriesId]) -> bool:
 
 
 def _free_name(event: Event, taken: Collection[datetime]) -> datetime:
-    """Its name, or the next minute that is no name yet: another rule may have given it that of what was found."""
+    """Its name, or the next free minute: another rule may have given it the name of a detected event."""
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
     name = event.place_in_series.original_date

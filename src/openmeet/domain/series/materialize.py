@@ -1,7 +1,7 @@
-"""Dates become events: near ones by the clock, far ones when somebody opens, edits, cancels or answers them.
+"""Store dates as events: near ones by the scheduler, far ones when somebody opens, edits, cancels or answers them.
 
-Storing is idempotent under concurrency: the pair of series and date is unique in the database, and whoever stores holds the
-lock on the series.
+Idempotent under concurrency: the pair of series and date is unique in the database, and callers hold the lock on the
+series.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
 
 
 async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
-    """``vivify`` for several dates, those that are computed only."""
+    """``vivify`` for several dates, only the computed ones."""
     known = await date_queries.stored_names(tx, series.id, since=min(original_dates, default=""))
     computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in known]
     if computed:
@@ -52,9 +52,9 @@ async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[s
 async def store(
     tx: Transaction, series: Series, originals: Sequence[datetime], *, has_company: bool = True
 ) -> list[Event]:
-    """Dates of a locked series become events, and whoever goes to all of it goes there. They are not stored yet.
+    """Store dates of a locked series as events, with their standing RSVPs. They are not stored yet.
 
-    ``has_company``: see ``following``.
+    ``has_company``: see ``follower_queries``.
     """
     made = await create_dates(
         tx,
@@ -76,7 +76,9 @@ async def store(
 
 
 async def store_window(tx: Transaction, series: Series, *, has_company: bool = True) -> list[Event]:
-    """Store the dates of a locked, active series that come into the window; the new ones. ``has_company``: see ``following``."""
+    """Store the dates of a locked, active series within the window; returns the new ones. ``has_company``: see
+    ``follower_queries``.
+    """
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
     ahead = window(series, tx.now)
@@ -89,12 +91,12 @@ async def store_window(tx: Transaction, series: Series, *, has_company: bool = T
 
 
 def since(series: Series, now: Instant) -> str:
-    """From which name on dates are looked for that may be stored: names are wall-clock times, an instant's differs by less than two days."""
+    """First name to look at: names are wall-clock times, which differ from the instant by less than two days."""
     return original_text(local_of(now, series.zone_name).replace(tzinfo=None) - timedelta(days=2))
 
 
 async def made_by(reader: Reader, series: Series, plan: EditPlan) -> list[expansion.Occurrence]:
-    """The dates that a plan of this series brings into the window, which are no date of it yet: what ``store_window`` makes after it."""
+    """New dates that a plan of this series brings into the window: those that ``store_window`` will store."""
     if plan.scope is EditScope.THIS or series.status is not SeriesStatus.ACTIVE:
         return []
     target = replace(series, template=plan.template, timing=plan.timing)
@@ -110,7 +112,7 @@ async def made_by(reader: Reader, series: Series, plan: EditPlan) -> list[expans
 
 
 def window(series: Series, now: Instant) -> list[expansion.Occurrence]:
-    """The dates that are kept as events: two months ahead, at least two, at most fifty."""
+    """The dates to keep as events: two months ahead, at least two, at most fifty."""
     ahead = expansion.following(series.timing.pattern, now, WINDOW_MOST)
     near = sum(one.at < now + WINDOW for one in ahead)
     return ahead[: max(near, WINDOW_LEAST)]

@@ -1,4 +1,4 @@
-"""What a series is: when it meets (a pattern), what each date says unless it says otherwise (a template)."""
+"""Values of a series: a pattern (when it meets) and a template (what each date says unless overridden)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,20 +31,20 @@ from openmeet.recurrence.pattern import Pattern
 SeriesId = NewType("SeriesId", str)
 SeriesSlug = NewType("SeriesSlug", str)
 
-# The rolling window: dates this far ahead are stored as events; never fewer than the first number, never more than the
-# second. Everything beyond is computed, and stored when somebody opens, edits, cancels or answers it.
+# The rolling window: dates this far ahead are stored as events, at least the first number and at most the second. Later
+# ones are computed, and stored when somebody opens, edits, cancels or answers them.
 WINDOW = 61 * DAY
 WINDOW_LEAST = 2
 WINDOW_MOST = 50
 
-# A date further ahead than this cannot be opened, nor moved there: each that is opened is stored, a robot follows every link, and
-# whoever writes 2062 means 2026.
+# Limit for opening dates and for moving them: each opened date is stored, crawlers follow every link, and 2062 is
+# probably a typing error for 2026.
 OPENED_AHEAD = 5 * 366 * DAY
 OPENED_AHEAD_WORDS = "five years"
 
 
 class SeriesStatus(StrEnum):
-    """``PAUSED`` makes no new dates; those that are stored stay."""
+    """``PAUSED`` makes no new dates; stored ones stay."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -60,7 +60,7 @@ class PublishPolicy(StrEnum):
 
 
 class EditScope(StrEnum):
-    """How far an edit of one date reaches."""
+    """Scope of an edit of one date."""
 
     THIS = "this"
     FOLLOWING = "following"
@@ -69,7 +69,7 @@ class EditScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a date says unless it says otherwise. Its fields carry the names of ``events.model.Details``."""
+    """Details of every date unless overridden. Its fields have the names of ``events.model.Details``."""
 
     title: str
     description: str = ""
@@ -100,17 +100,17 @@ class Timing:
     length: timedelta | None
 
 
-# How far those are stored that are only read: no clock ever looks at their window. It is no date that a calendar has.
+# ``stored_until`` of read-only series, whose window never moves. Not a date that a calendar has.
 FOREVER: Final = Instant(2**62)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series as kept. ``stored_until``: how far its dates have been stored as events by the clock. ``is_hidden``: withheld by a
-    moderator, from everybody but its host; computed, never stored. ``record``: what new dates have of it;
-    ``record_uri``: where its own record stands, or where it came from. ``awaits_owner``: somebody else has changed it since its owner
-    last agreed to what is published; so do its coming dates then, and those that are stored later. ``changed_by``: who has locked
-    it to change it; never stored.
+    """A stored series. ``stored_until``: how far the scheduler has stored its dates as events. ``is_hidden``: a
+    moderator hides it from everybody but its host; computed, never stored. ``record``: settings for the records of
+    new dates; ``record_uri``: its own record, or the one it came from. ``awaits_owner``: somebody else has changed
+    it since its owner last approved what is published; its upcoming dates then wait as well, and those stored later.
+    ``changed_by``: who holds the lock to change it; never stored.
     """
 
     id: SeriesId
@@ -137,7 +137,7 @@ class Series:
 
     @property
     def visibility(self) -> Visibility:
-        """Who may see it: the narrower of what its host chose and what its group is."""
+        """The effective visibility: the narrower of the host's choice and the group's."""
         return narrowed(self.template.visibility, self.group)
 
     @property
@@ -147,7 +147,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class StoredOccurrence:
-    """A stored date, and how many people said something about it that must not be lost."""
+    """A stored date, and the number of its RSVPs that must not be lost."""
 
     event: Event
     answers: int
@@ -155,7 +155,7 @@ class StoredOccurrence:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Somebody who wants to hear of new, moved and cancelled dates."""
+    """A follower, who is notified of new, moved and cancelled dates."""
 
     user_id: UserId
     notifications_enabled: bool
@@ -163,7 +163,7 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Going:
-    """Somebody who goes to every date, also to those that come into being later. ``with_limited``: to those with a limit, too."""
+    """A standing RSVP to all dates, future ones included. ``with_limited``: also to those with limited places."""
 
     user_id: UserId
     with_limited: bool
@@ -172,7 +172,7 @@ class Going:
 
 @dataclass(frozen=True, slots=True)
 class SeriesOffer:
-    """A series is offered to somebody, who has not said yes or no."""
+    """An open offer of a series to somebody."""
 
     series_id: SeriesId
     from_id: UserId

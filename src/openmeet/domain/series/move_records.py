@@ -1,8 +1,8 @@
-"""What a person has published in one of their repositories moves to the one for new records.
+"""Move a person's published records from one of their repositories to the one for new records.
 
-A record cannot be moved: the event or the series gets a new one there, and the old one stays, says where it went on, and leads there for
-good (``events.owners``, decision 0067). What one request does not move is a debt, and follows. Moved back, the first one goes on. Answers stay where they are, one for each event, and so do the
-records of groups, which have ways of their own, and what its author wrote in another app.
+Records cannot be moved: the event or series gets a new one, and the old one stays and points to it for good
+(``events.ownership``, decision 0067). A job moves what exceeds one request. Moving back continues the first record. Not
+moved: RSVP records (one per event), records of groups, which have their own ways, and records written in other apps.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from openmeet.outbox.publications import PublicationKind
 # Per transaction: each is a few statements.
 AT_A_TIME: Final = 50
 
-# What is there, or may be, and is its owner's to move.
+# Published, or possibly published, and its owner's to move.
 _STANDING: Final = """
     select p.did, p.kind, p.subject_id
       from publications p join events e on p.kind = 'event' and e.id = p.subject_id
@@ -51,7 +51,7 @@ NEXT: Final = f"""
 
 @dataclass(frozen=True, slots=True)
 class RecordCounts:
-    """How much of somebody's stands in one of their repositories, written from here; whether it is leaving it already."""
+    """Number of records in one repository that were written from here; whether they are being moved."""
 
     identity: Identity
     events: int
@@ -61,7 +61,7 @@ class RecordCounts:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How much was moved. ``after``: the last that was looked at; None where nothing is left to look at."""
+    """How much was moved. ``after``: the last one looked at; None at the end."""
 
     number: int
     after: str | None
@@ -69,7 +69,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class StartedMove:
-    """Events and series that were moved at once, and how many of both are yet to follow."""
+    """Events and series that were moved at once, and how many of both will follow."""
 
     events: int
     series: int
@@ -77,7 +77,7 @@ class StartedMove:
 
 
 async def held(reader: Reader, user_id: UserId) -> list[RecordCounts]:
-    """What stands in each of a person's repositories, that for new records first."""
+    """Records in each of a person's repositories, that for new records first."""
     mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], PublicationKind(row["kind"])): int(row["n"]) for row in rows}
@@ -91,7 +91,7 @@ async def held(reader: Reader, user_id: UserId) -> list[RecordCounts]:
 
 
 def account(text: str) -> Did:
-    """The account that is named. Raises InvalidInput."""
+    """The named account. Raises InvalidInput."""
     try:
         return parse_did(text)
     except Malformed:
@@ -99,8 +99,8 @@ def account(text: str) -> Did:
 
 
 async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> StartedMove:
-    """Move the first, and owe the others. Raises as ``move_some``."""
-    # Series first: the records of their dates name theirs.
+    """Move the first ones and enqueue the rest. Raises as ``move_some``."""
+    # Series first: the records of their dates refer to theirs.
     series = await move_some(tx, user_id, source, PublicationKind.SERIES)
     events = Moved(0, "") if series.after is not None else await move_some(tx, user_id, source, PublicationKind.EVENT)
     if events.after is None:
@@ -113,7 +113,7 @@ async def begin_to_move(tx: Transaction, user_id: UserId, source: Did) -> Starte
 
 
 def moving_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.MOVE_RECORDS``. Interrupted, what is done is done, and the same again does the rest."""
+    """Handler of ``JobKind.MOVE_RECORDS``. Resumable: a repeated job moves what is left."""
 
     async def pay(job: jobs.Job) -> None:
         person, _, source = job.subject.partition(" ")
@@ -130,7 +130,7 @@ def moving_handler(db: Database) -> JobHandler:
 
 
 async def _leads_nowhere(reader: Reader, user_id: UserId, source: Did) -> bool:
-    """Whether they have let this account go since, or chosen it for new records again."""
+    """Whether the account was disconnected since, or chosen for new records again."""
     mine = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     return source not in mine or mine[0] == source
 
@@ -140,7 +140,8 @@ def _subject(user_id: UserId, source: Did) -> str:
 
 
 async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: PublicationKind, after: str = "") -> Moved:
-    """Move some records of a kind (events, series) from this repository to that for new ones; again with ``after`` until that is None.
+    """Move some records of a kind (events, series) to the repository for new ones; repeat with ``after`` until that is
+    None.
 
     Raises NotFound (no repository of theirs) and Refused (``AlreadyThere``).
     """

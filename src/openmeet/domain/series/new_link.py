@@ -1,4 +1,4 @@
-"""New links for a series that is reached by its link alone, and for its dates."""
+"""New links for an unlisted series and its dates."""
 
 from dataclasses import replace
 
@@ -16,7 +16,9 @@ from openmeet.domain.users.model import Caller
 
 
 async def make(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
-    """Raises as ``actions.lock_to_change``, and Refused where everybody finds the series anyway (``PublicSeries``)."""
+    """Give the series a new link. Raises as ``actions.lock_to_change``, and Refused where it is listed anyway
+    (``PublicSeries``).
+    """
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     if series.visibility is Visibility.PUBLIC:
         raise Refused("Everybody can find this series. Choose who sees it first.", name="PublicSeries")

@@ -1,13 +1,12 @@
-"""Who hears of what happens to a series: those who answered its dates, and those who follow it; each once, however much it is.
+"""Notify attendees and followers of changes to a series: each person once per action.
 
-Mails about news wait half an hour and those about one date become one (``notifications``): one act on a series is one mail per
-person, because each of them is told of one date only, their earliest, with the times of their others; whatever else they hear of it
-goes into the same mail.
+E-mails wait half an hour and those about one date are combined (``notifications``). An action on a series is therefore
+one e-mail per person: each is notified of their earliest date only, with the times of their others.
 
-An act tells the first few people in its own transaction. A crowd would keep that open for longer than it may be (two seconds), so
-telling the others is a debt of that transaction, paid piece by piece in transactions of their own, in order of people's ids. What was
-told is noted with the news themselves: a payer that dies tells nobody twice (invariant 10). The next act on the series waits with
-its news until those of the one before are told; an act that is taken back is told to nobody else, and its undo only to who had heard.
+An action notifies the first few people in its own transaction. More would keep it open too long (over two seconds), so
+a job notifies the rest in batches, in order of user ids. Progress is stored with the notifications: a handler that dies
+notifies nobody twice (invariant 10). The next action's fan-out waits for the previous one. An undone action's fan-out
+stops, and only people already notified learn of the undo.
 """
 
 from collections.abc import Sequence
@@ -46,7 +45,7 @@ TellingId = NewType("TellingId", str)
 
 
 class About(msgspec.Struct, frozen=True):
-    """What news say of one date. ``starts_at``: of a moved one, the earlier start; ``is_at``: when it is now."""
+    """Content of a notification about one date. ``starts_at``: earlier start of a moved one; ``is_at``: its start now."""
 
     event_id: EventId
     revision: int
@@ -56,11 +55,11 @@ class About(msgspec.Struct, frozen=True):
 
 
 class SeriesNews(msgspec.Struct, frozen=True):
-    """One kind of news of an act: of these dates, the earliest first.
+    """One kind of notification of an action, for these dates, earliest first.
 
-    Who answered one of ``answers_to`` hears of it, of their earliest, and when their others are; ``hosts``, and followers where
-    ``to_followers``, hear of the first date and of the others unless they have heard of this act already; who goes to all dates, where
-    ``to_goers``, hears of them anyway.
+    Attendees of ``answers_to`` are notified of their earliest date and the times of their others. ``hosts``, and
+    followers where ``to_followers``, are notified of the first date and the others unless this action has notified them
+    already; people with standing RSVPs where ``to_goers``, in any case.
     """
 
     kind: NotificationKind
@@ -72,7 +71,9 @@ class SeriesNews(msgspec.Struct, frozen=True):
 
 
 class SeriesNotice(msgspec.Struct, frozen=True):
-    """All news of one act. ``by``: who did it, and knows. ``only``: who did not hear of what is taken back need not hear of that."""
+    """All notifications of one action. ``by``: who did it, and is not notified. ``only``: an undo concerns only people
+    notified of the action.
+    """
 
     news: list[SeriesNews]
     by: UserId
@@ -80,7 +81,7 @@ class SeriesNotice(msgspec.Struct, frozen=True):
 
 
 class PendingNotice(msgspec.Struct, frozen=True):
-    """What is left of a telling: everybody behind ``told_until``."""
+    """The rest of a fan-out: everybody after ``told_until``."""
 
     id: TellingId
     telling: SeriesNotice
@@ -88,7 +89,7 @@ class PendingNotice(msgspec.Struct, frozen=True):
 
 
 async def insert(tx: Transaction, series_id: SeriesId, telling: SeriesNotice, told_until: UserId) -> TellingId:
-    """Of a locked series."""
+    """Store the rest of a fan-out of a locked series."""
     telling_id = TellingId(new_id(tx.now))
     await tx.execute(
         """
@@ -105,13 +106,13 @@ async def insert(tx: Transaction, series_id: SeriesId, telling: SeriesNotice, to
 
 
 async def series_of(reader: Reader, telling_id: TellingId) -> SeriesId | None:
-    """None: everybody was told."""
+    """The series of a fan-out; None when it is complete."""
     row = await reader.fetch_one("select series_id from event_series_tellings where id = :id", id=telling_id)
     return None if row is None else SeriesId(row["series_id"])
 
 
 async def oldest(reader: Reader, series_id: SeriesId) -> PendingNotice | None:
-    """What is told next: nobody hears of a later act before an earlier one."""
+    """The oldest fan-out of a series: actions are announced in order."""
     row = await reader.fetch_one(
         "select id, telling, told_until from event_series_tellings where series_id = :series_id"
         " order by created_at, id limit 1",
@@ -140,22 +141,22 @@ async def note(tx: Transaction, telling_id: TellingId, told_until: UserId) -> No
 
 
 async def drop(tx: Transaction, telling_id: TellingId) -> UserId | None:
-    """No more is told of it: until whom it was. None: to everybody, it was done."""
+    """Stop a fan-out; returns the last person notified, None if it was complete."""
     row = await tx.fetch_one("delete from event_series_tellings where id = :id returning told_until", id=telling_id)
     return None if row is None else UserId(row["told_until"])
 
 
 def next_people(crowds: Sequence[Sequence[UserId]], limit: int) -> tuple[list[UserId], bool]:
-    """The first of several ordered crowds as one, and whether that is everybody there is. Pure."""
+    """Merge the first entries of several ordered lists of recipients; and whether that is everybody. Pure."""
     everybody = sorted({user_id for crowd in crowds for user_id in crowd})
     return everybody[:limit], len(everybody) <= limit
 
 
-# How many people an act tells by itself, and how many a payer in one transaction: 15 and 100 ms on a laptop.
+# How many people an action notifies itself, and how many a handler per transaction: 15 and 100 ms on a laptop.
 AT_ONCE = 100
 PIECE = 1000
 
-# How many of somebody's other dates are named; of the rest their number is said.
+# How many of somebody's other dates are listed; of the rest the number is given.
 NAMED = 10
 
 _NOBODY = UserId("")
@@ -164,9 +165,9 @@ _NOBODY = UserId("")
 def of_changes(
     series: Series, changed: Sequence[tuple[Event | None, Event]], kind: NotificationKind, *, tells: bool = True
 ) -> list[SeriesNews]:
-    """These dates (before and after) of a locked series were changed. ``tells`` False: the host chose to stay silent.
+    """Notices for changed dates (before and after) of a locked series. ``tells`` False: the host chose not to notify.
 
-    The other hosts, whose dates they are, hear of it all the same.
+    Co-hosts of these dates are notified in any case.
     """
     if not changed:
         return []
@@ -189,7 +190,7 @@ def of_changes(
 
 
 async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
-    """Somebody else has changed a locked series: its owner hears of it, whether or not a stored date is different."""
+    """Notice to the owner that somebody else changed the locked series, even if no stored date differs."""
     if series.changed_by in {None, series.owner_id}:
         return []
     subject = await date_queries.any_date(tx, series.id)
@@ -200,7 +201,9 @@ async def of_edit(tx: Transaction, series: Series) -> list[SeriesNews]:
 
 
 def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
-    """A locked series has got dates: followers, and who goes to all, hear of the earliest and of how many more there are."""
+    """Notices for new dates of a locked series: followers and people with standing RSVPs get the earliest and the
+    number of others.
+    """
     if not made:
         return []
     first = min(made, key=lambda event: (event.starts_at or 0, event.id))
@@ -215,7 +218,7 @@ def of_new_dates(series: Series, made: Sequence[Event]) -> list[SeriesNews]:
 
 
 def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> list[SeriesNews]:
-    """The same news of an act that gave the series another rule: they say it in words. When it ends is no other rule."""
+    """Add the new rule in words to the notices of an action. A new end alone does not count as another rule."""
     words = _in_words(after)
     if not words or words == _in_words(before):
         return list(news)
@@ -232,7 +235,7 @@ def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> li
 
 
 def _in_words(pattern: Pattern) -> str:
-    """Empty where there is no rule, but dates that were chosen one by one."""
+    """The rule in words; empty for dates chosen one by one."""
     if pattern.rule is None:
         return ""
     endless = replace(pattern.rule, count=None, until=None)
@@ -240,7 +243,7 @@ def _in_words(pattern: Pattern) -> str:
 
 
 async def of_status(tx: Transaction, series: Series, kind: NotificationKind, reason: str) -> list[SeriesNews]:
-    """A locked series is paused, or goes on: followers and those who answered a coming date hear of it, by its next date."""
+    """Notice that a locked series is paused or resumes, to followers and attendees of upcoming dates, by its next date."""
     coming = await date_queries.ids_of_coming(tx, series.id)
     over = [] if coming else await date_queries.stored_before(tx, series.id, tx.now, 1)
     subjects = coming or [one.id for one in over]
@@ -253,7 +256,9 @@ async def of_status(tx: Transaction, series: Series, kind: NotificationKind, rea
 async def tell(
     tx: Transaction, series: Series, news: Sequence[SeriesNews], *, only: Heard | None = None
 ) -> TellingId | None:
-    """Tell everybody concerned by an act on a locked series, the first at once. What is left of that, None where nothing is."""
+    """Notify everybody affected by an action on a locked series, the first at once. Returns the id of the remaining
+    fan-out, or None.
+    """
     said = [one for one in news if one.answers_to or one.hosts or one.to_followers]
     if not said:
         return None
@@ -269,7 +274,7 @@ async def tell(
 
 
 def fan_out_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.SERIES_NEWS``; the subject is what is left of a telling."""
+    """Handler of ``JobKind.SERIES_NEWS``; the subject is the rest of a fan-out."""
 
     async def pay(job: Job) -> None:
         while await in_one_hop(db, lambda tx: _tell_on(tx, TellingId(job.subject))):
@@ -279,7 +284,7 @@ def fan_out_handler(db: Database) -> JobHandler:
 
 
 async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
-    """Tell the next people of the oldest act on the series; whether this one is not told to everybody yet."""
+    """Notify the next batch for the oldest action on the series; True while recipients are left."""
     series_id = await series_of(tx, telling_id)
     series = None if series_id is None else await queries.lock(tx, series_id)
     owed = None if series is None else await oldest(tx, series.id)
@@ -296,7 +301,7 @@ async def _tell_on(tx: Transaction, telling_id: TellingId) -> bool:
 async def _tell_some(
     tx: Transaction, series: Series, telling: SeriesNotice, after: UserId, limit: int, *, locks: bool = False
 ) -> UserId | None:
-    """Tell the next so many people behind ``after``; the last of them, None where that was everybody.
+    """Notify one batch of people after ``after``; returns the last one, None when everyone is notified.
 
     ``locks``: the dates are not locked yet.
     """
@@ -330,7 +335,7 @@ async def _written(
     followers: frozenset[UserId],
     goers: frozenset[UserId],
 ) -> list[tuple[NotificationKind, list[Notice]]]:
-    """What these people are told, by kind. All that one of them hears goes into the mail about what they hear first."""
+    """Notifications of these people, by kind. Everything for one person goes into the e-mail about their first."""
     if not people:
         return []
     found: list[tuple[NotificationKind, list[Notice]]] = []
@@ -349,10 +354,10 @@ async def _written(
                 theirs, total = news.about[: 1 + NAMED], len(news.about)
             else:
                 continue
-            # One that only reads otherwise now, because it had a time of its own, does not stand for those that were moved.
+            # A date with only its text changed, because it had a time of its own, must not represent those that moved.
             theirs = sorted(theirs, key=lambda one: not one.particulars.is_move)
             about = theirs[0]
-            # What is said of a series as a whole, by one of its dates, is about no others.
+            # A notification about the series as a whole, represented by one date, lists no other dates.
             said = _with_others(theirs, total if len(news.about) > 1 else 1)
             if news.to_goers and user_id in goers:
                 said = replace(said, answer=AttendanceStatus.ATTENDING.value)
@@ -367,7 +372,7 @@ async def _written(
 
 
 def _with_others(theirs: Sequence[About], total: int) -> NotificationDetails:
-    """What one person is told of their first date, and of the others that the same act is about."""
+    """One person's notification: their first date, and the others that the same action affects."""
     first = theirs[0].particulars
     if total <= 1:
         return first

@@ -1,7 +1,8 @@
-"""A series gets another host: offered to somebody who is part of it, and theirs when they say yes.
+"""Transfer of a series: offered to somebody involved in it, effective on acceptance.
 
-Offered is it only to people who follow it, answered a date or are in its group: nobody learns from an offer who has an account here.
-Every coming date moves along. What is in the old host's repository stays there, and leads to the new host's (``events.owners``).
+Only followers, attendees of a date and members of its group can be asked: an offer does not reveal who has an account
+here. Every upcoming date moves along. Records in the former host's repository stay and point to the new host's
+(``events.ownership``).
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves
 from openmeet.outbox.publications import PublicationKind
 
-# Names to choose from; whoever is not among them follows the series first.
+# Names to choose from; others follow the series first.
 MOST_CANDIDATES = 200
 
 _PART_OF_IT = f"""
@@ -45,7 +46,7 @@ _IN_GROUP = """ and exists (select 1 from group_members m
 async def candidates(
     reader: Reader, series: Series, *, after: tuple[str, str] | None = None, limit: int = MOST_CANDIDATES
 ) -> list[tuple[UserId, str]]:
-    """To whom the series can be offered, by name; in a group, to those who may make events there.
+    """People to whom the series can be offered, by name; in a group, those who may make events there.
 
     ``after``: name and id of the last one before the page.
     """
@@ -62,7 +63,9 @@ async def candidates(
 
 
 async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> SeriesOffer:
-    """Offer the caller's locked series; another offer replaces the one before. Raises Forbidden, Refused (``NotPartOfIt``)."""
+    """Offer the caller's locked series; a new offer replaces the one before. Raises Forbidden, Refused
+    (``NotPartOfIt``).
+    """
     if series.owner_id != caller.user_id:
         raise Forbidden("Only the host of a series can hand it over.")
     in_group = "" if series.group is None else _IN_GROUP
@@ -89,7 +92,7 @@ async def offer(tx: Transaction, caller: Caller, series: Series, to: UserId) -> 
 
 
 async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
-    """The offer that stands; None where there is none, or who made it hosts the series no more."""
+    """The open offer; None where there is none, or its author no longer hosts the series."""
     row = await reader.fetch_one(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
         " from event_series_offers o join event_series s on s.id = o.series_id"
@@ -102,14 +105,16 @@ async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
 
 
 async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]) -> list[tuple[SeriesOffer, Series]]:
-    """Those of somebody's offers whose series exists for them now, in their order; of the others nothing is said (invariant 3)."""
+    """Those of somebody's offers whose series is visible to them now, in order; the others are not mentioned (invariant
+    3).
+    """
     known = await queries.by_ids(reader, [one.series_id for one in offers])
     seen = {one.id: one for one in await visibility.seen(reader, list(known.values()), user_id)}
     return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
 
 
 async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> list[SeriesOffer]:
-    """What somebody is offered, the oldest offer first. Which of it they may look at now, ``open_to`` says."""
+    """Offers to somebody, oldest first. ``open_to`` tells which of them they may see now."""
     rows = await reader.fetch(
         "select o.series_id, o.from_user_id, o.to_user_id, o.created_at"
         " from event_series_offers o join event_series s on s.id = o.series_id"
@@ -122,12 +127,11 @@ async def offered_to(reader: Reader, user_id: UserId, page: Page = WHOLE) -> lis
 
 
 async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
-    """The caller hosts the locked series from now on; the one before follows it, and hears of that. Of one that they would not see any
+    """The caller hosts the locked series from now on; the former host becomes a follower and is notified. If they would
+    no longer see it (private, no common group), they co-host every upcoming date, as with a single event.
 
-    more (private, without a group of theirs), they host every coming date beside the new host, as of a single event.
-
-    Raises NotFound where it is not offered to them, Refused where either keeps the other away by now (``NotWelcome``), or they may make no
-    events in its group any more (``NotPartOfIt``).
+    Raises NotFound where it is not offered to them, Refused where either blocks the other by now (``NotWelcome``), or
+    they may no longer make events in its group (``NotPartOfIt``).
     """
     found = await offered(tx, series.id)
     if found is None or found.to_id != caller.user_id:
@@ -152,9 +156,9 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
 
 
 async def depart(tx: Transaction, user_id: UserId) -> None:
-    """A person's account goes: series that they owned pass on at once, as single events do (``events.handing_over``).
+    """A person's account is deleted: transfer their series at once, as with single events (``events.ownership``).
 
-    Safe to call again.
+    Idempotent.
     """
     await tx.execute("delete from event_series_offers where from_user_id = :id or to_user_id = :id", id=user_id)
     for series_id in await _owned_by(tx, user_id):
@@ -167,7 +171,7 @@ async def depart(tx: Transaction, user_id: UserId) -> None:
 
 
 async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
-    """The locked series and its coming dates are somebody else's from now on."""
+    """Transfer the locked series and its upcoming dates to somebody else."""
     await _forget(tx, series.id)
     await ownership.leave_record(tx, PublicationKind.SERIES, series.id, series.owner_id, series.revision + 1)
     former = await publication_moves.of(tx, PublicationKind.SERIES, series.id)
@@ -179,7 +183,7 @@ async def _pass_on(tx: Transaction, series: Series, to: UserId) -> Series:
 
 
 async def take_back(tx: Transaction, caller: Caller, series: Series) -> bool:
-    """The host wants to keep it after all, or who it was offered to does not want it, of which the host hears.
+    """Withdraw or decline an offer; the host is notified of the latter.
 
     False where there was no offer of theirs.
     """

@@ -1,4 +1,6 @@
-"""The picture of a series: put up, described, taken away. Its coming dates show it, but for those that have one of their own, or none, on purpose."""
+"""The picture of a series: set, describe, remove. Upcoming dates show it, unless they have their own, or none, on
+purpose.
+"""
 
 from dataclasses import replace
 
@@ -14,7 +16,7 @@ from openmeet.domain.users.model import Caller
 async def put(
     tx: Transaction, caller: Caller, slug: SeriesSlug, picture: Picture, *, expected_revision: int | None = None
 ) -> Series:
-    """Show this picture. Raises as ``actions.lock_to_change``."""
+    """Set this picture. Raises as ``actions.lock_to_change``."""
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     return await _show(tx, series, picture)
 
@@ -22,7 +24,7 @@ async def put(
 async def describe(
     tx: Transaction, caller: Caller, slug: SeriesSlug, alt: str, *, expected_revision: int | None = None
 ) -> Series:
-    """Other words for the picture that is there. Raises as ``put``, and Refused (``NoPicture``)."""
+    """Change the description of the picture. Raises as ``put``, and Refused (``NoPicture``)."""
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     before = series.template.picture
     if before is None:
@@ -31,13 +33,15 @@ async def describe(
 
 
 async def remove(tx: Transaction, caller: Caller, slug: SeriesSlug, *, expected_revision: int | None = None) -> Series:
-    """Show none. Raises as ``put``."""
+    """Remove the picture. Raises as ``put``."""
     series = await actions.lock_to_change(tx, caller, slug, expected_revision=expected_revision)
     return await _show(tx, series, None)
 
 
 async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Series:
-    """An edit of all dates like any other: owed to the network, taken back within minutes. Nobody is told: it changes nobody's plans."""
+    """An ordinary edit of all dates: published, and undoable for minutes. Nobody is notified: it changes nobody's
+    plans.
+    """
     if series.template.picture == picture:
         return series
     template = replace(series.template, picture=picture)

@@ -1,8 +1,8 @@
-"""What an edit would do, before it is done: dates that change, dates that stay as they are, answers that are kept. Pure.
+"""The plan of an edit, before it is applied: changed dates, unchanged dates, preserved RSVPs. Pure.
 
 The host sees the plan's numbers and confirms; ``actions.apply`` does exactly that. Past dates stay as they were. Rules:
-fields that a date overrides on purpose stay; a date without a place in a new rule stays as an exception when anybody
-answered it, and goes when nobody did; no answer is ever lost.
+overridden fields stay; a date without a position in the new rule stays as an exception if anybody answered it, and is
+deleted otherwise; no RSVP is ever lost.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,13 +21,13 @@ from openmeet.recurrence.rule import Until, Weekday
 from openmeet.recurrence.split import remap, split
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# A date that is later than the last stored one by more than this is not looked at when places are given.
+# Dates later than the last stored one by more than this are not considered for positions.
 _AHEAD = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True)
 class OccurrenceChange:
-    """A stored date as it will be: its new name, what it says, and in what it differs on purpose."""
+    """A stored date after the edit: its new name, its details, and its overridden fields."""
 
     event: Event
     original_date: str
@@ -42,9 +42,9 @@ class OccurrenceChange:
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """``before``: the half that ends where a new series begins, for ``FOLLOWING``. ``template`` and ``timing`` are of the series
-    that the changes belong to. ``stranded``: stay as exceptions, though the rule no longer names them; ``vanishing``: nobody
-    answered them, they go.
+    """``before``: for ``FOLLOWING``, the part that ends where the new series begins. ``template`` and ``timing`` are of
+    the series that the changes belong to. ``stranded``: kept as exceptions, though the rule no longer names them;
+    ``vanishing``: deleted, because nobody answered them.
     """
 
     scope: EditScope
@@ -87,7 +87,9 @@ def plan_all(
     *,
     drop_single_changes: bool = False,
 ) -> EditPlan:
-    """An edit of the whole series. ``stored``: its stored dates, past ones too. Raises RuleRefused for an impossible rule."""
+    """An edit of the whole series. ``stored``: its stored dates, past ones too. Raises RuleRefused for an impossible
+    rule.
+    """
     expansion.check_occurs(timing.pattern)
     return _plan(EditScope.ALL, series, template, timing, None, _coming(stored, now), now, drop=drop_single_changes)
 
@@ -102,10 +104,10 @@ def plan_following(
     *,
     drop_single_changes: bool = False,
 ) -> EditPlan:
-    """An edit from the date named ``at`` on: a new series takes over there.
+    """An edit from the date named ``at`` on: a new series starts there.
 
-    ``timing`` None: the days stay as they are. A new timing keeps how many dates a COUNT has left, unless it brings an end of
-    its own. Raises Refused (``NoSuchDate``, ``FirstDate``) and RuleRefused.
+    ``timing`` None: the days stay as they are. A new timing keeps the remaining number of dates of a COUNT, unless it
+    has an end of its own. Raises Refused (``NoSuchDate``, ``FirstDate``) and RuleRefused.
     """
     before, behind = split(series.timing.pattern, original_of(at))
     if timing is None:
@@ -121,10 +123,10 @@ def plan_following(
 
 
 def moved(timing: Timing, original: datetime, starts: datetime, length: timedelta | None) -> Timing:
-    """The timing after one date, named ``original``, was moved to ``starts`` and all others shall follow.
+    """The timing after one date, named ``original``, was moved to ``starts`` and all others follow.
 
-    Another hour moves every date by as much. Another day moves the weekdays of a weekly rule along; for other rules it is
-    refused, because "the second Tuesday, but a day later" can mean several things.
+    Another hour moves every date by as much. Another day moves the weekdays of a weekly rule along; for other rules it
+    is refused, because "the second Tuesday, but a day later" can mean several things.
     """
     pattern = timing.pattern
     shift = starts - original
@@ -143,8 +145,8 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
                 name="EditTheRule",
             )
         by_day = tuple(sorted(Weekday((day.day + days) % 7) for day in rule.by_day))
-        # Of every second week, Saturday and Sunday stay in one week as Sunday and Monday: the week begins a day later, too. So
-        # does that of one weekday which is not the first date's: from that day's week on the weeks are counted.
+        # With every second week, Saturday and Sunday must stay in one week as Sunday and Monday: the week starts a day
+        # later, too. The same for a single weekday that is not the first date's: weeks count from that day's week.
         is_of_one_day = not {day.day for day in rule.by_day} - {pattern.start.weekday()}
         first = rule.week_start if rule.interval == 1 or is_of_one_day else (rule.week_start + days) % 7
         rule = replace(rule, by_day=by_day, week_start=first)
@@ -164,7 +166,7 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
 
 
 def _later(until: Until, shift: timedelta, days: int, zone: str) -> Until:
-    """The end that lets in as many dates when each begins ``shift`` later, and with it ``days`` later on the calendar."""
+    """The end that admits as many dates when each starts ``shift`` later, and thereby ``days`` later on the calendar."""
     if until.is_date:
         return replace(until, at=until.at + timedelta(days=days))
     if not until.is_utc:
@@ -207,14 +209,14 @@ def _plan(
 def _places(
     old: Pattern, new: Pattern, coming: Iterable[StoredOccurrence], now: Instant
 ) -> dict[datetime, datetime | None]:
-    """Where each stored date belongs in the new pattern."""
+    """The position of each stored date in the new pattern."""
     names = [original_of(_name(held)) for held in coming]
     if old == new or not names:
         return {name: name for name in names}
     first, last = min(names), max(names)
     window = Instant(min(now, _instant(new, first - _AHEAD))), _instant(new, last + _AHEAD)
     dates = [one.original for one in expansion.between(new, *window)]
-    # Dates that are over already stay what they were: nobody is moved into the past.
+    # Past dates stay as they were: nobody is moved into the past.
     ahead = [date for date in dates if _instant(new, date) > now]
     return remap(names, ahead, apart={name for name in names if not expansion.is_date_of(old, name)})
 

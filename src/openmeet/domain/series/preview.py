@@ -1,4 +1,4 @@
-"""What a timing means, before anything is saved: the next dates, the sentence, the dates that do not exist. Pure."""
+"""Preview of a timing before it is saved: next dates, the sentence, dates that do not exist. Pure."""
 
 from calendar import monthrange
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
 
-# Whoever means a start that is further ahead means another rule.
+# A start that is further ahead means that another rule is intended.
 _MEANT: Final = timedelta(days=5 * 366)
-# Steps of a rule that are looked at for months in which it names no day: a year of monthly ones, two leap years of yearly ones.
+# Steps of a rule to look at for months without a date: a year of monthly ones, two leap years of yearly ones.
 _STEPS = {"MONTHLY": 12, "YEARLY": 8}
 
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A date to be. ``instead_of``: the wall-clock time that the clocks skip that day; None as a rule."""
+    """A future date. ``instead_of``: the wall-clock time skipped by a clock change that day; usually None."""
 
     at: Instant
     original: datetime
@@ -30,10 +30,9 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """``silent`` are first days of months in which the rule's day does not exist. ``better_start`` is the first start that the rule
-
-    names, where the start is none, and None if it is too far ahead to be what is meant. ``idle`` are dates left out on which
-    nothing would be anyway.
+    """``silent``: first days of months in which the rule's day does not exist. ``better_start``: the first start that
+    the rule names, where the start is not one; None if too far ahead to be meant. ``idle``: excluded dates that are
+    no dates anyway.
     """
 
     sentence: str
@@ -51,9 +50,10 @@ class Meaning:
 
 
 def meaning_of(timing: Timing, now: Instant, count: int) -> Meaning:
-    """The next ``count`` dates from now on (from the start, where that is later) and what is to be said of them.
+    """The next ``count`` dates from now on (from the start, where that is later) with remarks.
 
-    ``skipped_hours``: dates of the coming year whose time the clocks skip. Raises RuleRefused for a rule that names no date, or ends before it begins.
+    ``skipped_hours``: dates of the coming year whose time a clock change skips. Raises RuleRefused for a rule without
+    dates, or one that ends before it begins.
     """
     pattern = timing.pattern
     expansion.check_asked(pattern)
@@ -81,7 +81,7 @@ def _ahead(pattern: Pattern, one: expansion.Occurrence) -> Ahead:
 
 
 def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
-    """Months that are the rule's turn and have no such day: the 31st of April, the fifth Tuesday, 29 February."""
+    """Months that the rule names without such a day: the 31st of April, the fifth Tuesday, 29 February."""
     rule = pattern.rule
     if rule is None or rule.freq not in _STEPS:
         return []
@@ -99,7 +99,7 @@ def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
 
 
 def _turns(pattern: Pattern, now: datetime) -> list[datetime]:
-    """First days of the months, from now on, in which the rule has its turn."""
+    """First days of the months, from now on, that the rule names."""
     rule = pattern.rule
     assert rule is not None  # noqa: S101  # asked for rules only
     step = rule.interval * (12 if rule.freq == "YEARLY" else 1)

@@ -1,4 +1,4 @@
-"""All SQL of series and their followers, and reading the dates that are stored as events."""
+"""SQL of series and their followers; also loads stored dates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,9 +23,11 @@ from openmeet.outbox.publications import PublicationKind
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_date, parse_dates
 from openmeet.recurrence.rule import format_rule, parse_rule
 
-# Shown to nobody but its host: it, its group, or who hosts it is withheld (``moderation.standing``), or a label hides that one.
+# Hidden from everybody but its host: it, its group or its host is withheld (``moderation.visibility``), or a label
+# hides the host.
 _IS_WITHHELD = is_withheld(*(f"event_series.{name}" for name in ("id", "group_id", "user_id")), is_public="1 = 0")
-# A series of somebody who never signed in here is shown as their events are: not while their account rests, waits or is blocked.
+# Series of somebody who never signed in here are shown as their events are: not while the account is inactive, held
+# back or blocked.
 _IS_OF_HIDDEN_STRANGER = (
     "exists (select 1 from identities si where si.user_id = event_series.user_id and si.kind = 'shadow'"
     f" and (si.status <> 'active' or {is_of_blocked_host('si.pds_url')} or {is_withheld('si.did', is_public='1 = 1')}))"
@@ -51,7 +53,7 @@ COLUMNS = (
 
 
 def pattern_of(row: Row | Mapping[str, Any]) -> Pattern:
-    """When a series meets, of a row or of what ``values_of`` says."""
+    """The pattern in a row, or in the result of ``values_of``."""
     zone = row["time_zone"]
     return Pattern(
         parse_date(row["starts_local"], zone),
@@ -64,7 +66,7 @@ def pattern_of(row: Row | Mapping[str, Any]) -> Pattern:
 
 
 def series_of(row: Row) -> Series:
-    """The model value of a row that has ``COLUMNS``."""
+    """Parse a row that has ``COLUMNS``."""
     pattern = pattern_of(row)
     length = None if row["duration"] is None else timedelta(seconds=row["duration"])
     rest = msgspec.json.decode(row["template"])
@@ -93,7 +95,7 @@ def series_of(row: Row) -> Series:
             PromotionLevel(row["group_promotion_level"]),
             announces_events=bool(row["group_announces_events"]),
         ),
-        # Who waits for their first public event keeps what is not public.
+        # Newcomers held back until their first public event keep what is not public.
         is_hidden=bool(row["is_hidden"] or (row["awaits_moderator"] and template.visibility is Visibility.PUBLIC)),
         record=record_settings_of(row),
         record_uri=row["record_uri"],
@@ -112,7 +114,7 @@ async def by_id(reader: Reader, series_id: SeriesId) -> Series | None:
 
 
 async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesId, Series]:
-    """Several at once, those that were deleted among them."""
+    """Series by ids, deleted ones included."""
     if not series_ids:
         return {}
     rows = await reader.fetch(
@@ -122,7 +124,7 @@ async def by_ids(reader: Reader, series_ids: Sequence[SeriesId]) -> dict[SeriesI
 
 
 async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) -> list[Series]:
-    """Those at these addresses that this person hosts, that are still here, and from which nothing was split off."""
+    """Existing series of this person with these slugs from which nothing was split off."""
     if not slugs:
         return []
     rows = await reader.fetch(
@@ -136,7 +138,7 @@ async def own_unsplit(reader: Reader, owner_id: UserId, slugs: Sequence[str]) ->
 
 
 async def by_submission(reader: Reader, owner_id: UserId, key: str) -> tuple[Series, bytes | None] | None:
-    """The series that this very form has made already, with the digest of what it was made of."""
+    """The series created by this form, with the digest of its content."""
     row = await reader.fetch_one(
         f"select {COLUMNS}, submission_digest from event_series where user_id = :owner_id and submission_key = :key",
         owner_id=owner_id,
@@ -146,7 +148,7 @@ async def by_submission(reader: Reader, owner_id: UserId, key: str) -> tuple[Ser
 
 
 async def of_owner(reader: Reader, owner_id: UserId, page: Page = WHOLE) -> list[Series]:
-    """A person's series that were not deleted, the newest first."""
+    """A person's series, without deleted ones, newest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where user_id = :owner_id and deleted_at is null"
         f"{page.clause('created_at', 'id')}",
@@ -157,7 +159,7 @@ async def of_owner(reader: Reader, owner_id: UserId, page: Page = WHOLE) -> list
 
 
 async def followed_by(reader: Reader, user_id: UserId) -> list[Series]:
-    """Series that somebody follows and that were not deleted, the one followed last first."""
+    """Series that somebody follows, without deleted ones, the latest followed first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where deleted_at is null and id in"
         " (select series_id from event_series_followers where user_id = :user_id) order by created_at desc, id desc",
@@ -167,7 +169,7 @@ async def followed_by(reader: Reader, user_id: UserId) -> list[Series]:
 
 
 async def gone_to_by(reader: Reader, user_id: UserId) -> list[Series]:
-    """Series to every date of which somebody goes, not deleted, the one made last first."""
+    """Series with a standing RSVP of the person, without deleted ones, newest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where deleted_at is null and id in"
         " (select series_id from event_series_answers where user_id = :user_id) order by created_at desc, id desc",
@@ -179,20 +181,20 @@ async def gone_to_by(reader: Reader, user_id: UserId) -> list[Series]:
 async def lock(tx: Transaction, series_id: SeriesId) -> Series | None:
     """The series, locked until the transaction ends: whoever stores, moves or counts its dates holds this lock.
 
-    Taken before any lock on an event, always.
+    Always taken before any lock on an event.
     """
     row = await tx.fetch_one(f"update event_series set id = id where id = :id returning {COLUMNS}", id=series_id)
     return series_of(row) if row else None
 
 
 async def lock_by_slug(tx: Transaction, slug: SeriesSlug) -> Series | None:
-    """``lock``, found by its address."""
+    """``lock`` by slug."""
     row = await tx.fetch_one(f"update event_series set id = id where slug = :slug returning {COLUMNS}", slug=slug)
     return series_of(row) if row else None
 
 
 async def insert(tx: Transaction, series: Series, *, submission: tuple[str, bytes] | None) -> bool:
-    """A new row; False when this very submission (its key, and the digest of what it said) has made one already."""
+    """Insert a row; False when this submission (its key, and the digest of its content) has created one already."""
     key, digest = submission or (None, None)
     values = {**values_of(series), "submission_key": key, "submission_digest": digest}
     names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
@@ -217,12 +219,12 @@ async def update(tx: Transaction, series: Series) -> None:
 
 
 async def set_slug(tx: Transaction, series_id: SeriesId, slug: SeriesSlug) -> None:
-    """A locked series has this link from now on."""
+    """Set the slug of a locked series."""
     await tx.execute("update event_series set slug = :slug where id = :id", id=series_id, slug=slug)
 
 
 async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Series:
-    """The next revision of a locked series. ``is_owed`` False: its record says so already."""
+    """Save the next revision of a locked series. ``is_owed`` False: its record says so already."""
     saved = replace(after, revision=after.revision + 1, updated_at=tx.now)
     await update(tx, saved)
     if is_owed:
@@ -231,9 +233,9 @@ async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Serie
 
 
 async def enqueue_record(tx: Transaction, series: Series) -> None:
-    """The owner's repository is owed a look at this revision; what is only read, or was found, owes nothing.
+    """Enqueue the series' record; nothing for copies and detected series.
 
-    Where it was found and had its author's word for a time, the record of that time must vanish.
+    One detected and accepted for a time must have the record of that time deleted.
     """
     if series.is_read_only:
         await publications.forget_unsent(tx, kind=PublicationKind.SERIES, subject_ids=[series.id])
@@ -245,7 +247,7 @@ async def enqueue_record(tx: Transaction, series: Series) -> None:
 
 
 async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
-    """Make a locked row say what ``values_of`` said of it once; its revision grows."""
+    """Restore a locked row from ``values_of``; its revision grows."""
     kept = {
         name: value
         for name, value in values.items()
@@ -259,9 +261,10 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
 
 async def _keep_former_rule(tx: Transaction, series_id: SeriesId, values: Mapping[str, Any]) -> None:
-    """Keep the rule of a locked row if these values replace it: addresses of its dates go on leading to them (``former_rules``).
+    """Store the rule of a locked row if these values replace it, so that old links to dates keep working
+    (``former_rules``).
 
-    Copies without a rule have no date that is not stored, and keep nothing.
+    Copies without a rule have stored dates only and need nothing.
     """
     columns = "starts_local, time_zone, recurrence_rule, recurrence_exceptions, recurrence_dates, is_all_day"
     await tx.execute(
@@ -292,12 +295,12 @@ async def by_record_uri(reader: Reader, uri: str) -> Series | None:
 
 
 async def set_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """Where its record stands; None: nowhere."""
+    """Set the URI of its record; None: no record."""
     await tx.execute("update event_series set record_uri = :uri where id = :id", uri=uri, id=series_id)
 
 
 async def behind_window(reader: Reader, until: Instant, limit: int) -> list[SeriesId]:
-    """Active series whose stored dates do not reach this far, the furthest behind first."""
+    """Active series with stored dates not reaching this far, the furthest behind first."""
     rows = await reader.fetch(
         "select id from event_series where status = 'active' and deleted_at is null and stored_until < :until"
         " order by stored_until, id limit :limit",
@@ -308,7 +311,7 @@ async def behind_window(reader: Reader, until: Instant, limit: int) -> list[Seri
 
 
 async def set_stored_until(tx: Transaction, series_id: SeriesId, until: Instant) -> None:
-    """How far the dates are stored by the clock; no revision of the series."""
+    """Set how far the scheduler has stored dates; no new revision of the series."""
     await tx.execute("update event_series set stored_until = :until where id = :id", until=until, id=series_id)
 
 
@@ -348,7 +351,7 @@ def values_of(series: Series) -> dict[str, Any]:
 
 
 async def find(reader: Reader, uri: str) -> Series | None:
-    """The series that this is the record of, or was."""
+    """The series whose record this is, or was."""
     found = await by_record_uri(reader, uri)
     former = None if found is not None else await publication_moves.find(reader, uri)
     if former is None or former.kind is not PublicationKind.SERIES:

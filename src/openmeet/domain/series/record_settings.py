@@ -1,6 +1,6 @@
-"""What a host decides about records: of one event, of every date of a series, and which dates the series publishes.
+"""Record settings of an event and of all dates of a series, publish policy, and series records from the network.
 
-The record stands in the author's repository, so only the author decides.
+The record is in the author's repository, so only the author decides.
 """
 
 from dataclasses import replace
@@ -28,12 +28,12 @@ from openmeet.outbox.publications import PublicationKind, PublicationState, Publ
 from openmeet.recurrence import expansion
 from openmeet.recurrence.rule import format_rule
 
-# Dates that one request looks at: those that are stored ahead, and some that are over.
+# Dates that one request looks at: those stored ahead, and some past ones.
 MOST_DATES = 100
 
 
 async def event_of(reader: Reader, caller: Caller, slug: str) -> Event | None:
-    """The event of that address, for its author; None where there is none. Raises Forbidden, Refused."""
+    """The event with that slug, for its author; None where there is none. Raises Forbidden, Refused."""
     event = await by_slug(reader, EventSlug(slug))
     if event is None or event.is_gone or not await seeing.may_see(reader, event, caller.user_id, is_invited=False):
         return None
@@ -42,7 +42,7 @@ async def event_of(reader: Reader, caller: Caller, slug: str) -> Event | None:
 
 
 async def series_of(reader: Reader, caller: Caller, slug: str) -> Series:
-    """The caller's series of that address. Raises NotFound."""
+    """The caller's series with that slug. Raises NotFound."""
     series = await queries.by_slug(reader, SeriesSlug(slug))
     if series is None or series.deleted_at is not None or series.owner_id != caller.user_id:
         raise NotFound("There is no such event.")
@@ -50,7 +50,7 @@ async def series_of(reader: Reader, caller: Caller, slug: str) -> Series:
 
 
 async def series_around(reader: Reader, caller: Caller, event: Event) -> Series | None:
-    """The caller's series that the event is a date of."""
+    """The caller's series of this event."""
     if event.place_in_series is None:
         return None
     series = await queries.by_id(reader, SeriesId(event.place_in_series.series_id))
@@ -58,7 +58,9 @@ async def series_around(reader: Reader, caller: Caller, event: Event) -> Series 
 
 
 def revision_of(event: Event, series: Series | None) -> int:
-    """What a tag of an event's settings names; of a date also its series, whose choice of dates stands beside them."""
+    """The revision for the ETag of an event's settings; for a date also its series', whose publish policy is shown
+    beside them.
+    """
     if series is None:
         return event.revision
     return joint_revision((event.id, event.revision), (series.id, series.revision))
@@ -67,8 +69,9 @@ def revision_of(event: Event, series: Series | None) -> int:
 async def lock(
     tx: Transaction, caller: Caller, event: Event, *, expected_revision: int | None
 ) -> tuple[Event, Series | None]:
-    """An event and the caller's series that it is a date of, both locked before anything is decided. Raises as
-    ``change_event``, and PreconditionFailed.
+    """Lock an event and the caller's series of it before anything is decided.
+
+    Raises as ``change_event``, and PreconditionFailed.
     """
     series = await series_around(tx, caller, event)
     if series is not None:
@@ -80,7 +83,7 @@ async def lock(
 
 
 async def change_event(tx: Transaction, caller: Caller, slug: EventSlug, record: RecordSettings) -> Event:
-    """Replace them for one event. Raises NotFound, Forbidden, Refused."""
+    """Replace the settings of one event. Raises NotFound, Forbidden, Refused."""
     before = await events.lock_hosted(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
     if record == before.record:
         return before
@@ -99,7 +102,7 @@ async def change_series(
     *,
     expected_revision: int | None = None,
 ) -> Series:
-    """Replace them for a series, its coming dates and those that follow. Raises NotFound, Forbidden, Refused."""
+    """Replace the settings of a series, its upcoming and its future dates. Raises NotFound, Forbidden, Refused."""
     series = await actions.lock_own(tx, caller, slug)
     if expected_revision is not None and series.revision != expected_revision:
         raise PreconditionFailed("This series was changed since you opened it.")
@@ -119,7 +122,9 @@ async def change_series(
 
 
 async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
-    """The owner has what others changed at their series and its dates published. Raises NotFound, Forbidden, Refused."""
+    """The owner approves publication of others' changes to the series and its dates. Raises NotFound, Forbidden,
+    Refused.
+    """
     series = await actions.lock_own(tx, caller, slug)
     if series.owner_id != caller.user_id:
         raise Forbidden("Only the host of this series can publish it from their repository.")
@@ -128,7 +133,7 @@ async def agree(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
 
 
 async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, bool] | None:
-    """How the record of the series itself stands, and whether it may be out there; None where nothing ever was."""
+    """Publication status of the series' own record, and whether it may be published; None where nothing ever was."""
     standing = (await publications.states(reader, PublicationKind.SERIES, [series.id]))[series.id]
     if standing.uri is None and standing.state is not PublicationState.RETRACTED:
         return None
@@ -138,14 +143,14 @@ async def of_series(reader: Reader, series: Series) -> tuple[PublicationStatus, 
 
 
 def must_fit(event: Event, record: RecordSettings) -> None:
-    """Refused where the network would be told of a circle that is not the host's."""
+    """Raise Refused where the network would be told of a circle that is not the host's."""
     if record.is_announced and (event.group is not None or event.own_visibility is not Visibility.PRIVATE):
         why = "Only an event for those who are invited, in no group, can be announced with name and time alone."
         raise Refused(why, name="NotInvitedOnly")
 
 
 async def published_dates(reader: Reader, series: Series) -> list[Event]:
-    """The dates of a series that have a record or owe one, in order."""
+    """Dates of a series that are published or to be published, in order."""
     rows = await reader.fetch(
         "select id from events where series_id = :id and (owes_record = 1 or record_uri is not null)"
         " and deleted_at is null and removed_at is null order by starts_at desc, id limit :limit",
@@ -157,7 +162,7 @@ async def published_dates(reader: Reader, series: Series) -> list[Event]:
 
 
 async def look_again(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:
-    """Decide anew about these events' records. ``force``: also of what was taken back, refused or disagrees."""
+    """Enqueue these events' records again. ``force``: also retracted, refused and conflicting ones."""
     for event in some:
         if force:
             agreed = await events.agree_to_record(tx, caller, event.slug)
@@ -165,7 +170,7 @@ async def look_again(tx: Transaction, caller: Caller, some: list[Event], *, forc
     await publications.look_again(tx, kind=PublicationKind.EVENT, subject_ids=[event.id for event in some])
 
 
-# Of an author, read in records of events, those that are gone among them.
+# By author, read from event records, deleted ones included.
 READ_BY_RULE: Final = """
     select id from event_series
      where user_id = :owner_id and is_read_only = 1 and name = :name and recurrence_rule = :rule
@@ -175,7 +180,7 @@ READ_BY_RULE: Final = """
 
 
 def normal_name(name: str) -> str:
-    """The name of a date as it is stored; empty where it is none."""
+    """Normalize a date's name; empty where it is none."""
     try:
         return original_text(original_of(name))
     except ValueError:
@@ -183,7 +188,7 @@ def normal_name(name: str) -> str:
 
 
 async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:
-    """The series' record is at this uri, or nowhere any more: its published dates name it."""
+    """Store the URI of the series' record, or None: its published dates refer to it."""
     before = await queries.by_id(tx, series_id)
     if before is None or before.record_uri == uri:
         return
@@ -194,7 +199,7 @@ async def note_record(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 async def take_over(
     tx: Transaction, *, uri: str, owner_id: UserId, template: Template, timing: Timing
 ) -> Series | None:
-    """The read-only series of this record says what its record says; None where the record is of one made here."""
+    """Update the read-only series of this record from it; None where the record is of a series made here."""
     known = await queries.by_record_uri(tx, uri)
     if known is None:
         made = new_series(tx.now, owner_id, template, timing, PublishPolicy.NONE, None)
@@ -222,9 +227,9 @@ async def take_over(
 
 
 async def go_on(tx: Transaction, *, uri: str, owner_id: UserId, title: str, at: Timing) -> None:
-    """Where nobody knows this record, and its author had a series of that name by the same rule of which this is a date: it is that one.
+    """For an unknown record: continue the author's series of that name with the same rule that has this date.
 
-    Its followers follow it on, also where the record that had the rule before has lost it a moment ago.
+    Its followers stay, also where the record that had the rule before has just lost it.
     """
     if at.pattern.rule is None or await queries.by_record_uri(tx, uri) is not None:
         return
@@ -237,7 +242,7 @@ async def go_on(tx: Transaction, *, uri: str, owner_id: UserId, title: str, at: 
 
 
 async def remove_from_network(tx: Transaction, uri: str) -> None:
-    """The record is gone: its events stay, as events of their own."""
+    """The record was deleted: its events stay as single events."""
     known = await queries.by_record_uri(tx, uri)
     if known is None or not known.is_read_only:
         return
@@ -249,15 +254,15 @@ async def remove_from_network(tx: Transaction, uri: str) -> None:
 
 
 async def place(tx: Transaction, series: Series, event_id: EventId, name: str) -> bool:
-    """The author's event is the date of this name; False where it belongs to a series already, or another has the name.
+    """Attach the author's event as the date with this name; False where it has a series already, or the name is taken.
 
-    Of two records that claim one date the smaller address has it, whichever was heard of first.
+    Of two records that claim one date the smaller URI wins, whichever arrived first.
     """
     event = await lock_for_update(tx, event_id)
     named = normal_name(name)
     if event is None or event.author_id != series.owner_id or not named:
         return False
-    # What the author says of the series goes before what was inferred.
+    # The author's statement outranks detection.
     if event.place_in_series is not None and not await detection_queries.leave_inferred(tx, event.id):
         return False
     holder = await date_queries.date_of(tx, series.id, named)

@@ -1,7 +1,8 @@
-"""Writing a series: every change of what it says goes through here, and is told to whoever asked to hear of it.
+"""Save a series: every change goes through here, and subscribers are told of it.
 
-What somebody else than its owner changed (``Series.changed_by``) holds here at once, and waits for the owner on the network: the
-series, its coming dates, whose records speak of it, and the dates that are stored later. The owner's own change is a yes to all that.
+A change by somebody else than the owner (``Series.changed_by``) applies here at once, and awaits the owner's approval
+before publication: the series, its upcoming dates, whose records mention it, and dates stored later. A change by the
+owner approves all of that.
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from openmeet.domain.webhooks.model import Happening
 
 
 async def insert(tx: Transaction, series: Series, *, submission: tuple[str, bytes] | None = None) -> bool:
-    """A new series; False when this very submission has made one already."""
+    """Insert a series; False when this submission has created one already."""
     is_new = await queries.insert(tx, series, submission=submission)
     if is_new:
         await _tell_listeners(tx, series)
@@ -27,7 +28,7 @@ async def insert(tx: Transaction, series: Series, *, submission: tuple[str, byte
 
 
 async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Series:
-    """The next revision of a locked series. ``is_owed`` False: its record says so already."""
+    """Save the next revision of a locked series. ``is_owed`` False: its record says so already."""
     saved = await queries.save(tx, replace(after, awaits_owner=await _awaits(tx, after)), is_owed=is_owed)
     await _tell_listeners(tx, saved)
     if saved.awaits_owner and saved.changed_by is not None:
@@ -38,7 +39,7 @@ async def save(tx: Transaction, after: Series, *, is_owed: bool = True) -> Serie
 
 
 async def agree(tx: Transaction, series: Series) -> Series:
-    """Its owner has whatever others changed at the locked series and its dates published."""
+    """The owner approves publication of others' changes to the locked series and its dates."""
     if series.awaits_owner:
         series = await save(tx, replace(series, changed_by=series.owner_id))
     await series_dates.agree_to_dates(tx, series.id, series.owner_id)
@@ -46,7 +47,7 @@ async def agree(tx: Transaction, series: Series) -> Series:
 
 
 async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
-    """A locked series says again what ``queries.values_of`` said of it once."""
+    """Restore a locked series from ``queries.values_of``."""
     awaits = await _awaits(tx, series)
     await queries.restore(tx, series, {**values, "awaits_owner": int(awaits)})
     await _tell_listeners(tx, series)
@@ -55,7 +56,7 @@ async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
 
 
 async def _awaits(tx: Transaction, series: Series) -> bool:
-    """Whether the revision that is made now waits for the owner. Where they let co-hosts publish, the use of that is noted."""
+    """Whether this revision awaits the owner. Where owners let co-hosts publish, the use of that is noted."""
     by = series.changed_by
     if by is None:
         return series.awaits_owner

@@ -1,6 +1,6 @@
-"""One answer for every coming date of a series, and for those that come into being later.
+"""Standing RSVPs: one reply for every upcoming date of a series, future ones included.
 
-Dates with a limit are answered like any other, each on its own.
+Dates with limited places are answered one by one, like any other.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _GOING = (*SEATED, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 @dataclass(frozen=True, slots=True)
 class DateResult:
-    """What became of the answer to one date: a status, or why it was not taken (its name and a sentence)."""
+    """Result for one date: a status, or why the reply was refused (its name and a sentence)."""
 
     event: Event
     status: AttendanceStatus | None
@@ -46,10 +46,10 @@ async def answer_all(
     skips_limited: bool = False,
     through: Through = Through.PAGE,
 ) -> list[DateResult]:
-    """The caller's reply to every stored date that is still to come, in order. Raises NotFound.
+    """Apply the caller's reply to every stored upcoming date, in order. Raises NotFound.
 
-    Who goes to all goes to later dates, too, until they say otherwise (``stop``); any other reply ends that. ``skips_limited``: dates
-    with a limited number of places are left to be answered one by one.
+    "Going" covers future dates, too, until the person ends that (``stop``); any other reply ends it. ``skips_limited``:
+    leave dates with limited places to be answered one by one.
     """
     series = await _lock(tx, caller, slug)
     if reply is RsvpReply.GOING:
@@ -64,12 +64,12 @@ async def answer_all(
         if event.id in limited:
             continue
         try:
-            # The host hears of it once, not for each date.
+            # The host is notified once, not for each date.
             mine = await attendance.answer(
                 tx, caller, event.slug, reply, through=through, tells_host=not outcomes, is_single=False
             )
         except NotFound:
-            continue  # a date that is not theirs to see
+            continue  # a date that the person may not see
         except Refused as refused:
             outcomes.append(DateResult(event, None, refused.name or "Refused", refused.why))
         except InvalidForm:
@@ -83,7 +83,7 @@ async def answer_all(
 
 
 async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: bool) -> int:
-    """The caller goes to no later dates by themselves. ``withdraws``: nor to those there are; how many that was. Raises NotFound."""
+    """End the caller's standing RSVP. ``withdraws``: existing RSVPs as well; returns how many. Raises NotFound."""
     series = await _lock_to_stop(tx, caller, slug)
     await follower_queries.go_no_more(tx, series.id, caller.user_id)
     if not withdraws:
@@ -92,7 +92,7 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     mine = await of_user(tx, caller.user_id, [event.id for event in coming])
     going = [event for event in coming if event.id in mine and mine[event.id].status in _GOING]
     for event in going:
-        # The host hears of it once, and so does the person's calendar.
+        # The host is notified once, and so is the person's calendar.
         tells = event is going[0]
         await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, tells_host=tells, is_single=False)
     await emails.enqueue(tx, series, caller, coming, mine)
@@ -100,13 +100,13 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
 
 
 async def _lock(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
-    """Several events are locked below: the series' lock keeps this from meeting a change of the same dates halfway."""
+    """Several events are locked below: the series' lock excludes concurrent changes of the same dates."""
     await agenda.visible(tx, slug, caller.user_id)
     return await agenda.must_be_seen(tx, await queries.lock_by_slug(tx, slug), caller.user_id)
 
 
 async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Series:
-    """``_lock``, also where they see the series no more and still go to its dates: that is always theirs to end."""
+    """``_lock``, also for somebody who no longer sees the series but has RSVPs to its dates: they may always end those."""
     known = await queries.by_slug(tx, slug)
     if known is None or await follower_queries.going_of(tx, known.id, caller.user_id) is None:
         return await _lock(tx, caller, slug)
@@ -118,13 +118,13 @@ async def _coming(tx: Transaction, series: Series) -> list[Event]:
     return [event for event in held if not event.is_gone and not event.is_over(tx.now)]
 
 
-# Answers that are given together with the dates, and in one transaction of a payer: each takes half a dozen statements.
+# RSVPs given when dates are stored, and per transaction of a handler: each takes half a dozen statements.
 AT_ONCE = 40
 PIECE = 25
 
 
 async def go_to_new_dates(tx: Transaction, series: Series, made: Sequence[Event]) -> None:
-    """Answer dates that were just stored for everybody who goes to all; who may not go there any more is left out."""
+    """Answer newly stored dates for everybody with a standing RSVP; people no longer allowed are skipped."""
     if not made:
         return
     everybody = await follower_queries.going(tx, series.id, limit=AT_ONCE + 1)
@@ -136,7 +136,7 @@ async def go_to_new_dates(tx: Transaction, series: Series, made: Sequence[Event]
 
 
 def standing_rsvps_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.STANDING_ANSWERS``; the subject is the date."""
+    """Handler of ``JobKind.STANDING_ANSWERS``; the subject is the date."""
 
     async def pay(job: Job) -> None:
         event_id, last = EventId(job.subject), None
@@ -147,11 +147,11 @@ def standing_rsvps_handler(db: Database) -> JobHandler:
 
 
 async def _next_go(tx: Transaction, event_id: EventId, last: Going | None) -> list[Going]:
-    """The next who go to all of its series, behind this one, go to a date; who they were."""
+    """Apply the next standing RSVPs after this person to a date; returns who they were."""
     known = await by_id(tx, event_id)
     if known is None or known.place_in_series is None or known.is_gone:
         return []
-    # Whoever says that they go no more holds this lock, too.
+    # Ending a standing RSVP takes this lock, too.
     series = await queries.lock(tx, SeriesId(known.place_in_series.series_id))
     if series is None:
         return []
@@ -170,7 +170,7 @@ async def _go(tx: Transaction, event: Event, people: Sequence[Going]) -> None:
                 tx, Caller(one.user_id, ""), event.slug, RsvpReply.GOING, tells_host=False, is_single=False
             )
         except (NotFound, Forbidden, Refused, InvalidForm):
-            continue  # out of the group, or the date takes no such answer, or asks first: theirs to see on its page
+            continue  # left the group, or the date refuses or asks first: they decide on its page
 
 
 _GOING_NO_MORE = """
@@ -182,7 +182,7 @@ _GOING_NO_MORE = """
 
 
 def left_group_handler(db: Database) -> JobHandler:
-    """The payer of ``Debt.LEFT_GROUP``; the subject is a person. Paid twice, it finds nothing left to end."""
+    """Handler of ``JobKind.LEFT_GROUP``; the subject is a person. Idempotent."""
 
     async def pay(job: Job) -> None:
         await end_answers(db, UserId(job.subject))
@@ -191,16 +191,18 @@ def left_group_handler(db: Database) -> JobHandler:
 
 
 async def end_answers(db: Database, user_id: UserId) -> int:
-    """How many answers ended. Each series and each event in a transaction of its own: others may wait for them, too."""
+    """End a former member's RSVPs; returns how many. One transaction for each series and event: others may wait for
+    their locks.
+    """
     async with db.transaction() as tx:
-        # First: who hosts an event sees it, and would keep their answer.
+        # First: hosts of an event see it, and would keep their RSVP.
         await co_host_queries.end_where_banned(tx, user_id)
     async with db.reader() as reader:
         series_ids = await _going(reader, user_id)
     for series_id in series_ids:
         async with db.transaction() as tx:
             await _go_no_more(tx, series_id, user_id)
-    # Behind the standing answers: a date that comes into being meanwhile is answered by them no more.
+    # After the standing RSVPs: a date stored meanwhile is no longer answered by them.
     async with db.reader() as reader:
         event_ids = await reevaluation.answered(reader, user_id)
     ended = 0

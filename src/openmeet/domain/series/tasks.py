@@ -1,4 +1,4 @@
-"""What happens to series by the clock: their windows move, and dates that are over are completed."""
+"""Scheduled tasks: move the windows of series, and mark past dates as completed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,15 +12,15 @@ from openmeet.domain.series.model import WINDOW, SeriesId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
 
-# Series that one round looks at, each in a transaction of its own, and how many of those are under way at once.
+# Series per run, each in a transaction of its own, and how many of those run concurrently.
 ROUND = 500
 AT_A_TIME = 8
 
 
 async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
-    """One round of the scheduler: how many series were looked at, and how many dates were stored.
+    """Run by the scheduler: returns how many series were looked at, and how many dates were stored.
 
-    A series is looked at again when a day of its window has passed, not at every round.
+    A series is looked at again when a day of its window has passed, not at every run.
     """
     due = Instant(now + WINDOW - WINDOW // 61)
     looked_at = stored = 0
@@ -34,7 +34,9 @@ async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
 
 
 async def complete_dates(db: Database) -> int:
-    """Note of dates that are over that they are; where a policy publishes the next one, that is the next now. How many."""
+    """Mark past dates as completed; where the policy publishes the next date, that is another one now. Returns how
+    many.
+    """
     completed = 0
     while True:
         async with db.reader() as reader:
@@ -45,13 +47,13 @@ async def complete_dates(db: Database) -> int:
 
 
 async def forget_undos(db: Database) -> int:
-    """Drop what can be undone no more."""
+    """Drop expired undo snapshots."""
     async with db.transaction() as tx:
         return await undo.forget_expired(tx)
 
 
 async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:
-    """A few at a time, so that they share commits. One that fails keeps no other from its turn; then its failure is raised."""
+    """A few at a time, so that they share commits. A failure does not stop the others; it is raised at the end."""
     done: list[int] = []
     failures: list[Exception] = []
     queue = iter(waiting)
@@ -89,7 +91,7 @@ async def _complete(db: Database, series_id: SeriesId) -> int:
         completed = await date_queries.complete_dates(tx, series_id)
         await series_dates.enqueue_by_policy(tx, series_id)
         if Flag.NATIVE_RECURRENCE in await switches(tx):
-            # What is over is one date: the rule stands in the record of the next one now.
+            # The record of a past date describes one date; the record of the next date carries the rule now.
             await publications.look_again(tx, kind=publications.PublicationKind.EVENT, subject_ids=completed)
         return len(completed)
 

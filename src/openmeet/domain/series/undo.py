@@ -1,7 +1,8 @@
-"""Taking back what was just done to a series, for ten minutes: what it was is kept beside what it became.
+"""Undo of the last action on a series, for ten minutes.
 
-An act is kept as the rows that it changed, as they were, with a digest of what they said afterwards. It is taken back whole or not
-at all: where anything was changed since, or somebody answered a date that would go, it is refused and says which.
+A snapshot stores the changed rows as they were, with a digest of what they said afterwards. An action is undone whole
+or not at all: where anything was changed since, or somebody answered a date that would go, it is refused with the
+reason.
 """
 
 import hashlib
@@ -36,14 +37,14 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
 
-# Answers that somebody gave to this very date: who goes to all dates loses nothing with one.
+# RSVPs to this very date: a standing RSVP loses nothing with one date.
 _ANSWERS = """(select count(*) from attendances a where a.event_id = events.id
     and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'attended')
     and not exists (select 1 from event_series_answers g where g.series_id = events.series_id and g.user_id = a.user_id))"""
 
 
 class OccurrenceRow(msgspec.Struct, frozen=True):
-    """A stored date with what its model does not show."""
+    """A stored date with the columns that its model does not have."""
 
     event: Event
     status_before: EventStatus
@@ -52,16 +53,16 @@ class OccurrenceRow(msgspec.Struct, frozen=True):
 
 
 class KeptDate(msgspec.Struct, frozen=True):
-    """A date that an act changed: as it was, and a digest of what it said afterwards."""
+    """A date changed by an action: as it was, and a digest of what it said afterwards."""
 
     known: OccurrenceRow
     digest: str
 
 
 class UndoSnapshot(msgspec.Struct, frozen=True):
-    """What an act changed: the series' row as it was, the revisions that it left, the dates. Kept for minutes, never longer.
+    """Snapshot of an action: the series' row as it was, the resulting revisions, the dates. Kept for minutes only.
 
-    ``untold``: what is left of telling people of it. ``had``: dates that were stored at the act's own instant, before it.
+    ``untold``: the remaining fan-out. ``had``: dates that were stored at the action's own instant, before it.
     """
 
     series: dict[str, Any]
@@ -73,7 +74,7 @@ class UndoSnapshot(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """An act that can be taken back. ``series_id`` is what it was done to, ``made`` the series that it made."""
+    """An undoable action. ``series_id`` is its subject, ``made`` the series it created."""
 
     id: str
     series_id: SeriesId
@@ -88,7 +89,7 @@ class Undo:
 async def known_dates(
     reader: Reader, series_ids: Sequence[SeriesId], *, also: Sequence[EventId] = ()
 ) -> dict[EventId, OccurrenceRow]:
-    """Every stored date of these series, and these events, by their ids."""
+    """Every stored date of these series, and these events, by id."""
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS}, status_before, is_cancelled_with_series, {_ANSWERS} as answers from events"
         " where series_id in :series_ids or id in :also order by id",
@@ -133,7 +134,7 @@ async def insert(
 
 
 async def newest(reader: Reader, series_id: SeriesId) -> Undo | None:
-    """The last act on a series, or the one that made it, that was not taken back."""
+    """The last action on a series, or the one that made it, that was not undone."""
     row = await reader.fetch_one(
         "select id, series_id, made, act, is_silent, kept, created_at, expires_at from event_series_undos"
         " where (series_id = :series_id or made = :series_id) and undone_at is null"
@@ -162,12 +163,12 @@ async def forget_expired(tx: Transaction) -> int:
     return await tx.execute("delete from event_series_undos where expires_at <= :now", now=tx.now)
 
 
-# Long enough to see on the page what one has done; short enough that few have made plans by it.
+# Long enough to see the result on the page; short enough that few people have made plans by it.
 UNDONE_FOR = 10 * MINUTE
 
 
 class UndoableAction(StrEnum):
-    """What can be taken back, in words that follow "Undo:"."""
+    """Undoable actions, in words that follow "Undo:"."""
 
     EDIT = "the edit"
     SPLIT = "the edit of this and following dates"
@@ -183,14 +184,14 @@ class UndoableAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LockedSeries:
-    """A locked series and all its stored dates before an act."""
+    """A locked series and all its stored dates before an action."""
 
     series: Series
     dates: dict[EventId, OccurrenceRow]
 
 
 async def look(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> LockedSeries:
-    """Before an act: remember how things are. ``also``: events that the act makes dates of the series."""
+    """Before an action: take the snapshot. ``also``: events that the action makes dates of the series."""
     return LockedSeries(series, await known_dates(tx, [series.id], also=also))
 
 
@@ -203,7 +204,9 @@ async def keep(
     is_silent: bool = False,
     untold: TellingId | None = None,
 ) -> None:
-    """After it: keep what is needed to take it back. ``made``: the series that it made; ``untold``: what is left of telling people."""
+    """After an action: store what is needed to undo it. ``made``: the series it created; ``untold``: the remaining
+    fan-out.
+    """
     ids = [before.series.id] if made is None else [before.series.id, made]
     after = await known_dates(tx, ids, also=list(before.dates))
     changed = [
@@ -220,7 +223,7 @@ async def keep(
 
 
 async def open_undo(reader: Reader, series: Series) -> Undo | None:
-    """What can be taken back of a series now: its newest act, if that is not too long ago and nothing was changed since."""
+    """The undoable action of a series: its newest, if recent enough and nothing was changed since."""
     found = await newest(reader, series.id)
     if found is None or found.expires_at <= reader.now or found.kept.revisions.get(series.id) != series.revision:
         return None
@@ -228,10 +231,10 @@ async def open_undo(reader: Reader, series: Series) -> Undo | None:
 
 
 async def undo(tx: Transaction, series: Series) -> Series:
-    """Take back the newest act of a locked series that the caller may change; the same people hear of it.
+    """Undo the newest action of a locked series that the caller may change; the same people are notified.
 
-    ``series`` is the one that the act was about, not the one that it made. Raises Refused: ``NothingToUndo``, ``ChangedSince``,
-    ``AnsweredSince``.
+    ``series`` is the subject of the action, not the series it created. Raises Refused: ``NothingToUndo``,
+    ``ChangedSince``, ``AnsweredSince``.
     """
     found = await newest(tx, series.id)
     if found is None or found.expires_at <= tx.now:
@@ -256,7 +259,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
         for event_id, one in now.items()
         if event_id not in known and one.event.created_at >= found.created_at and not one.event.is_gone
     ]
-    # One that rests again, or is cancelled, makes no dates.
+    # A series that is paused or cancelled again makes no dates.
     makes_dates = found.kept.series["status"] == SeriesStatus.ACTIVE.value
     pattern = queries.pattern_of(found.kept.series) if makes_dates else None
     staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values() if _is_date(one)})
@@ -269,7 +272,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
         await invitation_queries.copy(tx, made.id, series.id)
         await save.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
     await _take_away(tx, [one.event for one in newer if one.event not in staying])
-    # An event that was made a date stands by itself again, with its answers.
+    # An event that was made a date is single again, with its RSVPs.
     await date_queries.forget_places(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
     await date_queries.place(
         tx,
@@ -282,7 +285,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     await revise_dates(tx, [_as_usual(restored, event) for event in staying], by=series.changed_by)
     if series.awaits_owner and not restored.awaits_owner:
         await agree_to_dates(tx, restored.id, restored.owner_id)
-    # Of a split the half that goes has the rule that people were told.
+    # After a split, people were notified of the rule of the part that goes.
     told = (made or series).timing.pattern
     dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
     news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), told, restored.timing.pattern)
@@ -297,7 +300,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
 
 
 def digest_of(known: OccurrenceRow) -> str:
-    """What a date says, as far as a host decides it."""
+    """Digest of a date's fields that a host decides."""
     event = known.event
     said = (
         None if event.starts_at is None else details_in(event),
@@ -310,7 +313,7 @@ def digest_of(known: OccurrenceRow) -> str:
 
 
 def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
-    """Of the dates that the act, or somebody since, has stored, those that the series makes (None: none), as it is again; the others go.
+    """Dates stored by the action or since that the restored series makes (None: none) stay; the others go.
 
     Raises Refused where somebody answered one that would go.
     """
@@ -328,7 +331,7 @@ def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: 
 
 
 async def _heard(tx: Transaction, act: Undo) -> Heard | None:
-    """Nobody else is told of an act that is taken back; who had heard of it by then, None where everybody had."""
+    """Stop the fan-out of an undone action; returns who was notified by then, None where everybody was."""
     until = None if act.kept.untold is None else await notify.drop(tx, act.kept.untold)
     return None if until is None else Heard(until, act.created_at)
 
@@ -342,7 +345,7 @@ async def _take_away(tx: Transaction, dates: Sequence[Event]) -> None:
 async def _restore(
     tx: Transaction, wanted: Sequence[tuple[Event, OccurrenceRow]], *, by: UserId | None
 ) -> list[tuple[Event, Event]]:
-    """Pairs of what each date said until now and what it says again."""
+    """Restore the dates; returns (before, after) pairs."""
     after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted], by=by)
     await date_queries.mark_cancelled_with_series(
         tx, [known.event.id for _, known in wanted if known.is_cancelled_with_series and known.event.is_cancelled]
@@ -373,7 +376,7 @@ def _kind(before: Event, after: Event) -> NotificationKind:
 
 
 def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
-    """A date that follows the series again, but for what it has of its own."""
+    """A date that follows the series again, apart from its own overrides."""
     place = event.place_in_series
     assert place is not None  # noqa: S101  # a date of a series
     usual = details_of(series.template, series.timing, original_of(place.original_date))
@@ -383,7 +386,7 @@ def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, 
 
 
 def _is_date(one: KeptDate) -> bool:
-    """Whether it was one before the act, too."""
+    """Whether it was a date before the action, too."""
     return one.known.event.place_in_series is not None
 
 

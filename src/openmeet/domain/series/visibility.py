@@ -1,4 +1,4 @@
-"""Who sees a series: THE place that asks how a person stands towards it (invariant 3), of one or of many at once."""
+"""Visibility of series: THE place that looks up how a person relates to one (invariant 3), for one or many at once."""
 
 from collections.abc import Collection, Sequence
 
@@ -15,7 +15,7 @@ from openmeet.domain.users.model import UserId
 
 
 async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool:
-    """Whether the series exists for this person: private ones for its hosts, the members of its group, those invited to a date."""
+    """Whether the series exists for this person: private ones for hosts, group members, people invited to a date."""
     return bool(await seen(reader, [series], viewer))
 
 
@@ -28,7 +28,7 @@ async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None)
 
 
 def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:
-    """What is said without looking at who somebody is besides its host; None where it depends on that."""
+    """Decide without looking at who the viewer is, apart from the host; None where it depends on that."""
     if viewer == series.owner_id:
         return True
     if series.is_hidden:
@@ -60,7 +60,7 @@ async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> 
 
 
 async def invited_among(reader: Reader, series_ids: Collection[SeriesId], user_id: UserId) -> set[SeriesId]:
-    """Those of these series at one of whose dates somebody has a place, an answer or an invitation."""
+    """Those of these series with an RSVP or invitation of the person to one of their dates."""
     rows = await reader.fetch(
         "select distinct e.series_id from attendances a join events e on e.id = a.event_id"
         " where e.series_id in :ids and a.user_id = :user_id and a.status <> 'rejected' order by e.series_id",
