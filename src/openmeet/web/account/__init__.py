@@ -1,1 +1,1 @@
-"""A person's settings: profile, identities, consent to publish, API tokens, account merge, data export."""
+"""A user's settings: profile, identities, consent to publish, API tokens, account merge, data export."""

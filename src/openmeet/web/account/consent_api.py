@@ -1,7 +1,8 @@
-"""Consent to publish, as JSON: what a yes would publish, the yes, and taking it back. The default is no.
+"""Consent to publish, as JSON: what consent would publish, giving it and withdrawing it. The default is no.
 
-What a person is shown before the yes is part of the answer: the record, the handle, and ``NOTICE``. A yes names the revision that it
-answers to (``If-Match``) and repeats the notice, so that no program says yes without having read them.
+What must be shown before consent is part of the response: the record, the handle, and ``NOTICE``. A consent names the
+revision that it was based on (``If-Match``) and repeats the notice, so that no program consents without having read
+them.
 """
 
 from typing import Any, ClassVar, Final
@@ -31,11 +32,11 @@ NOTICE: Final = "Anyone can read this and copies may remain."
 
 
 class ConsentShown(msgspec.Struct, rename="camel"):
-    """Whether the caller agreed to publishing, and what a yes means.
+    """Whether the caller consented to publishing, and what consent means.
 
-    ``notice``, ``record`` (one of theirs, or an example) and ``handle`` are to be shown before the yes; ``events`` and ``answers`` is how
-    many a yes publishes. ``did`` is null while there is no account. ``published``: how many records are out now, also while they
-    are taken back. ``problem``: why the account could not be made.
+    ``notice``, ``record`` (one of theirs, or an example) and ``handle`` must be shown before consent; ``events`` and
+    ``answers``: how many it publishes. ``did`` is null while there is no account. ``published``: how many records are
+    published now, including those being retracted. ``problem``: why the account could not be made.
     """
 
     is_given: bool
@@ -54,9 +55,10 @@ class ConsentShown(msgspec.Struct, rename="camel"):
 
 
 class ConsentWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``isGiven`` true: publish what is public of the caller; false: publish nothing, and take back what was published.
+    """``isGiven`` true: publish what is public of the caller; false: publish nothing, and retract what was published.
 
-    A yes repeats ``notice`` as it was read. ``handle``: under which name, where the caller has no account yet; empty for the one suggested.
+    Consent repeats ``notice`` exactly. ``handle``: for a new account, where the caller has none; empty for the
+    suggested one.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"isGiven": True, "notice": NOTICE, "handle": "ana.town.example"}
@@ -96,14 +98,14 @@ async def answer(request: Request) -> Response:
     )
     handle = await handle_for(publishing.network, publishing.keeper, state, wanted.handle or suggested)
     async with database_of(request).transaction() as tx:
-        # A no that came while the PDS was asked about the handle is not overruled.
+        # The caller may have withdrawn consent while the PDS was asked about the handle: that is not overruled.
         _must_be(expected, await state_of(tx, caller.user_id))
         await actions.agree(tx, caller.user_id, handle=handle)
         return await _shown(tx, publishing, caller, services(request).settings.public_url)
 
 
 def _must_be(expected: int | None, state: ConsentState) -> None:
-    """PreconditionFailed where the consent has another revision than the one that was read (None: any will do)."""
+    """Raises PreconditionFailed unless the consent has the expected revision (None: any)."""
     if expected is not None and expected != state.consent.revision:
         raise PreconditionFailed("Your choice was changed since you read it. Read it again, then answer.")
 

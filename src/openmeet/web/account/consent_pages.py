@@ -1,6 +1,6 @@
-"""The consent page: default no; and the same page later, to say yes or to take it back.
+"""The consent page: give consent to publishing (default no), or withdraw it later.
 
-What is shown before the yes: the record, the handle, and the words "anyone can read this and copies may remain".
+It shows before consent: the record, the handle, and the words "anyone can read this and copies may remain".
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ async def save_records(request: Request) -> Response:
 
 
 async def _state(request: Request, caller: Caller) -> tuple[ConsentState, ConsentPreview]:
-    """How publishing stands for the caller, and what of theirs a yes would publish."""
+    """The caller's consent, and what it would publish."""
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
         would = await preview(reader, caller.user_id, instance=services(request).settings.public_url)
@@ -77,7 +77,7 @@ async def _state(request: Request, caller: Caller) -> tuple[ConsentState, Consen
 
 
 def _wanted(typed: Mapping[str, str]) -> PublicationConsent:
-    """What the form of preferences says; whatever it does not know is as usual."""
+    """The preferences in the form; unknown values become defaults."""
     is_unsaid = typed.get("declined_as") == DeclinedAs.NOTHING.value
     shows_waiting = typed.get("waiting_as") == WaitingAs.INTERESTED.value
     return PublicationConsent(

@@ -1,4 +1,4 @@
-"""The page on which somebody gets the recovery key of a repository that they took over, and says that they have it."""
+"""The page that shows the recovery key of a repository after its user took it over, and confirms that they saved it."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,12 +25,14 @@ from openmeet.web.site.tenant_routing import database_of
 PATH = "/settings/identity/recovery-key"
 FILE = f"{PATH}/file"
 
-# Said where there is none, whatever became of it.
+# Shown if there is no key, for whatever reason.
 _NONE = "No recovery key waits for you here."
 
 
 class RecoveryKeyCheck(StrEnum):
-    """Whether the key is worth keeping. Unchecked: the directory did not say. Gone: the identity lists it no more."""
+    """Whether the key still works. Unchecked: the PLC directory did not answer. Gone: the DID document no longer lists
+    it.
+    """
 
     GOOD = "good"
     UNCHECKED = "unchecked"
@@ -47,7 +49,7 @@ class _CustodialView:
 
 
 def routes() -> list[Route]:
-    """Nobody sees a key but whose it is, and no cache keeps one."""
+    """Keys are shown to their owner only, and never cached."""
     return [
         Route(PATH, show, methods=["GET"]),
         Route(FILE, save, methods=["GET"]),
@@ -91,7 +93,7 @@ async def erase(request: Request) -> Response:
 
 
 def _account_page(publishing: Publishing) -> str:
-    """Where the PDS that kept the repository lets its owner in."""
+    """The account page of the PDS that kept the repository."""
     return f"{publishing.keeper.pds_url}/account"
 
 

@@ -1,4 +1,4 @@
-"""Settings: taking one's own data along."""
+"""Settings: export one's own data."""
 
 import msgspec
 from starlette.requests import Request
@@ -27,7 +27,7 @@ async def show(request: Request) -> Response:
 
 
 async def download(request: Request) -> Response:
-    """One file; no cache keeps it."""
+    """The export as one file, never cached."""
     caller = caller_of(request)
     found = await document(database_of(request), caller.user_id, services(request).settings.public_url)
     day = local_of(services(request).clock.now(), "UTC").date().isoformat()

@@ -1,4 +1,4 @@
-"""Your AT Protocol identity: which accounts are connected, what we may do there, and every way to change that."""
+"""The AT Protocol identity page: connected accounts, granted permissions, and every way to change them."""
 
 from dataclasses import dataclass
 
@@ -29,7 +29,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 HERE = "/settings/identity"
 
-# What each feature lets us do, as people would say it.
+# What each feature allows, in users' words.
 FEATURE_WORDS = {
     Feature.CALENDAR: "Write your public events and answers, and their pictures",
     Feature.SERIES: "Write your series, so that other apps know all their dates",
@@ -40,7 +40,7 @@ FEATURE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """One thing that we may do, may do once it is needed, or may not."""
+    """One permission that is granted, requested when needed, or refused."""
 
     feature: Feature
     words: str
@@ -49,7 +49,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class IdentityView:
-    """One identity as the page shows it."""
+    """One identity, for the template."""
 
     identity: Identity
     needs_login: bool
@@ -66,7 +66,7 @@ class IdentityView:
 
     @property
     def trouble(self) -> str:
-        """What its server says of the account, where that is not simply that it is there."""
+        """The account's problem as its PDS reports it; empty for an active account."""
         return "" if self.identity.status == ACTIVE else self.identity.status
 
 
@@ -86,7 +86,7 @@ async def show(request: Request) -> Response:
 
 
 async def link(request: Request) -> Response:
-    """Go to the server of a further account."""
+    """Redirect to the PDS of a further account."""
     caller = caller_of(request)
     typed = await read_form(request)
     try:
@@ -102,7 +102,7 @@ async def link(request: Request) -> Response:
 
 
 async def permit(request: Request) -> Response:
-    """Go to the server of one's account to allow more, or to sign in there again."""
+    """Redirect to the account's PDS to grant more permissions, or to sign in there again."""
     caller = caller_of(request)
     typed = await read_form(request)
     did = _did(typed.get("did", ""))
@@ -121,7 +121,7 @@ async def permit(request: Request) -> Response:
 
 
 async def switch(request: Request) -> Response:
-    """New records go to another of one's accounts."""
+    """Make another account the default for new records."""
     caller = caller_of(request)
     did = _did((await read_form(request)).get("did", ""))
     async with database_of(request).transaction() as tx:
@@ -130,7 +130,7 @@ async def switch(request: Request) -> Response:
 
 
 async def unlink(request: Request) -> Response:
-    """Let an account go; its server ends our session."""
+    """Unlink an account; its PDS ends our session."""
     caller = caller_of(request)
     did = _did((await read_form(request)).get("did", ""))
     try:
@@ -148,7 +148,7 @@ async def unlink(request: Request) -> Response:
 
 
 async def sign_out_everywhere(request: Request) -> Response:
-    """End every session: of browsers and programs here, and ours at the servers of one's accounts."""
+    """End every session: of browsers and programs here, and ours at the PDS of each account."""
     await sign_out.end_everywhere(request, caller_of(request))
     response = go("/", said="signed_out_everywhere")
     edge.clear_cookie(request, response)
@@ -175,7 +175,7 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 
 
 def _opens(request: Request, session: SealedSession) -> bool:
-    """Whether we can act in a session: where nobody can read it any more it is as good as over."""
+    """Whether a session's tokens can be unsealed; if not, it counts as expired."""
     network = services(request).network
     return network is None or session_sealing.opens(network, session)
 
@@ -206,7 +206,7 @@ def _did(text: str) -> Did:
 
 
 def _feature(text: str) -> Feature | None:
-    """None: nothing more than before, to sign in again."""
+    """None: no further permission, only sign in again."""
     if not text:
         return None
     try:

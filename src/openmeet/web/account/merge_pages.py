@@ -1,4 +1,4 @@
-"""Joining what one has under another address or account: prove it, look at what it is, say yes."""
+"""Account merge on pages: prove another account, review what it holds, confirm."""
 
 from urllib.parse import urlencode
 
@@ -94,7 +94,7 @@ async def join(request: Request) -> Response:
     caller = caller_of(request)
     claim_id = ClaimId(request.path_params["claim"])
     try:
-        # A merge is many statements, and starts over where somebody else was faster.
+        # A merge runs many statements and is retried after a conflict.
         await in_one_hop(database_of(request), lambda tx: actions.confirm(tx, caller.user_id, claim_id))
     except Refused as refused:
         return await _claim(request, problem=refused.why, status=422)
@@ -129,7 +129,7 @@ async def _name(reader: Reader, claim: AccountClaim) -> str:
 
 
 async def _ways_in(reader: Reader, claim: AccountClaim) -> dict[str, object]:
-    """What one signs in with before and after: addresses and handles; of two addresses the other one opens nothing any more."""
+    """Ways to sign in before and after the merge: addresses and handles. Of two addresses only one remains."""
     other: UserId | None = claim.other_id
     them = await by_id(reader, other) if other else None
     me = await by_id(reader, claim.user_id)

@@ -56,7 +56,7 @@ async def save_profile(request: Request) -> Response:
 
 
 async def save_zone(request: Request) -> Response:
-    """The one question to whoever came by a handle or a program: their zone, and nothing else of the profile."""
+    """Save only the time zone, asked of users who signed in by a handle or a program."""
     user = await _me(request)
     typed = await read_form(request)
     zone = typed.get("time_zone", "")

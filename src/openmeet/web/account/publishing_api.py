@@ -1,4 +1,4 @@
-"""What a person wants of their records, as JSON."""
+"""Publishing preferences, as JSON."""
 
 from typing import Literal
 
@@ -18,9 +18,10 @@ PATH = "/api/me/publishing"
 
 
 class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What is left out is as usual. ``declinedAs``: what a no looks like in the repository; ``waitingAs``: an answer that waits.
+    """Fields left out have their default. ``declinedAs``: the record of a declined RSVP; ``waitingAs``: of one on the
+    waitlist.
 
-    ``letsCoHostsPublish``: who hosts an event beside the caller writes its record, too.
+    ``letsCoHostsPublish``: co-hosts' edits of an event are written to the caller's record, too.
     """
 
     writes_events: bool = True

@@ -1,4 +1,4 @@
-"""The page on which somebody takes over the repository that was kept for them."""
+"""The page on which a user takes over their custodial repository."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""One's tokens as JSON. For sessions only: a token neither sees nor makes another."""
+"""The caller's API tokens, as JSON. For sessions only: a token can neither list nor make tokens."""
 
 import msgspec
 from starlette.requests import Request
@@ -18,7 +18,7 @@ MAX_LISTED = 200
 
 
 class TokenRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What a token is for and may do. ``expiresInDays``: 1 to 366; null: it works until it is revoked."""
+    """What a token is for and may do. ``expiresInDays``: 1 to 366; null: valid until revoked."""
 
     name: str
     scopes: list[TokenScope]
@@ -26,7 +26,7 @@ class TokenRequest(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class TokenShown(msgspec.Struct, rename="camel"):
-    """A token without itself. ``lastUsedAt`` is right within ten minutes."""
+    """A token without its secret. ``lastUsedAt`` is accurate to ten minutes."""
 
     id: str
     name: str
@@ -38,13 +38,13 @@ class TokenShown(msgspec.Struct, rename="camel"):
 
 
 class TokenMade(TokenShown, rename="camel"):
-    """A token just made: ``token`` goes into ``Authorization: Bearer …`` and is shown this once."""
+    """A new token: ``token`` goes into ``Authorization: Bearer …`` and is shown only here."""
 
     token: str
 
 
 class TokenList(msgspec.Struct, rename="camel"):
-    """The newest first, with those that stopped working in the last 30 days."""
+    """Newest first, including those that ended in the last 30 days."""
 
     tokens: list[TokenShown]
 

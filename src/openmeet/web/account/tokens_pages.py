@@ -1,4 +1,4 @@
-"""One's tokens for programs: made and shown once, revoked one by one."""
+"""The caller's API tokens: made and shown once, revoked one by one."""
 
 from typing import Final
 
@@ -34,7 +34,7 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Make one and show it on the answer itself, which no cache keeps; or revoke one."""
+    """Make a token and show it in the response itself, which is never cached; or revoke one."""
     caller = caller_of(request)
     typed = await read_form(request)
     if "revoke" in typed:

@@ -1,1 +1,1 @@
-"""The operator's pages: how synchronisation stands, failed jobs, feature flags. Owns no table."""
+"""The operator's pages: synchronization status, failed jobs, feature flags. Owns no table."""

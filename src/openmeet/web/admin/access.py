@@ -1,4 +1,4 @@
-"""Who runs this site: whom the setting names, by e-mail address or DID. To everybody else its pages do not exist."""
+"""Operators of the site, listed in the settings by e-mail address or DID. For everybody else its pages do not exist."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class SiteOperator:
-    """``named``: what the setting calls them, which they cannot change."""
+    """``named``: the entry in the settings, which operators cannot change."""
 
     caller: Caller
     named: str
@@ -25,7 +25,7 @@ class SiteOperator:
 
 
 async def operator_of(request: Request) -> SiteOperator:
-    """The operator who asks. Raises NotSignedIn, and NotFound for everybody else."""
+    """The operator behind a request. Raises NotSignedIn, and NotFound for everybody else."""
     caller = caller_of(request)
     named = services(request).settings.operators
     async with database_of(request).reader() as reader:
@@ -36,11 +36,11 @@ async def operator_of(request: Request) -> SiteOperator:
 
 
 async def must_be_of_the_site(request: Request) -> None:
-    """A service, whose credential the edge has looked at, or an operator. Raises NotSignedIn, and Forbidden for everybody else."""
+    """Require a service (already authenticated) or an operator. Raises NotSignedIn, and Forbidden for everybody else."""
     if is_by_service(request):
         return
     try:
         await operator_of(request)
     except NotFound:
-        # The documentation of the API says what is at this address: there is nothing to hide.
+        # The API documentation lists this path, so there is nothing to hide.
         raise Forbidden("This is for who runs this site, and for services with a credential that they made.") from None

@@ -1,4 +1,4 @@
-"""How the synchronisation stands, as JSON, for programs that watch it."""
+"""Synchronization status as JSON, for monitoring."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class SourceShown(msgspec.Struct, rename="camel"):
-    """A stream that is followed; ``quietSeconds`` since something of it was last taken over."""
+    """A subscribed stream; ``quietSeconds`` since its last message was applied."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "url": "wss://pds.example",
@@ -35,7 +35,7 @@ class SourceShown(msgspec.Struct, rename="camel"):
 
 
 class OwedShown(msgspec.Struct, rename="camel"):
-    """So many of a kind in a state."""
+    """A number of jobs of one kind in one state."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "kind": "rsvp",
@@ -51,7 +51,9 @@ class OwedShown(msgspec.Struct, rename="camel"):
 
 
 class ServerShown(msgspec.Struct, rename="camel"):
-    """A PDS that fails: ``records`` wait for it, and while its circuit is open nothing is asked before ``nextAt``."""
+    """A failing PDS: ``records`` wait for it, and while its circuit breaker is open no request is made before
+    ``nextAt``.
+    """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "url": "https://pds.example",
@@ -71,10 +73,10 @@ class ServerShown(msgspec.Struct, rename="camel"):
 
 
 class SyncStanding(msgspec.Struct, rename="camel"):
-    """Both directions: what is listened to, what waits, what is promised, what disagrees.
+    """Both directions: subscriptions, queues, publications, discrepancies.
 
-    ``discrepancies``: what reconciling found and could not mend, by kind. ``recordsPutAside``: readings failed on these.
-    ``queue`` is null while the broker does not answer.
+    ``discrepancies``: what reconciliation found and could not repair, by kind. ``recordsPutAside``: quarantined
+    records. ``queue`` is null while the broker does not answer.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {

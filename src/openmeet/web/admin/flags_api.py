@@ -1,4 +1,4 @@
-"""What of the synchronisation is switched on, as JSON, for programs of the installation."""
+"""Feature flags of the synchronization as JSON, for programs of the installation."""
 
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class FlagShown(msgspec.Struct, rename="camel"):
-    """One part of the synchronisation; ``what`` says what it is while it is on."""
+    """One flag; ``what`` describes what it turns on."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": True, "what": WHAT[Flag.EVENTS_IN]}
 
@@ -29,7 +29,7 @@ class FlagShown(msgspec.Struct, rename="camel"):
 
 
 class FlagList(msgspec.Struct, rename="camel"):
-    """Every flag, and how it stands."""
+    """Every flag, and its state."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"flags": [FlagShown.EXAMPLE]}
 
@@ -37,7 +37,7 @@ class FlagList(msgspec.Struct, rename="camel"):
 
 
 class FlagChangeShown(msgspec.Struct, rename="camel"):
-    """Somebody switched a flag."""
+    """One change of a flag."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "name": "events-in",
@@ -55,7 +55,7 @@ class FlagChangeShown(msgspec.Struct, rename="camel"):
 
 
 class FlagChangeList(msgspec.Struct, rename="camel"):
-    """The newest changes first."""
+    """Newest first."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"changes": [FlagChangeShown.EXAMPLE]}
 
@@ -63,7 +63,7 @@ class FlagChangeList(msgspec.Struct, rename="camel"):
 
 
 class FlagWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """How a flag shall stand, and why: the reason is kept with the change."""
+    """The new state of a flag, and the reason, which is logged with the change."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"isOn": False, "why": "Spam from everywhere"}
 
@@ -72,7 +72,7 @@ class FlagWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class FlagSwitched(msgspec.Struct, rename="camel"):
-    """How it stands now; ``isChanged`` is false where it stood so already, and then nothing was noted."""
+    """The current state; ``isChanged`` is false if it was the same before, and then nothing was logged."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"name": "events-in", "isOn": False, "isChanged": True}
 

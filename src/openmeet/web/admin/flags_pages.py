@@ -1,4 +1,4 @@
-"""``/operating/flags``: what of the synchronisation is switched on, who switched it and why; a switch for each."""
+"""``/operating/flags``: each feature flag of the synchronization with its switch, last change and reason."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/operating/flags"
 
-# What somebody should know before they do it.
+# Consequences to know before switching.
 FOLLOWS: Final = {
     Flag.EVENTS_IN: (
         "Every repository that is known here is read, so that nothing is missing.",
@@ -84,7 +84,7 @@ async def show_flag(request: Request) -> Response:
 
 
 async def switch(request: Request) -> Response:
-    """To where the button said, so that a second click, or a page that was open for long, turns nothing back."""
+    """Set the state that the button names, so that a second click, or an outdated page, reverts nothing."""
     operator = await operator_of(request)
     flag = flag_named(request.path_params["flag"])
     typed = await read_form(request)

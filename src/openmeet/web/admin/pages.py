@@ -1,4 +1,4 @@
-"""``/operating``: how the synchronisation stands and what needs a person, for whom the operator's setting names."""
+"""``/operating``: synchronization status and what needs an operator, for the operators in the settings."""
 
 from typing import Final
 
@@ -115,7 +115,7 @@ async def show_letter(request: Request) -> Response:
 
 
 async def settle_letters(request: Request) -> Response:
-    """Deliver again, or forget: one of them, or all that the page showed."""
+    """Retry or drop dead letters: one of them, or all that the page showed."""
     await operator_of(request)
     typed, queue = await read_form(request), engines_of(request).queue
     chosen = [one for one in typed.get("letters", "").split() if one]
@@ -138,7 +138,7 @@ async def show_aside(request: Request) -> Response:
 
 
 async def settle_aside(request: Request) -> Response:
-    """Have the repositories read again, or forget: one of the records, or all that the page showed."""
+    """Backfill the repositories of quarantined records again, or drop the records: one, or all that the page showed."""
     await operator_of(request)
     typed = await read_form(request)
     chosen = typed.get("records", "").split()

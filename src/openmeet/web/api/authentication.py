@@ -1,8 +1,8 @@
-"""Who asks the JSON API, whether they may, and how often: decided once per request, before its room is asked.
+"""Authentication, authorization and rate limits of the JSON API: once per request, before the operation runs.
 
-A session may do everything that its person may. A token may do what its scopes name (``site.scopes``); a missing scope is told
-with its name (RFC 6750, section 3.1). Requests are counted per address and per token, sessions included, before the database is
-asked: guessing tokens is as limited as everything else.
+A session may do everything that its user may. A token may do what its scopes allow (``api_tokens.scopes``); an error
+names the missing scope (RFC 6750, section 3.1). Requests are counted per address and per token, sessions included,
+before the database is read: guessing tokens is rate-limited like everything else.
 """
 
 from typing import Final
@@ -27,13 +27,13 @@ from openmeet.web.site.session import bearer_of, identify_by_token, unknown_cred
 from openmeet.web.site.tenant_routing import database_of
 
 WINDOW_SECONDS: Final = 60
-# Several programs and people behind one address are no attack.
+# Several programs and people may share one address.
 ADDRESS_FACTOR: Final = 4
 _FOR_SERVICES: Final = "This is for services, with a credential that the operator made."
 
 
 async def admit(request: Request, operation: ApiOperation) -> None:
-    """Count the request, note its caller, check its token. Raises TooMany, NotSignedIn and Forbidden."""
+    """Count the request, identify its caller, check the token's scope. Raises TooMany, NotSignedIn and Forbidden."""
     token = bearer_of(request)
     await _count(request, token)
     is_for_services = operation.name in FOR_SERVICES
@@ -55,7 +55,7 @@ async def admit(request: Request, operation: ApiOperation) -> None:
 
 
 async def _holder(request: Request, token: str) -> tuple[Caller, ApiToken, Instant]:
-    """Whose token this is, as of now. Raises NotSignedIn."""
+    """The holder of a valid token. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
         found = await tokens.holder(reader, tokens.hash_token(token))
         now = reader.now
@@ -80,7 +80,7 @@ async def _service(request: Request, operation: ApiOperation, token: str) -> Ser
     if not token:
         raise NotSignedIn(_FOR_SERVICES)
     if not token.startswith(SERVICE_PREFIX):
-        # Whom we know may not do it; anything else is no credential at all.
+        # A known service gets 403; any other credential 401.
         await (_holder(request, token) if token.startswith(PREFIX) else identify_by_token(request))
         set_caller(request, None)
         raise Forbidden(_FOR_SERVICES)
@@ -99,7 +99,7 @@ async def _service(request: Request, operation: ApiOperation, token: str) -> Ser
 
 
 async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo, Instant]:
-    """Whose credential this is, as of now. Raises NotSignedIn."""
+    """The service behind a valid credential. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
         found = await service_tokens.find(reader, token)
         now = reader.now
@@ -109,20 +109,20 @@ async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo
 
 
 def service_of(request: Request) -> ServiceTokenInfo:
-    """The service whose credential came with a request to one of its operations."""
+    """The authenticated service of a request to a service operation."""
     found: ServiceTokenInfo = request.state.service
     return found
 
 
 def is_by_service(request: Request) -> bool:
-    """Whether a request that operators may make, too, came with a service's credential, which was looked at."""
+    """Whether a request to an operation for services and operators was authenticated as a service."""
     return hasattr(request.state, "service")
 
 
 async def _count(request: Request, token: str) -> None:
     site = services(request)
     points = site.settings.api_requests_per_minute
-    # In development everybody comes from the same machine, many at a time.
+    # In development all clients share one address.
     if site.settings.is_unlimited or not points:
         return
     charges = [(Limit("api_address", points * ADDRESS_FACTOR, WINDOW_SECONDS), client_address(request))]

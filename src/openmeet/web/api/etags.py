@@ -1,8 +1,9 @@
-"""Entity tags, and the conditions that name them (RFC 9110, section 13.1).
+"""Entity tags and conditional requests (RFC 9110, section 13.1).
 
-A tag is the revision of what is edited, and behind a dash the digest of what was answered: ``"3-9f2c41d07b3e"``. ``If-Match`` protects
-an edit: the revision alone counts, because what else an answer shows (how many people go) is not edited. ``If-None-Match``
-saves an answer: there all of it counts. What has no revision has the digest alone, and counts as it is.
+A tag is the revision of what is edited, a dash and the digest of the response: ``"3-9f2c41d07b3e"``. ``If-Match``
+protects an edit and compares the revision alone, because the other fields of a response (attendee counts) are not
+edited. ``If-None-Match`` saves a response and compares all of it. What has no revision has the digest alone, which is
+compared completely.
 """
 
 import hashlib
@@ -24,19 +25,19 @@ IF_NONE_MATCH: Final = Parameter("If-None-Match", "The ETag of what is known alr
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
-# If-Match compares strongly (RFC 9110, section 13.1.1): a tag that somebody marked as weak matches nothing.
+# If-Match compares strongly (RFC 9110, section 13.1.1): a weak tag never matches.
 _TAG = re.compile(f'"({_NUMBER.pattern})(?:-{_DIGEST.pattern})?"')
 _DIGEST_TAG = re.compile(f'"({_DIGEST.pattern})"')
 _ANY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def etag_of(revision: int) -> dict[str, str]:
-    """The header for an answer that shows this revision."""
+    """The ETag of a response that shows this revision."""
     return {"etag": f'"{revision}"'}
 
 
 def revision_in_form(text: str) -> int | None:
-    """The revision that a form brings back hidden; None where there is none. PreconditionFailed for what never was one."""
+    """The revision in a form's hidden field; None if absent. PreconditionFailed if it is invalid."""
     if not text:
         return None
     if _NUMBER.fullmatch(text) is None:
@@ -45,7 +46,7 @@ def revision_in_form(text: str) -> int | None:
 
 
 def expected_revision(request: Request) -> int | None:
-    """The revision that ``If-Match`` names; None when there is no condition, or any version will do (``*``).
+    """The revision that ``If-Match`` names; None without a condition, or for any version (``*``).
 
     A tag that was never ours cannot match anything: PreconditionFailed.
     """
@@ -59,7 +60,7 @@ def expected_revision(request: Request) -> int | None:
 
 
 def must_match(request: Request, revision: int | None) -> None:
-    """PreconditionFailed when ``If-Match`` names another revision than this one (None: there is nothing to match yet)."""
+    """PreconditionFailed if ``If-Match`` names another revision than this one (None: nothing exists yet)."""
     if revision is None and request.headers.get("if-match"):
         raise PreconditionFailed("There is nothing here yet that If-Match could name.")
     expected = expected_revision(request)
@@ -68,7 +69,7 @@ def must_match(request: Request, revision: int | None) -> None:
 
 
 def must_match_shown(request: Request, shown: object) -> None:
-    """The same for what has no revision: ``shown`` is what a GET would answer at this moment."""
+    """``must_match`` for what has no revision: ``shown`` is what a GET would return now."""
     given = request.headers.get("if-match", "").strip()
     if not given or given == "*":
         return
@@ -78,9 +79,9 @@ def must_match_shown(request: Request, shown: object) -> None:
 
 
 def answer_unless_known(request: Request, response: Response) -> Response:
-    """What a GET answers: with its tag, or 304 without a body when ``If-None-Match`` names it.
+    """The response to a GET with its tag, or 304 without a body if ``If-None-Match`` has it.
 
-    What sends a browser elsewhere or hands it a cookie is for this one time, and has no tag: 304 would lead nobody anywhere.
+    Redirects and responses with cookies get no tag: a 304 would lose them.
     """
     if response.status_code != HTTPStatus.OK or "set-cookie" in response.headers:
         response.headers.setdefault("cache-control", "no-store")
@@ -90,7 +91,7 @@ def answer_unless_known(request: Request, response: Response) -> Response:
     tag = f'"{own[1]}-{digest}"' if own else f'"{digest}"'
     response.headers["etag"] = tag
     response.headers.setdefault("cache-control", "private, no-cache")
-    # Weak comparison: a proxy's mark does not matter (RFC 9110, section 13.1.2).
+    # If-None-Match compares weakly: a proxy's weak mark does not matter (RFC 9110, section 13.1.2).
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in _ANY_TAG.findall(known):
         kept = {name: response.headers[name] for name in ("etag", "cache-control")}

@@ -1,7 +1,7 @@
-"""An example for every shape of the JSON API, made from its type: what a text looks like follows from its field's name.
+"""Examples for the JSON API, generated from types: the example of a text field follows from the field's name.
 
-A new field of text needs a line in ``TEXTS``, unless its name is there already: the document cannot be made without it. A shape
-whose fields exclude each other says ``EXAMPLE: ClassVar`` itself.
+A new text field needs a line in ``TEXTS``, unless its name is there already: without it the document cannot be
+generated. A type whose fields exclude each other defines ``EXAMPLE: ClassVar`` itself.
 """
 
 from typing import Any, Final
@@ -225,11 +225,11 @@ NUMBERS: Final = {
 
 
 class NoExample(Exception):
-    """A field of text without a line in ``TEXTS``; a mistake of ours that no client can cause."""
+    """A text field without a line in ``TEXTS``: a programming error that no client can cause."""
 
 
 def example_of(shape: Any, name: str = "") -> Any:
-    """A value of this type as JSON would carry it. ``name``: of the field or parameter that holds it."""
+    """A value of this type as JSON. ``name``: of the field or parameter that holds it."""
     return _of(inspect.type_info(shape), name)
 
 

@@ -1,4 +1,4 @@
-"""Where something stands on the network: its record's address, repository and version, and when that was last synced."""
+"""The record of an object on the network: its URI, repository and version, and when that was last synced."""
 
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -9,16 +9,16 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.i18n.formatting import iso
 
-# Rows of a room above this one, read and never written.
+# Tables of higher packages, read and never written here.
 _SEEN: Final = "select uri, cid, seen_at from records where uri in :uris and cid is not null order by uri"
 
 
 class RecordSource(msgspec.Struct, rename="camel"):
     """Where it was first written: on this site (``openmeet``) or with another app (``atproto``).
 
-    ``recordUri`` and ``did``: its record, and whose repository has it. ``recordCid``: the newest version of the record that is known
-    here; ``syncedAt``: when that was last read or written. All four are null where there is no record, the last two where it was not
-    seen yet.
+    ``recordUri`` and ``did``: its record, and the DID of its repository. ``recordCid``: the newest version known here;
+    ``syncedAt``: when that was last read or written. All four are null if there is no record, the last two if it was
+    not read yet.
     """
 
     kind: Literal["openmeet", "atproto"]
@@ -29,7 +29,7 @@ class RecordSource(msgspec.Struct, rename="camel"):
 
 
 async def sources_of(reader: Reader, several: Sequence[tuple[bool, str | None]]) -> list[RecordSource]:
-    """Of each: whether it was made here, and the address of its record; in as many statements for a hundred as for one."""
+    """For each: whether it was made here, and its record's URI; in a fixed number of statements."""
     uris = sorted({uri for _, uri in several if uri is not None})
     rows = await reader.fetch(_SEEN, uris=uris) if uris else []
     seen = {row["uri"]: (str(row["cid"]), Instant(row["seen_at"])) for row in rows}

@@ -1,9 +1,9 @@
-"""The same request sent twice is carried out once (``Idempotency-Key``; the draft of the IETF's HTTP API group, version 07).
+"""``Idempotency-Key``: a repeated request is carried out once (draft of the IETF HTTPAPI group, version 07).
 
-The key, a digest of the request and its answer are written in the transaction of its effect: whichever of two equal requests comes
-second waits for the first, and is answered what that was answered. So nothing of a request may be committed apart: while it is
-carried out, whoever asks for the request's database gets that one transaction (``tenants.edge.join``). A failure is not kept, because it
-had no effect. Answers are sealed: one of them shows a token.
+The key, a digest of the request and its response are written in the transaction of its effect: the second of two equal
+requests waits for the first and gets its response. So nothing of a request may be committed apart: while it runs, the
+request's database is that one transaction (``tenant_routing.join``). Failures are not stored, because they had no
+effect. Responses are sealed, because some contain a token.
 """
 
 import hashlib
@@ -48,13 +48,13 @@ _END = """
 
 
 class _KeptResponse(msgspec.Struct):
-    """An answer as it is kept."""
+    """A stored response."""
 
     headers: dict[str, str]
     body: bytes
 
 
-class _GaveUp(Exception):  # no failure: the answer stands, its transaction does not
+class _GaveUp(Exception):  # no failure: the response is valid, its transaction is rolled back
     def __init__(self, answer: Response) -> None:
         super().__init__()
         self.answer = answer
@@ -81,7 +81,7 @@ class _Joined:
         try:
             yield self._tx
         except BaseException:
-            # Whoever catches this counts on what they wrote being gone.
+            # A caller that catches this relies on the rollback of its writes.
             self.has_failed = True
             raise
 
@@ -100,9 +100,9 @@ class _Joined:
 
 
 async def once(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Carry the request out, unless its key says that it was: then the answer of the first time.
+    """Run the request, unless its key was used before: then return the first response.
 
-    Raises InvalidInput for what is no key, Refused when the key came with another request before.
+    Raises InvalidInput for an invalid key, Refused if the key came with another request before.
     """
     key = request.headers.get(HEADER)
     if key is None:
@@ -123,7 +123,7 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
             joined = _Joined(db, tx)
             join(request, joined)
             found = await answer(request)
-            if joined.has_failed or not 200 <= found.status_code < 300:  # an answer without an effect
+            if joined.has_failed or not 200 <= found.status_code < 300:  # a response without an effect
                 raise _GaveUp(found)  # noqa: TRY301  # leaving the block is what rolls back
             await tx.execute(
                 _END, user_id=user_id, key=key, status=found.status_code, answer=_seal(request, user_id, key, found)
@@ -166,7 +166,7 @@ def _purpose(user_id: UserId, key: str) -> str:
 
 
 async def _digest(request: Request) -> bytes:
-    """What makes two requests the same one: method, address and body."""
+    """A digest of method, path and body: equal requests have equal digests."""
     address = request.url.path + "?" + request.url.query
     parts = (request.method.encode(), address.encode(), await request.body())
     return hashlib.sha256(b"\x00".join(hashlib.sha256(part).digest() for part in parts)).digest()

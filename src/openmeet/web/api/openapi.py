@@ -1,7 +1,7 @@
-"""The OpenAPI 3.1 document, made from the operations that the server really has and the types that it really uses.
+"""The OpenAPI 3.1 document, generated from the server's operations and types.
 
-Whoever adds an operation gets the rest from it: parameters, answers, problems and examples. What cannot be known from the code
-alone (what a part of an address means, what a text looks like) stands in a table, and its absence is an error with a sentence.
+An operation brings its parameters, responses, problems and examples. What the code alone cannot tell (the meaning of a
+path segment, an example of a text) is in tables; a missing entry is an error that says so.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from openmeet.web.api.operations import FORM, ApiOperation, Parameter
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _REFERENCES = "#/components/schemas/{name}"
 
-# Every part of an address that is not a fixed word.
+# Every variable path segment.
 PATH_WORDS: Final = {
     "slug": "Its name in addresses",
     "originalDate": "A date of the series by its name: its wall-clock start by the rule, YYYY-MM-DDTHH:MM:SS",
@@ -39,7 +39,7 @@ PATH_WORDS: Final = {
     "subjectId": "A person or a group",
 }
 
-# What any operation may answer beside its own answers: unreadable, too large, too many, broken, away.
+# Errors of any operation beside its own: unreadable, too large, too many, internal, unavailable.
 _ALWAYS = (400, 413, 429, 500, 503)
 
 IDEMPOTENCY_KEY: Final = Parameter(
@@ -75,7 +75,7 @@ _PROBLEMS: Final = {
 
 
 class ProblemBody(msgspec.Struct, rename="camel"):
-    """RFC 9457. ``title`` names the kind of failure, ``fields`` maps the fields that are wrong to sentences."""
+    """RFC 9457. ``title`` names the kind of failure, ``fields`` maps invalid fields to messages."""
 
     type: str
     title: str
@@ -127,7 +127,7 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
 def serve(
     site_name: str, public_url: str, operations: Sequence[ApiOperation]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint; the document is made once, for whoever asks first: a start does not wait for what few ask for."""
+    """The endpoint; the document is generated at the first request, because few ask for it."""
     body = functools.cache(lambda: msgspec.json.encode(document(site_name, public_url, operations)))
 
     async def answer(_request: Request) -> Response:
@@ -146,7 +146,7 @@ def _key(shape: Any) -> str:
 
 
 def _can_be_gone(one: ApiOperation) -> bool:
-    """Whatever lies below an event, a series or a group says of a deleted one that it was there, where it says of another that it is not."""
+    """Whether it can answer 410: paths below an event, series or group tell deleted ones from those that never existed."""
     return 404 in one.failures and "/{slug}" in one.path
 
 
@@ -163,7 +163,7 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
         elif one.method == "GET":
             responses[str(status)]["headers"] = {"ETag": _ETAG}
             responses["304"] = {"description": "It is as If-None-Match says", "headers": {"ETag": _ETAG}}
-    # A token that does not work, or lacks a scope, is refused also where nobody needs one.
+    # An invalid token, or one without the scope, is refused even where none is needed.
     failures = {
         *_ALWAYS,
         401,
@@ -204,7 +204,9 @@ def _media(one: ApiOperation) -> tuple[str, ...]:
 
 
 def _security(one: ApiOperation) -> list[dict[str, list[str]]]:
-    """An empty requirement beside the others says that nobody needs one; a token's names its scope (OpenAPI 3.1, section 4.8.30)."""
+    """An empty requirement beside the others means that none is required; a token's names its scope (OpenAPI 3.1,
+    4.8.30).
+    """
     services = [{"service": [FOR_SERVICES[one.name].value]}] if one.name in FOR_SERVICES else []
     if services and one.name not in FOR_OPERATORS:
         return services
@@ -218,7 +220,7 @@ def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headers(one: ApiOperation) -> list[Parameter]:
-    """What every operation of its kind takes."""
+    """The headers that every operation of its kind takes."""
     if one.method == "GET":
         return [IF_NONE_MATCH]
     return [IDEMPOTENCY_KEY] if one.takes_key else []

@@ -1,4 +1,4 @@
-"""One operation of the JSON API: what the server answers and what its documentation says, from the same value."""
+"""One operation of the JSON API: its handler and its documentation in one value."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from openmeet.domain.api_tokens.scopes import TokenScope, area_of, scope_of
 
-# How a browser sends a form without files.
+# The media type of browser forms without files.
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -39,30 +39,31 @@ class ApiOperation:
     needs_session: bool = True
     # Failures beyond those that every operation has.
     failures: tuple[int, ...] = field(default=())
-    # A POST that only computes: there is nothing to repeat.
+    # A POST that only computes needs no idempotency.
     changes_nothing: bool = False
-    # It asks other servers before it changes anything, so that it cannot be one transaction; the same again has no second effect.
+    # It calls other servers before it changes anything, so it cannot be one transaction; a repetition has no second
+    # effect.
     is_idempotent: bool = False
-    # What goes over the network on account of it, once the effect is durable; may answer otherwise than the effect did.
+    # Network calls after the commit; may change the response.
     afterwards: Callable[[Request, Response], Awaitable[Response]] | None = None
-    # No body is one without fields.
+    # A missing body counts as an empty object.
     body_is_optional: bool = False
-    # The body may also come as a browser's form sends it.
+    # The body may also be a browser form.
     takes_forms: bool = False
-    # Media types of files that may be the body as they are, instead of JSON.
+    # Media types of files that may be the body instead of JSON.
     takes_files: tuple[str, ...] = ()
 
     @property
     def takes_key(self) -> bool:
-        """Whether a request that is sent twice with one ``Idempotency-Key`` is carried out once."""
+        """Whether it supports ``Idempotency-Key``."""
         return self.method != "GET" and self.needs_session and not (self.changes_nothing or self.is_idempotent)
 
     @property
     def area(self) -> str:
-        """The first word of its address behind ``/api/``."""
+        """The first path segment behind ``/api/``."""
         return area_of(self.path)
 
     @property
     def scope(self) -> TokenScope | None:
-        """What a token needs for it; None: no token may."""
+        """The scope that a token needs; None: no token may call it."""
         return scope_of(self.name, self.method, self.path)

@@ -1,4 +1,4 @@
-"""The page of a list that a request asks for."""
+"""Pagination parameters of a request."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ LIMIT: Final = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=
 
 
 def limit_of(request: Request, otherwise: int, most: int) -> int:
-    """How many a list shall have at most, of which there are at most ``most``; ``otherwise`` where nothing is said. Raises InvalidInput."""
+    """The requested limit, at most ``most``; ``otherwise`` if there is none. Raises InvalidInput."""
     text = request.query_params.get("limit", str(otherwise))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= most):
         raise InvalidInput("limit", f"The limit is a whole number from 1 to {most}.")
@@ -21,5 +21,5 @@ def limit_of(request: Request, otherwise: int, most: int) -> int:
 
 
 def paging(request: Request) -> Page:
-    """The page that is asked for. InvalidInput names ``limit`` or ``cursor``."""
+    """The requested page. InvalidInput names ``limit`` or ``cursor``."""
     return page_of(request.query_params.get("limit", str(DEFAULT_LIMIT)), request.query_params.get("cursor", ""))

@@ -1,4 +1,4 @@
-"""How far the reading of one's own repository is, as JSON."""
+"""Backfill progress of the caller's repositories, as JSON."""
 
 from typing import Literal
 
@@ -17,9 +17,10 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class ReadingShown(msgspec.Struct, rename="camel"):
-    """The read of one repository: ``applied`` of ``total`` records are here. ``reason``: why it is delayed, else empty.
+    """The backfill of one repository: ``applied`` of ``total`` records are imported. ``reason``: why it is delayed,
+    else empty.
 
-    ``putAside``: so many could not be taken over; whoever runs the site sees why.
+    ``putAside``: how many were quarantined; operators see why.
     """
 
     did: str
@@ -32,7 +33,7 @@ class ReadingShown(msgspec.Struct, rename="camel"):
 
 
 class ReadingList(msgspec.Struct, rename="camel"):
-    """The newest first."""
+    """Newest first."""
 
     readings: list[ReadingShown]
 

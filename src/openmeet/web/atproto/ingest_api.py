@@ -1,4 +1,4 @@
-"""What services hand in, as JSON: batches of records for those who run processors elsewhere, single ones from other systems."""
+"""Ingestion by services, as JSON: batches of records from external processors, single ones from other systems."""
 
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -35,7 +35,7 @@ _EVENT_URI: Final = f"at://{_DID}/community.lexicon.calendar.event/3lqw2jz5u7k2a
 
 
 class RecordSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """One change of a record as the network told it; ``uri`` and ``cid`` are checked where they are given."""
+    """One change of a record as the network sent it; ``uri`` and ``cid`` are checked if given."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "operation": "create",
@@ -58,7 +58,7 @@ class RecordSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class BatchSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Changes in the order in which they are to be applied. ``isVerified``: the service has checked their signatures."""
+    """Changes in the order to apply them. ``isVerified``: the service has checked their signatures."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"messages": [RecordSent.EXAMPLE], "isVerified": False}
 
@@ -67,7 +67,7 @@ class BatchSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class MessageSettled(msgspec.Struct, rename="camel"):
-    """What became of one change, and why where it was refused or could not be understood."""
+    """The result of one change, and the reason if it was refused or invalid."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"uri": _EVENT_URI, "outcome": "applied", "reason": ""}
 
@@ -77,13 +77,13 @@ class MessageSettled(msgspec.Struct, rename="camel"):
 
 
 class BatchSettled(msgspec.Struct, rename="camel"):
-    """One line per change, in the order of the batch."""
+    """One result per change, in the order of the batch."""
 
     messages: list[MessageSettled]
 
 
 class SourceSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A record of another system as it is now. Without ``rev`` it is as of now."""
+    """The current record of another system. Without ``rev`` it is as of now."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"sourceType": "bluesky", "sourceId": _EVENT_URI, "record": _EVENT}
 
@@ -95,7 +95,7 @@ class SourceSent(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class SourceTaken(msgspec.Struct, rename="camel"):
-    """It waits to be applied, under this name in logs and among dead letters."""
+    """It is queued under this name, which also appears in logs and among dead letters."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"messageId": f"{_EVENT_URI}@3lqw2jz5u7k2b"}
 
@@ -103,7 +103,7 @@ class SourceTaken(msgspec.Struct, rename="camel"):
 
 
 class SourceGone(msgspec.Struct, rename="camel"):
-    """What a deletion did; ``isChanged`` is false where nothing is known under this address."""
+    """The result of a deletion; ``isChanged`` is false if nothing is known under this URI."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"message": "It is gone.", "isChanged": True}
 
@@ -196,7 +196,7 @@ def _message(
 
 
 def engines_of(request: Request) -> Engines:
-    """What the synchronisation runs on. Raises Unavailable where the site was started without it."""
+    """The synchronization services. Raises Unavailable if the site was started without them."""
     found = services(request).engines
     if found is None:
         raise Unavailable("The synchronisation is not connected here.")
@@ -234,6 +234,6 @@ OPERATIONS = (
     _taking_back("/api/integration/rsvps", "takeBackRsvp", "An answer of another system is gone", take_back_rsvp),
 )
 
-# Where services send records. One may have a million bytes; what JSON writes as an escape takes up to four times as many.
+# Ingestion limits: a record may have a million bytes; JSON escapes can take up to four times as many.
 HANDED_IN_PATHS: Final = frozenset(operation.path for operation in OPERATIONS)
 HANDED_IN_BYTES: Final = 4_000_000

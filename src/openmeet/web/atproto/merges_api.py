@@ -1,4 +1,4 @@
-"""What was merged into one's event, group or series from elsewhere, as JSON."""
+"""Merge decisions about the caller's event, group or series, as JSON."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -46,9 +46,9 @@ _FIELDS = {json_name(name): name for name in FIELD_WORDS}
 
 
 class DecisionShown(msgspec.Struct, rename="camel"):
-    """A field that was changed on both sides. ``theirsRev`` names the version that it was merged with.
+    """A field that was changed on both sides. ``theirsRev`` is the remote version that it was merged with.
 
-    ``result`` is what the rule chose, ``choice`` what the host did since; null while they have not.
+    ``result`` is what the merge rule chose, ``choice`` what the host chose since; null while they have not.
     """
 
     field: str
@@ -71,7 +71,7 @@ class DecisionList(msgspec.Struct, rename="camel"):
 
 
 class ChoiceWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Which decision, and whose value shall stand."""
+    """A decision, and which side's value to keep."""
 
     field: str
     theirs_rev: str

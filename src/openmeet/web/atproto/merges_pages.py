@@ -1,4 +1,4 @@
-"""What was merged into one's event, group or series from elsewhere: each decision with both versions, and two buttons to choose."""
+"""Merge decisions about one's event, group or series: each with both versions, and two buttons to choose."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ FIELD_WORDS = {
     "categories": "What it is about",
     "tags": "Tags",
     "languages": "Languages",
-    # Of groups and what they say of members.
+    # Fields of groups and memberships.
     "locality": "Town",
     "country": "Country",
     "join_policy": "How people get in",
@@ -56,7 +56,7 @@ FIELD_WORDS = {
     "avatar": "Picture",
     "backup_admins": "Who may continue the group",
     "role": "Role of a member",
-    # Of series.
+    # Fields of series.
     "start": "First date",
     "minutes": "Length",
     "rule": "When it repeats",
@@ -81,7 +81,7 @@ _STANDS = {MergeSide.OURS: "yours", MergeSide.THEIRS: "theirs", MergeSide.BOTH: 
 
 @dataclass(frozen=True, slots=True)
 class MergeView:
-    """One decision for the page. ``standing``: yours, theirs or both."""
+    """One decision, for the template. ``standing``: yours, theirs or both."""
 
     field: str
     theirs_rev: str
@@ -97,7 +97,7 @@ class MergeView:
 
 
 def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | None = None) -> MergeView:
-    """What the host sees of one decision; ``zone``: on whose clock. ``first``: the start of a series."""
+    """One decision as the host sees it; ``zone``: for its times. ``first``: the start of a series."""
     decision = conflict.decision
     return MergeView(
         field=decision.field,
@@ -149,7 +149,7 @@ CHOICES = {"yours": MergeSide.OURS, "theirs": MergeSide.THEIRS}
 
 @dataclass(frozen=True, slots=True)
 class MergedRecordView:
-    """``thing``: what it is, in a word; ``path``: of its page, ``edit``: of the form that changes it."""
+    """``thing``: its kind as a word; ``path``: its page, ``edit``: its edit form."""
 
     thing: str
     title: str
@@ -160,7 +160,7 @@ class MergedRecordView:
 
 @dataclass(frozen=True, slots=True)
 class MergeChoice:
-    """Which decision, and whose value shall stand."""
+    """A decision, and which side's value to keep."""
 
     field: str
     theirs_rev: str
@@ -180,14 +180,14 @@ def routes() -> list[Route]:
 
 
 async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
-    """For who may change the event. Raises NotFound, Forbidden."""
+    """For users who may change the event. Raises NotFound, Forbidden."""
     event, found = await merge_review.merged(reader, caller, EventSlug(slug))
     path = f"/events/{quote(event.slug)}"
     return MergedRecordView("event", event.title, path, f"{path}/edit", _shown(reader, found, event.time_zone))
 
 
 async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
-    """For who may change the group. Raises NotFound, Forbidden."""
+    """For users who may change the group. Raises NotFound, Forbidden."""
     group, found = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = f"/groups/{quote(group.slug)}"
     decisions = _shown(reader, found, group.details.time_zone)
@@ -195,7 +195,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
 
 
 async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordView:
-    """For who may change the series. Raises NotFound, Forbidden."""
+    """For users who may change the series. Raises NotFound, Forbidden."""
     series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
     decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
@@ -203,19 +203,19 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
 
 
 async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """The slug of the event afterwards."""
+    """Returns the event's slug, which may have changed."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose(tx, caller, EventSlug(slug), **wanted, choice=choice.side)).slug
 
 
 async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """The slug of the group afterwards."""
+    """Returns the group's slug, which may have changed."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
 
 
 async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
-    """The slug of the series."""
+    """Returns the series' slug."""
     wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
     return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
 

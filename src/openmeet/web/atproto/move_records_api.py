@@ -1,4 +1,4 @@
-"""What stands in each of one's repositories, as JSON, and moving it to the one for new records."""
+"""The caller's records per repository, as JSON, and moving them to the default repository."""
 
 import msgspec
 from starlette.requests import Request
@@ -14,9 +14,10 @@ PATH = "/api/me/records"
 
 
 class AccountHeld(msgspec.Struct, rename="camel"):
-    """``events``, ``series``: how many records of them stand there that were written from here. New ones go to the default.
+    """``events``, ``series``: how many of their records written from here are in this repository. New ones go to the
+    default.
 
-    ``isMoving``: those that stand there leave it, one after the other.
+    ``isMoving``: they are being moved away.
     """
 
     did: str
@@ -28,21 +29,21 @@ class AccountHeld(msgspec.Struct, rename="camel"):
 
 
 class RecordsHeld(msgspec.Struct, rename="camel"):
-    """The caller's accounts, that for new records first."""
+    """The caller's accounts, the default first."""
 
     accounts: list[AccountHeld]
 
 
 class MoveWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``did``: of the account that the records leave."""
+    """``did``: the account from which to move the records."""
 
     did: str
 
 
 class RecordsMoved(msgspec.Struct, rename="camel"):
-    """How many get a new record in the account for new ones; the old ones stay, and lead there.
+    """How many get a new record in the default account; the old ones stay and link there.
 
-    ``left``: how many events and series more follow by themselves; ``GET /api/me/records`` shows how far that is.
+    ``left``: how many events and series follow in the background; ``GET /api/me/records`` shows the progress.
     """
 
     events: int

@@ -1,4 +1,4 @@
-"""The page on which somebody moves what they have published to their other account."""
+"""The page on which users move their published records to another of their accounts."""
 
 from starlette.requests import Request
 from starlette.responses import Response

@@ -1,4 +1,4 @@
-"""``/me/atproto/answers``: answers as records at one's own server, written there and coming back from there."""
+"""``/me/atproto/answers``: the caller's RSVP records, written to their PDS and read back from it."""
 
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ ANSWERS = f"{HERE}/answers"
 
 
 def routes() -> list[Route]:
-    """``new`` stands before the keys of records."""
+    """``new`` is registered before record keys."""
     return [
         Route(f"{ANSWERS}/new", show_new, methods=["GET"]),
         Route(f"{ANSWERS}/new", write_new, methods=["POST"]),
@@ -87,7 +87,7 @@ async def delete_one(request: Request) -> Response:
 
 
 async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
-    """What went wrong, beside what was typed."""
+    """The form again, with errors beside what was typed."""
     match failure:
         case _ if wants_allowing(failure):
             if not typed:

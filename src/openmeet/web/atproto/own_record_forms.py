@@ -1,4 +1,4 @@
-"""Whose records ``/me/atproto`` shows, and where somebody is sent whose server does not let us write."""
+"""Shared by the pages of ``/me/atproto``: the selected account, and the redirect to grant missing permissions."""
 
 from typing import Final
 from urllib.parse import urlencode
@@ -27,9 +27,9 @@ ALLOW_FIRST: Final = (
 
 
 async def mine(request: Request) -> tuple[Identity, str]:
-    """The account that the caller chose (``account``, a DID), or theirs for new records; and their zone.
+    """The selected account (``account``, a DID), or the default one; and the caller's zone.
 
-    Raises NotFound for people without an account of their own, and for one that is not theirs.
+    Raises NotFound for users without an account, and for an account of somebody else.
     """
     caller, chosen = caller_of(request), request.query_params.get("account", "")
     async with database_of(request).reader() as reader:
@@ -45,21 +45,21 @@ async def mine(request: Request) -> tuple[Identity, str]:
 
 
 def of_account(request: Request) -> str:
-    """What stands behind the path of each page about the account that was chosen; empty where none was."""
+    """The query string of pages about the selected account; empty for the default."""
     chosen = request.query_params.get("account", "")
     return "?" + urlencode({"account": chosen}) if chosen else ""
 
 
 def wants_allowing(failure: Failure) -> bool:
-    """Whether their person has to sign in, or to allow this, before anything is written."""
+    """Whether the user must sign in or grant permission at the PDS before a write."""
     return isinstance(failure, NotSignedIn) or is_not_allowed(failure)
 
 
 def to_allowing(request: Request) -> Response:
-    """Who typed nothing is sent to where it is allowed, and from there back to the record."""
+    """Redirect to the permission page and back to the record; only if nothing has been typed yet."""
     return go(f"{ALLOWING}?" + urlencode({"next": request.url.path.removesuffix("/delete") + of_account(request)}))
 
 
 async def accounts_of(reader: Reader, user_id: UserId) -> list[Identity]:
-    """The accounts whose repositories can be shown, that for new records first."""
+    """Accounts whose repositories can be shown, the default first."""
     return [one for one in await queries.of_user(reader, user_id) if one.can_write and one.pds_url]

@@ -1,4 +1,4 @@
-"""``/me/atproto``: one's own calendar records at one's server, written there and coming back from there."""
+"""``/me/atproto``: the caller's calendar records, written to their PDS and read back from it."""
 
 import secrets
 from dataclasses import asdict
@@ -36,7 +36,7 @@ from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The lists of the page, each with a place of its own, by the parameter that says where it goes on.
+# The lists of the page, each with the name of its cursor parameter.
 _SECTIONS: Final = {"events": EVENT, "answers": RSVP}
 
 _tids = TidClock(secrets.randbelow(1024))
@@ -48,7 +48,7 @@ _SENT_BEFORE: Final = (
 
 
 def routes() -> list[Route]:
-    """``new`` and ``answers`` stand before the keys of records."""
+    """``new`` and ``answers`` are registered before record keys."""
     return [
         *own_answer_pages.routes(),
         Route(HERE, show, methods=["GET"]),
@@ -61,7 +61,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """What stands there, and what of it has not come back yet."""
+    """The records in the repository, and those not read back yet."""
     identity, zone = await mine(request)
     db, network = database_of(request), network_of(request)
     async with db.reader() as reader:
@@ -98,7 +98,7 @@ async def write_new(request: Request) -> Response:
     try:
         await repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
     except Conflict:
-        # Under a key of its own the same button writes it.
+        # With a record key, a repeated submission writes the same record.
         problem = {"": _SENT_BEFORE}
         shown = Typed({**typed, "key": _fresh_key(request)}, problem)
         return _form(request, identity, shown, zone, rkey="", status=409)
@@ -142,12 +142,12 @@ async def delete_one(request: Request) -> Response:
 
 
 def _fresh_key(request: Request) -> str:
-    """The key of the record that a form is for."""
+    """The key of the record that a form creates."""
     return str(_tids.next(network_of(request).clock.now()))
 
 
 def _address(request: Request, changed: dict[str, str]) -> str:
-    """Where other pages of its lists stand."""
+    """The URL of another page of one of its lists."""
     known = {name: request.query_params.get(name, "") for name in ("account", *_SECTIONS)} | changed
     asked = {name: value for name, value in known.items() if value}
     return f"{HERE}?{urlencode(asked)}" if asked else HERE
@@ -156,7 +156,7 @@ def _address(request: Request, changed: dict[str, str]) -> str:
 def _again(
     request: Request, identity: Identity, typed: dict[str, str], zone: str, failure: Failure, *, rkey: str
 ) -> Response:
-    """What went wrong, beside what was typed."""
+    """The form again, with errors beside what was typed."""
     match failure:
         case _ if wants_allowing(failure):
             if not typed:

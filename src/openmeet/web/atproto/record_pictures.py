@@ -1,4 +1,4 @@
-"""The picture that somebody else's record names, made anew, to whoever may see the event, or the group."""
+"""Pictures named by remote records, re-encoded, for viewers of the event or group."""
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -20,7 +20,7 @@ from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
 _HEADERS = {
-    # Another version of the record may name another picture under this address.
+    # Another version of the record may have another picture at this URL.
     "cache-control": "private, max-age=3600",
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; sandbox",

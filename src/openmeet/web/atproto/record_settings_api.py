@@ -1,4 +1,4 @@
-"""Records as JSON: what a host decides about them, sending them now, and how each stands."""
+"""Record settings, publication status and sync, as JSON."""
 
 import asyncio
 from typing import ClassVar, Literal, cast
@@ -52,16 +52,17 @@ StateName = Literal[
 
 SETTINGS_PATH = "/api/events/{slug}/bluesky-settings"
 
-# How many events one request waits for; the others are sent all the same.
+# How many events one request waits for; the others are published in the background.
 AWAITED = 10
 
 
 class RecordStanding(msgspec.Struct, rename="camel"):
-    """How one record stands; ``slug`` is of the event or the series. ``originalDate`` names a date of a series; ``nextTryAt`` is null where nothing is to be tried.
+    """The status of one record; ``slug`` is of the event or the series. ``originalDate`` names a date of a series;
+    ``nextTryAt`` is null if nothing is due.
 
-    ``words`` are what its page says. ``state`` is ``imported`` where another app wrote the record and nothing was changed here.
-    ``deletedElsewhereAt``: when another app deleted the record of an event that was made here, until its host decides what follows
-    (``decideDeletedRecord``). ``recordUri`` is null where the repository has nothing, as far as is known.
+    ``words``: the status as the page shows it. ``state`` is ``imported`` if another app wrote the record and nothing
+    was changed here. ``deletedElsewhereAt``: when another app deleted the record of an event made here, until its host
+    decides (``decideDeletedRecord``). ``recordUri`` is null if the repository has no record, as far as is known.
     """
 
     kind: Literal["event", "rsvp", "series"]
@@ -77,15 +78,17 @@ class RecordStanding(msgspec.Struct, rename="camel"):
 
 
 class DeletedRecordDecided(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``publish``: write it again under its address. ``keep``: the event stays here only. To cancel the event, call ``cancelEvent``."""
+    """``publish``: write it again under its URI. ``keep``: the event stays here only. To cancel the event, call
+    ``cancelEvent``.
+    """
 
     decision: Literal["publish", "keep"]
 
 
 class SyncWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``slug``: of an event, or of a series, of which every published date is meant. ``force``: also what was taken back,
+    """``slug``: of an event, or of a series, for every published date.
 
-    refused or disagrees is tried again, and what somebody else changed is agreed to.
+    ``force``: also retry what was retracted, refused or differs, and accept changes made by others.
     """
 
     slug: str
@@ -93,16 +96,17 @@ class SyncWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class SyncShown(msgspec.Struct, rename="camel"):
-    """How the records stand after it."""
+    """The records' status afterwards."""
 
     publications: list[RecordStanding]
 
 
 class RecordSettingsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What is left out stays. ``detailsLevel``: everything, or name, time and a link. ``isAnnounced``: of an event for those who
+    """Fields left out are unchanged. ``detailsLevel``: everything, or name, time and a link.
 
-    are invited the network learns name and time. ``rsvpHandling``: whether answers to it are published by those who give them.
-    ``seriesPolicy``: which dates of its series are records. ``forSeries``: the rest, too, holds for every coming date.
+    ``isAnnounced``: of an event for invited people, publish name and time. ``rsvpHandling``: whether attendees publish
+    RSVPs to it. ``seriesPolicy``: which dates of its series are published. ``forSeries``: apply the other settings to
+    every coming date, too.
     """
 
     EXAMPLE: ClassVar = {"syncEnabled": True, "detailsLevel": "minimal", "rsvpHandling": "withheld"}
@@ -116,7 +120,9 @@ class RecordSettingsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields
 
 
 class RecordSettingsShown(msgspec.Struct, rename="camel"):
-    """``reach``: what follows from these, from who may see the event, and from its group. ``seriesPolicy`` is null outside of series."""
+    """``reach``: what follows from these, from the event's visibility and from its group. ``seriesPolicy`` is null
+    outside of series.
+    """
 
     sync_enabled: bool
     series_policy: PolicyName | None
@@ -128,18 +134,18 @@ class RecordSettingsShown(msgspec.Struct, rename="camel"):
 
 
 class AnswersStanding(msgspec.Struct, rename="camel"):
-    """How many answers stand so."""
+    """How many RSVPs are in this state."""
 
     state: StateName
     answers: int
 
 
 class AnswersSynced(msgspec.Struct, rename="camel"):
-    """``mine``: the caller's own answer, null where they have none. ``states``: for hosts, how many answers stand how, before they are looked at
-    again; else null.
+    """``mine``: the caller's own RSVP, null if there is none. ``states``: for hosts, RSVPs by state before the check;
+    else null.
 
-    ``comparing``: for hosts, how many records of answers are asked for in the repositories of those who wrote them. Nobody's
-    repository is written to for it; a record that is gone or says otherwise counts so as soon as that is found. Else null.
+    ``comparing``: for hosts, how many RSVP records are being read from their authors' repositories; else null. This
+    writes to nobody's repository; missing or different records are counted as soon as they are found.
     """
 
     mine: RecordStanding | None
@@ -246,7 +252,7 @@ async def sync_answers(request: Request) -> Response:
 
 
 def reach_of_answers(event: Event) -> bool:
-    """Whether the event itself goes out at all."""
+    """Whether the event itself is published."""
     return reach(event.own_visibility, event.group, event.record) is not PublishLevel.NOTHING
 
 
@@ -318,7 +324,7 @@ async def _standings(reader: Reader, some: list[Event]) -> list[RecordStanding]:
 
 
 async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
-    """The record of the series itself, where there is one or was one."""
+    """The record of the series itself, if there is or was one."""
     found = await record_settings.of_series(reader, series)
     if found is None:
         return []
@@ -354,7 +360,7 @@ def _standing(
     words: str,
     their_record: str | None,
 ) -> RecordStanding:
-    """``their_record``: the address of the record that another app of its owner's wrote."""
+    """``their_record``: the URI of a record that another app of its owner wrote."""
     waits = standing.state.value in {"due", "retrying", "waiting", "retracting"}
     return RecordStanding(
         kind,

@@ -1,4 +1,4 @@
-"""What a host decides about the record of an event, or of every date of its series: a page of its own."""
+"""Record settings of an event, or of every date of its series, on a page."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -58,7 +58,7 @@ async def save(request: Request) -> Response:
             )
             record = _record(event, typed)
             if series is not None:
-                # The series is locked before its dates, by everybody.
+                # Lock order: the series before its dates.
                 for_all = record if typed.get("scope") == "series" else None
                 await record_settings.change_series(tx, caller, series.slug, for_all, _policy(typed))
                 if typed.get("rule_again") == "yes":
@@ -76,7 +76,7 @@ async def save(request: Request) -> Response:
 
 
 def wrong_status(wrong: Exception) -> int:
-    """Of the page that is shown again."""
+    """The status of the page shown again."""
     return 412 if isinstance(wrong, PreconditionFailed) else 400
 
 
@@ -165,13 +165,13 @@ async def _page(
 
 
 async def _is_written_here(reader: Reader, event: Event) -> bool:
-    """Whether something of ours was ever written into the event's record."""
+    """Whether this site has ever written the event's record."""
     owed = await publication_leases.find(reader, PublicationKind.EVENT, event.id)
     return owed is not None and owed.was_sent
 
 
 async def _permission(reader: Reader, series: Series) -> tuple[str, bool]:
-    """The repository that the series' record goes to, and whether its server has to be asked before one can go there."""
+    """The repository for the series' record, and whether its permission must be requested first."""
     if Flag.SERIES_LEXICON not in await switches(reader):
         return "", False
     if (

@@ -1,1 +1,1 @@
-"""Answering events, the attendee list, registration settings, and RSVPs by e-mail."""
+"""RSVPs, the attendee list, registration settings, and RSVPs by e-mail."""

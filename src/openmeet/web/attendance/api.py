@@ -1,4 +1,4 @@
-"""Answering by the API."""
+"""RSVPs of the caller, as JSON."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -29,7 +29,7 @@ from openmeet.web.site.tenant_routing import database_of
 ModeName = Literal["in_person", "online"]
 ThroughName = Literal["page", "api", "mail", "network", "host", "clock", "group"]
 
-# Words of older clients beside ours.
+# Synonyms that older clients send.
 ReplyName = Literal["going", "interested", "declined", "attending", "confirmed", "maybe", "cancelled", "waitlist"]
 
 _REPLIES = {
@@ -45,18 +45,17 @@ _REPLIES = {
 
 
 class QuestionAnswered(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What somebody says to one of the host's questions."""
+    """A reply to one of the host's questions."""
 
     question_id: str
     answer: str
 
 
 class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What the caller says; ``going`` to a full event means the end of its waitlist, and takes a place that is offered.
+    """The caller's RSVP; ``going`` to a full event joins its waitlist, and accepts an offered place.
 
-    ``party``: how many come, the caller included; ``mode``: how they take part, of an event that is held in both ways. What is
-    left out stays as it is. ``skipBlueskySync``: nothing is written into the caller's repository for this answer; a record that is
-    there stays as it was.
+    ``party``: how many people, the caller included; ``mode``: how they take part in a hybrid event. Fields left out are
+    unchanged. ``skipBlueskySync``: write nothing to the caller's repository; an existing record stays as it was.
     """
 
     reply: ReplyName
@@ -69,10 +68,10 @@ class AnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class AnswerShown(msgspec.Struct, rename="camel"):
-    """Where the answer led. ``waitingBefore``: people in the line before the caller; null when not waiting.
+    """The resulting RSVP. ``waitingBefore``: people ahead of the caller on the waitlist; null when not waiting.
 
-    ``offeredUntil``: a place is held for the caller until then; null where none is. ``pendingFor``: why a pending answer takes no
-    place yet.
+    ``offeredUntil``: a place is offered to the caller until then; else null. ``pendingFor``: why a pending RSVP takes
+    no place yet.
     """
 
     id: str
@@ -90,7 +89,7 @@ class AnswerShown(msgspec.Struct, rename="camel"):
 
 
 class ChangeShown(msgspec.Struct, rename="camel"):
-    """One thing that became of an answer. ``actorId`` is null for what nobody here did: records and the clock."""
+    """One change of an RSVP. ``actorId`` is null for changes by records or the scheduler."""
 
     status: AnswerStatusName
     status_before: AnswerStatusName | None
@@ -103,7 +102,7 @@ class ChangeShown(msgspec.Struct, rename="camel"):
 
 
 class History(msgspec.Struct, rename="camel"):
-    """Everything that became of one answer, oldest first; ``cursor`` is null on the last page."""
+    """All changes of one RSVP, oldest first; ``cursor`` is null on the last page."""
 
     changes: list[ChangeShown]
     cursor: str | None
@@ -139,18 +138,18 @@ async def show_history(request: Request) -> Response:
 
 
 def history_page(page: Page, changes: Sequence[HistoryEntry]) -> History:
-    """What was read of a history, as a page of it."""
+    """A page of the history."""
     found, cursor = page.cut(changes, lambda one: (one.changed_at, one.id))
     return History([change_shown(one) for one in found], cursor)
 
 
 def reply_of(name: ReplyName) -> RsvpReply:
-    """What a word means."""
+    """The reply behind a word."""
     return _REPLIES[name]
 
 
 def change_shown(one: HistoryEntry) -> ChangeShown:
-    """A line of the history as JSON."""
+    """One history entry as JSON."""
     return ChangeShown(
         one.after.value,
         one.before.value if one.before else None,
@@ -184,7 +183,7 @@ def _wishes(wanted: AnswerWanted) -> RsvpRequest:
 
 
 async def _must_match(request: Request, tx: Transaction, caller: Caller) -> None:
-    """What ``If-Match`` names is one's answer as it was read; the event's lock keeps it so."""
+    """Check ``If-Match`` against the caller's RSVP; the event's lock keeps it current."""
     if "if-match" in request.headers:
         event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
         mine = await queries.find(tx, event.id, caller.user_id) if event else None

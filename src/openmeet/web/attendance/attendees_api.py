@@ -1,4 +1,4 @@
-"""What a host does about answers, as JSON."""
+"""Hosts' decisions about attendees, as JSON."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -40,7 +40,7 @@ _BASE = "/api/events/{slug}/attendances"
 
 
 class ReplyShown(msgspec.Struct, rename="camel"):
-    """What somebody said to a question, with its words as they read it: it may be asked otherwise now, or no more."""
+    """A reply with the question as it was worded then: it may be changed or deleted by now."""
 
     question_id: str
     question: str
@@ -48,8 +48,10 @@ class ReplyShown(msgspec.Struct, rename="camel"):
 
 
 class ManagedShown(msgspec.Struct, rename="camel"):
-    """One answer as hosts see it. Of somebody invited by an address ``displayName`` is that address, and ``personId`` null, until
-    they answered: whose it is nobody is told. ``checkedInAt`` is null for who is not there.
+    """One RSVP as hosts see it. ``checkedInAt`` is null before check-in.
+
+    For somebody invited by address, ``displayName`` is that address and ``personId`` null until they answer, because
+    the address's owner is not disclosed.
     """
 
     id: str
@@ -69,7 +71,7 @@ class ManagedShown(msgspec.Struct, rename="camel"):
 
 
 class AnswersByStatus(msgspec.Struct, rename="camel"):
-    """How many answers of the whole event have each status."""
+    """Number of RSVPs by status, for the whole event."""
 
     attending: int
     interested: int
@@ -90,9 +92,9 @@ class ManagedList(msgspec.Struct, rename="camel"):
 
 
 class AdditionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Somebody by name, who comes; or by address, who is invited. One of both.
+    """Add an attendee by name, or invite somebody by address. One of both.
 
-    ``forSeries``, with an address: to every coming date of the event's series, also to later ones.
+    ``forSeries``, with an address: invite to every coming date of the event's series, including later ones.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"displayName": "Old Tom", "party": 2}
@@ -105,14 +107,14 @@ class AdditionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel")
 
 
 class DecisionWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Yes or no to several at once; ``attendanceIds`` null with ``approve`` means all who need a decision."""
+    """Approve or decline several at once; ``attendanceIds`` null with ``approve`` means all that need a decision."""
 
     decision: Literal["approve", "remove"]
     attendance_ids: list[str] | None = None
 
 
 class DecidedShown(msgspec.Struct, rename="camel"):
-    """What became of them; those decided meanwhile are not among them."""
+    """The results; RSVPs decided meanwhile are left out."""
 
     seated: int
     waiting: int
@@ -195,7 +197,7 @@ async def export(request: Request) -> Response:
 
 
 class TableShown(msgspec.Struct, rename="camel"):
-    """The list as CSV (RFC 4180), safe to be opened by spreadsheets."""
+    """The list as CSV (RFC 4180), safe to open in spreadsheets."""
 
     csv: str
 

@@ -1,4 +1,4 @@
-"""The host's list of answers: who comes, who waits, who needs a decision; several decided at once; the list as a file."""
+"""The host's attendee list: going, waiting, awaiting a decision; decisions in bulk; export as a file."""
 
 import csv
 import io
@@ -64,7 +64,7 @@ async def show(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    """Yes, no or out, for the ticked ones, or yes for all who need a decision."""
+    """Approve, decline or remove the ticked ones, or approve all that need a decision."""
     caller, slug = caller_of(request), _slug(request)
     async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
@@ -125,7 +125,7 @@ async def restore(request: Request) -> Response:
 
 
 async def table(request: Request) -> Response:
-    """The list as a file that spreadsheets open; nothing in it can be a formula."""
+    """The list as CSV; no cell can be a formula."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.hosted(reader, caller_of(request), _slug(request))
         text = await written(reader, event)
@@ -138,7 +138,7 @@ async def table(request: Request) -> Response:
 
 
 async def show_one(request: Request) -> Response:
-    """One answer with what was said, and its history."""
+    """One RSVP with its details and history."""
     caller = caller_of(request)
     attendance_id = AttendanceId(request.path_params["attendance_id"])
     async with database_of(request).reader() as reader:
@@ -160,7 +160,7 @@ async def show_one(request: Request) -> Response:
         ],
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "modes": forms.MODE_WORDS,
-        # Whom an invited address belongs to is theirs to say.
+        # Do not disclose whose address was invited.
         "keep_away": one.user_id if one.user_id != caller.user_id and not one.is_named_by_address else None,
     }
     return page(request, "attendance/attendee.html", context)
@@ -215,23 +215,23 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-# More than any list is long; bounds what one file holds.
+# Bounds the size of a file; no list is this long.
 _MOST = 50_000
 
-# What spreadsheets take for the beginning of a formula or of another cell.
+# Characters that start a formula or another cell in spreadsheets.
 _TREACHEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _HEAD = ("Name", "Answer", "People", "Who comes along", "Takes part", "Answered", "Checked in")
 
 
 async def written(reader: Reader, event: Event) -> str:
-    """Every answer, one row each, with what was said to the host's questions. No addresses: those are not the host's."""
+    """Every RSVP as a row, with replies to the host's questions. Without e-mail addresses: hosts do not see those."""
     joining = await registration.of_event(reader, event)
     people = await lists.managed(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
     more = await response_details.of_answers(reader, event.id, joining)
     asked = [(question.id, question.words) for question in joining.questions]
-    # What was asked otherwise, or is not asked any more, has columns of its own behind them: nobody said that to other words.
+    # Replies to changed or deleted questions get their own columns at the end.
     everything = (one for particulars in more.values() for one in particulars.told)
     asked = list(dict.fromkeys([*asked, *((one.question_id, one.words) for one in everything)]))
     out = io.StringIO()
@@ -256,5 +256,5 @@ async def written(reader: Reader, event: Event) -> str:
 
 
 def safe(cell: str) -> str:
-    """The text, with a mark before it that makes spreadsheets take it for one."""
+    """Prefix the text so that spreadsheets treat it as text."""
     return f"'{cell}" if cell.lstrip(" ").startswith(_TREACHEROUS) else cell

@@ -1,4 +1,4 @@
-"""The fields of an answer beside yes and no, as forms ask for them: only what the host has it so."""
+"""RSVP form fields beside the reply itself; only those that the event uses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from openmeet.web.site.asking import Asks
 
 MODE_WORDS: Mapping[AnswerMode, str] = {AnswerMode.IN_PERSON: "In person", AnswerMode.ONLINE: "Online"}
 
-# Says that the form showed everything: then an empty field means empty, and not "as before".
+# Marks a complete form: an empty field then means empty, not unchanged.
 WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerFields:
-    """What a form about this event asks."""
+    """Which fields a form for this event has."""
 
     parties: tuple[tuple[str, str], ...]
     asks_names: bool
@@ -33,22 +33,22 @@ class AnswerFields:
 
     @property
     def ways(self) -> list[tuple[str, str]]:
-        """The ways of taking part, for a list to choose from."""
+        """The ways to take part, as options."""
         return [(value, words) for value, words, _ in self.modes]
 
     @property
     def labels(self) -> dict[str, str]:
-        """What the summary of problems calls each field."""
+        """Field labels for the error summary."""
         named = {"party": "How many", "guest_names": "Who comes with you", "mode": "How you take part"}
         return named | {question.id: question.words for question in self.questions}
 
 
 def fields_of(event: Event, joining: RegistrationSettings, mine: Attendance | None) -> AnswerFields:
-    """The fields for an event and what was answered already."""
+    """The fields for an event and an existing RSVP."""
     limits = limits_of(event, joining)
     ways = tuple(AnswerMode) if event.mode is Mode.HYBRID else (None,)
     there_are = max(most_together(limits, way) or MOST_IN_PARTY for way in ways)
-    # Who has seats keeps them; who waits with more people than a lowered limit has room for can say that fewer come.
+    # Attendees keep their seats if the limit is lowered; a party too large for it can be reduced on the waitlist.
     most = max(
         min(max(joining.max_party, mine.party if mine else 1), there_are), mine.party if mine and mine.is_seated else 1
     )
@@ -59,7 +59,7 @@ def fields_of(event: Event, joining: RegistrationSettings, mine: Attendance | No
 
 
 def values_of(mine: Attendance | None) -> dict[str, str]:
-    """What the form shows of an answer."""
+    """The form's values for an RSVP."""
     if mine is None:
         return {"party": "1", "mode": AnswerMode.IN_PERSON.value}
     return {
@@ -72,7 +72,7 @@ def values_of(mine: Attendance | None) -> dict[str, str]:
 
 
 def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> RsvpRequest:
-    """What was typed; InvalidForm where it is no number or no way of taking part."""
+    """Parse the form; InvalidForm for an invalid number or way to take part."""
     party, mode = typed.get("party", "").strip(), typed.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
         raise InvalidForm({"party": "Write how many people come, as a number."})
@@ -89,7 +89,7 @@ def wishes_of(typed: Mapping[str, str], fields: AnswerFields) -> RsvpRequest:
     )
 
 
-# The hidden field of a form that has asked: it holds what was asked about.
+# The hidden field that carries what the form has asked to confirm.
 ASKED: Final = "lowered"
 
 # The same in the API.
@@ -99,14 +99,14 @@ CONFIRM: Final = Parameter(
 
 
 def must_be_meant(typed: Mapping[str, str], field: str, key: str, lowered: Lowered) -> None:
-    """Asks the first time that a form lowers a limit below those who stand. ``key``: what it was asked about."""
+    """Ask for confirmation if a form lowers a limit below the places taken. ``key``: what was asked about."""
     text = words(lowered)
     if text and typed.get(ASKED) != key:
         raise Asks(field, f"{text} Save again if that is right.", name=ASKED, key=key)
 
 
 def must_be_confirmed(request: Request, lowered: Lowered) -> None:
-    """Refused (``LimitBelowPlaces``) where a program lowers a limit below those who stand and has not said that this is meant."""
+    """Refused (``LimitBelowPlaces``) if a client lowers a limit below the places taken without confirming it."""
     text = words(lowered)
     if text and request.query_params.get(CONFIRM.name) != "true":
         raise Refused(f"{text} Send it again with {CONFIRM.name}=true if that is right.", name="LimitBelowPlaces")

@@ -1,4 +1,4 @@
-"""Answering by e-mail, as JSON."""
+"""RSVPs by e-mail, as JSON."""
 
 import msgspec
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class GuestAnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """An answer of somebody without an account; it counts once the link in the letter was followed and confirmed."""
+    """An RSVP without an account; it counts once confirmed by the link in the e-mail."""
 
     email: str
     display_name: str
@@ -30,7 +30,7 @@ class GuestAnswerWanted(msgspec.Struct, forbid_unknown_fields=True, rename="came
 
 
 class GuestAnswerShown(msgspec.Struct, rename="camel"):
-    """Until when the link in the letter works. The same is said of addresses that are known and of those that are not."""
+    """When the link in the e-mail expires. The response is the same for known and unknown addresses."""
 
     expires_at: str
 

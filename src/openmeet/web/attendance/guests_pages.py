@@ -1,4 +1,4 @@
-"""The form for people without an account, and the page behind the link of their letter."""
+"""The RSVP form for guests, and the page behind the confirmation link."""
 
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The address is the secret: no cache keeps the page, no search engine its address.
+# The URL is a secret: no cache and no search engine may keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 _SAYS = {
@@ -90,7 +90,7 @@ async def ask(request: Request) -> Response:
 
 
 async def show_confirm(request: Request) -> Response:
-    """Says what pressing the button would do; opening it does nothing, because mail servers open links before people do."""
+    """Shows what the button would do; opening changes nothing, because mail servers open links before people do."""
     async with database_of(request).reader() as reader:
         asked, event = await actions.waiting(reader, _answer_id(request))
     when = ""
@@ -102,7 +102,7 @@ async def show_confirm(request: Request) -> Response:
 
 
 async def confirm(request: Request) -> Response:
-    """The answer counts; on goes its page, where it can be changed and taken back."""
+    """Record the RSVP; redirects to its page, where it can be changed or withdrawn."""
     async with database_of(request).transaction() as tx:
         event, _, saved = await actions.confirm(tx, _answer_id(request))
         token = await links.token_for(

@@ -1,4 +1,4 @@
-"""The history of an answer as people read it: when, from what to what, who did it and by what."""
+"""The history of an RSVP in words: when, from what to what, by whom and through what."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class HistoryLine:
 def lines_of(
     changes: Sequence[HistoryEntry], names: Mapping[UserId, str], viewer: UserId | None, zone: str
 ) -> list[HistoryLine]:
-    """The changes in the zone of their event; ``names`` has those who acted."""
+    """The changes in the event's time zone; ``names`` has the actors."""
     found = []
     for one in changes:
         local = wall_time.local_of(one.changed_at, zone)

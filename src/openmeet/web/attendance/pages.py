@@ -1,6 +1,6 @@
-"""Answering from the event's page: one tap. Whoever is not signed in signs in and comes back to finish it.
+"""RSVP from the event page with one click; visitors sign in first and then return to finish it.
 
-Where the host asks for more than yes or no, the answer has a page of its own; there stand its history and who sees it, too.
+If the host asks for more than a reply, the RSVP has its own page, which also shows its history and visibility.
 """
 
 from urllib.parse import quote, urlencode
@@ -31,7 +31,7 @@ from openmeet.web.site.forms import Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# What brings back an answer; who gave none before takes this one back.
+# The action that restores the previous RSVP; if there was none, the undo withdraws this one.
 _UNDOES = {
     AttendanceStatus.ATTENDING: RsvpReply.GOING,
     AttendanceStatus.WAITLISTED: RsvpReply.GOING,
@@ -50,7 +50,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    """One's answer with everything the host asks, and what became of it so far."""
+    """The caller's RSVP with the host's questions, and its history."""
     caller_of(request)
     async with database_of(request).reader() as reader:
         event, mine, joining = await _seen(reader, request)
@@ -78,7 +78,7 @@ async def answer(request: Request) -> Response:
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
-        # Their place at what they see no more is theirs to give back; without one it is as absent as before.
+        # Attendees may withdraw from an event they no longer see; everybody else gets NotFound.
         await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply))
         return go("/my/events", said=SAID.get(AttendanceStatus.DECLINED, ""))
     try:
@@ -86,7 +86,7 @@ async def answer(request: Request) -> Response:
         saved = await in_turn(database_of(request), slug, lambda tx: actions.answer(tx, caller, slug, reply, wishes))
     except InvalidForm as wrong:
         if forms.WHOLE not in typed:
-            # One tap on the event's page, and the host asks for more: that is no mistake.
+            # One click on the event page while the host asks for more: no error, show the form.
             asked = {name: typed[name] for name in ("reply", "party", "mode") if typed.get(name)}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
@@ -94,13 +94,13 @@ async def answer(request: Request) -> Response:
             return await _page(reader, request, event, mine, joining, again, reply=reply.value, status=400)
     undo = _UNDOES.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
     has_changed = mine is None or mine.status is not saved.status
-    # Sending the same again is no news, and there is nothing to undo.
+    # An identical reply shows no message and cannot be undone.
     query = f"?undo={undo.value}" if has_changed and OF_REPLY[undo] is not OF_REPLY[reply] else ""
     return go(f"/events/{quote(slug)}{query}", said=SAID.get(saved.status, "") if has_changed else "answer_kept")
 
 
 async def publish(request: Request) -> Response:
-    """Try to publish one's own answer now, after it was refused, disagreed or was taken back."""
+    """Retry to publish the caller's RSVP after it was refused, differed or was retracted."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
@@ -109,7 +109,7 @@ async def publish(request: Request) -> Response:
 
 
 async def take_back(request: Request) -> Response:
-    """The answer stays here; its record leaves the repository."""
+    """Retract the RSVP's record from the repository; the RSVP stays."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
         mine = await _own_answer(tx, request, slug)
@@ -146,7 +146,7 @@ async def _page(
 
 
 async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | None, RegistrationSettings]:
-    """The event that the caller sees, their answer, and what the host asks."""
+    """The event (visible to the caller), their RSVP, and the fields to ask."""
     caller = caller_of(request)
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     mine = await queries.find(reader, event.id, caller.user_id) if event else None
@@ -156,7 +156,7 @@ async def _seen(reader: Reader, request: Request) -> tuple[Event, Attendance | N
 
 
 async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:
-    # Before the event is looked for: nobody learns by what they are asked whether it is there.
+    # Before looking the event up, so that the response does not reveal whether it exists.
     caller = caller_of(request)
     event = await by_slug(reader, slug)
     mine = None if event is None else await queries.find(reader, event.id, caller.user_id)

@@ -1,4 +1,4 @@
-"""How people get into an event, as JSON."""
+"""Registration settings, as JSON."""
 
 from typing import Literal
 
@@ -31,10 +31,11 @@ PATH = "/api/events/{slug}/joining"
 
 
 class JoiningShown(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Who can come and how. Limits of the two ways count where the event is held in both; null is no limit.
+    """Who can come and how. The limits per way to take part apply to hybrid events; null is no limit.
 
-    ``closesHoursBefore``: when answers end before the start; null is never. ``foreignAnswers``: what answers from other apps lead to,
-    of people who never signed in here, are no members and were not invited; null is what fits.
+    ``closesHoursBefore``: when registration closes before the start; null is never. ``foreignAnswers``: how RSVPs from
+    other apps are treated if their authors never signed in here, are no members and were not invited; null is the
+    default.
     """
 
     limit_in_person: int | None = None
@@ -51,7 +52,7 @@ class JoiningShown(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 async def show(request: Request) -> Response:
-    """For everybody who sees the event: clients ask by it what the host asks."""
+    """For everybody who sees the event: clients need the host's questions."""
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, _slug(request))
@@ -68,7 +69,7 @@ async def show(request: Request) -> Response:
     return json_response(_shown(joining), headers=etag_of(revision))
 
 
-# They stay where a replace does not name them.
+# These are unchanged if a replace leaves them out.
 _WHO_GETS_IN = ("needs_approval", "is_members_only", "list_audience", "foreign_answers")
 
 
@@ -138,7 +139,7 @@ def _shown(joining: RegistrationSettings) -> JoiningShown:
 
 
 def questions_shown(joining: RegistrationSettings) -> list[QuestionAsked]:
-    """What everybody who comes is asked."""
+    """The questions to every attendee."""
     return [QuestionAsked(one.words, list(one.choices), one.is_required, one.id) for one in joining.questions]
 
 

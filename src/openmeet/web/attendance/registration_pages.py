@@ -1,4 +1,4 @@
-"""Answers and places, as the host has it: the settings of an event, or of every date of its series."""
+"""Registration settings of an event, or of every date of its series, on a page."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -90,7 +90,7 @@ async def save(request: Request) -> Response:
 
 
 def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> JoiningSubmission:
-    """The form as it was sent."""
+    """The submitted form."""
     names = (
         "limit_in_person",
         "limit_online",
@@ -110,7 +110,7 @@ def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> JoiningS
 
 
 def _typed_rows(typed: dict[str, str]) -> list[dict[str, str]]:
-    """Each question of the form; a new one gets its name here."""
+    """The questions of the form; a new one gets its id here."""
     return [
         {
             "id": typed.get(f"id_{place}") or question_id(),
@@ -185,7 +185,7 @@ def _page(request: Request, event: Event, typed: Typed, rows: list[dict[str, str
 
 
 def _hours(chosen: str) -> list[tuple[str, str]]:
-    """Deadlines to choose from; one that another client chose stands among them."""
+    """Options for the deadline, including one set by another client."""
     found = {
         "": "the event is over",
         "0": "it starts",

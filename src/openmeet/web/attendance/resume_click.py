@@ -1,4 +1,4 @@
-"""An answer that was begun by somebody who was not signed in: their browser keeps it as a path, and it is given once they are."""
+"""Resume an RSVP started before signing in: the browser stores it as a path, and it is submitted after sign-in."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _CLICK = "openmeet_click"
 
 SIGNED_IN = "signed_in"
 
-# What the next page says once of a saved answer.
+# The flash message for a saved RSVP.
 SAID = {
     AttendanceStatus.ATTENDING: "going",
     AttendanceStatus.ATTENDED: "going",
@@ -33,26 +33,26 @@ SAID = {
     AttendanceStatus.PENDING: "asked_host",
 }
 
-# What may stand beside yes and no on the event's own page.
+# Fields that the event page's own form may have.
 _BESIDE = ("party", "mode")
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Where somebody who has just signed in goes, and what that page says once (a key of ``site.layout.SAID``)."""
+    """Where to go after sign-in, and the flash message (a key of ``site.layout.SAID``)."""
 
     path: str
     said: str = SIGNED_IN
 
 
 def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
-    """The event's page with the answer that was wanted."""
+    """The event's path with the requested reply."""
     wanted = {"reply": reply.value, **{name: typed[name] for name in _BESIDE if typed.get(name)}}
     return f"/events/{quote(slug)}?{urlencode(wanted)}"
 
 
 def note_click(connection: HTTPConnection, response: Response, path: str) -> None:
-    """Somebody who is not signed in pressed a button: remember it, in this browser alone, until they are."""
+    """Store a click of a visitor in their browser until they sign in."""
     set_cookie(connection, response, _CLICK, path)
 
 
@@ -61,7 +61,7 @@ def forget_click(connection: HTTPConnection, response: Response) -> None:
 
 
 async def finish_click(connection: HTTPConnection, db: Database, caller: Caller, next_path: str) -> Finished:
-    """Do what was clicked before signing in; where to go then. An address alone does nothing: the click was noted here."""
+    """Carry out the stored click; returns where to go. A URL alone does nothing: the click must be stored here."""
     noted = read_cookie(connection, _CLICK)
     if not noted or noted != next_path:
         return Finished(next_path)
@@ -69,10 +69,9 @@ async def finish_click(connection: HTTPConnection, db: Database, caller: Caller,
 
 
 async def _finish_answer(db: Database, caller: Caller, path: str) -> Finished:
-    """Give the answer that a path stands for; where to go then, and what to say there.
+    """Submit the RSVP behind a path; returns where to go and the flash message.
 
-    Where the host asks for more, that is the form; where the answer is not possible (any more), the event's page, which
-    says why.
+    If the host asks for more, that is the form; if the RSVP is not possible (any more), the event page, which says why.
     """
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))

@@ -1,4 +1,4 @@
-"""One's own calendar as JSON: what is on, what overlaps, calendars subscribed to, the feed. All of it the caller's alone."""
+"""The caller's calendar as JSON: entries, conflicts, subscribed calendars, the feed. Private to the caller."""
 
 import re
 from datetime import datetime
@@ -38,7 +38,7 @@ _CURSOR = re.compile(r"(-?[0-9]{1,19}) (\S{1,100})")
 
 
 class EntryShown(msgspec.Struct, rename="camel"):
-    """One line of a calendar. ``event`` is the slug of one of our events; ``calendar`` the name of a subscribed one."""
+    """One calendar entry. ``event``: the slug of an event here; ``calendar``: the name of a subscribed one."""
 
     kind: Literal["hosting", "going", "waiting", "interested", "invited", "subscribed"]
     title: str
@@ -61,27 +61,27 @@ class CalendarPage(msgspec.Struct, rename="camel"):
 
 
 class SpanWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """A time somebody thinks of; without an end an hour is taken."""
+    """A time span to check; without an end, one hour."""
 
     starts_at: str
     ends_at: str | None = None
 
 
 class ConflictsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``event``: the slug of an event that is itself no conflict."""
+    """``event``: the slug of an event to ignore."""
 
     spans: list[SpanWanted]
     event: str | None = None
 
 
 class ConflictsShown(msgspec.Struct, rename="camel"):
-    """For each span, in order, what takes the caller's time then."""
+    """For each span, in order, the conflicting entries."""
 
     conflicts: list[list[EntryShown]]
 
 
 class SubscribedShown(msgspec.Struct, rename="camel"):
-    """A calendar of another place. ``host`` is where it is; the address itself is never shown again."""
+    """A subscribed calendar. ``host`` is its server; the full URL is never shown again."""
 
     id: str
     name: str
@@ -96,13 +96,13 @@ class SubscribedShown(msgspec.Struct, rename="camel"):
 
 
 class SubscribedPage(msgspec.Struct, rename="camel"):
-    """All calendars of the caller, the oldest first."""
+    """All calendars of the caller, oldest first."""
 
     calendars: list[SubscribedShown]
 
 
 class SubscriptionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """An address, ``https:`` or ``webcal:``, or the text of a file."""
+    """A URL (``https:`` or ``webcal:``) or the text of a file."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
@@ -115,14 +115,14 @@ class SubscriptionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=T
 
 
 class SubscriptionEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The whole of what can be changed."""
+    """All editable fields."""
 
     name: str
     is_busy: bool
 
 
 class FeedShown(msgspec.Struct, rename="camel"):
-    """The secret address of the caller's own events; None where it is switched off, or was made so long ago that it is shown no more."""
+    """The secret URL of the caller's own events; null if off, or if made so long ago that it cannot be shown again."""
 
     url: str | None
 
@@ -160,7 +160,7 @@ async def show_subscribed(request: Request) -> Response:
 
 
 async def subscribe(request: Request) -> Response:
-    """Fetch it and keep it; an address that the caller has already answers that calendar."""
+    """Fetch and store a calendar; for a known URL, returns the existing subscription."""
     caller = caller_of(request)
     wanted = await read_json(request, SubscriptionWanted)
     async with database_of(request).reader() as reader:
@@ -169,7 +169,7 @@ async def subscribe(request: Request) -> Response:
         raise InvalidInput("url", "Send either url or ics.")
     outgoing = None
     if wanted.url is not None:
-        # What is wrong with the address is said first, also where no other calendars are read.
+        # Report an invalid URL first, even if this site fetches no calendars.
         address = checked_url(wanted.url)
         outgoing = outgoing_of(request)
         offered = await subscriptions.look(outgoing, workers_of(request, caller.user_id), address, now, zone)
@@ -222,7 +222,7 @@ async def show_feed(request: Request) -> Response:
 
 
 async def renew_feed(request: Request) -> Response:
-    """A new address; the one before, if there was one, opens nothing any more."""
+    """Make a new URL; a previous one stops working."""
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         token = await feed.renew_feed(tx, services(request).code_key, caller.user_id)

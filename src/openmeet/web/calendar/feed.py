@@ -1,7 +1,8 @@
-"""The calendar file of one person's events, for the calendar program of their choice, and the token that opens it.
+"""A user's events as a calendar file for other programs, and the token in its URL.
 
-The link to join stands in no feed. The token is derived from the server's key and a serial, and only its hash is stored (invariant 8):
-the settings page can show the same address again, a copy of the database opens nothing, a new serial makes the old one stop working.
+Join links are in no feed. The token is derived from the server's key and a serial, and only its hash is stored
+(invariant 8): the settings page can show the same URL again, a copy of the database opens nothing, and a new serial
+revokes the old one.
 """
 
 import base64
@@ -26,12 +27,12 @@ PAST = 92 * DAY
 AHEAD = 366 * DAY
 MOST = 2_000
 
-# What somebody only thinks of is not in their calendar yet.
+# Events the user is only interested in are not in their calendar yet.
 _IN_FEED = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING})
 
 
 async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str, host: str) -> bytes:
-    """The file. The same events are the same bytes."""
+    """The file, deterministic for the same events."""
     now = reader.now
     listed = [
         entry
@@ -51,7 +52,7 @@ async def file_of(reader: Reader, user_id: UserId, *, name: str, public_url: str
             description=event.description,
         )
         if one is not None:
-            # Whether somebody has a place is not sure before they have one (RFC 5545, section 3.8.1.11).
+            # Tentative until the attendee has a place (RFC 5545, section 3.8.1.11).
             files.append(replace(one, is_tentative=one.is_tentative or event.id in waiting))
     return write_calendar(files, name=name, feed=FeedAddress(f"{public_url}/my/calendar"))
 
@@ -62,9 +63,9 @@ def tag_of(file: bytes) -> str:
 
 
 async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | None:
-    """The token of the person's one feed; None where there is none.
+    """The token of the user's feed; None if there is none.
 
-    Empty where one works that cannot be made again: its key is kept no more, or it was made for an account that became this one.
+    Empty if it works but cannot be derived again: its key is no longer kept, or it belonged to a merged account.
     """
     found = await queries.feed_of(reader, user_id)
     if found is None:
@@ -74,23 +75,23 @@ async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | No
 
 
 async def open_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
-    """The token of the person's one feed, which works from now on; one that works already stays."""
+    """The token of the user's feed, created if necessary."""
     serial = await queries.feed_serial(tx, user_id)
     return await token_of(tx, key, user_id) or await _with_serial(tx, key, user_id, serial)
 
 
 async def renew_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
-    """Another token; the one before opens nothing any more."""
+    """Make a new token; the previous one stops working."""
     return await _with_serial(tx, key, user_id, await queries.feed_serial(tx, user_id) + 1)
 
 
 async def close_feed(tx: Transaction, user_id: UserId) -> None:
-    """No token opens this calendar."""
+    """Revoke the feed."""
     await queries.set_feed(tx, user_id, await queries.feed_serial(tx, user_id) + 1, None)
 
 
 async def owner_of(reader: Reader, token: str) -> UserId | None:
-    """Whose calendar it is."""
+    """The user behind a token."""
     return await queries.feed_owner(reader, _hash(token))
 
 

@@ -1,4 +1,4 @@
-"""A month as a table of weeks, Monday first; pure. Whoever shows it puts links into the days."""
+"""A month as a table of weeks, Monday first. Pure. Templates add the links."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ class GridDay(Generic[T]):
 
     @property
     def spoken(self) -> str:
-        """The full date with the number of events, for who does not see the table."""
+        """The full date with the number of events, for screen readers."""
         count = len(self.items)
         return f"{self.words}, {'no events' if not count else '1 event' if count == 1 else f'{count} events'}"
 
@@ -44,12 +44,12 @@ class Month(Generic[T]):
 
     @property
     def is_bare(self) -> bool:
-        """Nothing is on: a phone, which shows days with something on them, would show nothing at all."""
+        """No day has entries: phones, which hide empty days, would show nothing."""
         return not any(day.items for week in self.weeks for day in week if not day.is_other)
 
 
 def first_of(text: str, today: date) -> date:
-    """The first day of the month ``YYYY-MM``; of the present one for what is no month that we know."""
+    """The first day of the month ``YYYY-MM``; of the current month if that is invalid."""
     found = _MONTH.fullmatch(text)
     if found is None or not wall_time.FIRST_YEAR < int(found[1]) < wall_time.LAST_YEAR:
         return today.replace(day=1)
@@ -57,13 +57,13 @@ def first_of(text: str, today: date) -> date:
 
 
 def bounds_of(first: date) -> tuple[Instant, Instant]:
-    """From when to when an event may start to fall into the table in any zone: two days wider than it on each side."""
+    """The range in which an event may fall into the table in any time zone: two days wider on each side."""
     start = _monday(first)
     return Instant(_midnight(start) - 2 * DAY), Instant(_midnight(start + timedelta(days=42)) + 2 * DAY)
 
 
 def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month[T]:
-    """The table. ``items``: each with its day, in the order in which a day shows them."""
+    """The table. ``items``: each with its day, in display order."""
     by_day: dict[date, list[T]] = {}
     for day, item in items:
         by_day.setdefault(day, []).append(item)

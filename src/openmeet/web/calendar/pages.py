@@ -1,4 +1,4 @@
-"""My calendar, the calendars subscribed to, and the feed for other programs."""
+"""My calendar, subscribed calendars, and the feed for other programs."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -31,7 +31,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 
 SETTINGS = "/settings/calendars"
 
-# The address is the secret: no shared cache keeps the file, no search engine its address.
+# The URL is a secret: no shared cache and no search engine may keep it.
 _PRIVATE = {"cache-control": "private, no-cache", "x-robots-tag": "noindex, nofollow"}
 _HEALTH_WORDS = {
     FeedHealth.FILE: "from a file; it does not change by itself",
@@ -64,7 +64,7 @@ def routes() -> list[Route]:
 
 
 def open_routes() -> list[Route]:
-    """To be served without asking who the viewer is: calendar programs have no session."""
+    """Routes without a viewer: calendar programs have no session."""
     return [Route("/calendar/{token}.ics", serve_feed, methods=["GET"])]
 
 
@@ -101,7 +101,7 @@ async def show_settings(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    """Subscribe to an address; what is wrong with it stands at the field."""
+    """Subscribe to a URL; errors are shown at the field."""
     caller = caller_of(request)
     typed = await read_form(request)
     async with database_of(request).reader() as reader:
@@ -115,14 +115,14 @@ async def add(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _settings(request, caller, typed_again(typed, wrong), status=400)
     except Failure as failure:
-        # Whatever is wrong with an address is said at the address: not there, no calendar, too slow, one too many.
+        # Show every problem with a URL at its field: not found, no calendar, too slow, one too many.
         wrong_at = typed_again(typed, InvalidForm({"url": failure.why}))
         return await _settings(request, caller, wrong_at, status=form_status_of(failure), headers=headers_of(failure))
     return go(SETTINGS, said="calendar_added" if is_new else "calendar_known")
 
 
 async def change(request: Request) -> Response:
-    """Rename it, say whether it takes time, read it now, or take it away."""
+    """Rename it, set whether it blocks time, refresh it, or remove it."""
     caller = caller_of(request)
     typed = await read_form(request)
     calendar_id = CalendarId(request.path_params["calendar_id"])
@@ -150,7 +150,7 @@ async def change(request: Request) -> Response:
 
 
 async def change_feed(request: Request) -> Response:
-    """Make the secret address, another one, or none."""
+    """Create, renew or close the secret URL."""
     caller = caller_of(request)
     typed = await read_form(request)
     act = typed.get("act", "")
@@ -188,7 +188,7 @@ async def serve_feed(request: Request) -> Response:
 
 
 async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId) -> None:
-    """Read a calendar again because its owner asks. Raises NotFound."""
+    """Refresh a calendar at its owner's request. Raises NotFound."""
     async with database_of(request).reader() as reader:
         address = await queries.address(reader, user_id, calendar_id)
         zone = await zone_of(request, reader, user_id)
@@ -198,7 +198,7 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
 
 
 def outgoing_of(request: Request) -> CalendarFetcher:
-    """What fetches calendars; Unavailable on a site that was started without."""
+    """The HTTP client for calendars; Unavailable if the site was started without it."""
     found = services(request).outgoing
     if found is None:
         raise Unavailable("This site reads no other calendars at the moment.")
@@ -206,7 +206,7 @@ def outgoing_of(request: Request) -> CalendarFetcher:
 
 
 async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
-    """The zone that the person chose, else that of the event they made or answered last, else the site's."""
+    """The user's chosen zone, else that of the event they last made or answered, else the site's."""
     user = await by_id(reader, user_id)
     chosen = user.time_zone if user is not None else ""
     zone = chosen or await queries.zone_of_newest(reader, user_id) or services(request).settings.time_zone
@@ -253,11 +253,11 @@ def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
 
 
 def _problem(one: Subscribed) -> str:
-    """What happened, and what its owner can do."""
+    """What went wrong, and what the owner can do."""
     if one.reason is None:
         return one.problem
     if one.health is FeedHealth.FILE:
         return _FILE_ADVICE
     advice = _ADVICE[one.reason]
-    # What is said to somebody who sends a file is not meant for who subscribes to one.
+    # Messages for file uploads do not fit a subscription.
     return advice if one.reason in COSTLY else f"{one.problem} {advice}"

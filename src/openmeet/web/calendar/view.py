@@ -1,4 +1,4 @@
-"""A calendar as its page shows it: a month as weeks, and days with what is on them, on the clock of the person. Pure."""
+"""The calendar page: a month as weeks, and days with their entries in the user's zone. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of
 
 AGENDA_DAYS = 30
-# Longer ones stand on the day they begin and on as many as fit a month.
+# A longer entry is shown on its first day and as many more as fit a month.
 MOST_DAYS_OF_ONE = 42
 
 WORDS = {
@@ -25,7 +25,7 @@ WORDS = {
 
 
 class View(StrEnum):
-    """How much of it is shown."""
+    """The period to show."""
 
     MONTH = "month"
     WEEK = "week"
@@ -34,7 +34,7 @@ class View(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CalendarItem:
-    """One entry on one day. ``overlaps`` names what is on at the same time."""
+    """One entry on one day. ``overlaps`` names a concurrent entry."""
 
     title: str
     path: str
@@ -49,7 +49,7 @@ class CalendarItem:
 
 @dataclass(slots=True)
 class CalendarDay:
-    """One day with its lines."""
+    """One day with its entries."""
 
     on: date
     words: str
@@ -64,7 +64,7 @@ class CalendarDay:
 
 @dataclass(frozen=True, slots=True)
 class PeriodView:
-    """The page's span of days, its heading, and where before and behind lead."""
+    """The days shown, the heading, and the links to the previous and next period."""
 
     view: View
     heading: str
@@ -78,12 +78,12 @@ class PeriodView:
 
     @property
     def busy_days(self) -> list[CalendarDay]:
-        """Days of the span itself with something on them."""
+        """Days within the period that have entries."""
         return [day for day in self.days if day.lines and not day.is_other_month]
 
 
 def day_named(text: str, today: date) -> date:
-    """The day of an address; today for none, or for what is no day."""
+    """The day in the URL; today if missing or invalid."""
     try:
         found = date.fromisoformat(text)
     except ValueError:
@@ -92,7 +92,7 @@ def day_named(text: str, today: date) -> date:
 
 
 def window_of(view: View, on: date, zone: str) -> tuple[date, date, Instant, Instant]:
-    """First day, day behind the last, and the instants of both."""
+    """First day, day after the last, and the instants of both."""
     match view:
         case View.MONTH:
             first = on.replace(day=1)
@@ -110,7 +110,7 @@ def window_of(view: View, on: date, zone: str) -> tuple[date, date, Instant, Ins
 
 
 def shown(view: View, on: date, today: date, zone: str, entries: Sequence[CalendarEntry]) -> PeriodView:
-    """What the page shows of these entries, which are in order."""
+    """The page's view of these entries, which are in order."""
     start, end, _, _ = window_of(view, on, zone)
     days = {
         day: CalendarDay(day, formatting.day(day), day == today, view is View.MONTH and day.month != on.month)
@@ -142,7 +142,7 @@ def _midnight(day: date, zone: str) -> Instant:
 
 
 def _days_of(entry: CalendarEntry, zone: str) -> list[date]:
-    # A whole day is that day wherever one reads it.
+    # An all-day entry is on the same day in every zone.
     named = entry.time_zone if entry.is_all_day else zone
     first = local_of(entry.starts_at, named).date()
     last = local_of(Instant(max(entry.starts_at, entry.ends_at - 1)), named).date()

@@ -26,7 +26,7 @@ _PATH = "/api/events/{slug}/check-ins"
 
 
 class CheckInWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Who is there: by the code of a ticket, or by the row of the list. One of both."""
+    """The attendee to check in: by ticket code, or by attendance. One of both."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"ticketCode": "7KQM-4T2P-9XAB"}
 
@@ -35,9 +35,9 @@ class CheckInWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class CheckInShown(msgspec.Struct, rename="camel"):
-    """How they stand now, and how many people are there of those expected.
+    """The attendee's status, and how many of those expected have checked in.
 
-    ``thereSince`` is older than the request where the same ticket was shown before, which ``isRepeated`` says.
+    ``thereSince`` is before the request if they were checked in already (``isRepeated``).
     """
 
     attendance_id: str
@@ -51,7 +51,7 @@ class CheckInShown(msgspec.Struct, rename="camel"):
 
 
 class TicketShown(msgspec.Struct, rename="camel"):
-    """What the caller shows at the door; ``scanUrl`` is what the picture on the page says."""
+    """The caller's ticket; ``scanUrl`` is the content of its QR code."""
 
     ticket_code: str
     scan_url: str

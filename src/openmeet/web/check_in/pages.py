@@ -1,4 +1,4 @@
-"""The door: the list with its search, a ticket's code typed or scanned, and back again. And one's own ticket."""
+"""Check-in: the searchable attendee list, codes typed or scanned, and undo. Also the attendee's own ticket."""
 
 from urllib.parse import quote, urlencode
 
@@ -25,13 +25,13 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Who may come through the door, in this order of likelihood.
+# Statuses that can be checked in, most likely first.
 _EXPECTED = (AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED)
 _OTHERS = (AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING, AttendanceStatus.INTERESTED, AttendanceStatus.INVITED)
 
 _SHOWN = 200
 
-# The only page on which a camera is of use.
+# The only page that may use the camera.
 _CAMERA = {"permissions-policy": "camera=(self), microphone=(), payment=()", "cache-control": "no-store"}
 
 
@@ -49,7 +49,7 @@ async def show(request: Request) -> Response:
 
 
 async def check_in(request: Request) -> Response:
-    """By a ticket's code, or by the row of the list."""
+    """Check in by ticket code, or by a row of the list."""
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)
     key = services(request).code_key
@@ -92,7 +92,7 @@ async def show_ticket(request: Request) -> Response:
 def ticket_page(
     request: Request, event: Event, attendance_id: AttendanceId, name: str, party: int, private: PrivateDetails
 ) -> Response:
-    """One ticket, for whoever holds it. ``private``: what they may know of place, link and door."""
+    """A ticket for its holder. ``private``: what they may know of place, link and entry instructions."""
     code = actions.code_of(services(request).code_key, attendance_id)
     when = ""
     if event.starts_at is not None:

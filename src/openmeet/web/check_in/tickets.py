@@ -1,4 +1,4 @@
-"""A ticket as its holder shows it: the code, and the same as a picture that phones read."""
+"""A ticket's code as text and as a QR code."""
 
 import io
 from urllib.parse import quote
@@ -10,12 +10,12 @@ from openmeet.domain.events.model import EventSlug
 
 
 def address_of(public_url: str, slug: EventSlug, code: str) -> str:
-    """What the picture says: opened by a host's phone it shows the ticket's holder, by anybody else's nothing."""
+    """The URL in the QR code: it shows the holder to the event's hosts, and nothing to anybody else."""
     return f"{public_url}/events/{quote(slug)}/check-in?code={code}"
 
 
 def picture_of(address: str) -> Markup:
-    """The address as SVG, dark on light in every scheme, because scanners want it so."""
+    """The QR code as SVG, dark on light in every color scheme, because scanners need that."""
     out = io.BytesIO()
     segno.make(address, error="m", micro=False).save(
         out,
@@ -29,5 +29,5 @@ def picture_of(address: str) -> Markup:
         svgclass="qr",
         omitsize=True,
     )
-    # Made by segno from an address of ours: code and slug have nothing that could be markup.
+    # Made by segno from our own URL: code and slug contain no markup.
     return Markup(out.getvalue().decode())  # noqa: S704

@@ -1,6 +1,7 @@
-"""Behind the link of letters that somebody else has caused: getting none of them any more, without an account.
+"""Unsubscribe from e-mails caused by somebody else, without an account.
 
-The token is all the authority there is (RFC 8058), and showing the page changes nothing, because mail servers open links before people do.
+The token is the only credential (RFC 8058). Showing the page changes nothing, because mail servers open links before
+people do.
 """
 
 from starlette.requests import Request
@@ -15,12 +16,12 @@ from openmeet.web.site.layout import page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The address is the secret: no cache keeps the page, no search engine its address.
+# The URL is a secret: no cache and no search engine may keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
 def routes() -> list[Route]:
-    """To be served without asking who the viewer is or where the form came from."""
+    """Routes without a viewer and without an origin check."""
     return [
         Route("/mail/never/{token}", show, methods=["GET"]),
         Route("/mail/never/{token}", leave_alone, methods=["POST"]),
@@ -36,7 +37,7 @@ async def show(request: Request) -> Response:
 
 
 async def leave_alone(request: Request) -> Response:
-    """The one click: what is in the body does not matter, the answer is no redirect (RFC 8058, section 3.1)."""
+    """One-click unsubscribe: the body is ignored, and the response is no redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
         await emails.leave_alone(tx, _address(request))
     return _page(request, is_left_alone=True)

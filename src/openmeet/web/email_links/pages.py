@@ -1,6 +1,6 @@
-"""Behind the links of mails: answering and stopping without signing in.
+"""Pages behind links in e-mails: RSVP and unsubscribe without signing in.
 
-The token is all the authority there is: no cookie is read, so nothing that another site sends along counts, and a mail program may
+The token is the only credential. No cookie is read, so cross-site requests carry no authority, and a mail program may
 post from anywhere (RFC 8058). Showing a page changes nothing, because mail servers open links before people do.
 """
 
@@ -42,12 +42,12 @@ _MEANT = {
 }
 _REPLIES = {RsvpReply.GOING: "Going", RsvpReply.INTERESTED: "Interested", RsvpReply.DECLINED: "Not going"}
 
-# The address is the secret: no cache keeps the page, no search engine its address.
+# The URL is a secret: no cache and no search engine may keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
 def routes() -> list[Route]:
-    """To be served without asking who the viewer is or where the form came from."""
+    """Routes without a viewer and without an origin check."""
     return [
         Route("/mail/answer/{token}", show_answer, methods=["GET"]),
         Route("/mail/answer/{token}", answer, methods=["POST"]),
@@ -65,7 +65,7 @@ async def show_answer(request: Request) -> Response:
 
 
 async def answer(request: Request) -> Response:
-    """Answer as the person whose mail it was; the link is for this event alone. What the host asks beside is asked here, too."""
+    """RSVP as the recipient of the e-mail, to this event only, including the host's questions."""
     typed = await read_form(request)
     try:
         reply = RsvpReply(typed.get("reply", ""))
@@ -91,7 +91,7 @@ async def answer(request: Request) -> Response:
 
 
 async def show_ticket(request: Request) -> Response:
-    """The ticket of whoever has the link: guests have no other way to it."""
+    """The ticket, for whoever has the link: guests have no other way to it."""
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
         mine = await answer_of(reader, event.id, link.user_id)
@@ -109,7 +109,7 @@ async def show_stop(request: Request) -> Response:
 
 
 async def stop_now(request: Request) -> Response:
-    """The one click: what is in the body does not matter, the answer is no redirect (RFC 8058, section 3.1)."""
+    """One-click unsubscribe: the body is ignored, and the response is no redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
         link = await _link(tx, request, LinkPurpose.UNSUBSCRIBE)
         await stop(tx, link)
@@ -169,7 +169,7 @@ async def _answer_page(
 
 
 async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attendance | None) -> PrivateDetails:
-    """Place, link and door, for the person whose link it is: guests have no other page that shows them."""
+    """Place, link and entry instructions for the recipient: guests have no other page that shows them."""
     return await private_details_for(reader, event, user_id, is_going=mine is not None and mine.is_seated)
 
 

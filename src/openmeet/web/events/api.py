@@ -1,4 +1,4 @@
-"""Lists and one event with its attendees, as JSON."""
+"""Event lists, and one event with its attendees, as JSON."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -64,7 +64,7 @@ class EventList(msgspec.Struct, rename="camel"):
 
 
 class AttendeeShown(msgspec.Struct, rename="camel"):
-    """One person's answer. ``isShadow``: known only by what their repository says."""
+    """One attendee. ``isShadow``: known only from records in their repository."""
 
     person_id: str
     display_name: str
@@ -74,7 +74,8 @@ class AttendeeShown(msgspec.Struct, rename="camel"):
 
 
 class AttendeeList(msgspec.Struct, rename="camel"):
-    """Who answered, in the order of answers. Those who wait stand here, in the order of the line, for hosts and themselves; others count them.
+    """Attendees in RSVP order. Hosts and waitlisted people themselves also see the waitlist, in its order; others only
+    its count.
 
     ``cursor`` is null on the last page.
     """
@@ -108,7 +109,7 @@ async def list_events(request: Request) -> Response:
 
 
 async def _list_by_uri(request: Request, uri: str) -> Response:
-    """The one event that a record stands for, also when it is over or has no date yet; nobody else's business stays so."""
+    """The event of a record, even if it is over or has no date yet; only if the caller may see it."""
     async with database_of(request).reader() as reader:
         event = await find_by_record(reader, uri)
         caller = caller_or_none(request)
@@ -199,13 +200,13 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
 
 
 async def events_page(reader: Reader, request: Request, found: list[Event], limit: int) -> EventList:
-    """One page of a list, of which one event more was looked for."""
+    """One page of a list; one event more than the limit was read."""
     cursor = event_lists.pack(event_lists.position_of(found[limit - 1])) if len(found) > limit else None
     return EventList(await details_of(reader, request, found[:limit]), cursor)
 
 
 async def details_of(reader: Reader, request: Request, events: Sequence[Event]) -> list[EventDetail]:
-    """Events as the caller sees them, in as many statements as one."""
+    """Events as the caller sees them; the number of statements does not depend on the number of events."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     ids = [event.id for event in events]
@@ -258,7 +259,7 @@ def _publication(
 
 
 def paging(request: Request) -> tuple[EventCursor | None, int]:
-    """Where the page begins and how long it is; InvalidInput names the parameter."""
+    """Cursor and page size; InvalidInput names the parameter."""
     limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     return event_lists.unpack(request.query_params.get("cursor", "")), limit
 

@@ -1,4 +1,4 @@
-"""Badges of events, series and groups: where they were made, whether their host is a member here, what they belong to."""
+"""Badges of events, series and groups: where they were made, whether their host is a member here, their groups."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from openmeet.network.records.written_with import apps_of
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """Words and the tone in which they are shown: ``info``, ``good`` or ``plain``."""
+    """A text and its tone: ``info``, ``good`` or ``plain``."""
 
     words: str
     tone: str
@@ -25,7 +25,7 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where something was made: ``record_uri`` is its record if it came as one, ``author_id`` its host or owner."""
+    """The origin: ``record_uri`` is the record that it was imported from, ``author_id`` its host or owner."""
 
     is_here: bool
     record_uri: str | None
@@ -43,7 +43,9 @@ _SERIES: Final = Badge("Series", "plain")
 async def in_a_list(
     reader: Reader, events: Sequence[Event], public_url: str, viewer: UserId | None, *, within: GroupId | None = None
 ) -> dict[EventId, tuple[Badge, ...]]:
-    """The badges of each event of a list. Where all were made here, none says so. ``within``: the group whose list it is."""
+    """The badges of each event in a list. If all were made here, origin badges are omitted. ``within``: the group of
+    the list.
+    """
     is_mixed = any(event.origin is not RecordOrigin.HERE for event in events)
     sources = await _badges_of(reader, [_source_of(event) for event in events], public_url) if is_mixed else []
     in_groups = await _groups_of(reader, events, within)
@@ -51,7 +53,7 @@ async def in_a_list(
     for number, event in enumerate(events):
         badges = [_YOU_HOST] if event.author_id == viewer else []
         if is_mixed:
-            # What was made here is by a member.
+            # The author of something made here is a member.
             badges += sources[number][:1] if event.origin is RecordOrigin.HERE else sources[number]
         if event.place_in_series is not None:
             badges.append(_SERIES)
@@ -62,18 +64,18 @@ async def in_a_list(
 
 
 async def of_event(reader: Reader, event: Event, public_url: str) -> tuple[Badge, ...]:
-    """Where one event was made, and whether its host is a member: for its page."""
+    """The origin and membership badges of an event page."""
     return (await _badges_of(reader, [_source_of(event)], public_url))[0]
 
 
 async def of_each_series(reader: Reader, several: Sequence[Series], public_url: str) -> list[tuple[Badge, ...]]:
-    """The same of each of several series."""
+    """The badges of several series."""
     sources = [_Source(not one.is_read_only, one.record_uri, one.owner_id) for one in several]
     return await _badges_of(reader, sources, public_url)
 
 
 async def of_each_group(reader: Reader, several: Sequence[Group], public_url: str) -> list[tuple[Badge, ...]]:
-    """The same of each of several groups; who owns one is its author."""
+    """The badges of several groups; the owner counts as author."""
     sources = [_Source(not one.is_read_only, one.network.record_uri, one.owner_id) for one in several]
     return await _badges_of(reader, sources, public_url)
 
@@ -101,7 +103,7 @@ def _by(source: _Source, people: Mapping[UserId, UserKind]) -> Badge:
 
 
 async def _groups_of(reader: Reader, events: Collection[Event], within: GroupId | None) -> dict[GroupId, Badge]:
-    """The names of the public groups that these events belong to."""
+    """Names of the public groups of these events."""
     ids = {event.group.id for event in events if event.group and event.group.visibility is GroupVisibility.PUBLIC}
     names = await group_queries.names_of(reader, sorted(ids - {within}))
     return {group_id: Badge(f"In {name}", "plain") for group_id, name in names.items()}

@@ -1,4 +1,4 @@
-"""One event as a file for calendar programs, with as much of the place as its reader may know. The link to join stands in no file."""
+"""One event as a calendar file, with as much of the place as the reader may know. Join links are in no file."""
 
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
@@ -27,7 +27,7 @@ _UNSURE = frozenset({AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING})
 
 
 def routes() -> list[Route]:
-    """The file stands before ``/events/{slug}``."""
+    """The file is registered before ``/events/{slug}``."""
     return [Route("/events/{slug}.ics", serve, methods=["GET"])]
 
 

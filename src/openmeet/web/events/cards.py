@@ -1,4 +1,4 @@
-"""Cards of events under the headings of their days, with everything that a list of events shows of them."""
+"""Event cards grouped by day, with everything that lists show."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -28,7 +28,7 @@ async def day_cards(
     with_sync: bool = False,
     further: Mapping[EventId, FurtherDates] = MappingProxyType({}),
 ) -> list[ListedDay]:
-    """Cards of these events, in their order. ``with_sync``: of a list of the caller's own events, with how they are synced."""
+    """Cards of these events, in order. ``with_sync``: include publication status, for the caller's own events."""
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     mine = await attendance.of_user(reader, caller.user_id, ids) if caller else {}

@@ -1,4 +1,4 @@
-"""Who hosts an event beside its author, as JSON."""
+"""Co-hosts of an event, as JSON."""
 
 from typing import Literal
 
@@ -28,7 +28,7 @@ CoHostStateName = Literal["invited", "accepted", "declined", "left", "removed"]
 class CoHostWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """``whom``: an e-mail address, or the handle of somebody who has signed in here.
 
-    ``forSeries``: to host every coming date of the event's series, also later ones.
+    ``forSeries``: invite to co-host every coming date of the event's series, including later ones.
     """
 
     whom: str
@@ -36,7 +36,7 @@ class CoHostWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class CoHostShown(msgspec.Struct, rename="camel"):
-    """One invitation. ``personId`` is null while nobody has taken it; ``email`` is of one that went by mail."""
+    """One co-host invitation. ``personId`` is null until somebody accepts it; ``email`` is set if it was e-mailed."""
 
     id: str
     person_id: str | None
@@ -49,14 +49,14 @@ class CoHostShown(msgspec.Struct, rename="camel"):
 
 
 class CoHostList(msgspec.Struct, rename="camel"):
-    """Everybody who was ever asked, in that order; ``cursor`` is null on the last page."""
+    """All invitations, in order; ``cursor`` is null on the last page."""
 
     co_hosts: list[CoHostShown]
     cursor: str | None
 
 
 class AskedShown(msgspec.Struct, rename="camel"):
-    """An invitation to host an event, which waits for a yes or no; ``token`` says which."""
+    """A co-host invitation of the caller, not answered yet; ``token`` identifies it."""
 
     token: str
     title: str
@@ -65,7 +65,7 @@ class AskedShown(msgspec.Struct, rename="camel"):
 
 
 class AskedList(msgspec.Struct, rename="camel"):
-    """The oldest first; ``cursor`` is null on the last page."""
+    """Oldest first; ``cursor`` is null on the last page."""
 
     invitations: list[AskedShown]
     cursor: str | None

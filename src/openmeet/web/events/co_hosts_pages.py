@@ -1,4 +1,4 @@
-"""Who hosts an event beside its author: the list, inviting, taking away, and the page where the invited person says yes or no."""
+"""Co-hosts of an event: list, invite, remove; and the page on which invited people accept or decline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The address is the secret: no cache keeps the page, no search engine its address.
+# The URL is a secret: no cache and no search engine may keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
@@ -89,7 +89,7 @@ async def offer(request: Request) -> Response:
 
 
 async def answer_offer(request: Request) -> Response:
-    """Yes or no of whom the event is offered to; the owner takes the offer back by the same no."""
+    """The recipient of an ownership offer accepts or declines it; the owner withdraws it with the same decline."""
     caller, slug = caller_of(request), _slug(request)
     wish = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
@@ -196,9 +196,9 @@ _OPEN = frozenset({CoHostState.INVITED, CoHostState.ACCEPTED})
 
 @dataclass(frozen=True, slots=True)
 class HostLine:
-    """One person. ``path``: where they say yes or no, to be passed on by the host; ``may_go``: can be taken away;
+    """One co-host or invitation. ``path``: where they accept, for the host to pass on; ``may_go``: can be removed.
 
-    ``is_offered``: the event is theirs if they want it.
+    ``is_offered``: the event's ownership is offered to them.
     """
 
     id: str
@@ -213,7 +213,7 @@ class HostLine:
 def lines_of(
     found: Sequence[CoHost], names: Mapping[UserId, str], now: Instant, key: SigningKey, offered: CoHost | None = None
 ) -> list[HostLine]:
-    """Those who host first, then those who were asked. ``offered``: whom the event is offered to."""
+    """Co-hosts first, then invited people. ``offered``: who is offered the ownership."""
     ordered = sorted(
         found, key=lambda one: (one.state is not CoHostState.ACCEPTED, one.state is not CoHostState.INVITED)
     )
@@ -235,7 +235,7 @@ def lines_of(
 
 @dataclass(frozen=True, slots=True)
 class AskedToHost:
-    """An invitation that somebody has not decided about."""
+    """A co-host invitation that is not answered yet."""
 
     token: str
     title: str
@@ -250,10 +250,10 @@ class AskedToHost:
 async def asked_of(
     reader: Reader, user_id: UserId, key: SigningKey, page: Page = WHOLE
 ) -> tuple[list[AskedToHost], str | None]:
-    """What this person is asked to host, the oldest invitation first, and the cursor behind it."""
+    """Open co-host invitations of a user, oldest first, and the next cursor."""
     read = await co_host_queries.waiting_for(reader, user_id, page)
     waiting, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    # Their mails are not sent either.
+    # E-mails from blocked users are not sent either.
     found = [one for one in waiting if not await apart(reader, one.invited_by, user_id)]
     events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
     names = await shown_names(reader, [one.invited_by for one in found])

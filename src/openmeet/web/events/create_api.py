@@ -1,4 +1,4 @@
-"""Making an event by the API."""
+"""Create events, as JSON."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,9 +36,9 @@ async def create(request: Request) -> Response:
 
 
 async def publish_afterwards(request: Request, response: Response) -> Response:
-    """An author who publishes first: their PDS is asked once the effect is durable, and the answer says what came of it.
+    """After the commit, publish an event whose author requires that first; the response shows the result.
 
-    For operations that answer an event: ``Operation(afterwards=publish_afterwards)``.
+    For operations that return an event: ``ApiOperation(afterwards=publish_afterwards)``.
     """
     made = msgspec.json.decode(bytes(response.body), type=EventDetail)
     if not made.awaits_repository:
@@ -53,7 +53,7 @@ async def publish_afterwards(request: Request, response: Response) -> Response:
 
 @contextmanager
 def in_api_names() -> Iterator[None]:
-    """Problems of a form under the names that the API uses."""
+    """Form errors under the names that the API uses."""
     try:
         yield
     except InvalidForm as wrong:
@@ -61,7 +61,7 @@ def in_api_names() -> Iterator[None]:
 
 
 def checked(wanted: EventWanted, now: Instant, before: Event | None = None) -> Details:
-    """``rules.check``, with problems under the names that the API uses; a start that is over must be meant."""
+    """``rules.check``, with errors under API names; a start in the past must be confirmed."""
     with in_api_names():
         details = rules.check(wanted.submission(), before)
     if not wanted.allow_past and rules.starts_in_the_past(details, before, now):

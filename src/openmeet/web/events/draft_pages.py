@@ -1,4 +1,4 @@
-"""Drafts: the form again with what was typed, saved, published now, or by the clock at a set time."""
+"""Drafts: the form with what was typed, save, publish now, or schedule the publication."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -67,7 +67,7 @@ async def save(request: Request) -> Response:
         shown = {**values_of(submission_of(typed)), **typed, **answered(typed, PAST, wrong)}
         return await _form(request, typed_again(shown, wrong), event, status=400)
     except Forbidden as wrong:
-        # Its group lets them publish nothing any more: what they typed is theirs to copy.
+        # The author may no longer publish in the draft's group: show the text for copying.
         shown = {**values_of(submission_of(typed)), **typed}
         return await _form(request, Typed(shown, {"": wrong.why}), event, status=403)
     except PreconditionFailed:
@@ -122,7 +122,7 @@ def _checked(request: Request, typed: Mapping[str, str], event: Event) -> Detail
 
 
 def _publish_at(request: Request, typed: Mapping[str, str], details: Details) -> Instant:
-    """When the clock is to publish it, as typed in the event's zone. Raises InvalidForm."""
+    """The scheduled time, as typed in the event's zone. Raises InvalidForm."""
     text = typed.get("publish_at", "")
     if typed.get("repeats"):
         raise InvalidForm({"publish_at": "What comes again is published by hand."})

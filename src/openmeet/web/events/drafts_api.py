@@ -1,4 +1,4 @@
-"""Publishing a draft, now or by the clock, making an event a draft again, and copying one, as JSON."""
+"""Publish a draft, now or at a set time, revert an event to a draft, and copy one, as JSON."""
 
 from typing import ClassVar
 
@@ -33,13 +33,13 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class PublishTime(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """When: at once without ``publishAt``, else at that instant, by the clock."""
+    """At once without ``publishAt``, else at that instant."""
 
     publish_at: str | None = None
 
 
 class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """When the copy is: wall-clock times in the zone of the event. With ``isDraft`` it is not published yet."""
+    """The copy's wall-clock times in the event's zone. With ``isDraft`` it is not published yet."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"startsLocal": "2027-03-09T18:00", "endsLocal": None, "isDraft": True}
 
@@ -57,7 +57,7 @@ async def publish(request: Request) -> Response:
         before = await _visible(tx, request)
         revision = expected_revision(request)
         if not before.is_draft:
-            # It is published already, and stays so.
+            # It is published already and stays so.
             await actions.lock_hosted(tx, caller, before.slug, revision)
             return await to_host(request, tx, before)
         kept = await draft_queries.fields(tx, before.id)
@@ -83,7 +83,7 @@ async def publish(request: Request) -> Response:
 
 
 async def _timing_kept(request: Request) -> Timing | None:
-    """How the draft is to come again, by what is kept of it; None where it is none, or happens once. Raises InvalidForm."""
+    """The draft's stored recurrence; None if there is none. Raises InvalidForm."""
     async with database_of(request).reader() as reader:
         event = await _visible(reader, request)
         if not event.is_draft:
@@ -110,11 +110,11 @@ async def duplicate(request: Request) -> Response:
             if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
                 raise InvalidForm({"starts": "This start is over. Send allowPast: true if that is right."})
         details = copy.with_what_nobody_types(details, event)
-        # Who may not make events in its group makes one of their own.
+        # A copy of an event in a group where the caller may not create events has no group.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
         made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
-        # How people get in is part of what is copied.
+        # Registration settings are copied, too.
         await registration.copy_of_event(tx, event, made.id)
         return await to_host(request, tx, made, 201)
 

@@ -1,6 +1,7 @@
-"""Events as files that programs follow: Atom, JSON Feed, a calendar. What everybody may know, and never a link to join.
+"""Events as feeds: Atom, JSON Feed, iCalendar. Only what everybody may know, and never a join link.
 
-Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 by ``calendars``, RFC 9110 section 13 (sent again only when changed). The same events are the same bytes, so a file's tag holds.
+Sources: RFC 4287 (Atom), JSON Feed 1.1, RFC 5545 by ``icalendar``, RFC 9110 section 13 (conditional requests). The
+output is deterministic, so its ETag holds.
 """
 
 import hashlib
@@ -36,9 +37,9 @@ _ATOM = "http://www.w3.org/2005/Atom"
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What is followed: its name, what it is known by for ever, its page, and the address of this very file.
+    """A feed's title, permanent id, page, and its own URL.
 
-    ``since``: what a feed says never begins before that, whatever its events do.
+    ``since``: a lower bound of its last change.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Feed:
 
 
 def atom_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
-    """The feed in the order given. Cancelled events say so in their title."""
+    """The events as Atom, in order. Titles of cancelled events say so."""
     ET.register_namespace("", _ATOM)
     root = ET.Element(_name("feed"))
     _put(root, "title", feed.name)
@@ -70,7 +71,7 @@ def atom_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
 
 
 def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
-    """The same as a JSON Feed."""
+    """The events as JSON Feed."""
     items = [
         {
             "id": f"urn:uuid:{event.id}",
@@ -101,9 +102,9 @@ def calendar_of(
     public_url: str,
     series: Sequence[WrittenEvent] = (),
 ) -> bytes:
-    """The same for calendar programs, with their numbers of ``series.sequences``; what has no date yet is left out.
+    """The events as iCalendar, with the SEQUENCE numbers of ``calendar_uids``; events without a date are left out.
 
-    ``series``: what stands there of whole ones.
+    ``series``: components of whole series.
     """
     host = urlsplit(public_url).hostname or "localhost"
     entries = [
@@ -121,10 +122,10 @@ def calendar_of(
 
 
 def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = None) -> Instant:
-    """When a file of these events changed, as far as a date can tell: no earlier than this day began (UTC).
+    """When a file of these events changed, at the precision of a date: at least the start of the current day (UTC).
 
-    What is withdrawn, or over, leaves the file without a trace in what remains. Programs that compare dates alone, and no
-    tags, miss that until the next day at most.
+    Deleted or past events leave the file without a trace. Clients that compare dates and no ETags miss that until the
+    next day at most.
     """
     return Instant(max(since or 0, now - now % DAY, *(event.updated_at for event in events)))
 
@@ -139,10 +140,11 @@ def served(
     is_shared: bool = False,
     varies: bool = False,
 ) -> Response:
-    """The file, or that it is the one the client has. Unless it is the same for everybody, no shared cache keeps it.
+    """The file, or 304 if the client has it. Only files that are the same for everybody may be cached by shared caches.
 
-    ``varies``: who signs in gets another file at this address. A shared file may be up to fifteen minutes old: calendars and feed readers look again every few hours anyway.
-    ``changed``: by ``changed_at``. A date counts only where the client has no tag, and only if it is the very date that was sent.
+    ``varies``: signed-in users get another file at this URL. A shared file may be fifteen minutes old: clients poll
+    every few hours anyway. ``changed``: from ``changed_at``; used only for clients without an ETag that send exactly
+    this date.
     """
     tag = f'"{hashlib.sha256(file).hexdigest()[:32]}"'
     date = formatdate(changed // SECOND, usegmt=True)
@@ -193,7 +195,7 @@ def _summary(event: Event) -> str:
 
 
 def _put(parent: ET.Element, name: str, text: str) -> None:
-    # XML 1.0 knows no control characters, however escaped.
+    # XML 1.0 allows no control characters, not even escaped.
     clean = "".join(char for char in text if char in "\t\n" or char >= " ")
     ET.SubElement(parent, _name(name)).text = clean
 

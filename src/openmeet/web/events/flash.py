@@ -1,4 +1,4 @@
-"""What its page says once, after an event or a series was made: that it is up is said where others see it."""
+"""Flash messages after creating an event or a series; "published" only if others see it."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.events import queries
 from openmeet.domain.events.model import Event, Visibility
 
-# Keys of ``site.frame.SAID``.
+# Keys of ``site.layout.SAID``.
 _OF_EVENT: Final = {
     Visibility.PUBLIC: "event_created",
     Visibility.UNLISTED: "event_created",
@@ -20,11 +20,11 @@ _OF_SERIES: Final = {
 
 
 async def said_of_event(reader: Reader, made: Event) -> str:
-    """Of an event that is on its page now."""
+    """For an event that is visible on its page now."""
     event = await queries.by_id(reader, made.id)
     return "event_waits" if event is not None and event.is_hidden else _OF_EVENT[made.visibility]
 
 
 def said_of_series(visibility: Visibility, *, is_hidden: bool) -> str:
-    """Of a series."""
+    """For a series."""
     return "series_waits" if is_hidden else _OF_SERIES[visibility]

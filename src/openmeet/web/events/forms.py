@@ -1,4 +1,4 @@
-"""What is set in each folded part of the form for events, in a few words: its summary says them while it is closed. Pure."""
+"""Summaries of the collapsed sections of the event form. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,7 @@ _WHO: Final = {
 
 
 def fold_words(typed: Mapping[str, str]) -> dict[str, str]:
-    """By name of the part, one line about what was typed in it, right or wrong."""
+    """By section name, one line about the values typed in it, valid or not."""
     return {
         "clock": _listed(["Whole days" if typed.get("all_day") else "", typed.get("time_zone", "").replace("_", " ")]),
         "address": _listed(
@@ -65,7 +65,7 @@ def _is_ticked(typed: Mapping[str, str], name: str, value: str) -> bool:
 
 
 def _listed(parts: list[str]) -> str:
-    """One line of what there is, cut between words where it is long."""
+    """The items in one line, truncated between words."""
     line = " ".join(", ".join(part.strip() for part in parts if part.strip()).split())
     if len(line) <= _LONGEST:
         return line or _NOTHING

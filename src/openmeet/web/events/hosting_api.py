@@ -1,4 +1,4 @@
-"""What a host does to an event, as JSON: edit, cancel, bring back, delete."""
+"""Hosts' actions on an event, as JSON: edit, cancel, reinstate, delete."""
 
 import msgspec
 from starlette.requests import Request
@@ -23,7 +23,7 @@ _FAILURES = (403, 404, 412, 422)
 
 
 class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Why it is called off; shown to everybody."""
+    """The reason for a cancellation; shown to everybody."""
 
     reason: str = ""
 
@@ -33,7 +33,7 @@ async def save(request: Request) -> Response:
     wanted = await read_json(request, EventWanted)
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
-        # Who may not see it must not learn from what is said about their body that it is there.
+        # Check access before the body: errors in it must not reveal that a hidden event exists.
         if before is None or not await seeing.may_see(tx, before, caller.user_id, is_invited=False):
             raise NotFound("There is no such event.")
         if wanted.group:
@@ -44,13 +44,13 @@ async def save(request: Request) -> Response:
         event = await event_hosting.revise(
             tx, caller, before.slug, details, expected_revision=expected_revision(request)
         )
-        # Last, and nothing of it is kept: who may not edit it, or edits an older version, hears that, and not how many stand.
+        # Last, and nothing is saved: without permission or with an outdated version, the counts are not disclosed.
         must_be_confirmed(request, lowered)
         return await to_host(request, tx, event)
 
 
 def _who_sees_what(event: Event) -> dict[str, str]:
-    """Fields of ``EventWanted`` that stay where a replace does not name them."""
+    """Fields of ``EventWanted`` that are unchanged if a replace leaves them out."""
     return {
         "visibility": event.own_visibility.value,
         "place_audience": event.place_audience.value,

@@ -1,4 +1,4 @@
-"""What a host does to an event: edit, cancel, bring back, delete, give places to answers from the network."""
+"""Hosts' actions on an event's page: edit, cancel, reinstate, delete, admit attendees from the network."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# The form now carries the newest version, so that sending it again is a decision and not the same refusal.
+# The form now carries the newest revision, so sending it again is a decision and not the same conflict.
 _CHANGED_MEANWHILE = Markup(
     "This event was changed since you opened this form. What you typed is kept, and beside each field that differs"
     ' stands how it is now. Save again to have it your way, or <a href="/events/{}" target="_blank">open its page</a>'
@@ -137,7 +137,7 @@ async def delete(request: Request) -> Response:
 
 
 async def make_draft(request: Request) -> Response:
-    """Nobody but its hosts sees it any more, as long as nobody has answered."""
+    """Revert to a draft, visible to hosts only; possible while nobody has answered."""
     async with database_of(request).transaction() as tx:
         event = await unpublish(tx, caller_of(request), _slug(request))
     return go(f"/events/{event.slug}/draft", said="event_unpublished")
@@ -151,7 +151,7 @@ async def confirm(request: Request) -> Response:
 
 
 async def publish_again(request: Request) -> Response:
-    """The one button of a promise that waits: try now, and say what came of it."""
+    """Retry a pending publication now, and show the result."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     if event.is_draft:
         raise Refused("A draft is published from its form.", name="Draft")
@@ -162,14 +162,15 @@ async def publish_again(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         standing = (await publications.states(tx, publications.PublicationKind.EVENT, [event.id]))[event.id]
         if standing.state is publications.PublicationState.WITHHELD:
-            # It owes no record after all (consent taken back, for one): then nothing holds it.
+            # Nothing is to be published after all (consent withdrawn, for example), so it no longer awaits the
+            # repository.
             await events.release(tx, event.id)
             return go(f"/events/{event.slug}", said="event_here_only")
     return go(f"/events/{event.slug}", said="event_published" if is_published else "event_tried")
 
 
 async def take_back(request: Request) -> Response:
-    """The event stays here as it is; its record is deleted, and stays so until the host wants it back."""
+    """Retract the event's record; the event stays, and the record stays deleted until the host publishes it again."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await publication_moves.recall(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
@@ -177,7 +178,7 @@ async def take_back(request: Request) -> Response:
 
 
 async def decide_record(request: Request) -> Response:
-    """Another app deleted the event's record, and its host says what follows; cancelling it has a page of its own."""
+    """Decide about a record that another app deleted; cancelling the event has its own page."""
     typed = await read_form(request)
     wanted = typed.get("decision", "")
     if wanted not in set(DeletedRecordChoice):
@@ -191,7 +192,7 @@ async def decide_record(request: Request) -> Response:
 
 
 async def ask_about_record(request: Request) -> Response:
-    """A question of its own: here fewer people see the event; shall its record in the author's repository go, too?"""
+    """A question after an edit that narrowed the visibility: delete the record in the author's repository, too?"""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
         return go(f"/events/{event.slug}")
@@ -199,7 +200,7 @@ async def ask_about_record(request: Request) -> Response:
 
 
 async def delete_record(request: Request) -> Response:
-    """The event stays here, for those who may see it."""
+    """Delete the record; the event stays here for those who may see it."""
     event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await events.let_record_go(tx, caller_of(request), event.slug)
@@ -207,7 +208,7 @@ async def delete_record(request: Request) -> Response:
 
 
 def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
-    """The form as it was sent, about the newest version, with what that says where it differs."""
+    """The submitted form on the newest revision, with the current values that differ."""
     kept = values_of_event(newest)
     others = {
         name: _in_words(name, text) for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()
@@ -216,7 +217,7 @@ def _conflicting(shown: dict[str, str], newest: Event) -> Typed:
 
 
 def _in_words(name: str, text: str) -> str:
-    """What a field holds, as people read it; dates are wall-clock times of ours."""
+    """A field's value as readable text; dates are wall-clock times of the event."""
     return formatting.span(datetime.fromisoformat(text), None) if name in {"starts", "ends"} and text else text
 
 
@@ -225,7 +226,7 @@ def _slug(request: Request) -> EventSlug:
 
 
 async def _own(request: Request, act: EventPermission = EventPermission.EDIT) -> tuple[Event, int]:
-    """The event that the caller hosts, and how many people a change of it concerns."""
+    """The event that the caller hosts, and how many people a change affects."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, _slug(request))

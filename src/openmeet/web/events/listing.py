@@ -1,4 +1,4 @@
-"""An event as lists show it: a card under the heading of its day, times in the event's own zone."""
+"""Events in lists: cards grouped by day, times in the event's own zone."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -16,7 +16,7 @@ from openmeet.web.events.badges import Badge
 
 _TONES = 6
 
-# A place of which nothing is known but its point.
+# A place with coordinates only.
 ON_THE_MAP = "A point on the map"
 ANNOUNCED_LATER = "Place to be announced"
 
@@ -30,7 +30,7 @@ _MINE_WORDS = {
     AttendanceStatus.INVITED: "You are invited",
     AttendanceStatus.REJECTED: "",
 }
-# Of what is cancelled or over: nobody goes there any more, waits for it, or is asked.
+# For cancelled and past events: no more RSVPs, waitlist or approvals.
 _MINE_PAST_WORDS = {
     AttendanceStatus.ATTENDING: "You were going",
     AttendanceStatus.ATTENDED: "You were there",
@@ -51,7 +51,7 @@ STATUS_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class FurtherDates:
-    """Where the other dates of a series stand, and how many those are: ``and 11 more dates``."""
+    """The number of other dates of a series, and their page: ``and 11 more dates``."""
 
     path: str
     words: str
@@ -59,7 +59,9 @@ class FurtherDates:
 
 @dataclass(frozen=True, slots=True)
 class EventCard:
-    """What one line of a list shows. ``asking``: people who wait for the viewer's yes or no. ``further``: the line stands for a series."""
+    """One event in a list. ``asking``: people who await the viewer's decision. ``further``: the card stands for a
+    series.
+    """
 
     slug: str
     title: str
@@ -103,12 +105,12 @@ class ListedDay:
 
 
 def tone_of(name: str) -> int:
-    """One of a few colours, the same for the same name every time."""
+    """One of a few colors, stable per name."""
     return hashlib.sha256(name.encode()).digest()[0] % _TONES
 
 
 def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
-    """Where it is, as far as ``place`` says. ``hides_place``: others know more than that."""
+    """The place, as far as ``place`` has it. ``hides_place``: others know more."""
     if mode is Mode.ONLINE:
         return ["Online"]
     lines = list(place.lines)
@@ -119,7 +121,7 @@ def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
 
 
 def place_words(event: Event) -> str:
-    """Where it is, in one line."""
+    """The place in one line."""
     place = event.place
     spot = ", ".join(part for part in (place.name, place.locality) if part)
     spot = spot or (
@@ -143,9 +145,9 @@ def days(
     hosted: Collection[EventId] = (),
     badges: Mapping[EventId, Sequence[Badge]] = MappingProxyType({}),
 ) -> list[ListedDay]:
-    """The events under headings of their days, in the order given. ``further``: of a list that shows series once.
+    """The events grouped by day, in order. ``further``: for lists that show each series once.
 
-    ``hosted``: those whose answers the viewer decides about. ``badges``: of ``badges.in_a_list``.
+    ``hosted``: events whose RSVPs the viewer decides about. ``badges``: from ``badges.in_a_list``.
     """
     found: list[ListedDay] = []
     for event in events:
@@ -169,7 +171,7 @@ def days(
 
 
 def mine_words(status: AttendanceStatus, *, is_past: bool) -> str:
-    """One's own answer, to an event that is to come or to one that is cancelled or over; empty for a no."""
+    """The viewer's RSVP, to a coming event or to one cancelled or over; empty for declined."""
     return _MINE_PAST_WORDS.get(status, "") if is_past else _MINE_WORDS[status]
 
 

@@ -1,4 +1,4 @@
-"""New links for what is reached by its link alone, events, series and groups: asked for, made, and what an old one leads to."""
+"""Replace the links of unlisted events, series and groups, and redirect from old ones."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -81,13 +81,13 @@ async def make_for_group(request: Request) -> Response:
 
 
 async def must_not_have_ended(reader: Reader, kind: LinkKind, slug: str) -> None:
-    """Raises Gone where a host has replaced this link."""
+    """Raises Gone if a host has replaced this link."""
     if await slugs.subject_of(reader, kind, slug) is not None:
         raise Gone(ENDED)
 
 
 async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | None) -> Response:
-    """Where a link that nothing has leads: to the new one for who belongs there. Raises Gone for everybody else, and NotFound."""
+    """Redirect a replaced link for those with access. Raises Gone for everybody else, and NotFound."""
     subject_id = await slugs.subject_of(reader, kind, slug)
     if subject_id is None:
         raise NotFound("There is nothing at this address.")
@@ -106,7 +106,7 @@ async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | Non
 
 
 async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) -> str | None:
-    """The link of the event for who hosts it, has answered, was invited or is in its group."""
+    """The event's new link, for its hosts, attendees, invited people and group members."""
     event = await events.by_id(reader, event_id)
     if event is None or event.deleted_at is not None or viewer is None:
         return None

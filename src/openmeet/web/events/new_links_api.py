@@ -1,4 +1,4 @@
-"""New links for events, series and groups that are reached by their links alone, as JSON."""
+"""Replace the links of unlisted events, series and groups, as JSON."""
 
 import msgspec
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class NewLink(msgspec.Struct, rename="camel"):
-    """The link that counts from now on."""
+    """The new link."""
 
     slug: str
 

@@ -1,4 +1,4 @@
-"""A new event, also before signing in: what was typed is kept as a draft and comes back afterwards."""
+"""Create an event, also before signing in: the form is stored as a draft and returns afterwards."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -42,14 +42,14 @@ from openmeet.web.site.tenant_routing import database_of
 
 _DRAFT_COOKIE = "openmeet_draft"
 
-# How long a person waits for their own PDS before their event is kept as a draft and tried again.
+# How long to wait for the author's PDS before the event stays a draft and the publication is retried.
 _PUBLISH_FIRST_SECONDS = 5.0
 
-# The field of a form that has asked about a start in the past.
+# The hidden field that confirms a start in the past.
 PAST = "past"
 _DRAFT_NOTICE = "Here is the event you began. Look it over, then create it."
 
-# When the link to join is shown, in minutes before the start.
+# Options for when the join link is shown, in minutes before the start.
 LINK_TIMES = (
     ("", "At once"),
     ("1440", "From a day before"),
@@ -57,7 +57,7 @@ LINK_TIMES = (
     ("15", "From 15 minutes before"),
 )
 
-# Going back in the browser and changing the form: both events may be meant, or an edit of the first.
+# After browser Back with changed fields the user may want a second event, or an edit of the first.
 _MADE_ALREADY = Markup(
     'This form has made <a href="/events/{}">an event</a> already. Edit that one, or send this once more to make another.'
 )
@@ -93,10 +93,10 @@ async def show_new(request: Request) -> Response:
     values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
     if kept:
         values |= more_in(kept, recurrence_form.FIELDS)
-    # One form makes one event, however often it is sent.
+    # One form makes one event, however often it is submitted.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
-    # A known zone may be another than the event's, but an unknown one is wrong for nearly everybody.
+    # The user's known zone may differ from the event's, but no zone is wrong for nearly everybody.
     asks_zone = zone == "UTC" and kept is None
     return await new_page(request, Typed(values), was_draft=kept is not None, asks_zone=asks_zone)
 
@@ -158,7 +158,7 @@ async def create(request: Request) -> Response:
 
 
 def _checked(submission: rules.Submission, sent: new_picture.SentPicture) -> Details:
-    """InvalidForm names what is wrong with the picture beside everything else."""
+    """Validate the form and the picture together, so that InvalidForm lists all errors."""
     try:
         details = rules.check(submission)
     except InvalidForm as wrong:
@@ -176,7 +176,7 @@ def _forget_draft(response: Response) -> Response:
 def must_mean_the_past(
     request: Request, typed: Mapping[str, str], details: Details, before: Event | Details | None
 ) -> None:
-    """Asks the first time that a form chooses a start that is over."""
+    """Ask for confirmation of a start in the past."""
     submission = submission_of(typed)
     start = f"{submission.starts} {submission.time_zone}"
     if typed.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
@@ -184,7 +184,7 @@ def must_mean_the_past(
 
 
 async def publish_first(request: Request, event: Event) -> bool:
-    """Pay the promise of a held event in this request; True when its author's PDS has it."""
+    """Publish a held event's record in this request; True if its author's PDS has it."""
     publisher = services(request).publisher
     if publisher is None:
         return False
@@ -194,7 +194,7 @@ async def publish_first(request: Request, event: Event) -> bool:
 async def _begin_draft(
     request: Request, submission: rules.Submission, typed: Mapping[str, str], picture: Picture | None
 ) -> Response:
-    """Keep what was typed as a draft of the caller's, right or wrong, and go on with it there."""
+    """Store the form as a draft, valid or not, and redirect to it."""
     caller = caller_of(request)
     token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
@@ -218,12 +218,12 @@ async def _begin_draft(
 
 
 def kept_more(typed: Mapping[str, str]) -> dict[str, str]:
-    """The fields of the form that a draft keeps beside the event's own: how it repeats."""
+    """Form fields that a draft stores beside the event's own: the recurrence."""
     return {name: typed[name] for name in recurrence_form.FIELDS if name in typed}
 
 
 async def show_copy(request: Request) -> Response:
-    """The form for a new event that says what another one says, but for its dates."""
+    """The form for a new event, filled from another one except for its dates."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
@@ -291,8 +291,9 @@ def form_page(
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
 ) -> Response:
-    """The one form for events, new or edited. ``asks_zone``: nobody has said one yet. ``series_path``: a series is edited, at one of its dates. ``repeats``: how it comes again, where that can be chosen. ``clashes``: what the viewer has
-    on at each of the dates that are previewed.
+    """The form for new and edited events. ``asks_zone``: the zone is not known yet. ``series_path``: a series is
+    edited, at one of its dates. ``repeats``: the recurrence choice, if offered. ``clashes``: the viewer's conflicts at
+    each previewed date.
     """
     is_new = event is None or event.is_draft
     context = {

@@ -1,6 +1,4 @@
-"""The picture that comes with the form for a new event. It is kept before anything else is looked at, so that what is wrong
-elsewhere in the form does not lose it: browsers do not send a file twice.
-"""
+"""The picture in the form for a new event. It is stored before validation, because browsers do not send a file twice."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,7 +16,7 @@ from openmeet.web.media.uploads import store_of
 from openmeet.web.site.forms import read_form
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# The name of the field that carries a picture which is kept already from one sending of the form to the next.
+# The hidden field that carries a stored picture from one submission of the form to the next.
 KEPT = "picture_key"
 
 LABELS: Final = {"picture": "Picture", "alt": "What is in the picture?"}
@@ -26,7 +24,7 @@ LABELS: Final = {"picture": "Picture", "alt": "What is in the picture?"}
 
 @dataclass(frozen=True, slots=True)
 class SentPicture:
-    """``picture`` is None where none was sent, or where ``problems`` say what is wrong with it. ``kept``: what the form carries on."""
+    """``picture`` is None if none was sent, or if ``problems`` has errors. ``kept``: the value of the hidden field."""
 
     picture: Picture | None = None
     problems: dict[str, str] = field(default_factory=dict)
@@ -34,7 +32,7 @@ class SentPicture:
 
 
 async def read(request: Request) -> tuple[dict[str, str], bytes]:
-    """The fields as text, and the bytes of the one file, none where none was chosen. Raises InvalidInput."""
+    """The text fields, and the bytes of the file (empty if none was chosen). Raises InvalidInput."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         return await read_form(request), b""
@@ -48,7 +46,7 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
 
 
 async def take(request: Request, caller: Caller, typed: dict[str, str], body: bytes) -> SentPicture:
-    """Keep what was sent now, or find what was sent with the same form before."""
+    """Store the picture sent now, or find the one stored by an earlier submission."""
     key, size = PictureKey(typed.get(KEPT, "")), None
     if body:
         try:

@@ -1,4 +1,4 @@
-"""Home and search, one event, my events, news."""
+"""Home and search, the event page, my events, notifications."""
 
 from dataclasses import replace
 from urllib.parse import urlencode
@@ -66,7 +66,7 @@ _TABS = {
     Mine.PAST: "Past",
 }
 
-# Why it is empty, and the one next step.
+# Why the list is empty, and the next step.
 _EMPTY = {
     Mine.GOING: {
         "heading": "Nothing planned yet",
@@ -133,7 +133,7 @@ async def show_home(request: Request) -> Response:
                 )
             )
             further = await further_dates(reader, found[:PAGE_SIZE])
-            # Each part of the answer has its days; the second begins anew with the soonest.
+            # Each part is grouped by day; the second starts again with the soonest event.
             for part in (0, 1):
                 some = [event for event in found[:PAGE_SIZE] if search.position_in(wanted, event).part == part]
                 groups.append(await day_cards(reader, request, caller, some, further=further))
@@ -141,7 +141,7 @@ async def show_home(request: Request) -> Response:
                 cursor = event_lists.pack(search.position_in(wanted, found[PAGE_SIZE - 1]))
                 more = "/?" + query.asked_again(typed, after=cursor)
     asked = query.asked_again(typed)
-    # What only the one who asks may see is no feed: programs read without a session.
+    # Private results have no feed: feed readers have no session.
     follows = wanted is not None and wanted.of_groups_of is None
     context = {
         "feeds": {"name": query.name_of(typed), "query": f"?{asked}" if asked else ""} if follows else None,
@@ -225,7 +225,7 @@ async def show_news(request: Request) -> Response:
         items = await content.items(reader, news, caller.user_id)
     context = {"items": [item for _, item in items], "older": older, "is_older": bool(cursor)}
     response = page(request, "events/notifications.html", context)
-    # Seeing the list is reading it: the named exception to "GET writes nothing", and doing it twice changes nothing.
+    # Showing the list marks it as read: the documented exception to "GET writes nothing"; it is idempotent.
     async with database_of(request).transaction() as tx:
         await notifications.mark_all_read(tx, caller.user_id)
     return response
@@ -264,7 +264,7 @@ async def _event_context(
         names=names,
         wanted=asked if asked in set(RsvpReply) else "",
         now=reader.now,
-        # Whose event somebody is invited to may be a group that is not theirs to see.
+        # An invited attendee may see the event but not its group.
         group=group if group is not None and group_rules.may_see(group, role) else None,
         co_hosts=[names[user_id] for user_id in beside],
         standing=await seeing.standing_of(reader, event, viewer),
@@ -277,11 +277,11 @@ async def _event_context(
         undo=undo if (undo := request.query_params.get("undo", "")) in set(RsvpReply) else "",
     )
     public_url = services(request).settings.public_url
-    # The viewer's own row is the one answer that is known already.
+    # The viewer's own RSVP is the only one that is known already.
     nobody_else = not await attendance.is_answered(reader, event.id, but=mine.id if mine else None)
     context |= {
         "may_unpublish": not event.is_draft and nobody_else and mine is None,
-        # Its host is told what comes next until the first answer of somebody else is there.
+        # The host sees the next steps until somebody else has answered.
         "is_fresh": context["is_host"] and context["can_answer"] and nobody_else and not event.is_hidden,
         "address": structured_data.address_of(event, public_url),
         "public_url": public_url,
@@ -313,7 +313,7 @@ async def _event_context(
 
 
 async def _suggests_following(reader: Reader, event: Event, mine: Attendance | None) -> bool:
-    """After somebody's first answer to a date: the next ones may interest them as well."""
+    """After somebody's first RSVP to a date, suggest following the series."""
     place = event.place_in_series
     if place is None or mine is None or mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
         return False
@@ -321,7 +321,7 @@ async def _suggests_following(reader: Reader, event: Event, mine: Attendance | N
 
 
 async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
-    """How it stands with moderators, where they are why nobody else sees it; its host reads that."""
+    """Its moderation status, for its host, if moderation hides it from others."""
     if not event.is_hidden:
         return None
     place, group = event.place_in_series, event.group
@@ -335,7 +335,7 @@ async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
 async def _sync_context(
     reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
 ) -> dict[str, object]:
-    """The chips that say what is published and what is still owed; only one's own are shown."""
+    """Publication status chips; only for the viewer's own records."""
     hosts = mines = None
     merged = 0
     has_public_record = False
@@ -360,7 +360,7 @@ async def _sync_context(
 
 
 async def _announced(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
-    """What its public record says already, for those whom its link has led here, and how they get to see more."""
+    """For visitors with the link: what the public record already says, and how to get access."""
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
     context = view.date_words_of(event) | {
@@ -371,7 +371,9 @@ async def _announced(reader: Reader, request: Request, event: Event, viewer: Use
 
 
 def _away(request: Request, event: Event) -> Response:
-    """The account that wrote it is not active, or it is withheld: it may come back, so this is no farewell; nothing of it is said."""
+    """The author's account is inactive, or the event is withheld: it may return, so this is not a 410; nothing is
+    disclosed.
+    """
     if event.visibility is not Visibility.PUBLIC or event.is_gone or event.is_held:
         raise NotFound("There is no such event.")
     return page(request, "events/away.html", status=404)

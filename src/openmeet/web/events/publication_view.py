@@ -1,4 +1,4 @@
-"""How the record of an event or an answer stands, as its owner sees it: one chip with words, and one next step."""
+"""The publication status of an event or RSVP for its owner: one chip with text, and one next step."""
 
 from dataclasses import dataclass, replace
 
@@ -18,7 +18,7 @@ _TONES = {
     PublicationState.CONFLICTED: "warn",
 }
 
-# What the PDS has, or may have.
+# States in which the PDS has the record, or may have it.
 _OUT_THERE = frozenset(
     {PublicationState.PUBLISHED, PublicationState.RETRYING, PublicationState.REFUSED, PublicationState.CONFLICTED}
 )
@@ -26,7 +26,7 @@ _OUT_THERE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """``since`` is when it last changed, in words. ``may_publish``: it was taken back, and may be published again."""
+    """``since`` is the last change as text. ``may_publish``: it was retracted and may be published again."""
 
     words: str
     tone: str
@@ -48,7 +48,7 @@ def event_words(event: Event, standing: PublicationStatus, now: Instant, *, has_
 
 
 def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
-    """How an event's record stands; what owes nothing is "only here"."""
+    """The status of an event's record; "only here" if none is to be published."""
     is_public, is_by_another_app = _is_public(event), event.is_record_of_author
     found = _sync_of(standing, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if event.record_deleted_at is not None:
@@ -60,7 +60,7 @@ def event_sync(event: Event, standing: PublicationStatus, now: Instant, *, has_a
 
 
 def answer_sync(mine: Attendance, event: Event, standing: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
-    """How an answer's record stands; one that waits for the host's decision, or for a place, has none yet."""
+    """The status of an RSVP's record; none while it awaits approval or a place."""
     has_words = not isinstance(told(mine.status), Silence) or standing.uri is not None
     is_public = may_answers_be_public(event) and has_words
     is_by_another_app = mine.record_uri is not None
@@ -71,7 +71,7 @@ _CHANGED_BY_OTHERS = "changed by a co-host: waiting for you to publish it"
 
 
 def _waits_for_its_author(event: Event, standing: PublicationStatus, *, has_agreed: bool) -> bool:
-    """Whether the repository has, or would have, an older version than the one that a co-host made."""
+    """Whether the repository has, or would have, an older version than a co-host's edit."""
     return event.awaits_author and has_agreed and _is_public(event) and not standing.is_recalled
 
 

@@ -1,4 +1,4 @@
-"""What an event says beside what, when and where, as JSON, in and out: bases of ``shapes``."""
+"""JSON types of events, in requests and responses."""
 
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
@@ -69,7 +69,7 @@ class AboutWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_f
     languages: list[str] = []
 
     def typed(self) -> dict[str, str]:
-        """Fields of ``rules.Submission`` for them."""
+        """The same fields in ``rules.Submission``."""
         return {
             "all_day": "yes" if self.is_all_day else "",
             "place_audience": self.place_audience,
@@ -90,7 +90,7 @@ _LISTS = frozenset({"access", "categories", "tags", "languages"})
 
 
 class AboutEdit(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The same where only some of it changes; what is left out stays."""
+    """A partial edit; fields left out are unchanged."""
 
     place_audience: AudienceName | UnsetType = UNSET
     online_url_from: int | UnsetType | None = UNSET
@@ -105,7 +105,7 @@ class AboutEdit(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fie
     languages: list[str] | UnsetType = UNSET
 
     def typed(self) -> dict[str, str]:
-        """Fields of ``rules.Submission`` that were sent."""
+        """The sent fields in ``rules.Submission``."""
         sent = {name: getattr(self, name) for name in AboutEdit.__struct_fields__}
         return {
             name: ",".join(value) if name in _LISTS else "" if value is None else str(value)
@@ -115,7 +115,7 @@ class AboutEdit(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fie
 
 
 class SaidOfDates(msgspec.Struct, kw_only=True, rename="camel"):
-    """What every date of a series says, unless it says otherwise. ``doorNote`` is for its host."""
+    """Defaults for every date of a series. ``doorNote`` is for its host."""
 
     is_all_day: bool
     place_audience: AudienceName
@@ -132,9 +132,10 @@ class SaidOfDates(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class AboutShown(msgspec.Struct, kw_only=True, rename="camel"):
-    """``startsOn`` and ``endsOn`` are the first and the last day of what takes whole days, else null.
+    """``startsOn`` and ``endsOn`` are the first and last day of an all-day event, else null.
 
-    ``venue`` and ``doorNote`` are what the caller may see: ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that there is more.
+    ``venue`` and ``doorNote`` are what the caller may see: ``hidesPlace``, ``hidesLink`` and ``hidesDoor`` say that
+    there is more.
     """
 
     is_all_day: bool
@@ -191,7 +192,7 @@ AnswerStatusName = Literal[
 
 
 class VenueShape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
-    """A place. Coordinates are decimal degrees as text, both or neither; near searches find the place by them."""
+    """A place. Coordinates are decimal degrees as text, both or neither; searches by distance use them."""
 
     name: str = ""
     street: str = ""
@@ -218,11 +219,11 @@ def venue_shown(venue: Venue) -> VenueShape:
 
 
 class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The whole event as its host wants it; what is left out has its default.
+    """The whole event as its host wants it; fields left out have their default.
 
-    ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name;
-    a time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group``: the slug of the
-    group that a new event belongs to; it stays there. ``isDraft``: a new event is not published yet.
+    ``startsLocal`` and ``endsLocal`` are wall-clock times ``YYYY-MM-DDTHH:MM[:SS]`` in ``timeZone``, an IANA name; a
+    time that DST skips is refused, and so is a new start in the past without ``allowPast``. ``group``: the slug of a
+    new event's group, which cannot be changed. ``isDraft``: a new event is not published yet.
     """
 
     title: str
@@ -241,7 +242,7 @@ class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fiel
     is_draft: bool = False
 
     def submission(self) -> Submission:
-        """The same as a form would bring, so that one set of rules judges both."""
+        """The same values as a form submission, so that one set of rules validates both."""
         return Submission(
             title=self.title,
             starts=self.starts_local,
@@ -264,7 +265,7 @@ class EventWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fiel
         )
 
 
-# The form calls its fields by other names than the API; problems are reported under those that were sent (in lowerCamelCase).
+# Form fields and API fields have different names; errors name those that were sent (lowerCamelCase).
 API_FIELDS = {
     "all_day": "is_all_day",
     "starts": "starts_local",
@@ -276,7 +277,7 @@ API_FIELDS = {
 
 
 class SeriesNamed(msgspec.Struct, rename="camel"):
-    """A series by its address."""
+    """A series by its slug."""
 
     slug: str
     title: str
@@ -284,7 +285,7 @@ class SeriesNamed(msgspec.Struct, rename="camel"):
 
 
 class GroupNamed(msgspec.Struct, rename="camel"):
-    """A group by its address."""
+    """A group by its slug."""
 
     slug: str
     name: str
@@ -294,12 +295,12 @@ class GroupNamed(msgspec.Struct, rename="camel"):
 class EventShown(AboutShown, rename="camel", kw_only=True):
     """An event. ``startsAt`` is null while the date is to be announced.
 
-    ``visibility`` is what the host chose (``ownVisibility``), narrowed by the event's group. ``onlineUrl`` is null where there is none
-    or the caller may not see it. ``isDraft``: nobody but its hosts sees it: they have not published it
-    (``publishesAt``: when the clock does), or the host's PDS has not taken its record yet (``awaitsRepository``).
-    ``originalDate`` is the name of a date in its series for ever: its wall-clock start by the rule. ``differsIn``: the fields that
-    differ from the series on purpose; ``isModifiedOccurrence``: whether there are any. These are empty for an event of no series,
-    and for somebody who cannot see the series.
+    ``visibility`` is the host's choice (``ownVisibility``), narrowed by the event's group. ``onlineUrl`` is null if
+    there is none or the caller may not see it. ``isDraft``: only its hosts see it, because it is not published yet
+    (``publishesAt``: the scheduled time), or because the host's PDS does not have its record yet
+    (``awaitsRepository``). ``originalDate`` is the permanent name of a date in its series: its wall-clock start by the
+    rule. ``differsIn``: the fields that override the series; ``isModifiedOccurrence``: whether there are any. All are
+    empty outside of series, and for callers who cannot see the series.
     """
 
     slug: str
@@ -337,7 +338,7 @@ class EventShown(AboutShown, rename="camel", kw_only=True):
 
 
 class CountsShown(msgspec.Struct, rename="camel"):
-    """How many people said what; ``unconfirmed``: those who wait for the host’s answer and have no place yet."""
+    """RSVPs by status; ``unconfirmed``: awaiting the host’s approval, without a place yet."""
 
     going: int
     interested: int
@@ -346,7 +347,9 @@ class CountsShown(msgspec.Struct, rename="camel"):
 
 
 class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Something everybody who comes is asked. Without ``choices`` the answer is a free text; ``questionId`` is ours to give."""
+    """A question to every attendee. Without ``choices`` the reply is free text; ``questionId`` is assigned by the
+    server.
+    """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
         "question": "What do you eat?",
@@ -361,9 +364,10 @@ class QuestionAsked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class PublicationShown(msgspec.Struct, rename="camel"):
-    """How the event's record stands, for its host. ``state`` is one of docs/queues-and-debts.md, or ``imported`` where another app
+    """Publication status of the event's record, for its host. ``state`` is one of docs/queues-and-debts.md, or
+    ``imported``.
 
-    wrote the record and nothing was changed here. ``words`` is for people.
+    ``imported``: another app wrote the record and nothing was changed here. ``words`` is for people.
     """
 
     state: str
@@ -373,16 +377,16 @@ class PublicationShown(msgspec.Struct, rename="camel"):
 
 
 class EventCoHost(msgspec.Struct, rename="camel"):
-    """Somebody who hosts the event beside its author."""
+    """A co-host."""
 
     person_id: str
     display_name: str
 
 
 class EventDetail(EventShown, kw_only=True, rename="camel"):
-    """An event with its hosts, its answers, what it belongs to, and what somebody who comes is asked: what reads and changes answer.
+    """An event with its hosts, attendees, links and registration questions: the response to reads and changes.
 
-    ``needsApproval``: the host approves every guest.
+    ``needsApproval``: the host approves every attendee.
     """
 
     host_name: str
@@ -395,7 +399,7 @@ class EventDetail(EventShown, kw_only=True, rename="camel"):
 
 
 def event_fields(event: Event, private: PrivateDetails, public_url: str) -> dict[str, Any]:
-    """The event's own fields, for somebody who may know this of its private details; ``browsing.event_links`` has those of its surroundings."""
+    """The event's own fields, given what the viewer may know; ``links`` has the rest."""
     return dict(
         slug=event.slug,
         url=f"{public_url}/events/{quote(event.slug)}",

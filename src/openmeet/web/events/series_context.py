@@ -1,4 +1,4 @@
-"""The series that an event is a date of, as the event's page shows it."""
+"""The series of an event, for the event's page."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -20,7 +20,7 @@ _AHEAD = 100 * 366 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """The date before or behind another."""
+    """The previous or next date."""
 
     path: str
     when: str
@@ -28,7 +28,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """The series that an event is a date of, as the event's page shows it."""
+    """The series that an event is a date of, for its page."""
 
     title: str
     path: str
@@ -40,7 +40,7 @@ class Within:
 
 
 async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within | None:
-    """The series of an event with the dates around it; None for an event of its own, or where the series is not theirs to see."""
+    """The series of an event with neighbouring dates; None if there is none or the viewer may not see it."""
     series = await with_series(reader, event)
     if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:
         return None
@@ -66,7 +66,7 @@ def _neighbour(series: Series, line: AgendaOccurrence) -> Neighbour:
 
 
 def address_of(series: Series, line: AgendaOccurrence) -> str:
-    """Where a date has its page; for a computed one, where it gets one."""
+    """The page of a date; for a computed one, the page that materializes it."""
     if line.event is not None:
         return f"/events/{quote(line.event.slug)}"
     return f"/series/{quote(series.slug)}/dates/{line.original_date}"

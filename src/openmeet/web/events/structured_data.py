@@ -1,6 +1,6 @@
-"""A public event for machines that look at its page: schema.org as JSON-LD, and what cards on other sites show.
+"""Metadata of a public event's page: schema.org JSON-LD, and link previews.
 
-Only of public events, and only what everybody may know, whoever looks at the page: what is here gets copied.
+Only for public events, and only what everybody may know, whoever views the page: this gets copied.
 """
 
 from typing import Any
@@ -28,16 +28,16 @@ _MODE = {
 
 
 def address_of(event: Event, public_url: str) -> str:
-    """The event's page, as others link to it."""
+    """The public URL of the event page."""
     return f"{public_url}/events/{quote(event.slug)}"
 
 
 def json_ld(event: Event, host: str, public_url: str) -> Markup | None:
-    """The block for the page's head; None for what is not public or has no date yet."""
+    """The JSON-LD block; None for what is not public or has no date yet."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.starts_at is None:
         return None
     text = msgspec.json.encode(_data(event, host, public_url)).decode()
-    # Nothing in it can end the element that it stands in.
+    # Escaped so that nothing can close the script element.
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
 
 

@@ -1,4 +1,4 @@
-"""One event as its page shows it to one viewer: everything decided here, the template only places it."""
+"""The event page for one viewer: all decisions are made here, the template only places the values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from openmeet.web.events.listing import STATUS_WORDS, mine_words, place_lines, p
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.forms import Typed
 
-# Of a crowd the first ones show who comes; the number beside them says how many more.
+# Show the first attendees of many, and the number of the others.
 SHOWN_PEOPLE = 30
 SHOWN_LINKS = 60
 
@@ -39,7 +39,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class TopicLink:
-    """What the event is about, and where more of it is found."""
+    """A topic or tag, and the search for it."""
 
     words: str
     path: str
@@ -47,7 +47,7 @@ class TopicLink:
 
 @dataclass(frozen=True, slots=True)
 class ReplyButton:
-    """One of the three answers; ``spoken`` says what and which to people who do not see the page."""
+    """One of the three replies; ``spoken`` is the label for screen readers."""
 
     value: str
     words: str
@@ -123,14 +123,14 @@ def view_of(
     undo: str = "",
     is_full: bool = False,
 ) -> dict[str, object]:
-    """The template's context, without what only the host and the publications know. ``private``: what this viewer may know of it.
+    """The template's context, without hosting and publication status. ``private``: what this viewer may know.
 
-    ``is_full``: who comes now comes into the line.
+    ``is_full``: new attendees join the waitlist.
     """
     viewer = caller.user_id if caller else None
     is_host = viewer == event.author_id
     can_answer = not event.is_cancelled and not event.is_over(now) and not event.is_held
-    # Who is invited, or whom the host let in before, takes a place without being asked about again.
+    # Invited people, and those approved before, need no approval.
     is_let_in = mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
     asks_host = can_answer and joining.needs_approval and not is_hosting and not is_let_in
     says_yes = mine is not None and _REPLY_OF.get(mine.status) is RsvpReply.GOING
@@ -167,7 +167,7 @@ def view_of(
         "replies": _replies(event, mine, wanted, is_full=is_full, waiting=counts.waitlisted, asks_host=asks_host),
         "asks_host": asks_host,
         "asked_first": joining.questions if can_answer and not is_hosting and not says_yes else (),
-        # What must be said is said before anybody is in; the rest can be said afterwards, by whom it is asked of.
+        # Required questions come before the RSVP; optional ones can be answered afterwards.
         "unanswered": mine is not None
         and says_yes
         and can_answer
@@ -182,7 +182,7 @@ def view_of(
         "undo": undo if mine is not None and can_answer else "",
         "limits": rules.limits_of(event, joining),
         "closes": _closes(event, joining, now),
-        # A record that another app deleted is nowhere any more.
+        # A record that another app deleted has no URI any more.
         "record_uri": None if event.is_without_record else event.record_uri,
     }
 
@@ -195,7 +195,7 @@ def date_words_of(event: Event) -> dict[str, object]:
     return {
         "when": time_words.tagged(event),
         "zone_words": time_words.zone_words(event),
-        # A day is the same day for everybody.
+        # An all-day date is not converted between zones.
         "starts_iso": "" if event.is_all_day else formatting.iso(event.starts_at),
         "tile_month": formatting.month(starts),
         "tile_day": str(starts.day),
@@ -210,7 +210,7 @@ def _publish_at_words(event: Event) -> str:
 
 
 def about_of(event: Event) -> dict[str, object]:
-    """What is said beside what, when and where, in words."""
+    """Further properties of the event as text."""
     shown = event.picture
     return {
         "picture": shown and PictureView(f"/media/{shown.key}", shown.alt, shown.width, shown.height),
@@ -227,7 +227,7 @@ def about_of(event: Event) -> dict[str, object]:
 
 
 def _shown(link: EventLink) -> ShownLink:
-    # `at:` addresses mean nothing to a browser; anything but http and https is shown as text.
+    # Browsers cannot open `at:` URIs; anything but http and https is shown as text.
     return ShownLink(link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and is_web_address(link.uri))
 
 
@@ -250,7 +250,7 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
 
 
 def sees_who_comes(joining: RegistrationSettings, *, is_going: bool) -> bool:
-    """Whether the names of those who come are shown to somebody who does not host the event."""
+    """Whether attendees' names are shown to somebody who does not host the event."""
     match joining.list_audience:
         case ListAudience.EVERYONE:
             return True
@@ -261,7 +261,7 @@ def sees_who_comes(joining: RegistrationSettings, *, is_going: bool) -> bool:
 
 
 def _closes(event: Event, joining: RegistrationSettings, now: Instant) -> str:
-    """Until when answers are taken, in words; empty where there is no deadline of its own."""
+    """The registration deadline as text; empty if there is none."""
     at = rules.registration_closes_at(event, joining)
     if at is None or event.is_over(now):
         return ""

@@ -1,4 +1,4 @@
-"""What the viewer of an event has on already at its time, as the event's page says it to them alone."""
+"""The viewer's calendar conflicts with an event, shown on its page to them alone."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,13 +12,13 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence.wall_time import local_of
 
-# More than this say no more than these.
+# More are not shown: these are enough to see the conflict.
 MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Meanwhile:
-    """One of them; ``path`` is empty for what stands in a calendar of another place. ``when`` is on the event's clock."""
+    """One conflict; ``path`` is empty for entries of subscribed calendars. ``when`` is in the event's zone."""
 
     title: str
     path: str
@@ -26,10 +26,10 @@ class Meanwhile:
 
 
 async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
-    """In order, the event itself left out; nothing for strangers, and once it is over or called off."""
+    """Conflicts in order, without the event itself; none for visitors, and none once it is over or cancelled."""
     if viewer is None or event.starts_at is None or event.is_cancelled or event.is_over(reader.now):
         return []
-    # Where no end is said an hour is counted, as the calendar does.
+    # Without an end, one hour is assumed, as in the calendar.
     ends_at = event.ends_at if event.ends_at is not None else Instant(event.starts_at + HOUR)
     itself = Itself(event.id, event.title, event.starts_at)
     [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], apart_from=itself)
@@ -41,7 +41,7 @@ async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list
 
 
 def _when(entry: CalendarEntry, zone: str, day: date) -> str:
-    """The clock alone on the day of the event, the days too where they are others."""
+    """The times; with the date if it is not the event's day."""
     if entry.is_all_day:
         return "all day"
     starts = local_of(entry.starts_at, zone)

@@ -1,4 +1,4 @@
-"""Events that are not here any more: pages, the API and calendar files say the same of them, in the same words."""
+"""Texts shared by pages, API and calendar files: deleted events, further dates, host links."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -16,9 +16,9 @@ from openmeet.web.events.listing import FurtherDates
 
 
 def must_be_here(event: Event, *, concerns: bool = False) -> None:
-    """Raises Gone (410) for what was public; NotFound for anything else, which is as absent as what never was.
+    """Raises Gone (410) for a deleted event that was public; NotFound for anything else.
 
-    ``concerns``: they answered or hosted it, and read which one it was, also where it was not for everybody.
+    ``concerns``: the viewer answered or hosted it, and learns which one it was even if it was not public.
     """
     if not event.is_gone:
         return
@@ -29,14 +29,14 @@ def must_be_here(event: Event, *, concerns: bool = False) -> None:
 
 
 def why_gone(event: Event) -> str:
-    """Who took it away, as far as that is known: what vanished from its repository may have been deleted there by anybody."""
+    """Who deleted it, as far as is known: a record missing from its repository may have been deleted there by any app."""
     return (
         "Its host deleted it." if event.deleted_at is not None else "It was removed from the server where it was kept."
     )
 
 
 async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:
-    """Of dates whose series has others that are coming."""
+    """Texts about further dates of series."""
     place = {event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series}
     series = await queries.by_ids(reader, list(dict.fromkeys(place.values())))
     numbers = await more_dates(reader, events)
@@ -52,7 +52,7 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
 
 
 def _goes_on(series: Series) -> bool:
-    """Whether it has dates behind those that are stored. One that is only read, or was found, makes none here: what there is, is stored."""
+    """Whether it has dates beyond the stored ones. A remote or detected series has only those that are stored."""
     return (
         series.status is SeriesStatus.ACTIVE
         and not series.is_read_only
@@ -60,7 +60,7 @@ def _goes_on(series: Series) -> bool:
     )
 
 
-# Fewer that are stored say nothing of a series that goes on.
+# A small number of stored dates says nothing about a series that continues.
 _FEW = 3
 
 
@@ -74,11 +74,11 @@ def _words(number: int, *, goes_on: bool) -> str:
 
 
 async def path_of_host(reader: Reader, host: UserId, *, is_public: bool) -> str:
-    """The page of whoever hosts something that everybody sees; empty where that is not so, or nobody has signed in as them."""
+    """The public profile of a host; empty if there is none."""
     return (await paths_of_hosts(reader, [host], is_public=is_public))[host]
 
 
 async def paths_of_hosts(reader: Reader, hosts: Sequence[UserId], *, is_public: bool) -> dict[UserId, str]:
-    """The same of each of several."""
+    """``path_of_host`` for several."""
     people = await kinds(reader, hosts) if is_public else {}
     return {one: f"/people/{quote(one)}" if people.get(one) is UserKind.PERSON else "" for one in hosts}

@@ -1,4 +1,4 @@
-"""What every page of a group begins with: the group as the viewer may see it, its newest address, its tabs."""
+"""Shared by all group pages: the group as the viewer may see it, redirects from old slugs, tabs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from openmeet.web.site.caller import caller_or_none
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """``count`` is what waits there; nothing is shown for none."""
+    """``count``: the number in the tab's badge; no badge for zero."""
 
     path: str
     words: str
@@ -26,7 +26,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class GroupAccess:
-    """A group, how the viewer stands in it, and how many people stand how."""
+    """A group, the viewer's membership, and the number of members by role."""
 
     group: Group
     role: GroupRole | None
@@ -43,7 +43,7 @@ class GroupAccess:
 
     @property
     def member(self) -> UserId | None:
-        """The viewer, where they are in the group."""
+        """The viewer, if they are a member."""
         return self.viewer if self.may(GroupPermission.VIEW) else None
 
     def may(self, action: GroupPermission) -> bool:
@@ -51,7 +51,7 @@ class GroupAccess:
 
     @property
     def tabs(self) -> list[Tab]:
-        """The pages of the group that the viewer may open."""
+        """The tabs that the viewer may open."""
         found = [Tab(self.path, "Group"), Tab(f"{self.path}/events", "Events")]
         if self.may(GroupPermission.SEE_MEMBERS):
             found.append(Tab(f"{self.path}/members", "Members"))
@@ -67,7 +67,7 @@ class GroupAccess:
 
 
 async def see(reader: Reader, request: Request, action: GroupPermission | None = None) -> GroupAccess:
-    """The group in the path, for who may see it and do this in it. Raises NotFound, Forbidden."""
+    """The group in the path, for users who may see it and have this permission. Raises NotFound, Forbidden."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     group, mine = await actions.visible(reader, slug_of(request), viewer)
@@ -78,7 +78,7 @@ async def see(reader: Reader, request: Request, action: GroupPermission | None =
 
 
 async def see_as_stranger(reader: Reader, request: Request) -> Group:
-    """The group in the path, as it is for everybody, whoever asks. Raises NotFound."""
+    """The public view of the group in the path, whoever asks. Raises NotFound."""
     group, _ = await actions.visible(reader, slug_of(request), None)
     return group
 
@@ -88,23 +88,23 @@ def slug_of(request: Request) -> GroupSlug:
 
 
 def path_of(group: Group, *more: str) -> str:
-    """The address of the group's page, or of one below it."""
+    """The path of the group's page, or of one below it."""
     return "/".join([f"/groups/{quote(group.slug)}", *more])
 
 
 def elsewhere(request: Request, group: Group) -> Response | None:
-    """Where the same page is now, when the address in the path is an earlier one of the group."""
+    """The same page under the current slug, if the path has an earlier slug of the group."""
     asked = slug_of(request)
     if asked == group.slug:
         return None
-    # The slug stands alone between two slashes, or before a file's ending: it has neither itself.
+    # The slug is a whole path segment, or is followed by a file extension; it contains neither a slash nor a dot.
     rest = request.url.path.removeprefix("/groups/").removeprefix(quote(asked)).removeprefix(asked)
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/groups/{quote(group.slug)}{rest}{query}", 301)
 
 
 def context_of(seen: GroupAccess, here: str) -> dict[str, object]:
-    """What the frame of a group's pages shows. ``here``: the path of the tab that is open."""
+    """The context of the layout of group pages. ``here``: the path of the open tab."""
     return {
         "group": seen.group,
         "address": seen.path,

@@ -1,4 +1,4 @@
-"""What goes on in a group, as JSON: announcements, whom it follows, who follows it, its log, its address."""
+"""A group's activity as JSON: announcements, followed DIDs, followers, its log, its slug."""
 
 import msgspec
 from starlette.requests import Request
@@ -23,13 +23,13 @@ _LIMIT = Parameter("limit", f"How many per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 class AnnouncementWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """What everybody in the group is told; simple Markdown."""
+    """An announcement to all members; simple Markdown."""
 
     text: str
 
 
 class AnnouncementShown(msgspec.Struct, rename="camel"):
-    """One thing that was announced."""
+    """One announcement."""
 
     id: str
     author_id: str
@@ -46,7 +46,7 @@ class AnnouncementList(msgspec.Struct, rename="camel"):
 
 
 class DidWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Whose public events are to appear in the group."""
+    """A DID whose public events appear in the group."""
 
     did: str
 
@@ -64,7 +64,7 @@ class Switch(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class FollowingShown(msgspec.Struct, rename="camel"):
-    """How many follow the group without being in it, and whether the caller does."""
+    """How many follow the group without being members, and whether the caller does."""
 
     followers: int
     is_following: bool
@@ -77,13 +77,13 @@ class AddressWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class AddressShown(msgspec.Struct, rename="camel"):
-    """The new address; the one before leads there."""
+    """The new slug; the old one redirects to it."""
 
     slug: str
 
 
 class GroupLogLine(msgspec.Struct, rename="camel"):
-    """One thing that was done. ``note``: what it was about where that is no person."""
+    """One line of the log. ``note``: its subject if that is no user."""
 
     id: str
     act: str

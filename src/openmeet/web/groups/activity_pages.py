@@ -1,4 +1,4 @@
-"""What was done in a group, line by line, in words."""
+"""The group's log in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Groups as JSON: lists, one group, its coming events, making and changing it, getting in and out."""
+"""Groups as JSON: lists, one group, its coming events, create and edit, join and leave."""
 
 from urllib.parse import quote
 
@@ -96,7 +96,7 @@ async def save(request: Request) -> Response:
     caller = caller_of(request)
     wanted = await read_json(request, GroupWanted)
     async with database_of(request).transaction() as tx:
-        # Who may not see it must not learn from what is said about their body that it is there.
+        # Check access before the body: errors in it must not reveal that a hidden group exists.
         before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
         wanted = await keeping(request, wanted, _who_gets_in(before))
         details = forms.check(wanted.submission())
@@ -108,7 +108,7 @@ async def save(request: Request) -> Response:
 
 
 def _who_gets_in(group: Group) -> dict[str, object]:
-    """Fields of ``GroupWanted`` that stay where a replace does not name them."""
+    """Fields of ``GroupWanted`` that are unchanged if a replace leaves them out."""
     return {
         "visibility": group.details.visibility.value,
         "join_policy": group.details.join_policy.value,
@@ -165,12 +165,12 @@ async def leave(request: Request) -> Response:
 
 
 def slug_of(request: Request) -> GroupSlug:
-    """The group's address in the path."""
+    """The group's slug in the path."""
     return GroupSlug(request.path_params["slug"])
 
 
 def limit_of(request: Request) -> int:
-    """How many are wanted; InvalidInput names ``limit``."""
+    """The requested limit; InvalidInput names ``limit``."""
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
         raise InvalidInput("limit", f"The limit is a whole number from 1 to {MAX_LIMIT}.")
@@ -204,7 +204,7 @@ async def _shown(reader: Reader, request: Request, group: Group, role: GroupRole
 
 
 async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupShown:
-    """The group as this person sees it."""
+    """The group as this user sees it."""
     mine = await queries.find_member(reader, group.id, viewer)
     return await _shown(reader, request, group, mine.role if mine else None)
 

@@ -1,4 +1,4 @@
-"""What the network knows of a group, as JSON: its record, and whether one's own name is public."""
+"""A group on the AT Protocol network, as JSON: its record, and the caller's public membership."""
 
 from typing import Literal
 
@@ -16,13 +16,15 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class NameWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """``isPublic``: whether everybody may read, in a record of one's own, that one is in the group."""
+    """``isPublic``: publish the caller's membership as a record in their repository."""
 
     is_public: bool
 
 
 class NameShown(msgspec.Struct, rename="camel"):
-    """``state``: where the record stands; null where nothing was ever promised. ``asksPermission``: one's server is to be asked first."""
+    """``state``: of the membership record; null if none was ever to be published. ``asksPermission``: the PDS must
+    grant permission first.
+    """
 
     is_public: bool
     state: str | None
@@ -31,9 +33,10 @@ class NameShown(msgspec.Struct, rename="camel"):
 
 
 class GroupNetworkShown(msgspec.Struct, rename="camel"):
-    """``share``: how much of the group goes out. ``handle``: of its own repository; null where its owner's speaks for it.
+    """``share``: how much of the group is published. ``handle``: of its own repository; null if its owner's repository
+    is used.
 
-    ``mine`` is null for who is not in the group.
+    ``mine`` is null for non-members.
     """
 
     record_uri: str | None

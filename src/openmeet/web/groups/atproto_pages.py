@@ -1,4 +1,4 @@
-"""What the network knows of a group and of who looks at its page: where its record stands, whose repository speaks for it, one's own name."""
+"""A group on the AT Protocol network: its record, its repository, and the viewer's public membership."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class OwnName:
-    """How public it is that the viewer is in the group. ``asks``: whether their server has still to be asked for permission."""
+    """Publication of the viewer's membership. ``asks``: whether their PDS must still grant permission."""
 
     is_public: bool
     can_be_public: bool
@@ -47,7 +47,9 @@ class OwnName:
 
 @dataclass(frozen=True, slots=True)
 class OnTheNetwork:
-    """``merged``: how many decisions about its record there are. ``handle``: of the group's own repository; empty while it is being made, None where it has none. ``problem``: why it was not."""
+    """``merged``: number of merge decisions about its record. ``handle``: of the group's own repository; empty while it
+    is being created, None if it has none. ``problem``: why creating it failed.
+    """
 
     share: Share
     uri: str | None
@@ -151,7 +153,7 @@ async def save(request: Request) -> Response:
 
 
 async def ask_repository(request: Request) -> Response:
-    """The page on which a group gets a repository of its own, where there is somebody who keeps repositories."""
+    """The page on which a group gets its own repository, if this site has a PDS for it."""
     return await _ask_repository(request, publishing_of(request).keeper, EMPTY)
 
 
@@ -182,14 +184,14 @@ async def _page(request: Request, typed: Typed, *, status: int = 200) -> Respons
 
 
 async def see_network(reader: Reader, request: Request) -> GroupAccess:
-    """The group, for who is in it; of one that is kept elsewhere, for everybody who is signed in. Raises NotFound, Forbidden."""
+    """The group, for its members; a remote group, for everybody signed in. Raises NotFound, Forbidden."""
     caller_of(request)
     seen = await see(reader, request)
     return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
 
 
 def _agreed(typed: dict[str, str], keeper: Keeper) -> str:
-    """The handle, where they said yes. Raises InvalidInput."""
+    """The handle, if they confirmed. Raises InvalidInput."""
     if typed.get("publish") != "yes":
         raise InvalidInput("publish", "Say yes, or leave it as it is.")
     return check_handle(typed.get("handle", ""), keeper.handle_domain)

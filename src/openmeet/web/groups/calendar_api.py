@@ -1,4 +1,4 @@
-"""The secret address of a group's calendar, as JSON: each member has their own."""
+"""The secret calendar feed of a group, as JSON: each member has their own URL."""
 
 import msgspec
 from starlette.requests import Request
@@ -16,7 +16,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class GroupFeedShown(msgspec.Struct, rename="camel"):
-    """The caller's own secret address of the group's calendar; null while there is none, or where it was made so long ago that it is shown no more."""
+    """The caller's secret URL of the group's calendar; null if there is none, or if made so long ago that it cannot be
+    shown again.
+    """
 
     url: str | None
 
@@ -31,7 +33,7 @@ async def show(request: Request) -> Response:
 
 
 async def renew(request: Request) -> Response:
-    """A new address; the one before, if there was one, opens nothing any more."""
+    """Make a new URL; a previous one stops working."""
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         group, mine = await actions.lock_visible(tx, caller, slug_of(request))

@@ -1,7 +1,7 @@
-"""What stands in the calendar file of a group for one reader: its series, each whole, and the events beside them.
+"""The calendar file of a group for one reader: its series, each whole, and its single events.
 
-However many series there are, they are read by the same few statements, and no more than ``gathered_series`` says. What is followed from the network stays single dates: of a
-rule that somebody elsewhere keeps, the group promises nothing.
+The number of statements does not depend on the number of series, which ``series.feeds`` limits. Remote events stay
+single dates: the group cannot promise a rule that somebody else maintains.
 """
 
 from urllib.parse import quote
@@ -36,7 +36,7 @@ from openmeet.web.site.tenant_routing import database_of
 async def calendar_file(
     reader: Reader, group: Group, public_url: str, *, member: UserId | None, runs: bool
 ) -> tuple[bytes, Instant]:
-    """The file, and when it changed. ``member``: who reads, where they are in the group; ``runs``: and it is theirs to run."""
+    """The file, and when it changed. ``member``: the reader, if a member; ``runs``: an admin of the group."""
     start, end = Instant(reader.now - group_feed.PAST), Instant(reader.now + group_feed.AHEAD)
     series = await _whole_series(reader, group.id, start, member=member, runs=runs)
     single = await between_in_group(
@@ -61,7 +61,7 @@ async def _whole_series(
 
 
 def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
-    """As the group's lists show its dates: to strangers what is public in it, to members all but what its host keeps from them."""
+    """The same rule as the group's lists: strangers see what is public, members all but what is restricted to the host."""
     if member is None:
         return not series.is_hidden and series.template.visibility is Visibility.PUBLIC
     if member == series.owner_id:
@@ -74,12 +74,12 @@ def routes() -> list[Route]:
 
 
 def open_routes() -> list[Route]:
-    """To be served without asking who the viewer is: calendar programs have no session."""
+    """Routes without a viewer: calendar programs have no session."""
     return [Route("/group-calendars/{token}.ics", serve, methods=["GET"])]
 
 
 async def change(request: Request) -> Response:
-    """Make the secret address, another one, or none."""
+    """Create, renew or close the secret URL."""
     caller = caller_of(request)
     act = (await read_form(request)).get("act", "")
     async with database_of(request).transaction() as tx:
@@ -115,12 +115,12 @@ async def serve(request: Request) -> Response:
 
 
 async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str | None:
-    """The address that works for a member; None where they have none, empty where it cannot be shown any more."""
+    """The member's working URL; None if they have none, empty if it cannot be shown again."""
     token = await calendar_feeds.token_of(reader, services(request).code_key, group.id, member)
     return None if token is None else shown(request, token)
 
 
 def shown(request: Request, token: str) -> str:
-    """The whole address of a token, empty of none."""
+    """The full URL of a token; empty without one."""
     public_url = services(request).settings.public_url
     return f"{public_url}/group-calendars/{quote(token)}.ics" if token else ""

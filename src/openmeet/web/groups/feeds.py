@@ -1,7 +1,7 @@
-"""A group as a calendar file and as a feed: what everybody who sees the group may read, and never a link to join.
+"""A group as a calendar file and as a feed: what everybody who sees the group may read, and never a join link.
 
-In the calendar each of its series is one event with its rule, and one more for each date that differs or is cancelled.
-Source: RFC 5545 by ``calendars``. The same group is the same bytes, so its tag holds.
+In the calendar each series is one event with its rule, and one more per date that differs or is cancelled. Source: RFC
+5545 by ``icalendar``. The output is deterministic, so its ETag holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from openmeet.domain.icalendar.write import FeedAddress, write_calendar
 from openmeet.web.events.feeds import Feed
 from openmeet.web.series import feeds
 
-# Calendars keep what they have read: what is long over need not be said again.
+# Calendars keep what they have read, so long past events are left out.
 PAST = 366 * DAY
 AHEAD = 2 * 366 * DAY
 MOST = 2_000
@@ -34,10 +34,9 @@ def calendar_of(
     *,
     is_public: bool,
 ) -> bytes:
-    """The file of these series and of events beside them, with the numbers of their dates (``series.sequences``).
+    """The file of these series and single events, with their SEQUENCE numbers (``calendar_uids``).
 
-    ``is_public``: the file of strangers, whose address is no secret.
-    Events of others whom the group follows say so in their text.
+    ``is_public``: the strangers' file, whose URL is no secret. Followed events of other hosts say so in their text.
     """
     host = urlsplit(public_url).hostname or "localhost"
     entries = [entry for one in series for entry in feeds.entries_of(one, numbers, now, public_url)]
@@ -56,11 +55,11 @@ def calendar_of(
 
 
 def feed_of(group: Group, public_url: str, kind: str) -> Feed:
-    """What is followed, as ``kind``: ``atom`` or ``json``."""
+    """The feed, as ``kind``: ``atom`` or ``json``."""
     address = f"{public_url}/groups/{quote(group.slug)}"
     return Feed(group.details.name, f"urn:uuid:{group.id}", address, f"{address}.{kind}", group.updated_at)
 
 
 def is_own(group: Group, event: Event) -> bool:
-    """Whether the group hosts it; otherwise it follows whoever does."""
+    """Whether the group hosts it; otherwise the group follows its host."""
     return event.group is not None and event.group.id == group.id

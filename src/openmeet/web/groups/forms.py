@@ -1,4 +1,4 @@
-"""Between what a form or a client sends about a group and ``GroupDetails``: what was typed, and what is wrong with it."""
+"""Convert group forms and API input to ``GroupDetails``, with validation errors."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -23,7 +23,7 @@ from openmeet.recurrence import wall_time
 
 @dataclass(frozen=True, slots=True)
 class GroupSubmission:
-    """A group as typed: every field is text, so that nothing typed is lost when something is wrong."""
+    """The raw values of a group form: text, so that nothing typed is lost when something is invalid."""
 
     name: str = ""
     description: str = ""
@@ -38,7 +38,7 @@ class GroupSubmission:
     announces_events: str = ""
 
 
-# What a ticked box sends.
+# The value of a ticked checkbox.
 ON = "on"
 
 TICKS = ("sync_enabled", "announces_events")
@@ -47,23 +47,23 @@ FIELDS = tuple(field.name for field in fields(GroupSubmission))
 
 
 def submission_of(typed: Mapping[str, str]) -> GroupSubmission:
-    """What was posted; missing fields have their default, unknown ones are left out."""
+    """The posted form; missing fields have their default, unknown ones are dropped."""
     return GroupSubmission(**{name: typed[name] for name in FIELDS if name in typed})
 
 
 def values_of(submission: GroupSubmission) -> dict[str, str]:
-    """What a form shows for it."""
+    """The form's values for a submission."""
     return asdict(submission)
 
 
 def values_of_group(group: Group) -> dict[str, str]:
-    """What the form of an existing group shows."""
+    """The form's values for an existing group."""
     texts = {name: str(getattr(group.details, name)) for name in FIELDS}
     return texts | {name: ON if getattr(group.details, name) else "" for name in TICKS}
 
 
 def check(typed: GroupSubmission) -> GroupDetails:
-    """What was typed, as a group. InvalidForm lists every field that is wrong."""
+    """Validate the submission. InvalidForm lists every invalid field."""
     problems: dict[str, str] = {}
     name = one_line(typed.name)
     if not name:

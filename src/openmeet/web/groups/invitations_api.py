@@ -1,4 +1,4 @@
-"""Invitations into groups as JSON: links, mail, and what the invited person says."""
+"""Group invitations as JSON: links, e-mails, and the invited person's reply."""
 
 import msgspec
 from starlette.requests import Request
@@ -24,16 +24,17 @@ MAX_ADDRESSES = 200
 
 
 class LinkWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """How many people the link lets in, and for how many days it works."""
+    """How many people the link admits, and for how many days it is valid."""
 
     uses: int = 1
     days: int = INVITATION_DAYS
 
 
 class InvitationShown(msgspec.Struct, rename="camel"):
-    """A door. ``token`` goes to ``POST /api/group-invitations/{token}``, by the invited person; only links show theirs.
+    """An invitation. ``token`` goes to ``POST /api/group-invitations/{token}``, by the invited person; only links show
+    theirs.
 
-    ``email`` is the address that it was mailed to.
+    ``email`` is the address that it was sent to.
     """
 
     id: str
@@ -47,22 +48,24 @@ class InvitationShown(msgspec.Struct, rename="camel"):
 
 
 class InvitationList(msgspec.Struct, rename="camel"):
-    """Those that still let somebody in, the newest first; ``cursor`` is null on the last page."""
+    """Valid invitations, newest first; ``cursor`` is null on the last page."""
 
     invitations: list[InvitationShown]
     cursor: str | None
 
 
 class MailsWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Addresses to invite. ``isPreview``: say what would be sent, and send nothing."""
+    """Addresses to invite. ``isPreview``: report what would be sent, and send nothing."""
 
     emails: list[str]
     is_preview: bool = False
 
 
 class MailsShown(msgspec.Struct, rename="camel"):
-    """What becomes of the addresses: ``fresh`` get a mail, ``known`` have an invitation already or said no to one,
-    ``wrong`` are none, ``unread`` words that no address stands with. ``leftToday``: how many a group may still send before this.
+    """The result per address: ``fresh`` are sent an e-mail, ``known`` have an invitation or declined one.
+
+    ``wrong`` are invalid addresses, ``unread`` words without an address. ``leftToday``: how many the group may still
+    send, before this request.
     """
 
     fresh: list[str]
@@ -74,7 +77,7 @@ class MailsShown(msgspec.Struct, rename="camel"):
 
 
 class DoorShown(msgspec.Struct, rename="camel"):
-    """What an invited person reads before saying yes."""
+    """What an invited person reads before accepting."""
 
     group_name: str
     group_description: str
@@ -157,7 +160,7 @@ async def decline(request: Request) -> Response:
 
 
 def invitation_of(request: Request) -> InvitationId:
-    """The invitation that the token in the path opens. Raises NotFound."""
+    """The invitation of the token in the path. Raises NotFound."""
     return administration.named_by(services(request).code_key, request.path_params["token"])
 
 

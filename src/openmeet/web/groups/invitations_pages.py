@@ -1,5 +1,6 @@
-"""Invitations into a group: making links, pasting addresses, taking back; and the page behind an invitation, which changes
-nothing when it is opened.
+"""Group invitations on pages: make links, invite addresses, revoke; and the page behind an invitation.
+
+Opening an invitation changes nothing.
 """
 
 from urllib.parse import quote
@@ -24,14 +25,14 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# The address is the secret: no cache keeps the page, no search engine its address.
+# The URL is a secret: no cache and no search engine may keep it.
 _HEADERS = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow", "referrer-policy": "no-referrer"}
 
 _AT_FIRST = {"uses": "20", "days": str(INVITATION_DAYS), "emails": ""}
 
 
 def routes() -> list[Route]:
-    """``/groups/invitations/{token}`` stands before ``/groups/{slug}/…``."""
+    """``/groups/invitations/{token}`` is registered before ``/groups/{slug}/…``."""
     return [
         Route("/groups/invitations/{token}", show_door, methods=["GET"]),
         Route("/groups/invitations/{token}", answer, methods=["POST"]),
@@ -66,7 +67,7 @@ async def show_door(request: Request) -> Response:
 
 
 def open_routes() -> list[Route]:
-    """What mail programs post to, from anywhere and without cookies: the token is all the authority there is (RFC 8058)."""
+    """Posted by mail programs, from anywhere and without cookies: the token is the only credential (RFC 8058)."""
     return [
         Route("/mail/decline/group/{token}", show_instead, methods=["GET"]),
         Route("/mail/decline/group/{token}", decline_by_mail, methods=["POST"]),
@@ -74,12 +75,12 @@ def open_routes() -> list[Route]:
 
 
 async def show_instead(request: Request) -> Response:
-    """Who opens it in a browser is asked first."""
+    """In a browser, ask for confirmation first."""
     return go(f"/groups/invitations/{quote(request.path_params['token'])}")
 
 
 async def decline_by_mail(request: Request) -> Response:
-    """The one click: what is in the body does not matter, the answer is no redirect."""
+    """One-click decline: the body is ignored, and the response is no redirect."""
     async with database_of(request).transaction() as tx:
         await administration.stop_mails(tx, invitation_of(request))
     return Response("You hear nothing more of this group.\n", media_type="text/plain")
@@ -119,7 +120,7 @@ async def make_link(request: Request) -> Response:
 
 
 async def send_mails(request: Request) -> Response:
-    """First a preview; what it shows is sent by its own button, which carries the same addresses."""
+    """First a preview; its own button, which carries the same addresses, sends the e-mails."""
     caller = caller_of(request)
     typed = await read_form(request)
     text = typed.get("emails", "")

@@ -1,4 +1,4 @@
-"""The people of a group as JSON, for those who run it: who they are, requests, roles, bans."""
+"""Group members as JSON, for its admins: list, requests, roles, bans."""
 
 from collections.abc import Awaitable, Callable, Sequence
 

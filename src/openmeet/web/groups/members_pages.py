@@ -1,4 +1,4 @@
-"""Members and requests of a group, for those who run it: roles, removal, bans, decisions one by one or several at once."""
+"""Group members and requests, for its admins: roles, removal, bans, decisions one by one or in bulk."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -28,7 +28,7 @@ _SAID = {"remove": "member_removed", "ban": "member_banned", "lift": "ban_lifted
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """One person, and what the viewer may do about them. ``roles`` are (value, words) that may be given."""
+    """One member, and the actions that the viewer may take. ``roles`` are (value, text) that may be given."""
 
     person: PersonShown
     since: str
@@ -98,7 +98,7 @@ def _line(seen: GroupAccess, one: Membership, person: PersonShown) -> MemberRow:
 
 
 async def decide_about(request: Request) -> Response:
-    """Another role, or out, or back: the button that was pressed says which."""
+    """Change the role, remove, ban or unban: the pressed button decides."""
     caller = caller_of(request)
     typed = await read_form(request)
     user_id = UserId(request.path_params["userId"])
@@ -131,7 +131,7 @@ async def decide(request: Request) -> Response:
     caller = caller_of(request)
     typed = await read_form(request, max_fields=PAGE_SIZE + 10)
     wish = typed.get("decision", "")
-    # The button beside one person decides about that person alone, whatever is ticked.
+    # The button beside one person applies to that person alone, whatever is ticked.
     single = typed.get("one", "")
     if single:
         wish, _, only = single.partition(" ")

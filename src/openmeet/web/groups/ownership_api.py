@@ -1,4 +1,4 @@
-"""Who owns a group, as JSON: offers, what is arranged for an absence, taking over and back."""
+"""Group ownership as JSON: transfer offers, succession during absence, taking over."""
 
 from collections.abc import Awaitable, Callable
 
@@ -23,13 +23,13 @@ Step = Callable[[Transaction, Caller, GroupSlug], Awaitable[Group]]
 
 
 class Heir(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Somebody who is in the group."""
+    """A member of the group."""
 
     user_id: str
 
 
 class Arrangement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Who is next when the owner has been away for ``absenceDays``, and how many days the owner then has to say no."""
+    """The successor if the owner is absent for ``absenceDays``, and the days in which the owner can object."""
 
     backup_admin_id: str | None
     absence_days: int
@@ -37,7 +37,8 @@ class Arrangement(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class OwnershipShown(msgspec.Struct, rename="camel"):
-    """Who owns the group, to whom it is offered, and who is about to take it over when (``passesOnAt``), unless the owner is seen.
+    """The owner, the member to whom the ownership is offered, and who takes it over at ``passesOnAt`` unless the owner
+    returns.
 
     ``arrangement`` is shown to the owner.
     """

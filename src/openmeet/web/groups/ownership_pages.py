@@ -1,4 +1,4 @@
-"""Who owns a group, and what happens when they are not there: offers, the backup admin, taking over and back; and the log."""
+"""Group ownership on pages: transfer offers, the backup admin, taking over during absence; and the log."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
@@ -33,7 +33,7 @@ from openmeet.web.site.tenant_routing import database_of
 LINES = 50
 Step = Callable[[Transaction, Caller, GroupSlug], Awaitable[Group]]
 
-# What a button does, and what the page says afterwards.
+# The action and the flash message of each button.
 _STEPS: dict[str, tuple[Step, str]] = {
     "end offer": (ownership.end_offer, "offer_ended"),
     "accept": (ownership.accept_offer, "offer_accepted"),
@@ -70,7 +70,7 @@ async def act(request: Request) -> Response:
 
 
 async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[str, str]) -> tuple[Group, str]:
-    """What the pressed button does: the group afterwards, and what the page says."""
+    """Carry out the pressed button's action; returns the group and the flash message."""
     wish = typed.get("act", "")
     if wish in _STEPS:
         step, said = _STEPS[wish]

@@ -1,4 +1,4 @@
-"""Groups as people find them: the list, one group, getting in and out, following, its events and feeds."""
+"""Groups on pages: the list, one group, join and leave, follow, events and feeds."""
 
 from urllib.parse import quote, urlencode
 
@@ -36,7 +36,7 @@ _JOINED = {GroupRole.PENDING: "group_asked"}
 
 
 def routes() -> list[Route]:
-    """Files, ``{slug}.ics`` and the like, stand before ``{slug}``."""
+    """Files, ``{slug}.ics`` and the like, are registered before ``{slug}``."""
     return [
         Route("/groups", show_groups, methods=["GET"]),
         Route("/groups/{slug}.ics", serve_calendar, methods=["GET"]),
@@ -94,7 +94,7 @@ async def show_groups(request: Request) -> Response:
 
 
 async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
-    """Where a page begins; what was made up begins at the start."""
+    """The cursor; an invalid one starts at the beginning."""
     last = await queries.by_id(reader, GroupId(cursor)) if cursor else None
     return None if last is None else (queries.search_text(last.details), last.id)
 
@@ -160,7 +160,7 @@ async def _month(reader: Reader, request: Request, seen: GroupAccess) -> object:
 
 
 def group_feed_is_open(seen: GroupAccess) -> bool:
-    """Whether programs that do not sign in may read the group's feeds."""
+    """Whether feed readers, which do not sign in, may read the group's feeds."""
     return seen.group.details.visibility.value != "private"
 
 
@@ -197,7 +197,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _news(request: Request, kind: str) -> Response:
-    """The newest events. Feed readers have no session, and pass on what they read: it is answered as to a stranger."""
+    """The newest events in the public view: feed readers have no session, and pass on what they read."""
     async with database_of(request).reader() as reader:
         group = await see_as_stranger(reader, request)
         moved = elsewhere(request, group)

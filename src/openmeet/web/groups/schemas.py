@@ -1,4 +1,4 @@
-"""A group and its people as JSON, in and out; names in lowerCamelCase."""
+"""JSON types of groups and members; names in lowerCamelCase."""
 
 from typing import Literal
 from urllib.parse import quote
@@ -19,11 +19,11 @@ LevelName = Literal["private", "members", "public"]
 
 
 class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The whole group as those who run it want it; what is left out has its default.
+    """The whole group as its admins want it; fields left out have their default.
 
-    ``promotionLevel``: how much of its public events the network gets: nothing, name and time with a link, or everything.
-    ``syncEnabled``: whether the group itself may be published. ``announcesEvents``: whether the network may know of events for
-    members only (name, time and a link to join); only the owner changes it.
+    ``promotionLevel``: how much of its public events is published: nothing, name and time with a link, or everything.
+    ``syncEnabled``: whether the group itself may be published. ``announcesEvents``: whether name, time and a join link
+    of members-only events may be published; only the owner changes it.
     """
 
     name: str
@@ -39,15 +39,16 @@ class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     announces_events: bool = False
 
     def submission(self) -> GroupSubmission:
-        """The same as a form would bring, so that one set of rules judges both."""
+        """The same values as a form submission, so that one set of rules validates both."""
         texts = {name: getattr(self, name) for name in self.__struct_fields__ if name not in TICKS}
         return GroupSubmission(**texts, **{name: ON if getattr(self, name) else "" for name in TICKS})
 
 
 class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
-    """What deleting a group would do: ``events`` that are still to come stay with their hosts, and of those that only its members see now
+    """The effect of deleting a group: ``events`` still to come stay with their hosts; of those,
 
-    (``eventsForMembers``) nobody but their hosts sees anything. ``members`` beside the caller, and people who ``wait`` to be let in, lose it.
+    ``eventsForMembers`` become visible to their hosts only. ``members`` beside the caller, and people who ``wait`` for
+    approval, lose the group.
     """
 
     events: int
@@ -58,7 +59,7 @@ class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
 
 
 class GroupShown(msgspec.Struct, rename="camel"):
-    """A group. ``myRole`` is null for who has no standing in it; ``ownerId`` is shown to members."""
+    """A group. ``myRole`` is null for non-members; ``ownerId`` is shown to members."""
 
     id: str
     slug: str
@@ -92,7 +93,7 @@ class GroupList(msgspec.Struct, rename="camel"):
 
 
 class MembershipShown(msgspec.Struct, rename="camel"):
-    """How the caller stands: asked when, decided by whom."""
+    """The caller's membership: requested when, decided by whom."""
 
     role: RoleName
     answer: str
@@ -103,9 +104,9 @@ class MembershipShown(msgspec.Struct, rename="camel"):
 
 
 class MemberShown(msgspec.Struct, rename="camel"):
-    """One person of a group. ``answer``: what they said to its question, shown to those who decide. ``source``: of the record in which
+    """One member. ``answer``: their reply to the group's question, shown to those who decide.
 
-    they say themselves that they are in.
+    ``source``: of the record in which they state their membership.
     """
 
     user_id: str
@@ -125,7 +126,7 @@ class MemberList(msgspec.Struct, rename="camel"):
 
 
 class Knock(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """The answer to the group's question, where it asks one."""
+    """The reply to the group's question, if there is one."""
 
     answer: str = ""
 
@@ -137,7 +138,7 @@ class RoleWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """Requests, decided together."""
+    """Requests to decide together."""
 
     user_ids: list[str]
     lets_in: bool
@@ -146,7 +147,7 @@ class Decision(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 def group_shown(
     group: Group, role: GroupRole | None, members: int, public_url: str, source: RecordSource
 ) -> GroupShown:
-    """The group as somebody with this standing sees it."""
+    """The group as somebody with this membership sees it."""
     details = group.details
     return GroupShown(
         id=group.id,

@@ -1,4 +1,4 @@
-"""Making a group, and what those who run it decide: its text, who gets in, its address, whom it follows, its end."""
+"""Create a group, and its settings: text, membership rules, slug, followed DIDs, deletion."""
 
 import secrets
 
@@ -52,7 +52,7 @@ _MADE_ALREADY = Markup(
 
 
 def routes() -> list[Route]:
-    """``/groups/new`` stands before ``/groups/{slug}``."""
+    """``/groups/new`` is registered before ``/groups/{slug}``."""
     return [
         Route("/groups/new", show_new, methods=["GET"]),
         Route("/groups/new", create, methods=["POST"]),
@@ -180,7 +180,7 @@ async def show_delete(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """The name is typed, because nothing brings a group back."""
+    """The name must be typed, because a deleted group cannot be restored."""
     caller = caller_of(request)
     typed = await read_form(request)
     seen = await _seen(request, GroupPermission.DELETE)

@@ -1,4 +1,4 @@
-"""A group as its page shows it to one viewer: everything decided here, the templates only place it."""
+"""The group page for one viewer: all decisions are made here, the templates only place the values."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ _MINE: Final[Mapping[GroupRole, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class GroupCard:
-    """What one line of a list of groups shows."""
+    """One group in a list."""
 
     path: str
     name: str
@@ -125,7 +125,7 @@ class PersonShown:
 
 
 async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: str) -> dict[GroupId, Sequence[Badge]]:
-    """The badges of groups in a list; where all were made here, none says so."""
+    """Badges of groups in a list; omitted if all were made here."""
     if not any(one.group.is_read_only for one in found):
         return {}
     shown = await badges.of_each_group(reader, [one.group for one in found], public_url)
@@ -135,7 +135,7 @@ async def badges_of(reader: Reader, found: Sequence[ListedGroup], public_url: st
 def cards_of(
     found: Sequence[ListedGroup], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
 ) -> list[GroupCard]:
-    """Groups in a list, in its order. ``shown``: of ``badges_of``."""
+    """Cards of groups, in order. ``shown``: from ``badges_of``."""
     return [_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in found]
 
 
@@ -157,7 +157,7 @@ def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> 
 
 
 async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: str) -> dict[str, object]:
-    """The page of a group. ``typed``: the answer to its question, or what was to be announced."""
+    """The page of a group. ``typed``: the reply to its question, or the announcement being written."""
     group, viewer = seen.group, seen.viewer
     is_member = seen.may(GroupPermission.VIEW)
     mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
@@ -217,7 +217,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: Typed, public_url: s
 
 
 async def _picture_of(reader: Reader, seen: GroupAccess) -> PictureView | None:
-    """The group's own, or the one that its record names where it is kept elsewhere."""
+    """The group's picture, or the one of its record for a remote group."""
     own = seen.group.picture
     if own is not None:
         return PictureView(f"/media/{own.key}", own.alt, own.width, own.height)
@@ -230,7 +230,7 @@ def _decider(mine: Membership | None) -> list[UserId]:
 
 
 def _door(group: Group, mine: Membership | None) -> str:
-    """Which way in the page offers: ``join``, ``ask``, ``invited only``, ``elsewhere``, or none."""
+    """How to join, as the page offers it: ``join``, ``ask``, ``invited only``, ``elsewhere``, or none."""
     role = mine.role if mine else None
     if role in INSIDE or role in {GroupRole.PENDING, GroupRole.BANNED}:
         return ""
@@ -246,7 +246,7 @@ def _door(group: Group, mine: Membership | None) -> str:
 
 
 async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
-    """The labels for which those who run it alone see it; none where a moderator has decided that."""
+    """The labels that hide it from all but its admins; none if a moderator has decided about it."""
     if not group.is_hidden:
         return []
     decided = await standing.of_each(reader, [group.id, group.owner_id])
@@ -256,7 +256,7 @@ async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
 
 
 def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group) -> str:
-    """When one asked, and by whom it was decided."""
+    """When the viewer asked to join, and who decided."""
     if mine is None:
         return ""
     if mine.role is GroupRole.PENDING and mine.requested_at is not None:
@@ -271,7 +271,7 @@ def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Grou
 async def days_of(
     reader: Reader, seen: GroupAccess, events: Sequence[Event], public_url: str, *, once_per_series: bool = False
 ) -> list[ListedDay]:
-    """Events under the headings of their days; those of others whom the group follows are marked.
+    """Events grouped by day; those of other hosts whom the group follows are marked.
 
     ``once_per_series``: each stands for its series, whose other dates are counted.
     """
@@ -287,7 +287,7 @@ async def days_of(
 
 
 def entries_of(group: Group, events: Sequence[Event]) -> list[tuple[date, MonthEntry]]:
-    """Events with the day on which they start where they take place."""
+    """Events with their local start day."""
     found = []
     for event in events:
         if event.starts_at is None:
@@ -305,17 +305,17 @@ def person_of(one: Membership, names: Mapping[UserId, str], viewer: UserId | Non
 
 
 def initial_of(name: str) -> str:
-    """The first letter, for the round mark beside a name."""
+    """The first letter, for the avatar beside a name."""
     return next((char.upper() for char in name if char.isalnum()), "?")
 
 
 def day_words(at: Instant, group: Group) -> str:
-    """``Saturday 4 July 2026`` where the group lives."""
+    """``Saturday 4 July 2026`` in the group's zone."""
     return formatting.day(local_of(at, group.details.time_zone))
 
 
 def passes_on_words(group: Group) -> str:
-    """On which day the group passes on to whoever asked; empty where nobody did."""
+    """The day on which the ownership passes on; empty if nobody has claimed it."""
     asked = group.succession
     return "" if asked is None else day_words(Instant(asked.asked_at + group.keeping.wait), group)
 

@@ -1,4 +1,4 @@
-"""Writing to those who answered, as JSON."""
+"""Host messages as JSON."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ MessageStateName = Literal["scheduled", "sent", "called_off"]
 
 
 class MessageWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``sendAt``: an instant, by the clock; without it at once."""
+    """``sendAt``: the instant to send it; at once if left out."""
 
     text: str
     addressees: list[AddresseesName]
@@ -34,7 +34,9 @@ class MessageWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class MessagePreview(msgspec.Struct, rename="camel"):
-    """To how many people it would go now. ``unreached``: others who answered so, but gave no address, or hear of no messages."""
+    """How many people it would reach now. ``unreached``: others in the audience without an address or with messages
+    turned off.
+    """
 
     recipients: int
     unreached: int

@@ -1,4 +1,4 @@
-"""Writing to those who answered: the form, how many it would reach, what was sent."""
+"""Host messages on pages: the form, a preview of its reach, sent messages."""
 
 import secrets
 from urllib.parse import quote
@@ -89,7 +89,7 @@ async def call_off(request: Request) -> Response:
 
 
 async def _preview(request: Request, typed: dict[str, str], chosen: list[str], send_at: Instant | None) -> Response:
-    """How it reads and how many it would reach now, before anything is sent."""
+    """The message and its number of recipients, before anything is sent."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await actions.hosted(reader, caller, _slug(request))

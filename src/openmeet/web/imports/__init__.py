@@ -1,1 +1,1 @@
-"""Importing files, addresses and lists, and answering an invitation from a list."""
+"""Import files, URLs and contact lists, and reply to an invitation from a list."""

@@ -1,4 +1,4 @@
-"""Imports by the API: what arrives is answered as it was understood, and imported by a second request."""
+"""Imports as JSON: an upload returns a preview, and a second request imports it."""
 
 from typing import ClassVar, Literal
 
@@ -23,12 +23,14 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# A calendar file as it is.
+# A calendar file as the body.
 CALENDAR = "text/calendar"
 
 
 class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Events: ``ics`` or ``url``. People of an ``event`` or a ``group`` of the caller's: ``csv``, with ``columns`` by meaning."""
+    """Events: ``ics`` or ``url``. Contacts of an ``event`` or a ``group`` of the caller: ``csv``, with ``columns`` by
+    meaning.
+    """
 
     EXAMPLE: ClassVar[dict[str, object]] = {"ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"}
 
@@ -41,7 +43,9 @@ class ImportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class DifferenceShown(msgspec.Struct, rename="camel"):
-    """A field that changed in the file since it was imported, as the form of an event has it. ``isEditedHere``: it was changed here, too."""
+    """A field that changed in the file since its import, by its name in the event form. ``isEditedHere``: also changed
+    here.
+    """
 
     field: str
     before: str
@@ -50,11 +54,11 @@ class DifferenceShown(msgspec.Struct, rename="camel"):
 
 
 class FoundEvent(msgspec.Struct, rename="camel"):
-    """One event as it was understood; ``changes`` counts single dates that differ. Only ``new`` ones are imported.
+    """One parsed event; ``changes`` counts single dates that differ. Only ``new`` ones are imported.
 
-    ``looksLike``: the path of an event of the caller's with this title and start, empty where there is none; such a one is brought
-    in only where it is named. ``differences``: how the file differs from an event imported before, at ``path``; taken only where it is named.
-    ``dates`` among them counts changed single dates, ``status`` says that it is called off.
+    ``looksLike``: the path of a likely duplicate of the caller's, empty if there is none; such an event is imported
+    only if it is named. ``differences``: changes since the event at ``path`` was imported; applied only if it is named.
+    ``dates`` among them counts changed single dates, ``status`` means that it is cancelled.
     """
 
     uid: str
@@ -73,9 +77,9 @@ class FoundEvent(msgspec.Struct, rename="camel"):
 
 
 class FoundPerson(msgspec.Struct, rename="camel"):
-    """One line of a list; ``problem`` says why it is left out.
+    """One row of a list; ``problem`` says why it is skipped.
 
-    ``meansNo``: by its ``status`` they do not come, and are put on the list only where they are chosen.
+    ``meansNo``: their ``status`` means not coming, so they are added only if chosen.
     """
 
     line: int
@@ -87,9 +91,9 @@ class FoundPerson(msgspec.Struct, rename="camel"):
 
 
 class FoundPeople(msgspec.Struct, rename="camel"):
-    """A list as it was understood; ``service`` is who exported it, where that can be told.
+    """A parsed list; ``service`` is who exported it, if recognized.
 
-    ``byName``: how many of the new people have no address; they stand on the list, and get no mail.
+    ``byName``: how many of the new people have no address; they are listed, and get no e-mail.
     """
 
     service: str
@@ -102,7 +106,7 @@ class FoundPeople(msgspec.Struct, rename="camel"):
 
 
 class OutcomeShown(msgspec.Struct, rename="camel"):
-    """The result of an import. ``made`` holds the paths of new drafts and series, ``updated`` those that now say what the file says."""
+    """The result of an import. ``made``: paths of new drafts and series, ``updated``: those changed to match the file."""
 
     made: list[str]
     updated: list[str]
@@ -112,9 +116,10 @@ class OutcomeShown(msgspec.Struct, rename="camel"):
 
 
 class ImportShown(msgspec.Struct, rename="camel"):
-    """Something that arrived; ``outcome`` is null until it was imported.
+    """An upload; ``outcome`` is null until it was imported.
 
-    ``cursor`` leads to the events, or the rows of ``people``, after these; null where this is all. Counts and warnings are of the whole.
+    ``cursor`` leads to the next events, or rows of ``people``; null on the last page. Counts and warnings are of the
+    whole.
     """
 
     id: str
@@ -127,11 +132,11 @@ class ImportShown(msgspec.Struct, rename="camel"):
 
 
 class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``events``: UIDs of those that are wanted; null for all new ones that look like none of the caller's.
+    """``events``: UIDs to import; null for all new ones without a likely duplicate.
 
-    ``updates``: UIDs of events imported before whose ``differences`` are taken.
-    ``people``: lines of those of a list who are wanted; null for all new ones whose status does not mean no.
-    ``timeZone``: of events that name none, or one that is unknown; null where what was shown is right.
+    ``updates``: UIDs of events imported before whose ``differences`` to apply. ``people``: lines of a list to add; null
+    for all new ones whose status does not mean no. ``timeZone``: for events with none or an unknown one; null to keep
+    the shown one.
     """
 
     events: list[str] | None = None
@@ -141,14 +146,14 @@ class Confirmation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class InvitationsWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``expectedPeople``: how many the host was shown; where there are others now, nothing is sent."""
+    """``expectedPeople``: the number shown to the host; if it has changed, nothing is sent."""
 
     expected_people: int
     message: str = ""
 
 
 class InvitationsSent(msgspec.Struct, rename="camel"):
-    """How many people get the letter."""
+    """How many people are sent the invitation."""
 
     people: int
 
@@ -156,7 +161,7 @@ class InvitationsSent(msgspec.Struct, rename="camel"):
 async def create(request: Request) -> Response:
     caller = caller_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == CALENDAR:
-        # As it was sent: a line may be folded within a character, so that only the whole file is text.
+        # Keep the bytes: a folded line may split a character, so only the whole file can be decoded.
         import_id = await arrive(request, caller, None, url="", content=await request.body(), name="")
         return await _answer(request, caller, import_id, 201)
     wanted = await read_json(request, ImportWanted)
@@ -218,7 +223,7 @@ def _differences(update: Update | None) -> list[DifferenceShown]:
 
 
 async def invite(request: Request) -> Response:
-    """Send the one letter to everybody on the list of this import's event or group who has none yet."""
+    """Send the invitation to everybody on the list of this import's event or group who has none yet."""
     caller = caller_of(request)
     wanted = await read_json(request, InvitationsWanted)
     arrived = await _import(request, caller)
@@ -244,7 +249,7 @@ async def _answer(request: Request, caller: Caller, import_id: ImportId, status:
 
 async def _shown(request: Request, caller: Caller, arrived: Import, reading: FileReading, wanted: Page) -> ImportShown:
     made = ImportShown(arrived.id, arrived.what.value, [], None, [], None, None)
-    # What arrived never changes, so that a number in it is a place.
+    # An upload never changes, so an offset is a valid cursor.
     first = wanted.after[0] if wanted.after else 0
     if arrived.outcome is not None:
         said = arrived.outcome

@@ -1,4 +1,4 @@
-"""How a file differs from an event imported before, in words for the page."""
+"""Differences between a file and an event imported before, as text."""
 
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -13,14 +13,14 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.web.events.forms import LABELS
 
 _LABELS: Final = {**LABELS, "rule": "Repeats", "left_out": "Dates left out", "added": "Extra dates"}
-# Dates of a list that are named; the others are counted.
+# Dates listed by name; the others are counted.
 _NAMED: Final = 6
-# Letters of a text that are shown.
+# Maximum characters shown of a text.
 _LETTERS: Final = 200
 
 
 class ImportDifference(NamedTuple):
-    """One line: the field's label, how it is here and in the file. ``is_edited_here``: it was changed here, too."""
+    """One difference: the field's label, its value here and in the file. ``is_edited_here``: also changed here."""
 
     label: str
     before: str
@@ -29,7 +29,7 @@ class ImportDifference(NamedTuple):
 
 
 def differences(event: ImportedEvent, update: Update) -> list[ImportDifference]:
-    """The fields of an event that differ, in words."""
+    """The differing fields of an event, as text."""
     starts = next((one for one in update.fields if one.field == "starts"), None)
     first = (starts.before, starts.after) if starts else (event.typed.starts, event.typed.starts)
     return [
@@ -51,7 +51,7 @@ def _words(one: FieldChange, first: tuple[str, str], zone: str) -> tuple[str, st
 
 
 def _rule(text: str, first: str) -> str:
-    """A rule as a sentence; as it is where it is none that can be read."""
+    """A rule as a sentence; the raw text if it cannot be parsed."""
     if not text:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Something arrives: a file, a text, or what stands at an address. It is read once, so that only what can be read is kept."""
+"""Accept an upload (a file, a text or a URL): parse it once, and store it only if it can be parsed."""
 
 from functools import partial
 
@@ -24,7 +24,9 @@ _BEGINNING = b"BEGIN:VCALENDAR"
 async def arrive(
     request: Request, caller: Caller, target: InvitationTarget | None, *, url: str, content: bytes, name: str
 ) -> ImportId:
-    """Keep it for a week. ``target``: whose people these are; None for events. Raises what reading and fetching raise."""
+    """Store it for a week. ``target``: the event or group for contacts; None for events. Raises what parsing and
+    fetching raise.
+    """
     workers = workers_of(request, caller.user_id)
     medium, what, source = Medium.ICS, What.EVENTS, name
     if target is not None:
@@ -48,7 +50,7 @@ async def arrive(
 
 
 async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileReading:
-    """How files of the caller are read."""
+    """The parser settings for the caller's files."""
     hosts = tuple(host.lower() for host in services(request).settings.call_hosts)
     return FileReading(await zone_of(request, reader, caller.user_id), hosts)
 

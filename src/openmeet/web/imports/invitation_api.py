@@ -1,4 +1,4 @@
-"""Saying yes or no to an invitation that came from an imported list, as JSON. The token of the mail is all the authority a no needs."""
+"""Accept or decline an invitation from an imported list, as JSON. Declining needs only the e-mail's token."""
 
 from typing import Literal
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class ArrivalShown(msgspec.Struct, rename="camel"):
-    """What an invitation is to: an event (``guests``) or a group (``members``), with the words of who invites."""
+    """What an invitation is for: an event (``guests``) or a group (``members``), with the inviter's message."""
 
     what: Literal["guests", "members"]
     title: str
@@ -26,7 +26,7 @@ class ArrivalShown(msgspec.Struct, rename="camel"):
 
 
 class ArrivalAccepted(msgspec.Struct, rename="camel"):
-    """Where one is in now."""
+    """The joined event or group."""
 
     url: str
 

@@ -1,4 +1,4 @@
-"""Bringing things in: a file, an address, a list; looked at before anything is done."""
+"""Imports on pages: a file, a URL or a list; previewed before anything is imported."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -34,9 +34,9 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
-# People of a list that are shown before it is imported; the counts are of all.
+# Rows of a list in the preview; the counts include all.
 SHOWN_ROWS = 50
-# Rows of a list that can be chosen by hand; of what stands behind them the status decides.
+# Rows of a list that can be chosen individually; status decides about the others.
 TICKED_ROWS = 500
 
 _STANDINGS = {
@@ -51,7 +51,7 @@ _COLUMNS = {
     Column.LAST_NAME: "Last name",
     Column.STATUS: "How they answered there",
 }
-# The address is the secret: no cache keeps the page, no search engine its address.
+# The URL is a secret: no cache and no search engine may keep it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
@@ -76,7 +76,7 @@ async def show_start(request: Request) -> Response:
 
 
 async def start(request: Request) -> Response:
-    """Keep what arrived, and show it; what is wrong with it stands at its field."""
+    """Store the upload and show its preview; errors are shown at their field."""
     caller = caller_of(request)
     typed, content, name = await read_upload(request)
     what, slug = _list_of(typed)
@@ -103,7 +103,7 @@ async def show(request: Request) -> Response:
 
 
 async def bring(request: Request) -> Response:
-    """Bring it in; of a list first other columns, if that was the button."""
+    """Import it; for a list, change the columns first if that button was pressed."""
     caller = caller_of(request)
     typed = await read_form(request, max_fields=600)
     async with database_of(request).reader() as reader:
@@ -144,7 +144,7 @@ async def show_list(request: Request) -> Response:
 
 
 async def send(request: Request) -> Response:
-    """Invite everybody who waits on the list, once; the number that was shown is the number that is meant."""
+    """Invite everybody on the list who has none yet, once; only if their number is still the one shown."""
     caller = caller_of(request)
     typed = await read_form(request)
     what, slug = _what(request), request.path_params["slug"]
@@ -169,12 +169,12 @@ async def send(request: Request) -> Response:
 
 
 async def show_invitation(request: Request) -> Response:
-    """What somebody is invited to; changes nothing, because mail servers open links before people do."""
+    """The invitation; opening changes nothing, because mail servers open links before people do."""
     return await _invitation(request)
 
 
 def open_routes() -> list[Route]:
-    """What mail programs post to, from anywhere and without cookies: the token is all the authority there is (RFC 8058)."""
+    """Posted by mail programs, from anywhere and without cookies: the token is the only credential (RFC 8058)."""
     return [
         Route("/mail/decline/list/{token}", show_instead, methods=["GET"]),
         Route("/mail/decline/list/{token}", decline_by_mail, methods=["POST"]),
@@ -182,12 +182,12 @@ def open_routes() -> list[Route]:
 
 
 async def show_instead(request: Request) -> Response:
-    """Who opens it in a browser is asked first."""
+    """In a browser, ask for confirmation first."""
     return go(f"/arrivals/{quote(request.path_params['token'])}")
 
 
 async def decline_by_mail(request: Request) -> Response:
-    """The one click: what is in the body does not matter, the answer is no redirect."""
+    """One-click decline: the body is ignored, and the response is no redirect."""
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).transaction() as tx:
         await people.decline(tx, person_id)
@@ -195,7 +195,7 @@ async def decline_by_mail(request: Request) -> Response:
 
 
 async def answer(request: Request) -> Response:
-    """Yes needs a person who is signed in; no does not."""
+    """Accepting needs a signed-in user; declining does not."""
     typed = await read_form(request)
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     if typed.get("act") == "no":
@@ -220,7 +220,7 @@ async def _import(reader: Reader, request: Request, caller: Caller) -> Import:
 async def _uids(
     workers: ChargedPool, arrived: Import, reading: FileReading, *several: frozenset[str]
 ) -> tuple[frozenset[str], ...]:
-    """UIDs of the events with these numbers in the list, of each set of numbers; read once."""
+    """UIDs of the events with these positions in the list, for each set of positions; parsed once."""
     if arrived.outcome is not None:
         return tuple(frozenset() for _ in several)
     whole = await events.understood(workers, arrived, reading)
@@ -388,7 +388,7 @@ MAX_FIELDS = 50
 
 
 async def read_upload(request: Request) -> tuple[dict[str, str], bytes, str]:
-    """The fields, the file's bytes and its name; both empty where none was chosen. Its size is bounded with the body."""
+    """The fields, the file's bytes and its name; both empty if none was chosen. The body limit bounds its size."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidInput("", "A form with a file was expected.")
     async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:

@@ -1,4 +1,4 @@
-"""Serving pictures: the same bytes for ever, to whoever has the address, and as nothing but a picture."""
+"""Serve pictures: immutable bytes, to whoever has the URL, and never as anything but an image."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A picture as JSON, in and out; names in lowerCamelCase."""
+"""JSON types of pictures; names in lowerCamelCase."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from openmeet.i18n.markdown import one_line
 
 
 class PictureWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``image``: a JPEG, PNG, WebP or GIF in base64; it is made anew. ``alt``: what is in it, in words."""
+    """``image``: a JPEG, PNG, WebP or GIF in base64; it is re-encoded. ``alt``: a description of it."""
 
     EXAMPLE: ClassVar[dict[str, str]] = {
         "image": "R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw==",
@@ -22,7 +22,7 @@ class PictureWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class PictureShown(msgspec.Struct, rename="camel"):
-    """A picture: two sizes of it, and what is on it in words."""
+    """A picture in two sizes, and its description."""
 
     url: str
     small_url: str
@@ -32,7 +32,7 @@ class PictureShown(msgspec.Struct, rename="camel"):
 
 
 def picture_shown(picture: Picture | None, public_url: str) -> PictureShown | None:
-    """Where both sizes are; None for none."""
+    """The URLs of both sizes; None without a picture."""
     if picture is None:
         return None
     at = f"{public_url}/media/{picture.key}"
@@ -40,7 +40,7 @@ def picture_shown(picture: Picture | None, public_url: str) -> PictureShown | No
 
 
 def check_alt(text: str) -> str:
-    """What is in the picture, in words: who does not see it has nothing else. Raises InvalidForm (``alt``)."""
+    """The description, required because screen readers have nothing else. Raises InvalidForm (``alt``)."""
     alt = one_line(text)
     if not alt:
         raise InvalidForm({"alt": "Say what is in the picture, for people who do not see it."})

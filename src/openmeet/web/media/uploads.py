@@ -1,4 +1,4 @@
-"""A form with a picture in it, as a browser sends it."""
+"""Picture forms: parsing, storing and showing again."""
 
 from collections.abc import Awaitable, Callable
 
@@ -19,7 +19,7 @@ _LABELS = {"picture": "Picture", "alt": "What is in the picture?"}
 
 
 async def sent(request: Request) -> tuple[bytes, str]:
-    """The bytes of the one file, none where none was chosen, and the words beside it. Raises InvalidInput."""
+    """The bytes of the file (empty if none was chosen), and its description. Raises InvalidInput."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
         raise InvalidInput("", "A form with a file was expected.")
@@ -38,10 +38,10 @@ async def save_sent(
     put: Callable[[Transaction, Picture], Awaitable[object]],
     describe: Callable[[Transaction, str], Awaitable[object]],
 ) -> tuple[Typed, int] | None:
-    """Put up the picture that this person sent; without one, write other words beside the one that is there.
+    """Store the uploaded picture; without a file, change the description of the current one.
 
-    None where that is done, else what the form shows again, and the status. Raises what ``put`` and ``describe`` raise, but
-    for ``NoPicture``: that is a field left empty.
+    None on success, else the form's context and the status. Raises what ``put`` and ``describe`` raise, except
+    ``NoPicture``, which is an empty field.
     """
     db = database_of(request)
     body, alt_text = await sent(request)
@@ -69,7 +69,7 @@ async def save_sent(
 def form_of(
     picture: Picture | None, address: str, *, back: str, typed: Typed, theirs: bool = False
 ) -> dict[str, object]:
-    """What ``media/picture_form.html`` shows: for the picture of what has this address. ``theirs``: another app has put one up."""
+    """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: another app has set one."""
     return {
         "picture": picture,
         "theirs": theirs,
@@ -82,7 +82,7 @@ def form_of(
 
 
 def store_of(connection: HTTPConnection) -> BlobStore:
-    """Where this site keeps pictures; Unavailable where it keeps none."""
+    """The site's picture store; Unavailable if it has none."""
     found = services(connection).pictures
     if found is None:
         raise Unavailable("This site keeps no pictures at the moment.")

@@ -1,16 +1,16 @@
-"""Where the pictures of events and groups are served."""
+"""URLs of the pictures of events and groups."""
 
 from dataclasses import dataclass
 
 from openmeet.network.records.places import MediaIn
 
-# Where a record does not say: the shape that most have, so that the page does not jump much.
+# The most common aspect ratio, for records without one, to limit layout shift.
 _USUAL = (1600, 900)
 
 
 @dataclass(frozen=True, slots=True)
 class PictureView:
-    """A picture: its address without a size."""
+    """A picture's URL without the size."""
 
     path: str
     alt: str
@@ -19,6 +19,6 @@ class PictureView:
 
 
 def record_picture(path: str, found: MediaIn) -> PictureView:
-    """The picture of a record, below the page of what it belongs to."""
+    """A record's picture, below the page of its object."""
     sides = (found.width, found.height) if found.width and found.height else _USUAL
     return PictureView(f"{path}/record-picture", found.alt[:1000], *sides)

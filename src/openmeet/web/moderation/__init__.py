@@ -1,4 +1,4 @@
-"""The moderation console: the queue, what waits for review, what is hidden, the log and the site's policy.
+"""The moderation console: the queue, what is held for review, what is hidden, the log and the site's policy.
 
-Who moderates is decided by ``domain.moderation.policy``.
+``domain.moderation.policy`` decides who moderates.
 """

@@ -1,4 +1,4 @@
-"""Who moderates, asked once per request."""
+"""Moderator authorization, once per request."""
 
 from starlette.requests import Request
 
@@ -13,14 +13,14 @@ from openmeet.web.site.services import services
 
 
 async def moderator_of(reader: Reader, request: Request) -> Caller:
-    """The caller, who moderates. Raises NotSignedIn, Forbidden."""
+    """The caller, if a moderator. Raises NotSignedIn, Forbidden."""
     caller = caller_of(request)
     await policy.must_moderate(reader, caller, services(request).settings.moderators)
     return caller
 
 
 def subject_of(thing: str, subject_id: str) -> Subject:
-    """A subject as somebody names it. Raises NotFound for what nothing is called, InvalidInput for a host that is none."""
+    """The subject in a request. Raises NotFound for an unknown kind, InvalidInput for an invalid host."""
     if thing not in set(Thing):
         raise NotFound("There is no such thing.")
     if thing == Thing.HOST:
@@ -29,7 +29,7 @@ def subject_of(thing: str, subject_id: str) -> Subject:
 
 
 def position_of(cursor: str) -> tuple[Instant, str] | None:
-    """Where a page before ended; raises InvalidInput."""
+    """Decode a cursor; raises InvalidInput."""
     if not cursor:
         return None
     at, _, subject = cursor.partition(":")

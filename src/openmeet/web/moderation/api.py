@@ -1,4 +1,4 @@
-"""Moderation as JSON: the queue, what stands how, acts and taking them back, the log, the site's policy."""
+"""Moderation as JSON: the queue, statuses, actions and their undo, the log, the site's policy."""
 
 from typing import ClassVar, Literal
 
@@ -38,7 +38,7 @@ _LIMIT = Parameter("limit", f"How many per page, 1 to {_MOST}", shape=int)
 
 
 class SaidShown(msgspec.Struct, rename="camel"):
-    """One report. Who made it is for moderators alone."""
+    """One report. Only moderators see the reporter."""
 
     reporter_id: str
     reason: ReportReason
@@ -47,9 +47,9 @@ class SaidShown(msgspec.Struct, rename="camel"):
 
 
 class LabelSaid(msgspec.Struct, rename="camel"):
-    """What a labeller says: ``value`` about ``subject`` (a DID, or a record by its uri; ``cid``: this version alone).
+    """A label: ``value`` about ``subject`` (a DID, or a record's URI; ``cid``: this version alone).
 
-    ``hides``: a label of this value hides what it is about; others warn.
+    ``hides``: labels of this value hide their subject; others warn.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -72,7 +72,7 @@ class LabelSaid(msgspec.Struct, rename="camel"):
 
 
 class ReportedThing(msgspec.Struct, rename="camel"):
-    """One thing with everything that is reported about it."""
+    """A subject with its reports."""
 
     thing: Thing
     subject_id: str
@@ -83,14 +83,14 @@ class ReportedThing(msgspec.Struct, rename="camel"):
 
 
 class ModerationQueue(msgspec.Struct, rename="camel"):
-    """A page, what waits longest first; ``cursor`` is null on the last."""
+    """A page, longest waiting first; ``cursor`` is null on the last."""
 
     entries: list[ReportedThing]
     cursor: str | None
 
 
 class StandingShown(msgspec.Struct, rename="camel"):
-    """How a subject stands: ``id``, DID, or the origin of a PDS. ``reason`` is what those whose it is are told."""
+    """The status of a subject: an id, a DID, or the origin of a PDS. ``reason`` is what its owner is told."""
 
     thing: Thing
     subject_id: str
@@ -102,7 +102,7 @@ class StandingShown(msgspec.Struct, rename="camel"):
 
 
 class LabelledThing(msgspec.Struct, rename="camel"):
-    """A DID or an event that labels hide; of an event also what is said about its host."""
+    """A DID or an event hidden by labels; for an event, labels of its host are included."""
 
     thing: Thing
     subject_id: str
@@ -111,7 +111,7 @@ class LabelledThing(msgspec.Struct, rename="camel"):
 
 
 class LabelledList(msgspec.Struct, rename="camel"):
-    """A page of what labels hide, whose newest label came last first; ``cursor`` is null on the last."""
+    """A page of labeled subjects, latest label first; ``cursor`` is null on the last."""
 
     subjects: list[LabelledThing]
     cursor: str | None
@@ -125,9 +125,10 @@ class StandingList(msgspec.Struct, rename="camel"):
 
 
 class ActWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``hide`` hides an event, series or group and blocks a person, DID or host; ``show`` ends that; ``trust`` releases what waits;
+    """``hide`` hides an event, series or group and blocks a user, DID or host; ``show`` ends that; ``trust`` releases
+    what is held.
 
-    ``dismiss`` closes what is reported. Hiding needs a ``reason`` (at most 500 characters): whose it is reads it.
+    ``dismiss`` closes the reports. Hiding needs a ``reason`` (at most 500 characters), which the owner reads.
     """
 
     act: Literal["hide", "show", "trust", "dismiss"]
@@ -137,13 +138,13 @@ class ActWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class ActMade(msgspec.Struct, rename="camel"):
-    """The line of the log."""
+    """The log entry."""
 
     id: str
 
 
 class WaitingWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Newcomers who came too much at once, on one host (``bsky.network``) or on all."""
+    """Newcomers held as a burst, on one host (``bsky.network``) or on all."""
 
     act: Literal["accept", "block"]
     host: str = ""
@@ -151,13 +152,13 @@ class WaitingWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class WaitingDecided(msgspec.Struct, rename="camel"):
-    """How many were decided about; at most 200 in one request."""
+    """How many were decided about; at most 200 per request."""
 
     number: int
 
 
 class ModerationLine(msgspec.Struct, rename="camel"):
-    """A line of the log. ``actorId`` is null where a rule or a command did it; ``undoes`` names the line that it takes back."""
+    """A log entry. ``actorId`` is null for rules and commands; ``undoes`` is the entry that this one undoes."""
 
     id: str
     at: str
@@ -172,14 +173,14 @@ class ModerationLine(msgspec.Struct, rename="camel"):
 
 
 class LogShown(msgspec.Struct, rename="camel"):
-    """A page, the newest first; ``cursor`` is null on the last."""
+    """A page, newest first; ``cursor`` is null on the last."""
 
     entries: list[ModerationLine]
     cursor: str | None
 
 
 class PolicyWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What waits before it is shown; see the page of the site's rules."""
+    """What is held before it is shown; see the page of the site's rules."""
 
     holds_first_events: bool
     new_account_days: int
@@ -191,7 +192,7 @@ class PolicyWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class PolicyShown(PolicyWanted, rename="camel"):
-    """The same, with its revision; 0 while nobody has changed it."""
+    """The policy and its revision; 0 if nobody has changed it."""
 
     revision: int
 

@@ -1,4 +1,4 @@
-"""The moderators' pages: queue, what waits, what is hidden, the log, the site's rules, and deciding about one thing."""
+"""The moderation console's pages: queue, held content, hidden content, log, policy, and decisions about one subject."""
 
 from dataclasses import replace
 from typing import Final
@@ -53,7 +53,7 @@ def routes() -> list[Route]:
 
 
 async def show_queue(request: Request) -> Response:
-    """What was reported, bundled by thing, the longest waiting first."""
+    """Reports grouped by subject, longest waiting first."""
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         found = await reports.bundles(reader, after=position_of(request.query_params.get("after", "")), limit=PAGE + 1)
@@ -94,7 +94,7 @@ async def _show_listed(
 
 
 async def find(request: Request) -> Response:
-    """To the page of an account or a host that is to be blocked, seen here or not."""
+    """Redirect to the page of an account or host to block, whether known here or not."""
     typed = await read_form(request)
     named = typed.get("subject", "").strip()
     try:
@@ -110,7 +110,7 @@ async def find(request: Request) -> Response:
 
 
 async def decide_waiting(request: Request) -> Response:
-    """Show or block newcomers of a burst, all at once."""
+    """Show or block all newcomers of a burst."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
@@ -243,5 +243,5 @@ def _numbers() -> list[str]:
 
 
 def _number(text: str) -> int:
-    # What is no number is out of every range, so that the field says which it has.
+    # Text that is no number counts as out of range, so that the error names the range.
     return int(text) if text.isascii() and text.strip().isdigit() and len(text) < 10 else -1

@@ -1,4 +1,4 @@
-"""What moderators see: what was reported, what waits, what is hidden, what was done; decided here, placed by the templates."""
+"""Views of the moderation console: reports, held and hidden content, log. Templates only place the values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,9 +24,9 @@ from openmeet.domain.paging import Page
 from openmeet.domain.safety import subjects
 from openmeet.domain.safety.subjects import Meant
 
-# Reports read for one page of the queue; a thing that is reported more often than this is clear enough.
+# Reports read per page of the queue; a subject with more is clear enough.
 MOST_REPORTS: Final = 500
-# Events of a newcomer that a moderator looks at before deciding.
+# Events of a newcomer shown for a decision.
 MOST_SHOWN: Final = 5
 
 THING_WORDS: Final = {
@@ -62,7 +62,7 @@ ACT_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ReportView:
-    """One report, as moderators read it."""
+    """One report, for moderators."""
 
     who: str
     reason: str
@@ -72,7 +72,7 @@ class ReportView:
 
 @dataclass(frozen=True, slots=True)
 class SubjectCard:
-    """One subject: what it is, how it stands, what was reported, what is theirs."""
+    """One subject: its kind, status, reports and content."""
 
     meant: Meant
     kind: str
@@ -97,7 +97,7 @@ class SubjectCard:
 
 @dataclass(frozen=True, slots=True)
 class ModerationLogRow:
-    """A line of the log in words. ``undo_id`` is empty for what was taken back, and for what is not taken back here."""
+    """A log entry as text. ``undo_id`` is empty if it was undone, or cannot be undone here."""
 
     at: Instant
     who: str
@@ -117,7 +117,7 @@ def path_of(subject: Subject) -> str:
 
 
 async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
-    """These subjects, in their order, with open reports, and with some events of those who wait."""
+    """Cards of these subjects, in order, with open reports, and events of held authors."""
     meant = await subjects.described(reader, listed)
     stand = await visibility.of_each(reader, [subject.id for subject in listed])
     labels = await of_each(reader, listed)
@@ -171,7 +171,7 @@ async def _events_of(reader: Reader, meant: Meant) -> list[Meant]:
 
 
 async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationLogRow]:
-    """Lines of the log in words, in their order."""
+    """Log entries as text, in order."""
     meant = await subjects.described(reader, [one.subject for one in entries])
     actors = await shown_names(reader, [one.actor_id for one in entries if one.actor_id is not None])
     undone = await audit_log.undone_among(reader, [one.id for one in entries])
@@ -207,14 +207,14 @@ def _change(one: LogEntry) -> str:
 
 
 def next_after(found: Sequence[ModerationStatus], limit: int) -> str:
-    """Where the next page of what stands so begins; empty on the last."""
+    """The cursor of the next page of subjects with this status; empty on the last."""
     return f"{found[limit - 1].since}:{found[limit - 1].subject.id}" if len(found) > limit else ""
 
 
-# Things on the page of what waits; who is decided about makes room for the next.
+# Subjects per page of held content; decided ones make room for the next.
 MOST_LISTED: Final = 25
 
-# Of the labels that hide and hold, the last that was heard about its subject: one for each subject.
+# Per subject the latest label in force among those that hide.
 _IS_NEWEST: Final = """
     l.hides = 1 and l.negated = 0 and not exists (
       select 1 from labels lo where lo.subject = l.subject and lo.hides = 1 and lo.negated = 0
@@ -225,7 +225,7 @@ _IS_NEWEST: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What is said about one thing. ``is_held``: for that, nobody else sees it, or what they host."""
+    """The labels of one subject. ``is_held``: they hide it, or what the account hosts, from everybody else."""
 
     words: list[tuple[str, Instant]]
     is_held: bool
@@ -233,7 +233,7 @@ class Labelled:
 
 
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
-    """By the subject's id; of an event also what is said about who hosts it. Without those about whom nothing is said."""
+    """By subject id; an event's host is included. Subjects without labels are missing."""
     names = await _names(reader, subjects)
     said = await labels.about(reader, [name for known in names.values() for name in known])
     held = await _held(reader, [one for one in subjects if any(name in said for name in names.get(one.id, ()))])
@@ -246,9 +246,10 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
 
 
 async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None]:
-    """A page of the accounts and events that labels hide here, and the cursor; events of a labelled account are with the account.
+    """A page of accounts and events that labels hide, and the cursor; events of a labeled account belong to the
+    account.
 
-    First whose newest label came last. Each is read at that label, so that the database can stop where the page ends.
+    Latest label first. Each subject is read at its latest label, so that the database can stop at the end of the page.
     """
     rows = await reader.fetch(
         f"""
@@ -271,7 +272,7 @@ async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None
 
 
 async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
-    """Under which names labels are about these: DIDs, and uris of records."""
+    """The names of subjects in labels: DIDs and record URIs."""
     found: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is Thing.DID}
     events = [one.id for one in subjects if one.thing is Thing.EVENT]
     persons = [one.id for one in subjects if one.thing is Thing.PERSON]
@@ -292,7 +293,7 @@ async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, li
 
 
 async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
-    """Those of them that a label hides, or whose events it hides."""
+    """Those that a label hides, or whose events it hides."""
     held: set[str] = set()
     for thing, sql in (
         (Thing.EVENT, f"select e.id as id from events e where e.id in :ids and {hides_event('e')}"),
@@ -306,7 +307,7 @@ async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
 
 
 def _words(subject: Subject, label: NetworkLabel) -> str:
-    """Who says what of whom; of an event told apart from what is said of its host."""
+    """Which labeler says what; an event's labels are told apart from its host's."""
     whom = " (its host)" if subject.thing is Thing.EVENT and label.subject.startswith("did:") else ""
     which = " (one version of it)" if label.cid else ""
     return f"{label.value}{whom}{which}, by {label.source}"
