@@ -45,10 +45,10 @@ class GroupWanted(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 class GroupDeletionPlanned(msgspec.Struct, rename="camel"):
-    """The effect of deleting a group: ``events`` still to come stay with their hosts; of those,
+    """The effect of deleting a group: ``events`` still to come stay with their hosts.
 
-    ``eventsForMembers`` become visible to their hosts only. ``members`` beside the caller, and people who ``wait`` for
-    approval, lose the group.
+    Of those, ``eventsForMembers`` become visible to their hosts only. ``members`` beside the caller, and people who
+    ``wait`` for approval, lose the group.
     """
 
     events: int

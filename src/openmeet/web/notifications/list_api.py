@@ -1,4 +1,4 @@
-"""One's news as JSON: what happened to which event, newest first."""
+"""The caller's notifications as JSON, newest first."""
 
 import msgspec
 from starlette.requests import Request
@@ -18,9 +18,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class NewsShown(msgspec.Struct, rename="camel"):
-    """One thing that one was told; ``sentence`` says it as the page does, ``path`` is what it is about.
+    """One notification; ``sentence`` is its text on the page, ``path`` its subject's page.
 
-    ``path`` and ``slug`` are empty where that is not theirs to see any more.
+    ``path`` and ``slug`` are empty if the caller may no longer see the subject.
     """
 
     id: str
@@ -34,7 +34,7 @@ class NewsShown(msgspec.Struct, rename="camel"):
 
 
 class NewsPage(msgspec.Struct, rename="camel"):
-    """The newest, or those before ``cursor``, and how many are unread; ``cursor`` is null on the last page."""
+    """The newest, or those before ``cursor``, and the number of unread ones; ``cursor`` is null on the last page."""
 
     items: list[NewsShown]
     unread: int

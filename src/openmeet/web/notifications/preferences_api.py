@@ -1,4 +1,4 @@
-"""What one hears of, as JSON."""
+"""Notification preferences, as JSON."""
 
 from typing import Literal
 
@@ -30,14 +30,16 @@ _CHANNELS: dict[Mail, frozenset[Channel]] = {
 
 
 class TopicPreference(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """About one topic: whether the list shows it, and how it is mailed."""
+    """One topic: whether it appears in the list, and how it is e-mailed."""
 
     in_app: bool
     mail: Mail
 
 
 class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """All of it. ``ownAnswers`` are mailed at once or not at all, and stand in no list. Quiet hours are ``HH:MM`` on the clock of ``timeZone``, both or neither; ``digestHour`` is 0 to 23."""
+    """All preferences. ``ownAnswers`` are e-mailed at once or not at all, and are in no list. Quiet hours are ``HH:MM``
+    in ``timeZone``, both or neither; ``digestHour`` is 0 to 23.
+    """
 
     changes: TopicPreference
     waitlist: TopicPreference

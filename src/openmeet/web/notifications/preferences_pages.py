@@ -1,4 +1,4 @@
-"""What one hears of, where and when."""
+"""Notification preferences: topics, channels and hours."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 PATH = "/settings/notifications"
 
-# A row of the table each: the topic in words, and when it comes.
+# One table row each: the topic's label, and when it is sent.
 _TOPICS = (
     (
         "Events you go to",
@@ -105,7 +105,7 @@ async def save(request: Request) -> Response:
 
 
 async def revoke_links(request: Request) -> Response:
-    """The links in earlier mails open nothing any more."""
+    """Revoke the links in all earlier e-mails."""
     async with database_of(request).transaction() as tx:
         await links.revoke_all(tx, caller_of(request).user_id)
     return go(PATH, said="links_revoked")

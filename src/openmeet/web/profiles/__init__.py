@@ -1,1 +1,1 @@
-"""A host's public page."""
+"""Hosts' public profiles."""

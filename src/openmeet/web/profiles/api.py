@@ -1,4 +1,4 @@
-"""Hosts as JSON: what everybody sees of them, and following them."""
+"""Host profiles as JSON, and following hosts."""
 
 import msgspec
 from starlette.requests import Request
@@ -15,9 +15,10 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class HostProfile(msgspec.Struct, rename="camel"):
-    """Somebody who hosts for everybody.
+    """A host of public events.
 
-    ``about`` and ``groups`` (slugs of public ones) are empty unless they want them shown; ``events``: slugs of coming public ones.
+    ``about`` and ``groups`` (slugs of public ones) are empty unless the host shows them; ``events``: slugs of coming
+    public ones.
     """
 
     user_id: str
@@ -29,7 +30,7 @@ class HostProfile(msgspec.Struct, rename="camel"):
 
 
 class FollowedPeople(msgspec.Struct, rename="camel"):
-    """Whom somebody follows, the newest first."""
+    """Whom the caller follows, newest first."""
 
     user_ids: list[str]
 

@@ -1,4 +1,4 @@
-"""The page of somebody who hosts, its calendar file and feeds, and the button to follow them."""
+"""A host's profile page, its calendar file and feeds, and the button to follow them."""
 
 from typing import Final
 from urllib.parse import quote
@@ -32,7 +32,7 @@ from openmeet.web.site.tenant_routing import database_of
 COMING: Final = 50
 PAST: Final = 10
 GROUPS: Final = 50
-# What a calendar or feed has: as those of groups.
+# Feed limits, the same as for groups.
 _KEPT: Final = 366 * DAY
 _MOST: Final = 500
 _NEWEST: Final = 50
@@ -77,7 +77,7 @@ async def show(request: Request) -> Response:
 
 
 async def follow(request: Request) -> Response:
-    """Follow, or no more."""
+    """Follow or unfollow."""
     caller, person = caller_of(request), _id(request)
     wish = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
@@ -91,13 +91,13 @@ async def follow(request: Request) -> Response:
 
 
 async def show_followed(request: Request) -> Response:
-    """Whom one follows: seen by oneself alone."""
+    """Whom the caller follows; visible to the caller only."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         found = await queries.followed_by(reader, caller.user_id)
         hosts = {one.id for one in await queries.hosts_among(reader, found)}
         names = await shown_names(reader, sorted(hosts))
-    # Whoever has no page any more is named to nobody; one may still let them go.
+    # Do not name hosts without a public profile now; they can still be unfollowed.
     people = [(one, names.get(one, ""), _path(one) if one in hosts else "") for one in found]
     return page(request, "profiles/followed.html", {"people": people})
 
@@ -129,7 +129,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """What somebody hosts for everybody, answered as to a stranger."""
+    """A host's public events, in the view of a stranger."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         person = await queries.seen(reader, _id(request))
@@ -146,7 +146,7 @@ async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Fe
 
 
 async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
-    """Their series that everybody may see, each with what everybody may know of its dates from then on."""
+    """The host's public series, each with what is public of its dates from then on."""
     seen, values = queries.seen_of_host(user_id)
     known = [
         one
@@ -157,7 +157,7 @@ async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list
 
 
 async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:
-    """Whose page it is, and whether others see it; one's own is there before."""
+    """The host, and whether others see the profile; one's own is always shown to oneself."""
     found = await queries.host(reader, user_id)
     if found is not None:
         return found, True

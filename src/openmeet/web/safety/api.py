@@ -1,4 +1,4 @@
-"""Reports, blocks and mutes of the caller as JSON."""
+"""Reports, blocks and mutes of the caller, as JSON."""
 
 from collections.abc import Awaitable, Callable
 from typing import Literal
@@ -21,14 +21,14 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class ReportWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What is wrong; ``words`` must say something where the reason is ``other``. At most 2,000 characters."""
+    """The report; ``words`` are required if the reason is ``other``. At most 2,000 characters."""
 
     reason: ReportReason
     words: str = ""
 
 
 class ReportShown(msgspec.Struct, rename="camel"):
-    """A report of the caller's. ``outcome`` is null while a moderator has not decided: then it was ``acted`` upon or ``dismissed``."""
+    """A report of the caller. ``outcome``: ``acted`` or ``dismissed``; null until a moderator decides."""
 
     id: str
     thing: Thing
@@ -47,7 +47,7 @@ class ReportList(msgspec.Struct, rename="camel"):
 
 
 class BlockShown(msgspec.Struct, rename="camel"):
-    """Somebody whom the caller keeps away."""
+    """A user whom the caller has blocked."""
 
     person_id: str
     display_name: str
@@ -62,7 +62,7 @@ class BlockList(msgspec.Struct, rename="camel"):
 
 
 class MuteShown(msgspec.Struct, rename="camel"):
-    """A person or a group that the caller hears nothing of."""
+    """A user or group that the caller has muted."""
 
     thing: Literal["person", "group"]
     subject_id: str

@@ -1,4 +1,4 @@
-"""Reporting something, keeping its host away, and the list of whom one keeps away."""
+"""Report something, block or mute, and the lists of one's blocks and mutes."""
 
 from typing import Final
 
@@ -87,7 +87,7 @@ async def show(request: Request) -> Response:
     context = {
         "blocked": kept_away,
         "muted": named,
-        # What somebody may not see any more is not named to them either.
+        # Names the viewer may no longer see are not shown.
         "reports": [
             (_WORDS[one.subject.thing], one.created_at, REASON_WORDS[one.reason], _OUTCOMES[one.outcome])
             for one in said
@@ -99,7 +99,7 @@ async def show(request: Request) -> Response:
 
 
 async def _name(reader: Reader, meant: Meant, viewer: UserId) -> str:
-    """What is muted by its name, as long as its name is theirs to know."""
+    """The name of a muted subject, if the viewer may still see it."""
     if meant.subject.thing is Thing.GROUP:
         group = await by_group_id(reader, GroupId(meant.subject.id))
         role = await role_in(reader, GroupId(meant.subject.id), viewer)
@@ -111,7 +111,7 @@ async def _name(reader: Reader, meant: Meant, viewer: UserId) -> str:
 
 
 async def change(request: Request) -> Response:
-    """Block or mute, or end that; then back to where the button was."""
+    """Block or mute, or end that; then back to the page of the button."""
     caller = caller_of(request)
     typed = await read_form(request)
     what, subject = typed.get("act", ""), typed.get("subject", "")
@@ -150,7 +150,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
         "owner": owner,
         "is_own": owner is None,
         "is_known": known is not None,
-        # One comes here after reporting it: what happens next, and what one can do oneself.
+        # Shown after a report: what happens next, and what one can do oneself.
         "is_sent": known is not None and not typed.problems and "sent" in request.query_params,
         "safety_path": PATH,
         "keeps_away": keeps_away,
@@ -163,7 +163,7 @@ async def _show_report(request: Request, typed: Typed, *, status: int = 200) -> 
 
 
 def _asked(request: Request) -> tuple[Thing, str]:
-    """Which kind of thing, by the first word of the address, and which one."""
+    """The kind of subject, by the first path segment, and its id."""
     first = request.url.path.split("/")[1]
     thing = next(thing for path, thing in _PLACES.items() if path.split("/")[1] == first)
     return thing, request.path_params.get("slug") or request.path_params["userId"]

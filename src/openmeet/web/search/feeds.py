@@ -1,6 +1,7 @@
-"""Any search of the front page as a feed, by the same query string: what comes up, for everybody who has the address.
+"""Any search of the front page as a feed, by the same query string.
 
-Without a question it is the feed of the front page. It is answered as to a stranger: nobody's groups, blocks or mutes shape what others read under the same address.
+Without a query it is the feed of the front page. Always the public view: nobody's groups, blocks or mutes affect a URL
+that others read.
 """
 
 from starlette.requests import Request
@@ -48,7 +49,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
-    """The feed of this search, and when it changed; InvalidForm names fields that are wrong."""
+    """The search's events, and when the feed changed; InvalidForm names invalid fields."""
     typed = {name: request.query_params.get(name, "") for name in searches.FIELDS}
     wanted = searches.wanted_of(typed)
     async with database_of(request).reader() as reader:

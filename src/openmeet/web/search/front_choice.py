@@ -1,4 +1,4 @@
-"""Which events of the network this site's front page shows, as its operator chose."""
+"""The operator's policy for network events on the front page."""
 
 from starlette.requests import HTTPConnection
 

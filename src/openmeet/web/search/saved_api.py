@@ -1,4 +1,4 @@
-"""Kept searches as JSON."""
+"""Saved searches as JSON."""
 
 from urllib.parse import parse_qsl
 
@@ -17,7 +17,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class SearchShown(msgspec.Struct, rename="camel"):
-    """A kept search. ``query``: the query string with which listEvents answers what fits; ``isOn``: whether new events are told."""
+    """A saved search. ``query``: the query string of listEvents with the same results; ``isOn``: whether matches are
+    announced.
+    """
 
     id: str
     query: str
@@ -27,19 +29,19 @@ class SearchShown(msgspec.Struct, rename="camel"):
 
 
 class SearchList(msgspec.Struct, rename="camel"):
-    """Every search that somebody keeps, the newest first."""
+    """All saved searches of the caller, newest first."""
 
     searches: list[SearchShown]
 
 
 class SearchWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``query``: parameters of listEvents that say what fits, as a query string: ``q=jazz&near=52.52,13.40&within=25``."""
+    """``query``: search parameters of listEvents as a query string: ``q=jazz&near=52.52,13.40&within=25``."""
 
     query: str
 
 
 class SearchSwitch(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Whether to hear of what is new."""
+    """Whether to announce new matches."""
 
     is_on: bool
 

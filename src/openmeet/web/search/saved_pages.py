@@ -1,4 +1,4 @@
-"""The searches that one keeps: kept from the page of results, listed, silenced, removed."""
+"""Saved searches on pages: save from the results, list, switch off, remove."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Keep a search, or change one that is kept."""
+    """Save a search, or change a saved one."""
     caller = caller_of(request)
     typed = await read_form(request)
     act, search_id = typed.get("act", ""), SearchId(typed.get("search", ""))

@@ -1,7 +1,7 @@
-"""What search engines may know: the addresses of public events and groups, and where they are listed.
+"""Sitemap and robots.txt: public events and groups, and the pages that list them.
 
-Sources: sitemaps.org, "Sitemap protocol 0.9" (at most 50,000 addresses of 50 MB); RFC 9309 (robots.txt). A sitemap speaks for
-the site: of the network it has what stands there by itself (``events.familiar``).
+Sources: sitemaps.org, "Sitemap protocol 0.9" (at most 50,000 URLs in 50 MB); RFC 9309 (robots.txt). Network events are
+included only if the site shows them by itself (``events.trust``).
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 MOST_EVENTS = 20_000
 MOST_GROUPS = 5_000
-# What is over for longer is looked for by nobody who would come.
+# Events over for longer are of no use to searchers.
 PAST = 30 * DAY
 
 _XMLNS = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -56,7 +56,7 @@ async def sitemap(request: Request) -> Response:
 
 
 async def robots(request: Request) -> Response:
-    """Everybody may read what everybody may read; what a session or a secret address opens is nothing to look for."""
+    """Everything public may be crawled; pages behind a session or a secret URL may not."""
     public_url = services(request).settings.public_url
     closed = "".join(f"Disallow: /{path}/\n" for path in ("api", "settings", "my", "mail", "answers", "calendar"))
     text = f"User-agent: *\n{closed}\nSitemap: {public_url}/sitemap.xml\n"

@@ -1,4 +1,4 @@
-"""Making, reading and previewing series as JSON; their dates; the answers and the following of everybody."""
+"""Series as JSON: create, read and preview; their dates; RSVPs to and followers of all dates."""
 
 import re
 from functools import partial
@@ -92,7 +92,7 @@ async def preview(request: Request) -> Response:
     await limits.spend_on_preview(request)
     body = await read_json(request, TimingWanted)
     _, timing = parse.whole_of(parse.untitled(body))
-    # Anybody may ask, and a rule with many times a day takes a third of a second.
+    # Anybody may call it, and a rule with many times a day takes a third of a second.
     explained = partial(meaning_of, timing, services(request).clock.now(), PREVIEWED)
     meaning = await workers_of_anybody(request).run(explained)
     return json_response(present.preview_of(timing, meaning))
@@ -187,14 +187,14 @@ async def answer_all(request: Request) -> Response:
 
 
 async def answer(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
-    """The series as its host sees it, with its tag."""
+    """The series as its host sees it, with its ETag."""
     shown = await present.shown(tx, series, caller_of(request).user_id, services(request).settings.public_url)
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
 
 
 def slug_of(request: Request) -> SeriesSlug:
-    """The series that the address names."""
+    """The series' slug in the path."""
     return SeriesSlug(request.path_params["slug"])
 
 
@@ -204,7 +204,7 @@ def _viewer(request: Request) -> UserId | None:
 
 
 def _begin(request: Request, series: Series, now: Instant) -> tuple[Instant, int]:
-    """Where the page begins, and how many dates of that very instant were shown before."""
+    """The cursor: where the page begins, and how many dates of that instant were shown before."""
     cursor = request.query_params.get("cursor", "")
     if not cursor:
         return _instant(request, "from", series, now), 0

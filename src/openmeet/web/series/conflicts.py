@@ -1,4 +1,4 @@
-"""What somebody has in their calendar already at the times of a series that they are about to create or edit."""
+"""The viewer's calendar conflicts with a series that they are about to create or edit."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -27,8 +27,9 @@ async def in_form(
     but: SeriesId | None = None,
     first: Event | None = None,
 ) -> list[str]:
-    """For each date that a form previews what its viewer has on then, empty for nothing. ``but``: the series that is edited;
-    ``first``: the event that is to be its first date.
+    """For each date that a form previews, the viewer's conflicts, empty for none.
+
+    ``but``: the edited series; ``first``: the event that becomes its first date.
     """
     caller = caller_or_none(request)
     if caller is None or meaning is None:
@@ -40,7 +41,7 @@ async def in_form(
         held += [] if but is None else [one.event for one in await date_queries.stored(reader, but)]
         found = await conflicts(reader, caller.user_id, times)
     own = {event.id for event in held}
-    # A feed of the series that one subscribes to has them, too.
+    # A subscribed feed of this series has them, too.
     copies = {(event.title, event.starts_at) for event in held}
     return [
         next((one.title for one in some if one.key not in own and (one.title, one.starts_at) not in copies), "")
@@ -49,11 +50,11 @@ async def in_form(
 
 
 def _length(typed: Mapping[str, str]) -> timedelta:
-    """As long as each date takes, by what was typed; nothing where that is no end."""
+    """The duration of each date, as typed; nothing if the end is invalid."""
     starts, ends = typed.get("starts", ""), typed.get("ends", "")
     try:
         if typed.get("all_day"):
-            # The last day is one of them; without one it is the first.
+            # The last day is included; without one it is the first.
             first, last = at_midnight(starts), at_midnight(ends or starts)
             return max(parse_local(last, "ends") - parse_local(first, "starts"), timedelta()) + timedelta(days=1)
         length = parse_local(ends, "ends") - parse_local(starts, "starts")

@@ -1,4 +1,4 @@
-"""The event form's answer where the event comes again: a series."""
+"""Create a series from an event form with a recurrence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 @dataclass(frozen=True, slots=True)
 class StartedSeries:
-    """The series that a draft has become: its page, what that says once, and its first date."""
+    """The series made from a draft: its page, the flash message, and its first date."""
 
     path: str
     said: str
@@ -33,7 +33,7 @@ class StartedSeries:
 
 
 async def make(request: Request, typed: Mapping[str, str], details: Details, timing: Timing) -> Response:
-    """One form makes one series, however often it is sent. Raises AlreadyMade where it says something else now."""
+    """One form makes one series, however often it is submitted. Raises AlreadyMade if its content has changed."""
     async with database_of(request).transaction() as tx:
         key = typed.get("submission", "")[:MAX_KEY] or None
         caller = caller_of(request)
@@ -48,7 +48,9 @@ async def make(request: Request, typed: Mapping[str, str], details: Details, tim
 
 
 async def of_draft(tx: Transaction, caller: Caller, draft: Event, details: Details, timing: Timing) -> StartedSeries:
-    """A locked draft becomes a series in its group, with its picture, its links and how one gets in. Raises RuleRefused."""
+    """Turn a locked draft into a series in its group, with picture, links and registration settings. Raises
+    RuleRefused.
+    """
     template = template_in(copy.with_what_nobody_types(details, draft))
     series = await actions.create(tx, caller, template, timing, group=draft.group)
     await registration.copy_of_event(tx, draft, series.id)

@@ -1,4 +1,4 @@
-"""Single dates of a series, for its host: called off, brought back, taken out, added; what that does is said before it is done."""
+"""Single dates of a series, for its host: cancel, reinstate, remove, add; consequences are shown before confirmation."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -29,16 +29,16 @@ from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Dates that the page offers one by one; a range reaches further.
+# Dates listed individually; a range reaches further.
 OFFERED = 30
-# So many are listed at once; more are folded.
+# Further ones are collapsed.
 _LISTED = 12
 
 _DATE = "date_"
 
 
 class DateAction(StrEnum):
-    """What can be done to chosen dates."""
+    """What can be done to selected dates."""
 
     CANCEL = "cancel"
     REINSTATE = "reinstate"
@@ -47,7 +47,7 @@ class DateAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DateChoice:
-    """One date to tick. ``answers``: who comes and who waits, in words; ``chips``: pairs of words and tone."""
+    """One selectable date. ``answers``: attendance as text; ``chips``: pairs of text and tone."""
 
     field: str
     name: str
@@ -74,7 +74,7 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """First what it does, then, once that is confirmed, the deed."""
+    """Show the consequences first; carry out after confirmation."""
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller_of(request), _slug(request))
@@ -83,7 +83,7 @@ async def change(request: Request) -> Response:
             reason = check_reason(typed.get("reason", ""))
         except InvalidForm as wrong:
             return await _page(request, tx, typed_again(typed, wrong), status=400)
-        # A range may have other dates by now than those that were shown.
+        # By now a range may include other dates than those shown.
         if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
             return await _confirm(request, tx, series, act, names, typed)
         tells = not typed.get("is_silent")
@@ -122,7 +122,7 @@ async def undo(request: Request) -> Response:
 
 
 async def publish(request: Request) -> Response:
-    """The owner's yes to what others changed: their repository gets it."""
+    """The owner approves co-hosts' changes: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
         series = await record_settings.agree(tx, caller_of(request), _slug(request))
     return go(_path(series), said="series_agreed")
@@ -156,7 +156,7 @@ _WORDS = {
 
 
 async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[DateAction, list[str]]:
-    """What shall be done, and to which dates: those that were ticked, and those from one to another. Raises InvalidForm."""
+    """The action and the selected dates: ticked ones, and a range. Raises InvalidForm."""
     wish = typed.get("act", "")
     if wish not in set(DateAction):
         raise InvalidForm({"dates": "Say what shall happen to the dates."})
@@ -182,7 +182,7 @@ async def _confirm(
 ) -> Response:
     heading, lead, button = _WORDS[act]
     effect = await impact.of(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
-    # A range goes on as its ends: its dates would be more fields than a form may have.
+    # Carry a range by its ends: its dates could exceed the number of form fields.
     fields = {name: "yes" for name in typed if name.startswith(_DATE)}
     fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}
     context = {
@@ -236,7 +236,7 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
 
 
 def _answers(line: AgendaOccurrence) -> str:
-    """``8 of 8 going, 2 waiting``; a date without answers says how many places it has."""
+    """``8 of 8 going, 2 waiting``; a date without RSVPs shows its capacity."""
     counts, places = line.counts, line.details.capacity
     going = f"{counts.going} going" if places is None else f"{counts.going} of {places} going"
     found = [going] if counts.going or places is not None else []
@@ -251,7 +251,7 @@ def _answers(line: AgendaOccurrence) -> str:
 
 
 def _chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
-    """What sets a date apart from the others."""
+    """What differs from the other dates."""
     found = []
     if line.is_cancelled:
         found.append(("Cancelled", "warn"))

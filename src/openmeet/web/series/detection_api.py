@@ -1,4 +1,4 @@
-"""What was found among one's single events, as JSON, and saying what it is."""
+"""Series detected among the caller's single events, as JSON, and the caller's decision."""
 
 from typing import Literal
 
@@ -23,12 +23,13 @@ State = Literal["suggested", "linked", "accepted", "refused"]
 
 
 class FoundShown(msgspec.Struct, rename="camel"):
-    """Single events that look like dates of one series. ``confidencePercent`` is how sure that is; ``exdates`` are dates of the rule without one.
+    """Single events that look like dates of one series. ``confidencePercent``: confidence; ``exdates``: dates of the
+    rule without an event.
 
-    ``rule`` is empty where the records themselves name one series and no rule explains its dates.
+    ``rule`` is empty if the records themselves name one series and no rule fits its dates.
 
-    ``state``: ``linked`` ones are shown together already, ``suggested`` ones are not; neither has a date of its own before the
-    author accepts it. ``slug`` is that of its series while there is one.
+    ``state``: ``linked`` ones are already shown together, ``suggested`` ones are not; neither materializes dates before
+    the author accepts. ``slug``: of the series, if there is one.
     """
 
     id: str
@@ -44,15 +45,17 @@ class FoundShown(msgspec.Struct, rename="camel"):
 
 
 class FoundList(msgspec.Struct, rename="camel"):
-    """What was found, the surest first; ``cursor`` is null on the last page."""
+    """Detected series, highest confidence first; ``cursor`` is null on the last page."""
 
     found: list[FoundShown]
     cursor: str | None = None
 
 
 class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``accept``: a series with this rule. ``refuse``: single events, and not asked again. ``undo``: what was said is taken back, also
-    where the series was split since; dates that somebody answered stay, and halves that somebody else hosts.
+    """``accept``: make a series with this rule. ``refuse``: keep single events, and do not ask again.
+
+    ``undo``: revert the decision, even if the series was split since; dates with RSVPs stay, and parts that have
+    another host.
     """
 
     answer: Literal["accept", "refuse", "undo"]

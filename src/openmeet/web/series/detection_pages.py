@@ -1,4 +1,4 @@
-"""What was found among one's single events, for its author to say: yes, a series; no, single events; and to take either back."""
+"""Series detected among one's single events: accept, refuse, or undo either."""
 
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -20,11 +20,11 @@ from openmeet.web.site.forms import read_form
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Dates named on the page; of more, how many there are.
+# Dates listed on the page; the others are counted.
 SHOWN = 6
 _NEXT = 3
 
-# By whether dates stay that somebody answered, and whether a half stays that somebody else hosts by now.
+# By whether dates with RSVPs stay, and whether a part stays that has another host.
 _SAID_OF_UNDO = {
     (False, False): "detection_undone",
     (True, False): "detection_undone_answered",

@@ -1,4 +1,4 @@
-"""Editing a series: first what shall be different, then how far that reaches, with the consequences of each answer."""
+"""Edit a series: first the changes, then their scope, with the consequences of each scope."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,13 +40,13 @@ _CHANGED_MEANWHILE = (
 )
 
 
-# New dates that are named one by one.
+# New dates listed by name.
 _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeOption:
-    """One answer to "which dates?": counted, or why it cannot be given."""
+    """One scope ("this", "following", "all") with its counts, or why it is unavailable."""
 
     value: str
     words: str
@@ -86,11 +86,11 @@ async def show_edit(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    """The edit as typed, then the same again with its scope. The plan is made from what is stored now, each time."""
+    """Submit the edit, then again with its scope. Each time the plan is computed from the current state."""
     caller = caller_of(request)
     typed = await read_form(request)
     shown = {**values_of(submission_of(typed)), **typed}
-    # Before the series is locked, which waits for no other process.
+    # Before the series is locked, because the lock must not wait for a worker process.
     repeats = await recurrence_preview.asked(request, shown)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
@@ -199,12 +199,12 @@ def _is_named(held: StoredOccurrence, name: str) -> bool:
 
 
 def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
-    """What the form changes. Raises InvalidForm."""
+    """The form's changes. Raises InvalidForm."""
     known = values_of_event(before)
     submitted = values_of(submission_of(typed))
     said_differently = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}
     if "starts" in said_differently:
-        # A form says both times: an end that was left alone is meant as it stands, not as a length.
+        # A form sends both times: an unchanged end is meant as a time, not as a duration.
         said_differently.setdefault("ends", submitted["ends"])
     try:
         said, changed = parse.said_by(said_differently, before, event) if said_differently else (None, frozenset[str]())
@@ -225,7 +225,7 @@ def _plain(text: str) -> str:
 
 
 def _differences(series: Series, edit: Edit, before: Details) -> list[EditDifference]:
-    """What was typed beside what was there, field by field."""
+    """The changed fields with old and new values."""
     found = []
     if edit.said is not None:
         old, new = values_of_event(before), values_of_event(edit.said)
@@ -236,7 +236,7 @@ def _differences(series: Series, edit: Edit, before: Details) -> list[EditDiffer
         ]
     if edit.rewritten is not None:
         pattern = series.timing.pattern
-        # Dates that are left out or added are none of what was typed.
+        # Excluded and added dates are no form fields.
         plain = replace(pattern, left_out=(), added=())
         after = describe(replace(plain, rule=edit.rewritten.rule))
         found.append(EditDifference("Repeats", describe(plain), after))
@@ -277,7 +277,7 @@ def _counted(counted: EditConsequences) -> str:
 
 
 def _mails(counted: EditConsequences) -> str:
-    """``2 by mail``: of those who are told."""
+    """``2 by mail``: of those who are notified."""
     return f"{counted.people_mailed or 'none'} by mail"
 
 
@@ -310,7 +310,7 @@ def _form(
 
 
 async def _date(request: Request, reader: Reader, series: Series) -> str:
-    """The date that is edited: the one in the address, else the next one."""
+    """The edited date: the one in the URL, else the next one."""
     name = request.query_params.get("date", "")
     if name:
         return checked_name(name)

@@ -1,9 +1,9 @@
-"""A series as a feed, and as a calendar file: one event with its rule, and one more for each date that differs or is cancelled.
+"""A series as a feed, and as a calendar file: one event with its rule, and one more per date that differs or is
+cancelled.
 
-Whoever follows a series goes on with it: where its host changed "this and following" dates, those are a series of their own, and the
-file of the older one has them, too, under their own name. Who follows both has each date once.
-
-The link to join stands in no feed: whoever subscribes reads it for ever. The same series is the same bytes, so its tag holds.
+Subscribers continue after a split: "this and following" edits make a new series, and the older file includes it under
+its own UID. Subscribers of both get each date once. Join links are in no feed, because subscriptions last. The output
+is deterministic, so its ETag holds.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -31,13 +31,13 @@ from openmeet.recurrence.split import behind
 from openmeet.recurrence.wall_time import instant_of, local_of
 from openmeet.web.events.feeds import Feed
 
-# Dates that are over stand in the file this long: calendars keep what they have once read.
+# Dates stay in the file this long after they are over: calendars keep what they have read.
 PAST = 366 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class WholeSeries:
-    """``stored``: its dates that begin since ``begins``, or are named by its rule since. ``seen``: which of them the reader may see."""
+    """``stored``: dates that begin, or that the rule names, since ``begins``. ``seen``: those that the reader may see."""
 
     series: Series
     stored: Sequence[Event]
@@ -61,9 +61,10 @@ def calendar_of(
     now: Instant,
     public_url: str,
 ) -> bytes:
-    """The file of the first series, and of those that go on with it, each with every stored date: deleted ones too, which are left out.
+    """The file of the first series and those split off it, with all stored dates. Deleted ones are needed to exclude
+    them.
 
-    ``numbers``: those of ``series.sequences``.
+    ``numbers``: SEQUENCE numbers from ``calendar_uids``.
     """
     found = [entry for series, stored in parts for entry in entries(series, stored, numbers, now, public_url)]
     page = f"{public_url}/series/{quote(parts[0][0].slug)}"
@@ -80,10 +81,12 @@ def entries(
     seen: Collection[EventId] | None = None,
     begins: Instant | None = None,
 ) -> list[WrittenEvent]:
-    """The series with its rule, its revision as SEQUENCE, and each date that differs or is cancelled; nothing of dates that the reader may not see.
+    """The series with its rule, its revision as SEQUENCE, and each date that differs or is cancelled; nothing of hidden
+    dates.
 
-    ``seen``: the dates that the reader may see; None: those that are not private. ``stored`` has every other one, however long it
-    is over: the rule would show it again. ``begins``: nothing of before is told, neither by the rule, and ``stored`` is complete since.
+    ``seen``: the dates that the reader may see; None: those that are not private. ``stored`` must have every other
+    stored date, also past ones, because the rule would show them. ``begins``: the file omits everything before it, also
+    from the rule, and ``stored`` is complete since.
     """
     seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
     told = [event for event in stored if not event.is_gone and event.id in seen]
@@ -99,14 +102,14 @@ def entries(
         first = expansion.following(replace(pattern, left_out=()), begins, 1)
         if not first and not names:
             return []
-        # Without a date by the rule those are left that were moved to a time since.
+        # If the rule has no date left, only dates moved to a later time remain.
         pattern = behind(pattern, first[0].original if first else min(names))
         hidden += [event for event in told if _original(event) not in names]
     if series.status is not SeriesStatus.ACTIVE:
         if not names:
             return []
         pattern = _stored_only(pattern, names, now)
-    # A date that the rule does not name any more is added to it: an exception to nothing would not be shown.
+    # Add a date that is no longer in the rule: an override without a rule date would not be shown.
     foreign = {name for name in names if not expansion.is_date_of(pattern, name)}
     whole = replace(
         pattern,
@@ -127,7 +130,7 @@ def entries(
         mode=template.mode,
         coordinates=geo_of(_place(template)),
         url=f"{public_url}/series/{quote(series.slug)}",
-        # What took place before, or was brought back, is not cancelled with the rest: dates that are say so themselves.
+        # Past and reinstated dates are not cancelled with the series; cancelled dates have their own component.
         is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
         comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
         sequence=series.revision,
@@ -142,7 +145,7 @@ def entries(
 
 
 def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
-    """``entries`` for a file of several: none of what is over for long, or has no date that the reader may see."""
+    """``entries`` for a file of several series: empty if all is long over, or hidden from the reader."""
     found = entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
     if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
         return found
@@ -150,11 +153,11 @@ def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, p
 
 
 def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Pattern:
-    """The pattern of a series that makes no new dates: from now on those that are stored, and no more."""
+    """The pattern of a series that materializes no dates: only its stored ones."""
     first, *others = sorted(names)
     last = max(names)
     if pattern.start > last:
-        # Its rule begins behind all of them, with a date that nobody makes.
+        # Its rule begins after all of them, with an excluded date.
         return replace(pattern, start=first, rule=None, left_out=(), added=tuple(others))
     whole = replace(pattern, left_out=(), added=())
     by_rule = [name for name in names if expansion.is_date_of(whole, name)]
@@ -172,13 +175,13 @@ def _stored_only(pattern: Pattern, names: set[datetime], now: Instant) -> Patter
 
 
 def feed_of(series: Series, public_url: str, kind: str, since: Instant) -> Feed:
-    """What is followed, as ``kind``: ``atom`` or ``json``. ``since``: when it, or what goes on with it, was changed last."""
+    """The feed, as ``kind``: ``atom`` or ``json``. ``since``: the last change of the series or of one split off it."""
     address = f"{public_url}/series/{quote(series.slug)}"
     return Feed(series.template.title, f"urn:uuid:{series.id}", address, f"{address}.{kind}", since)
 
 
 def may_be_read(series: Series, *, is_host: bool) -> bool:
-    """Calendars fetch without a session: a private series has no feed but for its host."""
+    """Calendar programs fetch without a session: a private series has no feed except for its host."""
     return is_host or series.visibility is not Visibility.PRIVATE
 
 
@@ -217,26 +220,26 @@ def _original(event: Event) -> datetime:
 
 
 def _place(said: Template | Details) -> Venue:
-    """Where, as far as everybody may know."""
+    """The place, as far as it is public."""
     return NOWHERE if said.mode is Mode.ONLINE else public_place(said.venue, said.place_audience)
 
 
-# Of one file; what is beyond the dates is left out of the past, and then whole series are.
+# Limits per file; beyond them, past dates are left out first, and then whole series.
 MOST_SERIES: Final = 200
 MOST_DATES: Final = 5_000
-# What has begun is told for a day, also of a series whose past is left out.
+# A date that has begun is shown for a day, even if the past is left out.
 _RECENT: Final = DAY
-# A date may stand at another time than its name says, in a zone that is ahead of ours.
+# A date may be at another time than its name, in a zone ahead of UTC.
 _MARGIN: Final = timedelta(days=2)
 
-# The condition under which the reader sees an event, of the name of the table.
+# SQL condition for the events that the reader may see, by table name.
 Seen = Callable[[str], str]
 
 
 async def candidates(
     reader: Reader, column: Literal["group_id", "user_id"], owner: str, seen: Seen, values: Mapping[str, object]
 ) -> list[Series]:
-    """The series that were not deleted, of which something is to come that the reader sees first, then the newest."""
+    """Series that were not deleted; those with the next visible date first, then the newest."""
     rows = await reader.fetch(
         f"select {COLUMNS} from event_series where event_series.{column} = :owner and deleted_at is null"
         f" order by case when exists (select 1 from events e where e.series_id = event_series.id and e.over_at > :now and {seen('e')})"
@@ -252,7 +255,7 @@ async def candidates(
 async def gathered(
     reader: Reader, series: Sequence[Series], since: Instant, seen: Seen, values: Mapping[str, object]
 ) -> list[WholeSeries]:
-    """Those of these series that the file has whole, with their dates from ``since`` on, or from now on; two statements or three."""
+    """The series that fit into the file, with their dates from ``since`` on, or from now on; two or three statements."""
     recent = Instant(reader.now - _RECENT)
     counts = await _counts(reader, series, since, recent)
     left = MOST_DATES
@@ -275,7 +278,7 @@ async def gathered(
 async def _counts(
     reader: Reader, series: Sequence[Series], since: Instant, recent: Instant
 ) -> dict[str, tuple[int, int]]:
-    """How many dates each would have, and how many of them if its past were left out."""
+    """The number of dates per series, with and without its past."""
     if not series:
         return {}
     rows = await reader.fetch(
@@ -291,7 +294,7 @@ async def _counts(
 async def _dates(
     reader: Reader, series_ids: Sequence[str], since: Instant, seen: Seen, values: Mapping[str, object]
 ) -> list[tuple[Event, bool]]:
-    """Every stored date since then, of each series by start, and whether the reader may see it."""
+    """All stored dates since then, by series and start, and whether the reader may see each."""
     rows = await reader.fetch(
         f"select {columns_of('e')}, case when {seen('e')} then 1 else 0 end as is_seen from events e"
         f" where e.series_id in :ids and {_since('since')} order by e.series_id, e.starts_at, e.id",
@@ -303,7 +306,7 @@ async def _dates(
 
 
 def _since(name: str) -> str:
-    """A date that begins since, or is one that the rule names since."""
+    """A date that begins, or whose name lies, after that."""
     return f"(e.starts_at > :{name} or e.original_date >= :{name}_day)"
 
 

@@ -1,4 +1,4 @@
-"""Events that exist already become dates of a series, on pages: one comes again, or joins a series there is."""
+"""Add existing events to a series, on pages: one starts a new series, or joins an existing one."""
 
 from urllib.parse import quote
 
@@ -24,7 +24,7 @@ from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Own events that are offered, the next ones first.
+# Own events offered for selection, the next ones first.
 OFFERED = 50
 
 
@@ -43,7 +43,7 @@ async def show_repeat(request: Request) -> Response:
 
 
 async def repeat(request: Request) -> Response:
-    """The event becomes the first date of a series; its address and its answers stay."""
+    """The event becomes the first date of a series; its URL and RSVPs stay."""
     event = await _own(request)
     typed = await read_form(request)
     if typed.get("preview"):

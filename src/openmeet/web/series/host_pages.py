@@ -1,4 +1,4 @@
-"""What people do on a series' page: follow, go to all; and its host: call off, pause, go on, delete."""
+"""Actions on a series' page: follow, RSVP to all dates; for its host: cancel, pause, resume, delete."""
 
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ from openmeet.web.site.forms import EMPTY, Typed, read_form, typed_again
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
-# Dates that the page to cancel offers one by one.
+# Dates listed individually on the cancellation page.
 OFFERED = 20
 
 _DATE = "date_"
@@ -42,7 +42,7 @@ def routes() -> list[Route]:
 
 
 async def follow(request: Request) -> Response:
-    """Yes, in silence, or no more."""
+    """Follow with or without notifications, or unfollow."""
     caller, slug = caller_of(request), _slug(request)
     wish = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
@@ -55,7 +55,7 @@ async def follow(request: Request) -> Response:
 
 
 async def answer_all(request: Request) -> Response:
-    """Going to the coming dates and to new ones, or no longer; dates with limited places only where that was ticked."""
+    """RSVP to all coming and new dates, or withdraw; dates with limited capacity only if ticked."""
     caller, slug = caller_of(request), _slug(request)
     typed = await read_form(request)
     async with database_of(request).transaction() as tx:
@@ -139,7 +139,7 @@ async def delete(request: Request) -> Response:
 
 async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
     series = await _own(request)
-    # Nothing is changed yet: a crowd is counted while others write.
+    # Outside the transaction that changes: counting many recipients must not hold locks.
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]

@@ -1,4 +1,4 @@
-"""What a host does to a series, as JSON: plan and apply an edit, call off, bring back, pause, remove, delete, gather."""
+"""Hosts' actions on a series, as JSON: plan and apply an edit, cancel, reinstate, pause, remove, delete, gather."""
 
 from collections.abc import Sequence
 
@@ -60,7 +60,7 @@ async def edit(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
         found = await _plan(tx, series, body)
-        # Counted before it is done: afterwards nothing differs any more.
+        # Counted before the change: afterwards nothing differs any more.
         done = await present.consequences(tx, series, found)
         after = await actions.apply(tx, series, found, tells=not body.is_silent)
         shown = await present.shown(tx, after, after.owner_id, services(request).settings.public_url)
@@ -152,21 +152,21 @@ async def delete(request: Request) -> Response:
 
 
 async def own(request: Request, tx: Transaction) -> Series:
-    """The series of the path, locked, for who may take away from it."""
+    """The series in the path, locked, for users who may remove things from it."""
     return await actions.lock_own(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
     )
 
 
 async def to_change(request: Request, tx: Transaction) -> Series:
-    """The series of the path, locked, for who may say something new in it."""
+    """The series in the path, locked, for users who may change its content."""
     return await actions.lock_to_change(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
     )
 
 
 async def _plan(tx: Transaction, series: Series, body: EditWanted) -> EditPlan:
-    """The plan for what was sent, made from what is stored now, under the series' lock."""
+    """The plan for the request, computed from the current state under the series' lock."""
     event = before = None
     name = None if body.original_date is None else checked_name(body.original_date)
     if name is not None:
@@ -177,7 +177,7 @@ async def _plan(tx: Transaction, series: Series, body: EditWanted) -> EditPlan:
         before = usual_at(series, name) if event is None else details_in(event)
         _must_be_as_expected(body, None if event is None else event.revision)
     elif EditScope(body.scope) is EditScope.ALL:
-        # What holds for all is said of the first date, unless another was edited.
+        # Changes to all dates refer to the first date, unless another was edited.
         before = usual_at(series, original_text(series.timing.pattern.start))
     edit_wanted = parse.edit_of(body, before, event, series.timing.pattern)
     parse.check_moved(body, edit_wanted, before, tx.now)
@@ -192,7 +192,7 @@ def _must_be_as_expected(body: EditWanted, revision: int | None) -> None:
 async def named(
     tx: Transaction, series: Series, dates: Sequence[str] | None, first: str | None, last: str | None
 ) -> list[str] | None:
-    """The dates that a request is about; None for all of the series. A range also takes in dates that are computed only."""
+    """The dates of a request; None for the whole series. A range includes computed dates."""
     if dates is not None and (first is not None or last is not None):
         raise InvalidInput("dates", "Name single dates or a range, not both.")
     if dates is not None:
@@ -208,7 +208,7 @@ async def named(
 
 
 def few(names: Sequence[str]) -> list[str]:
-    """Names of single dates, each once. Raises InvalidInput."""
+    """Names of single dates, deduplicated. Raises InvalidInput."""
     if not names or len(names) > agenda.MOST_IN_RANGE:
         raise InvalidInput("dates", f"Name 1 to {agenda.MOST_IN_RANGE} dates.")
     return [checked_name(name) for name in dict.fromkeys(names)]

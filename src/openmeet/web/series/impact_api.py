@@ -1,4 +1,4 @@
-"""What an act on a series would do, as JSON: calling off, pausing, removing dates, deleting. Nothing is saved."""
+"""The impact of an action on a series, as JSON: cancel, pause, remove dates, delete. Nothing is saved."""
 
 from dataclasses import asdict
 
@@ -23,9 +23,10 @@ _FAILURES = (403, 404, 412, 422)
 
 
 class ActPlanned(msgspec.Struct, rename="camel"):
-    """What it would do. ``dates``: that it reaches, those that are only computed among them where they are named; ``answers`` to them,
-    and ``singleChanges``: how many of them differ on purpose. ``peopleTold`` hear of it, unless the host is silent; ``peopleMailed`` of
-    them get a mail, at once or in their digest.
+    """The impact. ``dates``: affected ones, including computed ones that are named.
+
+    ``answers``: RSVPs to them; ``singleChanges``: how many of them override the series. ``peopleTold`` are notified,
+    unless the host turns that off; ``peopleMailed`` of them by e-mail, at once or in a digest.
     """
 
     dates: int
@@ -77,7 +78,7 @@ async def plan_deletion(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         if wish == "true":
-            # Nobody is told: what they answered takes place.
+            # Nobody is notified: the dates they answered take place.
             return _shown(series, Effect(0, 0, 0, 0, 0))
         return _shown(
             series,

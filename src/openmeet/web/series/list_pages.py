@@ -1,4 +1,4 @@
-"""Public series with a coming date, made here and in other apps: the list, by its next dates, and the search."""
+"""Public series with a coming date, made here or in other apps: list by next date, and search."""
 
 from urllib.parse import urlencode
 
@@ -94,7 +94,7 @@ def _wanted(request: Request, typed: dict[str, str]) -> SearchQuery:
 async def _dates(
     reader: Reader, request: Request, wanted: SearchQuery, after: EventCursor | None, limit: int, *, is_asked: bool
 ) -> list[Event]:
-    """The next date of each series. Where nobody asked for anything, of the series that stand by themselves."""
+    """The next date of each series. Without a query, only of series that the front page policy shows."""
     if is_asked:
         return await finding.coming(reader, wanted, after, limit)
     return await front_page.coming(

@@ -1,4 +1,4 @@
-"""A series' page, its calendar file and feeds, and the addresses of dates that are not stored yet."""
+"""A series' page, its calendar file and feeds, and the URLs of dates that are not materialized yet."""
 
 from urllib.parse import quote
 
@@ -134,7 +134,7 @@ async def show_series(request: Request) -> Response:
         "can_end": can_end,
         "badges": shown_badges[0],
         "kept_back": kept_back,
-        # Found among single events, and not confirmed by their author.
+        # Detected among single events, and not confirmed by their author.
         "is_inferred": series.is_read_only and series.record_uri is None,
         "labelled": labelled,
         "asks_to_publish": asks_to_publish,
@@ -149,7 +149,7 @@ async def show_series(request: Request) -> Response:
 
 
 async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group | None:
-    """Its group, where that is theirs to see."""
+    """Its group, if the viewer may see it."""
     if series.group is None:
         return None
     group = await groups.by_id(reader, series.group.id)
@@ -158,7 +158,7 @@ async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group
 
 
 async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
-    """How it stands with moderators, where they are why nobody else sees it; those who host it read that."""
+    """Its moderation status, for its hosts, if moderation hides it from others."""
     if not series.is_hidden:
         return None
     named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
@@ -169,7 +169,7 @@ async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
 
 
 async def _asks_to_publish(reader: Reader, request: Request, series: Series, viewer: UserId | None) -> bool:
-    """Whether its host has not said yet whether other apps may show what is public of theirs."""
+    """Whether its host has not yet decided about publishing."""
     if viewer != series.owner_id or series.visibility is not Visibility.PUBLIC or series.is_read_only:
         return False
     is_on = series.status is not SeriesStatus.CANCELLED and services(request).asks_to_publish
@@ -177,13 +177,13 @@ async def _asks_to_publish(reader: Reader, request: Request, series: Series, vie
 
 
 async def _waits_for_its_owner(reader: Reader, series: Series) -> bool:
-    """Whether their repository has, or would have, an older version than the one that somebody else made."""
+    """Whether the owner's repository has, or would have, an older version than a co-host's edit."""
     is_out = reach(series.template.visibility, series.group, series.record) is not PublishLevel.NOTHING
     return series.awaits_owner and is_out and (await consent(reader, series.owner_id)).is_given
 
 
 async def open_date(request: Request) -> Response:
-    """The page of a date: stored when it is opened, which is the named exception to "GET writes nothing"."""
+    """The page of a date. Opening it materializes the date: the documented exception to "GET writes nothing"."""
     caller = caller_or_none(request)
     name = checked_name(request.path_params["original_date"])
     async with database_of(request).transaction() as tx:
@@ -206,7 +206,7 @@ async def serve_calendar(request: Request) -> Response:
         ]
         numbers = await sequences(reader, [event.id for _, stored in parts for event in stored])
         file = series_feed.calendar_of(parts, numbers, reader.now, services(request).settings.public_url)
-        # When a private date changed is nobody else's to know.
+        # When a private date changed is not disclosed.
         told = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
         changed = feeds.changed_at(told, reader.now, max(one.updated_at for one, _ in parts))
     return feeds.served(
@@ -223,7 +223,7 @@ async def serve_json(request: Request) -> Response:
 
 
 async def _news(request: Request, kind: str) -> Response:
-    """The next dates that are stored; those that are only computed have nothing to tell yet. Answered as to a stranger."""
+    """The next stored dates; computed ones have no news yet. Always the public view."""
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, _slug(request), None)
         parts = await splits.with_what_goes_on(reader, series, None)
@@ -242,7 +242,7 @@ def _slug(request: Request) -> SeriesSlug:
 
 
 def _start(request: Request, series: Series) -> Instant | None:
-    """Where the list begins when later dates were asked for; None for what comes next."""
+    """The start of a page of later dates; None for the next ones."""
     text = request.query_params.get("from", "")
     if not text:
         return None

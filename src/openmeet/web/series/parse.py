@@ -1,4 +1,4 @@
-"""From what was sent (JSON or a form) to what series are made of; problems under the names that were sent. Pure."""
+"""Parse series input (JSON or form); errors name the fields that were sent. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ from openmeet.recurrence.rule import Rule, parse_rule
 from openmeet.recurrence.structured import from_json
 from openmeet.web.series.schemas import EditWanted, RuleWanted, SeriesWanted, TimingWanted
 
-# The form's name of a field, and the name under which the API has it.
+# Form field names and their API names.
 NAMES = {
     "starts": "startsLocal",
     "ends": "endsLocal",
@@ -52,10 +52,10 @@ def rule_of(wanted: RuleWanted) -> Rule | None:
 
 
 def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
-    """Dates as wall-clock time in the series' zone. Raises RuleRefused that names ``field``."""
+    """Dates as wall-clock time in the series' zone. Raises RuleRefused naming ``field``."""
     try:
         if len(set(texts)) > MAX_DATES:
-            # Looked at before a date is read: a list of any length is refused in a moment.
+            # Checked before any date is parsed, so that a list of any length is refused fast.
             raise RuleRefused(RuleErrorCode.TOO_MANY_DATES, "", f"At most {MAX_DATES:,} dates.")  # noqa: TRY301  # named below
         return [parse_date(text, zone) for text in texts]
     except RuleRefused as wrong:
@@ -63,7 +63,7 @@ def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
 
 
 def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], exdates: Sequence[str]) -> Timing:
-    """The timing whose first date says this. Raises RuleRefused."""
+    """The timing with this first date. Raises RuleRefused."""
     zone = details.time_zone
     added = dates_in(rdates, zone, "rdates")
     rule = rule_of(recurrence)
@@ -81,7 +81,7 @@ def timing_of(details: Details, recurrence: RuleWanted, rdates: Sequence[str], e
 
 
 def untitled(wanted: TimingWanted) -> SeriesWanted:
-    """A timing as a series that says nothing yet: for previews."""
+    """A timing as a series without content, for previews."""
     return SeriesWanted(
         title="Preview",
         starts_local=wanted.starts_local,
@@ -94,7 +94,7 @@ def untitled(wanted: TimingWanted) -> SeriesWanted:
 
 
 def first_of(wanted: SeriesWanted) -> Details:
-    """What the first date says, judged by the rules of events. Raises InvalidForm."""
+    """The first date's content, validated by the rules of events. Raises InvalidForm."""
     return _checked(
         Submission(
             title=wanted.title,
@@ -115,9 +115,9 @@ def first_of(wanted: SeriesWanted) -> Details:
 
 
 def whole_of(wanted: SeriesWanted) -> tuple[Details, Timing]:
-    """What the first date says, and when all of them are.
+    """The first date's content, and the timing.
 
-    Raises InvalidForm with everything that is wrong, and RuleRefused where that is the rule or a date alone.
+    Raises InvalidForm with all errors, and RuleRefused if only the rule or a date is invalid.
     """
     try:
         first = first_of(wanted)
@@ -127,7 +127,7 @@ def whole_of(wanted: SeriesWanted) -> tuple[Details, Timing]:
 
 
 def _wrong_in_dates(wanted: SeriesWanted, known: Mapping[str, str]) -> dict[str, str]:
-    """What can be said of rule and dates while the rest is wrong, too: without a zone no date can be read."""
+    """Errors in rule and dates while other fields are invalid, too: without a zone no date can be parsed."""
     found: dict[str, str] = {}
     reads: list[Callable[[], object]] = [lambda: rule_of(wanted.recurrence)]
     if "timeZone" not in known:
@@ -144,7 +144,7 @@ def _wrong_in_dates(wanted: SeriesWanted, known: Mapping[str, str]) -> dict[str,
 
 
 def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, known: Pattern) -> Edit:
-    """The edit that was sent, of a date that says ``before``. ``event``: that date where it is stored.
+    """The requested edit of a date with content ``before``. ``event``: that date if it is stored.
 
     Raises InvalidForm and RuleRefused.
     """
@@ -164,9 +164,9 @@ def edit_of(wanted: EditWanted, before: Details | None, event: Event | None, kno
 
 
 def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
-    """What a date says after these fields of a form were changed, and which fields of ``Details`` that changes.
+    """A date's content after changes of these form fields, and the changed fields of ``Details``.
 
-    A new start takes the end along, unless that was sent, too. Raises InvalidForm.
+    A new start moves the end, too, unless that was also sent. Raises InvalidForm.
     """
     keeps_length = "starts" in typed and "ends" not in typed and before.ends_at is not None
     values = {**values_of_event(before), **typed}
@@ -175,7 +175,7 @@ def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> t
         assert before.ends_at is not None  # noqa: S101  # asked a line above
         length = length_of(before) or 0
         said = replace(said, ends_at=end_after(said.starts_at, length, said.time_zone, is_all_day=said.is_all_day))
-    # Nobody types links and pictures: they stay.
+    # Links and pictures are not form fields: they stay.
     said = replace(said, links=before.links, picture=before.picture)
     changed = {name for name in said.__dataclass_fields__ if getattr(said, name) != getattr(before, name)}
     if length_in(said) == length_in(before):
@@ -186,17 +186,17 @@ def said_by(typed: Mapping[str, str], before: Details, event: Event | None) -> t
 
 
 def check_moved(wanted: EditWanted, edit: Edit, before: Details | None, now: Instant) -> None:
-    """A date that is moved into the past must be meant: it, or those behind it, were to come until now. Raises InvalidForm."""
+    """Moving coming dates into the past must be confirmed. Raises InvalidForm."""
     if edit.said is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
         return
     is_of_many = edit.scope is not EditScope.THIS
-    # Who tells all dates another hour may name one that is over.
+    # A new time for all dates may be given on a past one.
     if rules.starts_in_the_past(edit.said, before, now) and not (is_of_many and before.starts_at < now):
         raise InvalidForm({"startsLocal": "This start is over. Send allowPast: true if that is right."})
 
 
 def _typed(wanted: EditWanted) -> dict[str, str]:
-    """The fields that were sent, as a form would bring them."""
+    """The sent fields as a form submission."""
     found: dict[str, str] = {}
     for name in (
         "title",
@@ -238,7 +238,7 @@ def _checked(typed: Submission, event: Event | None) -> Details:
 
 
 def _under(wrong: RuleRefused, field: str) -> RuleRefused:
-    """The same refusal, of another field."""
+    """The same error under another field."""
     if wrong.field == FIELD:
         wrong.field = field
     return wrong

@@ -1,4 +1,4 @@
-"""The people of a series as JSON: who follows it, who goes to all of it, who gets it next."""
+"""People of a series as JSON: followers, standing RSVPs, ownership transfer."""
 
 import re
 from urllib.parse import quote, unquote
@@ -34,7 +34,7 @@ from openmeet.web.site.tenant_routing import database_of
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
-# Of a list by name: the name, as an address has it, and the id.
+# Cursor of a list by name: the name, URL-encoded, and the id.
 _NAME_CURSOR = re.compile(r"([!-~]{0,4000}) ([!-~]{1,100})")
 
 _CURSOR = Parameter("cursor", "nextCursor of the page before")

@@ -1,4 +1,4 @@
-"""The people of a series on pages: who follows it, who gets it next, and which series are one's own."""
+"""People of a series on pages: followers, ownership transfer, and the list of one's own series."""
 
 from urllib.parse import quote
 
@@ -82,7 +82,7 @@ async def show_followers(request: Request) -> Response:
 
 
 async def show_offer(request: Request) -> Response:
-    """To its host: whom to offer it. To who is offered it: the question."""
+    """For its host: the list of possible new owners. For the recipient of an offer: accept or decline."""
     async with database_of(request).reader() as reader:
         return await _offer_page(request, reader, EMPTY)
 

@@ -22,7 +22,7 @@ async def put_picture(request: Request) -> Response:
     wanted = await read_json(request, PictureWanted)
     db = database_of(request)
     async with db.reader() as reader:
-        # Nobody's picture is made anew for a series that they may not change.
+        # Check permission before re-encoding the picture.
         await agenda.editable(reader, slug_of(request), caller.user_id)
     alt = check_alt(wanted.alt)
     key, made = await media.keep(

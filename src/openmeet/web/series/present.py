@@ -1,4 +1,4 @@
-"""Series, dates, previews and consequences as JSON for one viewer."""
+"""JSON views of series, dates, previews and consequences for one viewer."""
 
 from dataclasses import asdict
 from urllib.parse import quote
@@ -40,7 +40,7 @@ from openmeet.web.series.schemas import (
 
 
 async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesShown:
-    """The series as this viewer sees it: the link to join is for the host, and for everybody where the host said so."""
+    """The series as this viewer sees it: the join link is for the host, and for everybody only if the host chose that."""
     template, pattern = series.template, series.timing.pattern
     before = None if series.split_from is None else await queries.by_id(reader, series.split_from)
     origin = await splits.leads_to(reader, series, before, viewer)
@@ -52,7 +52,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     (source,) = await sources_of(reader, [(not series.is_read_only, series.record_uri)])
     undo = await undoing.open_undo(reader, series) if can_edit else None
     is_host = can_edit or viewer == series.owner_id
-    # From when on the link is shown is counted from each date: a series has no such moment.
+    # The join link is shown from a time before each date: a series has no such time.
     is_open = template.online_url_audience is Audience.EVERYONE and template.online_url_from is None
     place = template.venue if is_host else public_place(template.venue, template.place_audience)
     return SeriesShown(
@@ -109,7 +109,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
 
 
 def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_url: str) -> DateShown:
-    """One date of the series with this address; the address of a computed one stores it."""
+    """One date of the series with this slug; opening the URL of a computed one materializes it."""
     event, details = line.event, line.details
     address = f"events/{quote(event.slug)}" if event else f"series/{quote(slug)}/dates/{line.original_date}"
     return DateShown(
@@ -134,7 +134,7 @@ def date_shown(slug: SeriesSlug, line: AgendaOccurrence, now: Instant, public_ur
 
 
 def preview_of(timing: Timing, meaning: Meaning) -> RulePreview:
-    """What a rule means, for programs."""
+    """The meaning of a rule, as JSON."""
     pattern = timing.pattern
     length = 0 if timing.length is None else round(timing.length.total_seconds() * 1_000_000)
     return RulePreview(
@@ -161,7 +161,7 @@ def preview_of(timing: Timing, meaning: Meaning) -> RulePreview:
 
 
 async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditConsequences:
-    """What the plan does, counted."""
+    """The plan's consequences, counted."""
     changed = plan.dates_changed
     made = await materialize.made_by(reader, series, plan)
     reached = await impact.reached(reader, series, plan, makes_dates=bool(made))

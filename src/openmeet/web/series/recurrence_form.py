@@ -1,4 +1,4 @@
-"""How an event comes again, as a form asks for it: plain choices that follow from the start, or one's own; and an end. Pure."""
+"""The recurrence part of a form: presets that follow from the start, a custom rule, and an end. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ FIELDS = (
 UNITS = (("DAILY", "days"), ("WEEKLY", "weeks"), ("MONTHLY", "months"), ("YEARLY", "years"))
 DAY_CHOICES = tuple(zip(DAYS, WEEKDAYS, strict=True))
 
-# Before a start is chosen; what they leave open, the start decides.
+# Presets before a start is chosen; the start fills in what they leave open.
 _BEFORE_A_START = (
     ("FREQ=WEEKLY", "Every week"),
     ("FREQ=WEEKLY;INTERVAL=2", "Every two weeks"),
@@ -49,7 +49,7 @@ _BEFORE_A_START = (
 
 @dataclass(frozen=True, slots=True)
 class RecurrenceFormState:
-    """What the form shows. ``notes`` are sentences about dates that do not exist and a start that does not fit."""
+    """The form's state. ``notes``: messages about dates that do not exist and a start that is not in the rule."""
 
     options: list[tuple[str, str, str]]
     chosen: str
@@ -62,7 +62,7 @@ class RecurrenceFormState:
 
 
 def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
-    """The rule that a form asks for; None where the event happens once. Raises InvalidForm."""
+    """The rule that the form requests; None for a single event. Raises InvalidForm."""
     wish = typed.get("repeats", "")
     if not wish:
         return None
@@ -75,16 +75,16 @@ def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
                 rule = replace(rule, until=None, count=_number(typed.get("ends_after", ""), "ends_after", 10_000))
             case _:
                 rule = replace(rule, until=None, count=None)
-        # Through the one parser: what it would not take in a file is not taken from a form.
+        # Through the one parser, so that forms and files accept the same rules.
         return parse_rule(str(rule))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
 def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
-    """The timing of a series whose first date says this; None where the event happens once. Raises InvalidForm.
+    """The timing of a series with this first date; None for a single event. Raises InvalidForm.
 
-    Whether it names any date takes longer to see (``recurrence_preview.timing_of``).
+    Whether it has any dates takes longer to compute (``recurrence_preview.timing_of``).
     """
     start = datetime.fromisoformat(details.starts_local)
     rule = rule_typed(typed, start)
@@ -97,9 +97,9 @@ def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
 
 
 def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> RecurrenceFormState:
-    """What to show for what was typed so far, right or wrong: whatever is wrong has its sentence elsewhere.
+    """The state for current input, valid or not: errors are reported elsewhere.
 
-    ``instead``: what to say in place of the dates, which take long (``recurrence_preview.asked``).
+    ``instead``: text in place of the dates, which take long to compute (``recurrence_preview.asked``).
     """
     start, zone = _start(typed), typed.get("time_zone", "")
     chosen = typed.get("repeats", "")
@@ -119,7 +119,7 @@ def asked(typed: Mapping[str, str], now: Instant, *, instead: str = "") -> Recur
 
 
 def values_of(known: Pattern) -> dict[str, str]:
-    """What the form shows for a series as it is."""
+    """The form's values for an existing series."""
     rule = known.rule
     if rule is None:
         return {"repeats": "", "ends_how": "never"}
@@ -132,7 +132,7 @@ def values_of(known: Pattern) -> dict[str, str]:
 
 
 def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
-    """Whether a form asks for another rule than the one it was opened with."""
+    """Whether the form has another rule than when it was opened."""
     before = values_of(known)
     typed = {**typed, "repeats": _spelt_out(typed.get("repeats", before["repeats"]), known.start)}
     names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(typed.get("ends_how", ""), []))]
@@ -148,12 +148,12 @@ def _own() -> tuple[str, str, str]:
 
 
 def _spelt_out(text: str, start: datetime) -> str:
-    """A choice that left its day to the start, as the same choice reads with that start; anything else as it is."""
+    """A preset that left its day to the start, with that day filled in; anything else unchanged."""
     return dict(zip((value for value, _ in _BEFORE_A_START), _same(start), strict=True)).get(text, text)
 
 
 def _same(start: datetime) -> list[str]:
-    """The choices before a start was known, as they read with it; in their order."""
+    """The presets from before a start was known, with it filled in; in order."""
     weekday = (Weekday(start.weekday()),)
     rules = (
         Rule("WEEKLY", by_day=weekday),
@@ -166,7 +166,7 @@ def _same(start: datetime) -> list[str]:
 
 
 def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
-    """A choice that belongs to another start, or came from elsewhere, stays a choice."""
+    """A rule of another start, or from another client, stays an option."""
     try:
         return [(text, _words(start, zone, parse_rule(text)), "")]
     except InvalidInput:
@@ -174,7 +174,7 @@ def _kept(start: datetime, zone: str, text: str) -> list[tuple[str, str, str]]:
 
 
 def _words(start: datetime, zone: str, rule: Rule) -> str:
-    # Of whole days no time is said.
+    # All-day dates show no time.
     return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
 
 

@@ -1,4 +1,4 @@
-"""What a form's rule means, worked out in other processes at the expense of whoever asks: a rule may take a third of a second."""
+"""Expand a form's rule in worker processes, counted per client, because a rule may take a third of a second."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,7 +22,7 @@ NOT_CHECKED = "We couldn’t check these dates just now. Try again in a minute."
 
 
 async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormState:
-    """``recurrence_form.asked``; where nobody has time for it, the form without its dates. Not to be called inside a transaction."""
+    """``recurrence_form.asked``; without dates if no worker is free. Must not be called inside a transaction."""
     now = services(request).clock.now()
     if not typed.get("repeats"):
         return recurrence_form.asked(typed, now)
@@ -33,7 +33,9 @@ async def asked(request: Request, typed: Mapping[str, str]) -> RecurrenceFormSta
 
 
 async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:
-    """``recurrence_form.timing_typed``, of a rule that names dates. Raises InvalidForm. Not to be called inside a transaction."""
+    """``recurrence_form.timing_typed`` for a rule with dates. Raises InvalidForm. Must not be called inside a
+    transaction.
+    """
     timing = recurrence_form.timing_typed(typed, details)
     if timing is None:
         return None

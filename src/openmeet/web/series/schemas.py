@@ -1,4 +1,4 @@
-"""A series, its dates and what is asked of them as JSON."""
+"""JSON types of series and dates."""
 
 from typing import Any, ClassVar, Literal
 
@@ -30,7 +30,7 @@ RuleWanted = str | dict[str, Any] | None
 class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """When a series meets. ``startsLocal`` and ``endsLocal`` are of the first date, wall-clock times in ``timeZone``.
 
-    ``rdates`` are dates added and ``exdates`` dates left out: ``2026-12-24T18:00``, or an instant that ends in ``Z``.
+    ``rdates`` are added and ``exdates`` excluded dates: ``2026-12-24T18:00``, or an instant that ends in ``Z``.
     """
 
     starts_local: str
@@ -42,9 +42,9 @@ class TimingWanted(msgspec.Struct, kw_only=True, rename="camel", forbid_unknown_
 
 
 class SeriesWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A series as its host wants it: what each date says, and when they are. ``publish``: which dates become records.
+    """A series as its host wants it: the dates' content and timing. ``publish``: which dates become records.
 
-    ``group``: the slug of the group that it belongs to; nobody sees more of it than of the group.
+    ``group``: the slug of its group, whose visibility limits its own.
     """
 
     # The fields of ``TimingWanted``: a struct has one base.
@@ -67,7 +67,7 @@ class SeriesWanted(AboutWanted, kw_only=True, rename="camel", forbid_unknown_fie
 
 
 class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """How an event comes again; everything else is as the event says."""
+    """The recurrence; everything else is taken from the event."""
 
     recurrence: RuleWanted
     rdates: list[str] = []
@@ -76,13 +76,13 @@ class SeriesFromEvent(msgspec.Struct, rename="camel", forbid_unknown_fields=True
 
 
 class EventAdded(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The event that becomes a date."""
+    """The event to add as a date."""
 
     event: str
 
 
 class DatePreview(msgspec.Struct, rename="camel"):
-    """A date to be. ``insteadOf`` is the wall-clock time that does not exist that day; the clocks go forward then."""
+    """A future date. ``insteadOf``: the rule's wall-clock time, if a DST change skips it on that day."""
 
     original_date: str
     starts_at: str
@@ -92,12 +92,10 @@ class DatePreview(msgspec.Struct, rename="camel"):
 
 
 class RulePreview(msgspec.Struct, rename="camel"):
-    """What a rule means. ``silentMonths`` are months (``2027-02``) in which the rule's day does not exist.
+    """The meaning of a rule. ``silentMonths``: months (``2027-02``) in which the rule's day does not exist.
 
-    ``startFits``: whether the rule names the start; where it does not, ``betterStart`` is the first date that it names, null if
-
-    that is years ahead.
-    ``exdatesWithoutDate`` leave nothing out: the series has no date at that time.
+    ``startFits``: whether the start is in the rule; if not, ``betterStart`` is the rule's first date, null if that is
+    years ahead. ``exdatesWithoutDate``: exclusions that match no date.
     """
 
     sentence: str
@@ -113,16 +111,16 @@ class RulePreview(msgspec.Struct, rename="camel"):
 
 
 class UndoShown(msgspec.Struct, rename="camel"):
-    """What the host did last, which can be taken back until then."""
+    """The host's last action, which can be undone until then."""
 
     act: str
     until: str
 
 
 class MyDatesShown(msgspec.Struct, rename="camel"):
-    """The coming stored dates that take place and that the caller may see, by what they said to them.
+    """The coming stored dates that take place and that the caller may see, by RSVP.
 
-    ``limited``: dates with limited places that they have not answered; ``unanswered``: the others that they have not answered.
+    ``limited``: unanswered dates with limited capacity; ``unanswered``: the other unanswered dates.
     """
 
     dates: int
@@ -134,9 +132,10 @@ class MyDatesShown(msgspec.Struct, rename="camel"):
 
 
 class SeriesShown(SaidOfDates, kw_only=True, rename="camel"):
-    """A series. ``sentence`` says the rule in words, ``rule`` as RFC 5545 does, ``structured`` as an object.
+    """A series. ``sentence`` is the rule in words, ``rule`` as RFC 5545 text, ``structured`` as an object.
 
-    ``isGoingToAll``: new dates are answered with "going" for the caller; ``myDates`` counts what they go to, null for nobody signed in.
+    ``isGoingToAll``: the caller has a standing RSVP "going" for new dates; ``myDates``: their RSVPs, null if not signed
+    in.
     """
 
     slug: str
@@ -186,9 +185,9 @@ class SeriesList(msgspec.Struct, rename="camel"):
 
 
 class DateShown(msgspec.Struct, kw_only=True, rename="camel"):
-    """A date of a series. ``originalDate`` is its name for ever; ``slug`` is null while it is computed only.
+    """A date of a series. ``originalDate`` is its permanent name; ``slug`` is null while it is computed only.
 
-    ``differsIn``: what it says on purpose otherwise than its series.
+    ``differsIn``: the fields that override the series.
     """
 
     original_date: str
@@ -211,14 +210,16 @@ class DateShown(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class ExtraDate(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """One more date beside those of the rule: its wall-clock start in the series' zone."""
+    """A date to add to those of the rule: its wall-clock start in the series' zone."""
 
     starts_local: str
     is_silent: bool = False
 
 
 class DateList(msgspec.Struct, rename="camel"):
-    """Dates in order. ``cursor`` leads to the dates after them, ``next`` is the instant of the first of those; null where this is all."""
+    """Dates in order. ``cursor`` leads to later dates, ``next`` is the instant of the first of those; null on the last
+    page.
+    """
 
     dates: list[DateShown]
     next: str | None
@@ -226,11 +227,11 @@ class DateList(msgspec.Struct, rename="camel"):
 
 
 class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What shall be different, and how far that reaches. Fields that are left out stay.
+    """The changes, and their scope. Fields left out are unchanged.
 
-    ``originalDate`` names the date that was edited: needed for ``this`` and ``following``, and where times change. ``recurrence``
-    is another rule. ``expectedDateRevision``: refused when that date was changed since. A new start that is over is refused without
-    ``allowPast``, and so is one further ahead than dates can be opened (``TooFarAhead``).
+    ``originalDate`` names the edited date: required for ``this`` and ``following``, and if times change. ``recurrence``
+    is another rule. ``expectedDateRevision``: refused if that date was changed since. A new start in the past is
+    refused without ``allowPast``, and so is one further ahead than dates can be opened (``TooFarAhead``).
     """
 
     scope: ScopeName
@@ -256,7 +257,7 @@ class EditWanted(AboutEdit, kw_only=True, rename="camel", forbid_unknown_fields=
 
 
 class DateChange(msgspec.Struct, rename="camel"):
-    """One stored date before and after. ``fields``: what changes; ``keepsOwn``: what it keeps of its own."""
+    """One stored date before and after. ``fields``: changed; ``keepsOwn``: fields in which it overrides the series."""
 
     original_date: str
     new_original_date: str
@@ -269,7 +270,7 @@ class DateChange(msgspec.Struct, rename="camel"):
 
 
 class DateTouched(msgspec.Struct, rename="camel"):
-    """A date that has no place in the rule any more."""
+    """A date that is no longer in the rule."""
 
     original_date: str
     slug: str
@@ -278,19 +279,20 @@ class DateTouched(msgspec.Struct, rename="camel"):
 
 
 class DateMade(msgspec.Struct, rename="camel"):
-    """A date that was none before, or only a computed one."""
+    """A new date, or one that was only computed before."""
 
     original_date: str
     starts_at: str
 
 
 class EditConsequences(msgspec.Struct, rename="camel"):
-    """What an edit does. Numbers are of stored dates; computed ones follow the series in any case.
+    """The consequences of an edit. Numbers are of stored dates; computed ones always follow the series.
 
-    ``stranded``: somebody answered them or they differ on purpose, so they stay as exceptions. ``vanishing``: nobody did, they
-    go. ``made``: dates of the next two months that are new. ``peopleTold``: how many would hear of it,
-    once each; ``peopleMailed``: to how many of them a mail goes, too, at once or in their digest: of another time or place, not of another
-    description. ``peopleOverLimit``: who have a place beyond a lowered limit, and keep it; ``partiesTooLarge``: who wait and for whom there can be no places any more.
+    ``stranded``: dates that stay as exceptions, because they have RSVPs or overrides; ``vanishing``: dates without,
+    which are removed. ``made``: new dates of the next two months. ``peopleTold``: people notified, once each;
+    ``peopleMailed``: those of them e-mailed, too, at once or in a digest: of a new time or place, not of a new
+    description. ``peopleOverLimit``: have a place beyond a lowered limit, and keep it; ``partiesTooLarge``: wait with a
+    party that no longer fits.
     """
 
     scope: ScopeName
@@ -313,24 +315,23 @@ class EditConsequences(msgspec.Struct, rename="camel"):
 
 
 class EditDone(msgspec.Struct, rename="camel"):
-    """The series that the edited dates belong to now (another one after ``following``), and what was done."""
+    """The series of the edited dates (a new one after ``following``), and the applied changes."""
 
     series: SeriesShown
     consequences: EditConsequences
 
 
 class DatesNamed(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Dates by their names."""
+    """Dates by name."""
 
     dates: list[str]
     is_silent: bool = False
 
 
 class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What is called off, and why: single ``dates``, those from ``fromDate`` to ``toDate``, or the series.
+    """What to cancel, and why: single ``dates``, those from ``fromDate`` to ``toDate``, or the series.
 
-    Both ends of a range are included: names of dates, or plain days (``2027-03-30``). Of several dates, those that are called off already
-    stay as they are.
+    Both ends of a range are included: names of dates, or days (``2027-03-30``). Dates already cancelled are unchanged.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -346,7 +347,7 @@ class Cancellation(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What is brought back, named as for a cancellation."""
+    """What to reinstate, named as for a cancellation."""
 
     EXAMPLE: ClassVar[dict[str, object]] = {"fromDate": "2027-03-02T18:00:00", "toDate": "2027-03-30T18:00:00"}
 
@@ -357,14 +358,14 @@ class Reinstatement(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class StatusReason(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Why; shown to everybody."""
+    """The reason; shown to everybody."""
 
     reason: str = ""
     is_silent: bool = False
 
 
 class Resumption(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """How a series goes on; without a body, those whom it concerns are told."""
+    """How to resume a series; without a body, the people concerned are notified."""
 
     is_silent: bool = False
 
@@ -377,7 +378,7 @@ class SeriesAfterEdit(msgspec.Struct, rename="camel"):
 
 
 class FollowWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """``notifies``: hear of new, moved and cancelled dates."""
+    """``notifies``: be notified of new, moved and cancelled dates."""
 
     notifies: bool = True
 
@@ -390,14 +391,14 @@ class FollowShown(msgspec.Struct, rename="camel"):
 
 
 class AnswerAll(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """One reply for every coming date; ``skipLimited`` leaves out dates with a limited number of places."""
+    """One reply for every coming date; ``skipLimited`` leaves out dates with limited capacity."""
 
     reply: Literal["going", "interested", "declined"]
     skip_limited: bool = False
 
 
 class AnswerOutcome(msgspec.Struct, rename="camel"):
-    """What became of the reply to one date: a status, or the name of the refusal with a sentence."""
+    """The result for one date: a status, or the name of the refusal with a sentence."""
 
     original_date: str
     slug: str
@@ -413,7 +414,7 @@ class AnswersShown(msgspec.Struct, rename="camel"):
 
 
 class FollowerShown(msgspec.Struct, rename="camel"):
-    """Somebody who follows the series; ``notifies``: and wants to hear of it."""
+    """A follower of the series; ``notifies``: with notifications."""
 
     user_id: str
     name: str
@@ -429,33 +430,35 @@ class FollowerList(msgspec.Struct, rename="camel"):
 
 
 class Withdrawn(msgspec.Struct, rename="camel"):
-    """From how many dates the caller withdrew."""
+    """The number of dates from which the caller withdrew."""
 
     withdrawn: int
 
 
 class HeirShown(msgspec.Struct, rename="camel"):
-    """Somebody who is part of the series."""
+    """A possible new owner of the series."""
 
     user_id: str
     name: str
 
 
 class HeirList(msgspec.Struct, rename="camel"):
-    """To whom the series can be offered, by name. ``cursor`` is null on the last page."""
+    """Possible new owners, by name. ``cursor`` is null on the last page."""
 
     people: list[HeirShown]
     cursor: str | None
 
 
 class OfferWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Who is to host the series."""
+    """The new owner to offer the series to."""
 
     user_id: str
 
 
 class OfferedSeries(msgspec.Struct, rename="camel"):
-    """A series that the caller may take over (``acceptSeries``) or leave (``dropSeriesOffer``), and who offers it."""
+    """A series offered to the caller, who may accept it (``acceptSeries``) or decline (``dropSeriesOffer``), and by
+    whom.
+    """
 
     slug: str
     title: str
@@ -472,7 +475,7 @@ class OfferedList(msgspec.Struct, rename="camel"):
 
 
 class OfferShown(msgspec.Struct, rename="camel"):
-    """Who has been offered the series, and when."""
+    """The user to whom the series is offered, and since when."""
 
     user_id: str
     created_at: str

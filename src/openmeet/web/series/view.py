@@ -1,4 +1,4 @@
-"""A series as its page shows it to one viewer: everything decided here, the template only places it."""
+"""The series page for one viewer: all decisions are made here, the template only places the values."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,9 @@ _DIFFERS = {
 
 @dataclass(frozen=True, slots=True)
 class OccurrenceListItem:
-    """One date in the list; ``path`` is empty while it is too far ahead for a page. ``chips`` are pairs of words and tone."""
+    """One date in the list; ``path`` is empty while it is too far ahead for a page. ``chips`` are pairs of text and
+    tone.
+    """
 
     path: str
     original_date: str
@@ -47,7 +49,7 @@ class OccurrenceListItem:
 def rows_of(
     series: Series, lines: Sequence[AgendaOccurrence], now: Instant, standing: Going | None = None
 ) -> list[OccurrenceListItem]:
-    """The list of dates, in its order. ``standing``: dates that are stored later are answered with "going" for the viewer."""
+    """The list of dates, in order. ``standing``: the viewer has a standing RSVP for dates materialized later."""
     return [_row(series, line, now, standing) for line in lines]
 
 
@@ -59,7 +61,7 @@ def view_of(
     limited_ids: Collection[EventId],
     limits_new: bool,
 ) -> dict[str, object]:
-    """What the head of the page says. ``limited_ids``: stored dates with limited places; ``limits_new``: those that are made later have."""
+    """The page's header. ``limited_ids``: stored dates with limited capacity; ``limits_new``: so are new dates."""
     template = series.template
     exact = NOWHERE if template.mode is Mode.ONLINE else template.venue
     place = exact if is_host else public_place(exact, template.place_audience)
@@ -89,7 +91,7 @@ def view_of(
 
 
 def _few(lines: Sequence[AgendaOccurrence]) -> str:
-    """The first of them in words: ``Tue 3 March, Tue 10 March and 4 more``."""
+    """The first of them as text: ``Tue 3 March, Tue 10 March and 4 more``."""
     named = [formatting.short_day(local_of(line.details.starts_at, line.details.time_zone)) for line in lines[:3]]
     more = len(lines) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
@@ -97,14 +99,14 @@ def _few(lines: Sequence[AgendaOccurrence]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Undoable:
-    """What the host did last, and until when it can be taken back: the time with its zone, because hosts are anywhere."""
+    """The host's last action, and until when it can be undone: with the zone, because hosts are anywhere."""
 
     act: str
     until: Markup
 
 
 def undo_of(undo: Undo, series: Series) -> Undoable:
-    """The button to take it back, in words."""
+    """The undo button."""
     until = local_of(undo.expires_at, series.zone_name)
     words = f"{formatting.clock(until)} {formatting.zone_words(until, series.zone_name)}"
     return Undoable(undo.act, formatting.time_tag(undo.expires_at, words))

@@ -1,4 +1,4 @@
-"""Sessions for programs: a code by e-mail, or the password of one's own repository, for a bearer token."""
+"""Sessions for programs: a bearer token for an e-mail code or the password of one's own PDS account."""
 
 import msgspec
 from starlette.requests import Request
@@ -29,14 +29,14 @@ _REVOKE = Parameter(
 
 
 class CodeWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Who wants a code. ``displayName`` is used when the address is new here."""
+    """The address for a code. ``displayName`` is used if the address is new here."""
 
     email: str
     display_name: str = ""
 
 
 class CodeSent(msgspec.Struct, rename="camel"):
-    """Answer the code with this challenge."""
+    """The challenge to answer with the code."""
 
     challenge_id: str
     expires_at: str
@@ -52,14 +52,14 @@ class SessionWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class SessionPerson(msgspec.Struct, rename="camel"):
-    """Whose session it is."""
+    """The user of the session."""
 
     id: str
     display_name: str
 
 
 class SessionOpened(msgspec.Struct, rename="camel"):
-    """``token`` goes into ``Authorization: Bearer …``; it is shown this once."""
+    """``token`` goes into ``Authorization: Bearer …``; it is shown only here."""
 
     token: str
     expires_at: str
@@ -122,7 +122,7 @@ async def close_session(request: Request) -> Response:
 
 
 async def _tell_servers(request: Request, response: Response) -> Response:
-    """Behind the commit; where the answer of a request that was sent twice is given again, nothing is left to tell."""
+    """After the commit; a replayed response of a repeated request has nothing left to do."""
     await sign_out.tell_servers(request, caller_of(request).user_id, getattr(request.state, "ended", []))
     return response
 

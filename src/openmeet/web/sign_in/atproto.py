@@ -1,6 +1,6 @@
-"""Signing in by one's own server: whether this site offers it, and what a browser carries meanwhile.
+"""Sign-in through one's own PDS: whether the site offers it, and the browser's cookie meanwhile.
 
-A browser that goes to another server keeps a secret here, by which it is known when it comes back: nobody can finish a sign-in
+A browser that goes to another server gets a secret by which it is recognized on return: nobody can finish a sign-in
 that somebody else began.
 """
 
@@ -18,7 +18,7 @@ _BROWSER = "openmeet_authorizing"
 
 
 def network_of(connection: HTTPConnection) -> NetworkClients:
-    """What reaches people's own servers. Raises NotFound where this site does not offer signing in by them."""
+    """The AT Protocol clients. Raises NotFound if this site does not offer this sign-in."""
     found = services(connection).network
     if found is None:
         raise NotFound("This site does not let people in by their own server.", name="NoNetworkSignIn")
@@ -26,19 +26,19 @@ def network_of(connection: HTTPConnection) -> NetworkClients:
 
 
 def is_offered(connection: HTTPConnection) -> bool:
-    """Whether people can be sent to their own server from here."""
+    """Whether this site can send people to their PDS."""
     found = services(connection).network
     return found is not None and found.app is not None
 
 
 def browser_secret(connection: HTTPConnection) -> str:
-    """What this browser is known by; a new one where it has none. Two sign-ins of one browser share it."""
+    """The browser's secret; a new one if it has none. Concurrent sign-ins of one browser share it."""
     known = known_browser(connection)
     return known if len(known) >= 32 else secrets.token_urlsafe(32)
 
 
 def known_browser(connection: HTTPConnection) -> str:
-    """The same; empty where this browser has asked for nothing."""
+    """``browser_secret``, but empty if the browser has none."""
     return read_cookie(connection, _BROWSER)
 
 

@@ -1,7 +1,7 @@
-"""The address of one's own server's sign-in, for pages and programs: ``/api/auth/login-bsky``.
+"""Start a sign-in at one's own PDS, for pages and programs: ``/api/auth/login-bsky``.
 
-A browser is redirected there; whatever asks for JSON is told the address and sends its person's browser itself. Either way the
-answer sets the cookie by which this browser is known when it comes back.
+A browser is redirected there; a client that asks for JSON gets the URL and opens the user's browser itself. Either way
+the response sets the cookie by which the browser is recognized on return.
 """
 
 import msgspec
@@ -20,14 +20,14 @@ from openmeet.web.site.services import services
 
 
 class Departure(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Who wants to sign in: their handle, DID, or the address of their server; and where to go afterwards."""
+    """A handle, a DID, or the URL of a PDS; and where to go afterwards."""
 
     handle: str
     next: str = "/"
 
 
 class AuthorizationUrl(msgspec.Struct, rename="camel"):
-    """Where to send the browser."""
+    """The URL to open in the browser."""
 
     url: str
 
@@ -40,7 +40,7 @@ async def ask(request: Request) -> Response:
 async def send(request: Request) -> Response:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared == FORM:
-        # JSON cannot be sent by a form of another site; this can.
+        # Another site's form can send this, but not JSON.
         must_be_ours(request, services(request).settings.public_url)
         typed = await read_form(request)
         return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))

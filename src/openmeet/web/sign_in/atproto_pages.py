@@ -1,8 +1,8 @@
-"""The way to one's own server and back, in a browser.
+"""OAuth sign-in at one's own PDS, in a browser: departure and callback.
 
-A form may not lead to another site (the content policy says so, redirects included), so the way there is a page of its own:
-it says where one is taken, and goes there by itself. The way back answers with a redirect at once, so that the address with
-the code in it is shown nowhere.
+The content security policy forbids forms that lead to another site, redirects included, so departure is a page of its
+own: it names the destination and goes there by itself. The callback always redirects, so that the URL with the code is
+never displayed.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-# Public, and the same for everybody; servers keep them about as long themselves.
+# Public, and the same for everybody; servers cache them about as long.
 _DOCUMENT_HEADERS = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
 
 HEADINGS = {
@@ -65,7 +65,7 @@ def routes() -> list[Route]:
 
 
 def document_routes() -> list[Route]:
-    """What servers ask about us; nobody's page, so without a viewer."""
+    """The client metadata documents that authorization servers fetch; without a viewer."""
     return [
         Route(DOCUMENT_PATH, show_document, methods=["GET"]),
         Route(KEYS_PATH, show_keys, methods=["GET"]),
@@ -87,10 +87,10 @@ async def begin_sign_in(request: Request) -> Response:
 
 
 def problem_of(wrong: Failure) -> tuple[int, dict[str, str]]:
-    """How to say on a form that the way there could not be begun. Raises what has nothing to do with what was typed."""
+    """The form error for a sign-in that could not start. Reraises errors unrelated to the input."""
     match wrong:
         case InvalidInput():
-            # Whatever is wrong with a name, it is what was typed into this one field.
+            # Every problem with the name belongs to this one field.
             return 400, {FIELD: wrong.why}
         case NotFound():
             return 400, {FIELD: wrong.why}
@@ -105,7 +105,7 @@ def problem_of(wrong: Failure) -> tuple[int, dict[str, str]]:
 
 
 async def depart(request: Request, wish: AuthorizationOptions) -> Response:
-    """The page that takes the browser to its person's server. Raises what ``authorizing.begin`` raises, and TooMany."""
+    """The page that sends the browser to the user's PDS. Raises what ``authorize.begin`` raises, and TooMany."""
     where = await begin(request, wish)
     context = {"where": where, "host": urlsplit(where).netloc}
     response = page(request, "sign_in/leaving.html", context)
@@ -114,13 +114,13 @@ async def depart(request: Request, wish: AuthorizationOptions) -> Response:
 
 
 async def begin(request: Request, wish: AuthorizationOptions) -> str:
-    """The address to go to."""
+    """The URL of the authorization server."""
     await limits.spend_on(request, limits.DEPARTURES)
     return await authorize.begin(database_of(request), network_of(request), wish)
 
 
 async def come_back(request: Request) -> Response:
-    """Finish what was begun: sign in, link an account, or note what is allowed now."""
+    """Finish the request: sign in, link an account, or store the granted permissions."""
     network = network_of(request)
     await limits.spend_on(request, limits.RETURNS)
     asked = request.query_params
@@ -154,7 +154,7 @@ async def show_keys(request: Request) -> Response:
 
 
 def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
-    """The client of this site, where it is one that servers ask about. Raises NotFound elsewhere."""
+    """The confidential client of this site. Raises NotFound if it has none."""
     network = network_of(request) if is_offered(request) else None
     if network is None or network.app is None or not network.app.is_confidential:
         raise NotFound("There is no such document.")
@@ -162,7 +162,7 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
 
 
 def start_page(request: Request, typed: Typed, next_path: str, *, is_new: bool, status: int = 200) -> Response:
-    """The page with every way to sign in."""
+    """The page with all ways to sign in."""
     context = {
         "typed": typed,
         "next_path": next_path,
@@ -190,7 +190,7 @@ async def _finish_sign_in(request: Request, network: NetworkClients, proven: Aut
 
 
 def signed_in(request: Request, session: OpenedSession, finished: Finished) -> Response:
-    """Into the site with a new session; what was clicked before is done by now."""
+    """Redirect into the site with a new session, after the resumed click."""
     response = go(finished.path, said=finished.said)
     edge.set_cookie(request, response, session)
     forget_click(request, response)
@@ -200,19 +200,19 @@ def signed_in(request: Request, session: OpenedSession, finished: Finished) -> R
 async def _finish_for(
     request: Request, network: NetworkClients, proven: AuthorizedAccount, caller: Caller | None
 ) -> Response:
-    """Somebody who was signed in when they left: they must be the same still."""
+    """For a user who was signed in at departure: it must be the same user."""
     if caller is None or caller.user_id != proven.user_id:
         raise NotLetIn(Trouble.OTHER_BROWSER, "You are signed in here as somebody else now.")
     async with database_of(request).transaction() as tx:
         replaced = None if proven.session is None else await session_queries.find(tx, proven.did)
-        # Also what was allowed a moment ago wakes what waited for it.
+        # Newly granted permissions also release pending publications.
         whose = await sign_in_with_did(
             tx, proven.did, handle=proven.handle, pds_url=proven.pds_url, caller=caller.user_id
         )
         if proven.session is not None:
             await session_queries.put(tx, proven.session)
         if proven.purpose is AuthorizationPurpose.LINK and not whose.claim:
-            # From now on new records go there (whoever links an account of their own wants it used).
+            # New records go there from now on: whoever links an account wants to use it.
             await queries.make_default(tx, caller.user_id, proven.did)
     _give_back_later(network, request, replaced)
     said = "identity_linked" if proven.purpose is AuthorizationPurpose.LINK else "identity_permitted"
@@ -220,12 +220,12 @@ async def _finish_for(
 
 
 def _claim_page(claim: str) -> str:
-    """Where somebody decides whether two accounts become one."""
+    """The page on which the user decides about an account merge."""
     return f"/settings/join/{claim}"
 
 
 def _give_back_later(network: NetworkClients, request: Request, replaced: SealedSession | None) -> None:
-    """The session that this one replaces is ended at its server; nobody waits for that."""
+    """The replaced session is ended at its server in the background."""
     if replaced is None or replaced.needs_login:
         return
     task = asyncio.create_task(give_back(database_of(request), network, replaced))

@@ -1,6 +1,6 @@
-"""How often one address may ask for codes and try codes and passwords; an e-mail address has its own limit in ``rules``.
+"""Rate limits per client address for codes and passwords; ``domain.sign_in.model`` has the limits per e-mail address.
 
-Development mode has none: there everybody comes from the same machine, many at a time.
+None in development mode, where all clients share one address.
 """
 
 from starlette.requests import Request
@@ -11,19 +11,19 @@ from openmeet.web.site.services import services
 
 # A household or a small office behind one address can sign up together; a script that mails strangers cannot.
 CODES = Limit("codes", 20, 600)
-# Tries of codes are limited per code; this bounds guessing at many codes at once.
+# Tries are limited per code; this bounds guessing at many codes at once.
 CODE_TRIES = Limit("code_tries", 60, 600)
-# On the way to another server and back: each asks several servers.
+# Starting or finishing OAuth: each makes requests to several servers.
 DEPARTURES = Limit("departures", 30, 300)
 RETURNS = Limit("returns", 60, 300)
 PASSWORDS = Limit("passwords", 30, 300)
-# From one address: a stranger who guesses at a handle takes no try from its owner. How many guesses there are from everywhere
-# is for the account's own server to say.
+# Per client address, so that a stranger's guesses at a handle do not lock its owner out. The PDS itself limits guesses
+# from everywhere.
 PASSWORDS_OF_ONE = Limit("passwords_of_one", 10, 300)
 
 
 async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
-    """Count one attempt of this client (or of ``key``). Raises TooMany with the time at which to come back."""
+    """Count one attempt of this client (or of ``key``). Raises TooMany with the time at which to retry."""
     site = services(request)
     if site.settings.is_unlimited:
         return
@@ -31,11 +31,11 @@ async def spend_on(request: Request, limit: Limit, key: str = "") -> None:
 
 
 async def spend_on_password(request: Request, handle: str) -> None:
-    """Count one password that this client tries for a handle. Raises TooMany."""
+    """Count one password attempt of this client for a handle. Raises TooMany."""
     await spend_on(request, PASSWORDS)
     await spend_on(request, PASSWORDS_OF_ONE, f"{handle.strip().lower().removeprefix('@')} {client_address(request)}")
 
 
 def visitors_address(request: Request) -> str:
-    """Where the visitor is; empty where that cannot be known, behind a proxy that was not configured."""
+    """The client's address; empty if unknown, behind a proxy that was not configured."""
     return client_address(request) if has_personal_address(request) else ""

@@ -1,4 +1,4 @@
-"""Sign in, sign up, the code, the first name, sign out."""
+"""Sign in, sign up, code, first name, sign out."""
 
 from urllib.parse import urlencode
 
@@ -50,7 +50,7 @@ def routes() -> list[Route]:
 
 async def show_sign_in(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", "/"))
-    # Whoever is signed in may have to show their handle's password once more, for their repository.
+    # A signed-in user may have to enter the password of their handle again, to restore the repository session.
     if caller_or_none(request) and not request.query_params.get("again"):
         return go(next_path)
     return start_page(request, Typed({FIELD: request.query_params.get(FIELD, "")}), next_path, is_new=False)
@@ -86,7 +86,7 @@ async def answer_code(request: Request) -> Response:
             challenge_id,
             typed.get("code", ""),
             SessionTransport.BROWSER,
-            # Nobody typed it: one that is not known is no mistake of theirs.
+            # The user did not type it: an unknown zone is not their mistake.
             time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
         )
     if answered.session is None:
@@ -98,12 +98,12 @@ async def answer_code(request: Request) -> Response:
 
 
 async def show_link(request: Request) -> Response:
-    """Asks to confirm: programs that look into mail open links, and sign nobody in."""
+    """Ask for confirmation: mail scanners open links, and must not sign anybody in."""
     return await _link_page(request)
 
 
 async def follow_link(request: Request) -> Response:
-    """Sign in the browser that asked for the e-mail."""
+    """Sign in the browser that requested the e-mail."""
     typed = await read_form(request)
     await limits.spend_on(request, limits.CODE_TRIES)
     async with database_of(request).transaction() as tx:
@@ -120,7 +120,7 @@ async def follow_link(request: Request) -> Response:
 
 
 async def _enter(request: Request, answered: CodeResult, session: OpenedSession) -> Response:
-    """Into the site, with what was on its way; newcomers say their name first."""
+    """Redirect into the site, after the resumed click; new users enter their name first."""
     following = await _finished(request, session.user_id, answered.next_path)
     if answered.is_new:
         finished = Finished("/welcome?" + urlencode({"next": following.path}), said="")
@@ -184,8 +184,10 @@ async def choose_name(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session of this browser. Ours at their servers last, for what is still to be published (decision 0075), unless they choose."""
-    # Whoever wants out gets out, also with no form at all.
+    """End this browser's session. Sessions at the PDS stay for pending publications (decision 0075), unless the user
+    chooses otherwise.
+    """
+    # Signing out must always work, also without a valid form.
     typed = await read_form(request) if "content-type" in request.headers else {}
     at_servers = typed.get("revoke") == "true"
     said = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
@@ -224,7 +226,7 @@ async def _ask(request: Request, *, is_new: bool) -> Response:
 
 
 async def _finished(request: Request, user_id: UserId, next_path: str) -> Finished:
-    """What was clicked before signing in is done; where to go now."""
+    """Resume what was clicked before sign-in; returns where to go."""
     async with database_of(request).reader() as reader:
         user = await by_id(reader, user_id)
     caller = Caller(user_id, user.display_name if user else "")
@@ -242,7 +244,7 @@ def _code_page(request: Request, typed: Typed, challenge: str, *, status: int = 
 
 
 async def _link_page(request: Request, *, status: int = 200) -> Response:
-    """What can be done with a link here: sign in, go to the browser that asked, or ask for another e-mail."""
+    """The options for this link: sign in, use the browser that requested it, or request another e-mail."""
     key, token = services(request).code_key, request.path_params["token"]
     async with database_of(request).reader() as reader:
         works = await actions.find_link(reader, key, token) is not None

@@ -1,4 +1,4 @@
-"""Signing in with the password of one's own AT Protocol account."""
+"""Sign-in with the password of one's AT Protocol account."""
 
 from starlette.requests import Request
 
@@ -13,9 +13,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 async def sign_in(request: Request, identifier: str, password: str) -> UserId:
-    """The person with this handle or DID, made where they are new here.
+    """Sign in the user of this handle or DID, created if new here.
 
-    It opens its own transactions, because it waits for another server. Raises NotSignedIn (the person's PDS says no), TooMany,
+    Opens its own transactions, because it waits for another server. Raises NotSignedIn (refused by the PDS), TooMany,
     InvalidInput and NotFound (no such handle), RemoteFailed, RemoteSlow.
     """
     await limits.spend_on_password(request, identifier)

@@ -1,6 +1,7 @@
-"""Ending sessions: of a browser, of a program, of both everywhere; and, where its person chooses that, ours at their servers.
+"""End sessions: of a browser, of a program, or all; and optionally ours at the PDS.
 
-What ends here ends in one transaction. Servers are told behind it: one that is away keeps nobody signed in.
+Sessions here end in one transaction. Servers are notified afterwards, so that an unavailable one keeps nobody signed
+in.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 async def end_browser(request: Request, caller: Caller | None, *, at_servers: bool) -> str:
-    """End the session of this browser, and ``at_servers``: ours at the servers of one's accounts. What the next page says."""
+    """End this browser's session, and with ``at_servers`` ours at the PDS of each account. Returns the flash message."""
     token, goes_on = session.cookie_token(request), False
     ended: Sequence[SealedSession] = ()
     if token:
@@ -37,7 +38,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
 
 
 async def end_everywhere(request: Request, caller: Caller) -> None:
-    """End every session: of browsers and programs here, and ours at the servers of one's accounts."""
+    """End every session: of browsers and programs here, and ours at the PDS of each account."""
     async with database_of(request).transaction() as tx:
         ended = await sessions.forget_all(tx, caller.user_id)
         await actions.close_sessions_of(tx, caller.user_id)
@@ -45,7 +46,7 @@ async def end_everywhere(request: Request, caller: Caller) -> None:
 
 
 async def tell_servers(request: Request, user_id: UserId, ended: Sequence[SealedSession]) -> None:
-    """Have their servers end what was forgotten here; a site that reaches no servers lets it run out."""
+    """End the dropped sessions at their servers; a site without network access lets them expire."""
     network = services(request).network
     if ended and network is not None:
         await sessions.give_back_all(database_of(request), network, user_id, ended)

@@ -1,7 +1,7 @@
-"""What a form asks about before it does it: once, and only about what it names then.
+"""Confirmation questions of forms: each is asked once, about exactly what it names.
 
-A hidden field of the form carries the answer: the very thing that was asked about, so that anything else is asked about anew. Sending the
-form with an error in another field answers nothing.
+A hidden field carries the confirmed value, so that any other value is asked about again. Submitting the form with an
+error in another field confirms nothing.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from groundwork.errors import InvalidForm
 
 
 class Asks(InvalidForm):
-    """Nothing is wrong, but it may not be meant. ``name``: of the hidden field; ``key``: what it is to carry the second time."""
+    """Valid input that needs confirmation. ``name``: of the hidden field; ``key``: its value when confirmed."""
 
     def __init__(self, field: str, why: str, *, name: str, key: str) -> None:
         super().__init__({field: why})
@@ -19,6 +19,6 @@ class Asks(InvalidForm):
 
 
 def answered(typed: Mapping[str, str], name: str, wrong: InvalidForm) -> dict[str, str]:
-    """The hidden field of this name in the form that comes back: what is asked now, else what was answered before."""
+    """The hidden field of this name for the form shown again: the new question's key, else the earlier value."""
     asked = wrong.key if isinstance(wrong, Asks) and wrong.name == name else typed.get(name, "")
     return {name: asked}

@@ -1,4 +1,4 @@
-"""Who is asking, as the outermost edge found out; rooms read it here and never look at cookies or headers."""
+"""The caller of a request, set by the outermost layer; packages read it here and never look at cookies or headers."""
 
 from starlette.requests import HTTPConnection
 
@@ -7,18 +7,18 @@ from openmeet.domain.users.model import Caller
 
 
 def set_caller(connection: HTTPConnection, caller: Caller | None) -> None:
-    """Noted once per request, by ``site.session`` or ``api.authentication``."""
+    """Set once per request, by ``site.session`` or ``api.authentication``."""
     connection.scope["openmeet.caller"] = caller
 
 
 def caller_or_none(connection: HTTPConnection) -> Caller | None:
-    """The signed-in person, or None."""
+    """The signed-in user, or None."""
     found: Caller | None = connection.scope["openmeet.caller"]
     return found
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
-    """The signed-in person; NotSignedIn when there is none."""
+    """The signed-in user. Raises NotSignedIn."""
     found = caller_or_none(connection)
     if found is None:
         raise NotSignedIn("Sign in first.", name="AuthenticationRequired")

@@ -5,18 +5,18 @@ from starlette.responses import Response
 
 from openmeet.web.site.services import services
 
-# As long as the way to another server and back may take, or the way to one's mailbox, and a little more.
+# The time for sign-in at another server, or for reading an e-mail, and a little more.
 _SECONDS = 2400
 
 
 def read_cookie(connection: HTTPConnection, name: str) -> str:
-    """What the browser sent under this name; empty where it sent nothing."""
+    """The cookie's value; empty if absent."""
     return connection.cookies.get(_full_name(connection, name), "")
 
 
 def set_cookie(connection: HTTPConnection, response: Response, name: str, value: str) -> None:
-    """Have the browser keep this for 40 minutes."""
-    # Lax: the way back is a link of another site, and must bring it.
+    """Set a cookie for 40 minutes."""
+    # Lax: the return is a link from another site, and must bring the cookie.
     response.set_cookie(
         _full_name(connection, name),
         value,
@@ -29,7 +29,7 @@ def set_cookie(connection: HTTPConnection, response: Response, name: str, value:
 
 
 def forget_cookie(connection: HTTPConnection, response: Response, name: str) -> None:
-    """Have the browser forget it, where it sent it."""
+    """Delete the cookie, if the browser sent it."""
     full_name = _full_name(connection, name)
     if full_name in connection.cookies:
         is_https = services(connection).settings.is_https

@@ -1,4 +1,4 @@
-"""The development mailbox at ``/dev/mail``: what would have been mailed, shown to this machine only."""
+"""The development mailbox at ``/dev/mail``: e-mails that were not sent, shown to this machine only."""
 
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     mailbox = services(request).dev_mailbox
     is_local = is_loopback(client_address(request)) and _is_local_host(request.headers.get("host", ""))
-    # For everybody else there is no such page: codes of other people stand on it. A site that sends its mail has none either.
+    # Hidden from other machines, because it shows other people's codes. A site that sends its e-mail does not have it.
     if mailbox is None or not is_local:
         raise NotFound("There is nothing at this address.")
     mails = [
@@ -34,14 +34,14 @@ async def show(request: Request) -> Response:
 
 
 def _is_local_host(host: str) -> bool:
-    """Whether the page was asked for under a name of this machine.
+    """Whether the ``Host`` names this machine.
 
-    A page of anywhere can give its own name this machine's address and read what a browser here then fetches from it
-    (DNS rebinding); the name in ``Host`` stays that page's.
+    Against DNS rebinding: a foreign page can point its own name at this machine's address and read the response, but
+    ``Host`` then still has that name.
     """
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    # RFC 6761, section 6.3: `localhost` and what stands below it is nobody else's.
+    # RFC 6761, section 6.3: `localhost` and its subdomains are always local.
     return name == "localhost" or name.endswith(".localhost") or is_loopback(name)

@@ -1,4 +1,4 @@
-"""Failures as pages: one sentence about what happened, one next step. Nothing internal is shown."""
+"""Failures as pages: one sentence about what happened, one next step. No internal details."""
 
 from urllib.parse import quote
 
@@ -30,18 +30,18 @@ _HEADINGS = {
 
 
 def render_page(connection: HTTPConnection, fault: Fault) -> Response:
-    """The page for a failure; whoever is not signed in is sent to sign in and comes back."""
+    """The page for a failure; NotSignedIn redirects to sign-in and back."""
     if fault.http_status == 401 and connection.scope["method"] == "GET":
         return RedirectResponse(f"/sign-in?next={quote(_address_of(connection), safe='')}", 303)
     heading = _HEADINGS.get(fault.http_status, "That did not work")
     why = fault.why if fault.http_status != 404 else "It may never have existed, or it is not shown to you."
     if fault.name == INVALID_LINK:
-        # Whoever has a link knows that there was something: what helps is how they come to a good one.
+        # Holders of an old link know that it existed: tell them how to get the new one.
         heading, why = "This link does not work", fault.why
     if fault.name == TOO_FAR_AHEAD:
         heading, why = "Not yet", fault.why
     if fault.kind == "Bug":
-        # The page names the number of the request below.
+        # The page shows the request id below.
         why = "Try again in a minute."
     again = ""
     if fault.kind == RateLimited.__name__:

@@ -1,4 +1,4 @@
-"""HTML forms, as every server of ours reads them: see ``groundwork.http.forms``."""
+"""HTML forms, shared by all servers: see ``groundwork.http.forms``."""
 
 from groundwork.http.forms import EMPTY, MAX_FIELDS, Typed, local_path, must_be_ours, read_form, typed_again
 

@@ -1,8 +1,8 @@
-"""The one place that looks at a request to find its community: several sites behind one socket, each an application of its own.
+"""The one place that selects a tenant for a request: several sites behind one socket, each its own application.
 
-The ``Host`` decides; a name that is nobody's is the default site's. ``x-tenant-id`` is anybody's to write, so it counts
-in two cases only: where the operator says that proxies in front write it, and with a bearer token for the JSON API and no
-cookie, where the named community's own look at the token then decides. Otherwise it is passed over.
+``Host`` decides; an unknown name is the default site's. Anybody can send ``x-tenant-id``, so it counts in two cases
+only: if the operator says that the proxies in front set it, or with a bearer token for the JSON API and no cookie,
+where that tenant then checks the token. Otherwise it is ignored.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _API = "/api/"
 class Hosts:
     """The sites of an installation as one ASGI application.
 
-    ``sites``: by the tenant's name, the default one among them. ``names``: the tenant's name by host name, lower-cased.
+    ``sites``: by tenant name, including the default one. ``names``: tenant names by lower-cased host name.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Hosts:
         await site(scope, receive, send)
 
     def _site_of(self, scope: Scope) -> ASGIApp:
-        """Raises NotFound for what a proxy calls a community, NotSignedIn for what somebody with a token does, and is none."""
+        """Raises NotFound for an unknown tenant from a proxy, NotSignedIn for one from a client with a token."""
         headers = Headers(scope=scope)
         named = headers.get(HEADER, "")
         if named and self._proxies_name_tenant:
@@ -52,14 +52,14 @@ class Hosts:
             return self._sites[named]
         if named and _is_by_program(scope, headers):
             if named not in self._sites:
-                # As where the token is unknown: who has none of that community learns no more.
+                # The same error as for an unknown token, so that strangers cannot probe for tenants.
                 raise NotSignedIn("This token is unknown or has expired. Open a new session.", name="InvalidToken")
             return self._sites[named]
         return self._sites[self._names.get(host_name(headers.get("host", "")), DEFAULT_TENANT)]
 
 
 def host_name(host: str) -> str:
-    """The name in a ``Host`` header, whatever its port and spelling; empty where there is none."""
+    """The name in a ``Host`` header, without port and lower-cased; empty if there is none."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -67,7 +67,9 @@ def host_name(host: str) -> str:
 
 
 def _is_by_program(scope: Scope, headers: Headers) -> bool:
-    """Whether a token comes along that the API of whichever community looks at, and nothing that a browser sends by itself."""
+    """Whether the request has a bearer token, which the tenant's API will check, and nothing that browsers send by
+    themselves.
+    """
     kind, _, token = headers.get("authorization", "").partition(" ")
     has_token = kind.lower() == "bearer" and bool(token.strip())
     return scope["type"] == "http" and scope["path"].startswith(_API) and has_token and "cookie" not in headers

@@ -1,7 +1,7 @@
-"""Rendering a page: the environment of all templates, and what the frame shows around each.
+"""Page rendering: the template environment, and the layout around each page.
 
-A page is ``page(request, "events/new.html", …)``: the name's first part is the room that owns the template. Escaping is
-on everywhere; an undefined name is an error, not an empty string.
+A page is ``page(request, "events/new.html", …)``: the first part of the name is the package that owns the template.
+Escaping is on everywhere; an undefined name is an error, not an empty string.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from openmeet.web.site.static_files import static_url
 
 _WEB = Path(__file__).parent.parent
 
-# What a page says once after something was done: the key travels in a cookie, the sentence never does.
+# Flash messages: the key travels in a cookie, the text never does.
 SAID = {
     "signed_in": "You are signed in.",
     "signed_out": "You are signed out.",
@@ -217,7 +217,7 @@ _SAID_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks at the page, as far as the frame cares. ``is_at_servers``: they can sign out at servers of their accounts, too."""
+    """The viewer, for the layout. ``is_at_servers``: they can also sign out at the PDS of their accounts."""
 
     name: str
     unread: int = 0
@@ -228,7 +228,7 @@ class Viewer:
 
 @cache
 def environment(site_name: str, public_url: str) -> jinja2.Environment:
-    """The environment of one site's templates, made once. ``public_url``: where others reach the site."""
+    """The template environment of one site, made once. ``public_url``: where others reach the site."""
     loaders = {folder.parent.name: jinja2.FileSystemLoader(folder) for folder in _WEB.glob("*/templates")}
     loaders["emails"] = jinja2.FileSystemLoader(_WEB.parent / "emails" / "templates")
     made = jinja2.Environment(
@@ -245,12 +245,12 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
 
 
 def set_viewer(connection: HTTPConnection, viewer: Viewer | None) -> None:
-    """Noted once per request by the room that knows who is signed in."""
+    """Set once per request by ``site.session``."""
     connection.scope["openmeet.viewer"] = viewer
 
 
 def viewer_of(connection: HTTPConnection) -> Viewer | None:
-    """Who looks, or None when nobody is signed in."""
+    """The viewer, or None if nobody is signed in."""
     found: Viewer | None = connection.scope.get("openmeet.viewer")
     return found
 
@@ -263,9 +263,9 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render a template inside the frame. Pages differ by who looks, so no shared cache may keep them.
+    """Render a template inside the layout. Pages depend on the viewer, so shared caches may not store them.
 
-    What somebody signed in has seen is kept nowhere: after they sign out, "back" must not bring it up again.
+    Pages of signed-in viewers are not stored at all: after sign-out, "Back" must not show them.
     """
     what = connection.cookies.get(_SAID_COOKIE, "")
     said = SAID.get(what) or notices.sentence(what)
@@ -288,7 +288,9 @@ def page(
 
 
 def go(path: str, *, said: str = "", numbers: Sequence[int] = ()) -> Response:
-    """See other: after every form. ``said`` is a key of ``SAID``, or with ``numbers`` of ``NOTICES``, that the next page shows once."""
+    """303 See Other, after every form. ``said``: the flash message, a key of ``SAID``, or with ``numbers`` of
+    ``NOTICES``.
+    """
     response = RedirectResponse(path, 303)
     if said:
         if numbers:

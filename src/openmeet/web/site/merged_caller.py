@@ -1,4 +1,4 @@
-"""Requests of people who are joined with another row of theirs while these are answered (``claiming``)."""
+"""Requests of users who are merged into another account while the request runs (``account_merge``)."""
 
 from collections.abc import Awaitable
 
@@ -13,8 +13,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 async def answered(request: Request, answering: Awaitable[Response]) -> Response:
-    """The answer. Raises TransactionConflict where its caller is not there any more: nothing was saved, and their session is the one
-    person's by now, so that the same again is done for who they are.
+    """The response. Raises TransactionConflict if the caller's row was deleted by a merge.
+
+    Nothing was saved then, and the session now belongs to the remaining user, so a retry runs as that user.
     """
     try:
         return await answering

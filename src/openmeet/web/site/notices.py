@@ -1,6 +1,6 @@
-"""Sentences with numbers that a page says once after something was done.
+"""Flash messages with numbers.
 
-Only the name and the numbers travel in the cookie: whoever writes the cookie chooses numbers, never words.
+Only the name and the numbers are in the cookie: a forged cookie can choose numbers, never text.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
 
 
 def packed(name: str, numbers: Sequence[int]) -> str:
-    """The cookie's value. Raises KeyError for a name that is none, ValueError for too many or too few numbers."""
+    """The cookie's value. Raises KeyError for an unknown name, ValueError for the wrong number of numbers."""
     count, _ = NOTICES[name]
     if len(numbers) != count or any(one < 0 for one in numbers):
         raise ValueError(numbers)
@@ -44,7 +44,7 @@ def packed(name: str, numbers: Sequence[int]) -> str:
 
 
 def sentence(value: str) -> str:
-    """The sentence of a cookie's value; empty for anything else."""
+    """The message of a cookie's value; empty if invalid."""
     name, *numbers = value.split(".")
     count, words = NOTICES.get(name, (-1, str))
     if len(numbers) != count or not all(

@@ -1,7 +1,7 @@
-"""How often one address may ask for pages, feeds and pictures: wide enough for an office, finite for a program.
+"""Rate limits per address for pages, feeds and pictures: wide enough for an office, finite for a program.
 
-Counted before the database is asked, so that what is refused costs next to nothing. The JSON API and XRPC have limits of their own
-(``api.authentication``, ``xrpc.callers``).
+Counted before the database is read, so that refused requests cost next to nothing. The JSON API and XRPC have their own
+limits (``api.authentication``, ``xrpc.call``).
 """
 
 from typing import Final
@@ -15,12 +15,12 @@ from groundwork.telemetry.logs import log
 from openmeet.web.site.services import services
 
 WINDOW_SECONDS: Final = 60
-# A list shows many pictures, and each of them is read from a disk without anything being computed.
+# A list shows many pictures, and serving one is only a file read.
 PICTURES_PER_PAGE: Final = 20
 
 
 async def spend_on_page(request: Request) -> None:
-    """Count one page or feed of this address. Raises RateLimited with the time at which to come back."""
+    """Count one page or feed of this address. Raises RateLimited with the time at which to retry."""
     await _spend(request, "pages", 1)
 
 
@@ -32,7 +32,7 @@ async def spend_on_picture(request: Request) -> None:
 async def _spend(request: Request, name: str, factor: int) -> None:
     site = services(request)
     points = site.settings.pages_per_minute * factor
-    # In development everybody comes from the same machine, many at a time.
+    # In development all clients share one address.
     if site.settings.is_unlimited or not points:
         return
     address = client_address(request)
@@ -42,7 +42,7 @@ async def _spend(request: Request, name: str, factor: int) -> None:
 
 
 def _is_unconfigured_proxy(request: Request, address: str) -> bool:
-    """Whether everybody seems to have this address, so that a limit would stop the site and not one client."""
+    """Whether all clients seem to have this address, so that a limit would stop the site and not one client."""
     site = services(request)
     if site.settings.trusted_proxy_hops or "x-forwarded-for" not in request.headers or is_public(address):
         return False

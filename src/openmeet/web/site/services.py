@@ -1,6 +1,6 @@
-"""What the site of one community runs on, and the one place where a request is asked for it.
+"""The services of one tenant's site, and the one place that reads them from a request.
 
-A process may serve several communities: each has an application, and services, of its own.
+A process may serve several tenants, each with its own application and services.
 """
 
 from dataclasses import dataclass, field
@@ -28,7 +28,9 @@ from openmeet.tenants.configured import Tenant
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Made by ``programs/`` and by tests, once per site. What is None is missing from the site; what that means stands beside it."""
+    """Made by ``programs/`` and by tests, once per site. None means that the site lacks it, with the effect described
+    beside it.
+    """
 
     settings: Settings
     tenant: Tenant
@@ -36,37 +38,37 @@ class Services:
     code_key: SigningKey
     clock: Clock = field(default_factory=SystemClock)
     counters: Counters = field(default_factory=InProcessCounters)
-    # Where uploaded pictures are stored. None: nobody can upload one.
+    # The store of uploaded pictures. None: no uploads.
     pictures: BlobStore | None = None
-    # The pictures that other people's records name. None: they are not shown.
+    # Pictures named by remote records. None: they are not shown.
     record_pictures: RecordPictures | None = None
-    # What reaches other servers of the AT Protocol. None: nobody signs in with an account there.
+    # AT Protocol clients. None: no sign-in with AT Protocol accounts.
     network: NetworkClients | None = None
-    # The PDS that keeps repositories for people. None: nobody can agree to publish.
+    # The PDS for custodial accounts. None: nobody can consent to publishing.
     publishing: Publishing | None = None
-    # Writes records to people's repositories. None: an event that waits for its record stays its author's draft meanwhile.
+    # Writes records to users' repositories. None: an event that awaits its repository stays a draft.
     publisher: Publisher | None = None
-    # What fetches addresses that people give: calendars, webhooks. None: nothing is fetched.
+    # HTTP client for URLs from users: calendars, webhooks. None: nothing is fetched.
     outgoing: CalendarFetcher | None = None
-    # What the synchronisation runs on. None: services and operators are told that it is away.
+    # The synchronization services. None: services and operators get Unavailable.
     engines: Engines | None = None
-    # What reads the tokens of other apps' callers. None: no such token is accepted.
+    # Verifies service tokens of other apps' callers. None: no such token is accepted.
     service_callers: ServiceCallers | None = None
-    # The processes that read files and pictures from outside. None: no file is accepted.
+    # Worker processes that parse uploaded files and pictures. None: no file is accepted.
     workers: WorkerPool | None = None
-    # E-mails that are stored instead of sent, to be read at /dev/mail. None: they are sent.
+    # E-mails stored instead of sent, readable at /dev/mail. None: they are sent.
     dev_mailbox: FolderMailbox | None = None
-    # Settings that the log has warned of already, each once.
+    # Settings that were already warned about, each once.
     warned_of: set[str] = field(default_factory=set)
 
     @property
     def asks_to_publish(self) -> bool:
-        """Whether people can be asked to agree to publish."""
+        """Whether users can be asked for consent to publishing."""
         return self.publishing is not None
 
 
 def publishing_of(connection: HTTPConnection) -> Publishing:
-    """What publishing runs on. Raises NotFound on a site where nobody can agree to publish: it has no such pages."""
+    """The publishing services. Raises NotFound on a site without them: it has no such pages."""
     found = services(connection).publishing
     if found is None:
         raise NotFound("There is nothing at this address.")
@@ -74,6 +76,6 @@ def publishing_of(connection: HTTPConnection) -> Publishing:
 
 
 def services(connection: HTTPConnection) -> Services:
-    """What the site that is asked runs on. Nothing else reads the state of the application; a test checks that."""
+    """The services of the requested site. Nothing else reads the application state; a test checks that."""
     found: Services = connection.app.state.services
     return found

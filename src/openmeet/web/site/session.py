@@ -1,8 +1,8 @@
-"""From a cookie or a bearer token to the caller, once per request; and the cookie itself.
+"""Sessions: from a cookie or bearer token to the caller, once per request; and the session cookie.
 
-Over https the cookie's name begins with ``__Host-``: browsers then accept it from this host alone, for the whole of it,
-and only when it is Secure (RFC 6265bis, section 4.1.3.2). A page takes cookies only, the API bearer tokens only: a form
-of another site cannot use the API, and a stolen API token opens no page.
+Over https the cookie's name begins with ``__Host-``: browsers then accept it from this host alone, for all paths, and
+only if it is Secure (RFC 6265bis, section 4.1.3.2). Pages accept only cookies, the API only bearer tokens: another
+site's form cannot use the API, and a stolen API token opens no page.
 """
 
 from starlette.requests import HTTPConnection
@@ -30,7 +30,7 @@ def cookie_name(settings: Settings) -> str:
 
 
 async def identify_by_cookie(connection: HTTPConnection) -> None:
-    """Note the caller of a page, and what the page's frame shows of them."""
+    """Set the caller of a page, and the viewer for its layout."""
     token = connection.cookies.get(cookie_name(services(connection).settings), "")
     set_caller(connection, None)
     if not token:
@@ -56,7 +56,7 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
 
 
 async def identify_by_token(connection: HTTPConnection) -> None:
-    """Note the caller of an API request. A token that does not work is an error, not nobody."""
+    """Set the caller of an API request. An invalid token is an error, not an anonymous caller."""
     set_caller(connection, None)
     token = bearer_of(connection)
     if not token:
@@ -70,12 +70,12 @@ async def identify_by_token(connection: HTTPConnection) -> None:
 
 
 def unknown_credential(why: str) -> NotSignedIn:
-    """A credential that is nobody's, with the challenge of RFC 6750, section 3.1."""
+    """The error for an invalid credential, with the challenge of RFC 6750, section 3.1."""
     return NotSignedIn(why, name="InvalidToken", headers={"www-authenticate": 'Bearer error="invalid_token"'})
 
 
 async def _note_presence(connection: HTTPConnection, found: queries.Holder | None) -> None:
-    """Once a day, whatever they do here: an owner who only reads is not absent (``groups.succession``)."""
+    """Note once a day that the user was active: an owner who only reads is not absent (``groups.ownership``)."""
     if found is None:
         return
     now = services(connection).clock.now()
@@ -86,18 +86,18 @@ async def _note_presence(connection: HTTPConnection, found: queries.Holder | Non
 
 
 def bearer_of(connection: HTTPConnection) -> str:
-    """The token of the Authorization header; empty when there is none."""
+    """The token of the Authorization header; empty if there is none."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def cookie_token(connection: HTTPConnection) -> str:
-    """The token in the cookie; empty when there is none."""
+    """The token in the cookie; empty if there is none."""
     return connection.cookies.get(cookie_name(services(connection).settings), "")
 
 
 def set_cookie(connection: HTTPConnection, response: Response, session: OpenedSession) -> None:
-    """Hand the browser its session. Lax: coming from a mail's link one is signed in, a foreign form is not sent it."""
+    """Set the session cookie. Lax: a link from an e-mail arrives signed in, a foreign form's POST does not."""
     settings = services(connection).settings
     response.set_cookie(
         cookie_name(settings),

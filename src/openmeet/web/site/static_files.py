@@ -1,4 +1,4 @@
-"""The files below ``/static``: one stylesheet per subject, one script. Each is served under the hash of its content."""
+"""The files below ``/static``: stylesheets per subject and one script, each served under the hash of its content."""
 
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ def _files() -> StaticFiles:
 
 
 def static_url(name: str) -> str:
-    """The address of a file of this release; another content has another address."""
+    """The URL of a file of this release; it changes with the content."""
     return _files().url(name)
 
 

@@ -1,19 +1,20 @@
-"""Addresses by which a calendar feed is subscribed to with one click.
+"""URLs that subscribe to a calendar feed with one click.
 
-``webcal:`` is what Apple Calendar, Thunderbird and most other programs open. Google Calendar takes a ``webcal:`` address in ``cid``, and
-none with ``https:``. Outlook's ``addfromweb`` is widely used and not documented; it fetches the ``https:`` address itself.
+Apple Calendar, Thunderbird and most other programs open ``webcal:``. Google Calendar needs a ``webcal:`` URL in ``cid``
+and accepts no ``https:``. Outlook's ``addfromweb`` is widely used but undocumented; it fetches the ``https:`` URL
+itself.
 """
 
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-# Beside Google's button: how late its copy is, and nobody can hurry it.
+# Shown beside Google's button: its copy is updated late, and nobody can change that.
 GOOGLE_HOURS = "updates in 8–24 hours"
 
 
 @dataclass(frozen=True, slots=True)
 class FeedLinks:
-    """One feed. ``address`` is the feed itself, to be copied; the others open it in a calendar."""
+    """One feed. ``address`` is the feed's URL, for copying; the others open it in a calendar."""
 
     address: str
     webcal: str
@@ -23,7 +24,7 @@ class FeedLinks:
 
 
 def subscription(address: str, name: str) -> FeedLinks:
-    """``address``: the whole address of the feed (``http:`` or ``https:``), its query included. ``name``: what Outlook calls it."""
+    """``address``: the full URL of the feed (``http:`` or ``https:``) with its query. ``name``: its title in Outlook."""
     _, _, rest = address.partition("://")
     webcal = f"webcal://{rest}"
     asked = urlencode({"url": address, "name": name}, quote_via=quote)

@@ -1,4 +1,4 @@
-"""Whose database a request works on: its site's, chosen when the request came in (``hosts``)."""
+"""The tenant's database of a request, chosen when the request came in (``hosts``)."""
 
 from starlette.requests import HTTPConnection
 
@@ -11,38 +11,38 @@ from groundwork.workers.quota import QuotaHolder, person
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import services
 
-# People behind one address: a household, a school, a company.
+# Clients behind one address: a household, a school, a company.
 _PEOPLE_OF_ADDRESS = 4
 
 _JOINED = "openmeet.joined_database"
 
 
 def tenant_of(connection: HTTPConnection) -> Tenant:
-    """The tenant whose site is being asked."""
+    """The tenant of the requested site."""
     return services(connection).tenant
 
 
 def database_of(connection: HTTPConnection) -> Database:
-    """The database of that tenant; while the request is carried out in one transaction, that."""
+    """The tenant's database; inside an idempotent request, its one open transaction."""
     joined: Database | None = connection.scope.get(_JOINED)
     return joined or tenant_of(connection).database
 
 
 def join(connection: HTTPConnection, database: Database | None) -> None:
-    """From now on this request's database is this one; None: its tenant's again."""
+    """Make this the request's database; None: the tenant's again."""
     connection.scope[_JOINED] = database
 
 
 def workers_of(connection: HTTPConnection, user_id: str) -> ChargedPool:
-    """The processes that read what this person sent, at their expense and that of the public address they come from.
+    """Workers for what this user sent, with quotas for the user and for their public address.
 
-    Raises Unavailable on a site that was started without.
+    Raises Unavailable if the site was started without workers.
     """
     return _pool_of(connection).charged_to(person(user_id), *_address_of(connection))
 
 
 def workers_of_anybody(connection: HTTPConnection) -> ChargedPool:
-    """The same for somebody who need not have said who they are."""
+    """``workers_of`` for clients that may be anonymous."""
     return _pool_of(connection).charged_to(*_address_of(connection))
 
 
@@ -55,5 +55,5 @@ def _pool_of(connection: HTTPConnection) -> WorkerPool:
 
 def _address_of(connection: HTTPConnection) -> tuple[QuotaHolder, ...]:
     address = client_address(connection)
-    # A proxy that nobody configured would make one payer of everybody.
+    # Behind a proxy that was not configured everybody would share one quota.
     return (QuotaHolder(f"address:{network_of(address)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()

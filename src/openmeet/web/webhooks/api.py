@@ -1,4 +1,4 @@
-"""Webhooks as JSON: addresses, what they hear of, what was sent to them."""
+"""Webhooks as JSON: registration, subscriptions, deliveries."""
 
 from urllib.parse import quote
 
@@ -37,7 +37,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 
 class WebhookWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Which address hears of what. ``group``: the slug of a group that the caller runs; without it, what concerns the caller."""
+    """A URL and the events to subscribe to. ``group``: the slug of a group that the caller runs; without it, the
+    caller's own events.
+    """
 
     url: str
     kinds: list[Happening]
@@ -45,7 +47,7 @@ class WebhookWanted(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The same, of one that there is; ``isOn`` switches it."""
+    """Changes of an existing webhook; ``isOn`` switches it."""
 
     url: str
     kinds: list[Happening]
@@ -53,7 +55,7 @@ class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class WebhookShown(msgspec.Struct, rename="camel"):
-    """An address. ``offWhy`` says why it is off; ``failingSince`` is null unless what was sent last did not arrive."""
+    """A webhook. ``offWhy`` says why it is off; ``failingSince`` is null unless the last delivery failed."""
 
     id: str
     url: str
@@ -67,7 +69,7 @@ class WebhookShown(msgspec.Struct, rename="camel"):
 
 
 class WebhookMade(WebhookShown, rename="camel"):
-    """An address just registered, or given another secret: ``secret`` signs what is sent to it (Standard Webhooks) and is shown this once."""
+    """A new webhook, or one with a new secret: ``secret`` signs deliveries (Standard Webhooks) and is shown only here."""
 
     secret: str
 
@@ -79,7 +81,7 @@ class WebhookList(msgspec.Struct, rename="camel"):
 
 
 class DeliveryShown(msgspec.Struct, rename="camel"):
-    """A message. ``status`` is what the address answered last, ``why`` what went wrong."""
+    """A delivery. ``status`` is the last HTTP status, ``why`` the error."""
 
     id: str
     kind: Happening
@@ -117,7 +119,7 @@ async def register(request: Request) -> Response:
 async def registered(
     tx: Transaction, request: Request, url: str, kinds: frozenset[Happening], group: str
 ) -> tuple[Webhook, str]:
-    """A new address of the caller, or of a group that they run, and its secret."""
+    """Register a webhook of the caller, or of a group that they run; returns it with its secret."""
     caller = caller_of(request)
     group_id = await _group_id(tx, caller, group) if group else None
     return await actions.register(tx, caller, sealer_of(request), url=url, kinds=kinds, group_id=group_id)
@@ -183,12 +185,12 @@ async def send_again(request: Request) -> Response:
 
 
 def id_of(request: Request) -> WebhookId:
-    """The address that the path names."""
+    """The webhook id in the path."""
     return WebhookId(request.path_params["id"])
 
 
 def sealer_of(request: Request) -> Sealer:
-    """What seals secrets; Unavailable on a site that was started without."""
+    """Seals the secrets; Unavailable if the site was started without it."""
     outgoing = services(request).outgoing
     if outgoing is None:
         raise Unavailable("This site calls no other addresses at the moment.")
@@ -196,12 +198,12 @@ def sealer_of(request: Request) -> Sealer:
 
 
 def reach_of(request: Request) -> AllowedTargets:
-    """What may be called: the same as will be when it is."""
+    """The allowed destinations, the same as at delivery."""
     return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
 
 async def shown(reader: Reader, one: Webhook) -> WebhookShown:
-    """An address as its owner sees it; never its secret."""
+    """A webhook as its owner sees it; never its secret."""
     group = await group_by_id(reader, GroupId(one.group_id)) if one.group_id else None
     return WebhookShown(
         id=one.id,

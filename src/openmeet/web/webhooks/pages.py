@@ -1,4 +1,4 @@
-"""The page of one's webhooks: register, switch, try, look at what was sent."""
+"""The webhooks page: register, switch, test, list deliveries."""
 
 from typing import Final
 
@@ -40,7 +40,7 @@ async def show(request: Request) -> Response:
 
 
 async def register(request: Request) -> Response:
-    """Make one and show its secret on the answer itself, which no cache keeps."""
+    """Register one and show its secret in the response itself, which is never cached."""
     typed = await read_form(request)
     try:
         kinds = [kind.value for kind in HAPPENING_WORDS if _field(kind.value) in typed]
@@ -61,7 +61,7 @@ async def show_one(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """One button each: on, off, another secret, a try, once more, away."""
+    """One button per action: on, off, new secret, test, send again, remove."""
     caller, typed, secret = caller_of(request), await read_form(request), ""
     try:
         async with database_of(request).transaction() as tx:

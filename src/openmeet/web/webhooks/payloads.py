@@ -1,8 +1,8 @@
-"""What the owner of a webhook may see of a subject at this moment: THE place that decides what leaves in a message (invariant 3).
+"""What a webhook's owner may see of a subject now: the only place that decides what a delivery contains (invariant 3).
 
-A person's own address hears of events that they host and of their own answers and memberships; a group's address of what belongs to the
-group, while its owner runs it. The words are those of the JSON API. Who attends privately, or answered without an account, is counted
-and never named: hosts read their names on the page, and what leaves is copied, kept and passed on.
+A user's webhook covers events that they host and their own RSVPs and memberships; a group's webhook covers what belongs
+to the group, while its owner runs it. The JSON is the API's. Private attendees and guests are counted and never named:
+hosts read their names on the page, but deliveries are copied, stored and passed on.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ from openmeet.web.series import present
 
 
 def webhook_view(public_url: str) -> View:
-    """What fills messages."""
+    """The function that fills deliveries."""
 
     async def view(reader: Reader, webhook: Webhook, delivery: WebhookDelivery) -> Mapping[str, Any] | None:
         if webhook.group_id is not None and not await _runs(reader, webhook):
@@ -83,7 +83,7 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     mine = await attendance.find(reader, event.id, webhook.user_id)
     if not await seeing.may_see(reader, event, webhook.user_id, is_invited=is_invited(mine)):
         return None
-    # What leaves the house is what everybody may know, whoever registered the address: it is copied, kept and passed on.
+    # Deliveries contain only what everybody may know, whoever registered the webhook: they are copied and passed on.
     private = private_details(event, None, is_going=False, now=reader.now)
     surroundings = await links.around(reader, [event], None, public_url)
     fields = event_fields(event, private, public_url) | surroundings.fields(event)
@@ -103,7 +103,7 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
         return None
     (listed,) = await lists.by_ids(reader, event.id, [answer.id])
     names = await shown_names(reader, [answer.user_id])
-    # Whose an address is that a host has invited, nobody is told before they have answered.
+    # The owner of an address invited by a host is not disclosed before they answer.
     is_named = is_own or not (answer.is_private or lists.shown(listed, names).is_named_by_address)
     return {
         "event": event.slug,
@@ -114,7 +114,7 @@ async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId)
         "party": answer.party,
         "status": answer.status.value,
         "answeredAt": iso(answer.answered_at),
-        # Two messages that are under way at once may arrive in either order: the higher revision is how it is.
+        # Concurrent deliveries may arrive in either order: the higher revision is current.
         "revision": answer.revision,
     }
 
@@ -130,7 +130,7 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
         return {"slug": found.slug, "isGone": True}
     if not await series_seeing.may_see(reader, found, webhook.user_id):
         return None
-    # As a stranger sees it: what some people only may know stays here.
+    # The public view: details for attendees only are left out.
     shown: dict[str, Any] = msgspec.to_builtins(await present.shown(reader, found, None, public_url))
     return shown | {"isGone": False}
 

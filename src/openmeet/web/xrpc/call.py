@@ -1,4 +1,4 @@
-"""One call of a query, and what a query is."""
+"""The definition of a query, its call, and the caller."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,9 @@ from openmeet.web.xrpc.service import names_of
 
 @dataclass(frozen=True, slots=True)
 class LexiconCall:
-    """``parameters`` are checked by the Lexicon and have its defaults. ``viewer``: for whose eyes it is answered; None for a stranger's."""
+    """``parameters`` are validated by the Lexicon and have its defaults. ``viewer``: the user whose view is returned;
+    None: the public view.
+    """
 
     reader: Reader
     parameters: Mapping[str, Parameter]
@@ -34,13 +36,13 @@ class LexiconCall:
     public_url: str
 
     def text(self, name: str) -> str:
-        """A string parameter; empty where it is absent."""
+        """A string parameter; empty if absent."""
         value = self.parameters.get(name, "")
         assert isinstance(value, str)  # noqa: S101  # the Lexicon says so
         return value
 
     def number(self, name: str) -> int:
-        """An integer parameter that the Lexicon gives a default."""
+        """An integer parameter with a default in the Lexicon."""
         value = self.parameters[name]
         assert isinstance(value, int)  # noqa: S101  # the Lexicon says so
         return value
@@ -52,25 +54,25 @@ class LexiconCall:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``name`` is the last part of its NSID; what comes before is the operator's choice (``OPENMEET_LEXICON_AUTHORITY``)."""
+    """``name`` is the last segment of its NSID; the operator chooses the authority (``OPENMEET_LEXICON_AUTHORITY``)."""
 
     name: str
     answer: Callable[[LexiconCall], Awaitable[LexiconStruct]]
 
 
-# A server that passes on what its people ask has one address for all of them.
+# A PDS that proxies its users' calls has one address for all of them.
 _SERVER_FACTOR: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class XrpcCaller:
-    """Who asks; ``did`` is None for anonymous callers."""
+    """The caller; ``did`` is None if anonymous."""
 
     did: Did | None = None
 
 
 def service_callers(settings: Settings, network: NetworkClients) -> ServiceCallers:
-    """What reads the tokens made out to this site; used ones are remembered where other processes see them."""
+    """Verifies service tokens for this site; used ones are remembered where all processes see them."""
     return ServiceCallers(
         audiences=names_of(settings.public_url, bare=settings.accept_bare_audience),
         resolve=network.dids.resolve,
@@ -81,7 +83,7 @@ def service_callers(settings: Settings, network: NetworkClients) -> ServiceCalle
 
 
 async def asking(request: Request, method: str) -> XrpcCaller:
-    """Count the request, then read its token, if there is one. Raises TooMany, NotSignedIn; RemoteFailed, RemoteSlow."""
+    """Count the request, then verify its token, if any. Raises TooMany, NotSignedIn; RemoteFailed, RemoteSlow."""
     header = request.headers.get("authorization")
     address = client_address(request)
     if header is None:
@@ -90,7 +92,7 @@ async def asking(request: Request, method: str) -> XrpcCaller:
             await _spend(request, Limit("api_address", _points(request, ADDRESS_FACTOR), WINDOW_SECONDS), address),
         )
         return XrpcCaller()
-    # Before anybody is asked for a key: guessing tokens is as limited as everything else.
+    # Before fetching any key: guessing tokens is rate-limited like everything else.
     await _spend(request, Limit("xrpc_server", _points(request, _SERVER_FACTOR), WINDOW_SECONDS), address)
     scheme, _, token = header.partition(" ")
     callers = services(request).service_callers
@@ -102,7 +104,7 @@ async def asking(request: Request, method: str) -> XrpcCaller:
 
 
 async def viewer_of(reader: Reader, asking: XrpcCaller) -> UserId | None:
-    """The person of this site who asks; None for everybody who has never signed in here with that DID."""
+    """The local user behind the caller; None if nobody has signed in here with that DID."""
     if asking.did is None:
         return None
     found = await identities.find(reader, asking.did)
@@ -114,7 +116,7 @@ def _points(request: Request, factor: int) -> int:
 
 
 async def _spend(request: Request, limit: Limit, key: str) -> LimitState | None:
-    """None where nothing is counted: as with the JSON API, in development everybody comes from the same machine."""
+    """None if nothing is counted: in development, as for the JSON API, all clients share one address."""
     site = services(request)
     if site.settings.is_unlimited or not limit.points:
         return None

@@ -1,8 +1,8 @@
-"""From a request to a query and back: ``GET /xrpc/<nsid>``, checked by the query's Lexicon, once.
+"""Route XRPC queries: ``GET /xrpc/<nsid>``, validated by the query's Lexicon.
 
-Source: XRPC (HTTP API) specification. A query is known under the operator's spelling of our names and under every one that we ever
-published. An anonymous answer is the same for everybody, so that any cache may keep it, as long as it asks whether it still
-holds: what its host has taken back must be gone at once.
+Source: XRPC (HTTP API) specification. A query is known under the operator's NSID and under every one that we ever
+published. Anonymous responses are public and cacheable but must be revalidated: what a host retracts must be gone at
+once.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ from openmeet.web.xrpc.call import LexiconCall, Query, asking, viewer_of
 PREFIX: Final = "/xrpc/"
 PATH: Final = "/xrpc/{nsid:path}"
 
-# Route of names that are no queries of ours, in metrics and logs: what strangers ask for is no closed set.
+# The route label of unknown queries in metrics and logs, because labels must be a closed set.
 _UNKNOWN: Final = "unknown"
 
 QUERIES: Final = (
@@ -47,7 +47,7 @@ CORS: Final = Cors((PREFIX, service.DOCUMENT_PATH), exposed=XRPC_EXPOSED, method
 
 
 def routes(authority: str) -> list[Route]:
-    """The one route of all queries; ``authority`` is how the operator calls our names."""
+    """The one route of all queries; ``authority`` is the operator's NSID authority."""
     return [Route(PATH, dispatcher(authority), methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
 
 
@@ -64,7 +64,7 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
         add_header(request, "vary", "authorization")
         if query is None:
             return _unknown(nsid)
-        # 400 and not 405, as everybody answers.
+        # 400 and not 405, like other implementations.
         if request.method not in {"GET", "HEAD"}:
             raise InvalidInput("", f"{nsid} is a query: ask with GET.")
         who = await asking(request, nsid)
@@ -87,6 +87,6 @@ def _unknown(nsid: str) -> Response:
         parse_nsid(nsid)
     except Malformed:
         raise InvalidInput("", "The path after /xrpc/ must be the NSID of a method.") from None
-    # 501, which no kind of failure has: a client must not try again.
+    # 501, which no kind of failure has: a client must not retry.
     body = encode_error(ErrorBody("MethodNotImplemented", f"This server has no method {nsid}."))
     return Response(body, 501, media_type="application/json")

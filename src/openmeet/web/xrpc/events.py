@@ -1,4 +1,4 @@
-"""Queries for events: one, those that are found, those of one repository."""
+"""Event queries: get one, search, list those of a repository."""
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
@@ -29,7 +29,7 @@ async def get_event(call: LexiconCall) -> OneEvent:
 
 
 async def list_events(call: LexiconCall) -> ListedEvents:
-    """Raises InvalidInput (``InvalidCursor``, or for what its Lexicon cannot say)."""
+    """Raises InvalidInput (``InvalidCursor``, or for what its Lexicon cannot express)."""
     wanted = _wanted(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     found = await search.coming(call.reader, wanted, after, limit + 1)
@@ -55,7 +55,7 @@ async def list_actor_events(call: LexiconCall) -> ListedEvents:
 
 
 def instant_in(call: LexiconCall, name: str) -> Instant | None:
-    """A point in time; None where it is absent."""
+    """An instant; None if absent."""
     text = call.text(name)
     return Instant(parse_datetime(text)) if text else None
 
@@ -112,9 +112,10 @@ async def of_repository(
     limit: int,
     is_reverse: bool,
 ) -> list[Event]:
-    """Events whose records a repository has, by start: public ones, and those of the viewer's groups. Undated ones come last.
+    """Events with records in a repository, by start: public ones, and those of the viewer's groups. Undated ones come
+    last.
 
-    Two statements: a repository may have a hundred thousand dated events, and its index has those in the order of their starts.
+    Two statements: a repository may have a hundred thousand dated events, and its index is ordered by start.
     """
     dated, values = _shown(did, viewer)
     undated = [*dated, "starts_at is null"]
@@ -153,7 +154,7 @@ async def of_repository(
 
 
 def _shown(did: str, viewer: UserId | None) -> tuple[list[str], dict[str, object]]:
-    """What of a repository is there for this person."""
+    """SQL condition for what this viewer may see of a repository."""
     clauses = [
         "record_did = :did",
         "is_held = 0",

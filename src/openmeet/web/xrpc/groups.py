@@ -1,4 +1,4 @@
-"""Queries for groups and what they hold."""
+"""Group queries: one group, and its events."""
 
 from openmeet.domain.groups import queries, rules
 from openmeet.domain.groups.model import INSIDE, Group, GroupRole

@@ -1,6 +1,6 @@
-"""From an address to the thing that it names: a page of this site, or the record behind one.
+"""Resolve a URL of this site or a record URI to an event, series or group.
 
-What is absent, what is hidden and what is not the caller's to see are answered alike.
+Absent, hidden and inaccessible objects give the same error.
 """
 
 from urllib.parse import quote, unquote, urlsplit
@@ -41,7 +41,7 @@ def group_url(slug: str, public_url: str) -> str:
 
 
 async def event_at(call: LexiconCall, parameter: str) -> Event:
-    """The event that the parameter names, if the caller may see it. Raises NotFound (``EventNotFound``)."""
+    """The event in the parameter, if the caller may see it. Raises NotFound (``EventNotFound``)."""
     event = await find_event(call.reader, call.text(parameter), call.viewer, call.public_url)
     if event is None:
         raise NotFound("There is no such event.", name="EventNotFound")
@@ -49,7 +49,7 @@ async def event_at(call: LexiconCall, parameter: str) -> Event:
 
 
 async def series_at(call: LexiconCall, parameter: str) -> Series:
-    """The same of a series (``SeriesNotFound``)."""
+    """``event_at`` for a series (``SeriesNotFound``)."""
     series = await find_series(call.reader, call.text(parameter), call.viewer, call.public_url)
     if series is None:
         raise NotFound("There is no such series.", name="SeriesNotFound")
@@ -57,7 +57,7 @@ async def series_at(call: LexiconCall, parameter: str) -> Series:
 
 
 async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole | None]:
-    """The same of a group (``GroupNotFound``), and how the caller stands in it."""
+    """``event_at`` for a group (``GroupNotFound``), with the caller's membership."""
     found = await find_group(call.reader, call.text(parameter), call.viewer, call.public_url)
     if found is None:
         raise NotFound("There is no such group.", name="GroupNotFound")
@@ -65,7 +65,7 @@ async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole 
 
 
 async def find_event(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Event | None:
-    """The event of this address, if this person may see it."""
+    """The event at this URL, if this user may see it."""
     uri = _record_of(address)
     if uri is not None:
         event = await by_record.find(reader, uri)
@@ -79,7 +79,7 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
 
 
 async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:
-    """The series of this address, if this person may see it."""
+    """The series at this URL, if this user may see it."""
     uri = _record_of(address)
     if uri is not None:
         series = await queries.find(reader, uri)
@@ -94,7 +94,7 @@ async def find_series(reader: Reader, address: str, viewer: UserId | None, publi
 async def find_group(
     reader: Reader, address: str, viewer: UserId | None, public_url: str
 ) -> tuple[Group, GroupRole | None] | None:
-    """The group of this address or record, also of an earlier one, if this person may see it."""
+    """The group of this URL (also with an earlier slug) or record, if this user may see it."""
     uri = _record_of(address)
     if uri is not None:
         group = await by_any_record(reader, uri)
@@ -108,7 +108,7 @@ async def find_group(
 
 
 def _record_of(address: str) -> str | None:
-    """The at-uri in the form that is stored; None for everything else."""
+    """The at-uri in canonical form; None for everything else."""
     if not address.startswith(_RECORD):
         return None
     try:
@@ -118,7 +118,7 @@ def _record_of(address: str) -> str | None:
 
 
 def _slug_of(address: str, room: str, public_url: str) -> str | None:
-    """The slug in the address of a page of ours, whatever stands behind ``?`` and ``#``; None for every other address."""
+    """The slug in a page URL of this site, whatever its query and fragment; None for other URLs."""
     try:
         parts, own = urlsplit(address), urlsplit(public_url)
         if (parts.scheme, parts.netloc.lower()) != (own.scheme, own.netloc.lower()):

@@ -1,7 +1,7 @@
-"""The query for answers to an event.
+"""The query for RSVPs to an event.
 
-Everybody is counted. By name those alone are told whose own repository tells it: what other apps are given is copied on, and who
-answered here only has not agreed to that. The host's choice of who sees the list holds here, too.
+Everybody is counted. Only attendees whose own repository has the RSVP are named: other apps copy the response, and who
+answered only here has not agreed to that. The host's choice of who sees the list applies, too.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def _view(one: Recorded, by_did: Mapping[Did, Identity]) -> AnswerView:
     return AnswerView(
         uri=one.record_uri,
         did=did,
-        # What the network calls them: what they are called here they may not want to be tied to their DID.
+        # The network's display name: users may not want their name here tied to their DID.
         handle=(identity.handle or None) if identity else None,
         display_name=identity.display_name if identity else "",
         status=f"{RSVP}#interested" if one.status is AttendanceStatus.INTERESTED else f"{RSVP}#going",

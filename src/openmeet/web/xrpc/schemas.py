@@ -1,10 +1,10 @@
-"""What queries answer: the views of ``openmeet.lexicon.defs`` as types. What is None or empty is absent."""
+"""Response types of queries: the views of ``openmeet.lexicon.defs``. None and empty fields are omitted."""
 
 from msgspec import Struct
 
 
 class LexiconStruct(Struct, rename="camel", omit_defaults=True, kw_only=True):
-    """Base of all of them: names as Lexicons have them."""
+    """Base of all response types: field names as in Lexicons."""
 
 
 class PlaceView(LexiconStruct):

@@ -1,4 +1,4 @@
-"""The query for a series and its dates: those that are events already, and those that only follow from its rule."""
+"""The query for a series and its dates, stored and computed."""
 
 import re
 
@@ -24,9 +24,9 @@ from openmeet.web.xrpc.resolve import series_at, series_url
 from openmeet.web.xrpc.schemas import EventView, GroupLink, OccurrenceView, SeriesEvents, SeriesView
 from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, views_of
 
-# As far as a list of dates ever looks.
+# The furthest that a list of dates looks ahead.
 _AHEAD = 100 * 366 * DAY
-# Dates that may stand before a page's first one: at the same moment as the cursor, or over sooner than the others.
+# Dates that may precede a page's first one: at the same instant as the cursor, or over sooner than the others.
 _ASIDE = 60
 
 _CURSOR = re.compile(r"(-?[0-9]{1,19})\.([0-9T:-]{19})")
@@ -49,7 +49,7 @@ async def list_series_events(call: LexiconCall) -> SeriesEvents:
 
 
 async def _lines(call: LexiconCall, series: Series, limit: int) -> list[AgendaOccurrence]:
-    """Dates behind the cursor, in order. Without ``since`` those that are not over."""
+    """Dates after the cursor, in order. Without ``since`` those that are not over."""
     now = call.reader.now
     after, since = _unpack(call.text("cursor")), instant_in(call, "since")
     length = series.timing.length

@@ -1,7 +1,7 @@
-"""The site as a service of the network: its DID, the document behind it, and the names by which callers mean it.
+"""The site as an AT Protocol service: its DID, DID document, and accepted audience names.
 
-Source: atproto DID specification, did:web; service proxying (XRPC specification). The DID follows from the public address, so that
-each site of its own has one; nothing is signed with it, so that the document needs no key.
+Source: AT Protocol DID specification, did:web; service proxying (XRPC specification). The DID follows from the public
+URL, so each site has its own; nothing is signed with it, so the document needs no key.
 """
 
 from typing import Final
@@ -27,9 +27,9 @@ _KEPT_SECONDS: Final = 300
 
 
 def did_of(public_url: str) -> Did | None:
-    """The did:web of a site; None where its address can have none (an IP address, a port of its own).
+    """The did:web of a site; None if its host cannot have one (an IP address, a port of its own).
 
-    On a laptop's loopback it is that of ``localhost``, the one name that did:web has for it.
+    On loopback it is that of ``localhost``, the only such name that did:web allows.
     """
     parts = urlsplit(public_url)
     host = parts.hostname or ""
@@ -43,7 +43,7 @@ def did_of(public_url: str) -> Did | None:
 
 
 def names_of(public_url: str, *, bare: bool) -> tuple[str, ...]:
-    """To whom a token may be made out that is for us. ``bare``: to the DID alone as well, as older servers write it."""
+    """Accepted audiences of service tokens. ``bare``: also the DID alone, as older servers send it."""
     did = did_of(public_url)
     if did is None:
         return ()
@@ -51,7 +51,7 @@ def names_of(public_url: str, *, bare: bool) -> tuple[str, ...]:
 
 
 def document_of(public_url: str) -> dict[str, object] | None:
-    """What is served at ``DOCUMENT_PATH``; None where the site has no DID."""
+    """The DID document at ``DOCUMENT_PATH``; None if the site has no DID."""
     did = did_of(public_url)
     if did is None:
         return None

@@ -1,4 +1,4 @@
-"""Events as the views that queries answer, several at once: each for the eyes of whoever asks."""
+"""Event views for query responses, built for several events at once and for one viewer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,13 +33,13 @@ MODES = {
 
 
 def status_of(status: EventStatus) -> str:
-    """The calendar Lexicon's token."""
+    """The calendar Lexicon's token for a status."""
     return f"{EVENT}#{status.value}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What belongs to several events and stands in other rooms."""
+    """Data of several events from other packages."""
 
     viewer: UserId | None
     public_url: str
@@ -54,7 +54,7 @@ class _Around:
 
 
 async def views_of(call: LexiconCall, events: Sequence[Event]) -> list[EventView]:
-    """These events, which the caller may see, in their order."""
+    """Views of these events, which the caller may see, in order."""
     around = await _around(call, events)
     return [_view(event, around) for event in events]
 
@@ -75,7 +75,7 @@ def counts_of(counted: RsvpCounts) -> Counts:
 
 
 def place_of(venue: Venue) -> PlaceView | None:
-    """A place that the caller may know; None for nowhere."""
+    """A place that the caller may know; None if there is none."""
     if venue.is_empty:
         return None
     return PlaceView(
@@ -161,7 +161,7 @@ def _view(event: Event, around: _Around) -> EventView:
 
 
 def _group_link(event: Event, around: _Around) -> GroupLink | None:
-    # Whose event somebody is invited to may be a group that is not theirs to see.
+    # An invited attendee may see the event but not its group.
     group = around.groups.get(event.group.id) if event.group is not None else None
     if group is None or not group_rules.may_see(group, around.roles.get(group.id)):
         return None
@@ -169,7 +169,9 @@ def _group_link(event: Event, around: _Around) -> GroupLink | None:
 
 
 def _series_link(event: Event, around: _Around) -> SeriesLink | None:
-    """Of a series that is not private: everybody's, its host's, its group's; to guests of one date nothing is said of it."""
+    """For series that are not private to others: public, the viewer's own, or their group's. Guests of one date do not
+    learn of it.
+    """
     place = event.place_in_series
     series = around.series.get(SeriesId(place.series_id)) if place is not None else None
     if place is None or series is None or series.deleted_at is not None:
