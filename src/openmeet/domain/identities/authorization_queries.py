@@ -1,4 +1,4 @@
-"""All SQL of sign-ins under way: each works once."""
+"""SQL of pending OAuth sign-ins; each can be completed once."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ FIND = "select sealed, expires_at from authorizations where state_hash = :state_
 USE = """
     update authorizations set used_at = :now where state_hash = :state_hash and used_at is null and expires_at > :now
 """
-# Kept a day longer than it works, so that whoever comes late is told that they are late.
+# Kept a day after expiry, to tell an expired sign-in from an unknown one.
 FORGET = "delete from authorizations where expires_at <= :before or used_at is not null"
 
 
 @dataclass(frozen=True, slots=True)
 class PendingAuthorization:
-    """A sign-in that was begun and not finished."""
+    """A sign-in that was started and not completed."""
 
     sealed: bytes
     is_over: bool
@@ -35,7 +35,7 @@ async def find(reader: Reader, state_hash: bytes) -> PendingAuthorization | None
 
 
 async def use(tx: Transaction, state_hash: bytes) -> bool:
-    """Use it up: of two who come back with one state, one hears yes."""
+    """Use up the row: of two callbacks with the same state only one gets it."""
     return await tx.execute(USE, state_hash=state_hash, now=tx.now) == 1
 
 

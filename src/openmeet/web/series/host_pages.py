@@ -139,7 +139,7 @@ async def delete(request: Request) -> Response:
 
 async def _ask_cancel(request: Request, typed: Typed, *, status: int = 200) -> Response:
     series = await _own(request)
-    # Outside the transaction that changes: counting many recipients must not hold locks.
+    # Read only, before any change: counting recipients must not block writers.
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]

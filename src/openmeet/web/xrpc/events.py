@@ -154,7 +154,7 @@ async def of_repository(
 
 
 def _shown(did: str, viewer: UserId | None) -> tuple[list[str], dict[str, object]]:
-    """SQL condition for what this viewer may see of a repository."""
+    """SQL conditions, with parameters, for what this viewer may see of a repository."""
     clauses = [
         "record_did = :did",
         "is_held = 0",

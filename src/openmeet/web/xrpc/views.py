@@ -169,8 +169,9 @@ def _group_link(event: Event, around: _Around) -> GroupLink | None:
 
 
 def _series_link(event: Event, around: _Around) -> SeriesLink | None:
-    """For series that are not private to others: public, the viewer's own, or their group's. Guests of one date do not
-    learn of it.
+    """None for a hidden series, except for its host, and for a private one, except for its host and group.
+
+    Attendees of a single date learn nothing of such a series.
     """
     place = event.place_in_series
     series = around.series.get(SeriesId(place.series_id)) if place is not None else None
