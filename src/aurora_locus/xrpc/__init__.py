@@ -1,3 +1,3 @@
-"""The server's methods: one file each, named as its NSID, in the folder of the NSID's authority; the table of them and its
+"""XRPC methods of this server: one file each, named for its NSID, in the folder of the NSID's authority; their table and
 dispatcher.
 """

@@ -1,7 +1,7 @@
-"""Who is calling: what a method needs to know, and the port through which the dispatcher asks.
+"""Caller types and required access levels of methods, and the contract of authentication.
 
-The driver reads the Authorization header (sessions, service tokens, administration). A header that is present and unusable is
-refused, so that clients notice, but where the method asks nobody (``Need.ANYBODY``).
+The implementation reads the Authorization header (sessions, service tokens, administrator). An unusable header is refused, so
+that clients notice, except on methods that ignore it (``Need.ANYBODY``).
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from aurora_locus.moderation.roles import PdsOperator
 
 
 class Need(StrEnum):
-    """What a method asks of its caller. Each grade says who is let in; what they may do there, the method decides."""
+    """What a method requires of its caller. A level says who is let in; what they may do there, the method decides."""
 
     ANYBODY = "anybody"
     """Anybody. A caller is known by credentials that hold; others are no hindrance, as at the reference: an app whose session
@@ -44,7 +44,7 @@ class Need(StrEnum):
 @dataclass(frozen=True, slots=True)
 class PdsCaller:
     """Who is calling. ``did`` is None only for operators of the host; ``scope`` only for them, for service tokens and for
-    apps that were let in by OAuth, whose ``grant`` says what they may do.
+    OAuth apps, whose ``grant`` says what they may do.
     """
 
     did: Did | None
@@ -65,7 +65,7 @@ class PdsCaller:
 
 
 class Authenticate(Protocol):
-    """The driver. Raises NotSignedIn or Forbidden; answers None where nobody needs to call and nobody does."""
+    """The implementation. Raises NotSignedIn or Forbidden; returns None for an anonymous caller where that is allowed."""
 
     async def __call__(
         self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /

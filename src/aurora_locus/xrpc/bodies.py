@@ -1,4 +1,4 @@
-"""Bodies of requests, bounded already where they come from."""
+"""Request bodies, already bounded by the server."""
 
 from collections.abc import AsyncIterator
 
@@ -7,7 +7,7 @@ from starlette.types import Receive
 
 
 async def stream(receive: Receive) -> AsyncIterator[bytes]:
-    """The body as it comes."""
+    """The body as it arrives."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -18,7 +18,7 @@ async def stream(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def whole(receive: Receive) -> bytes:
-    """The whole body; it nearly always comes in one message."""
+    """The whole body; it nearly always arrives in one message."""
     chunks = []
     while True:
         message = await receive()

@@ -1,4 +1,4 @@
-"""The dispatcher's port for callers, driven by the accounts' credentials: which grade of caller a method lets in."""
+"""Authentication of XRPC callers with the accounts' credentials."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,11 +19,11 @@ from aurora_locus.oauth.callers import AppCallers, is_app, refused_token
 from aurora_locus.xrpc.authentication import Authenticate, Need, PdsCaller
 from groundwork.errors import Forbidden, NotSignedIn, Refused
 
-# Only signing out takes a refresh token that has expired: the wish is plain, and granting it harms nobody.
+# Only sign-out accepts an expired refresh token: the intent is clear, and harms nobody.
 _TAKES_EXPIRED = "com.atproto.server.deleteSession"
 
-# What an account that was taken down may still do: see where it stands, and leave. Its
-# repository and blobs are read where anybody may ask, as their owner.
+# What a taken-down account may still do: read its status, and leave. Its repository and blobs are readable to it as their
+# owner.
 _WHILE_TAKEN_DOWN = frozenset(
     {
         "app.bsky.actor.getPreferences",
@@ -36,7 +36,7 @@ _WHILE_TAKEN_DOWN = frozenset(
     }
 )
 
-# An account whose identity names another server: what would be written here nobody would ever read.
+# An account whose identity names another server: nobody would ever read what it writes here.
 _NOT_AFTER_MOVING = frozenset(
     {
         "com.atproto.identity.updateHandle",
@@ -56,9 +56,9 @@ _OF_ACCOUNTS = frozenset({Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
 def authenticator(
     credentials: CredentialReader, services: ServiceCallers, moderation: str = "", apps: AppCallers | None = None
 ) -> Authenticate:
-    """The driver over sessions, the administration's password and the tokens of other services.
+    """Authentication by sessions, the administrator password and service tokens.
 
-    ``moderation`` is the DID of the service that moderates for this host; empty: none does.
+    ``moderation`` is the DID of the service that moderates for this host; empty: none.
     """
 
     async def authenticate(
@@ -106,7 +106,7 @@ def authenticator(
                 return _caller(need, nsid, found)
 
     async def _operator(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> PdsCaller:
-        """Whoever administers the host by its password, or the service that moderates for it, by a token."""
+        """The administrator by password, or the moderation service by token."""
         if need is Need.MODERATOR and not _is_readable(headers):
             raise NotSignedIn("Send the administration's password, or a service's token.", name="InvalidToken")
         if scheme_of(headers) == "bearer" and need is Need.MODERATOR:
@@ -129,14 +129,14 @@ async def _arriving(services: ServiceCallers, token: str, nsid: str) -> Did:
     try:
         return await services.read(token, nsid)
     except NotSignedIn as refused:
-        # Nobody can sign for an identity that does not resolve: the Lexicon has a name for that.
+        # An identity that does not resolve cannot sign: the Lexicon has an error for that.
         if refused.name == "BadJwtIss":
             raise Refused(refused.why, name="UnresolvableDid") from None
         raise
 
 
 def _is_bound(authorization: bytes | None) -> bool:
-    """Whether a token that was refused is one of an app, sent without its proof."""
+    """Whether a refused token is an OAuth app's, sent without its proof."""
     try:
         claims = jwt.read((authorization or b"").decode("latin-1").partition(" ")[2]).claims
     except Malformed:
@@ -152,7 +152,7 @@ async def _of_an_app(credentials: CredentialReader, access: AccessClaims) -> Acc
     try:
         return await credentials.of_an_app(access.did, access.issued_at)
     except NotSignedIn as refused:
-        # Apps refresh, and hear then that it is over, on OAuth's own word for this.
+        # Apps refresh on OAuth's own error name, and then learn that the session is over.
         if refused.name == "InvalidToken":
             raise refused_token("invalid_token", refused.why) from None
         raise
@@ -166,7 +166,7 @@ def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:
     if session.account.moved_to is not None and nsid in _NOT_AFTER_MOVING:
         raise Refused(f"This account has moved to {session.account.moved_to}; write there.", name="RepoDeactivated")
     if need is Need.FULL_ACCESS and session.scope is not SessionScope.FULL:
-        # The reference's name and status for it, by which apps know that another password may help.
+        # The reference's name and status, by which apps know that another password may help.
         raise NotSignedIn(
             "Bad token scope: this takes the account's own password, no app password.", name="InvalidToken"
         )
@@ -179,7 +179,7 @@ def _service_token(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _is_readable(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether an Authorization header, if there is one, has two words of which the first is known."""
+    """Whether an Authorization header, if any, has two words of which the first is a known scheme."""
     header = headers.get(b"authorization")
     return header is None or (scheme_of(headers) in _SCHEMES and len(header.split(b" ")) == 2)
 

@@ -1,7 +1,7 @@
-"""From a request to a method and back: ``/xrpc/<nsid>`` by one table.
+"""Dispatch of requests to methods: ``/xrpc/<nsid>`` by one table.
 
-Parameters and JSON bodies are decoded and checked here, once, by the Lexicon of the method; methods see values. Failures are
-raised, the application around this turns them into answers. This is the hot path of every write: one function, no layers.
+Parameters and JSON bodies are decoded and validated here, once, by the Lexicon of the method; methods get values. Failures are
+raised, the surrounding application turns them into responses. This is the hot path of every write: one function, no layers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -35,7 +35,7 @@ from groundwork.http.compression import MIN_BYTES, accepts_gzip, fold
 
 PREFIX = "/xrpc/"
 
-# Route of what other services answer, in metrics and logs: what strangers call their methods is no closed set.
+# Route label of proxied calls in metrics and logs: method names of strangers are no closed set.
 _ELSEWHERE = "elsewhere"
 
 _JSON_TYPE = "application/json"
@@ -50,7 +50,7 @@ Subscription = Callable[[XrpcHost, Scope, Receive, Send], Awaitable[None]]
 
 
 class MethodTable:
-    """Every method and subscription by its NSID; a name that stands twice is a mistake of ours."""
+    """Every method and subscription by its NSID; a duplicate name is a programming mistake."""
 
     def __init__(self, methods: Iterable[Method], subscriptions: Mapping[str, Subscription]) -> None:
         self.subscriptions = subscriptions
@@ -61,15 +61,15 @@ class MethodTable:
             self.methods[method.nsid] = method
 
     def body_limit(self, scope: Scope) -> int:
-        """How large a request's body may be: for the application around the dispatcher."""
+        """Maximum size of a request body: for the application around the dispatcher."""
         method = self.methods.get(scope["path"].removeprefix(PREFIX).rstrip("/"))
-        # A query has no body, but that is for the dispatcher to say, with 400 and not with 413.
+        # A query has no body, but the dispatcher decides that, with 400 and not with 413.
         return WRITE_BODY_BYTES if method is None else max(method.max_body_bytes, JSON_BODY_BYTES)
 
 
 def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
-    """The ASGI application that answers everything below ``/xrpc/`` but ``_health``."""
-    # Without a way to other services, what the table has not is not implemented.
+    """The ASGI application for everything below ``/xrpc/`` except ``_health``."""
+    # Without service proxying, a method outside the table is not implemented.
     elsewhere = None if host.proxying is None else Elsewhere.of(host, host.proxying)
     gate = host.gate
     methods = table.methods
@@ -85,17 +85,19 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
             raise HTTPException(426 if scope["method"] == "GET" else 405, headers={"upgrade": "websocket"})
         connection = HTTPConnection(scope)
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if b"authorization" in headers:  # the answer is for this caller alone
+        if b"authorization" in headers:  # the response is for this caller alone
             add_header(connection, "cache-control", "private")
             add_header(connection, "vary", "authorization")
-        elif method is None or method.need is not Need.ANYBODY:  # it could be, unless the method knows better
+        elif (
+            method is None or method.need is not Need.ANYBODY
+        ):  # private by default, unless the method decides otherwise
             add_headers_late(connection, lambda: _PRIVATE)
         takes_apps = method is None or method.need in _TAKES_APPS
         if takes_apps and host.fresh_nonce is not None and is_app(headers.get(b"authorization", b"")):
             add_header(connection, "dpop-nonce", host.fresh_nonce())
         client = scope.get("client")
         peer = client[0] if client else ""
-        # What proxies did is looked at only where it matters; nearly every request goes without.
+        # Proxy headers are parsed only where they matter; nearly every request goes without.
         is_plain = CLIENT_ADDRESS not in headers and nsid not in SIGNS_IN
         source = SignInSource(peer) if gate is None or is_plain else gate.source_of(connection)
         allowance = Allowance() if gate is None else await gate.enter(nsid, headers, peer, source.address)
@@ -108,7 +110,7 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
                 return
         name_route(connection, nsid)
         _check_verb(method, scope["method"])
-        # In the reference's order: what is asked, by whom, with what.
+        # In the reference's order: method, caller, input.
         try:
             parameters = _parameters(catalog, method, scope["query_string"])
         except Malformed as error:
@@ -158,7 +160,7 @@ def _not_implemented(nsid: str) -> XrpcResponse:
 
 
 def _check_verb(method: Method, verb: str) -> None:
-    # 400 and not 405, as the reference answers.
+    # 400 and not 405, as in the reference.
     if method.kind == "query" and verb not in ("GET", "HEAD"):
         raise InvalidInput("", f"{method.nsid} is a query: ask with GET.")
     if method.kind == "procedure" and verb != "POST":
@@ -184,7 +186,7 @@ def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], bod
     declared = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if declared != _JSON:
         raise InvalidInput("", f"Wrong request encoding (Content-Type): {nsid} takes {_JSON.decode()}.")
-    # Nothing at all is an empty object, as at the reference: what has no required fields takes it.
+    # No body is an empty object, as in the reference: methods without required fields accept it.
     value = json_form.decode(body) if body else {}
     if isinstance(value, dict):
         value = {**_defaults(definition.input.schema), **value}
@@ -193,7 +195,7 @@ def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], bod
 
 
 def _defaults(schema: object) -> dict[str, Any]:
-    """What the Lexicon says that required fields are where nobody sends them, as the reference fills them in."""
+    """Fill in the Lexicon's defaults of missing required fields, as the reference does."""
     if not isinstance(schema, ObjectType):
         return {}
     fields = ((name, getattr(schema.properties[name], "default", None)) for name in schema.required)
@@ -230,8 +232,8 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes 
 
 
 async def _send_stream(send: Send, answer: XrpcResponse, body: AsyncIterator[bytes], *, is_head: bool) -> None:
-    # The first chunk is made before the status is sent, so that a failure up to there is answered as one; after it a
-    # failure breaks the connection.
+    # The first chunk is produced before the status is sent, so that a failure up to there gets an error response; a later one
+    # breaks the connection.
     first = await anext(body, b"")
     await send(
         {"type": "http.response.start", "status": answer.status, "headers": _headers(answer, answer.content_type)}

@@ -1,8 +1,8 @@
-"""Methods that this server has not got, asked of another service on behalf of the caller.
+"""Service proxying of methods outside the table, on behalf of the caller.
 
-What the table has is answered here whatever ``atproto-proxy`` says: for repositories, sessions and identities of its
-accounts this server is the authority. Two exceptions: a report goes to whoever moderates, where there is somebody, and
-labels are asked of the labeler that the caller names.
+Methods in the table are answered here whatever ``atproto-proxy`` says: this server is authoritative for its accounts'
+repositories, sessions and identities. Two exceptions: a report goes to the moderation service, if there is one, and labels are
+requested from the labeler that the caller names.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _VERBS = frozenset({"GET", "HEAD", "POST"})
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """The dispatcher's way to other services."""
+    """The dispatcher's access to other services."""
 
     host: XrpcHost
     proxying: Proxying
@@ -44,12 +44,12 @@ class Elsewhere:
 
     @classmethod
     def of(cls, host: XrpcHost, proxying: Proxying) -> "Elsewhere":
-        """The way that a running server has."""
+        """The proxying of a running server."""
         pictures = Pictures(host.settings.bsky_app_view_cdn_url_pattern, host.settings.url)
         return cls(host, proxying, Completing(host.repositories, proxying, pictures))
 
     def precedes(self, nsid: str, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether another service is asked although this server has the method."""
+        """Whether the call is proxied although this server has the method."""
         own = self.proxying.own
         if nsid == QUERY_LABELS:
             return HEADER in headers
@@ -58,9 +58,9 @@ class Elsewhere:
     async def answer(
         self, text: str, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, allowance: Allowance
     ) -> XrpcResponse | None:
-        """The other service's answer; None where there is nobody to ask.
+        """The other service's response; None if no service is configured or named.
 
-        Raises NotSignedIn, Forbidden, InvalidInput, TooMany before anybody is asked; RemoteFailed and RemoteSlow after.
+        Raises NotSignedIn, Forbidden, InvalidInput, TooMany before the call; RemoteFailed and RemoteSlow after.
         """
         try:
             nsid = parse_nsid(text)
@@ -109,7 +109,7 @@ class Elsewhere:
         receive: Receive,
         completed_query: str | None,
     ) -> XrpcResponse:
-        # Whoever hangs up ends the call that was made for them.
+        # A client that hangs up cancels its call.
         hung_up = asyncio.ensure_future(_hang_up(receive))
 
         async def ask() -> UpstreamResponse:
@@ -141,7 +141,7 @@ class Elsewhere:
 
 
 def shown(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> XrpcResponse:
-    """A reply as an answer of this server; watching for the caller ends with the body."""
+    """The upstream's reply as our response; watching for a disconnect ends with the body."""
 
     async def body() -> AsyncGenerator[bytes, None]:
         try:

@@ -1,7 +1,7 @@
-"""Every request passes here first: so many of one address in five minutes, unless the operator lets it pass uncounted.
+"""Rate limit of every request by address, in windows of five minutes.
 
-What a request spends, here and in the methods that count more closely, is told with its answer, whatever that is: the
-tightest standing of all.
+What a request uses up, here and in methods with limits of their own, is sent in its response headers: the tightest limit of
+all.
 """
 
 import hmac
@@ -19,19 +19,19 @@ from groundwork.rate_limit.contract import Counters, Limit, LimitState, headers_
 from groundwork.settings import Secret
 
 ADDRESS = Limit("address", 3000, 5 * 60)
-# What one account may have passed on to other services: as much as a whole household, a person never comes near it.
+# Proxied calls per account: as many as a whole household makes, a person never comes near it.
 PASSED_ON = Limit("passed_on", 3000, 5 * 60)
 
-# Repositories are fetched at a pace of their own, which their methods count.
+# Repository downloads have a limit of their own, counted by their methods.
 _OWN_PACE = frozenset({"com.atproto.sync.getRepo", "com.atproto.sync.getCheckout"})
 
 _BYPASS = b"x-ratelimit-bypass"
 
-# Whoever lets people sign in through them is counted here like everybody: else they would be let guess.
+# Services that sign people in are counted here like everybody: otherwise they could guess passwords.
 PROVES_PASSWORD = frozenset(
     f"com.atproto.server.{name}" for name in ("createSession", "deleteAccount", "resetPassword")
 )
-# After these their caller is known at the place from which they came.
+# After these their caller has a known source address.
 SIGNS_IN = PROVES_PASSWORD | {"com.atproto.server.createAccount"}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -42,14 +42,14 @@ _network_of = lru_cache(8192)(network_of)
 
 @dataclass(slots=True)
 class Allowance:
-    """What one request has spent so far; nothing is refused where it is not counted."""
+    """What one request has used up so far; nothing is refused if limits are off."""
 
     is_counted: bool = True
     standings: list[LimitState] = field(default_factory=list)
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """``RateLimit-*`` of the tightest standing."""
+        """``RateLimit-*`` headers of the tightest limit."""
         if not self.standings:
             return {}
         return headers_of(min(self.standings, key=lambda one: (one.remaining, -one.resets_at)))
@@ -57,7 +57,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Counts for one server. ``is_counting`` off lets everybody pass; ``bypass_key`` and ``bypass_networks`` let some."""
+    """Counters of one server. ``is_counting`` off turns limits off; ``bypass_key`` and ``bypass_networks`` exempt some
+    callers.
+    """
 
     counters: Counters
     clock: Clock
@@ -68,7 +70,7 @@ class Gate:
     shares_private_addresses: bool = False
 
     async def enter(self, nsid: str, headers: Mapping[bytes, bytes], peer: str, visitor: str = "") -> Allowance:
-        """Count a request of a peer, or of the visitor for whom it asks. Raises RateLimited."""
+        """Count a request of a peer, or of the client on whose behalf it asks. Raises RateLimited."""
         if not self.is_counting or (not _proves_password(nsid, headers) and self._is_let_pass(headers, peer)):
             return Allowance(is_counted=False)
         allowance = Allowance()
@@ -79,11 +81,11 @@ class Gate:
         return allowance
 
     def source_of(self, connection: HTTPConnection) -> SignInSource:
-        """Whom a request is counted as: the visitor whom one of our own services names, or whoever sent it."""
+        """The client to count: named by one of our own services, or else the peer."""
         return source_of(connection, key=self.bypass_key)
 
     async def spend(self, allowance: Allowance, charges: Sequence[tuple[Limit, str]], points: int = 1) -> None:
-        """Count more closely. Raises RateLimited."""
+        """Count against a further limit. Raises RateLimited."""
         if not allowance.is_counted:
             return
         if self.has_wide_limits:

@@ -1,4 +1,4 @@
-"""The gate and its counters, opened from the settings."""
+"""Set-up of rate limiting from the settings."""
 
 import ipaddress
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 
 
 def counters_of(settings: PdsSettings) -> Counters:
-    """In this process, or in the Redis that several share. Raises Refused."""
+    """In-process counters, or those in a Redis shared by several processes. Raises Refused."""
     address = settings.redis_scratch_address
     if not address:
         return open_counters(EMBEDDED, prefix="")
@@ -21,7 +21,7 @@ def counters_of(settings: PdsSettings) -> Counters:
 
 
 def gate_of(settings: PdsSettings, counters: Counters, clock: Clock) -> Gate:
-    """As the operator wants it."""
+    """The gate as configured."""
     return Gate(
         counters,
         clock,

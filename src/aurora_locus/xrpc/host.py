@@ -1,4 +1,4 @@
-"""The running server as its methods see it; assembled once, by ``app``."""
+"""Dependencies of the methods; assembled once, by ``app``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class XrpcHost:
     network: IdentityResolver
     crawling: CrawlRequests
     streams: StreamPlaces
-    # None: nobody else is asked for anything.
+    # None: no service proxying.
     proxying: Proxying | None = None
-    # For the next proof of an app (RFC 9449 section 8.2); None where no app is let in.
+    # For the next proof of an app (RFC 9449 section 8.2); None without OAuth.
     fresh_nonce: Callable[[], str] | None = None
-    # None: nobody counts how often anybody asks.
+    # None: no rate limits.
     gate: Gate | None = None
-    # None: nobody is asked for Lexicons.
+    # None: no Lexicon resolution.
     lexicons: LexiconResolver | None = None
-    # None: only types that are known here are known.
+    # None: only built-in types are known.
     learning: Learning | None = None

@@ -1,7 +1,7 @@
-"""How often the methods about accounts may be called, and the ``RateLimit-*`` headers.
+"""Rate limits of the account methods, and the ``RateLimit-*`` headers.
 
-Counted before anything costly is done, per address, account or identifier. The dispatcher tells the tightest standing
-with every answer, refusals included. The limits are those of ``accounts.limits``.
+Counted before anything costly is done, per address, account or identifier. The dispatcher sends the tightest limit with every
+response, refusals included. The limits are those of ``accounts.limits``.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Points = Callable[[XrpcCall], int]
 
 
 def limited(registry: Registry, charges: Charges, run: Run, points: Points | None = None) -> Run:
-    """The same method, counted; ``points`` says what a call costs, if not one. Raises RateLimited."""
+    """The same method, counted; ``points`` gives the cost of a call, if not one. Raises RateLimited."""
 
     async def counted(call: XrpcCall) -> Outcome:
         if call.allowance.is_counted:
@@ -51,7 +51,7 @@ def per_account(*limits: Limit) -> Charges:
 
 
 def per_identifier_and_address(*limits: Limit) -> Charges:
-    """Each pair of a typed identifier and an address has its own count. App passwords cannot be guessed, and are in use by
+    """Each pair of a typed identifier and an address has its own count. App passwords cannot be guessed, and are used by
     programs that share an address with strangers: they are counted by address alone.
     """
 
@@ -65,5 +65,5 @@ def per_identifier_and_address(*limits: Limit) -> Charges:
 
 
 def identifier_key(call: XrpcCall, field: str = "identifier") -> str:
-    """The identifier of a call as counters know it."""
+    """The identifier of a call in the counters' form."""
     return key_of_identifier(str(call.body[field]))

@@ -1,4 +1,4 @@
-"""What a method of this server is made of: its call, its answer, and its row in the table."""
+"""Calls, responses and table rows of XRPC methods."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from aurora_locus.xrpc.gate import Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from groundwork.errors import NotSignedIn
 
-# Write endpoints take records, which alone may have a million bytes.
+# Write endpoints accept records, which alone may have a million bytes.
 JSON_BODY_BYTES = 150 * 1024
 WRITE_BODY_BYTES = 1_000_000
 
@@ -20,10 +20,10 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class XrpcCall:
-    """One call: parameters and body are decoded and valid by the method's Lexicon, defaults of parameters filled in.
+    """One call: parameters and body are decoded and validated by the method's Lexicon, defaults of parameters filled in.
 
     ``body`` is the JSON input as data-model values; a method with a raw body reads ``stream`` instead. ``headers`` are
-    lower-case. ``source`` is where it comes from.
+    lower-case. ``source`` is the client.
     """
 
     host: XrpcHost
@@ -55,7 +55,7 @@ class XrpcCall:
 
 @dataclass(frozen=True, slots=True)
 class XrpcResponse:
-    """An answer beyond plain JSON. ``body``: bytes, chunks as they come, or a JSON-able value; None sends no body."""
+    """A response beyond plain JSON. ``body``: bytes, chunks, or a JSON-able value; None sends no body."""
 
     body: object = None
     content_type: str | None = None
@@ -63,7 +63,7 @@ class XrpcResponse:
     status: int = 200
 
 
-# A JSON-able dict is the usual answer; None means there is no output.
+# A JSON-able dict is the usual output; None means there is none.
 Outcome = XrpcResponse | dict[str, Any] | None
 Run = Callable[[XrpcCall], Awaitable[Outcome]]
 

@@ -1,8 +1,7 @@
-"""What an app that was let in by OAuth may call, and with which permission (atproto permissions specification, "Resource
-Types", and what each method is).
+"""Permissions that an OAuth app needs for each method (atproto permissions specification, "Resource Types").
 
-A method for which somebody must be signed in, and which has no line here, is never done by an app: passwords, e-mail
-address, app passwords, invite codes, activation and deletion belong to the account's own page.
+A method that requires sign-in and is not listed here is never available to apps: passwords, e-mail address, app passwords,
+invite codes, activation and deletion belong to the account pages.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,8 +52,8 @@ def _calls_here(method: str) -> Callable[[Grant], Missing]:
 
 _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
 
-# Those with `_nothing` either need no more than who somebody is, or ask for what they need once they know the record, the
-# file or the service.
+# Those with `_nothing` either need only `atproto`, or check their permission once they know the record, the file or the
+# service.
 NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
     f"{_ACTOR}.getPreferences": _calls_here(f"{_ACTOR}.getPreferences"),
     f"{_ACTOR}.putPreferences": _calls_here(f"{_ACTOR}.putPreferences"),
@@ -80,7 +79,7 @@ NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
 
 
 def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
-    """Raise Forbidden unless an app may call the method at all; ``ScopeMissing`` where its person could allow it."""
+    """Raise Forbidden unless an app may call the method at all; ``ScopeMissing`` if its user could allow it."""
     if caller is None or caller.grant is None or need in _OPEN_TO_ANYBODY:
         return
     asked = NEEDS.get(nsid)
@@ -90,7 +89,7 @@ def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
 
 
 def require_writing(caller: PdsCaller | None, collection: str, *writings: Writing) -> None:
-    """Raise Forbidden (``ScopeMissing``) unless an app may do all of this with records of the collection."""
+    """Raise Forbidden (``ScopeMissing``) unless an app may make all of these writes in the collection."""
     if caller is None or caller.grant is None:
         return
     for writing in writings:
@@ -99,7 +98,7 @@ def require_writing(caller: PdsCaller | None, collection: str, *writings: Writin
 
 
 def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:
-    """Raise Forbidden (``ScopeMissing``) unless an app may upload files of the type that it declares."""
+    """Raise Forbidden (``ScopeMissing``) unless an app may upload files of the declared type."""
     if caller is None or caller.grant is None:
         return
     bare = (content_type or "").partition(";")[0].strip().lower() or UNKNOWN
@@ -108,8 +107,8 @@ def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:
 
 
 def require_rpc(caller: PdsCaller | None, *, audience: str, method: str) -> None:
-    """Raise Forbidden (``ScopeMissing``) unless an app may call this method of this service (``did#service``) for its
-    person; ``*`` is every method. Sessions of the account itself are none of this function's business.
+    """Raise Forbidden (``ScopeMissing``) unless an app may call this method of this service (``did#service``) for its user;
+    ``*`` is every method. Does nothing for sessions of the account itself.
     """
     if caller is None or caller.grant is None:
         return
@@ -123,7 +122,7 @@ def may_read_email(caller: PdsCaller | None) -> bool:
 
 
 def scope_at_services(caller: PdsCaller | None) -> SessionScope | None:
-    """The session scope by which calls of other services are judged. An app was judged by :func:`require_rpc`."""
+    """The session scope for proxied calls. Apps were checked by :func:`require_rpc`."""
     if caller is not None and caller.grant is not None:
         return SessionScope.PRIVILEGED_APP_PASSWORD
     return None if caller is None else caller.scope

@@ -1,4 +1,4 @@
-"""Every method that this server has. A new one is a file and a line here."""
+"""The table of all methods. A new one is a file and a line here."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation.labels import Labels

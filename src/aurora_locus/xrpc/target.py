@@ -1,4 +1,4 @@
-"""Which repository a call is about: the ``repo`` parameter (DID or handle), and what its caller may do there."""
+"""The repository of a call: the ``repo`` parameter (DID or handle), and what its caller may do there."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from groundwork.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
 
 
 async def did_of(call: XrpcCall, repo: str) -> Did:
-    """The DID that ``repo`` (valid by its Lexicon) names. Raises NotFound for a handle that nobody here has."""
+    """The DID that ``repo`` (valid by its Lexicon) names. Raises NotFound for an unknown handle."""
     if repo.startswith("did:"):
         return Did(repo)
     async with call.host.db.reader() as reader:
@@ -25,7 +25,7 @@ async def did_of(call: XrpcCall, repo: str) -> Did:
 
 
 async def own_repository(call: XrpcCall, repo: str) -> Did:
-    """The caller's own DID, which ``repo`` must name, of an account that is active. Raises Forbidden, NotSignedIn."""
+    """The caller's own DID, which ``repo`` must name, of an active account. Raises Forbidden, NotSignedIn."""
     did = call.did
     if repo != did and await _named(call, repo) != did:
         raise Forbidden("You can write to your own repository only.")
@@ -38,12 +38,12 @@ async def _named(call: XrpcCall, repo: str) -> Did:
     try:
         return await did_of(call, repo)
     except NotFound as failure:
-        # Of whoever writes the account is asked for, and the reference says so.
+        # For a writer's own account; worded as in the reference.
         raise Forbidden(failure.why, name="AccountNotFound") from None
 
 
 async def visible_head(call: XrpcCall, did: Did) -> Head:
-    """The head of a repository that the caller may read. Raises NotFound, Refused, Unavailable while it is imported."""
+    """The head of a repository that the caller may read. Raises NotFound, Refused, Unavailable during its import."""
     head = await call.host.repositories.head(did)
     require_visible(head, reader_is_owner=call.caller is not None and call.caller.may_see(did))
     if head.status is not HostingStatus.ACTIVE and await reader.is_importing(call.host.db, did):
@@ -52,14 +52,14 @@ async def visible_head(call: XrpcCall, did: Did) -> Head:
 
 
 def rev_header(call: XrpcCall, head: Head) -> dict[str, str]:
-    """``atproto-repo-rev`` for callers who read their own repository: which of their writes the answer reflects."""
+    """``atproto-repo-rev`` for callers who read their own repository: which of their writes the response reflects."""
     if call.caller is not None and call.caller.did == head.did:
         return {"atproto-repo-rev": head.rev}
     return {}
 
 
 def cid_cursor(cursor: str | None) -> Cid | None:
-    """A cursor that is a CID. Raises InvalidInput: page one for a broken cursor would be an endless loop."""
+    """A cursor that is a CID. Raises InvalidInput: page one for an invalid cursor would be an endless loop."""
     if cursor is None:
         return None
     try:
@@ -69,12 +69,12 @@ def cid_cursor(cursor: str | None) -> Cid | None:
 
 
 def bad_cursor() -> InvalidInput:
-    """The refusal of a cursor that we did not hand out."""
+    """The refusal of an invalid cursor."""
     return InvalidInput("cursor", "This cursor is not one of ours; begin without one.")
 
 
 def parse_cid(text: str) -> Cid:
-    """A CID that passed the Lexicon's wide syntax but must be one of this protocol. Raises InvalidInput."""
+    """A CID that matches the Lexicon's loose syntax but must be one of this protocol. Raises InvalidInput."""
     try:
         return Cid.parse(text)
     except Malformed as error:

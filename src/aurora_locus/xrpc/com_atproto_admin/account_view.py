@@ -8,7 +8,7 @@ from aurora_locus.xrpc.com_atproto_server.invite_view import invite_view
 
 
 def account_view(account: AccountDetails) -> dict[str, Any]:
-    """What is not known is left out."""
+    """Unknown fields are omitted."""
     view: dict[str, Any] = {
         "did": account.did,
         "handle": account.handle,

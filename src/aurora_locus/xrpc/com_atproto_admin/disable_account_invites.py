@@ -1,4 +1,4 @@
-"""Codes of an account cannot be used until that is undone."""
+"""Disable the invite codes of an account until they are enabled again."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts

@@ -1,4 +1,4 @@
-"""Codes, or all codes of accounts, that can be used no more."""
+"""Disable single codes, or all codes of accounts."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts
@@ -6,18 +6,18 @@ from aurora_locus.xrpc.com_atproto_admin.operator import deed_of
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
-# Each has its line in the audit log.
+# Each is logged in the audit log.
 MAX_CODES = 1_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises InvalidInput for the administration's own codes all at once: that is never what was meant."""
+    """Raises InvalidInput for the administration's own codes all at once: that is never intended."""
     codes, accounts = call.body.get("codes", []), call.body.get("accounts", [])
     if "admin" in accounts:
         raise InvalidInput("accounts", "Not all codes of the administration at once; name the codes.")
     if len(codes) + len(accounts) > MAX_CODES:
         raise InvalidInput("codes", f"Name at most {MAX_CODES} codes and accounts at once.")
-    # PostgreSQL cannot even be asked for a NUL, and nothing is called so.
+    # PostgreSQL rejects a NUL in text, and no code has one.
     codes, accounts = ([name for name in names if name.isprintable()] for names in (codes, accounts))
     await account_acts.disable_codes(registry, deed_of(call), codes, accounts)
     return None

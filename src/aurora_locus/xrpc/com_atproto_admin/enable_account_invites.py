@@ -1,4 +1,4 @@
-"""Codes of an account can be used again."""
+"""Enable the invite codes of an account again."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import account_acts

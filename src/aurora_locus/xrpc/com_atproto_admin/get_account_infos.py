@@ -7,7 +7,7 @@ from aurora_locus.xrpc.com_atproto_admin.account_view import account_view
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
-# An address line is not much longer.
+# The length of a URL allows hardly more.
 MAX_ACCOUNTS = 200
 
 

@@ -1,4 +1,4 @@
-"""Who does an act that a method asks for, and why."""
+"""Operator, action and reason of a method call, for the audit log."""
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
@@ -11,7 +11,7 @@ from groundwork.errors import InvalidInput, NotSignedIn
 
 
 def deed_of(call: XrpcCall, reason: str = "") -> Deed:
-    """The act of whoever calls. The Lexicons have no word for the reason; what comes nearest is given here."""
+    """The action of the caller. The Lexicons have no field for the reason; the closest one is used here."""
     if call.caller is None or call.caller.operator is None:
         raise NotSignedIn("This is for the administration.", name="AuthenticationRequired")
     return Deed(call.caller.operator, reason)

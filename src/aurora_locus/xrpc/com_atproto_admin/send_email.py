@@ -1,4 +1,4 @@
-"""A letter of the host to an account."""
+"""Send an e-mail from the host to an account."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
@@ -8,7 +8,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``sent`` says that it is owed: it goes out by itself. Raises what ``notices.write_to`` raises."""
+    """``sent`` means that it is queued. Raises what ``notices.write_to`` raises."""
     body = call.body
     deed = deed_of(call, body.get("comment", ""))
     await notices.write_to(registry, deed, Did(body["recipientDid"]), body.get("subject", ""), body["content"])

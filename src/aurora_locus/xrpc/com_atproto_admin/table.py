@@ -1,7 +1,7 @@
-"""The rows of the dispatcher's table for ``com.atproto.admin.*``.
+"""Method table of ``com.atproto.admin.*``.
 
-What the moderation service may ask for with its token needs a moderator; the rest needs the administration's password.
-Each act asks once more for the role that it takes (``moderation.roles``).
+Methods open to the moderation service's token require a moderator; the rest require the administrator password. Each action
+checks its own role again (``moderation.roles``).
 """
 
 from functools import partial

@@ -15,7 +15,7 @@ from groundwork.telemetry.logs import log
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """With neither decision an account's status is announced once more. Raises NotFound, InvalidInput."""
+    """Without a decision an account's status is announced again. Raises NotFound, InvalidInput."""
     subject = parse_subject(call.body["subject"])
     takedown, deactivated = call.body.get("takedown"), call.body.get("deactivated")
     _require_sensible(subject, takedown, deactivated)

@@ -1,4 +1,4 @@
-"""What the caller's identity should say to be hosted here: a migration takes it from here to the old server."""
+"""What the caller's identity should say to be hosted here: a migration passes it to the old server."""
 
 from aurora_locus.accounts.own_identity import account_of, hosting_of
 from aurora_locus.accounts.registry import Registry

@@ -1,6 +1,6 @@
-"""Whole identities: accounts of this server by its own database, everybody else as the network has them.
+"""Identity look-ups: accounts of this server from its own database, all others from the network.
 
-Names under our own domains are never asked for outside.
+Names under our own domains are never resolved through the network.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from groundwork.errors import NotFound
 
 
 async def did_of_handle(registry: Registry, network: IdentityResolver, handle: Handle, *, anew: bool = False) -> Did:
-    """Which DID a handle names; one way only. Raises NotFound (``HandleNotFound``), RemoteFailed, RemoteSlow."""
+    """The DID that a handle names, unverified. Raises NotFound (``HandleNotFound``), RemoteFailed, RemoteSlow."""
     async with registry.db.reader() as reader:
         account = await queries.find_by_handle(reader, handle)
     if account is not None and account.status is HostingStatus.ACTIVE:
@@ -29,8 +29,8 @@ async def did_of_handle(registry: Registry, network: IdentityResolver, handle: H
 async def identify(registry: Registry, network: IdentityResolver, identifier: str, *, anew: bool) -> dict[str, Any]:
     """``did``, ``handle`` (``handle.invalid`` unless both sides agree) and ``didDoc``.
 
-    Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim it
-    back), InvalidInput for a DID that nobody here resolves, RemoteFailed and RemoteSlow.
+    Raises NotFound (``DidNotFound``, ``DidDeactivated``; ``HandleNotFound`` also for a handle whose DID does not claim it),
+    InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
     """
     ask = network.refresh_did if anew else network.resolve_did
     if identifier.startswith("did:"):
@@ -40,7 +40,7 @@ async def identify(registry: Registry, network: IdentityResolver, identifier: st
     document = await ask(await did_of_handle(registry, network, handle, anew=anew))
     if document.handle == handle:
         return _told(document, handle)
-    if not anew:  # either side may have moved since it was asked
+    if not anew:  # either side may have changed since it was cached
         return await identify(registry, network, identifier, anew=True)
     raise NotFound(f"The account that {handle} names goes by another handle.", name="HandleNotFound")
 

@@ -1,4 +1,4 @@
-"""A whole identity, asked for anew."""
+"""A whole identity, bypassing the cache."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_identity.identities import identify
@@ -6,5 +6,5 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """By DID or handle. Whoever asks too often for one identity gets what was known a moment ago."""
+    """By DID or handle. Requests too frequent for one identity get the cached result."""
     return await identify(registry, call.host.network, call.body["identifier"], anew=True)

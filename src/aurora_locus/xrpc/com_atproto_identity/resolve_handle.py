@@ -22,10 +22,10 @@ class _Resolved(msgspec.Struct):
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Handles of accounts here, and all under our domains, from the database alone; others as the network has them, or as
-    the app view saw them last where nobody there can tell.
+    """Handles of accounts here, and all under our domains, from the database alone; others from the network, or from the app
+    view if the network gives no answer.
 
-    Raises NotFound (``HandleNotFound``); RemoteFailed or RemoteSlow where it cannot be known now.
+    Raises NotFound (``HandleNotFound``); RemoteFailed or RemoteSlow if it cannot be determined now.
     """
     handle = parse_handle(call.parameters["handle"])
     try:
@@ -47,4 +47,4 @@ async def _seen_by_app_view(call: XrpcCall, handle: Handle) -> Did | None:
         body = await whole(reply)
         return parse_did(msgspec.json.decode(body, type=_Resolved).did) if reply.status == HTTPStatus.OK else None
     except (RemoteFailed, RemoteSlow, Malformed, msgspec.DecodeError):
-        return None  # what the network said about it stands
+        return None  # the network's answer stands

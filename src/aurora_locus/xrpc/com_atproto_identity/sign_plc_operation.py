@@ -1,4 +1,4 @@
-"""Sign a change of the caller's identity with the server's rotation key; whoever has it may submit it anywhere."""
+"""Sign an operation on the caller's identity with the server's rotation key; anyone may submit it anywhere."""
 
 from at_protocol.identity import plc_operation
 from aurora_locus.accounts import own_identity

@@ -1,4 +1,4 @@
-"""Pass an operation on to the directory, if the account stays whole by it."""
+"""Submit an operation to the directory, if the account keeps working with it."""
 
 from aurora_locus.accounts import own_identity
 from aurora_locus.accounts.registry import Registry
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises InvalidInput for what is no operation, and what :func:`own_identity.submit` raises."""
+    """Raises InvalidInput for an invalid operation, and what :func:`own_identity.submit` raises."""
     own_identity.require_plc(call.did)
     operation = parse_submitted(call.body["operation"])
     await own_identity.submit(registry, call.host.network, call.did, operation)

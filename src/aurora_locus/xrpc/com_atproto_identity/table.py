@@ -1,4 +1,4 @@
-"""The rows of the dispatcher's table for identities, but for resolveHandle and updateHandle."""
+"""Method table of identities, except resolveHandle and updateHandle."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -30,7 +30,7 @@ def methods(registry: Registry) -> list[Method]:
         return partial(run, registry)
 
     request = limited(registry, per_account(*REQUEST_SIGNATURE), over(request_plc_operation_signature.run))
-    # What goes to the directory is counted with changes of the handle, which go there as well.
+    # Submissions to the directory count with handle changes, which go there as well.
     submit = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(submit_plc_operation.run))
     return [
         query(f"{_NAMES}.resolveDid", over(resolve_did.run)),

@@ -1,1 +1,1 @@
-"""``com.atproto.label.*``: the labels that this host's moderators put, for anybody."""
+"""``com.atproto.label.*``: the labels of this host's moderators, public."""

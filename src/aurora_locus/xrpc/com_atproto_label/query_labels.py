@@ -1,4 +1,4 @@
-"""The labels of this host that hold about subjects."""
+"""The current labels of this host on given subjects."""
 
 import base64
 from typing import Any
@@ -10,7 +10,7 @@ from groundwork.errors import InvalidInput
 
 
 async def run(own: Labels, call: XrpcCall) -> Outcome:
-    """``sources`` leaves out those of others; here all are the host's. Raises InvalidInput."""
+    """``sources`` filters by labeler; all labels here are the host's. Raises InvalidInput."""
     parameters = call.parameters
     limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):

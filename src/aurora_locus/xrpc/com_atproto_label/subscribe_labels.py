@@ -17,7 +17,7 @@ from groundwork.telemetry.logs import log
 NSID = SUBSCRIBE_LABELS
 
 _PAGE = 100
-# Labels of another process are seen after this; those of this one at once.
+# Polling interval for labels of other processes; those of this one are sent at once.
 _LOOK_AGAIN_SECONDS = 5.0
 
 
@@ -45,7 +45,7 @@ def subscribe_labels(own: Labels) -> Subscription:
             following.cancel()
             gone.cancel()
             ended, _ = await asyncio.gather(following, gone, return_exceptions=True)
-            if isinstance(ended, Exception):  # the reader sees a closed socket and comes back with its cursor
+            if isinstance(ended, Exception):  # the subscriber sees a closed socket and reconnects with its cursor
                 log.error("labels.stream_failed", exc_info=ended)
 
     return serve

@@ -1,1 +1,1 @@
-"""``com.atproto.lexicon.*``: what others publish. Each file is one method."""
+"""``com.atproto.lexicon.*``: published Lexicons. Each file is one method."""

@@ -1,1 +1,1 @@
-"""``com.atproto.moderation.*``: what people tell the host."""
+"""``com.atproto.moderation.*``: reports."""

@@ -1,4 +1,4 @@
-"""A report to this host. Where a service moderates for it, or the caller names one, that is asked instead (``elsewhere``)."""
+"""Report to this host. If a service moderates for it, or the caller names one, the call is proxied there (``elsewhere``)."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Who was taken down may report as well: that is how one appeals. Raises InvalidInput."""
+    """Taken-down accounts may report as well: that is how they appeal. Raises InvalidInput."""
     report = await reports.make(registry, call.did, call.body)
     answer: dict[str, Any] = {
         "id": report.id,

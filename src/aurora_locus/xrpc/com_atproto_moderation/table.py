@@ -9,7 +9,7 @@ from aurora_locus.xrpc.limits import limited, per_account
 from aurora_locus.xrpc.method import Method, procedure
 from groundwork.rate_limit.contract import Limit
 
-# People who report a lot are useful, and each report costs somebody's attention.
+# Frequent reporters are useful, and each report costs somebody's attention.
 CREATE_REPORT = (Limit("create_report", 60, 3600), Limit("create_report_daily", 300, 86400))
 
 

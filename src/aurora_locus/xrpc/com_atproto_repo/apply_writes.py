@@ -26,7 +26,7 @@ _ACTIONS = {
 
 
 async def apply_writes(call: XrpcCall) -> dict[str, Any]:
-    """Answer the commit if there was one, and a result per write in order; the first bad write fails all."""
+    """The commit, if there was one, and a result per write in order; the first invalid write fails all."""
     body = call.body
     did = await own_repository(call, body["repo"])
     if len(body["writes"]) > MAX_WRITES:

@@ -13,9 +13,9 @@ NSID = Nsid("com.atproto.repo.getRecord")
 
 
 async def get_record(call: XrpcCall) -> XrpcResponse:
-    """Answer uri, cid and value; RecordNotFound also when ``cid`` names another version than the present one.
+    """uri, cid and value; RecordNotFound also if ``cid`` names another version than the current one.
 
-    Records of people who are not here are asked of the app view, where there is one.
+    Records of accounts elsewhere are requested from the app view, if there is one.
     """
     asked = call.parameters
     try:

@@ -1,7 +1,7 @@
-"""Bring the caller's whole repository in, as a file from another server.
+"""Import the caller's whole repository from a CAR exported elsewhere.
 
-Two queues: a few files are received at once, one of an account, each at no less than a least pace, so that slow senders hold
-up slow senders at the most; fewer still are checked and stored at once.
+Two queues: a few files are received at once, one per account, each at a minimum rate, so that slow senders only delay slow
+senders; fewer still are verified and stored at once.
 """
 
 import asyncio
@@ -22,22 +22,22 @@ from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import InvalidInput, Refused, Unavailable
 
-# The real limit is the operator's and is kept while receiving; this one only bounds what the application lets through.
+# The real limit is the operator's and is enforced while receiving; this one only bounds what the application accepts.
 _NO_MORE_THAN = 10 * 1024**3
 
-# Checking a file takes a processor, storing it the writer: more at once would only make each slower, and everybody else.
+# Verifying a file takes a CPU core, storing it the writer: more at once would only slow down everybody.
 AT_ONCE = 2
-# While a file comes it costs its index in memory: 200 bytes for each block.
+# While a file is received its index takes memory: 200 bytes for each block.
 RECEIVED_AT_ONCE = 6
 PATIENCE_SECONDS = 60.0
 
-# A line that is slower than this would take more than half an hour for what the limit allows at first.
+# A slower connection would take more than half an hour for the default size limit.
 LEAST_BYTES_PER_SECOND = 50_000
 GRACE_SECONDS = 30.0
 
 
 class ImportTurns:
-    """Who may send a file, and whose file is being stored."""
+    """Slots for receiving and for storing files."""
 
     def __init__(self) -> None:
         self.receiving = asyncio.Semaphore(RECEIVED_AT_ONCE)
@@ -53,7 +53,7 @@ _turns: WeakKeyDictionary[Repositories, ImportTurns] = WeakKeyDictionary()
 
 
 async def import_repo(call: XrpcCall) -> None:
-    """The same file again changes nothing; blobs are fetched afterwards (listMissingBlobs)."""
+    """Importing the same file again changes nothing; blobs are uploaded afterwards (listMissingBlobs)."""
     host = call.host
     if not host.settings.accepting_repo_imports:
         raise Refused("This server does not take in repositories (PDS_ACCEPTING_REPO_IMPORTS is off).")
@@ -91,7 +91,7 @@ def turns_of(repositories: Repositories) -> ImportTurns:
 
 
 async def _paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The body, as long as it comes at the least pace. Raises HTTPException (408)."""
+    """The body, as long as it arrives at the minimum rate. Raises HTTPException (408)."""
     loop = asyncio.get_running_loop()
     begun, size = loop.time(), 0
     try:
@@ -108,7 +108,7 @@ async def _paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 @asynccontextmanager
 async def _turn(queue: asyncio.Semaphore | asyncio.Lock) -> AsyncIterator[None]:
-    """One of the few at a time; others wait with their files unsent. Raises Unavailable when it takes too long."""
+    """One of the few slots; others wait with their files unsent. Raises Unavailable on time-out."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await queue.acquire()

@@ -1,4 +1,4 @@
-"""Which blobs the caller's records refer to that are not here: what a migration still has to bring."""
+"""Blobs that the caller's records refer to and that are missing here: what a migration still has to upload."""
 
 from typing import Any
 

@@ -30,7 +30,7 @@ async def list_records(call: XrpcCall) -> XrpcResponse:
         limit=limit,
         oldest_first=asked.get("reverse", False),
     )
-    # Neither a DID nor a collection nor a record key has a character that JSON writes otherwise.
+    # No character of a DID, a collection or a record key needs JSON escaping.
     start = f'{{"uri":"at://{did}/{asked["collection"]}/'.encode()
     entries = b",".join([b'%b%b",%b}' % (start, rkey.encode(), form) for rkey, form in records])
     end = b',"cursor":%b}' % json_text(records[-1][0]) if len(records) == limit else b"}"

@@ -19,7 +19,7 @@ async def put_record(call: XrpcCall) -> dict[str, Any]:
     """Answer uri, cid, the commit if there was one, and validation status; InvalidSwap when something moved on."""
     body = call.body
     did = await own_repository(call, body["repo"])
-    # Which of the two it will be is known too late.
+    # Whether it creates or updates is known too late.
     require_writing(call.caller, body["collection"], Writing.CREATE, Writing.UPDATE)
     repositories = call.host.repositories
     write = prepare_record(

@@ -1,4 +1,4 @@
-"""Receive a blob, to be referred to by a record within hours."""
+"""Upload a blob, to be referred to by a record within hours."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from aurora_locus.xrpc.method import XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_upload
 from groundwork.errors import InvalidInput
 
-# The real limit is the operator's and is kept while receiving; this one only bounds what the application lets through.
+# The real limit is the operator's and is enforced while receiving; this one only bounds what the application accepts.
 _NO_MORE_THAN = 10 * 1024**3
 
 
 async def upload_blob(call: XrpcCall) -> dict[str, Any]:
-    """Answer the reference to put into records. The account may be deactivated: a migration brings blobs before it ends."""
-    # Without a slash it is no type.
+    """The reference to put into records. The account may be deactivated: a migration uploads blobs before it completes."""
+    # Without a slash it is no media type.
     if "/" not in (call.header("content-type") or ""):
         raise InvalidInput("", "Request encoding (Content-Type) required but not provided.")
     require_upload(call.caller, call.header("content-type"))

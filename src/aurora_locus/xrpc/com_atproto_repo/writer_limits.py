@@ -1,4 +1,4 @@
-"""How much one account may write: points of an hour and of a day, as the reference counts them."""
+"""Write limits per account: points per hour and day, as the reference counts them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from groundwork.rate_limit.contract import Limit
 WRITES = Limit("writes", 5000, 3600)
 WRITES_DAILY = Limit("writes_daily", 35_000, 86_400)
 UPLOADS_DAILY = Limit("uploads_daily", 1000, 86_400)
-# Each may take a minute of a processor and the writer for seconds; who moves tries a few times.
+# Each may take a minute of CPU and the writer for seconds; a migration tries a few times.
 IMPORTS = Limit("imports", 30, 3600)
 
 CREATION, UPDATE, DELETION = 3, 2, 1
@@ -36,7 +36,7 @@ _POINTS: dict[str, Callable[[XrpcCall], int]] = {
 
 
 def _unless_arriving(counted: Run, plain: Run) -> Run:
-    """Who moves here brings the blobs of years in an hour; the quota bounds them."""
+    """A migrating account uploads the blobs of years in an hour; the quota bounds them."""
 
     async def run(call: XrpcCall) -> Outcome:
         return await (plain if call.caller is not None and call.caller.is_arriving else counted)(call)

@@ -1,4 +1,4 @@
-"""Before a record is written: the Lexicon of its type is looked for where this server has none."""
+"""Before a record is written: resolve the Lexicon of its type if it is unknown here."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +11,7 @@ _ONE = frozenset({create_record.METHOD.nsid, put_record.METHOD.nsid})
 
 
 def with_types(method: Method) -> Method:
-    """The same method; where it writes records it waits a moment for types that can be learnt."""
+    """The same method; before writing records it briefly waits for types that can be resolved."""
     if method.nsid not in _ONE and method.nsid != apply_writes.NSID:
         return method
 

@@ -1,4 +1,4 @@
-"""What the four writing methods share: optional CIDs of the input, and the shapes of their answers."""
+"""Shared by the four writing methods: optional CIDs of the input, and output shapes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def optional_cid(body: Mapping[str, Any], name: str) -> Cid | None:
 
 
 def swap_record(body: Mapping[str, Any]) -> Cid | Unswapped | None:
-    """``swapRecord``: a CID, null (there must be no record), or absent (whatever is there)."""
+    """``swapRecord``: a CID, null (there must be no record), or absent (no condition)."""
     if "swapRecord" not in body:
         return Unswapped.ANYTHING
     return optional_cid(body, "swapRecord")

@@ -1,4 +1,4 @@
-"""The owner comes back."""
+"""Reactivate the caller's account."""
 
 from aurora_locus.accounts import activation, confirming, queries, residence
 from aurora_locus.accounts.registry import Registry
@@ -7,7 +7,7 @@ from groundwork.errors import Forbidden
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused for an account that the host has taken down, or whose identity says that it lives elsewhere."""
+    """Raises Refused for a taken-down account, or one whose identity names another server."""
     did = call.did
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)

@@ -1,4 +1,4 @@
-"""How much of an account is here, and whether its identity says that it lives here."""
+"""Counts of an account's data, and whether its identity names this server."""
 
 from aurora_locus.accounts import holdings, residence
 from aurora_locus.accounts.registry import Registry
@@ -8,7 +8,7 @@ from groundwork.errors import NotFound, Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``validDid`` is what the directory says now; raises RemoteFailed or RemoteSlow where that cannot be known."""
+    """``validDid`` is checked with the directory; raises RemoteFailed or RemoteSlow if that cannot be determined."""
     did = call.did
     try:
         claim = await residence.claim_of(registry, did)

@@ -1,8 +1,8 @@
-"""Whether an account waits to be let in. Nobody waits here; apps ask all the same, before they show anything."""
+"""Whether an account waits for activation. There is no queue here; apps ask before they show anything."""
 
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(_call: XrpcCall) -> Outcome:
-    """The same for everybody who is signed in."""
+    """The same for every session."""
     return {"activated": True}

@@ -1,4 +1,4 @@
-"""The token came back: the owner reads this mail."""
+"""Confirm the e-mail address with the token sent to it."""
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.registry import Registry

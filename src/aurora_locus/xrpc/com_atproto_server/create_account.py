@@ -1,4 +1,4 @@
-"""A new account: with a new did:plc, or for somebody who brings their identity along."""
+"""Create an account with a new did:plc, or for an existing identity."""
 
 from functools import partial
 
@@ -35,7 +35,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if did is None:
         made = await creation.create(registry, wish)
     elif web_identities.is_ours(registry, Did(did)):
-        # Nobody can have signed for an identity whose document is ours to make.
+        # Nobody can have signed for an identity whose document we generate.
         made = await creation.create(registry, wish, Did(did))
     else:
         made = await _arrive(registry, call, Did(did), wish)
@@ -52,7 +52,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
 
 def _is_signed_by_identity(caller: PdsCaller) -> bool:
-    """A session of an account here has a scope, an app that was let in a grant, the administration no DID."""
+    """A session of an account here has a scope, an OAuth app a grant, the administrator no DID."""
     return caller.did is not None and caller.scope is None and caller.grant is None
 
 

@@ -1,4 +1,4 @@
-"""A new password for an app; the answer is the only place where it is ever shown."""
+"""Create an app password; it is only shown in this response."""
 
 from at_protocol.syntax.datetime import format_datetime
 from aurora_locus.accounts import app_passwords

@@ -1,4 +1,4 @@
-"""A code that lets somebody make an account; for the administration."""
+"""Create an invite code; for the administration."""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ MAX_USES = 1_000_000
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``useCount`` accounts can be made with it."""
+    """``useCount`` accounts can be created with it."""
     uses = require_uses(call.body["useCount"])
     owner = call.body.get("forAccount") or "admin"
     hostname = urlsplit(registry.url).netloc
@@ -21,7 +21,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
 
 def require_uses(uses: int) -> int:
-    """The same number, or 0 for a code that invites nobody, as the reference makes them. Raises InvalidInput where it invites everybody."""
+    """The same number, or 0 for a code without uses, as the reference allows. Raises InvalidInput for an unlimited one."""
     if uses > MAX_USES:
         raise InvalidInput("useCount", f"A code is good for {MAX_USES} accounts at most.")
     return max(uses, 0)

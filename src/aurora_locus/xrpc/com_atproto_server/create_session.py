@@ -10,8 +10,8 @@ from groundwork.database.transaction import Writer
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises NotSignedIn, the same for an unknown identifier and a wrong password; ``AuthFactorTokenRequired`` where the
-    account asks for more.
+    """Raises NotSignedIn, the same for an unknown identifier and a wrong password; ``AuthFactorTokenRequired`` if the account
+    has a second factor.
     """
     proof = await password_guesses.authenticate(
         registry,

@@ -1,4 +1,4 @@
-"""The owner hides the account; nothing is lost and it can come back."""
+"""Deactivate the caller's account; nothing is lost and it can be reactivated."""
 
 from at_protocol.syntax.datetime import parse_datetime
 from aurora_locus.accounts import activation, residence
@@ -10,17 +10,17 @@ from groundwork.database.transaction import Writer
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``deleteAfter`` says until when the owner may want to come back; see ``activation`` for the least time."""
+    """``deleteAfter`` is the deadline for coming back; see ``activation`` for the minimum."""
     did = call.did
     text = call.body.get("deleteAfter")
     delete_after = None if text is None else Instant(parse_datetime(text))
 
     def work(w: Writer) -> None:
-        # Apps were let in to an account that others can see. Announcing is the transaction's last act.
+        # Apps were authorized for an account that others can see. Announcing is the transaction's last act.
         sessions.end_all_now(w, did)
         activation.deactivate(w, registry.repositories, did, delete_after)
 
     await registry.db.write(work)
-    # The last step of a move: now is the moment to see where the account lives.
+    # The last step of a migration: check now where the account lives.
     await residence.look(registry, did)
     return None

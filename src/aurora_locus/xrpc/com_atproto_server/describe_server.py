@@ -1,11 +1,11 @@
-"""What this server is and under which conditions it takes accounts."""
+"""Describe this server and its sign-up conditions."""
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Anybody may ask."""
+    """Public."""
     settings = call.host.settings
     answer: dict[str, object] = {
         "did": settings.did,
@@ -15,7 +15,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         "blobUploadLimit": settings.blob_upload_limit,
     }
     links = {"privacyPolicy": settings.privacy_policy_url, "termsOfService": settings.terms_of_service_url}
-    # Both always, if empty, as the reference: clients read into them.
+    # Always present, even if empty, as in the reference: clients access them unchecked.
     answer["links"] = {name: url for name, url in links.items() if url}
     answer["contact"] = {"email": settings.contact_email_address} if settings.contact_email_address else {}
     return answer

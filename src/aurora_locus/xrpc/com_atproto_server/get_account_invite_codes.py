@@ -1,4 +1,4 @@
-"""The invite codes that the caller may give to others: made by the administration, or earned by being here."""
+"""The caller's invite codes: created by the administration, or earned over time."""
 
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """``createAvailable`` makes those that were earned since; ``includeUsed`` false leaves out what nobody can use any more."""
+    """``createAvailable`` creates those earned since; ``includeUsed`` false omits used-up ones."""
     did = call.did
     if call.parameters["createAvailable"] and registry.earning.interval > 0:
         hostname = urlsplit(registry.url).netloc

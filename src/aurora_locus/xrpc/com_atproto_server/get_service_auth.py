@@ -1,4 +1,4 @@
-"""A token by which the caller's account speaks to another service."""
+"""Service token with which the caller's account calls another service."""
 
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts import queries, service_tokens

@@ -1,4 +1,4 @@
-"""Spend a refresh token for a new pair."""
+"""Exchange a refresh token for a new pair."""
 
 from aurora_locus.accounts import queries, sessions
 from aurora_locus.accounts.registry import Registry

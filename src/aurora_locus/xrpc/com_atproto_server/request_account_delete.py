@@ -1,4 +1,4 @@
-"""Send a token without which the account cannot be deleted."""
+"""Send the token required to delete the account."""
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose
@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused where nothing can be sent."""
+    """Raises Refused if no e-mail can be sent."""
     account = await email_changes.find_account(registry, call.did)
     await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
     return None

@@ -1,5 +1,5 @@
-"""Ask what changing the address takes: a token sent to a confirmed address; for one that is not confirmed a code of the second
-factor, where there is one, else nothing.
+"""Ask what changing the address requires: a token sent to a confirmed address; for an unconfirmed one a code of the second
+factor, if there is one, else nothing.
 """
 
 from aurora_locus.accounts import email_changes
@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """Raises Refused where nothing can be sent."""
+    """Raises Refused if no e-mail can be sent."""
     account = await email_changes.find_account(registry, call.did)
     if account.email_confirmed_at is None:
         return {"tokenRequired": await email_changes.needs_token(registry, account)}

@@ -1,4 +1,4 @@
-"""A signing key for an account that is to come here; who moves names it in the identity before the account is made."""
+"""Reserve a signing key for a future account; a migrating client names it in the identity before the account is created."""
 
 import secrets
 
@@ -11,7 +11,7 @@ from groundwork.errors import Refused
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """The same key for the same DID, for a month. Raises Refused for an account that is here already."""
+    """The same key for the same DID, for a month. Raises Refused for an existing account."""
     did = None if call.body.get("did") is None else Did(call.body["did"])
     if did is not None:
         async with registry.db.reader() as reader:

@@ -1,4 +1,4 @@
-"""A new password for whoever reads the mail; every session ends."""
+"""Set a new password with an e-mailed token; every session ends."""
 
 from aurora_locus.accounts import password_reset
 from aurora_locus.accounts.registry import Registry

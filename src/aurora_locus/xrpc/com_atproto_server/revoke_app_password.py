@@ -6,9 +6,9 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
-    """A name that nothing has is as good as revoked."""
+    """An unknown name is no error."""
     did, name = call.did, call.body["name"].strip()
-    # PostgreSQL cannot even be asked for a NUL, and no app password is called so.
+    # PostgreSQL rejects a NUL in text, and no app password name has one.
     if name.isprintable():
         await registry.db.write(lambda w: app_passwords.revoke(w, did, name))
     return None

@@ -11,7 +11,7 @@ from groundwork.telemetry.logs import log
 
 
 async def session_view(host: XrpcHost, account: Account, *, shows_email: bool = True) -> dict[str, Any]:
-    """The common fields; the address not for every app, the DID document where the operator wants it told."""
+    """The common fields; the address only for some apps, the DID document if the operator enables it."""
     view: dict[str, Any] = {
         "did": account.did,
         "handle": account.handle,
@@ -22,19 +22,19 @@ async def session_view(host: XrpcHost, account: Account, *, shows_email: bool = 
     if shows_email and account.email is not None:
         view["email"] = account.email
         view["emailConfirmed"] = account.email_confirmed_at is not None
-        # Said where it is on, as optional fields are: the reference, which has none of it, says nothing.
+        # Present only if on, as optional fields are: the reference, which lacks it, sends nothing.
         if account.asks_mail_code:
             view["emailAuthFactor"] = True
     if account.status is not HostingStatus.ACTIVE:
         view["status"] = account.status.value
     if account.moved_to is not None:
-        # Not in the Lexicon, which leaves room for it: where the owner finds the account now.
+        # Not in the Lexicon, which allows extra fields: where the account is now.
         view["movedTo"] = account.moved_to
     return view
 
 
 async def document_view(host: XrpcHost, did: Did) -> dict[str, Any]:
-    """The DID document as a field of its own; nothing while it cannot be told: nobody is kept from signing in by a directory that is away."""
+    """The DID document as a field of its own; omitted if it cannot be resolved: a directory outage must not prevent sign-in."""
     try:
         document = await host.network.resolve_did(did)
     except (NotFound, RemoteFailed, RemoteSlow, Unavailable) as failure:

@@ -1,4 +1,4 @@
-"""The rows of the dispatcher's table for this folder and ``com.atproto.identity.*``."""
+"""Method table of this folder and ``com.atproto.identity.*``."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -63,7 +63,7 @@ from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, 
 
 OfAccounts = Callable[[Registry, XrpcCall], Awaitable[Outcome]]
 
-# What is stored has a limit of its own, which names it; this one leaves room for white space.
+# What is stored has a limit of its own, named in its error; this one leaves room for white space.
 _PREFERENCES_BYTES = 2 * MAX_BYTES
 
 
@@ -118,7 +118,7 @@ def methods(registry: Registry) -> list[Method]:
 
 
 def _by_mail(registry: Registry) -> list[Method]:
-    """What is proven by a token sent by e-mail."""
+    """Methods proven by an e-mailed token."""
 
     def limited_over(charges: Charges, run: OfAccounts) -> Run:
         return limited(registry, charges, partial(run, registry))

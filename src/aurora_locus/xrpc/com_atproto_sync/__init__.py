@@ -1,1 +1,1 @@
-"""``com.atproto.sync``: whole repositories, proofs and blobs for whoever mirrors them; nobody needs to sign in."""
+"""``com.atproto.sync``: whole repositories, proofs and blobs for mirrors; no sign-in required."""

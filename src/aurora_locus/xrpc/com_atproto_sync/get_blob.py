@@ -1,4 +1,4 @@
-"""The bytes of a public blob, in part or whole; never shown by a browser as a page of this server."""
+"""The bytes of a public blob, in part or whole; never rendered by a browser as a page of this server."""
 
 import re
 
@@ -30,7 +30,7 @@ async def get_blob(call: XrpcCall) -> XrpcResponse:
         "etag": f'"{cid}"',
         "accept-ranges": "bytes",
     }
-    if call.caller is None:  # else the dispatcher says that the answer is private
+    if call.caller is None:  # otherwise the dispatcher marks the response as private
         headers["cache-control"] = f"public, max-age={_CACHE_SECONDS}"
     if call.header("if-none-match") == headers["etag"]:
         return XrpcResponse(status=304, headers=headers)
@@ -45,8 +45,8 @@ async def get_blob(call: XrpcCall) -> XrpcResponse:
 
 
 def _range(header: str | None, size: int) -> tuple[int, int, int]:
-    """Status, first byte and end of what was asked for. One range only; anything else, a range that ends before it begins
-    included, is no range and is answered whole (RFC 9110 14.1.1, 14.2).
+    """Status, first byte and end of the requested range. One range only; any other header, also a range that ends before it
+    begins, is ignored and answered with the whole (RFC 9110 14.1.1, 14.2).
     """
     match = _RANGE.fullmatch(header or "")
     if match is None or match[1] == match[2] == "":

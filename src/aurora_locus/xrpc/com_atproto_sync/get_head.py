@@ -6,7 +6,7 @@ from aurora_locus.xrpc.target import visible_head
 
 
 async def get_head(call: XrpcCall) -> dict[str, str]:
-    """Answer the commit's CID; refused by the names that getLatestCommit has, as the reference does."""
+    """The commit's CID; errors are named as in getLatestCommit, as in the reference."""
     head = await visible_head(call, Did(call.parameters["did"]))
     return {"root": str(head.commit)}
 

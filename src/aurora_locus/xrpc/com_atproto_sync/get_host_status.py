@@ -1,4 +1,4 @@
-"""How a host stands with this server. This is no relay: the only host it knows is itself."""
+"""Status of a host. This is no relay: it knows no host but itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every repository of this host, in the order in which they came: a crawler that pages through sees everyone."""
+"""Every repository of this host, in the order of creation: a crawler that pages through sees every one."""
 
 import re
 from typing import Any

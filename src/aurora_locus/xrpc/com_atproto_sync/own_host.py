@@ -1,4 +1,4 @@
-"""The server as a host among hosts: a PDS knows one, itself."""
+"""The host that the sync methods describe: this server itself."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from aurora_locus.xrpc.method import XrpcCall
 
 
 async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
-    """Name, number of the newest event, and, for whoever may list the accounts, how many there are."""
+    """Name, number of the newest event, and, for callers who may list accounts, their number."""
     host = call.host
     told: dict[str, Any] = {
         "hostname": host.crawling.hostname,

@@ -1,4 +1,4 @@
-"""Ask the relays to read this server, now: for its operator. This is no relay, it reads nobody itself."""
+"""Request a crawl of this server from its relays; for the operator. This is no relay and crawls nobody."""
 
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
@@ -9,14 +9,14 @@ from groundwork.errors import Forbidden, Refused
 
 
 async def request_crawl(call: XrpcCall) -> None:
-    """Raises Refused for another host's name, without asking anybody anything; TooMany within twenty minutes."""
+    """Raises Refused for another host's name, without calling anybody; TooMany within twenty minutes."""
     host = call.host
     if call.body["hostname"].lower() != host.crawling.hostname:
         raise Refused(f"This server is a PDS and reads nobody; it can announce {host.crawling.hostname} only.")
     if not host.settings.announces_when_asked:
         raise Forbidden("This server is not announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
     deed = deed_of(call)
-    # Noted before: relays may take their time, and no transaction waits for them.
+    # Logged before: relays may take their time, and no transaction waits for them.
     await host.db.write(lambda w: audit_log.append(w, deed, OperatorAction.REQUEST_CRAWL, host.crawling.hostname))
     await host.crawling.ask_now()
 
