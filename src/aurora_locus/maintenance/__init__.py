@@ -1,6 +1,6 @@
-"""What keeps a PDS over the years: backups that are proven, restore, a check of everything, repair, new keys.
+"""Maintenance of a PDS: verified backups, restore, integrity check, repair, key rotation.
 
-Owns ``backups``. Nothing here is on the way of a request. A backup is one moment of the database with every blob that its
-rows name, encrypted, and counts only when a database was made from it and found whole. A restore goes on with higher numbers
-and announces every repository, so that whoever followed before can follow on (invariant 2).
+Owns ``backups``. Nothing here serves requests. A backup is one moment of the database with every blob that its rows refer to,
+encrypted, and counts only after a database was restored from it and verified. A restore continues with higher sequence numbers
+and announces every repository, so that consumers can resume (invariant 2).
 """

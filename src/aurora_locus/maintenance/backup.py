@@ -1,8 +1,8 @@
-"""Making one backup: a moment of the database, every blob that its rows name, the keys; proven, then counted as one.
+"""Make one backup: a snapshot of the database, every blob that its rows refer to, the keys; verified before it counts.
 
-While it is made no file of a blob goes (``blobs.removals.pin``), so what the rows of that moment name is there. The
-manifest is written last: what a crash leaves behind has none and is removed by the next. A backup is proven by making a
-database from what was written and looking at all of it (``proof``).
+Meanwhile no blob file is removed (``blobs.removals.pin``), so the snapshot's blobs exist. The manifest is written last: an
+interrupted backup has none and is removed by the next. A backup is verified by restoring a database from it and checking all
+of it (``proof``).
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Failure, NotFound
 from groundwork.telemetry.logs import log
 
-# Blobs are small and the place is far away.
+# Blobs are small and the vault is far away.
 _AT_ONCE = 8
 _BEAT_SECONDS = 60.0
 _PIN = 10 * MINUTE
-# So many are named in the manifest; more than a few mean that the store is not the one of these rows.
+# Maximum number of missing blobs in the manifest; more mean that the store does not belong to these rows.
 _MISSING_NAMED = 1000
 
-# What is being done, how far it is, and how far it goes (0: nobody knows).
+# Progress callback: step, done, total (0: unknown).
 Progress = Callable[[str, int, int], None]
 
 
 def silently(_what: str, _done: int, _of: int) -> None:
-    """Nobody watches."""
+    """Ignore progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupSource:
-    """What is backed up. ``secrets`` are those that the settings give and the database does not hold."""
+    """What is backed up. ``secrets`` are those from the settings, which the database does not hold."""
 
     url: str
     store: BlobStore
@@ -59,11 +59,10 @@ class BackupSource:
 async def take(
     db: Database | None, source: BackupSource, vault: Vault, clock: Clock, *, progress: Progress = silently
 ) -> Manifest:
-    """Make a backup and prove it. Without ``db`` nothing is noted in the database: its tables may be those of an older
-    release.
+    """Make a backup and verify it. Without ``db`` nothing is recorded in the database: its tables may be of an older release.
 
-    Raises Conflict while another is being made, Unavailable when the place or the database does not answer, Refused when
-    what was written is not what was read; nothing of it is then left but a note.
+    Raises Conflict while another is running, Unavailable if the vault or the database does not respond, Refused if what was
+    written does not read back; only a record of the failure then remains.
     """
     backup = fresh_id(clock.now())
     if db is None:
@@ -81,13 +80,13 @@ async def take(
 
 
 def fresh_id(now: Instant) -> str:
-    """A name that sorts by time."""
+    """An id that sorts by time."""
     return f"{to_datetime(now):%Y%m%dT%H%M%SZ}-{randomness.token_hex(3)}"
 
 
 @asynccontextmanager
 async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
-    """Keep the files of blobs, and say so and that we live, until the block ends."""
+    """Renew the file pin and the running backup's heartbeat until the block ends."""
     await removals.pin(db, backup, _PIN)
 
     async def beat() -> None:
@@ -124,14 +123,14 @@ async def _remove(vault: Vault, backup: str) -> None:
     try:
         await vault.remove(backup)
     except Failure as failure:
-        # Without a manifest it is none; the next one that is made removes it.
+        # Without a manifest it is not a backup; the next one removes it.
         log.warning("backup.left_behind", backup=backup, kind=type(failure).__name__)
 
 
 async def _write(
     source: BackupSource, vault: Vault, clock: Clock, backup: str, progress: Progress
 ) -> tuple[Manifest, set[bytes]]:
-    """The manifest, and the blobs that the vault did not have before."""
+    """The manifest, and the blobs that the vault lacks."""
     revision = await current_revision(source.url, SCHEMA, PACKAGE)
     source.scratch.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
@@ -173,7 +172,7 @@ async def _last_number(contents: Contents) -> int:
 
 
 class _Copying:
-    """Blobs on their way into the vault: those that it does not have."""
+    """Copies missing blobs into the vault."""
 
     def __init__(self, vault: Vault, store: BlobStore, progress: Progress, total: int) -> None:
         self._vault = vault
@@ -225,7 +224,7 @@ class _Copying:
 
 @asynccontextmanager
 async def together() -> AsyncIterator[asyncio.TaskGroup]:
-    """Tasks of which the first failure ends the others, and is raised as it is."""
+    """Run tasks concurrently; the first failure cancels the others, and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group
@@ -234,7 +233,7 @@ async def together() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 async def known_blobs(vault: Vault) -> set[bytes]:
-    """The digests of what the vault holds."""
+    """The digests of the blobs in the vault."""
     return {bytes.fromhex(stored.key.rpartition("/")[2]) async for stored in vault.store.list(BLOBS)}
 
 

@@ -1,4 +1,4 @@
-"""What the settings say about backups, as the values that making and restoring them take."""
+"""Backup and restore parameters from the settings."""
 
 from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
@@ -14,7 +14,7 @@ from groundwork.settings import SettingsRefused
 
 
 def source(settings: PdsSettings, store: BlobStore, *, version: str) -> BackupSource:
-    """What is backed up of a server with these settings, with the secrets that its settings give."""
+    """The backup source of a server with these settings, including their secrets."""
     secrets = {SEALING_KEYS: _sealing_keys(settings), **_given_secrets(settings)}
     return BackupSource(
         settings.database, store, secrets, settings.hostname, version, settings.data_directory / "scratch"
@@ -22,7 +22,7 @@ def source(settings: PdsSettings, store: BlobStore, *, version: str) -> BackupSo
 
 
 def target(settings: PdsSettings) -> RestoreTarget:
-    """Where a server with these settings is restored."""
+    """The restore target of a server with these settings."""
     key_file = settings.data_directory / "sealing.key"
     given = settings.sealing_keys.reveal() or (key_file.read_text(encoding="ascii") if key_file.exists() else "")
     keys = tuple(parse_keys(given)) if given else ()
@@ -30,7 +30,7 @@ def target(settings: PdsSettings) -> RestoreTarget:
 
 
 async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> Vault:
-    """The place of backups, opened. Raises SettingsRefused where the settings name none; else as ``open_vault``."""
+    """The configured vault, opened. Raises SettingsRefused if none is configured; else as ``open_vault``."""
     url = url or settings.backup_url
     if not url:
         raise SettingsRefused(["PDS_BACKUP_URL is not set: a folder, or s3://bucket/folder."])
@@ -52,7 +52,7 @@ async def vault(settings: PdsSettings, *, url: str = "", make: bool = False) -> 
 def _sealing_keys(settings: PdsSettings) -> str:
     text = settings.sealing_keys.reveal()
     if not text:
-        # Made where it is missing, as the server does at its first start.
+        # Created if missing, as the server does at its first start.
         server_keys.sealing_keys("", settings.data_directory)
         text = (settings.data_directory / "sealing.key").read_text(encoding="ascii")
     return text.strip()

@@ -1,7 +1,7 @@
 """A database as one stream: its tables and rows as MessagePack, compressed.
 
-The stream is a row of frames, each preceded by its length: ``["table", name, columns]``, ``["rows", rows]`` of the table
-before, and at the end ``["end", counts]``, which proves that nothing is missing.
+The stream is a sequence of length-prefixed frames: ``["table", name, columns]``, ``["rows", rows]`` of the table before, and
+at the end ``["end", counts]``, which proves completeness.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from groundwork.database.dump import Contents, Loading
 from groundwork.errors import Refused
 
 _LENGTH = 4
-# Longer frames than a thousand rows of the largest blocks make are no dump.
+# Longer frames than a thousand rows of the largest blocks are invalid.
 _LONGEST_FRAME = 2 << 30
-# The fastest: the largest part are hashes and signatures, which do not compress.
+# The fastest level: most of the data are hashes and signatures, which do not compress.
 _LEVEL = 1
 
 Told = Callable[[str, int], None]
@@ -28,7 +28,7 @@ def _untold(_what: str, _rows: int) -> None:
 
 
 async def write(contents: Contents, tell: Told = _untold) -> AsyncIterator[bytes]:
-    """The stream of a database; ``tell`` hears each table's name with the rows that were read at once."""
+    """The stream of a database; ``tell`` is called with each table's name and the number of rows just read."""
     packer = zlib.compressobj(_LEVEL)
     counts: dict[str, int] = {}
     for table in contents.tables:
@@ -42,7 +42,9 @@ async def write(contents: Contents, tell: Told = _untold) -> AsyncIterator[bytes
 
 
 async def load(stream: AsyncIterator[bytes], loading: Loading, tell: Told = _untold) -> Mapping[str, int]:
-    """Put a stream into an empty database; how many rows each table got. Raises Refused for what is no whole dump."""
+    """Load a stream into an empty database; returns the row count of each table. Raises Refused for an invalid or incomplete
+    dump.
+    """
     table, columns = "", ()
     counts: dict[str, int] = {}
     async for kind, *rest in _frames(stream):

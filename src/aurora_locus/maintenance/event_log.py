@@ -1,7 +1,7 @@
-"""Check of the event log: every stored frame can be read, and what it says of each repository has no hole.
+"""Check of the event log: every stored frame is readable, and each repository's events have no gap.
 
-A commit names the revision it follows (``since``). Within the window that is kept, that is the revision of the event before it
-of the same repository, so a deleted event shows; the newest one must be the head's (:mod:`integrity`).
+A commit names the revision it follows (``since``). Within the retention window that is the revision of the previous event of
+the same repository, so a missing event is detected; the newest one must be the head's (:mod:`integrity`).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _EVENTS = "select seq, did, kind, frame from events where seq > :seq order by se
 
 
 async def examine_events(db: Database) -> list[str]:
-    """What is wrong, a sentence each, in the order of the log."""
+    """Problems found, a sentence each, in the order of the log."""
     found: list[str] = []
     newest: dict[str, str] = {}
     position = 0
@@ -34,7 +34,7 @@ def _wrong_in(rows: Sequence[Row], newest: dict[str, str]) -> list[str]:
 
 
 def _wrong_about(row: Row, newest: dict[str, str]) -> Iterator[str]:
-    """``newest`` holds the last revision announced for each repository, and is kept up to date."""
+    """``newest`` maps each repository to the last announced revision, and is updated."""
     seq, did = row["seq"], row["did"]
     try:
         message = events.read(bytes(row["frame"]))

@@ -1,4 +1,4 @@
-"""The backups that were begun here, and what became of them; one at a time, in however many processes."""
+"""Table ``backups``: every backup started here and its result; one at a time over all processes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Reader, Row, Writer
 from groundwork.errors import Conflict
 
-# Who makes a backup says so every minute; silent for so long it has died.
+# A running backup sends a heartbeat every minute; after this long without one it has died.
 SILENCE = 10 * MINUTE
 
 _COLUMNS = "id, state, started_at, ended_at, last_number, bytes, reason"
@@ -34,7 +34,7 @@ _NONE_RUNS = "update backups set state = 'failed', ended_at = :now, reason = 're
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """One backup: ``state`` is running, done or failed (``reason`` says why); ``last_number`` the newest event in it."""
+    """One backup: ``state`` is running, done or failed (``reason`` says why); ``last_number`` is its newest event."""
 
     id: str
     state: str
@@ -46,18 +46,18 @@ class Backup:
 
 
 async def last_backup(reader: Reader) -> Backup | None:
-    """The newest backup that was made and proven; None when there is none."""
+    """The newest verified backup; None if there is none."""
     row = await reader.fetch_one(_LAST_GOOD)
     return None if row is None else _backup(row)
 
 
 async def newest(reader: Reader, limit: int = 20) -> Sequence[Backup]:
-    """What was begun last, the failed ones included."""
+    """The backups started last, failed ones included."""
     return [_backup(row) for row in await reader.fetch(_NEWEST, limit=limit)]
 
 
 async def begin(db: Database, backup: str) -> None:
-    """Note that a backup begins. Raises Conflict while another is running."""
+    """Record the start of a backup. Raises Conflict while another is running."""
 
     def work(w: Writer) -> int:
         w.execute(_BURY, now=w.now, silent_since=w.now - SILENCE)
@@ -68,12 +68,12 @@ async def begin(db: Database, backup: str) -> None:
 
 
 async def beat(db: Database, backup: str) -> None:
-    """It is still being made."""
+    """Heartbeat of a running backup."""
     await db.write(lambda w: w.execute(_BEAT, id=backup, now=w.now))
 
 
 async def end(db: Database, backup: str, *, last_number: int | None = None, size: int = 0, reason: str = "") -> None:
-    """It was made and proven; or it failed, for a reason."""
+    """Record success, or failure with a reason."""
     state = "failed" if reason else "done"
     await db.write(
         lambda w: w.execute(
@@ -83,12 +83,12 @@ async def end(db: Database, backup: str, *, last_number: int | None = None, size
 
 
 async def forget(db: Database, before: Instant) -> None:
-    """Drop the rows of old ones."""
+    """Delete the rows of old ones."""
     await db.write(lambda w: w.execute(_FORGET, before=before))
 
 
 def none_runs(w: Writer) -> None:
-    """In a database made from a backup: the one that was being made then is not being made now."""
+    """In a restored database: mark the backup that was running as not running."""
     w.execute(_NONE_RUNS, now=w.now)
 
 

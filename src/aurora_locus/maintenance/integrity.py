@@ -1,7 +1,7 @@
-"""Is everything that is stored true? Every repository from its blocks up, blobs, the event log, accounts.
+"""Integrity check of everything stored: every repository from its blocks up, blobs, the event log, accounts.
 
-Reads in pages and writes nothing, so it may run beside a server: a repository that moves on while it is looked at is looked
-at again. What is wrong is a :class:`Finding` for a person; nothing is repaired here.
+Reads in pages and writes nothing, so it may run beside a server: a repository that changes during its check is checked again.
+Each problem is an :class:`IntegrityFinding` for a person; nothing is repaired here.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 
-# A repository that is written all the time is looked at so often before it counts as unreadable.
+# Attempts on a repository that is written continuously before it counts as unreadable.
 _ATTEMPTS = 4
 _PAGE = 250
-# A head that moved shortly before the oldest event may belong to the events that retention has removed.
+# A head that moved shortly before the oldest event may belong to events deleted by retention.
 _CLOCKS_APART = 5 * MINUTE
 _NODES_AT_ONCE = 100
 
 _KEY = "select did_key from signing_keys where did = :did and state = 'current'"
-# Blocks of an import that is under way are not the repository's yet.
+# Staged blocks of a running import do not belong to the repository yet.
 _BLOCK_USES = """
     select cid, uses, case when rev in (select i.rev from imports i where i.did = :did) then 1 else 0 end as is_staged
       from blocks where did = :did and cid > :cid order by cid limit :limit
@@ -67,7 +67,7 @@ _LEFT_BEHIND = """
 
 @dataclass(frozen=True, slots=True)
 class IntegrityFinding:
-    """One thing that is wrong: about what (a DID, or ``events``, ``accounts``), and a sentence."""
+    """One problem: its subject (a DID, or ``events``, ``accounts``), and a sentence."""
 
     about: str
     what: str
@@ -75,7 +75,7 @@ class IntegrityFinding:
 
 @dataclass(slots=True)
 class IntegrityReport:
-    """What was looked at, and what is wrong. ``missing_blobs`` are named by records and not here, as after an import."""
+    """What was checked, and the problems. ``missing_blobs`` are referred to by records and not here, as after an import."""
 
     repositories: int = 0
     records: int = 0
@@ -90,15 +90,15 @@ class IntegrityReport:
         return not self.findings
 
 
-# Says how many bytes there are of a blob that should have so many: None when it has no file.
+# Returns the size of a blob of an expected size: None if it has no file.
 SizeOf = Callable[[Did, Cid, int], Awaitable[int | None]]
 
 
 def in_store(store: BlobStore, *, reads: bool = False) -> SizeOf:
-    """Ask the store of blobs; ``reads`` looks at every byte: a file with other bytes counts as having none."""
+    """Look up the blob store; with ``reads`` the content is verified too: a file with other bytes counts as missing."""
 
     async def size(did: Did, cid: Cid, _size: int) -> int | None:
-        # A takedown and its file's move are two steps; either place will do.
+        # A takedown and the move of its file are two steps; either location is accepted.
         for name in (object_name(did, cid), quarantine_name(did, cid)):
             try:
                 if reads:
@@ -112,7 +112,7 @@ def in_store(store: BlobStore, *, reads: bool = False) -> SizeOf:
 
 
 async def _size_if_whole(store: BlobStore, name: str, cid: Cid) -> int:
-    """How many bytes the file has; -1 where they are not those that the CID names. Raises NotFound."""
+    """Size of the file; -1 if its bytes do not match the CID. Raises NotFound."""
     digest, size = sha256(), 0
     async for piece in store.read(name):
         digest.update(piece)
@@ -123,8 +123,8 @@ async def _size_if_whole(store: BlobStore, name: str, cid: Cid) -> int:
 async def examine(
     db: Database, size_of: SizeOf | None, *, only: Did | None = None, tell: Callable[[int], None] = lambda _: None
 ) -> IntegrityReport:
-    """Look at everything, or at one repository; ``tell`` hears how many were looked at. Without ``size_of`` files of blobs
-    are not looked for.
+    """Check everything, or one repository; ``tell`` is called with the number checked. Without ``size_of`` blob files are not
+    checked.
     """
     report = IntegrityReport()
     async for did in _dids(db, only):
@@ -156,7 +156,7 @@ async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, re
             return
         look = _Look(db, head, size_of)
         await look.run()
-        # What is wrong may be that it was written meanwhile.
+        # The problem may be a concurrent write.
         if not look.findings or await reader.find_head(db, did) == head:
             look.add_to(report)
             return
@@ -164,7 +164,7 @@ async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, re
 
 
 class _Look:
-    """One repository at one head."""
+    """The check of one repository at one head."""
 
     def __init__(self, db: Database, head: Head, size_of: SizeOf | None) -> None:
         self._db = db
@@ -219,7 +219,7 @@ class _Look:
         return parse_did_key(row["did_key"])
 
     async def _load(self, cids: list[Cid]) -> Mapping[Cid, bytes]:
-        """Blocks whose hash is right; says what is missing or wrong."""
+        """The blocks with a valid hash; records missing or invalid ones."""
         found = dict(await reader.load_blocks(self._db, self._head.did, cids))
         for cid in cids:
             block = found.get(cid)
@@ -232,7 +232,7 @@ class _Look:
         return found
 
     async def _tree(self) -> bool:
-        """Walk the whole tree; False when it cannot be walked to its end."""
+        """Walk the whole tree; False if it cannot be walked to its end."""
         nodes: dict[Cid, bytes] = {EMPTY_ROOT: EMPTY_NODE}
         walk = Tree(self._head.data, nodes.get).walk()
         while True:
@@ -274,7 +274,7 @@ class _Look:
         cids = list(by_cid)
         for start in range(0, len(cids), _PAGE):
             for cid, block in (await self._load(cids[start : start + _PAGE])).items():
-                # Odd records are carried as they came; their hashes are right.
+                # Non-conforming records are stored as received; their hashes are valid.
                 blobs = read_stored(cid, block).blobs()
                 self._blobs |= {(path, blob.cid) for blob in blobs for path in by_cid[cid]}
             await asyncio.sleep(0)
@@ -285,7 +285,7 @@ class _Look:
             async with self._db.reader() as found:
                 rows = await found.fetch(_BLOCK_USES, did=self._head.did, cid=after, limit=5000)
             for row in rows:
-                # What nothing uses waits for an export to end.
+                # Unused blocks wait for an export to end.
                 wrong += row["uses"] != 0 and not row["is_staged"] and self._uses.get(Cid(row["cid"]), 0) != row["uses"]
             if len(rows) < 5000:
                 break
@@ -339,7 +339,7 @@ class _Look:
             self._wrong(f"The file of the blob {cid} is damaged: it does not have its {size} bytes.")
 
     async def _announced(self) -> None:
-        """What was announced last is what is; events that retention has removed are not asked for."""
+        """The last announced state must be the current one; events deleted by retention are not expected."""
         if self._head.status != "active":
             return
         async with self._db.reader() as found:

@@ -1,4 +1,4 @@
-"""What a backup says about itself; encrypted, like everything in a vault."""
+"""Manifest of a backup; encrypted, like everything in a vault."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from groundwork.errors import NotFound, Refused
 
 VERSION = 1
 
-# Whose tables are backed up, and where they are in a PostgreSQL database.
+# Owner of the tables, and their schema in a PostgreSQL database.
 PACKAGE = "aurora_locus"
 SCHEMA = "aurora_locus"
 
@@ -18,8 +18,8 @@ SESSION_SECRET = "session_tokens"  # noqa: S105  # the name of a purpose
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """``revision`` is that of the tables, ``last_number`` the newest event; ``rows`` counts by table; ``missing`` names
-    blobs that had a row and no file.
+    """``revision`` is the schema's, ``last_number`` the newest event; ``rows`` counts by table; ``missing`` lists blobs with a
+    row and no file.
     """
 
     version: int
@@ -41,7 +41,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 async def read_manifest(vault: Vault, backup: str = "") -> Manifest:
-    """The manifest of one backup, or of the newest. Raises NotFound, and Refused for what a newer program made."""
+    """The manifest of one backup, or of the newest. Raises NotFound, and Refused for one of a newer program."""
     ids = await vault.ids()
     if not ids or (backup and backup not in ids):
         raise NotFound("There is no such backup." if backup else "There is no complete backup in that place.")

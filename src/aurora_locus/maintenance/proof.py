@@ -1,6 +1,6 @@
-"""A backup is one when a database was made from it, and that database is whole.
+"""Verification of a backup: a database is restored from it, and that database is checked.
 
-Made in a scratch folder as an SQLite file, whatever engine the backup came from.
+In a temporary folder as an SQLite file, whatever engine the backup came from.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ async def prove(
     *,
     fresh: AbstractSet[bytes] | None = None,
 ) -> IntegrityReport:
-    """Make a database from the backup and look at all of it; what is wrong *in* it was wrong where it came from.
+    """Restore the backup and check all of it; problems *in* it existed in the source.
 
-    ``fresh`` are the blobs that are opened and hashed (all of them where it is None); of the others, which an earlier
-    backup proved, it is asked whether they are there. Raises Refused when the backup is not what was written into it.
+    ``fresh`` are the blobs that are decrypted and hashed (all of them if it is None); of the others, which an earlier backup
+    verified, only the presence is checked. Raises Refused if the backup does not contain what was written to it.
     """
     folder = scratch / f"proof-{manifest.id}"
     folder.mkdir(parents=True)
     url = f"sqlite://{(folder / 'proof.db').absolute()}"
     try:
         await load_database(vault, manifest, url, "", lambda done: progress("reading back", done, total(manifest)))
-        # Tables of a backup that an older release made: the looking is today's.
+        # The tables may be of an older release: the check is today's.
         await migrate(url, "", PACKAGE)
         db = await open_database(url, clock=SystemClock(), reader_seconds=120)
         try:
@@ -62,7 +62,7 @@ async def prove(
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     unknown = [finding for finding in report.findings if not any(name in finding.what for name in _cids(manifest))]
     for finding in unknown:
-        # A true copy of what is damaged is worth having; the damage is told.
+        # A true copy of damaged data is worth having; the damage is reported.
         log.error("backup.finding", backup=manifest.id, about=finding.about, what=finding.what)
     return report
 
@@ -72,14 +72,14 @@ def _cids(manifest: Manifest) -> set[str]:
 
 
 def total(manifest: Manifest) -> int:
-    """How many rows a backup has."""
+    """Number of rows in a backup."""
     return sum(manifest.rows.values())
 
 
 async def load_database(
     vault: Vault, manifest: Manifest, url: str, schema: str, tell: Callable[[int], None] = lambda _: None
 ) -> None:
-    """Make the tables of the backup's time in an empty database and fill them. Raises Refused."""
+    """Create the backup's schema in an empty database and fill it. Raises Refused."""
     await migrate(url, schema, PACKAGE, to=manifest.revision)
     done = 0
 
@@ -100,7 +100,7 @@ async def load_database(
 
 
 async def blob_digests(vault: Vault, manifest: Manifest) -> set[bytes]:
-    """Which blobs belong to a backup. Raises Refused when the list is damaged."""
+    """The blobs of a backup. Raises Refused if the list is damaged."""
     try:
         text = await vault.whole(part_name(manifest.id, BLOBS))
     except CannotUnseal as error:
@@ -127,7 +127,7 @@ class _Held:
         self._fresh = fresh
 
     async def size(self, did: Did, cid: Cid, size: int) -> int | None:
-        """How many bytes the vault has of a blob of this size: None for nothing, -1 for other bytes."""
+        """Size of a blob in the vault: None if missing, -1 if it differs."""
         digest = self._vault.digest_of(object_name(did, cid))
         if digest not in self._digests or digest not in self._sealed:
             return None

@@ -1,8 +1,8 @@
-"""Repairing one repository: what is still there, put in order again.
+"""Repair of one repository from what is still readable.
 
-Where the tree is whole it is believed, and the index is made from it; where nodes are missing the tree is made from the
-index. Records whose own bytes are gone are lost: they are named, and the rest goes on without them. Blobs without a file
-are left to ``listMissingBlobs``: their rows go, so that they can be uploaded again.
+If the tree is intact the index is rebuilt from it; if nodes are missing the tree is rebuilt from the index. Records whose own
+bytes are gone are lost: they are listed, and the rest is kept. Rows of blobs without a file are deleted, so that
+``listMissingBlobs`` lists them and they can be uploaded again.
 """
 
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ _BLOBS = "select cid, size from blobs where did = :did order by cid"
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """``from_tree``: the tree was whole. ``lost`` are the paths whose records are gone, ``missing_blobs`` had no file, or one
-    with other bytes, which was removed.
+    """``from_tree``: the tree was intact. ``lost`` are the paths of lost records, ``missing_blobs`` had no file, or an invalid
+    one, which was removed.
     """
 
     records: int
@@ -42,7 +42,7 @@ class Repaired:
 
 
 async def repair(repositories: Repositories, did: Did) -> Repaired:
-    """Make the repository whole again and announce it. Raises NotFound; Refused where it was deleted."""
+    """Repair the repository and announce it. Raises NotFound; Refused if it was deleted."""
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
         head = await reader.find_head(repositories.db, did)
@@ -70,13 +70,13 @@ def _by_bytes(entry: tuple[str, Cid]) -> bytes:
 
 
 async def _load(repositories: Repositories, did: Did, cids: list[Cid]) -> dict[Cid, bytes]:
-    """Blocks whose bytes are what their names say."""
+    """The blocks with a valid hash."""
     found = await reader.load_blocks(repositories.db, did, cids)
     return {cid: block for cid, block in found.items() if Cid.for_cbor(block) == cid}
 
 
 async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, Cid] | None:
-    """What the tree says; None when it cannot be walked to its end."""
+    """Entries of the tree; None if it cannot be walked to its end."""
     nodes: dict[Cid, bytes] = {EMPTY_ROOT: EMPTY_NODE}
     walk = Tree(head.data, nodes.get).walk()
     entries: dict[str, Cid] = {}
@@ -95,7 +95,7 @@ async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, 
 
 
 async def _present(repositories: Repositories, did: Did, entries: dict[str, Cid]) -> dict[str, frozenset[Cid]]:
-    """The paths whose records are there, with the blobs that each names."""
+    """The paths whose records exist, with each one's blob references."""
     by_cid: dict[Cid, frozenset[Cid]] = {}
     cids = list(dict.fromkeys(entries.values()))
     for start in range(0, len(cids), _PAGE):

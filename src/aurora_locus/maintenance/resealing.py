@@ -1,4 +1,4 @@
-"""Sealed values under the newest sealing key, so that an older one can be dropped."""
+"""Seal every stored secret with the newest sealing key, so that an older one can be dropped."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.account_migration.moves import purpose_of as move_purpose
@@ -10,7 +10,7 @@ from groundwork.database.resealing import Sealed
 from groundwork.database.transaction import Database
 from groundwork.sealing import Sealer
 
-# Every one of them.
+# Every sealed column.
 SEALED: tuple[Sealed, ...] = (
     Sealed("signing_keys", "did_key", "sealed", signing_purpose),
     Sealed("server_keys", "purpose", "sealed", server_purpose),
@@ -20,8 +20,8 @@ SEALED: tuple[Sealed, ...] = (
 
 
 async def reseal(db: Database, sealer: Sealer) -> tuple[int, int]:
-    """Seal everything again that another key than the newest sealed; how many values there are, how many were stale.
+    """Reseal values sealed with an older key; returns the number of values, and of resealed ones.
 
-    May be run again at any time, and beside a server that knows both keys. Raises CannotUnseal.
+    May be repeated at any time, and run beside a server that has both keys. Raises CannotUnseal.
     """
     return await resealing.reseal(db, sealer, SEALED)

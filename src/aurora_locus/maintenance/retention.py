@@ -1,4 +1,4 @@
-"""How long backups are kept: so many days, and the newest always."""
+"""Retention of backups: a number of days, and always the newest."""
 
 from datetime import UTC, datetime
 
@@ -9,10 +9,10 @@ from groundwork.clock import Instant, from_datetime
 
 
 async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
-    """Remove backups made before an instant, what interrupted ones left, and blobs that none of the others has; how many
-    backups, how many blobs.
+    """Remove backups made before an instant, leftovers of interrupted ones, and unreferenced blobs; returns the numbers of
+    backups and blobs.
 
-    Nobody may be making one meanwhile: its blobs are in no list yet.
+    No backup may be running: its blobs are in no list yet.
     """
     complete = await vault.ids()
     kept = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]

@@ -1,7 +1,7 @@
-"""Another rotation key for the server: every identity that names the old one names the new one instead, in its place.
+"""Rotation of the server's rotation key: every identity that names the old one names the new one instead, in its place.
 
-The new key is kept, sealed, before the first identity is changed, and takes the old one's place after the last: whatever
-interrupts this, it is run again and goes on. The server is stopped meanwhile, because it signs with one key only.
+The new key is stored, sealed, before the first identity is changed, and replaces the old one after the last: after an
+interruption it is run again and continues. The server is stopped meanwhile, because it signs with one key only.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from groundwork.sealing import Sealer
 
 @dataclass(slots=True)
 class Rotated:
-    """``others`` name neither key: they moved away, or their owner took the server's key out."""
+    """``others`` name neither key: they moved away, or their owner removed the server's key."""
 
     changed: int = 0
     already: int = 0
@@ -29,16 +29,16 @@ class Rotated:
 
 
 async def next_key(db: Database, sealer: Sealer) -> K256PrivateKey:
-    """The key that shall follow: made and kept at the first call."""
+    """The next key: generated and stored at the first call."""
     return K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.NEXT_ROTATION_KEY))
 
 
 async def rotate(
     db: Database, directory: PlcClient, old: PrivateKey, new: PrivateKey, tell: Callable[[int, int], None]
 ) -> Rotated:
-    """Change every did:plc identity of this server; ``tell`` hears how many of how many are looked at.
+    """Change every did:plc identity of this server; ``tell`` is called with done and total.
 
-    Raises what the directory raises; what was changed until then stays so.
+    Raises what the directory raises; earlier changes stay.
     """
     async with db.reader() as reader:
         rows = await reader.fetch("select did from accounts where did like 'did:plc:%' order by did")
@@ -50,7 +50,7 @@ async def rotate(
 
 
 async def settle(db: Database, sealer: Sealer, new: K256PrivateKey) -> None:
-    """The new key is the server's from now on; the old one is forgotten."""
+    """The new key becomes the server's; the old one is deleted."""
 
     def work(w: Writer) -> None:
         server_keys.put(w, sealer, server_keys.ROTATION_KEY, new.to_bytes())

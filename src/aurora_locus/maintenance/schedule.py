@@ -1,4 +1,4 @@
-"""Backups by the clock, and one before the tables change."""
+"""Scheduled backups, and one before a migration of the database."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 
-# How often it is looked whether one is due; after a failure it is tried again in an hour.
+# How often to check whether one is due; after a failure it is retried in an hour.
 _LOOK_SECONDS = 60.0
 _AFTER_FAILURE_SECONDS = 3600
 
@@ -30,13 +30,13 @@ _WITHOUT_BACKUP = (
     "with PDS_MIGRATE_WITHOUT_BACKUP=true."
 )
 
-# Copies of an SQLite file from before its tables changed, where no place of backups is set.
+# Copies of an SQLite file from before its migration, if no vault is configured.
 _COPIES_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class BackupGauges:
-    """What an operator's alarms look at."""
+    """Metrics for an operator's alarms."""
 
     outcomes: Counter
     tell_last: Callable[[history.Backup | None], None]
@@ -48,7 +48,7 @@ def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
 
     def age() -> float:
         newest = last[0]
-        # NaN: there is none, which no comparison of an alarm takes for a young one.
+        # NaN: there is none, which no alarm's comparison takes for a recent one.
         return float("nan") if newest is None else (clock.now() - newest.started_at) / SECOND
 
     def tell(newest: history.Backup | None) -> None:
@@ -62,7 +62,7 @@ def gauges(metrics: Metrics, clock: Clock) -> BackupGauges:
 async def keep_backups(
     db: Database, settings: PdsSettings, store: BlobStore, clock: Clock, measured: BackupGauges, *, version: str
 ) -> None:
-    """Make a backup whenever one is due, and remove those that are too old; for ever."""
+    """Make a backup whenever one is due, and remove expired ones; runs forever."""
     while True:
         try:
             await make_if_due(db, settings, store, clock, measured, version=version)
@@ -74,7 +74,7 @@ async def keep_backups(
 async def make_if_due(
     db: Database, settings: PdsSettings, store: BlobStore, clock: Clock, measured: BackupGauges, *, version: str
 ) -> bool:
-    """Whether one was made."""
+    """Returns whether one was made."""
     async with db.reader() as reader:
         last = await history.last_backup(reader)
         newest = await history.newest(reader, limit=1)
@@ -85,7 +85,7 @@ async def make_if_due(
     try:
         made = await backup.take(db, configured.source(settings, store, version=version), vault, clock)
     except Conflict:
-        return False  # another process makes it
+        return False  # another process is making it
     except Exception:
         measured.outcomes.labels("failed").inc()
         raise
@@ -108,10 +108,10 @@ def _is_due(last: history.Backup | None, newest: history.Backup | None, settings
 async def before_migrating(
     settings: PdsSettings, store: Callable[[], BlobStore], clock: Clock, *, version: str
 ) -> None:
-    """Before tables with something in them change: a backup, or where no place is set a copy of the SQLite file.
+    """Before a non-empty database is migrated: a backup, or if no vault is configured a copy of the SQLite file.
 
-    Raises SettingsRefused where there is neither (PostgreSQL without a place of backups), and where the database was used by a
-    newer program, whose rows this one does not understand.
+    Raises SettingsRefused if neither is possible (PostgreSQL without a vault), and if the database was used by a newer
+    program, whose rows this one does not understand.
     """
     present = await current_revision(settings.database, SCHEMA, PACKAGE)
     wanted = head(versions_folder(PACKAGE))

@@ -1,7 +1,7 @@
-"""Where backups lie: a folder or a bucket in which everything is encrypted, the names of blobs included.
+"""Vault of backups: a folder or a bucket in which everything is encrypted, including blob names.
 
-``vault`` holds what turns the passphrase into the key; ``backups/<id>/…`` is one backup, whose ``manifest`` is written last
-and makes it one; ``blobs/…`` are shared by all of them, so that a picture is sent once.
+``vault`` holds the parameters that turn the passphrase into the key; ``backups/<id>/…`` is one backup, completed by its
+``manifest``, which is written last; ``blobs/…`` are shared by all of them, so that each is uploaded once.
 """
 
 import asyncio
@@ -37,21 +37,21 @@ class _Header(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """An opened place of backups; made by :func:`open_vault`."""
+    """An opened vault; created by :func:`open_vault`."""
 
     store: BlobStore
     master: bytes
 
     def blob_name(self, digest: bytes) -> str:
-        """Where the blob of a digest (:meth:`digest_of`) lies."""
+        """Key of the blob with this digest (:meth:`digest_of`)."""
         return f"{BLOBS}/{digest[:1].hex()}/{digest.hex()}"
 
     def digest_of(self, blob: str) -> bytes:
-        """32 bytes that stand for a blob's name and tell nobody whose it is."""
+        """Keyed digest of a blob's name, 32 bytes, which does not reveal its owner."""
         return keyed_name(self.master, blob)
 
     async def write(self, name: str, pieces: AsyncIterator[bytes]) -> int:
-        """Store a value of any length; the number of bytes that it takes there."""
+        """Store a value of any length; returns its stored size in bytes."""
         sealing = SealingStream(self.master, name)
         async with self.store.upload() as upload:
             async for piece in pieces:
@@ -74,24 +74,24 @@ class Vault:
         return b"".join([piece async for piece in self.read(name)])
 
     async def ids(self) -> list[str]:
-        """The backups that are complete, oldest first."""
+        """The complete backups, oldest first."""
         names = [stored.key async for stored in self.store.list("backups")]
         return sorted(name.split("/")[1] for name in names if name.endswith(f"/{MANIFEST}"))
 
     async def remove(self, backup: str) -> None:
-        """Remove one backup, or what there is of it; the manifest first, so that no half looks like a whole."""
+        """Remove one backup, or the parts of it; the manifest first, so that a partial one never looks complete."""
         await self.store.delete(part_name(backup, MANIFEST))
         async for stored in self.store.list(f"backups/{backup}"):
             await self.store.delete(stored.key)
 
 
 def part_name(backup: str, part: str) -> str:
-    """Where a part of a backup lies."""
+    """Key of a part of a backup."""
     return f"backups/{backup}/{part}"
 
 
 def open_place(url: str, bucket: Bucket) -> BlobStore:
-    """The folder or the bucket of a URL; ``bucket`` says how buckets are reached. Raises InvalidInput."""
+    """The folder or bucket of a URL; ``bucket`` configures access to buckets. Raises InvalidInput."""
     try:
         if url.startswith(_BUCKET):
             parts = urlsplit(url)
@@ -117,9 +117,9 @@ def open_place(url: str, bucket: Bucket) -> BlobStore:
 
 
 async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
-    """Open a place of backups with the passphrase; ``make`` makes it one if it is empty.
+    """Open a vault with the passphrase; ``make`` initializes an empty one.
 
-    Raises NotFound where there are none, Refused for another passphrase than they were made with.
+    Raises NotFound if there is none, Refused for a wrong passphrase.
     """
     try:
         header = msgspec.msgpack.decode(b"".join([piece async for piece in store.read(KEY)]), type=_Header)

@@ -1,4 +1,4 @@
-"""What the host does to accounts in their owners' stead: each act with its line in the audit log, in one transaction."""
+"""Account administration by operators: each action with its audit log entry, in one transaction."""
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import (
@@ -23,7 +23,7 @@ from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, Refused
 from groundwork.mail.address import parse_address
 
-# Stands for addresses and passwords in the log, which must not hold them.
+# Replaces addresses and passwords, which the log must not contain.
 _CHANGED = {"value": "changed"}
 
 _SET_INVITES = "update accounts set invites_disabled = :disabled, invite_note = :note where did = :did"
@@ -32,7 +32,7 @@ _EXISTS = "select 1 from accounts where did = :did"
 
 
 async def allow_invites(registry: Registry, deed: Deed, did: Did, *, allowed: bool, note: str | None) -> None:
-    """Whether codes that were made for the account can be used. Raises NotFound, Forbidden."""
+    """Enable or disable the account's invite codes. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         row = w.fetch_one(_INVITES, did=did)
@@ -47,7 +47,7 @@ async def allow_invites(registry: Registry, deed: Deed, did: Did, *, allowed: bo
 
 
 async def disable_codes(registry: Registry, deed: Deed, codes: list[str], accounts: list[str]) -> None:
-    """Neither these codes nor any that were made for these accounts can be used any more. Raises Forbidden."""
+    """Disable these codes and every code of these accounts. Raises Forbidden."""
 
     def work(w: Writer) -> None:
         for code in codes:
@@ -64,9 +64,9 @@ async def disable_codes(registry: Registry, deed: Deed, codes: list[str], accoun
 async def create_codes(
     registry: Registry, deed: Deed, accounts: list[str], *, codes: int, uses: int, hostname: str
 ) -> dict[str, list[str]]:
-    """Fresh codes for each account (``admin`` for the host's own). Raises Forbidden.
+    """Create codes for each account (``admin`` for the host's own). Raises Forbidden.
 
-    The log says for whom and how many: the codes themselves open accounts.
+    The log has only accounts and numbers: the codes themselves open accounts.
     """
 
     def work(w: Writer) -> dict[str, list[str]]:
@@ -78,12 +78,12 @@ async def create_codes(
 
 
 def note_creation(deed: Deed, w: Writer, did: Did) -> None:
-    """The host made an account for somebody. Raises Forbidden."""
+    """Log the creation of an account by an operator. Raises Forbidden."""
     audit_log.append(w, deed, OperatorAction.CREATE_ACCOUNT, did, after={"status": "active"})
 
 
 async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> None:
-    """Another address, unconfirmed; tokens that were sent to the old one are void.
+    """Set another, unconfirmed address; tokens sent to the old one are void.
 
     Raises InvalidInput, NotFound, Refused and Forbidden: a password reset to the new address opens the account.
     """
@@ -97,7 +97,7 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
         audit_log.append(w, deed, OperatorAction.CHANGE_EMAIL, did, after=_CHANGED)
         queries.set_email(w, did, email)
         email_tokens.drop_all(w, did)
-        # Nobody has shown yet to read what goes there.
+        # The new address is not confirmed yet.
         checking.end_mail(w, did)
         w.after_commit(lambda: registry.repositories.forget_head(did))
 
@@ -108,7 +108,7 @@ async def change_email(registry: Registry, deed: Deed, did: Did, typed: str) -> 
 
 
 async def change_handle(registry: Registry, deed: Deed, did: Did, wanted: str) -> None:
-    """Another handle, in the directory and here. Raises what ``renaming.rename`` raises, NotFound, Forbidden."""
+    """Change the handle, in the directory and here. Raises what ``renaming.rename`` raises, NotFound, Forbidden."""
     deed.by.require(OperatorAction.CHANGE_HANDLE)
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
@@ -122,7 +122,7 @@ async def change_handle(registry: Registry, deed: Deed, did: Did, wanted: str) -
 
 
 async def set_password(registry: Registry, deed: Deed, did: Did, password: str) -> None:
-    """Another password; every session ends. Raises InvalidInput, NotFound, Forbidden."""
+    """Set another password; every session ends. Raises InvalidInput, NotFound, Forbidden."""
     deed.by.require(OperatorAction.SET_PASSWORD)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)
@@ -139,7 +139,7 @@ async def set_password(registry: Registry, deed: Deed, did: Did, password: str) 
 
 
 async def change_signing_key(registry: Registry, deed: Deed, did: Did, key: str) -> None:
-    """Another signing key, one that this server made for the account (``reserveSigningKey``): it must sign with it.
+    """Set another signing key, which this server reserved for the account (``reserveSigningKey``), because it must hold it.
 
     Raises what ``signing_key_change.change`` raises, Refused for any other key, Forbidden.
     """
@@ -156,7 +156,7 @@ async def change_signing_key(registry: Registry, deed: Deed, did: Did, key: str)
 
 
 async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
-    """Owe the letter with which the owner chooses a new password. Raises NotFound, Refused without address or mail."""
+    """Enqueue the password reset e-mail. Raises NotFound, Refused without address or e-mail delivery."""
     deed.by.require(OperatorAction.SEND_RESET)
     email_changes.require_mail(registry)
     async with registry.db.reader() as reader:
@@ -171,7 +171,7 @@ async def send_reset(registry: Registry, deed: Deed, did: Did) -> None:
 
 
 async def set_quota(registry: Registry, deed: Deed, did: Did, max_bytes: int | None) -> None:
-    """Room for the account's files; None: as much as everybody has. Raises NotFound, Forbidden."""
+    """Set the account's storage quota; None: the default. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         _require(w, did)
@@ -182,7 +182,7 @@ async def set_quota(registry: Registry, deed: Deed, did: Did, max_bytes: int | N
 
 
 async def delete(registry: Registry, deed: Deed, did: Did) -> None:
-    """Delete an account for good, with all it has here. Raises NotFound, Forbidden."""
+    """Delete an account permanently, with all its data here. Raises NotFound, Forbidden."""
 
     def note(w: Writer) -> None:
         _require(w, did)

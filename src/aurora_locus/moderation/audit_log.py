@@ -1,8 +1,8 @@
-"""The audit log: who did what to whom, why, and what held before and after; written with the act or not at all.
+"""Audit log: who did what to whom, why, and the values before and after; written in the action's transaction.
 
-Rows are only ever added: the database itself refuses to change or remove one (``migrations``). They name accounts by DID and
-say *that* an address or a password was changed, never which: nothing secret or private can be taken out of this log
-again. Instants stand in it as they are stored.
+Append-only: the database itself refuses to change or delete a row (``migrations``). Entries name accounts by DID and say
+*that* an address or a password was changed, never which: nothing secret or private can be removed from this log again. Times
+are stored as they are elsewhere.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ NEWEST = "g"
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One act. ``before`` and ``after`` are what the act changed, by name."""
+    """One entry. ``before`` and ``after`` are the changed values, by name."""
 
     id: str
     at: Instant
@@ -67,8 +67,8 @@ def append(
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> None:
-    """Note an act in the transaction that does it. Raises Forbidden where the role does not suffice, InvalidInput for a
-    reason that is too long: nothing is done that could not be noted.
+    """Log an action in its transaction. Raises Forbidden if the role does not suffice, InvalidInput for a reason that is too
+    long: nothing is done that cannot be logged.
     """
     w.execute(_INSERT, **_row(w.now, deed, act, subject, before, after))
 
@@ -76,7 +76,7 @@ def append(
 async def append_to(
     tx: Transaction, deed: Deed, act: OperatorAction, subject: str, *, after: Mapping[str, object] | None = None
 ) -> None:
-    """The same in an interactive transaction."""
+    """As :func:`append`, in an interactive transaction."""
     await tx.execute(_INSERT, **_row(tx.now, deed, act, subject, None, after))
 
 
@@ -115,7 +115,7 @@ async def page(
     before: str = NEWEST,
     limit: int = 50,
 ) -> list[AuditEntry]:
-    """The newest entries before ``before`` (an entry's id); those about an account include those about its records."""
+    """The newest entries before ``before`` (an entry's id); those about an account include its records'."""
     filters = {"subject": subject, "actor": actor, "action": action, "report": report}
     given = {name: value for name, value in filters.items() if value is not None}
     if any(isinstance(value, str) and not value.isprintable() for value in given.values()):

@@ -1,8 +1,8 @@
-"""Labels that the host's moderators put on accounts and records, signed by the server's own key for labels.
+"""Labels that the host's moderators put on accounts and records, signed by the server's label key.
 
-Source: label specification ("Label Schema and Data Model", "Signature"): the signature is over the DRISL-CBOR of the label without
-``sig``. Rows are only added; of several with one subject and value the newest counts, and a negation takes the label back.
-``exp`` is for readers to heed; expired ones are not given out any more.
+Source: label specification ("Label Schema and Data Model", "Signature"): the signature is over the DRISL-CBOR of the label
+without ``sig``. Append-only; of several with one subject and value the newest counts, and a negation removes the label.
+Readers check ``exp``; expired labels are no longer served.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _INSERT = """
 """
 _COLUMNS = "l.seq, l.src, l.uri, l.cid, l.val, l.neg, l.cts, l.exp, l.sig"
 _AFTER = f"select {_COLUMNS} from labels l where l.seq > :position order by l.seq limit :limit"
-# What holds: not replaced by a later one about the same thing, not taken back, not expired.
+# In force: not replaced by a later one, not negated, not expired.
 _HOLDS = """
     l.neg = 0 and (l.exp is null or l.exp > :now)
        and not exists (select 1 from labels n
@@ -50,7 +50,7 @@ _QUERY = f"""
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label as it is given out, with its number."""
+    """One label as served, with its sequence number."""
 
     seq: int
     src: Did
@@ -63,7 +63,7 @@ class Label:
     sig: bytes
 
     def unsigned(self) -> dict[str, Value]:
-        """What is signed: every field that there is."""
+        """The signed content: every field present."""
         return unsigned_label(
             src=self.src,
             uri=self.uri,
@@ -77,7 +77,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels of one server: whose they are, the key that signs them, and who waits for new ones in this process."""
+    """Labels of one server: their source, the signing key, and this process's waiting subscribers."""
 
     db: Database
     src: Did
@@ -85,7 +85,7 @@ class Labels:
     waiting: set[asyncio.Event] = field(default_factory=set)
 
     def wake(self) -> None:
-        """There is something new."""
+        """There are new labels."""
         for event in self.waiting:
             event.set()
 
@@ -100,7 +100,7 @@ async def put(
     negate: bool = False,
     expires_at: Instant | None = None,
 ) -> None:
-    """Put a label on an account (its DID) or a record (its at-uri, perhaps one version of it), or take it back.
+    """Put a label on an account (its DID) or a record (its AT URI, perhaps one version of it), or negate it.
 
     Raises InvalidInput, Forbidden.
     """
@@ -114,7 +114,7 @@ async def put(
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, deed, OperatorAction.LABEL, subject, after=after)
-        # Last, because the row that hands out numbers is locked from here to the commit.
+        # Last, because the row that assigns numbers is locked from here to the commit.
         numbered = w.fetch_one(_NEXT)
         seq = 0 if numbered is None else int(numbered["last"])
         label = Label(seq, labels.src, subject, cid, value, negate, format_datetime(w.now), exp, b"")
@@ -136,7 +136,7 @@ async def put(
 
 
 async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: int) -> list[Label]:
-    """What holds about subjects: each pattern is a whole uri, or its beginning and ``*``. In the order of their numbers.
+    """Labels in force: each pattern is a whole URI, or a prefix and ``*``. In the order of their numbers.
 
     Raises InvalidInput for too many patterns, or ``*`` elsewhere.
     """
@@ -150,7 +150,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
         if not pattern.isprintable():
             continue
         values[f"p{number}"] = f"{literally(beginning)}%" if star else pattern
-        # On SQLite `like` ignores case: the beginning is compared once more.
+        # On SQLite `like` ignores case: the prefix is compared once more.
         clauses.append(
             f"(l.uri like :p{number} escape '!' and substr(l.uri, 1, {len(beginning)}) = :b{number})"
             if star
@@ -166,7 +166,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
 
 
 async def after(reader: Reader, position: int, limit: int) -> list[Label]:
-    """Every label and negation behind a number, in order."""
+    """Every label and negation above a number, in order."""
     return [_label(row) for row in await reader.fetch(_AFTER, position=position, limit=limit)]
 
 
@@ -204,5 +204,5 @@ def _label(row: Row) -> Label:
 
 
 def as_record(label: Label) -> Mapping[str, Value]:
-    """The label in the data model, signature and all."""
+    """The label in the data model, including the signature."""
     return {**label.unsigned(), "sig": label.sig}

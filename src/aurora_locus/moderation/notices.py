@@ -1,7 +1,7 @@
-"""Letters that the host writes to an account (``com.atproto.admin.sendEmail``): owed, sent once, then forgotten.
+"""E-mails from the host to an account (``com.atproto.admin.sendEmail``): enqueued, sent once, then deleted.
 
-What it says may be HTML, as moderation tools write it: it is cleaned, and sent with its text beside it. Where it goes is read
-when it is sent.
+The content may be HTML, as moderation tools write it: it is sanitized, and sent with a text version. The recipient's address
+is read when it is sent.
 """
 
 import html
@@ -43,7 +43,7 @@ _FORGET = "delete from notices where id = :id"
 
 
 async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, content: str) -> None:
-    """Owe the letter. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without mail."""
+    """Enqueue the e-mail. Raises NotFound, InvalidInput, Forbidden, Refused for an account or a server without e-mail."""
     email_changes.require_mail(registry)
     if not content.strip() or len(content) > MAX_CONTENT:
         raise InvalidInput("content", f"A letter has 1 to {MAX_CONTENT} characters.")
@@ -63,7 +63,7 @@ async def write_to(registry: Registry, deed: Deed, did: Did, subject: str, conte
 
 
 def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
-    """Pays ``Debt.NOTICE``; a lost answer is tried once more, as with other letters."""
+    """Handle ``PdsJobKind.NOTICE``; a lost answer is retried once, as with other e-mails."""
 
     async def pay(job: Job) -> None:
         async with db.reader() as reader:
@@ -80,7 +80,7 @@ def notice_handler(db: Database, mailer: Mailer, hostname: str) -> JobHandler:
 
 
 def compose(email: str, subject: str, content: str, number: str, hostname: str) -> Mail:
-    """The letter. Raises InvalidInput for a stored address that is none."""
+    """Compose the e-mail. Raises InvalidInput for an invalid stored address."""
     try:
         to = parse_address(email)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Operators: people who work for the host under a name of their own, with a password or through their account here.
+"""Operators: people who work for the host under their own name, with a password or through their account here.
 
-Rows are not removed, because the audit log names them: an operator who leaves is disabled. Passwords are hashed as those
-of accounts (invariant 8).
+Rows are never deleted, because the audit log names them: an operator who leaves is disabled. Passwords are hashed as those of
+accounts (invariant 8).
 """
 
 import re
@@ -17,7 +17,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn, Refused
 
-# Names that the audit log has for others: no operator may be taken for them.
+# Names reserved for other actors in the audit log.
 RESERVED = frozenset({ADMINISTRATION.name, "clock"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
 
@@ -35,7 +35,7 @@ _SET_PASSWORD = "update operators set password_hash = :hash where name = :name" 
 
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
-    """The row of an operator; the password's hash stays in the database."""
+    """An operator's row without the password hash."""
 
     operator: PdsOperator
     did: Did | None
@@ -50,19 +50,19 @@ async def all_of(reader: Reader) -> list[OperatorRow]:
 
 
 async def find_by_did(reader: Reader, did: Did) -> PdsOperator | None:
-    """The operator who is this account, unless disabled."""
+    """The operator linked to this account, unless disabled."""
     row = await reader.fetch_one(_BY_DID, did=did)
     return None if row is None else _known(row).operator
 
 
 async def find(reader: Reader, name: str) -> PdsOperator | None:
-    """The operator of this name, unless disabled: asked with each request, so that who is disabled is out at once."""
+    """The operator of this name, unless disabled: read with each request, so that disabling takes effect at once."""
     row = await reader.fetch_one(_BY_NAME, name=name)
     return None if row is None or row["disabled"] else _known(row).operator
 
 
 async def prove(db: Database, passwords: Passwords, name: str, password: str) -> PdsOperator:
-    """The operator that name and password open. Raises NotSignedIn, after the same work for every wrong pair."""
+    """The operator of this name and password. Raises NotSignedIn, after the same work for every wrong pair."""
     row = None
     if _NAME.fullmatch(name) and len(password) <= MAX_CHECKED_LENGTH:
         async with db.reader() as reader:
@@ -82,7 +82,7 @@ async def add(
     password: str | None = None,
     did: str | None = None,
 ) -> None:
-    """A new operator, with a password or an account or both. Raises InvalidInput, Refused, Forbidden."""
+    """Add an operator, with a password or an account or both. Raises InvalidInput, Refused, Forbidden."""
     deed.by.require(OperatorAction.MANAGE_OPERATORS)
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InvalidInput("name", "A name has 2 to 32 lower-case letters, digits and dashes, and is not reserved.")
@@ -106,7 +106,7 @@ async def add(
 
 
 async def change(registry: Registry, deed: Deed, name: str, role: OperatorRole, *, disabled: bool) -> None:
-    """Another role, in or out. Raises NotFound, Forbidden."""
+    """Change the role, enable or disable. Raises NotFound, Forbidden."""
 
     def work(w: Writer) -> None:
         row = w.fetch_one(_BY_NAME, name=name)
@@ -121,7 +121,7 @@ async def change(registry: Registry, deed: Deed, name: str, role: OperatorRole, 
 
 
 async def set_password(registry: Registry, deed: Deed, name: str, password: str) -> None:
-    """Another password. Raises InvalidInput, NotFound, Forbidden."""
+    """Set another password. Raises InvalidInput, NotFound, Forbidden."""
     deed.by.require(OperatorAction.MANAGE_OPERATORS)
     require_acceptable(password)
     password_hash = await registry.passwords.hash(password)

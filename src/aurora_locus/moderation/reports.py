@@ -1,7 +1,7 @@
-"""Reports: what people tell the host about accounts and records, and how far its operators are with them.
+"""Reports about accounts and records, and their processing by operators.
 
-A report is kept as it was made; notes and decisions are lines of the audit log that name it. An escalated one waits for an
-admin: a moderator may escalate, and not take it back.
+A report is stored as received; notes and decisions are audit log entries that name it. An escalated one waits for an admin: a
+moderator may escalate, and not undo it.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ NEWEST = 2**62
 
 
 class ReportState(StrEnum):
-    """How far operators are."""
+    """State of processing."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -72,12 +72,12 @@ class PdsReport:
 
     @property
     def subject(self) -> str:
-        """As the audit log calls it."""
+        """The subject as the audit log names it."""
         return self.uri or self.did
 
 
 async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsReport:
-    """Keep what was said: the input of ``createReport``, valid by its Lexicon. Raises InvalidInput.
+    """Store the input of ``createReport``, valid by its Lexicon. Raises InvalidInput.
 
     The subject may be hosted anywhere: people see more than what is here.
     """
@@ -121,7 +121,7 @@ async def page(
     before: int = NEWEST,
     limit: int = 50,
 ) -> list[PdsReport]:
-    """The newest reports before ``before`` (a number), of these states, about this account and its records."""
+    """The newest reports before ``before`` (a number), in these states, about this account and its records."""
     given: dict[str, object] = {}
     if states is not None:
         given["states"] = [state.value for state in states]
@@ -132,14 +132,14 @@ async def page(
 
 
 async def counts(reader: Reader) -> dict[ReportState, tuple[int, Instant]]:
-    """How many there are in each state, and when the oldest came."""
+    """Number of reports in each state, and when the oldest was made."""
     return {ReportState(row["state"]): (int(row["n"]), Instant(row["oldest"])) for row in await reader.fetch(_COUNTS)}
 
 
 async def work_on(registry: Registry, deed: Deed, number: int, state: ReportState | None) -> None:
-    """Note something about a report (the deed's reason), and put it into another state if one is given.
+    """Add a note (the deed's reason), and change the state if one is given.
 
-    Raises NotFound, Forbidden, InvalidInput where there is neither a note nor a change.
+    Raises NotFound, Forbidden, InvalidInput without a note or a change.
     """
 
     def work(w: Writer) -> None:

@@ -1,7 +1,7 @@
-"""Who works for the host, and what each role may do: one table, each act with the least role that may do it.
+"""Operator roles and permissions: one table, each action with the lowest role that may do it.
 
-Moderators look after what is said here, admins after the accounts, superadmins after the server itself. Whoever knows
-``PDS_ADMIN_PASSWORD`` is a superadmin; the configured moderation service is a moderator. A role may do what those below it may.
+Moderators handle content, admins also accounts, superadmins also the server itself. The administrator password
+(``PDS_ADMIN_PASSWORD``) gives superadmin; the configured moderation service is a moderator. A role includes those below it.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class OperatorRole(StrEnum):
 
 
 class OperatorAction(StrEnum):
-    """Everything that somebody can do for the host; these words stand in the audit log."""
+    """Every action of an operator; these words appear in the audit log."""
 
     SEE = "see"
     TAKE_DOWN = "subject.take_down"
@@ -76,7 +76,7 @@ LEAST: Final[Mapping[OperatorAction, OperatorRole]] = {
     OperatorAction.DELETE: OperatorRole.ADMIN,
     OperatorAction.REQUEST_CRAWL: OperatorRole.ADMIN,
     OperatorAction.SWEEP_BLOBS: OperatorRole.ADMIN,
-    # Whoever sets a password or a key is that account from then on; so is whoever reads the mail that resets the password.
+    # Setting a password or a key takes over the account; so does reading the e-mail that resets the password.
     OperatorAction.CHANGE_EMAIL: OperatorRole.SUPERADMIN,
     OperatorAction.SET_PASSWORD: OperatorRole.SUPERADMIN,
     OperatorAction.CHANGE_SIGNING_KEY: OperatorRole.SUPERADMIN,
@@ -88,7 +88,7 @@ _RANKS: Final = {role: rank for rank, role in enumerate(OperatorRole)}
 
 @dataclass(frozen=True, slots=True)
 class PdsOperator:
-    """Somebody who works for the host, by the name that the audit log gives them."""
+    """An operator, by the name used in the audit log."""
 
     name: str
     role: OperatorRole
@@ -98,18 +98,18 @@ class PdsOperator:
         return _RANKS[self.role] >= _RANKS[LEAST[act]]
 
     def require(self, act: OperatorAction) -> None:
-        """Raise Forbidden, naming the role that is needed."""
+        """Raise Forbidden, naming the required role."""
         if not self.may(act):
             raise Forbidden(f"This needs the role {LEAST[act]}; {self.name} has the role {self.role}.")
 
 
-# Of whoever knows the password of the settings: it has no name of its own.
+# Name of the administrator with the password from the settings, who has no name of their own.
 ADMINISTRATION: Final = PdsOperator("admin", OperatorRole.SUPERADMIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One act about to be done: by whom, why, and because of which report, if any."""
+    """An action about to be done: by whom, why, and because of which report, if any."""
 
     by: PdsOperator
     reason: str = ""

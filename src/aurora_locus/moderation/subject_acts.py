@@ -1,6 +1,6 @@
-"""What is decided about accounts, records and blobs: each act with its line in the audit log, in one transaction.
+"""Decisions about accounts, records and blobs: each with its audit log entry, in one transaction.
 
-The log comes before the announcement, which is the last thing a transaction does (``sequencer.log``).
+The log comes before the announcement, which is the last call in a transaction (``sequencer.log``).
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput
 from groundwork.telemetry.logs import log
 
-# In whose name a suspension ends when its time has come.
+# Actor in the log when a suspension expires.
 CLOCK = PdsOperator("clock", OperatorRole.MODERATOR)
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectStatusRequest:
-    """What shall hold about an account from now on; what is None stays. ``takedown`` is the reference, ``lift`` the
-    opposite; ``suspended`` goes until ``suspended_until``, or until it is ended.
+    """The intended status of an account; None leaves a value as it is. ``takedown`` is the reference, ``lift`` the opposite;
+    ``suspended`` lasts until ``suspended_until``, or until it is lifted.
     """
 
     takedown: str | None = None
@@ -35,7 +35,7 @@ class SubjectStatusRequest:
 
 
 async def decide_account(registry: Registry, deed: Deed, did: Did, wish: SubjectStatusRequest) -> None:
-    """Make it so, and announce what follows; with no wish the status is announced once more.
+    """Apply the decision, and announce the resulting status; without a decision the status is announced again.
 
     Raises NotFound, Forbidden, InvalidInput for a suspension that ends before it begins.
     """
@@ -92,7 +92,7 @@ async def decide_content(
 
 
 async def _move_file(registry: Registry, subject: BlobSubject) -> None:
-    """Into quarantine, or back; where the store is away the daily walk comes back to it."""
+    """Move the file into quarantine, or back; if the store is unavailable the daily scan repeats it."""
     try:
         await place(registry.repositories.blobs, subject.did, subject.cid)
     except Failure as failure:
@@ -100,7 +100,7 @@ async def _move_file(registry: Registry, subject: BlobSubject) -> None:
 
 
 async def end_suspensions(registry: Registry) -> int:
-    """End those whose time has come; how many."""
+    """End expired suspensions; returns how many."""
     async with registry.db.reader() as reader:
         due = await takedowns.over(reader)
     for did in due:
@@ -111,7 +111,7 @@ async def end_suspensions(registry: Registry) -> int:
 
 def _end_if_over(w: Writer, registry: Registry, did: Did, deed: Deed) -> None:
     before = takedowns.decisions(w, did)
-    # Somebody may have prolonged it since the list was read.
+    # It may have been prolonged since the list was read.
     if before.suspended_until is None or before.suspended_until > w.now:
         return
     takedowns.end_suspension(w, did)
@@ -121,7 +121,7 @@ def _end_if_over(w: Writer, registry: Registry, did: Did, deed: Deed) -> None:
 
 
 def name_of(subject: Subject) -> str:
-    """How the audit log calls a subject."""
+    """The subject's name in the audit log."""
     match subject:
         case AccountSubject():
             return subject.did

@@ -1,4 +1,4 @@
-"""What a decision can be about, read from and written as the unions of ``com.atproto.admin``."""
+"""Subjects of decisions, parsed from and written as the unions of ``com.atproto.admin``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class AccountSubject:
 
 @dataclass(frozen=True, slots=True)
 class RecordSubject:
-    """The record at a path, whatever it says."""
+    """The record at a path, whatever its content."""
 
     did: Did
     collection: Nsid
@@ -45,7 +45,7 @@ Subject = AccountSubject | RecordSubject | BlobSubject
 
 
 def parse_subject(value: Mapping[str, Any]) -> Subject:
-    """A subject that is valid by its Lexicon. Raises InvalidInput for a kind that this server does not know."""
+    """A subject that is valid by its Lexicon. Raises InvalidInput for an unknown type."""
     match value.get("$type"):
         case "com.atproto.admin.defs#repoRef":
             return AccountSubject(Did(value["did"]))
@@ -58,7 +58,7 @@ def parse_subject(value: Mapping[str, Any]) -> Subject:
 
 
 def record_at(uri: str) -> RecordSubject:
-    """The record that an at-uri names by its DID. Raises InvalidInput."""
+    """The record of an AT URI with a DID. Raises InvalidInput."""
     parsed = parse_at_uri(uri)
     if not parsed.authority.startswith("did:") or parsed.collection is None or parsed.rkey is None:
         raise InvalidInput("subject", "Name the record by its DID: at://did/collection/key.")
@@ -74,7 +74,7 @@ def blob_of(did: Did, cid: str) -> BlobSubject:
 
 
 def subject_value(subject: Subject, record_cid: Cid | None) -> dict[str, object]:
-    """The subject as its Lexicon has it; a record needs the CID that it has now."""
+    """The subject in its Lexicon's form; a record needs its current CID."""
     match subject:
         case AccountSubject():
             return {"$type": "com.atproto.admin.defs#repoRef", "did": subject.did}

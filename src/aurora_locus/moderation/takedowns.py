@@ -1,7 +1,7 @@
-"""Taking down and lifting, for accounts, records and blobs.
+"""Takedown, suspension and lifting, for accounts, records and blobs.
 
-An account's status follows from what was decided about it, the host before the owner: taken down, suspended, deactivated,
-active. Each function runs in its caller's transaction (``subject_acts``), of which announcing is the last thing.
+An account's status follows from the decisions about it, the host's before the owner's: taken down, suspended, deactivated,
+active. Each function runs in its caller's transaction (``subject_acts``), in which announcing is the last call.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import NotFound
 
-# Of a decision that was made without a reference: the column tells whether there is one.
+# Stored for a decision without a reference: the column tells whether there is one.
 NO_REFERENCE = "takedown"
 
 _FIND_ACCOUNT = """
@@ -42,7 +42,7 @@ _SET_BLOB = "update blobs set takedown_ref = :ref where did = :did and cid = :ci
 
 @dataclass(frozen=True, slots=True)
 class SubjectStatus:
-    """What holds about a subject now: ``takedown`` is its reference or None; ``record_cid`` is a record's address."""
+    """Current status of a subject: ``takedown`` is its reference or None; ``record_cid`` is a record's CID."""
 
     takedown: str | None
     is_deactivated: bool | None = None
@@ -51,7 +51,7 @@ class SubjectStatus:
 
 @dataclass(frozen=True, slots=True)
 class AccountDecisions:
-    """Everything that was decided about an account, by its host and by its owner."""
+    """Every decision about an account, by its host and by its owner."""
 
     handle: Handle
     takedown: str | None
@@ -61,7 +61,7 @@ class AccountDecisions:
 
     @property
     def status(self) -> HostingStatus:
-        """What follows: the host's stand before the owner's."""
+        """The resulting status: the host's decision before the owner's."""
         if self.takedown is not None:
             return HostingStatus.TAKENDOWN
         if self.suspended_at is not None:
@@ -70,7 +70,7 @@ class AccountDecisions:
 
 
 def decisions(w: Writer, did: Did) -> AccountDecisions:
-    """What is decided about an account at this moment. Raises NotFound."""
+    """The current decisions about an account. Raises NotFound."""
     row = w.fetch_one(_FIND_ACCOUNT, did=did)
     if row is None:
         raise _absent()
@@ -80,29 +80,29 @@ def decisions(w: Writer, did: Did) -> AccountDecisions:
 
 
 def take_down_account(w: Writer, did: Did, reference: str) -> None:
-    """Decide it. Whoever is signed in is not any more, also when this is lifted again."""
+    """Take the account down. Every session ends, and stays ended when this is lifted."""
     w.execute(_SET_ACCOUNT, did=did, ref=reference)
     _end_sessions(w, did)
 
 
 def lift_takedown(w: Writer, did: Did) -> None:
-    """The account is what was decided before, or else by its owner."""
+    """Lift the takedown: other decisions apply again."""
     w.execute(_SET_ACCOUNT, did=did, ref=None)
 
 
 def suspend(w: Writer, did: Did, until: Instant | None) -> None:
-    """Decide it, until an instant or until it is lifted; sessions end as with a takedown."""
+    """Suspend, until an instant or until lifted; sessions end as with a takedown."""
     w.execute(_SUSPEND, did=did, at=w.now, until=until)
     _end_sessions(w, did)
 
 
 def end_suspension(w: Writer, did: Did) -> None:
-    """The account is what else was decided."""
+    """End the suspension: other decisions apply again."""
     w.execute(_SUSPEND, did=did, at=None, until=None)
 
 
 async def over(reader: Reader) -> list[Did]:
-    """Accounts whose suspension has lasted as long as it should."""
+    """Accounts whose suspension has expired."""
     return [Did(row["did"]) for row in await reader.fetch(_OVER, now=reader.now)]
 
 
@@ -112,7 +112,7 @@ def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
 
 
 def announce(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Make true and tell what follows from the decisions; the last thing in its transaction. Raises NotFound."""
+    """Apply and announce the resulting status; the last call in its transaction. Raises NotFound."""
     decided = decisions(w, did)
     if decided.status is HostingStatus.ACTIVE:
         hosting.activate(w, repositories, did, decided.handle)
@@ -126,7 +126,8 @@ def _end_sessions(w: Writer, did: Did) -> None:
 
 
 def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> str | None:
-    """Hide whatever is or comes at this path from every reading method, or (None) show it again; what was decided before.
+    """Hide whatever is or comes at this path from every reading method, or (None) show it again; returns the previous
+    decision.
 
     A decision about a record that its owner has deleted since can be lifted, not made. Raises NotFound.
     """
@@ -143,7 +144,7 @@ def decide_record(w: Writer, subject: RecordSubject, takedown: str | None) -> st
 
 
 def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | None:
-    """Serve a blob no longer and take it from nobody again, or (None) serve it again; what was decided before.
+    """Stop serving a blob and refuse its upload, or (None) allow both again; returns the previous decision.
 
     Raises NotFound.
     """
@@ -155,7 +156,7 @@ def decide_blob(w: Writer, subject: BlobSubject, takedown: str | None) -> str | 
 
 
 async def find(reader: Reader, subject: Subject) -> SubjectStatus:
-    """What holds about a subject. Raises NotFound for one that is not here."""
+    """The current status of a subject. Raises NotFound for one that is not here."""
     match subject:
         case AccountSubject():
             row = await reader.fetch_one(_FIND_ACCOUNT, did=subject.did)
