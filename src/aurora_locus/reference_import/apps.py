@@ -1,8 +1,8 @@
-"""Apps that people let in by OAuth: their sessions go on, and what was agreed to is not asked again.
+"""Import of OAuth sessions and grants: apps stay signed in, and consent is not asked again.
 
-The old server kept refresh tokens in plain text; ours keeps none, and finds the session by what follows from the token
-(``oauth.refresh_tokens``). Access tokens of before are not ours: the app gets a fresh one, as each hour. Sessions of clients that proved
-themselves in a way that is none of the profile's are left out.
+The old server stored refresh tokens in plain text; ours stores none, and finds the session by a value derived from the token
+(``oauth.refresh_tokens``). Old access tokens are invalid here: the app refreshes, as it does every hour. Sessions of clients
+whose authentication method is not in the profile are left out.
 """
 
 import sqlite3
@@ -35,7 +35,7 @@ _INSERT_GRANT = """
 
 
 def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
-    """Sessions that can be refreshed; their times are those that they would have had here."""
+    """Sessions that can be refreshed, with the expiry that they would have here."""
     for row in db.execute(_TOKENS):
         binding = _binding(msgspec.json.decode(row["clientAuth"]))
         session_id = session_of_adopted(row["currentRefreshToken"])
@@ -63,7 +63,7 @@ def app_sessions(db: sqlite3.Connection) -> Iterator[OAuthSession]:
 
 
 def keep_apps(w: Writer, db: sqlite3.Connection) -> None:
-    """Every session that has time left, and every consent."""
+    """Import every unexpired session, and every grant."""
     for session in app_sessions(db):
         if min(session.refresh_expires_at, session.expires_at) > w.now:
             sessions.insert(w, sessions.Opening(session, None, b""))
@@ -74,7 +74,7 @@ def keep_apps(w: Writer, db: sqlite3.Connection) -> None:
 
 
 def count(db: sqlite3.Connection) -> tuple[int, int]:
-    """Sessions that go on, and those that do not."""
+    """Number of sessions that continue, and of those that do not."""
     going_on = sum(1 for _ in app_sessions(db))
     return going_on, int(db.execute("select count(*) from token").fetchone()[0]) - going_on
 

@@ -1,4 +1,4 @@
-"""The environment file of a reference PDS, and the settings that ours gets from it."""
+"""The environment file of a reference PDS, and the settings derived from it."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from groundwork.errors import Refused
 
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 
-# Where the old server kept its things; ours go to the new folder.
+# Where the old server stored its data; ours goes to the new folder.
 _PLACES = (
     "PDS_DATA_DIRECTORY",
     "PDS_ACCOUNT_DB_LOCATION",
@@ -43,7 +43,7 @@ def read_environment(path: Path) -> dict[str, str]:
 
 
 def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], folder: Path) -> PdsSettings:
-    """Settings of our server in its new folder: the old ones, but for places, and what the operator sets now.
+    """Settings of our server in its new folder: the old ones, except for paths, and what the operator sets now.
 
     Raises SettingsRefused.
     """
@@ -53,7 +53,7 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
 
 
 def what_it_means(settings: PdsSettings) -> list[str]:
-    """Sentences for the operator: what a start with these settings does that they may not expect."""
+    """Sentences for the operator about effects of these settings that they may not expect."""
     relays = ", ".join(settings.federation_relay_urls) if settings.announces_itself else ""
     told = [
         settings.how_clients_are_told_apart,

@@ -1,4 +1,4 @@
-"""Blobs: each file hashed while it is copied, kept as it was: public, waiting for its record, or taken down."""
+"""Import of blobs: each file is hashed while it is copied, and keeps its state: public, temporary, or taken down."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from groundwork.database.transaction import Writer
 
 _BLOBS = "select cid, mimeType, size, tempKey, createdAt, takedownRef from blob order by cid"
 
-# A blob that records refer to is public, whatever the old server had come to.
+# A blob that records refer to is public, whatever the old server's state was.
 _INSERT = """
     insert into blobs (did, cid, mime_type, size, state, takedown_ref, created_at)
     select :did, :cid, :mime_type, :size,
@@ -30,7 +30,7 @@ _INSERT = """
 
 @dataclass(frozen=True, slots=True)
 class OldBlob:
-    """A row of the old store, and its file; None where that is gone."""
+    """A row of the old store, and its file; None if that is missing."""
 
     cid: Cid
     mime_type: str
@@ -54,7 +54,7 @@ def blobs(folder: OldFolder, store: sqlite3.Connection, did: Did) -> Iterator[Ol
 
 
 async def copy(store: BlobStore, did: Did, blob: OldBlob, file: Path) -> int:
-    """Put the file into our store; its size. Raises Malformed where its bytes are not those of its CID; it is then not kept."""
+    """Copy the file into our store; returns its size. Raises Malformed if its bytes do not match its CID; it is then not kept."""
     digest = sha256()
     size = 0
     async with store.upload() as receiving:
@@ -71,7 +71,7 @@ async def copy(store: BlobStore, did: Did, blob: OldBlob, file: Path) -> int:
 
 
 def keep_blob(w: Writer, did: Did, blob: OldBlob, size: int) -> None:
-    """The row of a file that is in place."""
+    """Insert the row of a file that is in place."""
     w.execute(
         _INSERT,
         did=did,

@@ -1,4 +1,4 @@
-"""Times as the reference writes them, as instants."""
+"""Parse timestamps of the reference PDS."""
 
 from at_protocol.syntax.datetime import parse_datetime
 from groundwork.clock import Instant
@@ -10,5 +10,5 @@ def instant(text: str) -> Instant:
 
 
 def maybe_instant(text: str | None) -> Instant | None:
-    """The same; nothing stays nothing."""
+    """As :func:`instant`; None stays None."""
     return None if text is None else instant(text)

@@ -1,4 +1,4 @@
-"""The folder of a reference PDS: where things are in it, whether the server runs, its SQLite files opened to read.
+"""The data folder of a reference PDS: file layout, whether the server runs, read-only access to its SQLite files.
 
 Source: the reference's own layout (``account.sqlite``, ``sequencer.sqlite``, ``actors/<two digits>/<did>/store.sqlite`` and
 ``key``, ``reserved_keys/``, a folder of blobs by DID).
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from groundwork.errors import Refused
 
-# SQLite keeps its locks on bytes of the file that hold no content; an open database in WAL mode has one there all the time.
+# SQLite locks bytes of the file that hold no content; a database open in WAL mode holds one all the time.
 _LOCKED_FROM = 0x40000000
 _LOCKED_BYTES = 512
 _FLOCK = "@hhqqi4x"
@@ -29,7 +29,7 @@ _QUARANTINE = "quarantine"
 
 @dataclass(frozen=True, slots=True)
 class OldFolder:
-    """Where everything is. ``blobs`` is None where they are in a bucket."""
+    """Paths of its parts. ``blobs`` is None if they are in a bucket."""
 
     accounts: Path
     sequencer: Path
@@ -46,7 +46,7 @@ class OldFolder:
         return self.actor(did) / "store.sqlite"
 
     def blob(self, did: str, cid: str, temporary_key: str | None) -> Path | None:
-        """The file of a blob; None where there is none."""
+        """The file of a blob; None if it is missing."""
         if self.blobs is None or self.temporary_blobs is None:
             return None
         if temporary_key is not None:
@@ -57,7 +57,7 @@ class OldFolder:
 
 
 def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
-    """What the environment says, with ``folder`` for its data directory. Raises Refused for what is no such folder."""
+    """The paths from the environment, with ``folder`` as its data directory. Raises Refused if it is no such folder."""
     said = environment.get("PDS_DATA_DIRECTORY", "")
 
     def place(name: str, usual: str) -> Path:
@@ -65,7 +65,7 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
         if not given:
             return folder / usual
         path = Path(given)
-        # The environment may be that of a container, where the folder had another name.
+        # The environment may be a container's, where the folder had another name.
         return folder / path.relative_to(said) if said and path.is_relative_to(said) else path
 
     blobs = place("PDS_BLOBSTORE_DISK_LOCATION", "blocks") if not environment.get("PDS_BLOBSTORE_S3_BUCKET") else None
@@ -94,8 +94,8 @@ def require_stopped(folder: OldFolder) -> None:
 
 @contextmanager
 def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
-    """One SQLite file, to be read only. What a server that was killed left in a write-ahead log counts: such a file is
-    copied to ``scratch`` with its log, and read there. Of one that a running server has open a snapshot is made there.
+    """Open one SQLite file read-only. The write-ahead log of a killed server counts: such a file is copied to ``scratch`` with
+    its log, and read there. Of a running server's file a snapshot is made there.
     """
     log = path.with_name(f"{path.name}-wal")
     if is_open(path):
@@ -121,7 +121,7 @@ def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _snapshot(path: Path, folder: Path) -> Path:
-    """A copy of a database as one moment had it, by SQLite's backup interface: its server goes on writing meanwhile."""
+    """A consistent copy of a database, by SQLite's backup interface, while its server goes on writing."""
     copy = folder / path.name
     with (
         closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,

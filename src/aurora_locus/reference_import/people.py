@@ -1,4 +1,4 @@
-"""``account.sqlite``: who is here, how they sign in, and what they were invited by; rows as ours store them."""
+"""Import of ``account.sqlite``: accounts, credentials and invite codes, as rows of our tables."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -55,8 +55,8 @@ _INSERT_USE = "insert into invite_code_uses (code, used_by, used_at) values (:co
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAccount:
-    """An account as it is in the old database. ``handle`` is None where the old server knew none; ``commit`` is the head's
-    CID as text, None for an account without a repository.
+    """An account in the old database. ``handle`` is None if the old server had none; ``commit`` is the head's CID as text,
+    None for an account without a repository.
     """
 
     did: Did
@@ -74,19 +74,19 @@ class ReferenceAccount:
 
     @property
     def status(self) -> HostingStatus:
-        """What the host decided goes before what the owner did."""
+        """The host's decision takes precedence over the owner's."""
         if self.takedown_ref is not None:
             return HostingStatus.TAKENDOWN
         return HostingStatus.ACTIVE if self.deactivated_at is None else HostingStatus.DEACTIVATED
 
     @property
     def new_handle(self) -> str:
-        """The handle here; who had none gets one that nobody can prove, until they choose another."""
+        """The handle here; an account without one gets one that does not resolve, until its owner chooses another."""
         return self.handle or f"{self.did.rpartition(':')[2].lower()}.handle.invalid"
 
 
 def people(db: sqlite3.Connection) -> Iterator[ReferenceAccount]:
-    """Everybody, in the order in which they came. Raises Malformed for a DID that is none."""
+    """All accounts, oldest first. Raises Malformed for an invalid DID."""
     for row in db.execute(_PEOPLE):
         yield ReferenceAccount(
             parse_did(row["did"]),
@@ -105,7 +105,7 @@ def people(db: sqlite3.Connection) -> Iterator[ReferenceAccount]:
 
 
 def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person: ReferenceAccount) -> None:
-    """The account, its app passwords, sessions and e-mail tokens; its repository's row is here already."""
+    """Insert the account, its app passwords, sessions and e-mail tokens; its repository's row already exists."""
     w.execute(
         _INSERT_ACCOUNT,
         did=person.did,
@@ -126,7 +126,7 @@ def keep_person(w: Writer, old: sqlite3.Connection, tokens: EmailTokens, person:
 
 
 def keep_invites(w: Writer, old: sqlite3.Connection) -> None:
-    """Every code, and who used it."""
+    """Insert every code and its uses."""
     codes = [
         {
             "code": row["code"],
@@ -168,13 +168,13 @@ def _session(did: Did, row: sqlite3.Row) -> dict[str, Any]:
         "app_password_name": row["appPasswordName"],
         "next_id": row["nextId"],
         "expires_at": expires_at,
-        # The old server kept no other time of it.
+        # The old server stored no other time for it.
         "created_at": Instant(expires_at - REFRESH_LIFETIME),
     }
 
 
 def _email_token(tokens: EmailTokens, did: Did, row: sqlite3.Row) -> dict[str, Any]:
-    # Purposes have the same names; the token stood there in plain text and goes in as its hash.
+    # The purposes have the same names; the token was stored in plain text and is inserted as its hash.
     purpose = TokenPurpose(row["purpose"])
     return {
         "did": did,

@@ -1,9 +1,9 @@
-"""One account's store: its repository checked whole and laid down as it is, with its key, preferences and decisions.
+"""Import of one account's store: its verified repository, with key, preferences and takedowns.
 
-Everything is checked that a stranger could check: every block's hash, the order and depth of the tree. A head that the
-key beside it did not sign is replaced by one that it signs. The tree is what counts; the index beside it only says since when a record is there
-and what was taken down. Blocks that the head does not reach are left out: nobody can ask for them. Records are carried as
-they are; only a path that is no ``collection/rkey`` is left out, and then the repository gets a new commit without it.
+Everything is checked that a stranger could check: every block's hash, the order and depth of the tree. A head not signed by
+the stored key is replaced by one that is. The tree is authoritative; the old index only supplies the rev of each record and
+its takedown. Blocks unreachable from the head are left out: nobody can request them. Records are kept as they are; only an
+invalid ``collection/rkey`` path is left out, and then the repository gets a new commit without it.
 """
 
 import sqlite3
@@ -62,9 +62,9 @@ _INSERT_PREFERENCE = """
 
 @dataclass(frozen=True, slots=True)
 class ReadRepository:
-    """A repository that was read and found whole. ``since`` says by path at which rev the index has each record, and what
-    takes it down. ``commit`` is its head here: the old one, or where paths were refused or another key signed the old one
-    (``is_foreign``) one that was made, as were the blocks that are in no store (``made``).
+    """A verified repository. ``since`` gives by path the rev at which the index has each record, and its takedown. ``commit``
+    is its head here: the old one, or a new one if paths were refused or another key signed the old one (``is_foreign``); new
+    blocks are in no store (``made``).
     """
 
     person: ReferenceAccount
@@ -78,17 +78,17 @@ class ReadRepository:
 
     @property
     def is_signed_anew(self) -> bool:
-        """Whether the head here is another than the old one."""
+        """Whether the head here differs from the old one."""
         return self.is_foreign or bool(self.plan.refused)
 
     @property
     def blocks(self) -> int:
-        """How many there are: the commit, nodes and records, each once."""
+        """Number of blocks: the commit, nodes and records, each once."""
         return 1 + len(self.plan.staged)
 
 
 def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) -> ReadRepository:
-    """Check one repository. Raises Malformed with the first thing that is wrong."""
+    """Verify one repository. Raises Malformed with the first error."""
     try:
         key = K256PrivateKey.from_bytes(key_file.read_bytes())
     except OSError as error:
@@ -101,7 +101,7 @@ def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) ->
     if plan.commit.rev is None:
         raise Malformed("account", person.did, "its head is a commit of an old version; start the old server once")
     commit, rev, made = plan.commit, plan.commit.rev, dict(plan.rebuilt)
-    # An account that moved to the old server and has not written there has the head that its server before signed.
+    # An account that moved to the old server and has not written there has a head signed by its previous server.
     is_foreign = not is_signed_by(commit, key.public)
     if plan.refused or is_foreign:
         rev = tid.from_microseconds(tid.to_microseconds(rev) + 1, tid.to_clock_id(rev))
@@ -114,7 +114,7 @@ def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) ->
 
 
 def keep_repository(w: Writer, reading: ReadRepository) -> None:
-    """The row that everything else of an account refers to."""
+    """Insert the row that everything else of an account refers to."""
     commit = reading.commit
     w.execute(
         _INSERT_REPOSITORY,
@@ -137,7 +137,7 @@ def blocks(store: sqlite3.Connection, reading: ReadRepository) -> Iterator[list[
         if row is not None:
             content, rev = row["content"], row["repoRev"]
         else:
-            # An empty tree may not be stored: everybody knows what it is.
+            # The empty tree may be missing from the store: it is a constant.
             content, rev = reading.made.get(cid, EMPTY_NODE), reading.rev
         uses = 1 + plan.more_uses.get(cid, 0)
         batch.append({"did": did, "cid": bytes(cid), "bytes": content, "rev": rev, "uses": uses})
@@ -177,7 +177,7 @@ def records(reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
 
 
 def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]]) -> None:
-    """Records, what is decided about them, and what blobs they refer to."""
+    """Insert records, their takedowns, and their blob references."""
     w.execute_many(_INSERT_RECORD, rows)
     decided: list[dict[str, object]] = [
         {
@@ -185,7 +185,7 @@ def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]])
             "collection": row["collection"],
             "rkey": row["rkey"],
             "ref": row["takedown_ref"],
-            "decided_at": Instant(0),  # the old server kept no time of it
+            "decided_at": Instant(0),  # the old server stored no time for it
         }
         for row in rows
         if row["takedown_ref"] is not None
@@ -202,7 +202,7 @@ def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]])
 
 
 def keep_preferences(w: Writer, store: sqlite3.Connection, did: Did) -> int:
-    """What the owner's apps keep privately; how many there are."""
+    """Insert the preferences; returns how many there are."""
     rows: list[dict[str, object]] = [
         {
             "did": did,

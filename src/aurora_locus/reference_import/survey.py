@@ -1,4 +1,4 @@
-"""What is in the old folder, what is damaged, and what would be lost: read before anything is written."""
+"""Survey of the old folder: contents, damage, and what would be lost; read before anything is written."""
 
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from aurora_locus.reference_import import apps, events, files, repositories
 from aurora_locus.reference_import.old_folder import OldFolder, opened
 from aurora_locus.reference_import.people import ReferenceAccount, people
 
-# How far, of how much, at what.
+# Progress callback: done, total, subject.
 Progress = Callable[[int, int, str], None]
 
 _COUNTS = {
-    # What is left of accounts that went is nobody's.
+    # Leftovers of deleted accounts are ignored.
     "app passwords": "select count(*) from app_password where did in (select did from actor)",
     "sessions": "select count(*) from refresh_token where did in (select did from actor)",
     "invite codes": "select count(*) from invite_code",
@@ -25,10 +25,11 @@ _DEVICES = "select count(*) from account_device"
 
 @dataclass(slots=True)
 class Survey:
-    """``counts`` by noun. ``damaged`` are sentences about accounts and blobs that cannot be taken over as they are, ``lost``
-    sentences about what has no place here, ``odd`` about records that are carried although a new write could not hold them.
+    """``counts`` by noun. ``damaged`` are sentences about accounts and blobs that cannot be imported as they are, ``lost``
+    about what has no place here, ``odd`` about records that are kept although a new write would be refused.
 
-    ``seconds`` is about how long taking over takes, where that was measured. ``last_number`` is the old firehose's; ``next_after`` ours once everything is taken over, which may be higher.
+    ``seconds`` is the estimated duration, if measured. ``last_number`` is the old firehose's; ``next_after`` ours after the
+    import, which may be higher.
     """
 
     people: list[ReferenceAccount] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Survey:
 
 
 def survey(folder: OldFolder, environment: Mapping[str, str], scratch: Path, progress: Progress) -> Survey:
-    """Read everything: each block of each repository, each row of a blob. Raises nothing for what is damaged: it is told."""
+    """Read everything: each block of each repository, each row of a blob. Damage is reported, not raised."""
     found = Survey()
     with opened(folder.accounts, scratch) as accounts:
         found.people = list(people(accounts))

@@ -1,9 +1,9 @@
 """THE write path: every change of a repository is one signed commit, one transaction and one event.
 
-Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, one repository at a time: compare what the
-caller expects with what is, edit the tree, sign, and in one transaction store blocks, index, head, blob references and
-the numbered event; answer only when that is durable. A head that moved meanwhile (another process) is noticed by the
-statement that moves it, and the work is done again from the new one, when it is this process's turn (``turns``).
+Writes arrive prepared (validated, encoded, hashed, blobs checked). Then, one repository at a time: compare the caller's
+expectations with the current state, edit the tree, sign, and in one transaction store blocks, index, head, blob references and
+the numbered event; answer only when that is durable. A head moved meanwhile by another process is noticed by the statement
+that moves it, and the work is repeated on the new one when it is this process's turn (``turns``).
 """
 
 import asyncio
@@ -30,8 +30,9 @@ from groundwork.errors import Conflict, InvalidInput, NotFound, Unavailable
 
 MAX_WRITES = events.MAX_OPERATIONS
 
-# A head goes stale only when another process writes the same repository. On SQLite that is an operator's; on PostgreSQL, where
-# writers queue, what takes no turn: an import that ends, a repair. Whoever lost waits a moment, at random.
+# A head goes stale only when another process writes the same repository. On SQLite that is an operator's command; on
+# PostgreSQL, where writers queue, a write that does not queue: the end of an import, a repair. The loser waits a moment, at
+# random.
 _ATTEMPTS = 8
 _PAUSE_SECONDS = 0.005
 
@@ -39,11 +40,10 @@ _PAUSE_SECONDS = 0.005
 async def commit(
     repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], *, swap_commit: Cid | None = None
 ) -> Committed | None:
-    """Make the writes in one commit; None when nothing had to change (identical put, deletion of nothing).
+    """Apply the writes in one commit; None if nothing had to change (identical put, deletion of an absent record).
 
-    Raises Conflict (``InvalidSwap``) when ``swap_commit`` or a write's ``swap`` is not what is there, InvalidInput for
-    two writes of one path, a creation over a record or too much at once, NotFound for an update of nothing; nothing is
-    then written.
+    Raises Conflict (``InvalidSwap``) if ``swap_commit`` or a write's ``swap`` does not match, InvalidInput for two writes of
+    one path, a creation over a record or too many writes, NotFound for an update of an absent record; nothing is then written.
     """
     if len(writes) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(writes)} writes; one commit has at most {MAX_WRITES}.")
@@ -70,14 +70,14 @@ async def commit(
 async def _attempt(
     repositories: Repositories, did: Did, writes: Sequence[PreparedWrite], swap_commit: Cid | None, *, queue: int | None
 ) -> Committed | None:
-    """Raises StaleHead when the head that this was planned on is no longer the repository's, or others queue for it."""
+    """Raises StaleHead if the head on which this was planned is outdated, or other processes are queued."""
     head = await repositories.head(did)
     require_visible(head)
     try:
         _require_swap(head, swap_commit)
         made = await _commit_on(repositories, head, writes, queue)
     except (Conflict, InvalidInput, NotFound, DamagedRepository) as failure:
-        # Of a head that another process has replaced, nothing that was found holds, and its tree may be gone.
+        # After another process has replaced the head, nothing read is valid, and its tree may be gone.
         if isinstance(failure, DamagedRepository) or repositories.turns.are_shared:
             await _require_present(repositories, head)
         raise
@@ -92,7 +92,7 @@ def _require_swap(head: Head, swap_commit: Cid | None) -> None:
 
 
 async def _require_present(repositories: Repositories, head: Head) -> None:
-    """Raise StaleHead where this is the repository's head no more."""
+    """Raise StaleHead unless this is still the repository's head."""
     repositories.forget_head(head.did)
     if await repositories.head(head.did) != head:
         raise StaleHead
@@ -101,7 +101,7 @@ async def _require_present(repositories: Repositories, head: Head) -> None:
 async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = False) -> Committed:
     """An empty commit: the same records under a new rev and the current key (after a key rotation, a restore).
 
-    ``as_sync``: it is told as the state that it is, not as what follows the commit before, which nobody may have seen.
+    ``as_sync``: announced as ``#sync`` and not as a successor of the previous commit, which consumers may not have seen.
     """
     async with repositories.locks.hold(did), repositories.turns.take(did):
         repositories.forget_head(did)
@@ -126,7 +126,7 @@ async def _commit_on(
 
 
 def _decide(tree: Tree, writes: Sequence[PreparedWrite]) -> list[tuple[PreparedWrite, RepoChange]]:
-    """What each write changes, given what is there; writes that change nothing are left out."""
+    """The change of each write, given the current state; writes without effect are left out."""
     decided = []
     for write in writes:
         held = tree.get(write.path)
@@ -189,7 +189,7 @@ async def _store(
 
 
 async def make_durable(repositories: Repositories, after: Head, store: Callable[[Writer], list[Cid]]) -> None:
-    """Run the statements that lead to a new head; the files of the blobs that they collected are removed behind them."""
+    """Run the statements that lead to a new head; afterwards remove the files of the blobs that they deleted."""
     did = after.did
 
     def work(w: Writer) -> None:
@@ -202,7 +202,7 @@ async def make_durable(repositories: Repositories, after: Head, store: Callable[
     try:
         await asyncio.shield(writing)
     except asyncio.CancelledError:
-        # The caller hung up: a commit that has begun is not undone, and nobody else may begin before it has ended.
+        # The client hung up: a commit that has begun is not undone, and no other may begin before it has ended.
         await asyncio.wait({writing})
         raise
     except BaseException:

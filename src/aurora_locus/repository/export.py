@@ -1,8 +1,8 @@
-"""A repository, or a proof about it, as a CAR for a stranger; read in pages while it is being sent.
+"""Export of a repository, or of a proof, as a CAR; read in pages while it is being sent.
 
-A full export goes through the tree in pre-order, the order in which a reader can check it as it arrives; its memory does not
-grow with the repository: a bounded first gulp is read in the order of the store, which takes half the time of looking
-blocks up, and what is not among it is looked up. While it runs the blocks below its root stay (``Repositories.exporting``).
+A full export traverses the tree in pre-order, so that a reader can verify it as it arrives; its memory is bounded: a first
+batch is read in storage order, which takes half the time of single look-ups, and what is not among it is looked up. While it
+runs the blocks below its root are kept (``Repositories.exporting``).
 """
 
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from groundwork.database.transaction import Database
 
 # Sections per statement and per chunk sent. A record has at most a megabyte, so this bounds an export's memory.
 _BATCH = 250
-# Nodes loaded ahead of the walk: so many neighbours, so many levels, so many per level.
+# Nodes loaded ahead of the traversal: so many neighbours, so many levels, so many per level.
 _NEIGHBOURS = 4
 _LEVELS_AHEAD = 4
 _NODES_AHEAD = 100
@@ -35,21 +35,21 @@ _GULP_BYTES = 6 * 1024 * 1024
 _GULP_PAGE = 1000
 
 
-# The bytes of a CID, and whether a node of the tree is there; else it is a record.
+# The bytes of a CID, and whether it is a tree node; otherwise it is a record.
 _Link = tuple[bytes, bool]
 
 
 class _Opened(NamedTuple):
-    """A node and what it links to, in order."""
+    """A node and its links, in order."""
 
     block: bytes
     links: list[_Link]
 
 
 async def export(repositories: Repositories, did: Did, since: Tid | None = None) -> AsyncIterator[bytes]:
-    """The chunks of a repository's CAR, root first; with ``since`` the blocks that came after that rev.
+    """The chunks of a repository's CAR, root first; with ``since`` the blocks added after that rev.
 
-    A rev that the repository never had, or has long left behind, gives more than is needed, never less.
+    An unknown or very old rev gives more than is needed, never less.
     """
     async with repositories.exporting(did) as head:
         commit = await _commit(repositories.db, head)
@@ -61,14 +61,14 @@ async def export(repositories: Repositories, did: Did, since: Tid | None = None)
 
 
 async def record_proof(repositories: Repositories, did: Did, path: str) -> bytes:
-    """A CAR that proves what is, or that nothing is, under ``collection/rkey``."""
+    """A CAR that proves the presence or absence of ``collection/rkey``."""
     head = await repositories.head(did)
     try:
         return await _proof(repositories, head, path)
     except DamagedRepository:
         if await repositories.head(did) == head:
             raise
-    # The repository moved on while it was read; this time it is kept from doing so below our feet.
+    # The repository changed during the read; this time its blocks are pinned.
     async with repositories.exporting(did) as head:
         return await _proof(repositories, head, path)
 
@@ -106,7 +106,7 @@ async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncI
 
 
 async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[bytes]]:
-    """The blocks that a rev since then brought; the head's commit has been sent already.
+    """The blocks added after a rev; the head's commit has been sent already.
 
     Blocks removed while this runs are still there (:meth:`Repositories.exporting`), so none is left out.
     """
@@ -119,11 +119,11 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
 async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
     """Nodes and records in pre-order. A record under several paths may be sent more than once, which readers expect.
 
-    Blocks are sent as they are stored: whoever reads an export checks it.
+    Blocks are sent as stored: readers of an export verify it.
     """
     gulp = await _gulp(db, head.did)
     opened: dict[bytes, _Opened] = {}
-    stack: list[_Link] = [(bytes(head.data), True)]  # what is still to be sent, the next one last
+    stack: list[_Link] = [(bytes(head.data), True)]  # still to be sent, the next one last
     while stack:
         batch: list[tuple[bytes, bytes | None]] = []
         while stack and len(batch) < _BATCH:
@@ -143,7 +143,7 @@ async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
 
 
 async def _gulp(db: Database, did: Did) -> dict[bytes, bytes]:
-    """The first blocks in the order of their CIDs, which is none: a few megabytes of all."""
+    """The first blocks in CID order, which is random with respect to the tree: a few megabytes."""
     blocks: dict[bytes, bytes] = {}
     after, size = b"", 0
     while size < _GULP_BYTES and (page := await reader.blocks_after(db, did, after, limit=_GULP_PAGE)):
@@ -154,7 +154,7 @@ async def _gulp(db: Database, did: Did) -> dict[bytes, bytes]:
 
 
 async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | None]]) -> list[bytes]:
-    """A batch as it stands in the file; blocks that are None are records still to be read."""
+    """A batch in CAR format; blocks that are None are records still to be read."""
     wanted = {cid for cid, block in batch if block is None}
     found = await reader.load_raw_blocks(db, did, list(wanted)) if wanted else {}
     for cid in wanted - found.keys():
@@ -163,10 +163,10 @@ async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | Non
 
 
 async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _Opened]) -> None:
-    """Load the node that comes next, its neighbours, and some levels of what hangs below them.
+    """Load the next node, its neighbours, and some levels below them.
 
     A node has about four children, so fetching only siblings would take a statement for every handful of records. Raises
-    DamagedRepository when the next one is not there, or is no node.
+    DamagedRepository if the next one is missing, or is no node.
     """
     links = list(islice((cid for cid, is_node in reversed(stack) if is_node), _NEIGHBOURS))
     for _ in range(_LEVELS_AHEAD):

@@ -1,8 +1,8 @@
-"""Exports as other processes on the same database see them: while one runs, blocks below its root stay.
+"""Export pins, visible to other processes on the same database: while an export runs, blocks below its root are kept.
 
-On PostgreSQL several servers share a database, so an export notes itself there; so does an operator's at the command line.
-Its row and every commit hold the row of the repository for a moment, so each export either begins after a commit, at the new
-root, or is seen by it. The server of an SQLite file knows its own exports without a row.
+On PostgreSQL several servers share a database, so an export inserts a row there; so does an operator's command. That row and
+every commit briefly lock the row of the repository, so each export either begins after a commit, at the new root, or is seen
+by it. The server of an SQLite file knows its own exports without a row.
 """
 
 from at_protocol.syntax.did import Did
@@ -10,7 +10,7 @@ from aurora_locus.repository.writer import collect_unused
 from groundwork.clock import HOUR, Instant
 from groundwork.database.transaction import Writer
 
-# A process says of its exports that they go on whenever it keeps house; silent for so long it has died.
+# A process renews its pins in its housekeeping; after this long without renewal it has died.
 SILENCE = HOUR
 
 _HOLD = "update repositories set rev = rev where did = :did"
@@ -22,34 +22,34 @@ _SILENT = "select id, did from export_pins where touched_at <= :before"
 
 
 def pin(w: Writer, did: Did, export: str) -> None:
-    """An export of this repository begins; its head is to be read after this."""
+    """Pin a repository for an export; read its head after this."""
     w.execute(_HOLD, did=did)
     w.execute(_PIN, id=export, did=did, now=w.now)
 
 
 def unpin(w: Writer, did: Did, export: str) -> None:
-    """It has ended; with the last one what was kept for them goes."""
+    """Remove the pin; with the last one the blocks kept for exports are deleted."""
     w.execute(_HOLD, did=did)
     w.execute(_UNPIN, id=export)
     collect(w, did)
 
 
 def collect(w: Writer, did: Did) -> None:
-    """Remove what was kept for exports, unless there is another one."""
+    """Delete blocks kept for exports, unless another export runs."""
     if not is_pinned(w, did):
         collect_unused(w, did)
 
 
 def is_pinned(w: Writer, did: Did) -> bool:
-    """Whether an export runs anywhere. Ask after the repository's row was changed in this transaction."""
+    """Whether an export runs in any process. Ask after the repository's row was changed in this transaction."""
     return w.fetch_one(_FIND, did=did) is not None
 
 
 def touch(w: Writer, exports: list[str]) -> None:
-    """They still run."""
+    """Renew the pins."""
     w.execute_many(_TOUCH, [{"id": export, "now": w.now} for export in exports])
 
 
 def silent(w: Writer) -> list[tuple[str, Did]]:
-    """Exports whose process has died."""
+    """Pins of dead processes."""
     return [(row["id"], Did(row["did"])) for row in w.fetch(_SILENT, before=Instant(w.now - SILENCE))]

@@ -1,7 +1,7 @@
-"""A repository's coming, changing status and going. Each function runs in its caller's transaction (``db.write``).
+"""Creation, status changes and deletion of repositories. Each function runs in its caller's transaction (``db.write``).
 
-The accounts decide *that* something happens; here is *what* then happens to the repository and what is announced, in
-the order of the sync specification. Announcing is the last thing a transaction does (``sequencer.log``).
+The accounts decide *that* something happens; this is *what* then happens to the repository and what is announced, in the order
+of the sync specification. Announcing is the last call in a transaction (``sequencer.log``).
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _REMOVE = tuple(
     for table in ("imports", "records", "record_takedowns", "blocks", "blob_references", "blobs")
 )
 
-# Index rows of an import that is under way are there already; see ``import_car``.
+# Index rows of a running import exist already; see ``import_car``.
 _IMPORTS = "select 1 from imports where did = :did"
 
 _FORGET = "delete from repositories where did = :did"
@@ -52,20 +52,20 @@ class EmptyRepository:
 
 
 def begin(repositories: Repositories, did: Did, key: PrivateKey) -> EmptyRepository:
-    """Sign the first commit of a repository without records; touches nothing."""
+    """Sign the first commit of an empty repository; writes nothing."""
     commit = sign_commit(key, did=did, rev=repositories.next_rev(None), data=EMPTY_ROOT)
     return EmptyRepository(commit, {commit.cid: commit.block, EMPTY_ROOT: EMPTY_NODE})
 
 
 def create(w: Writer, beginning: EmptyRepository, status: HostingStatus) -> None:
-    """Store a new repository. Call before the rows that refer to it; announce it at the transaction's end, unless it
-    begins deactivated. One that was deleted here may begin anew. Raises Conflict where there is one already.
+    """Store a new repository. Call before the rows that refer to it; announce it at the transaction's end, unless it starts
+    deactivated. A deleted one may be created again. Raises Conflict if it exists.
     """
     writer.insert_repository(w, beginning.commit.did, status.value, beginning.commit, beginning.blocks)
 
 
 def announce_creation(w: Writer, repositories: Repositories, handle: Handle, beginning: EmptyRepository) -> None:
-    """Tell the network about a new active account: identity, account, commit, sync."""
+    """Announce a new active account: identity, account, commit, sync."""
     live, commit = repositories.live, beginning.commit
     log.append_identity(w, live, commit.did, handle)
     log.append_account(w, live, commit.did, HostingStatus.ACTIVE.value)
@@ -74,7 +74,7 @@ def announce_creation(w: Writer, repositories: Repositories, handle: Handle, beg
 
 
 def set_status(w: Writer, repositories: Repositories, did: Did, status: HostingStatus) -> None:
-    """Change the hosting status and announce it; no commit can be made after this but while active.
+    """Change the hosting status and announce it; commits are only possible while active.
 
     Raises NotFound for a repository that is not here or was deleted.
     """
@@ -83,7 +83,7 @@ def set_status(w: Writer, repositories: Repositories, did: Did, status: HostingS
 
 
 def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | None) -> None:
-    """Make active and announce account, identity and sync: what was committed while inactive is told by the last.
+    """Activate and announce account, identity and sync: the last announces commits made while inactive.
 
     Raises Unavailable while its content is being imported.
     """
@@ -100,18 +100,18 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | N
 
 
 def forget(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Delete a repository that was never announced, and tell nobody: for the network it has never been here."""
+    """Delete a repository that was never announced, silently."""
     _set_status(w, repositories, did, HostingStatus.DELETED)
     _remove_content(w, repositories, did)
     w.execute(_FORGET, did=did)
 
 
 def remove(w: Writer, repositories: Repositories, did: Did) -> None:
-    """Delete a repository's content, drop what was announced about it and announce the deletion.
+    """Delete a repository's content, drop its earlier events and announce the deletion.
 
     The row stays, with status ``deleted``. Files of blobs are removed after the commit.
     """
-    # First, because it waits for a commit that is under way and lets no other begin: then what it wrote is seen below.
+    # First, because it waits for a running commit and blocks new ones: what that wrote is then visible below.
     _set_status(w, repositories, did, HostingStatus.DELETED)
     _remove_content(w, repositories, did)
     log.purge(w, repositories.live, did)
@@ -129,7 +129,7 @@ def _remove_content(w: Writer, repositories: Repositories, did: Did) -> None:
 
 
 def _first_frame(beginning: EmptyRepository, now: Instant) -> Unsequenced:
-    """``since`` is null and ``prevData`` absent: nothing came before."""
+    """``since`` is null and ``prevData`` absent: there is no previous commit."""
     commit = beginning.commit
     blocks = b"".join(car.write([commit.cid], beginning.blocks.items()))
     if commit.rev is None:

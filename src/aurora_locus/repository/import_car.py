@@ -1,10 +1,9 @@
-"""Bring a whole repository in from its file (``com.atproto.repo.importRepo``): all of it or nothing, as one commit.
+"""Import a whole repository from a CAR (``com.atproto.repo.importRepo``): all of it or nothing, as one commit.
 
-The blocks are laid down beforehand in short transactions, where nothing finds them, and so are the index rows of new paths
-where the repository is deactivated, as that of a person who moves in is: nobody is shown its index meanwhile
-(``import_running``). One transaction then moves the head and changes the rest of the index, which must fit the two
-seconds of a transaction and is therefore bounded. What an import that failed has laid down is taken back at once, after a
-crash at the next start or by the clock (``import_sweep``).
+Blocks are staged in short transactions, unreachable until the end, and so are the index rows of new paths if the repository is
+deactivated, as in a migration: its index is not visible meanwhile (``import_running``). One transaction then moves the head
+and changes the rest of the index, which must fit the two seconds of a transaction and is therefore bounded. A failed import's
+staged rows are deleted at once, after a crash at the next start or periodically (``import_sweep``).
 """
 
 import asyncio
@@ -37,25 +36,25 @@ from groundwork.telemetry.logs import log
 
 T = TypeVar("T")
 
-# What consumers tolerate as the difference of two clocks.
+# Clock skew that consumers tolerate.
 _AHEAD = 5 * MINUTE
 _BLOCKS_PER_STATEMENT = 250
 _STAGED_BYTES = 2 * 1024 * 1024
 _STAGED_BLOCKS = 2000
 _STAGED_RECORDS = 2000
-# Fewer at once are not tried where a busy database took too long for more.
+# Smallest batch when a busy database took too long for more.
 _STAGED_AT_LEAST = 50
 
-# Rows of the index that the last transaction changes: half of what PostgreSQL on two shared cores does in its two seconds.
+# Index rows that the last transaction changes: half of what PostgreSQL on two shared cores does in its two seconds.
 IN_ONE_STEP = 60_000
 
 
 async def import_repository(repositories: Repositories, did: Did, file: ImportFile) -> Committed | None:
-    """Make the repository what the file says; None when it is that already.
+    """Make the repository equal to the file; None if it already is.
 
-    A deactivated account's import is told to nobody, an active one's as ``#sync``. Raises InvalidInput for a file that is
-    not a whole repository of this account, TooLarge for one that changes more at once than can be done at once, Refused for
-    an account that was taken down; nothing is then changed.
+    The import of a deactivated account is not announced, that of an active one is, as ``#sync``. Raises InvalidInput for a
+    file that is not a whole repository of this account, TooLarge for too many changes at once, Refused for an account that was
+    taken down; nothing is then changed.
     """
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
@@ -84,7 +83,7 @@ def _believed_rev(commit: Commit, now: int) -> Tid | None:
 
 
 async def _held(db: Database, head: Head) -> RepositorySnapshot:
-    """The tree and the index as they are, in pages: a level of the tree at a time."""
+    """The current tree and index, read in pages: a level of the tree at a time."""
     nodes: dict[Cid, bytes] = {}
     level = [bytes(head.data)]
     while level:
@@ -102,7 +101,7 @@ async def _held(db: Database, head: Head) -> RepositorySnapshot:
 
 
 def _in_last_step(head: Head, plan: ImportPlan) -> Sequence[RepoChange]:
-    """The changes of the index that cannot be laid down beforehand. Raises TooLarge."""
+    """The index changes that cannot be staged. Raises TooLarge."""
     is_hidden = head.status is HostingStatus.DEACTIVATED
     changes = [change for change in plan.changes if change.before is not None] if is_hidden else plan.changes
     if len(changes) + sum(map(len, plan.blobs.values())) <= IN_ONE_STEP:
@@ -152,7 +151,7 @@ async def _store(
 
 
 async def _lay_down(db: Database, rows: Sequence[T], write: Callable[[Writer, Sequence[T]], None]) -> None:
-    """In one transaction, or by halves where that took a busy database too long. Raises TransactionTooLong."""
+    """In one transaction, or by halves if a busy database took too long. Raises TransactionTooLong."""
     try:
         await db.write(lambda w: write(w, rows))
     except TransactionTooLong:
@@ -164,7 +163,7 @@ async def _lay_down(db: Database, rows: Sequence[T], write: Callable[[Writer, Se
 
 
 async def _take_back(repositories: Repositories, made: Commit) -> None:
-    """Remove what was laid down, unless it has become the repository (the caller hung up during the last transaction)."""
+    """Delete the staged rows, unless they have become the repository (the client hung up during the last transaction)."""
     did, rev = made.did, made.rev
     repositories.forget_head(did)
     if rev is None:
@@ -176,7 +175,7 @@ async def _take_back(repositories: Repositories, made: Commit) -> None:
 
 
 def _batches(plan: ImportPlan, file: ImportFile) -> Iterator[list[tuple[Cid, bytes, int]]]:
-    """The blocks that are new here with their uses, a few megabytes at a time."""
+    """The blocks that are new here with their reference counts, a few megabytes at a time."""
     batch: list[tuple[Cid, bytes, int]] = []
     size = 0
     for cid, uses in plan.staged.items():
@@ -193,7 +192,7 @@ def _batches(plan: ImportPlan, file: ImportFile) -> Iterator[list[tuple[Cid, byt
 
 
 def _rows_beforehand(plan: ImportPlan, last_step: Sequence[RepoChange]) -> Iterator[Sequence[RepoChange]]:
-    """The index rows that the last step leaves out, a short transaction's worth at a time."""
+    """The index rows to stage, a short transaction's worth at a time."""
     if last_step is plan.changes:
         return
     new = [change for change in plan.changes if change.before is None]

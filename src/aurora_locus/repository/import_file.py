@@ -1,6 +1,6 @@
-"""A repository's file as it arrives: each block checked and laid down on disk; memory holds one block and an index.
+"""An uploaded CAR: each block is verified and written to disk; memory holds one block and an index.
 
-The file has no name, so nothing of it is left after a crash.
+The file is anonymous, so nothing of it is left after a crash.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from at_protocol.failures import Malformed
 from at_protocol.repo import car
 from groundwork.errors import InvalidInput, TooLarge, Unavailable
 
-# The smallest records that apps write (a like, a follow) take some 150 bytes in a CAR. Many more and smaller blocks than
-# that are sent only to fill the index, which takes some 200 bytes for each.
+# The smallest records that apps write (a like, a follow) take some 150 bytes in a CAR. Many more and smaller blocks are sent
+# only to fill the index, which takes some 200 bytes for each.
 _LEAST_SECTION_BYTES = 100
 _WRITTEN_AT_ONCE = 256 * 1024
-# Of a packed place: blocks are shorter than 16 MiB.
+# Bits of a packed position: blocks are shorter than 16 MiB.
 _LENGTH_BITS = 24
 
 
 class ImportFile:
-    """The blocks of a CAR by their addresses; made by :func:`receive`. Reading is quick but blocking."""
+    """The blocks of a CAR by their CIDs; created by :func:`receive`. Reading is quick but blocking."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.roots: tuple[Cid, ...] = ()
@@ -33,7 +33,7 @@ class ImportFile:
         self._end = 0
 
     def find(self, cid: Cid) -> bytes | None:
-        """The block of an address, or None."""
+        """The block of a CID, or None."""
         place = self._places.get(bytes(cid))
         if place is None:
             return None
@@ -41,7 +41,7 @@ class ImportFile:
         return self._file.read(place & ((1 << _LENGTH_BITS) - 1))
 
     def note(self, cid: Cid, block: bytes) -> bool:
-        """Remember where a block will be; False for one that is here already."""
+        """Record where a block will be; False for a known one."""
         key = bytes(cid)
         if key in self._places:
             return False
@@ -50,7 +50,7 @@ class ImportFile:
         return True
 
     def append(self, blocks: bytes) -> None:
-        """Lay down what was noted, in order."""
+        """Write the recorded blocks, in order."""
         self._file.write(blocks)
 
     def __len__(self) -> int:
@@ -61,14 +61,14 @@ class ImportFile:
 async def receive(
     folder: Path, body: AsyncIterator[bytes], *, max_bytes: int, content_length: int | None
 ) -> AsyncIterator[ImportFile]:
-    """The whole file, every block's hash checked; gone when the block ends.
+    """The whole file, every block's hash verified; deleted when the context ends.
 
-    Raises TooLarge, before anything is read where ``content_length`` says so, and InvalidInput for what is no CAR.
+    Raises TooLarge, before anything is read if ``content_length`` says so, and InvalidInput for an invalid CAR.
     """
     if content_length is not None and content_length > max_bytes:
         raise _too_large(max_bytes)
     try:
-        # Not on another thread: whoever hangs up at that moment would leave it open.
+        # Not on another thread: a cancellation at that moment would leave it open.
         file = _unnamed(folder)
     except OSError as error:
         raise _no_room() from error

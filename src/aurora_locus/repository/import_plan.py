@@ -1,8 +1,8 @@
-"""What an imported file changes: the file checked whole, then compared with what is here. Pure.
+"""Plan of an import: the file verified as a whole, then compared with what is here. Pure.
 
-Every claim of the file is checked but its signature: the key may have been rotated since, and what is written is signed
-anew. Only what its commit links to is taken: other blocks may be old, or somebody else's. A file that holds what came
-since a rev is completed by what is here, which is this account's own.
+Everything is verified except the signature: the key may have been rotated since, and the result is signed again. Only blocks
+linked from its commit are imported: others may be old, or somebody else's. A file with only the changes since a rev is
+completed from this account's own blocks.
 """
 
 from collections import Counter
@@ -20,13 +20,13 @@ from at_protocol.repo.node import Node
 from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 
-# The bytes of a block whose hash has been checked, or None.
+# The bytes of a block whose hash has been verified, or None.
 Find = Callable[[Cid], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class RepositorySnapshot:
-    """The repository as it is here: the nodes of its tree, and every path with its record's address."""
+    """The current repository: the nodes of its tree, and every path with its record's CID."""
 
     data: Cid
     nodes: Mapping[Cid, bytes]
@@ -35,12 +35,12 @@ class RepositorySnapshot:
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """How the repository becomes the file's. ``blobs`` are those that each changed record refers to, by path.
+    """The changes of an import. ``blobs`` are those that each changed record refers to, by path.
 
-    ``staged`` are the blocks that are not here yet, with how often each is used; ``more_uses`` counts the new uses of those
-    that are here. ``flaws`` names the records that are carried although a new write of them would be refused. Paths that
-    are no ``collection/rkey`` are left out (``refused``, with the reason); then ``data`` is the root of the tree without
-    them, and ``rebuilt`` holds its nodes.
+    ``staged`` are the blocks that are not here yet, with their reference counts; ``more_uses`` counts the new references to
+    existing ones. ``flaws`` names the records that are kept although a new write of them would be refused. Invalid
+    ``collection/rkey`` paths are left out (``refused``, with the reason); then ``data`` is the root of the tree without them,
+    and ``rebuilt`` holds its nodes.
     """
 
     commit: Commit
@@ -57,7 +57,7 @@ class ImportPlan:
 
 
 def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnapshot) -> ImportPlan:
-    """Compare the file with what is here. Raises Malformed with the first thing that is wrong."""
+    """Compare the file with what is here. Raises Malformed with the first error."""
     commit = _commit_of(did, roots, find)
     nodes: dict[Cid, None] = {}
     changes: list[RepoChange] = []
@@ -65,7 +65,7 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
     flaws: dict[str, str] = {}
     refused: dict[str, str] = {}
     entries: list[tuple[str, Cid]] = []
-    # A file may name one record at a million paths: it is read once.
+    # A file may list one record under a million paths: it is read once.
     read: dict[Cid, tuple[str | None, tuple[BlobRef, ...]]] = {}
     gone = dict(held.entries)
     try:
@@ -117,7 +117,7 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
 
 
 def _read(path: str, cid: Cid, find: Find) -> tuple[str | None, tuple[BlobRef, ...]]:
-    """A record's flaw and the blobs that it refers to."""
+    """A record's flaw and its blob references."""
     block = find(cid)
     if block is None:
         raise Malformed("repository", path, f"the record {path} is not in the file")

@@ -1,7 +1,7 @@
-"""Taking back what an import laid down that came to nothing: in pages, because it may be a million rows.
+"""Delete the staged rows of a failed import, in pages, because there may be a million.
 
-First the import's row is marked: from then on nothing more is laid down under its rev. The row itself goes last, so that a
-sweep that is cut off is found again. Blocks of an import may be needed by an export that runs here; its caller sees to that.
+First the import's row is marked: from then on nothing more is staged under its rev. The row itself is deleted last, so that an
+interrupted sweep is found again. Blocks of an import may be needed by a running export; the caller checks that.
 """
 
 from at_protocol.syntax.did import Did
@@ -9,7 +9,7 @@ from at_protocol.syntax.tid import Tid
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Database, Writer
 
-# A step of an import that is alive takes two seconds at the most.
+# A step of a running import takes two seconds at the most.
 ABANDONED_AFTER = 2 * MINUTE
 
 _ROWS_AT_ONCE = 2000
@@ -36,7 +36,7 @@ _REMOVE_SOME_BLOCKS = f"{_REMOVE_BLOCKS} and cid <= :last"
 
 
 async def sweep(db: Database, did: Did, rev: Tid) -> None:
-    """Take back everything that was laid down under this rev."""
+    """Delete everything staged under this rev."""
     await db.write(lambda w: w.execute(_ABANDON, did=did, rev=rev))
     at: tuple[str, str] | None = ("", "")
     while at is not None:
@@ -48,12 +48,12 @@ async def sweep(db: Database, did: Did, rev: Tid) -> None:
 
 
 async def abandon(db: Database, before: Instant) -> None:
-    """Give up every import that was last heard of before this instant: its process has ended."""
+    """Mark every import last renewed before this instant as abandoned: its process has ended."""
     await db.write(lambda w: w.execute(_ABANDON_OLD, before=before))
 
 
 async def abandoned(db: Database) -> list[tuple[Did, Tid]]:
-    """What is still to be swept."""
+    """Abandoned imports still to be swept."""
     async with db.reader() as reader:
         rows = await reader.fetch(_FIND_ABANDONED)
     return [(Did(row["did"]), Tid(row["rev"])) for row in rows]

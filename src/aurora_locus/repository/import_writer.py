@@ -1,4 +1,4 @@
-"""The statements of an import, run on the writer: what may be large is done by one statement for all of it."""
+"""Statements of an import, run on the writer, each for many rows at once."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -21,7 +21,7 @@ from groundwork.errors import Unavailable
 
 _ROWS_AT_ONCE = 5000
 
-# Holds the row until the commit: an activation waits for it and then sees the import, or has been first and is seen.
+# Holds the row until the commit: a concurrent activation either waits and sees the import, or came first and is seen.
 _FIND_AS_PLANNED = "update repositories set rev = rev where did = :did and head = :expected and status = :status"
 _BEGIN = """
     insert into imports (did, rev, touched_at, is_abandoned) values (:did, :rev, :now, 0) on conflict (did) do nothing
@@ -29,14 +29,14 @@ _BEGIN = """
 _GO_ON = "update imports set touched_at = :now where did = :did and rev = :rev and is_abandoned = 0"
 _END = "delete from imports where did = :did and rev = :rev and is_abandoned = 0"
 
-# What is laid down is marked by a rev above the repository's. A block that an export still needs, unused, is taken over.
+# Staged rows are marked by a rev above the repository's. An unused block kept for an export is reused.
 _STAGE = """
     insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, :uses)
     on conflict (did, cid) do update set rev = excluded.rev, uses = excluded.uses where blocks.uses = 0
 """
 _USE_MORE = "update blocks set uses = uses + :more, rev = :rev where did = :did and cid = :cid"
 
-# A statement for many rows: one for each would take four times as long.
+# One statement for many rows: one for each would take four times as long.
 _RECORDS_AT_ONCE = 500
 _ADD_RECORDS = "insert into records (did, collection, rkey, cid, rev, takedown_ref) values {rows}"
 _PUT_RECORDS = f"""
@@ -44,7 +44,7 @@ _PUT_RECORDS = f"""
     on conflict (did, collection, rkey) do update set cid = excluded.cid, rev = excluded.rev
 """
 
-# Unlike a commit's, an import's repository may be deactivated; it must still be what it was when the plan was made.
+# Unlike for a commit, the repository may be deactivated; it must still be in the state that was planned for.
 _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
      where did = :did and head = :expected and status = :status
@@ -52,9 +52,9 @@ _MOVE_HEAD = """
 
 
 def begin(w: Writer, before: Head, made: Commit) -> None:
-    """Note that an import is under way, and lay down the commit that will be the head.
+    """Register an import, and stage the commit that will be the head.
 
-    Raises StaleHead when the repository is no longer as it was, Unavailable while another import of it is under way or swept.
+    Raises StaleHead if the repository has changed, Unavailable while another import of it is running or being swept.
     """
     did, rev = made.did, made.rev
     if w.execute(_FIND_AS_PLANNED, did=did, expected=bytes(before.commit), status=before.status.value) != 1:
@@ -65,7 +65,7 @@ def begin(w: Writer, before: Head, made: Commit) -> None:
 
 
 def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> None:
-    """Lay down blocks that are not here yet, each with the number of its uses. Raises StaleHead when given up meanwhile."""
+    """Stage new blocks, each with its reference count. Raises StaleHead if the import was abandoned meanwhile."""
     did, rev = made.did, made.rev
     _go_on(w, made)
     w.execute_many(
@@ -75,7 +75,7 @@ def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> 
 
 
 def stage_records(w: Writer, made: Commit, changes: Sequence[RepoChange]) -> None:
-    """Lay down index rows of new paths, for a repository that nobody is shown. Raises StaleHead when given up meanwhile."""
+    """Stage index rows of new paths, for a repository that is not visible. Raises StaleHead if it was abandoned meanwhile."""
     _go_on(w, made)
     _write_records(w, _ADD_RECORDS, made, changes)
 
@@ -88,10 +88,10 @@ def _go_on(w: Writer, made: Commit) -> None:
 def store(
     w: Writer, live: Live, before: Head, made: Commit, plan: ImportPlan, changes: Sequence[RepoChange], *, keeps: Keeps
 ) -> list[Cid]:
-    """Turn the repository into what the plan says, under the commit made for it; the blobs whose files are to go.
+    """Apply the plan, under the commit made for it; returns the blobs whose files must be removed.
 
-    ``changes`` are those whose index rows were not laid down beforehand. Raises StaleHead when the repository, or what was
-    laid down, is no longer as it was.
+    ``changes`` are those whose index rows were not staged. Raises StaleHead if the repository, or the staged rows, have
+    changed.
     """
     did, rev = before.did, made.rev
     if rev is None:
@@ -105,7 +105,7 @@ def store(
         expected=bytes(before.commit),
         status=before.status.value,
     )
-    # Where another process took what was laid down for garbage, the row of the import says so.
+    # If another process took the staged rows for garbage, the row of the import says so.
     if moved != 1 or w.execute(_END, did=did, rev=rev) != 1:
         raise StaleHead
     for rows in _portions({"did": did, "cid": bytes(c), "more": n, "rev": rev} for c, n in plan.more_uses.items()):

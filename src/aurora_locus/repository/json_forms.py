@@ -1,8 +1,8 @@
-"""Records in the form that the record methods answer, kept as bytes by CID: content never changes, so nothing grows stale.
+"""Cache of records as JSON responses, as bytes by CID: content is immutable, so entries never become stale.
 
-A page of fifty records is fifty records to decode, turn into JSON and encode, which is most of its time. Bounded, in two
-generations: what is used moves into the young one; when that is full the old one is dropped and the young one becomes old.
-Whether somebody may see a record is asked each time, elsewhere.
+A page of fifty records has to be decoded, converted and encoded, which is most of its time. Bounded, in two generations:
+entries in use move into the young one; when that is full the old one is dropped and the young one becomes old. Visibility is
+checked on each request, elsewhere.
 """
 
 import msgspec
@@ -11,7 +11,7 @@ from at_protocol.data import json_form
 from at_protocol.data.cid import Cid
 from at_protocol.repo.stored_record import read_stored
 
-# A dictionary's place, the key and the value's own head.
+# Overhead of a dictionary entry, the key and the value's header.
 _ENTRY_BYTES = 200
 
 _encode = msgspec.json.Encoder().encode
@@ -23,7 +23,7 @@ def json_text(text: str) -> bytes:
 
 
 class JsonForms:
-    """Up to about ``max_bytes`` of them. Only :meth:`has` may be called from another thread than the one that keeps."""
+    """Up to about ``max_bytes`` of them. Only :meth:`has` may be called from another thread than the one that inserts."""
 
     def __init__(self, max_bytes: int) -> None:
         self._limit = max_bytes // 2
@@ -32,11 +32,11 @@ class JsonForms:
         self._old: dict[bytes, bytes] = {}
 
     def has(self, cid: bytes) -> bool:
-        """Whether it is here; it may be gone a moment later."""
+        """Whether it is cached; it may be gone a moment later."""
         return cid in self._young or cid in self._old
 
     def find(self, cid: bytes) -> bytes | None:
-        """``"cid":…,"value":…``, the two members that follow from the content."""
+        """``"cid":…,"value":…``, the two members that depend only on the content."""
         form = self._young.get(cid)
         if form is None:
             form = self._old.get(cid)
@@ -45,8 +45,8 @@ class JsonForms:
         return form
 
     def of(self, cid: bytes, block: bytes) -> bytes:
-        """The same, made from the block where it is not here. A record that cannot be read (:mod:`stored_record`) is
-        answered as the empty object: its bytes are to be had by ``com.atproto.sync.getRecord``.
+        """As :meth:`find`, encoded from the block on a cache miss. A record that cannot be read (:mod:`stored_record`) becomes
+        the empty object: its bytes are available from ``com.atproto.sync.getRecord``.
         """
         form = self.find(cid)
         if form is None:

@@ -1,7 +1,7 @@
-"""Record types that this server has no Lexicon of, learnt from their authorities when somebody writes one.
+"""Lexicons of unknown record types, resolved from their authorities on the first write.
 
-A write waits a moment for that, once, and is then taken as before: what cannot be found in time is unknown. A type counts
-as known only with everything that it refers to. What is built in, or was added by the operator, is never replaced.
+A write waits for that briefly, once, and then proceeds: what is not found in time is unknown. A type is known only with
+everything that it refers to. Built-in Lexicons and those added by the operator are never replaced.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from at_protocol.syntax.nsid import Nsid
 from groundwork.errors import Failure
 
 PATIENCE_SECONDS: Final = 1.0
-# Strangers' documents in memory: some hundred apps of which people here use records.
+# Untrusted documents in memory: some hundred apps whose records people here write.
 MAX_LEARNT: Final = 500
-# A type that needs more than this to be understood is not.
+# A type with more references than this is not resolved.
 _MAX_TOGETHER: Final = 30
 
 Resolve = Callable[[Nsid], Awaitable[Document]]
 
 
 class Learning:
-    """Fills one catalog. ``resolve`` answers from its own cache nearly always; it raises kinds of failure."""
+    """Fills one catalog. ``resolve`` nearly always answers from its own cache; it raises kinds of failure."""
 
     def __init__(self, catalog: Catalog, resolve: Resolve, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self._catalog = catalog
@@ -33,14 +33,14 @@ class Learning:
         self._learnt: dict[Nsid, Document] = {}
 
     async def learn(self, collection: Nsid) -> None:
-        """See to it that the catalog has the present Lexicon of this record type, if that can be had soon."""
+        """Put the current Lexicon of this record type into the catalog, if it can be resolved soon."""
         if self._is_given(collection):
             return
         try:
             async with asyncio.timeout(self._patience_seconds):
                 found = await self._with_references(collection)
         except (Failure, TimeoutError):
-            return  # nobody's write waits for somebody else's name server; what was learnt before still counts
+            return  # no write waits for a foreign name server; a Lexicon learnt before stays valid
         if len(self._learnt) + sum(nsid not in self._learnt for nsid in found) > MAX_LEARNT:
             return
         for nsid, document in found.items():
@@ -52,7 +52,7 @@ class Learning:
         return nsid not in self._learnt and self._catalog.find(nsid) is not None
 
     async def _with_references(self, collection: Nsid) -> dict[Nsid, Document]:
-        """A document and all that it leads to. Raises Failure where one of them cannot be had."""
+        """A document and everything it refers to. Raises Failure if one of them cannot be resolved."""
         found: dict[Nsid, Document] = {}
         wanted = [collection]
         while wanted:

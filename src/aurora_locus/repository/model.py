@@ -1,4 +1,4 @@
-"""What a repository is at a moment, and what can be asked of it."""
+"""Repository heads, writes, commits and records."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,13 +21,13 @@ class HostingStatus(StrEnum):
     DELETED = "deleted"
 
 
-# What the owner cannot lift.
+# Statuses that the owner cannot lift.
 OF_THE_HOST = frozenset({HostingStatus.TAKENDOWN, HostingStatus.SUSPENDED})
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A repository's present: its last commit, that commit's rev and tree root, and whether it may be shown."""
+    """A repository's current state: its last commit, that commit's rev and tree root, and its hosting status."""
 
     did: Did
     status: HostingStatus
@@ -37,7 +37,7 @@ class Head:
 
 
 class WriteAction(StrEnum):
-    """What a write does; ``PUT`` is a creation or an update, whichever applies when the lock is held."""
+    """Kind of a write; ``PUT`` is a creation or an update, decided when the lock is held."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -46,7 +46,7 @@ class WriteAction(StrEnum):
 
 
 class Unswapped(StrEnum):
-    """No ``swapRecord`` was sent; different from null, which demands that there is no record."""
+    """No ``swapRecord`` was sent; different from null, which requires that there is no record."""
 
     ANYTHING = "anything"
 
@@ -55,7 +55,7 @@ class Unswapped(StrEnum):
 class PreparedWrite:
     """One prepared write: validated, encoded and hashed, nothing looked up yet.
 
-    ``cid`` and ``block`` are None exactly for deletions. ``validation`` is the ``validationStatus`` to answer.
+    ``cid`` and ``block`` are None exactly for deletions. ``validation`` is the ``validationStatus`` of the response.
     """
 
     action: WriteAction

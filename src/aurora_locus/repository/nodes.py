@@ -1,4 +1,4 @@
-"""Tree nodes in memory: one bounded cache for all repositories, because a node is named by its content."""
+"""Cache of tree nodes: one bounded cache for all repositories, because a node is identified by its content."""
 
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, TypeVar, cast
@@ -12,19 +12,19 @@ from groundwork.database.transaction import Database
 
 T = TypeVar("T")
 
-# A parsed node takes about five times the memory of its bytes (keys, CIDs, tuples), and something for itself.
+# A parsed node takes about five times the memory of its bytes (keys, CIDs, tuples), and a fixed overhead.
 _NODE_BYTES = 400
 _PARSED_SIZE_FACTOR = 5
 
-# A tree cannot ask for more than its levels times the neighbours of a batch; beyond this it is damaged.
+# A tree needs no more than its levels times the neighbours of a batch; beyond this it is damaged.
 _MAX_ROUNDS = 10_000
 
 
 class NodeCache(MutableMapping[Cid, Node]):
-    """Nodes up to about so many bytes, in two generations: what is used moves into the young one; when that is full the
-    old one is dropped and the young one becomes old.
+    """Nodes up to about so many bytes, in two generations: nodes in use move into the young one; when that is full the old one
+    is dropped and the young one becomes old.
 
-    A writer asks some twenty times per commit: this costs one dictionary look-up, an exact order of use several.
+    A writer makes some twenty look-ups per commit: this costs one dictionary access each, an exact LRU order several.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -57,7 +57,7 @@ class NodeCache(MutableMapping[Cid, Node]):
             self._old, self._young, self._size = self._young, {}, 0
 
     def __delitem__(self, key: Cid) -> None:
-        # Only the young generation counts its size, and being forgotten early is no harm.
+        # Only the young generation counts its size, and early eviction is harmless.
         if self._young.pop(key, None) is None:
             del self._old[key]
 
@@ -69,7 +69,7 @@ class NodeCache(MutableMapping[Cid, Node]):
 
 
 async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: Callable[[Tree], T]) -> T:
-    """Run pure ``work`` on a repository's tree, loading whatever node it misses and starting it again.
+    """Run pure ``work`` on a repository's tree, loading each missing node and restarting it.
 
     ``work`` must do nothing but compute.
     """
@@ -87,7 +87,7 @@ async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: 
 
 
 class DamagedRepository(Exception):
-    """A block that the repository's tree names is not in the store: a bug or a damaged disk, never a caller's fault."""
+    """A block that the repository's tree refers to is missing: a bug or a damaged disk, never a caller's fault."""
 
     def __init__(self, did: Did, cid: Cid) -> None:
         super().__init__(f"the block {cid} of {did} is missing; `openmeet pds verify` says more")

@@ -1,7 +1,7 @@
 """Everything about a write that can be done before any lock: validate, encode, hash, check its blobs.
 
-Source: Lexicon specification (validation modes), data model specification (what a record may be), blob specification.
-What is checked here holds whatever the repository's state is; what depends on it is checked in ``commit``.
+Source: Lexicon specification (validation modes), data model specification (valid records), blob specification. These checks do
+not depend on the repository's state; those that do are in ``commit``.
 """
 
 from collections.abc import Sequence
@@ -24,10 +24,10 @@ from aurora_locus.repository.model import PreparedWrite, Unswapped, WriteAction
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 
-# What a consumer accepts as one record (sync specification).
+# The largest record that consumers accept (sync specification).
 MAX_RECORD_BYTES = 1_000_000
 
-# Its Lexicon says `tid`, yet most apps write RSVPs under other keys: the key type binds only those who ask for validation.
+# Its Lexicon says `tid`, yet most apps write RSVPs under other keys: the key type is enforced only if validation is requested.
 ANY_KEY = frozenset({Nsid("community.lexicon.calendar.rsvp")})
 
 
@@ -44,8 +44,8 @@ def prepare_record(
 ) -> PreparedWrite:
     """A creation, update or put, ready for the commit.
 
-    ``fresh_key`` is used when none was given, unless the record type has the one key it must have. ``validate`` is what
-    the caller sent. Raises InvalidInput.
+    ``fresh_key`` is used if none was given, unless the record type has a literal key. ``validate`` is the caller's parameter.
+    Raises InvalidInput.
     """
     record = _with_type(collection, value)
     definition = catalog.find_record(collection)
@@ -71,7 +71,7 @@ def prepare_deletion(
 
 
 async def check_blobs(db: Database, did: Did, writes: Sequence[PreparedWrite]) -> None:
-    """Every blob that the writes refer to is here, as the records describe it. Raises InvalidInput, NotFound."""
+    """Check that every referenced blob is here and matches the records. Raises InvalidInput, NotFound."""
     wanted = [blob for write in writes for blob in write.blobs]
     if wanted:
         await require_blobs(db, did, wanted)

@@ -1,4 +1,4 @@
-"""Reading heads, blocks and the record index. Every function is one statement, or pages of one, on readers of its own."""
+"""Queries for heads, blocks and the record index. Every function is one statement, or pages of one, on readers of its own."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -93,7 +93,7 @@ _BLOCKS = "select cid, bytes from blocks where did = :did and cid in :cids"
 
 _BLOCKS_AFTER = "select cid, bytes from blocks where did = :did and cid > :cid order by cid limit :limit"
 
-# Goes through the whole repository; there is no index for it, because every write would pay for what few ask.
+# Scans the whole repository; there is no index for it, because every write would pay for a rare query.
 _BLOCKS_SINCE = """
     select cid, bytes from blocks
      where did = :did and cid > :cid and rev > :rev
@@ -124,13 +124,13 @@ def _to_record(row: Row) -> Record:
 
 
 async def find_head(db: Database, did: Did) -> Head | None:
-    """The present of one repository, whatever its status."""
+    """The head of one repository, whatever its status."""
     row = await db.read(lambda r: r.fetch_one(_HEAD, did=did))
     return None if row is None else _to_head(row)
 
 
 async def heads_after(db: Database, created_at: Instant, did: str, limit: int) -> list[tuple[Instant, Head]]:
-    """Repositories in the order in which they came to this host, with the instant they did; deleted ones left out."""
+    """Repositories in the order of their creation on this host, with that instant; deleted ones left out."""
     async with db.reader() as reader:
         rows = await reader.fetch(_HEADS_AFTER, created_at=created_at, did=did, limit=limit)
     return [(Instant(row["created_at"]), _to_head(row)) for row in rows]
@@ -182,7 +182,7 @@ async def list_forms(
 
     rows, blocks = await db.read(lambda r: work(r, forms.has))
     page = _page(forms, rows, blocks)
-    if page is None:  # a form was here and is not any more
+    if page is None:  # evicted from the cache meanwhile
         rows, blocks = await db.read(lambda r: work(r, lambda _: False))
         page = _page(forms, rows, blocks)
     if page is None:
@@ -212,43 +212,43 @@ async def collections(db: Database, did: Did) -> list[Nsid]:
 
 
 async def repositories_with(db: Database, collection: Nsid, cursor: str, limit: int) -> list[Did]:
-    """Active repositories that hold a record of the collection, by DID, behind ``cursor``."""
+    """Active repositories with a record of the collection, by DID, after ``cursor``."""
     async with db.reader() as reader:
         rows = await reader.fetch(_REPOSITORIES_WITH, collection=collection, cursor=cursor, limit=limit)
     return [Did(row[0]) for row in rows]
 
 
 async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, bytes]:
-    """The blocks of these CIDs that are here; the others are left out. A few hundred at a time."""
+    """Those of these blocks that are here. A few hundred at a time."""
     wanted = [bytes(cid) for cid in cids]
     rows = await db.read(lambda r: r.fetch(_BLOCKS, did=did, cids=wanted))
     return {Cid(row[0]): row[1] for row in rows}
 
 
 async def load_raw_blocks(db: Database, did: Did, cids: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The same by the bytes of their CIDs, for what passes many of them on."""
+    """As :func:`load_blocks`, by the bytes of the CIDs, for bulk transfer."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS, did=did, cids=cids)
     return {row[0]: row[1] for row in rows}
 
 
 async def blocks_after(db: Database, did: Did, after: bytes, *, limit: int) -> list[tuple[bytes, bytes]]:
-    """Any blocks of a repository by the bytes of their CIDs, in their order, behind ``after``."""
+    """Any blocks of a repository by the bytes of their CIDs, in order, after ``after``."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS_AFTER, did=did, cid=after, limit=limit)
     return [(row[0], row[1]) for row in rows]
 
 
 async def blocks_since(db: Database, did: Did, rev: str, after: bytes, *, limit: int) -> list[tuple[Cid, bytes]]:
-    """Blocks that came after a rev, by CID, behind ``after``."""
+    """Blocks added after a rev, by CID, after ``after``."""
     async with db.reader() as reader:
         rows = await reader.fetch(_BLOCKS_SINCE, did=did, rev=rev, cid=after, limit=limit)
     return [(Cid(row[0]), row[1]) for row in rows]
 
 
 async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
-    """Every path of a repository with its record's address, those taken down included, those of an import that is under way
-    left out; read in pages.
+    """Every path of a repository with its record's CID, those taken down included, those of a running import left out; read in
+    pages.
     """
     entries: dict[str, Cid] = {}
     collection = rkey = ""
@@ -263,12 +263,12 @@ async def all_entries(db: Database, did: Did) -> dict[str, Cid]:
 
 
 async def is_importing(db: Database, did: Did) -> bool:
-    """Whether index rows of a state to come may be there."""
+    """Whether index rows of a running import may exist."""
     return await db.read(lambda r: r.fetch_one(_IMPORTS, did=did)) is not None
 
 
 async def count_repositories(db: Database) -> int:
-    """How many repositories are here, whatever their status; deleted ones left out."""
+    """Number of repositories, whatever their status; deleted ones left out."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_COUNT_REPOSITORIES)
     return int(row[0]) if row else 0

@@ -1,6 +1,6 @@
-"""Writing a damaged repository anew: the statements that make index, counts and references what its records say.
+"""Rebuild a damaged repository: derive index, counts and references from its records.
 
-The result is one new commit over the given tree, told as the state that it is (``#sync``) where the repository is active.
+The result is one new commit over the given tree, announced as ``#sync`` if the repository is active.
 """
 
 from collections.abc import Mapping
@@ -41,9 +41,7 @@ _DROP_REFERENCES = "delete from blob_references where did = :did"
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What a repository is to be: ``entries`` by path, every node of their tree under ``root``, the blobs that each record
-    names.
-    """
+    """The intended repository: ``entries`` by path, every node of their tree under ``root``, each record's blob references."""
 
     entries: Mapping[str, Cid]
     root: Cid
@@ -52,9 +50,9 @@ class Whole:
 
 
 async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Committed:
-    """Make the repository that, under a new commit; the caller holds its lock and has found ``head``.
+    """Replace the repository's content, under a new commit; the caller holds its lock and has read ``head``.
 
-    Raises Unavailable when it has been written meanwhile.
+    Raises Unavailable if it was written meanwhile.
     """
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(tid.parse_tid(head.rev))
@@ -68,7 +66,7 @@ async def rebuild(repositories: Repositories, head: Head, whole: Whole) -> Commi
     except StaleHead:
         raise Unavailable(f"The repository {head.did} was written meanwhile; try again.") from None
     finally:
-        repositories.nodes.clear()  # a node that was read with other bytes must not be met again
+        repositories.nodes.clear()  # a node read with other bytes must not stay cached
     return Committed(made.cid, rev)
 
 

@@ -1,4 +1,4 @@
-"""The repositories of this process: what is kept in memory about them, all of it bounded and all of it forgettable."""
+"""In-memory state of this process's repositories: locks and bounded caches, all of it disposable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ _CACHED_HEADS = 4096
 
 
 class Repositories:
-    """One per process and database; made by :func:`open_repositories`."""
+    """One per process and database; created by :func:`open_repositories`."""
 
     def __init__(
         self,
@@ -49,11 +49,10 @@ class Repositories:
         self.locks = blobs.locks
         self.turns = RepositoryTurns(db)
         self.nodes = NodeCache(node_cache_bytes)
-        # What strangers read: a crawler must not push the writers' nodes out.
+        # Cache for strangers' reads: a crawler must not evict the writers' nodes.
         self.read_nodes = NodeCache(node_cache_bytes // 4)
         self.json_forms = JsonForms(json_cache_bytes)
-        # Beside the server of an SQLite file there are operators at the command line, no more: it must see their exports, which are
-        # pinned; nobody needs to see its own.
+        # On an SQLite file the only other processes are operators' commands: the server's exports need no pins, theirs do.
         self._pins = db.engine != "sqlite" if pins_exports is None else pins_exports
         self._record_keys = TidClock(clock_id)
         self._clock_id = clock_id
@@ -66,45 +65,45 @@ class Repositories:
         live.when_foreign(self.forget_head)
 
     async def head(self, did: Did) -> Head:
-        """The repository's present. Raises NotFound (``RepoNotFound``)."""
+        """The current head. Raises NotFound (``RepoNotFound``)."""
         head = self._heads.get(did)
         if head is None:
             changes = self._changes
             head = await reader.find_head(self.db, did)
             if head is None:
                 raise not_hosted(did)
-            # What changed while it was being read may be newer than what was read.
+            # What changed during the read may be newer than its result.
             if changes == self._changes:
                 self._heads[did] = head
         return head
 
     def put_head(self, head: Head) -> None:
-        """Remember a head that has just become durable; called in the order of commits."""
+        """Cache a head that has just become durable; called in the order of commits."""
         self._changes += 1
         self._heads[head.did] = head
 
     def forget_head(self, did: Did) -> None:
-        """The stored row, or the account that it belongs to, may have changed."""
+        """The stored row, or its account, may have changed."""
         self._changes += 1
         self._heads.pop(did, None)
         for listener in self._listeners:
             listener(did)
 
     def when_forgotten(self, listener: Callable[[Did], None]) -> None:
-        """Call this with each DID of which nothing kept in memory can be trusted any more."""
+        """Register a callback for each DID whose cached state is invalid."""
         self._listeners.append(listener)
 
     def next_rev(self, previous: Tid | None) -> Tid:
-        """A rev for a new commit: now, or just after the previous one where the clock was set back."""
+        """A rev for a new commit: now, or just after the previous one if the clock was set back."""
         earliest = 0 if previous is None else tid.to_microseconds(previous) + 1
         return tid.from_microseconds(max(self.clock.now(), earliest), self._clock_id)
 
     def fresh_record_key(self) -> Tid:
-        """A key for a record whose author named none."""
+        """A key for a record without one."""
         return self._record_keys.next(self.clock.now())
 
     def is_exporting(self, did: Did) -> bool:
-        """While True, blocks of this repository must stay."""
+        """While True, blocks of this repository must be kept."""
         return did in self._exports
 
     def keeps_removed(self, w: Writer, did: Did) -> bool:
@@ -113,9 +112,9 @@ class Repositories:
 
     @asynccontextmanager
     async def exporting(self, did: Did) -> AsyncIterator[Head]:
-        """Give the head and keep everything below it readable for the block, whatever is committed meanwhile."""
+        """Yield the head and keep everything below it readable for the block, whatever is committed meanwhile."""
         export = uuid4().hex
-        # Under the lock, so that the head is not one whose blocks a commit is removing at this moment.
+        # Under the lock, so that it is not the head of a commit whose blocks are being removed.
         async with self.locks.hold(did):
             if self._pins:
                 await self.db.write(lambda w: export_pins.pin(w, did, export))
@@ -129,7 +128,7 @@ class Repositories:
         try:
             yield head
         finally:
-            # A reader that hung up must not keep the blocks either: the end is not cancelled with its request.
+            # A disconnected reader must not keep the blocks either: the cleanup is not cancelled with its request.
             await asyncio.shield(self._end_export(did, export))
 
     async def _end_export(self, did: Did, export: str) -> None:
@@ -154,14 +153,14 @@ class Repositories:
             await self.db.write(lambda w: export_pins.unpin(w, did, export))
 
     async def keep_exports(self) -> None:
-        """Tell other processes that the exports of this one go on, and clear up after those that have ended with theirs."""
+        """Renew this process's export pins, and clean up after dead processes."""
         running = [export for exports in self._exports.values() for export in exports] if self._pins else []
         await self.db.write(lambda w: export_pins.touch(w, running))
         for export, did in await self.db.write(export_pins.silent):
             await self.db.write(lambda w, did=did, export=export: export_pins.unpin(w, did, export))  # type: ignore[misc]  # defaults bind now
 
     async def sweep_imports(self) -> None:
-        """Take back what imports left whose process has ended, and what this one could not take back at once."""
+        """Delete the staged rows of imports whose process has ended, and those that this process could not delete at once."""
         await import_sweep.abandon(self.db, Instant(self.clock.now() - import_sweep.ABANDONED_AFTER))
         for did, rev in await import_sweep.abandoned(self.db):
             async with self.locks.hold(did):
@@ -169,9 +168,7 @@ class Repositories:
                     await import_sweep.sweep(self.db, did, rev)
 
     async def when_not_exporting(self, did: Did, work: Callable[[], Awaitable[None]]) -> None:
-        """Remove blocks now, or where exports of the repository may need them, when the last one has ended. The caller
-        holds the lock.
-        """
+        """Remove blocks now, or if a running export may need them, after the last one has ended. The caller holds the lock."""
         if self.is_exporting(did):
             self._after_exports.setdefault(did, []).append(work)
         else:
@@ -189,7 +186,7 @@ async def open_repositories(
     node_cache_bytes: int = 32 << 20,
     json_cache_bytes: int = 8 << 20,
 ) -> Repositories:
-    """Clear up what exports and imports of a stopped process left, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
+    """Clean up exports and imports of a stopped process, then serve. ``clock_id`` (0 to 1023) marks this process's TIDs."""
     # An SQLite file has no other server; on PostgreSQL others may be importing at this moment.
     is_alone = db.engine == "sqlite"
     await import_sweep.abandon(db, clock.now() if is_alone else Instant(clock.now() - import_sweep.ABANDONED_AFTER))

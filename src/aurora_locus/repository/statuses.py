@@ -1,7 +1,7 @@
-"""The hosting status of a repository: who may see it, how it is refused.
+"""Visibility of a repository by its hosting status, and the refusals.
 
-Inactive repositories are shown to nobody but their owner and the host; the four names are those of
-``com.atproto.sync``. How a status comes about, ``hosting`` and the accounts know.
+Inactive repositories are visible only to their owner and the host; the four names are those of ``com.atproto.sync``.
+``hosting`` and the accounts set the status.
 """
 
 from at_protocol.syntax.did import Did
@@ -22,7 +22,7 @@ def not_hosted(did: Did) -> NotFound:
 
 
 def import_running(did: Did) -> Unavailable:
-    """The refusal to show a repository of which a part of the next state is laid down already."""
+    """The refusal of a repository whose next state is partly staged already."""
     return Unavailable(f"The repository of {did} is being imported at this moment. Try again in a minute.")
 
 

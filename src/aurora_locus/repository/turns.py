@@ -1,8 +1,8 @@
-"""Turns of the processes on one PostgreSQL database that write the same repository.
+"""Write turns of several processes on one PostgreSQL database that write the same repository.
 
-A process commits without asking the others, as long as none of them queues: the statement that moves the head sees that
-(``writer``). Once it has lost, it queues for a second's time before it plans a commit of that repository, so that writers of
-one repository go one after the other, in the order in which they came. On SQLite one process writes, and nothing here does anything.
+A process commits without asking the others as long as none of them queues: the statement that moves the head checks that
+(``writer``). After losing a race it queues for a second before it plans a commit of that repository, so that writers of one
+repository go one after the other, in order of arrival. On SQLite one process writes, and all of this is a no-op.
 """
 
 import time
@@ -16,7 +16,7 @@ from groundwork.database.deferred import opened
 from groundwork.database.postgres import PostgresDatabase
 from groundwork.database.transaction import Database
 
-# Longer than a person waits for an answer helps nobody; then the answer is 503.
+# Longer than a person waits for a response helps nobody; then it is 503.
 WAIT_SECONDS = 10.0
 
 _CONTENDED_SECONDS = 1.0
@@ -24,7 +24,7 @@ _REMEMBERED = 4096
 
 
 class RepositoryTurns:
-    """Of one process; one task at a time asks for a repository (``Repositories.locks``)."""
+    """Turns of one process; one task at a time asks for a repository (``Repositories.locks``)."""
 
     def __init__(self, db: Database, *, wait_seconds: float = WAIT_SECONDS) -> None:
         database = opened(db)
@@ -38,20 +38,20 @@ class RepositoryTurns:
         return self._locks is not None
 
     def lose(self, did: Did) -> None:
-        """Note that another process was first: for a while this one queues."""
+        """Another process was first: queue for a while."""
         self._contended[did] = True
 
     def must_queue(self, did: Did) -> bool:
-        """Whether another process has lately been first."""
+        """Whether another process has recently been first."""
         return self._locks is not None and did in self._contended
 
     def queue_of(self, did: Did) -> int | None:
-        """The advisory lock for which others queue who want to write this repository; None where there are no others."""
+        """The advisory lock in which writers of this repository queue; None without other processes."""
         return None if self._locks is None else self._locks.key(did)
 
     @asynccontextmanager
     async def take(self, did: Did) -> AsyncIterator[None]:
-        """Nobody else commits to this repository meanwhile. Raises Unavailable when it was not our turn in time."""
+        """Wait for the turn: nobody else commits to this repository meanwhile. Raises Unavailable on time-out."""
         if self._locks is None:
             yield
             return

@@ -1,7 +1,7 @@
-"""The statements of one commit, run on the writer in one transaction: the only ones that move a head.
+"""Statements of one commit, run on the writer in one transaction: the only ones that move a head.
 
-Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done;
-the event last, because its number is taken under the lock that orders commits.
+Order matters: the head first, because it refuses (a stale head, an inactive repository) before anything else is done; the
+event last, because its number is assigned under the lock that orders commits.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,17 +26,17 @@ _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
      where did = :did and head = :expected and status = 'active'
 """
-# While another process queues for the repository, or has its turn, nobody moves the head who has not (``turns``). Shared, and so
-# at no cost to others who do not queue; it is let go of with the transaction.
+# While another process queues for the repository, or has its turn, only that process moves the head (``turns``). A shared
+# lock, free for processes that do not queue; released with the transaction.
 _MOVE_HEAD_UNQUEUED = _MOVE_HEAD.rstrip() + " and pg_catalog.pg_try_advisory_xact_lock_shared(:queue)"
 
-# A block that is stored already (the same content under another path, or removed while an export needed it) counts as
-# new again, so that exports since a rev in between contain it.
+# A block already stored (the same content under another path, or kept for an export) counts as new again, so that exports
+# since a rev in between contain it.
 _PUT_BLOCK = """
     insert into blocks (did, cid, bytes, rev, uses) values (:did, :cid, :bytes, :rev, 1)
     on conflict (did, cid) do update set rev = excluded.rev, uses = blocks.uses + 1
 """
-# What the host decided is about a path: writing anew does not lift it, nor does deleting first.
+# The host's takedown is of a path: neither writing again nor deleting first lifts it.
 DECIDED = """
     (select t.ref from record_takedowns t where t.did = :did and t.collection = :{collection} and t.rkey = :{rkey})
 """
@@ -47,7 +47,7 @@ _PUT_RECORD = f"""
 """
 REMOVE_RECORD = "delete from records where did = :did and collection = :collection and rkey = :rkey"
 
-# A tree node or commit has one place in its repository, a record's block one per path.
+# A tree node or commit is referenced once in its repository, a record's block once per path.
 _REMOVE_NODE = "delete from blocks where did = :did and cid = :cid and uses = 1"
 _RELEASE = "update blocks set uses = uses - 1 where did = :did and cid = :cid"
 _REMOVE_UNUSED = "delete from blocks where did = :did and cid = :cid and uses = 0"
@@ -66,12 +66,12 @@ _CREATE = """
 """
 
 
-# Whether blocks that a repository no longer uses must stay; asked when its row has been changed.
+# Whether blocks that a repository no longer uses must be kept; called after its row has been changed.
 Keeps = Callable[[Writer, Did], bool]
 
 
 class StaleHead(Exception):
-    """The repository has another head than expected, or is no longer active, or others queue for it; nothing was written."""
+    """The repository has another head than expected, is no longer active, or others queue for it; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,10 @@ class Changeset:
 
 
 def store(w: Writer, live: Live, changes: Changeset, *, keeps: Keeps, queue: int | None) -> list[Cid]:
-    """Make the commit; returns the blobs whose files are to be removed once it is durable.
+    """Store the commit; returns the blobs whose files are to be removed once it is durable.
 
-    ``keeps`` tells whether an export of the repository is running. ``queue``: the advisory lock of those who queue for the
-    repository, who come first; None for whoever has the turn. Raises StaleHead.
+    ``keeps`` tells whether an export of the repository is running. ``queue``: the advisory lock of queued writers, who come
+    first; None for the one whose turn it is. Raises StaleHead.
     """
     did, commit = changes.before.did, changes.commit
     head: dict[str, object] = {"head": bytes(commit.cid), "rev": changes.rev, "data": bytes(commit.data)}
@@ -156,7 +156,7 @@ def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
 def remove_blocks(
     w: Writer, did: Did, removed_nodes: Iterable[Cid], removed_records: Iterable[Cid], *, keep_removed: bool
 ) -> None:
-    """Release what the tree no longer names; a record's block once per path that it stood under."""
+    """Release blocks that the tree no longer refers to; a record's block once per path."""
     nodes = [{"did": did, "cid": bytes(cid)} for cid in removed_nodes]
     records = [{"did": did, "cid": bytes(cid)} for cid in removed_records]
     if keep_removed:
@@ -180,7 +180,7 @@ def _put_blocks(w: Writer, did: Did, rev: Tid | None, blocks: Iterable[tuple[Cid
 
 
 def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: dict[Cid, bytes]) -> None:
-    """Make a repository with its first commit. Raises Conflict where the DID has one here that was not deleted."""
+    """Insert a repository with its first commit. Raises Conflict if the DID has one here that was not deleted."""
     made = w.execute(
         _CREATE,
         did=did,
@@ -196,10 +196,10 @@ def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: 
 
 
 def collect_unused(w: Writer, did: Did) -> None:
-    """Remove the blocks that were kept for exports; none may be running, anywhere."""
+    """Delete the blocks kept for exports; none may be running in any process."""
     w.execute(_COLLECT_UNUSED, did=did)
 
 
 def with_unused(reader: PlainReader) -> list[Did]:
-    """Repositories with such blocks: exports that a stopped process did not finish."""
+    """Repositories with such blocks: a stopped process did not finish their exports."""
     return [Did(row["did"]) for row in reader.fetch(_FIND_UNUSED)]

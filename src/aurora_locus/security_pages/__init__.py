@@ -1,1 +1,1 @@
-"""``/account/security``: what is asked for beside the password, set up and taken away. Every page asks for proof first."""
+"""``/account/security``: set up and remove second factors. Every page asks for the password first."""

@@ -1,4 +1,4 @@
-"""What is set, and the switches of each kind."""
+"""Overview of second factors, and the switches of each kind."""
 
 from collections.abc import Callable
 
@@ -32,12 +32,12 @@ def routes() -> list[Route]:
 
 
 async def overview(request: Request) -> Response:
-    """Everything that is set."""
+    """Every second factor."""
     return await _page(request, EMPTY)
 
 
 async def change(request: Request) -> Response:
-    """Turn one thing on or off."""
+    """Turn one factor on or off."""
     account, form = edge.proven_account_of(request), posted(request)
     registry, did = edge.registry_of(request), account.did
     match form.get("change"):
@@ -71,7 +71,7 @@ async def change(request: Request) -> Response:
 
 
 def _without(w: Writer, did: Did, remove: Callable[[], object]) -> None:
-    """Take one factor away; with the last one its recovery codes go too."""
+    """Remove one factor; with the last one its recovery codes go too."""
     remove()
     if not queries.are_set(w, did):
         recovery_codes.remove(w, did)

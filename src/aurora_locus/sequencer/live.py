@@ -1,9 +1,9 @@
-"""The head of the log in memory, and whoever waits for it.
+"""The newest events in memory, and the subscribers that wait for more.
 
-Commits announce their frames here once they are durable. Frames enter the ring strictly in order: one that does not
-follow the head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap) makes the ring
-catch up from the database instead, where everything with a lower number is already visible, because number order is
-commit order. Everything here runs on the event loop, as calls after a commit do.
+Commits announce their frames here once they are durable. Frames enter the ring strictly in order: one that does not follow the
+head (callbacks of two PostgreSQL connections may overtake each other; a restore leaves a gap) makes the ring read from the
+database instead, where everything with a lower number is already visible, because number order is commit order. Everything
+here runs on the event loop, as callbacks after a commit do.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Listener(Protocol):
 
 
 class Live:
-    """One per process and log; made by :func:`open_live`."""
+    """One per process and log; created by :func:`open_live`."""
 
     def __init__(self, db: Database, ring: Ring) -> None:
         self.ring = ring
@@ -62,19 +62,19 @@ class Live:
     def look(self) -> None:
         """Another process may have written to the log."""
         if self._catching_up is None:
-            # A context of its own: this outlives the transaction and the request that brought it about.
+            # A context of its own: this outlives the transaction and the request that caused it.
             self._catching_up = self._loop.create_task(self._catch_up(), context=Context())
         else:
-            # What is being read may have begun too early to see it.
+            # The current read may have started too early to see it.
             self._look_again = True
 
     @property
     def is_catching_up(self) -> bool:
-        """Whether what other processes wrote is being read at this moment."""
+        """Whether events of other processes are being read at this moment."""
         return self._catching_up is not None
 
     def when_foreign(self, call: Callable[[Did], None]) -> None:
-        """Call this with each account of which something was announced that this process did not announce itself."""
+        """Register a callback for each account with an event of another process."""
         self._foreign.append(call)
 
     def forget(self, numbers: frozenset[int]) -> None:
@@ -104,7 +104,7 @@ class Live:
             self._catching_up = None
 
     async def _forget_purged(self) -> None:
-        """Another process has deleted an account: what was announced about it before is told to nobody any more."""
+        """Another process has deleted an account: its earlier events are no longer sent."""
         first, last = self.ring.floor, self.ring.head
         here = await read_patiently(lambda: queries.numbers(self._db, first, last))
         self.ring.forget({number for number in self.ring.numbers() if first < number <= last} - here)
@@ -114,7 +114,7 @@ class Live:
             try:
                 return await read_patiently(lambda: queries.page_with_accounts(self._db, self.ring.head, limit=1000))
             except Unavailable:
-                # Whoever waits for what is missing here has waited long enough; the ring goes on trying.
+                # Waiters for what is missing here have waited long enough; the ring keeps trying.
                 for listener in tuple(self.listeners):
                     if listener.is_live:
                         listener.lose()
@@ -136,12 +136,12 @@ class Live:
 
 
 def _is_deletion(frame: bytes) -> bool:
-    if b"#account" not in frame:  # decoding every frame of a busy neighbour would be work for nothing
+    if b"#account" not in frame:  # decoding every frame of a busy neighbour would be wasted work
         return False
     message = events.read(frame)
     return isinstance(message, events.AccountMessage) and message.status == "deleted"
 
 
 async def open_live(db: Database, *, max_frames: int = 10_000, max_bytes: int = 64 << 20) -> Live:
-    """Start at the end of the log as it is."""
+    """Start at the current end of the log."""
     return Live(db, Ring(await queries.head(db), max_frames=max_frames, max_bytes=max_bytes))

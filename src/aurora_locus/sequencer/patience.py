@@ -1,7 +1,7 @@
-"""Reading the log although the store is away for a moment.
+"""Reads of the log that survive a short outage of the database.
 
-Each try waits twice as long as the one before, a little at random, so that a thousand subscribers do not come back to a
-store that has just risen in one instant. Nobody is kept waiting in silence: after ``PATIENCE_SECONDS`` the failure is told.
+The delay doubles with each attempt, with jitter, so that a thousand subscribers do not return to a restarted database in one
+instant. After ``PATIENCE_SECONDS`` the failure is raised.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 FIRST_SECONDS = 0.1
 LONGEST_SECONDS = 5.0
-# A database that is restarted is back by then; a consumer notices a closed socket, and comes back with its cursor.
+# A restarting database is back by then; a consumer notices a closed socket, and reconnects with its cursor.
 PATIENCE_SECONDS = 30.0
 
 
 async def read_patiently(read: Callable[[], Awaitable[T]]) -> T:
-    """What ``read`` answers. Raises Unavailable when the store stays away."""
+    """The result of ``read``. Raises Unavailable if the database stays away."""
     pause, waited = FIRST_SECONDS, 0.0
     while True:
         try:

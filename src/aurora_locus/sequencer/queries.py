@@ -44,14 +44,14 @@ async def page(db: Database, position: int, limit: int) -> list[tuple[int, bytes
 
 
 async def page_with_accounts(db: Database, position: int, limit: int) -> list[tuple[int, Did, bytes]]:
-    """The same, each with whom it is about."""
+    """As :func:`page`, each with its account."""
     async with db.reader() as reader:
         rows = await reader.fetch(_PAGE_WITH_ACCOUNTS, position=position, limit=limit)
     return [(row[0], Did(row[1]), row[2]) for row in rows]
 
 
 async def numbers(db: Database, after: int, up_to: int) -> set[int]:
-    """Which numbers of a stretch are kept."""
+    """The existing numbers in a range."""
     async with db.reader() as reader:
         rows = await reader.fetch(_NUMBERS, after=after, up_to=up_to)
     return {row[0] for row in rows}
@@ -59,7 +59,7 @@ async def numbers(db: Database, after: int, up_to: int) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class ListedEvent:
-    """An event without its frame, of which only the size in bytes is told."""
+    """An event without its frame, of which only the size in bytes is given."""
 
     seq: int
     kind: str
@@ -69,14 +69,14 @@ class ListedEvent:
 
 
 async def counts(db: Database) -> dict[str, tuple[int, Instant]]:
-    """How many events of each kind are kept, and when the oldest was sequenced."""
+    """Number of stored events by kind, and when the oldest was sequenced."""
     async with db.reader() as reader:
         rows = await reader.fetch(_COUNTS)
     return {row["kind"]: (int(row["n"]), Instant(row["oldest"])) for row in rows}
 
 
 async def listed(db: Database, *, after: int | None, did: str, limit: int) -> list[ListedEvent]:
-    """Events behind ``after``, or the last ones; of one account, where one is named. In order."""
+    """Events after ``after``, or the last ones; optionally of one account. In order."""
     clauses, values = ["1 = 1"], {}
     if after is not None:
         clauses.append("seq > :after")
@@ -105,7 +105,7 @@ async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Insta
 
 
 async def position_at(db: Database, instant: Instant) -> int:
-    """The number behind which the events of an instant and later begin; found by halving, for numbers follow time."""
+    """The number after which the events of an instant and later begin; by binary search, for numbers follow time."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_BOUNDS)
         low, high = (row[0] - 1, row[1]) if row and row[1] else (0, 0)

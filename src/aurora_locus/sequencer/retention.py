@@ -1,13 +1,13 @@
-"""How long events can be replayed: a window of time, kept by removing what is older, in short transactions."""
+"""Retention of events: a time window; older events are deleted in short transactions."""
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Writer
 
-# A deletion of this many rows keeps the one writer of SQLite for some milliseconds, no longer.
+# Deleting this many rows keeps SQLite's single writer busy for some milliseconds, no longer.
 BATCH = 2_000
 
-# Events are in the order of their time but for clocks that were set back; the oldest ones by number are looked at first,
-# so that an event never goes before one with a lower number.
+# Events are ordered by time except where clocks were set back; the oldest by number are checked first, so that an event is
+# never deleted before one with a lower number.
 _OLDEST = "select seq, sequenced_at from events order by seq limit :limit"
 _ENDS = """
     select s.retired_up_to, (select min(seq) from events) as first, (select max(seq) from events) as last
@@ -19,10 +19,10 @@ _NOTE = "update sequencer set retired_up_to = :border where id = 1 and retired_u
 
 
 async def border_before(db: Database, window_starts_at: Instant) -> int:
-    """The number of the last event that cannot be replayed: it is older than the window, or removed. 0 where all of them can.
+    """The number of the last event that cannot be replayed: older than the window, or deleted. 0 if all can.
 
-    The window moves with time, and removal comes after it. Found by halves over numbers, which are in the order of time but for
-    clocks that were set back.
+    The window moves with time, and deletion follows it. Found by binary search over numbers, which follow time except where
+    clocks were set back.
     """
     async with db.reader() as reader:
         row = await reader.fetch_one(_ENDS)
@@ -44,7 +44,7 @@ async def border_before(db: Database, window_starts_at: Instant) -> int:
 
 
 async def retire(db: Database, older_than: Instant) -> int:
-    """Remove events sequenced before an instant, remember how far that went; the number of events removed."""
+    """Delete events sequenced before an instant, and store how far that went; returns the number of events."""
     removed = 0
     while True:
         amount = await db.write(lambda w: _retire_batch(w, older_than))

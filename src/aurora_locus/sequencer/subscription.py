@@ -1,10 +1,9 @@
-"""One subscriber of the event log: where it starts, how it is fed, when it is let go.
+"""One subscriber of the event log: start position, feeding, disconnection.
 
-A subscriber is a position in the log and nothing else: no queue of its own, so its memory does not grow. While the
-position lies below the ring it is fed pages from the database, from the ring afterwards; both give exactly the events above
-the position in order, so the seam has neither gap nor duplicate. Once live, whoever falls out of the ring is told
-``ConsumerTooSlow`` and can come back with its cursor. While the store is away reading is tried again; the position has
-not moved, so what comes then has neither gap nor duplicate.
+A subscriber is a position in the log and has no queue of its own, so its memory does not grow. While the position is below the
+ring it is fed pages from the database, afterwards from the ring; both give exactly the events above the position in order, so
+the transition has neither gap nor duplicate. Once live, a subscriber that falls out of the ring gets ``ConsumerTooSlow`` and
+can reconnect with its cursor. During a database outage the read is retried from the same position.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from groundwork.errors import Unavailable
 PAGE = 1000
 # Frames sent in one go before other tasks get their turn.
 BURST = 200
-# How long a subscriber that stopped reading may take to accept its last frame before the connection is cut.
+# Time for a stalled subscriber to accept its last frame before the connection is cut.
 FAREWELL_SECONDS = 10.0
 
 _OUTDATED = events.encode(events.InfoMessage("OutdatedCursor", "Events right after your cursor are no longer kept."))
@@ -32,9 +31,9 @@ Send = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class StreamError:
-    """Why the stream ends: the error frame's name and sentence, and the code with which the socket is closed.
+    """Why the stream ends: the error frame's name and message, and the close code of the socket.
 
-    RFC 6455 7.4.1: 1008, the policy of the endpoint was violated; the reference closes with it after an error frame.
+    RFC 6455 7.4.1: 1008, a policy of the endpoint was violated; the reference closes with it after an error frame.
     """
 
     error: str
@@ -58,23 +57,23 @@ class StreamSubscription:
         self.why = TOO_SLOW
 
     def expel(self) -> None:
-        """Called by the ring when it has dropped what this subscriber has not seen."""
+        """Called by the ring when it has dropped frames that this subscriber has not seen."""
         self.expelled.set()
 
     def lose(self) -> None:
-        """Called when what comes next cannot be read for so long that a closed socket is kinder than silence."""
+        """Called when the next events cannot be read for so long that a closed socket is better than silence."""
         self.why = AWAY
         self.expelled.set()
 
 
 def parse_cursor(texts: Sequence[str]) -> int | StreamError | None:
-    """The cursor as sent, each time that it was. An empty one is none, and a negative one asks for everything, as the reference has it."""
+    """The cursor, from all values sent. An empty one is none, and a negative one asks for everything, as in the reference."""
     if len(texts) > 1:
         return StreamError("InvalidRequest", "The cursor can be given once.")
     text = texts[0] if texts else ""
     if not text:
         return None
-    # 2^53 bounds every sequence number, and bounds the work of reading one.
+    # 2^53 bounds every sequence number, and the work of parsing one.
     digits = text.removeprefix("-")
     if len(digits) > 16 or not digits.isascii() or not digits.isdigit() or int(digits) >= 1 << 53:
         return StreamError("InvalidRequest", "The cursor must be a sequence number, a whole one.")
@@ -90,10 +89,10 @@ async def follow(
     *,
     window_starts_at: Instant = Instant(0),  # noqa: B008 - a value
 ) -> StreamError:
-    """Feed a subscriber until it is refused; ends otherwise only by cancellation or by what ``send`` raises.
+    """Feed a subscriber until it is refused; otherwise ends only by cancellation or by what ``send`` raises.
 
-    A cursor before the window is told so and starts with it. Whoever asks for everything (0) starts there as well, and is
-    told nothing.
+    A cursor before the window gets ``OutdatedCursor`` and starts with the window. A cursor of 0 (everything) starts there as
+    well, without that message.
     """
     if cursor is not None and cursor > live.ring.head:
         return StreamError("FutureCursor", f"The cursor is ahead of this stream, whose last event is {live.ring.head}.")
@@ -124,7 +123,7 @@ async def follow(
 
 
 async def _feed(db: Database, live: Live, subscription: StreamSubscription, send: Send) -> None:
-    """Send everything above the position, for ever; returns when a live subscriber has fallen out of the ring."""
+    """Send everything above the position, forever; returns when a live subscriber has fallen out of the ring."""
     ring = live.ring
     while True:
         batch = ring.after(subscription.position, BURST)

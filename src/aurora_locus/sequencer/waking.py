@@ -1,8 +1,8 @@
-"""Hearing of what other processes append to the log.
+"""Wakeup on events of other processes.
 
-On PostgreSQL a notification at each commit wakes whoever listens; readers page by number, and what it says only spares a
-look to whoever has that number already. A look every other second stands in for notifications that were lost with a connection, and is all there is on SQLite, where a second
-process is an operator at the command line.
+On PostgreSQL every commit sends a notification; readers page by number, and the number in it only spares a read to those who
+have it. Polling every other second covers notifications lost with a connection, and is all there is on SQLite, where a second
+process is an operator's command.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ _HEAD_START_SECONDS = 0.003
 
 
 def channel(schema: str) -> str:
-    """What the trigger of the migrations notifies."""
+    """The channel that the trigger of the migrations notifies."""
     return f"{schema}_events"
 
 
 async def keep_awake(live: Live, database_url: str, schema: str) -> None:
-    """For ever; ends by cancellation."""
+    """Run until cancelled."""
     looking = asyncio.create_task(_look(live.look), name="pds log looking")
     try:
         if database_url.startswith(POSTGRES):
@@ -35,11 +35,11 @@ async def keep_awake(live: Live, database_url: str, schema: str) -> None:
 
 
 def _hear(live: Live, told: str) -> None:
-    """Something was announced, or (nothing told) may have been."""
+    """Something was announced, or (without a number) may have been."""
     if not told:
         live.look()
         return
-    # One's own commit is heard of twice, and its own announcement is the cheaper one: it gets a head start.
+    # Our own commits are notified too, and the in-process announcement is cheaper: it gets a head start.
     asyncio.get_running_loop().call_later(_HEAD_START_SECONDS, _look_for, live, int(told))
 
 

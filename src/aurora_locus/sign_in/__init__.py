@@ -1,1 +1,1 @@
-"""Signing in and out in a browser, choosing between accounts, and choosing a new password when the old one is forgotten."""
+"""Browser sign-in and sign-out, account chooser, sign-up, and password reset."""

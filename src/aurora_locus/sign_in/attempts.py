@@ -1,6 +1,6 @@
-"""One try to sign in with a password, wherever the form stands: counted together with ``createSession``, and as slow.
+"""Password attempts of every sign-in form: counted together with ``createSession``, and as slow.
 
-Only the account's own password opens pages: whoever holds an app password must not be able to make more of them.
+Only the account's own password opens pages: an app password must not be able to create more of them.
 """
 
 from starlette.requests import HTTPConnection
@@ -28,18 +28,18 @@ WRONG = "This name and password do not belong together."
 USED_UP = "Too many wrong passwords for this account. We can e-mail you a link that lets you sign in here."
 LATER = "Too many tries from here. Wait a few minutes, or let us e-mail you a link."
 
-# The hidden field that carries the token of a mailed link.
+# The hidden field with the token of an e-mailed link.
 LINK = "link"
 
 
 async def check_password(
     connection: HTTPConnection, form: dict[str, str], identifier: str, *, even_if_closed: bool = False
 ) -> Account:
-    """The account that identifier and the password of a form open, perhaps with a mailed link.
+    """The account of a form's identifier and password, perhaps with an e-mailed link.
 
-    Raises InvalidForm for what is missing or wrong (the same for an unknown name and a wrong password, and after the same
-    time), TooMany, and NotSignedIn (``AccountTakedown``) for an account that its host has closed, unless it may be let in to
-    take its things (``even_if_closed``).
+    Raises InvalidForm for missing or wrong input (the same for an unknown name and a wrong password, and after the same time),
+    TooMany, and NotSignedIn (``AccountTakedown``) for a taken-down account, unless it may sign in to export its data
+    (``even_if_closed``).
     """
     password = form.get("password", "")
     problems = {}
@@ -69,7 +69,7 @@ async def check_password(
 
 
 async def find_link(connection: HTTPConnection, token: str) -> SignInLink | None:
-    """The mailed link with this token, while it is good."""
+    """The e-mailed link with this token, while it is valid."""
     if not token:
         return None
     registry = registry_of(connection)
@@ -78,7 +78,7 @@ async def find_link(connection: HTTPConnection, token: str) -> SignInLink | None
 
 
 async def send_link(connection: HTTPConnection, identifier: str) -> None:
-    """E-mail a link to the account's owner. Raises InvalidForm where none can be sent."""
+    """E-mail a link to the account's owner. Raises InvalidForm if none can be sent."""
     registry = registry_of(connection)
     source = source_here(connection)
     limit = of_address(SIGN_IN_LINK, source.address, is_shared=registry.shares_private_addresses)
@@ -91,13 +91,13 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
 
 
 def used_up(form: dict[str, str], limit: TooMany) -> Typed:
-    """The form again, with what can be done now that there were too many tries."""
+    """The form again, with the options left after too many attempts."""
     why = USED_UP if isinstance(limit, password_guesses.GuessesUsedUp) else LATER
     return Typed(form, {"password": why})
 
 
 async def _count_try(registry: Registry, identifier: str, source: SignInSource, link: SignInLink | None) -> None:
-    """Tries at a name are counted by address; where that would be a stranger's as well, by the browser or the link."""
+    """Attempts at a name are counted by address; if that is shared with strangers, by browser or link."""
     async with registry.db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
         place = b""

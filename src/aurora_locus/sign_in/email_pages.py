@@ -1,4 +1,4 @@
-"""Showing that one reads the mail: a letter with a code, and a link to the page that takes it."""
+"""E-mail confirmation: an e-mail with a code, and a link to the page that takes it."""
 
 from urllib.parse import urlencode
 
@@ -19,7 +19,7 @@ from groundwork.rate_limit.contract import spend
 
 
 def routes(after: str) -> list[Route]:
-    """``after``: where people go who came from nowhere."""
+    """``after``: destination of people who came without one."""
 
     async def show_code(request: Request) -> Response:
         edge.account_of(request)
@@ -43,7 +43,7 @@ def routes(after: str) -> list[Route]:
 
 
 async def confirm(request: Request, code: str) -> None:
-    """Take the code of the chosen account's letter. Raises InvalidForm."""
+    """Check the code sent to the chosen account. Raises InvalidForm."""
     account = edge.account_of(request)
     if not code.strip():
         raise InvalidForm({"code": "Write the code from the letter."})
@@ -54,7 +54,7 @@ async def confirm(request: Request, code: str) -> None:
 
 
 async def send_letter(request: Request) -> None:
-    """Another letter for the chosen account. Raises InvalidForm where none can be sent now."""
+    """Send another e-mail to the chosen account. Raises InvalidForm if none can be sent now."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     charges = [(effective(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
     try:
@@ -72,7 +72,7 @@ async def _page(request: Request, typed: Typed, next_path: str, *, status: int =
         "next_path": next_path,
         "email": account.email or "no address",
         "confirmed": account.email_confirmed_at is not None,
-        # A new account that waits was sent one when it was made.
+        # An unconfirmed new account was sent one when it was created.
         "was_sent": "sent" in request.query_params or bool(typed.values) or edge.account_of(request).is_waiting,
     }
     return page(request, "sign_in/email.html", context, status=status)

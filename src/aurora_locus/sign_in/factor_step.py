@@ -1,6 +1,6 @@
-"""Between the password and the session: the second factor, where an account has one.
+"""The second factor between password and session, for accounts that have one.
 
-What the password proved travels in a signed ticket, good for ten minutes and for this browser. It opens nothing by itself.
+A signed ticket, valid for ten minutes and this browser, carries the proof of the password. It opens nothing by itself.
 """
 
 import hmac
@@ -31,7 +31,7 @@ _NOT_PROVEN = "This passkey does not belong to the account, or its answer came t
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The password was right. ``valid_after`` is the account's as it was then."""
+    """The password was right. ``valid_after`` is the account's value at that time."""
 
     did: str
     valid_after: int
@@ -40,14 +40,14 @@ class Ticket:
 
 
 def party_of(connection: HTTPConnection) -> PasskeyContext:
-    """Who asks for passkeys."""
+    """The relying party's context for passkeys."""
     site = site_of(connection)
     keys = registry_of(connection).factor_keys
     return PasskeyContext(keys, site.url, site.branding.name, edge.browser_of(connection))
 
 
 async def enter(connection: HTTPConnection, account: Account, *, remember: bool) -> SignedInAccount | str:
-    """Sign in, or, where the account asks for more than the password that was just shown, the ticket for what follows."""
+    """Sign in, or, if the account requires a second factor, return the ticket for it."""
     if not (await checking.find(registry_of(connection), account.did)).are_set:
         return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
     return ticket_for(connection, account.did, account.tokens_valid_after, remember=remember)
@@ -61,7 +61,7 @@ def ticket_for(connection: HTTPConnection, did: Did, valid_after: Instant, *, re
 
 
 def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
-    """Raises NotSignedIn for one that is not good here and now."""
+    """Raises NotSignedIn for an invalid or expired one."""
     body, _, mac = text.rpartition(".")
     if not hmac.compare_digest(mac.encode(), _mac(connection, body).encode()):
         raise _over()
@@ -72,7 +72,7 @@ def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
 
 
 async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]) -> None:
-    """Take the code that was typed, or the answer of a device. Raises InvalidForm, also when there were too many tries."""
+    """Check the code, or the passkey's response. Raises InvalidForm, also after too many attempts."""
     registry = registry_of(connection)
     code, answer = form.get("code", ""), form.get("passkey", "")
     try:
@@ -89,7 +89,7 @@ async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]
 
 
 async def send_letter(connection: HTTPConnection, did: Did) -> None:
-    """Send a code by e-mail. Raises InvalidForm where none can be sent now."""
+    """Send a code by e-mail. Raises InvalidForm if none can be sent now."""
     try:
         await checking.send_letter(registry_of(connection), did)
     except (TooMany, Refused) as refused:
@@ -97,7 +97,7 @@ async def send_letter(connection: HTTPConnection, did: Did) -> None:
 
 
 async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
-    """What the page needs to ask: which factors there are, and the challenge for a passkey."""
+    """Template values: available factors, and the challenge for a passkey."""
     registry = registry_of(connection)
     factors = await checking.find(registry, did)
     options = ""
@@ -107,16 +107,16 @@ async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
 
 
 def any_passkey(connection: HTTPConnection) -> str:
-    """The challenge for signing in with a passkey alone, whoever it is."""
+    """The challenge for signing in with a passkey alone, of any account."""
     return passkeys.request_options(party_of(connection), (), registry_of(connection).clock.now())
 
 
 async def enter_by_passkey(
     connection: HTTPConnection, answer: str, *, remember: bool, even_if_closed: bool = False
 ) -> SignedInAccount:
-    """Sign in with nothing but a passkey: the device knows who holds it, so this is two factors at once.
+    """Sign in with a passkey alone: the device verifies its user, so this is two factors at once.
 
-    Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for an account that its host has closed.
+    Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for a taken-down account.
     """
     registry = registry_of(connection)
     did = await registry.db.write(lambda w: passkeys.take(w, party_of(connection), answer))

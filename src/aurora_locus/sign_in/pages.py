@@ -1,4 +1,4 @@
-"""Sign in, choose between accounts, show once more that it is you, sign out."""
+"""Sign in, choose an account, re-enter the password, sign out."""
 
 from urllib.parse import urlencode
 
@@ -22,12 +22,12 @@ from groundwork.http.forms import EMPTY, Typed, local_path, typed_again
 
 AFTER = "/account"
 
-# What the button says that asks for a link.
+# Value of the button that requests a link.
 MAIL_LINK = "mail-link"
 
 
 def routes() -> list[Route]:
-    """Every page of this room."""
+    """Every page of this package."""
     return [
         show("/sign-in", show_sign_in),
         take("/sign-in", sign_in),
@@ -45,7 +45,7 @@ def routes() -> list[Route]:
 
 
 async def show_sign_in(request: Request) -> Response:
-    """The form; whoever is signed in goes on, unless they came for another account."""
+    """The form; people already signed in continue, unless they want another account."""
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
         return go(next_path)
@@ -54,7 +54,7 @@ async def show_sign_in(request: Request) -> Response:
 
 
 async def sign_in(request: Request) -> Response:
-    """Check the password, open a session."""
+    """Check the password, start a session."""
     form = posted(request)
     next_path, link = local_path(form.get("next", ""), AFTER), form.get(LINK, "")
     try:
@@ -82,13 +82,13 @@ async def sign_in(request: Request) -> Response:
 
 
 async def show_factor(request: Request) -> Response:
-    """Asks for the second factor of somebody whose password was right."""
+    """Ask for the second factor after a right password."""
     ticket = request.query_params.get("ticket", "")
     return await _factor(request, EMPTY, ticket, local_path(request.query_params.get("next", ""), AFTER))
 
 
 async def take_factor(request: Request) -> Response:
-    """Check it, open the session; or send a code by e-mail."""
+    """Check it and start the session; or send a code by e-mail."""
     form = posted(request)
     text, next_path = form.get("ticket", ""), local_path(form.get("next", ""), AFTER)
     ticket = factor_step.read_ticket(request, text)
@@ -113,7 +113,7 @@ async def show_accounts(request: Request) -> Response:
 
 
 async def choose_account(request: Request) -> Response:
-    """Go on with another account, or sign one out."""
+    """Continue with another account, or sign one out."""
     form = posted(request)
     if "leave" in form:
         await edge.sign_out(request, form["leave"])
@@ -123,7 +123,7 @@ async def choose_account(request: Request) -> Response:
 
 
 async def show_proof(request: Request) -> Response:
-    """Asks for the password, and the second factor, of somebody who is signed in already."""
+    """Ask a signed-in person for the password, and the second factor."""
     edge.account_of(request, even_if_closed=True)
     return await _proof(request, EMPTY, local_path(request.query_params.get("next", ""), AFTER))
 
@@ -137,7 +137,7 @@ async def prove(request: Request) -> Response:
         if form.get("step") == "factor-letter":
             await factor_step.send_letter(request, account.did)
             return go(f"/sign-in/again?{urlencode({'next': next_path})}", said="letter_sent")
-        # The passkey of somebody who is signed in is two factors by itself.
+        # The passkey of a signed-in person is two factors by itself.
         if not (factors.passkeys and form.get("passkey")):
             await check_password(request, form, account.did, even_if_closed=True)
         if factors.are_set:
@@ -151,7 +151,7 @@ async def prove(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """Sign the chosen account out, or everybody on this browser."""
+    """Sign the chosen account out, or all of this browser's."""
     account = edge.account_or_none(request)
     everybody = account is None or "everybody" in posted(request)
     await edge.sign_out(request, None if everybody or account is None else account.did)
@@ -159,7 +159,7 @@ async def sign_out(request: Request) -> Response:
 
 
 def _signed_in(request: Request, next_path: str) -> Response:
-    """On to where they wanted to be; the owner of an account that the host has closed to the one page that is left."""
+    """Redirect to the requested page; the owner of a taken-down account to the one page that is left."""
     is_closed = edge.account_of(request, even_if_closed=True).status in OF_THE_HOST
     return go(EXPORT if is_closed else next_path, said="signed_in")
 
@@ -174,7 +174,7 @@ async def _form(
     link: str = "",
     offers_link: bool = False,
 ) -> Response:
-    """``link``: the token of a mailed link; ``offers_link``: another one can be asked for."""
+    """``link``: the token of an e-mailed link; ``offers_link``: another one can be requested."""
     context = {
         LINK: link,
         "link_is_good": bool(link) and await find_link(request, link) is not None,

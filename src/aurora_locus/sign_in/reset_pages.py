@@ -1,4 +1,4 @@
-"""A new password for somebody who forgot theirs: the answer is the same whether an account has the address or not."""
+"""Password reset: the answer is the same whether an account has the address or not."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,12 +29,12 @@ def routes() -> list[Route]:
 
 
 async def show_address(request: Request) -> Response:
-    """Asks for the address."""
+    """Ask for the address."""
     return _address(request, EMPTY)
 
 
 async def send_code(request: Request) -> Response:
-    """Send a letter if an account has the address."""
+    """Send an e-mail if an account has the address."""
     form, registry = posted(request), registry_of(request)
     email = form.get("email", "").strip()
     try:
@@ -51,12 +51,12 @@ async def send_code(request: Request) -> Response:
 
 
 async def show_code(request: Request) -> Response:
-    """Asks for code and new password; the link in the letter brings the code."""
+    """Ask for code and new password; the link in the e-mail contains the code."""
     return _code(request, Typed({"code": request.query_params.get("code", "")}))
 
 
 async def choose_password(request: Request) -> Response:
-    """Set the new password; everybody is signed out."""
+    """Set the new password; every session ends."""
     form, registry = posted(request), registry_of(request)
     code, password = form.get("code", ""), form.get("password", "")
     problems = {}

@@ -1,4 +1,4 @@
-"""The form for people who are new."""
+"""The sign-up form."""
 
 from urllib.parse import urlencode
 
@@ -16,7 +16,7 @@ from groundwork.http.forms import Typed, local_path, typed_again
 
 
 def routes(after: str) -> list[Route]:
-    """``after``: where people go who came from nowhere."""
+    """``after``: destination of people who came without one."""
 
     async def show_form(request: Request) -> Response:
         typed = Typed({"invite_code": request.query_params.get("invite", "")})

@@ -1,4 +1,4 @@
-"""Making an account by a form, wherever the form stands; what is wrong is said beside the field that it is about."""
+"""Create an account from a form; errors are shown beside their fields."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refu
 from groundwork.http.application import client_address
 from groundwork.rate_limit.contract import spend
 
-# Which field a refusal is about, by its name; those of one field are all the Lexicon's.
+# The form field of each refusal, by error name; the names are the Lexicon's.
 _FIELDS = {
     "InvalidHandle": "name",
     "HandleNotAvailable": "name",
@@ -33,10 +33,10 @@ _MISSING = {
 
 
 async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInAccount:
-    """Make the account and sign it in on this browser.
+    """Create the account and sign it in on this browser.
 
-    ``form`` has name, domain, email, password and perhaps invite_code. Raises InvalidForm for what is wrong, RateLimited,
-    and what a directory in trouble raises.
+    ``form`` has name, domain, email, password and perhaps invite_code. Raises InvalidForm for invalid input, RateLimited, and
+    directory failures.
     """
     registry = registry_of(connection)
     needed = ("invite_code", "email", "name", "password") if registry.needs_invite else ("email", "name", "password")
@@ -55,7 +55,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
         made = await creation.create(registry, wish)
     except (InvalidInput, Refused) as wrong:
         raise InvalidForm({_field_of(wrong): wrong.why}) from None
-    # The session of an app that comes with a new account has nobody who would use it.
+    # The app session that comes with a new account is not needed here.
     await registry.db.write(lambda w: sessions.end_all(w, made.did))
     async with registry.db.reader() as reader:
         account = await queries.find(reader, made.did)
@@ -69,7 +69,7 @@ async def _enter(connection: HTTPConnection, account: Account, *, remember: bool
 
 
 def _handle(form: dict[str, str], domains: Sequence[str]) -> str:
-    """The whole handle; people who write it in full are understood."""
+    """The full handle; people may also type it in full."""
     name = form["name"].strip().lower().removeprefix("@")
     domain = form.get("domain", "")
     if domain not in domains:

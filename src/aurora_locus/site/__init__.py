@@ -1,1 +1,1 @@
-"""The frame around every page of the PDS: layout, branding, forms, static files, failures. It knows no room above it."""
+"""Shared parts of all HTML pages of the PDS: layout, branding, forms, static files, failures. It imports no page package."""

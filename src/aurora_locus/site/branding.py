@@ -1,7 +1,7 @@
-"""What an operator decides about the look of the pages: name, links, logo, one colour.
+"""Branding chosen by the operator: name, links, logo, one colour.
 
-The colour is given once. What stands on it and what it becomes on a dark ground follows from contrast (WCAG 2.2, success
-criteria 1.4.3 and 1.4.11), so that no choice makes a page unreadable.
+The colour is given once. Text colours and the dark variant are derived by contrast (WCAG 2.2, success criteria 1.4.3 and
+1.4.11), so that no choice makes a page unreadable.
 """
 
 from collections.abc import Callable
@@ -12,17 +12,17 @@ Rgb = tuple[int, int, int]
 
 _WHITE: Rgb = (255, 255, 255)
 _BLACK: Rgb = (0, 0, 0)
-# The sheets of the two schemes in static/tokens.css.
+# Surface colours of the two schemes in static/tokens.css.
 _LIGHT_SHEET: Rgb = (255, 255, 255)
 _DARK_SHEET: Rgb = (0x18, 0x1C, 0x2D)
-# WCAG asks for 4.5; links stand on the ground as well, which is a little nearer to the colour than the sheet.
+# WCAG asks for 4.5; links also appear on the page background, which is a little closer to the colour than the surface.
 _LEAST_CONTRAST = 5.0
 _STEPS = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Branding:
-    """Empty texts are not shown. ``colour`` is ``#rrggbb`` or empty for the house's own."""
+    """Empty texts are not shown. ``colour`` is ``#rrggbb`` or empty for the default."""
 
     name: str
     home_url: str = ""
@@ -34,13 +34,13 @@ class Branding:
 
     @property
     def logo_origin(self) -> str:
-        """Where the content policy must allow a picture from; empty without a logo."""
+        """Image origin for the content policy; empty without a logo."""
         parts = urlsplit(self.logo_url)
         return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
     @property
     def stylesheet(self) -> bytes:
-        """The colours as CSS; empty where the operator chose none."""
+        """The colours as CSS; empty if the operator chose none."""
         if not self.colour:
             return b""
         chosen = _rgb(self.colour)

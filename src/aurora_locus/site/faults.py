@@ -8,9 +8,9 @@ from starlette.responses import Response
 from aurora_locus.site.frame import go, here, page, shown_of
 from groundwork.http.faults import Fault, Renderer, render_problem
 
-# The name of a failure that showing the password once more mends.
+# Name of a failure that re-entering the password resolves.
 PROOF_NEEDED = "ProofNeeded"
-# The name of the refusal of an account that the host has closed: its owner has one page left.
+# Name of the refusal of a taken-down account: its owner has one page left.
 CLOSED = "AccountTakedown"
 
 SIGN_IN = "/sign-in"
@@ -36,13 +36,13 @@ _HEADINGS_BY_NAME = {"PageTooOld": "This page is too old", CLOSED: "This account
 
 
 def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
-    """The page for a failure; whoever must sign in, or show once more who they are, is sent there and comes back."""
+    """The page for a failure; a missing sign-in or recent password redirects there and back."""
     if fault.http_status == 401:
         where = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
         return go(f"{where}?next={quote(here(connection), safe='')}")
     context = {
         "heading": _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, "That did not work"),
-        # The page names the number of the request below.
+        # The page shows the id of the request below.
         "why": "Try again in a minute." if fault.kind == "Bug" else fault.why,
         "status": fault.http_status,
         "request_id": fault.request_id,
@@ -53,7 +53,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
 
 
 def pages_or(otherwise: Renderer = render_problem) -> Renderer:
-    """Pages for pages, and for people who came to no address at all; ``otherwise`` for programs."""
+    """Pages for page requests and for unknown addresses; ``otherwise`` for programs."""
 
     def render(connection: HTTPConnection, fault: Fault) -> Response:
         is_page = shown_of(connection) is not None

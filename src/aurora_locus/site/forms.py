@@ -1,7 +1,7 @@
-"""Proof that a form was made for this browser: a token beside the checks of origin (``groundwork.http.forms``).
+"""CSRF protection: a token beside the origin checks (``groundwork.http.forms``).
 
-The token follows from a key of this server and the browser's own random device cookie, so that nothing is stored and a
-page of anywhere else can neither read nor guess it.
+The token is derived from a key of this server and the browser's random device cookie, so that nothing is stored and a page of
+another site can neither read nor guess it.
 """
 
 import hmac
@@ -17,7 +17,7 @@ _FORM = "aurora_locus.form"
 
 
 def token_for(key: bytes, device_id: str) -> str:
-    """What the forms of one browser carry."""
+    """The token in the forms of one browser."""
     return hmac.digest(key, b"csrf\n" + device_id.encode(), sha256).hex()[:32]
 
 
@@ -32,11 +32,11 @@ def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
 
 
 def keep(request: Request, form: dict[str, str]) -> None:
-    """Note what was posted, after it was found to come from our own page."""
+    """Store the posted fields, after the request was verified to come from our own page."""
     request.scope[_FORM] = form
 
 
 def posted(request: Request) -> dict[str, str]:
-    """The fields that were posted, as text; checked already. Of repeated names the last one counts."""
+    """The posted fields, as text, already verified. Of repeated names the last one counts."""
     form: dict[str, str] = request.scope[_FORM]
     return form

@@ -1,7 +1,7 @@
-"""Rendering a page: the environment of all templates, and what the frame shows around each.
+"""Page rendering: template environment and layout.
 
-A page is ``page(request, "sign_in/start.html", …)``: the name's first part is the room that owns the template. Escaping
-is on everywhere; an undefined name is an error, not an empty string.
+A page is ``page(request, "sign_in/start.html", …)``: the name's first part is the package that owns the template. Escaping is
+always on; an undefined name is an error, not an empty string.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from groundwork.http.static_files import StaticFiles
 _HERE = Path(__file__).parent
 _ROOMS = _HERE.parent
 
-# What a page says once after something was done: the key travels in a cookie, the sentence never does. Rooms add theirs.
+# Flash messages: the key travels in a cookie, the text never does. Page packages add theirs.
 SAID = {
     "signed_in": "You are signed in.",
     "signed_out": "You are signed out.",
@@ -40,7 +40,7 @@ _PAGE = "aurora_locus.page"
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """Who looks at the page, as far as the frame cares."""
+    """The viewer of the page, as far as the layout needs it."""
 
     handle: str
     others: int = 0
@@ -48,10 +48,10 @@ class Face:
 
 @dataclass(slots=True)
 class LayoutContext:
-    """What the rooms above told the frame about this request.
+    """What the session layer told the layout about this request.
 
-    ``csrf`` gives the token for this browser's forms; ``form_targets`` are origins beside our own to which a form of this
-    page may lead by redirect, ``picture_origins`` those from which it shows pictures.
+    ``csrf`` gives the token for this browser's forms; ``form_targets`` are other origins to which a form of this page may
+    redirect, ``picture_origins`` those from which it shows images.
     """
 
     csrf: Callable[[], str]
@@ -62,7 +62,7 @@ class LayoutContext:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The pages of one server. ``url`` is its public address."""
+    """The pages of one server. ``url`` is its public URL."""
 
     branding: Branding
     url: str
@@ -76,7 +76,7 @@ class Site:
 
 
 def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
-    """The site of a server; templates are those of every room that has some."""
+    """The pages of a server; every package may have templates."""
     files = StaticFiles(_HERE / "static", {"brand.css": branding.stylesheet})
     return Site(branding, url, csrf_key, files, _environment(branding, files))
 
@@ -96,7 +96,7 @@ def _environment(branding: Branding, files: StaticFiles) -> jinja2.Environment:
 
 
 def _breakable(text: str) -> Markup:
-    """Names made of parts may go on in the next line after a part, not in the middle of a word."""
+    """Allow line breaks in names after their parts, not in the middle of a word."""
     return Markup(".<wbr>").join(text.split("."))
 
 
@@ -105,18 +105,18 @@ def _room_of(folder: Path) -> str:
 
 
 def mark_as_page(connection: HTTPConnection, shown: LayoutContext) -> None:
-    """Noted once per request, before anything can fail: from here on failures are pages too."""
+    """Set once per request, before anything can fail: from here on failures are pages too."""
     connection.scope[_PAGE] = shown
 
 
 def shown_of(connection: HTTPConnection) -> LayoutContext | None:
-    """What was noted; None where this is no page (yet)."""
+    """The layout context; None if this is no page (yet)."""
     shown: LayoutContext | None = connection.scope.get(_PAGE)
     return shown
 
 
 def site_of(connection: HTTPConnection) -> Site:
-    """The site that serves this request."""
+    """The site of the server that serves this request."""
     site: Site = connection.app.state.site
     return site
 
@@ -129,8 +129,8 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Render a template inside the frame. Nothing is kept by any cache, ours and the browser's own: after somebody signs
-    out, "back" must not bring their page up again.
+    """Render a template in the layout. Never cached, not even by the browser: after sign-out, "back" must not show the page
+    again.
     """
     site, shown = site_of(connection), shown_of(connection)
     said = SAID.get(connection.cookies.get(_SAID_COOKIE, ""), "")
@@ -159,20 +159,21 @@ def page(
 
 
 def here(connection: HTTPConnection) -> str:
-    """Path and query of this request, to come back to."""
+    """Path and query of this request, as a return address."""
     return connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
 
 
 def _policy(site: Site, shown: LayoutContext | None) -> str:
     origins = () if shown is None else shown.picture_origins
     pictures = " ".join(filter(None, ("'self' data:", site.branding.logo_origin, *origins)))
-    # A redirect after a form counts as its target (CSP 3, section 6.4.4): an app's origin is named only where it is next.
+    # CSP treats a redirect after a form as the form's target (CSP 3, section 6.4.4): an app's origin is listed only if it is
+    # next.
     targets = " ".join(("'self'", *(() if shown is None else shown.form_targets)))
     return content_policy(img_src=pictures, form_action=targets)
 
 
 def go(path: str, *, said: str = "") -> Response:
-    """See other: after every form. ``said`` is a key of ``SAID`` that the next page shows once."""
+    """Redirect (303) after a form. ``said`` is a key of ``SAID``: a flash message on the next page."""
     response = RedirectResponse(path, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
     if said:
         if said not in SAID:

@@ -1,4 +1,4 @@
-"""Instants as people read them, and as machines do beside them."""
+"""Times as ``<time>`` elements."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ LOCALE = "en_GB"
 
 
 def day_and_time(instant: Instant) -> Markup:
-    """``4 July 2026, 18:00 UTC``, as ``<time>``: the server does not know where its people are."""
+    """``4 July 2026, 18:00 UTC``, as ``<time>``: the server does not know its visitors' time zones."""
     return _tag(instant, format_datetime(to_datetime(instant), "d MMMM y, HH:mm 'UTC'", locale=LOCALE))
 
 
