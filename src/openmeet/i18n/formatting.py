@@ -1,4 +1,4 @@
-"""Dates and times as people read them, always in a named zone."""
+"""Dates and times as text, always in a named zone."""
 
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -50,7 +50,7 @@ def _zone_city(zone: str) -> str:
 
 
 def zone_words(moment: datetime, zone: str) -> str:
-    """How the zone is named beside a time: ``Berlin time (UTC+2)``, ``UTC``."""
+    """The zone beside a time: ``Berlin time (UTC+2)``, ``UTC``."""
     if zone == "UTC":
         return "UTC"
     offset = moment.strftime("%z")
@@ -60,7 +60,7 @@ def zone_words(moment: datetime, zone: str) -> str:
 
 
 def zone_name(zone: str) -> str:
-    """For the list of zones: ``Europe/Berlin – Central European Time``."""
+    """The zone in the list of zones: ``Europe/Berlin – Central European Time``."""
     if zone == "UTC":
         return "UTC"
     return f"{zone.replace('_', ' ')} – {get_timezone_name(zone, width='long', locale=LOCALE)}"
@@ -91,12 +91,12 @@ def time_tag(instant: Instant, words: str) -> Markup:
 
 
 def date_words(instant: Instant) -> str:
-    """``4 July 2026``: where a day is near enough and the zone does not matter."""
+    """``4 July 2026``: where the day suffices and the zone does not matter."""
     return format_date(to_datetime(instant), "d MMMM y", locale=LOCALE)
 
 
 def ago(instant: Instant, now: Instant) -> str:
-    """``3 hours ago``, ``in 2 days``; within a minute ``just now``, because nobody counts seconds of the past."""
+    """``3 hours ago``, ``in 2 days``; within a minute ``just now``."""
     apart = to_datetime(instant) - to_datetime(now)
     if abs(apart) < timedelta(minutes=1):
         return "just now"

@@ -1,11 +1,11 @@
-"""Languages: what people type for them, and the short codes (BCP 47, primary subtags) that are kept."""
+"""Languages: names that people type, and the stored codes (BCP 47, primary subtags)."""
 
 from collections.abc import Sequence
 from functools import cache
 
 from babel import Locale
 
-# The languages in which names of languages are understood, beside each language's own name for itself.
+# Languages in which names of languages are understood, beside each language's own name for itself.
 _UNDERSTOOD = ("en", "es", "fr", "de")
 
 # Codes in the table that are no language: undetermined, several, none.
@@ -44,14 +44,14 @@ def _codes() -> dict[str, str]:
 
 
 def is_code(text: str) -> bool:
-    """Whether this is the code of a language, as it is kept."""
+    """Whether this is a stored form of a language code."""
     return text in _names()
 
 
 def known_code(text: str) -> str | None:
-    """The code of a language, typed as code or as name; None where we know none by that."""
+    """The code of a language, typed as code or as name; None for an unknown one."""
     typed = text.strip().casefold()
-    # Names in all languages are many tables, which take a moment to read.
+    # Names in all languages are many tables, which take time to load.
     return typed if is_code(typed) else _codes().get(typed)
 
 
@@ -61,5 +61,5 @@ def name_of(code: str) -> str:
 
 
 def joined(codes: Sequence[str]) -> str:
-    """Names as a form shows them."""
+    """Names as shown in a form."""
     return ", ".join(name_of(code) for code in codes)

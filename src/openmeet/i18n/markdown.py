@@ -1,7 +1,7 @@
 """People's texts as safe HTML: Markdown without raw HTML or images, headings below the page's own.
 
-Texts come from anybody's repository and are rendered while everybody else waits, so what a Markdown parser would take
-long over is shown as plain paragraphs: very long texts, and those made of brackets (time grows with their square).
+Texts come from anybody's repository and are rendered on the event loop, so input that is slow for a Markdown parser is
+shown as plain paragraphs: very long texts, and those full of brackets (quadratic time).
 """
 
 import re
@@ -14,44 +14,44 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-# h1 and h2 belong to the page; what somebody wrote starts at h3.
+# h1 and h2 belong to the page; headings in a text start at h3.
 _DEEPER = 2
 _DEEPEST = 6
 
-# What our own form accepts; more comes from the network only.
+# The limit of our own form; longer texts come from the network only.
 _MAX_MARKDOWN = 20_000
 _MAX_BRACKETS = 400
 _MAX_LINES = 2_000
 _MAX_SHOWN = 50_000
-# Rendered texts kept: the pages that many people look at are few at any time; a list has a summary of each event.
+# Cached renderings: few pages are popular at any time; a list has a summary of each event.
 _KEPT = 128
 _KEPT_SUMMARIES = 1024
-# Brackets in the little that a summary is made of; a link has two pairs.
+# Brackets in the short text of a summary; a link has two pairs.
 _MAX_SUMMARY_BRACKETS = 40
 
 _TREACHEROUS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
 
-# Fillers of Hangul and the empty pattern of Braille: letters and signs by their kind, and blank.
+# Hangul fillers and the empty Braille pattern: letters and symbols by category, but blank.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
-# A host's first character, so that nothing but marks is no address.
+# The first character of a host, so that punctuation alone is no address.
 _ADDRESS = re.compile(r"https?://[^\W_][^\s<>\"`]*")
 _LAST_MARKS = frozenset(".,;:!?'*_]}…")
 
-# Letters that Unicode takes for one piece, as people without that key write them.
+# Combinations that Unicode treats as one letter, as typed without that key.
 _WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable(["image", "html_block", "html_inline"])
 
 _TAGS = {"p", "br", "em", "strong", "ul", "ol", "li", "a", "code", "pre", "blockquote", "hr", "h3", "h4", "h5", "h6"}
 
-# Their bullets, numbers or line stand on the side on which their own words begin; the style sheet sees to words alone.
+# Bullets and numbers stand on the side where the text itself begins; the style sheet aligns text only.
 _WITH_A_SIDE = frozenset({"bullet_list_open", "ordered_list_open", "blockquote_open"})
 
 
 @lru_cache(maxsize=_KEPT)
 def html_of(text: str) -> Markup:
-    """The text as HTML that may stand in a page."""
+    """The text as HTML that is safe in a page."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > _MAX_MARKDOWN or text.count("[") > _MAX_BRACKETS or text.count("\n") > _MAX_LINES:
         return _plain(text)
@@ -70,34 +70,34 @@ def html_of(text: str) -> Markup:
         tags=_TAGS,
         attributes={"a": {"href"}, "ol": {"start", "dir"}, "ul": {"dir"}, "blockquote": {"dir"}},
         url_schemes={"http", "https", "mailto"},
-        # Hosts' links say nothing about us and must not get a handle on this window.
+        # Links in people's texts must not send a referrer or get a handle on this window.
         link_rel="nofollow ugc noopener",
     )
     return Markup(clean)  # noqa: S704  # sanitised in the line above
 
 
 def one_line(text: str) -> str:
-    """Text for a single line: spaces tidied, and without what would hide in it or turn round the words beside it.
+    """Text for a single line: normalized spaces, without characters that hide or reorder the words beside it.
 
-    Cut out are control characters and the marks that override or isolate the direction of writing (UAX 9); joiners and
+    Removed are control characters and the marks that override or isolate the direction of writing (UAX 9); joiners and
     the weak direction marks stay, because languages and emoji need them.
     """
     return " ".join(_TREACHEROUS.sub("", text).split())
 
 
 def is_visible(text: str) -> bool:
-    """Whether anything of it shows: letters, digits, marks and signs do, spaces and characters that only format do not."""
+    """Whether anything of it is visible: letters, digits, marks and symbols are, spaces and format characters are not."""
     return any(char not in _BLANK and unicodedata.category(char)[0] in "LNPS" for char in text)
 
 
 def folded(text: str) -> str:
-    """The text as search compares it: neither case nor marks matter, "zurich" finds "Zürich"."""
+    """The text folded for search: without case and diacritics, so "zurich" finds "Zürich"."""
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_WITHOUT_MARKS))
     return "".join(char for char in apart if not unicodedata.combining(char))
 
 
 def _linked(tokens: Sequence[Token]) -> list[Token]:
-    """The inline tokens, with web addresses that stand bare in a text as links; code and links stay as they are."""
+    """The inline tokens, with bare web addresses as links; code and existing links stay as they are."""
     found: list[Token] = []
     depth = 0
     for token in tokens:
@@ -121,9 +121,9 @@ def _text(content: str) -> Token:
 
 
 def _without_last_marks(address: str) -> str:
-    """The address without what ends the sentence around it; a bracket stays where it was opened inside.
+    """The address without the punctuation that ends the sentence; a closing bracket stays if it was opened inside.
 
-    One pass from the end: brackets are counted once, so that thousands of them cost no more than as many letters.
+    One pass from the end: brackets are counted once, so thousands of them take linear time.
     """
     end = len(address)
     unopened = address.count(")") - address.count("(")
@@ -134,7 +134,7 @@ def _without_last_marks(address: str) -> str:
 
 
 def _plain(text: str) -> Markup:
-    """Paragraphs and line breaks, nothing else."""
+    """Paragraphs and line breaks only."""
     shown = text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + " …"
     paragraphs = (escape(part).replace("\n", Markup("<br>")) for part in re.split(r"\n\s*\n", shown.strip()))
     return Markup("").join(Markup("<p>{}</p>").format(part) for part in paragraphs)
@@ -142,7 +142,7 @@ def _plain(text: str) -> Markup:
 
 def summary_of(text: str, limit: int = 160) -> str:
     """The first words as plain text, for lists and cards."""
-    # Markup included, no summary needs more than this of a text.
+    # Markup included, no summary needs more of a text.
     return _summary(text[: 5 * limit + 800], limit)
 
 

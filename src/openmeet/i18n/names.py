@@ -1,16 +1,16 @@
-"""Countries: those that forms offer, what people type for them, and the two letters that records want (ISO 3166-1)."""
+"""Countries: those in forms, names that people type, and the two-letter codes of records (ISO 3166-1)."""
 
 from functools import cache
 
 from babel import Locale
 
-# The languages in which names are understood; the first is the one that forms offer.
+# Languages in which names are understood; the first is that of forms.
 _LANGUAGES = ("en", "es", "fr", "de")
 
-# Codes in the table that are of no country: reserved for unions, for tests, and for "unknown".
+# Codes in the table that are no country: reserved for unions, for tests, and for "unknown".
 _NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
 
-# What people say although no table does.
+# Common names that are in no table.
 _ALSO_SAID = {
     "america": "US",
     "czech republic": "CZ",
@@ -57,10 +57,10 @@ def _codes() -> dict[str, str]:
 
 @cache
 def name_of(country: str) -> str:
-    """What people call the country that two letters stand for; anything else is what it is."""
+    """The name of a country code; any other text is returned as it is."""
     return _names_in(_LANGUAGES[0]).get(country, country)
 
 
 def known_code(country: str) -> str | None:
-    """The two letters of a country, typed as code or as name; None where we know none by that."""
+    """The code of a country, typed as code or as name; None for an unknown one."""
     return _codes().get(country.strip().casefold())

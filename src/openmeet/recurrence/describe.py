@@ -30,19 +30,19 @@ _PERIODS: Final = {"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY
 _WORKING = tuple(Weekday(day) for day in range(5))
 _WEEKEND = (Weekday(5), Weekday(6))
 _WHOLE_WEEK = tuple(Weekday(day) for day in range(7))
-# More dates than these are counted instead of named.
+# More dates than this are counted instead of listed.
 _NAMED_DATES = 6
 
 
 def describe(pattern: Pattern) -> str:
-    """One sentence without a full stop. Times are those of the series' zone, which is not named.
+    """One sentence without a full stop. Times are in the series' zone, which is not named.
 
-    An exception that takes no date away is not named either.
+    An exception that removes no date is not named either.
     """
     rule = pattern.rule
     if rule is None:
         return _sentence(_single_dates(pattern))
-    # A limit may end in a comma, which whatever follows brings along.
+    # A limit may end in a comma, which the text after it needs.
     often = f"{_how_often(rule, pattern.start)} {_at_time(pattern, rule)}"
     text = often.rstrip().removesuffix(",") + _chosen(rule)
     if rule.count is not None:
@@ -58,7 +58,7 @@ def describe(pattern: Pattern) -> str:
 
 
 def _single_dates(pattern: Pattern) -> str:
-    """Those that there are, in order; where all are left out, the first as it was."""
+    """Single dates, in order; where all are excluded, the first one as it was."""
     dates = sorted({pattern.start, *pattern.added} - set(pattern.left_out)) or [pattern.start]
     first = f"{_date(dates[0].date())} {_at_time(replace(pattern, start=dates[0]), None)}".rstrip()
     if len(dates) == 1:
@@ -95,7 +95,7 @@ def _every(period: str, interval: int) -> str:
 
 
 def _daily(rule: Rule) -> str:
-    # On seven weekdays is every day.
+    # Seven weekdays are every day.
     limits = ["a " + _weekdays(rule, "or")] if rule.by_day not in {(), _WHOLE_WEEK} else []
     if rule.by_month_day:
         limits.append(_month_days(rule.by_month_day, "or") + " of the month")
@@ -136,7 +136,9 @@ def _weekdays(rule: Rule, joined: str) -> str:
 
 
 def _is_plain_monthly(rule: Rule) -> bool:
-    """Whether days of a month have a wording of their own: "Friday the 13th" has, the second Friday, if it is the 13th, has none."""
+    """Whether days of a month have a short wording: "Friday the 13th" has; "the second Friday, if it is the 13th" has
+    none.
+    """
     return not (rule.by_month_day and any(day.nth for day in rule.by_day))
 
 
@@ -161,7 +163,7 @@ def _days_of_month(rule: Rule, start: datetime) -> str:
 
 
 def _spelt_out(rule: Rule) -> str:
-    """What no wording of its own fits: every part, one after the other; a day is one of all of them."""
+    """The generic wording: every part, one after the other; a date must match all of them."""
     is_of_year = rule.freq == "YEARLY" and not rule.by_month
     period = "year" if is_of_year else "month"
     parts = []
@@ -184,7 +186,7 @@ def _spelt_out(rule: Rule) -> str:
 
 
 def _names_positions(rule: Rule) -> bool:
-    """Whether the positions can be said as "the last working day": of one month or year, and of days alone."""
+    """Whether positions can be worded as "the last working day": of one month or year, and of days alone."""
     is_one_period = rule.freq == "MONTHLY" or (rule.freq == "YEARLY" and len(rule.by_month) <= 1)
     times = max(1, len(rule.by_hour)) * max(1, len(rule.by_minute)) * max(1, len(rule.by_second))
     return (
@@ -197,7 +199,7 @@ def _names_positions(rule: Rule) -> bool:
 
 
 def _chosen(rule: Rule) -> str:
-    """The positions behind all that they choose from, where the days are not worded by them already."""
+    """The positions after the set that they choose from, where the wording of the days does not include them."""
     if not rule.by_position or _names_positions(rule):
         return ""
     named = _list([f"the {_ordinal(position)}" for position in _in_order(rule.by_position)], "and")
@@ -239,7 +241,7 @@ def _month_days(days: Sequence[int], joined: str) -> str:
 def _yearly(rule: Rule, start: datetime) -> str:
     years = _every("year", rule.interval)
     if rule.by_week:
-        # A week without a weekday is all of its days (``by_rule``).
+        # A week without a weekday means all of its days (``expand``).
         days = "every day" if rule.by_day in {(), _WHOLE_WEEK} else _weekday_list(rule.by_day)
         return f"on {days} of {_weeks(rule, 'and')} of {years}"
     if rule.by_year_day:
@@ -264,7 +266,7 @@ def _weeks(rule: Rule, joined: str) -> str:
 
 
 def _weeks_begin(rule: Rule) -> str:
-    """Which days are those of one week, where that is not as everywhere here."""
+    """The first day of the week, where it differs from the default."""
     return f" (weeks begin on {WEEKDAYS[rule.week_start]})" if rule.week_start else ""
 
 
@@ -303,7 +305,7 @@ def _date(day: date) -> str:
 
 
 def _dates(dates: Sequence[datetime], pattern: Pattern) -> str:
-    """Their days; with their times where those do not go without saying."""
+    """The days; with times where these are not implied."""
     if len(dates) > _NAMED_DATES:
         return f"{len(dates):,} dates"
     usual = _times(pattern, pattern.rule)

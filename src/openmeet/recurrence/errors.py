@@ -1,4 +1,4 @@
-"""A rule that is not taken, with a code for programs and a sentence for people."""
+"""Refused recurrence rules, with a code for programs and a sentence for people."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ FIELD = "recurrence"
 
 
 class RuleErrorCode(StrEnum):
-    """Why. One per kind of mistake; each names the part that is wrong."""
+    """The reason. One per kind of mistake; each names the part that is wrong."""
 
     MISSING_FREQ = "MISSING_FREQ"
     UNSUPPORTED_FREQ = "UNSUPPORTED_FREQ"

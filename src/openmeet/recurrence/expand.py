@@ -1,10 +1,10 @@
-"""The wall-clock dates that a rule names, period by period; where it ends and what was left out is decided by ``expansion``.
+"""Expand a rule to wall-clock dates, period by period; ends and exclusions are applied by ``expansion``.
 
-Source: RFC 5545, section 3.3.10, with the table of its BY… parts. There are only fourteen kinds of year (leap or not, and seven days on
-which one begins), so which days of a year a rule names is found once per kind, and a rule that names one day in a century costs no
-more to follow than a weekly one. Positions (BYSETPOS) are reckoned, never counted off.
+Source: RFC 5545, section 3.3.10, with the table of its BY… parts. There are only fourteen kinds of year (leap or not,
+and seven first weekdays), so the days that a rule names are computed once per kind, and a rule that names one day in a
+century costs no more than a weekly one. Positions (BYSETPOS) are computed, never enumerated.
 
-The work is counted in steps: one for each year or week that is looked at, one for each day that is tried, one for each date.
+The work is counted in steps: one for each year or week, one for each day that is tried, one for each date.
 """
 
 import calendar
@@ -19,9 +19,9 @@ from typing import Final, TypeAlias
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.rule import Rule, Weekday
 
-# Nothing is named behind this day: a century behind the last one that can be written.
+# No dates after this day: a century after the last one that can be written.
 END: Final = datetime(2300, 1, 1)  # noqa: DTZ001  # wall time is naive here
-# A sweep over 275 years finds every rule that names at most one time a day within these; sparser ones take a hundred of them.
+# A test over 275 years finds every rule with at most one time a day within these; sparser ones take a hundred of them.
 MAX_STEPS: Final = 250_000
 
 _Times: TypeAlias = tuple[time, ...]
@@ -29,13 +29,13 @@ _Times: TypeAlias = tuple[time, ...]
 
 @dataclass(slots=True)
 class Steps:
-    """How far one walk has gone, or several that share their bound."""
+    """Steps of one expansion, or of several that share a limit."""
 
     taken: int = 0
     most: int = MAX_STEPS
 
     def take(self, number: int = 1) -> None:
-        """Raises RuleRefused (TOO_MANY_DATES) behind the bound."""
+        """Raises RuleRefused (TOO_MANY_DATES) beyond the limit."""
         self.taken += number
         if self.taken > self.most:
             why = "The rule names more dates than are looked at in one go: ask for a shorter time, or write a plainer rule."
@@ -47,7 +47,7 @@ def dates_by_rule(
 ) -> Iterator[datetime]:
     """Dates in ``[begin, end)``, in order, none before ``first``, whose own time counts where the rule names it.
 
-    Where the rule ends (COUNT, UNTIL) is not looked at. Raises RuleRefused (TOO_MANY_DATES).
+    The end of the rule (COUNT, UNTIL) is ignored. Raises RuleRefused (TOO_MANY_DATES).
     """
     begin, end, steps = max(first, begin), min(end, END), steps or Steps()
     if begin >= end:
@@ -71,14 +71,14 @@ def dates_by_rule(
 
 
 def _is_plain(rule: Rule) -> bool:
-    """Whether it says no more than "every so many days", or weeks on these weekdays: nearly all rules of people."""
+    """Whether it is only "every n days", or every n weeks on these weekdays: nearly all rules of people."""
     return rule == Rule(
         rule.freq, rule.interval, rule.count, rule.until, by_day=rule.by_day, week_start=rule.week_start
     ) and (rule.freq == "WEEKLY" or (rule.freq == "DAILY" and not rule.by_day))
 
 
 def _plain_days(first: datetime, rule: Rule, begin: date, end: date) -> Iterator[date]:
-    """The days of a plain rule, a period before and behind these perhaps, in a third of the time that others take."""
+    """The days of a plain rule, perhaps with a period more on either side, in a third of the general algorithm's time."""
     if rule.freq == "DAILY":
         period, days = first.date(), [0]
         step = timedelta(days=rule.interval)
@@ -96,7 +96,7 @@ def _plain_days(first: datetime, rule: Rule, begin: date, end: date) -> Iterator
 
 
 def _spelt_out(first: datetime, rule: Rule) -> Rule:
-    """The rule with everything in it that it takes from its start, and nothing that is the same for all its days."""
+    """The rule with all defaults from its start filled in, and without parts that are the same for all its days."""
     if not (rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_day):
         match rule.freq:
             case "YEARLY":
@@ -116,7 +116,7 @@ def _spelt_out(first: datetime, rule: Rule) -> Rule:
 
 
 def _by_weeks(first: datetime, rule: Rule, begin: date, end: date, steps: Steps) -> Iterator[tuple[date, _Times]]:
-    """Weeks are not those of a year: they are followed one by one."""
+    """Weeks do not divide a year: they are expanded one by one."""
     times = _times(rule)
     week = first.date() - timedelta(days=(first.weekday() - rule.week_start) % 7)
     step = timedelta(weeks=rule.interval)
@@ -151,18 +151,18 @@ def _by_years(first: datetime, rule: Rule, begin: date, end: date, steps: Steps)
             yield date.fromordinal(base + number), times
 
 
-# A hundred rules of everyday use in all kinds of year; an entry has at most 366 days of at most 48 times that they share.
+# A hundred common rules in all kinds of year; an entry has at most 366 days with at most 48 shared times.
 @lru_cache(maxsize=2_000)
 def named_days(rule: Rule, weekday: int, *, is_leap: bool, was_leap: bool) -> tuple[tuple[int, int, _Times], ...]:
-    """The days of one kind of year, all periods of the rule taken: number in the year from 0, month, times of the day.
+    """The days of one kind of year, without INTERVAL: day number in the year from 0, month, times of the day.
 
-    ``weekday`` is that of the first of January, ``was_leap`` says of the year before, for the week that both share. ``rule`` is a
-    daily, monthly or yearly one that is spelt out.
+    ``weekday`` is that of the first of January; ``was_leap`` is of the year before, for the week that both share.
+    ``rule`` is a daily, monthly or yearly one with defaults filled in.
     """
     times = _times(rule)
     days = [one for one in _days_of(weekday, is_leap=is_leap) if _is_named(rule, one, was_leap=was_leap)]
     found: list[tuple[int, int, _Times]] = []
-    # A day, a month or the year is one set, of which positions choose.
+    # A day, a month or the year is one set, from which positions choose.
     for _, some in groupby(days, key={"DAILY": _number, "MONTHLY": _month}.get(rule.freq, _nothing)):
         period = list(some)
         for which, own in _chosen(len(period), times, rule.by_position):
@@ -171,7 +171,7 @@ def named_days(rule: Rule, weekday: int, *, is_leap: bool, was_leap: bool) -> tu
 
 
 def _chosen(days: int, times: _Times, positions: tuple[int, ...]) -> Iterator[tuple[int, _Times]]:
-    """Of so many days of one period, each with all its times, those at the positions; days by number."""
+    """The days at the positions, of so many days of one period, each with all its times; days by number."""
     if not positions:
         yield from ((day, times) for day in range(days))
         return
@@ -191,7 +191,7 @@ def _times(rule: Rule) -> _Times:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """A day of a kind of year, with all that a rule can ask of it. Numbers count from 0, ``day`` of the month from 1."""
+    """A day of a kind of year, with all that a rule can test. Numbers count from 0, ``day`` of the month from 1."""
 
     number: int
     month: int
@@ -237,7 +237,7 @@ def _is_weekday(rule: Rule, day: _Day, wanted: Weekday) -> bool:
 
 
 def _week(day: _Day, week_start: int, *, was_leap: bool) -> tuple[int, int]:
-    """The number of the week that a day is in, and how many its year has: a week belongs to the year of its fourth day."""
+    """The number of a day's week, and how many weeks its year has: a week belongs to the year of its fourth day."""
     fourth = day.number - (day.weekday - week_start) % 7 + 3
     year_days = day.year_days
     if fourth < 0:
@@ -245,11 +245,11 @@ def _week(day: _Day, week_start: int, *, was_leap: bool) -> tuple[int, int]:
         fourth += year_days
     elif fourth >= year_days:
         return 1, _ANY_WEEKS
-    # The year has as many weeks as it has fourth days.
+    # A year has as many weeks as fourth days of weeks.
     return fourth // 7 + 1, (year_days - 1 - fourth) // 7 + fourth // 7 + 1
 
 
-# The first week of the year to come: how many that has is not asked, so that such a day is none of its week -52 or -53.
+# The first week of the next year: that year's number of weeks is left open, so the day is never in its week -52 or -53.
 _ANY_WEEKS: Final = 200
 
 

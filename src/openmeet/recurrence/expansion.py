@@ -1,12 +1,14 @@
-"""The dates of a pattern. ``by_rule`` names them in naive wall-clock time; what that means in a zone is decided here.
+"""Dates of a pattern: ``expand`` yields naive wall-clock times; this module maps them into the zone and applies ends
+and exclusions.
 
-Policies (RFC 5545, 3.3.5 and 3.3.10, and where it is silent the design): a time that a DST gap swallows is read with the offset
-before the gap and counts; an ambiguous time is the first of both; the start always counts, also towards COUNT; UNTIL is
-inclusive, and a local one is read in the zone; COUNT is counted before dates are left out; two dates of one instant are one.
+Policies (RFC 5545, 3.3.5 and 3.3.10, and where it is silent the design): a time inside a DST gap is read with the
+offset before the gap and counts; an ambiguous time is the first of both; the start always counts, also towards COUNT;
+UNTIL is inclusive, and a local one is read in the zone; COUNT is applied before exclusions; two dates of one instant
+are one.
 
-The work is bounded, whatever a stranger's rule says: expansion begins at the window, never goes further than ``HORIZON_YEARS``
-behind it, and counts its steps (``by_rule.MAX_STEPS``). ``between`` keeps what it computed, per pattern and calendar year; ``walk``
-computes each date when it is asked for.
+The work is bounded for any rule: expansion begins at the window, never goes further than ``HORIZON_YEARS`` after it,
+and counts its steps (``expand.MAX_STEPS``). ``between`` caches its results, per pattern and calendar year; ``walk``
+computes lazily.
 """
 
 from bisect import bisect_left
@@ -32,8 +34,8 @@ from openmeet.recurrence.wall_time import instant_of, local_of, zone
 
 HORIZON_YEARS: Final = 100
 
-# A wall clock and the instant that it means differ by less than a day and a half anywhere on Earth, changes of the date line
-# included.
+# A wall clock and the instant that it means differ by less than a day and a half anywhere on Earth, changes of the date
+# line included.
 _MARGIN = timedelta(days=2)
 # Room for the margin before it.
 _BEGIN = datetime(2, 1, 1)  # noqa: DTZ001  # wall time is naive
@@ -45,7 +47,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Occurrence:
-    """One date. ``original`` is its naive wall-clock time by the rule: its name for ever (RECURRENCE-ID)."""
+    """One date. ``original`` is its naive wall-clock time by the rule: its permanent identifier (RECURRENCE-ID)."""
 
     at: Instant
     original: datetime
@@ -64,9 +66,9 @@ def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None
     last_year = min(_year(Instant(end - 1)), year + HORIZON_YEARS, END.year)
     token = _token(pattern)
     while year <= last_year and (limit is None or len(found) < limit):
-        # Two years at a time, unless all are asked for at once: then in one sweep.
+        # Two years at a time, unless all are asked for at once: then in one pass.
         for occurrences in _years(pattern, token, year, last_year if limit is None else min(year + 1, last_year)):
-            # Only at its ends a window cuts through a year.
+            # Only the first and last year can be partly outside the window.
             first = bisect_left(occurrences, start, key=_at) if year == first_year else 0
             behind = bisect_left(occurrences, end, key=_at) if year == last_year else len(occurrences)
             found += occurrences[first:behind]
@@ -75,14 +77,15 @@ def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None
 
 
 def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = None) -> Iterator[Occurrence]:
-    """The dates that begin in ``[start, end)``, in order; whoever asks for no more pays for no more.
+    """The dates that begin in ``[start, end)``, in order, computed lazily.
 
-    ``steps``: a bound that several walks share, each of which counts from its start. Raises RuleRefused (TOO_MANY_DATES) behind it.
+    ``steps``: a limit shared by several walks, each of which counts from its start. Raises RuleRefused (TOO_MANY_DATES)
+    beyond it.
     """
     begin, behind = max(_wall(start), _BEGIN) - _MARGIN, min(_wall(end), END) + _MARGIN
     left_out = {_instant(pattern, at) for at in _within(pattern.left_out, begin - _MARGIN, behind + _MARGIN)}
     last: Instant | None = None
-    # A gap in the zone turns the order of the wall clock round, by as much as it is long.
+    # A DST gap reverses the order of wall-clock times, by at most its length.
     early: list[Occurrence] = []
     for original in chain(_originals(pattern, begin, behind, steps), [None]):
         one = None if original is None else Occurrence(_instant(pattern, original), original)
@@ -96,7 +99,7 @@ def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = N
 
 
 def _originals(pattern: Pattern, begin: datetime, end: datetime, steps: Steps | None) -> Iterator[datetime]:
-    """Wall-clock times in ``[begin, end)``, in order, perhaps twice; nothing is left out."""
+    """Wall-clock times in ``[begin, end)``, in order, perhaps twice; exclusions are not applied."""
     rule = pattern.rule
     by_rule_: Iterable[datetime] = ()
     if rule is not None and rule.count is not None and steps is None:
@@ -110,7 +113,7 @@ def _originals(pattern: Pattern, begin: datetime, end: datetime, steps: Steps | 
 
 
 def following(pattern: Pattern, after: Instant, count: int) -> list[Occurrence]:
-    """The next ``count`` dates at or after an instant; fewer where the pattern ends, or is silent for a hundred years."""
+    """The next ``count`` dates at or after an instant; fewer where the pattern ends, or has none for a hundred years."""
     far = local_of(after, "UTC").replace(tzinfo=None)
     end = min(datetime(far.year + HORIZON_YEARS, 1, 1), END)  # noqa: DTZ001
     return between(pattern, after, instant_of(end, "UTC"), limit=count)
@@ -123,8 +126,8 @@ def is_date_of(pattern: Pattern, original: datetime) -> bool:
 
 
 def check_occurs(pattern: Pattern) -> None:
-    """Raises RuleRefused (NEVER_OCCURS) for a rule that names no date within a hundred years of the start; where it ends is another
-    question.
+    """Raises RuleRefused (NEVER_OCCURS) for a rule without a date within a hundred years of the start; its end is
+    ignored.
     """
     rule = pattern.rule
     if rule is None:
@@ -136,9 +139,9 @@ def check_occurs(pattern: Pattern) -> None:
 
 
 def check_asked(pattern: Pattern) -> None:
-    """Raises RuleRefused for what nobody asks for on purpose: a rule without a date, or one that ends before it begins.
+    """Raises RuleRefused for mistakes: a rule without a date, or one that ends before it begins.
 
-    Read elsewhere, the latter is taken: there the start stands alone.
+    The latter is accepted in imported data: there only the start remains.
     """
     check_occurs(pattern)
     until = None if pattern.rule is None else pattern.rule.until
@@ -154,20 +157,20 @@ def check_asked(pattern: Pattern) -> None:
         raise RuleRefused(RuleErrorCode.BAD_UNTIL, "UNTIL", why)
 
 
-@lru_cache(maxsize=32)  # asked for by the sentence, and by the preview around it
+@lru_cache(maxsize=32)  # used by the sentence, and by the preview around it
 def idle_exceptions(pattern: Pattern) -> tuple[datetime, ...]:
-    """The dates left out on which nothing would be anyway: another day, or another time of that day."""
+    """Exclusions that exclude nothing: on another day, or at another time of that day."""
     whole = replace(pattern, left_out=())
     return tuple(
         one
         for one in pattern.left_out
-        # Nearly all are named as they stand; who is not may be the time that the clocks showed instead.
+        # Nearly all match as they are; any other may be the time that clocks showed instead.
         if not _occurrences(whole, one, one + _MOMENT) and _at_instant(whole, _instant(pattern, one)) is None
     )
 
 
 def starts_by_rule(pattern: Pattern) -> bool:
-    """Whether the rule names the start; where it does not, programs disagree whether the start counts towards COUNT."""
+    """Whether the rule names the start; if not, programs disagree whether the start counts towards COUNT."""
     if pattern.rule is None:
         return False
     until = replace(pattern.rule, count=None)
@@ -182,12 +185,12 @@ def first_by_rule(pattern: Pattern) -> datetime | None:
 
 
 def originals_with_count(pattern: Pattern) -> tuple[datetime, ...]:
-    """Every wall-clock time that a rule with COUNT names, left out or not."""
+    """Every wall-clock time of a rule with COUNT, excluded or not."""
     return _counted(*_counting(pattern))
 
 
 def last_of(pattern: Pattern) -> Occurrence | None:
-    """The last date of a pattern that ends; None for one that goes on for ever, or has no date left."""
+    """The last date of a pattern that ends; None for one that does not, or has no date left."""
     if pattern.rule is not None and pattern.rule.count is None and pattern.rule.until is None:
         return None
     ends = [pattern.start, *pattern.added[-1:]]
@@ -196,7 +199,7 @@ def last_of(pattern: Pattern) -> Occurrence | None:
     elif pattern.rule is not None and pattern.rule.until is not None:
         ends.append(min(pattern.rule.until.at, END))
     token = _token(pattern)
-    # A zone can move a date into the year before or behind. From the end: in between there may be hundreds of thousands.
+    # A zone can move a date into an adjacent year. From the end: in between there may be hundreds of thousands.
     for year in range(max(ends).year + 1, min(pattern.start, *pattern.added[:1], END).year - 2, -1):
         (occurrences,) = _years(pattern, token, year, year)
         if occurrences:
@@ -205,7 +208,7 @@ def last_of(pattern: Pattern) -> Occurrence | None:
 
 
 def clear() -> None:
-    """Forget what was computed: for measurements."""
+    """Clear the caches: for measurements."""
     _kept.clear()
     _tokens.clear()
     _counted.cache_clear()
@@ -213,19 +216,19 @@ def clear() -> None:
     expand.named_days.cache_clear()
 
 
-# (token of a pattern, year of the instant in UTC) -> its occurrences. Bounded by their number, because a year has one or thousands of
-# them; one takes about 130 bytes, so all together stay below 30 MB. An empty year counts as one.
+# (token of a pattern, year of the instant in UTC) -> its occurrences. Bounded by their number, because a year has one
+# or thousands of them; one takes about 130 bytes, so all together stay below 30 MB. An empty year counts as one.
 _kept: LRUCache[tuple[int, int], tuple[Occurrence, ...]] = LRUCache(200_000, getsizeof=lambda kept: len(kept) + 1)
 
-# A pattern is long to hash: that is done once for each question, not once for each year. Its token, and how long it is: a pattern is
-# kept with it, and may leave out a thousand dates and add another thousand. All together stay below 30 MB.
+# Hashing a pattern is slow: it is done once per question, not once per year. The value is a token and the size: a
+# pattern is cached with it, and may have a thousand exclusions and a thousand additions. All together stay below 30 MB.
 _tokens: LRUCache[Pattern, tuple[int, int]] = LRUCache(400_000, getsizeof=itemgetter(1))
 _SHORTEST: Final = 8
 _next_token = count()
 
 
 def _token(pattern: Pattern) -> int:
-    """A number that stands for this pattern and no other, also after it was forgotten."""
+    """A number that identifies this pattern, and is never reused after eviction."""
     known = _tokens.get(pattern)
     if known is None:
         known = _tokens[pattern] = next(_next_token), _SHORTEST + len(pattern.left_out) + len(pattern.added)
@@ -258,7 +261,7 @@ def _years(pattern: Pattern, token: int, first: int, last: int) -> list[tuple[Oc
 
 
 def _is_dense(pattern: Pattern) -> bool:
-    """Whether it meets several times a day: one year of that are thousands of dates."""
+    """Whether it meets several times a day: then one year has thousands of dates."""
     return pattern.rule is not None and bool(pattern.rule.by_hour or pattern.rule.by_minute or pattern.rule.by_second)
 
 
@@ -270,7 +273,7 @@ def _at_instant(pattern: Pattern, at: Instant) -> Occurrence | None:
 
 
 def _occurrences(pattern: Pattern, start: datetime, end: datetime) -> list[Occurrence]:
-    """Dates in this stretch of wall-clock time, in order and without doubles."""
+    """Dates in this interval of wall-clock time, in order and without duplicates."""
     rule = pattern.rule
     if rule is not None and rule.count is not None:
         originals = list(_within(_counted(*_counting(pattern)), start, end))
@@ -290,7 +293,7 @@ def _occurrences(pattern: Pattern, start: datetime, end: datetime) -> list[Occur
 
 
 def _within(dates: Sequence[datetime], start: datetime, end: datetime) -> Sequence[datetime]:
-    """Those of sorted dates."""
+    """The part of sorted dates inside the interval."""
     return dates[bisect_left(dates, start) : bisect_left(dates, end)]
 
 
@@ -307,7 +310,7 @@ def _counted(start: datetime, rule: Rule) -> tuple[datetime, ...]:
 
 
 def _from_start(start: datetime, rule: Rule, steps: Steps) -> Iterator[datetime]:
-    """The start, and what the rule names behind it; where it ends is not looked at."""
+    """The start, and the rule's dates after it; its end is ignored."""
     return chain([start], (at for at in dates_by_rule(start, rule, start, END, steps) if at != start))
 
 
@@ -339,7 +342,7 @@ def _begin(year: int) -> Instant:
 
 
 def _wall(at: Instant) -> datetime:
-    """What a clock in UTC shows."""
+    """A wall-clock time in UTC."""
     return to_datetime(at).replace(tzinfo=None)
 
 

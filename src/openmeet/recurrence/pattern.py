@@ -1,6 +1,6 @@
-"""When a series meets: its start, its rule, the dates left out and the dates added; all of it wall-clock time in one zone.
+"""Recurrence pattern: start, rule, exclusions and additions; all of it wall-clock time in one zone.
 
-Instances are computed by ``expansion``. A pattern is a value: equal ones share what was computed for them.
+Occurrences are computed by ``expansion``. A pattern is a value: equal ones share the cached results.
 """
 
 import re
@@ -22,8 +22,8 @@ _EXTENDED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}
 class Pattern:
     """``start`` is naive wall-clock time in ``zone_name`` (None: floating, the same everywhere; read as UTC).
 
-    ``left_out`` and ``added`` are naive, too, sorted and without doubles. The start always counts, whether the rule
-    names it or not; without a rule there are the start and the added dates.
+    ``left_out`` and ``added`` are naive, too, sorted and without duplicates. The start always counts, whether the rule
+    names it or not; without a rule the dates are the start and the added ones.
     """
 
     start: datetime
@@ -91,10 +91,10 @@ def parse_date(text: str, zone_name: str | None) -> datetime:
 
 
 def parse_dates(text: str, zone_name: str | None) -> list[datetime]:
-    """Values as they are stored: one property value of RFC 5545, separated by commas; nothing for empty text."""
+    """Parse stored values: one property value of RFC 5545, separated by commas; empty text has none."""
     return [parse_date(piece.strip(), zone_name) for piece in text.split(",") if piece.strip()]
 
 
 def format_dates(dates: Sequence[datetime], *, is_all_day: bool = False) -> str:
-    """As ``parse_dates`` reads them: ``20261224T180000,20261231T180000`` in the series' zone, or dates."""
+    """The inverse of ``parse_dates``: ``20261224T180000,20261231T180000`` in the series' zone, or dates."""
     return ",".join(at.strftime("%Y%m%d" if is_all_day else "%Y%m%dT%H%M%S") for at in dates)

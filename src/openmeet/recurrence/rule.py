@@ -1,8 +1,8 @@
-"""A recurrence rule as a value: read from RFC 5545 text and written back.
+"""A recurrence rule as a value: parsed from RFC 5545 text and formatted back.
 
-Source: RFC 5545, section 3.3.10. Stricter than libraries that expand rules: what they would run on for ever, or read
-each in its own way, is refused here with the part's name. Rules below a day (``SECONDLY`` …) are refused: people do not meet
-so often, and two lines of such a rule keep a server busy for hours.
+Source: RFC 5545, section 3.3.10. Stricter than libraries that expand rules: rules on which they would loop, or
+disagree, are refused here with the part's name. Frequencies below a day (``SECONDLY`` …) are refused: people do not
+meet so often, and two lines of such a rule keep a server busy for hours.
 """
 
 import re
@@ -46,7 +46,7 @@ class Until:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A checked rule. Lists are sorted and without doubles, so equal rules are equal values and have one text."""
+    """A checked rule. Lists are sorted and without duplicates, so equal rules are equal values and have one text."""
 
     freq: str
     interval: int = 1
@@ -68,7 +68,7 @@ class Rule:
 
 
 def parse_rule(text: str) -> Rule:
-    """Read the value of an RRULE property (``RRULE:`` in front is taken too). Raises RuleRefused."""
+    """Parse the value of an RRULE property (the prefix ``RRULE:`` is accepted). Raises RuleRefused."""
     if len(text) > MAX_TEXT:
         raise RuleRefused(RuleErrorCode.TOO_LONG, "", f"A rule has at most {MAX_TEXT} characters.")
     if not text.strip():
@@ -219,7 +219,7 @@ def checked(rule: Rule) -> Rule:
 
 
 def format_rule(rule: Rule) -> str:
-    """The rule's one text, in the order in which people read it."""
+    """The rule's canonical text, in the order in which people read it."""
     parts = [f"FREQ={rule.freq}"]
     if rule.interval != 1:
         parts.append(f"INTERVAL={rule.interval}")
@@ -258,10 +258,10 @@ def format_until(until: Until) -> str:
 
 
 def until_date(day: date) -> Until:
-    """The end at a day, that day included."""
+    """UNTIL a day, that day included."""
     return Until(datetime(day.year, day.month, day.day), is_date=True)  # noqa: DTZ001  # wall time is naive here
 
 
 def until_instant(moment: datetime) -> Until:
-    """The end at an aware moment, that moment included."""
+    """UNTIL an aware moment, that moment included."""
     return Until(moment.astimezone(UTC).replace(tzinfo=None, microsecond=0), is_utc=True)

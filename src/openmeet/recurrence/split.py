@@ -1,4 +1,4 @@
-"""Dates that were left out of a rule, where another rule takes its place: a week that is off stays off."""
+"""Split a pattern, and map exclusions and dates to a changed rule: a cancelled week stays cancelled."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -16,10 +16,10 @@ from openmeet.recurrence.wall_time import instant_of
 
 
 def split(pattern: Pattern, at: datetime) -> tuple[Pattern, Pattern]:
-    """What comes before a date of the pattern, and the rest with this date as its first.
+    """The part before a date of the pattern, and the rest with this date as its first.
 
-    ``at`` is the date's wall-clock time by the rule; it may have been left out. Raises Refused where it is no date of
-    the pattern (``NoSuchDate``), or the first one (``FirstDate``): there is nothing before it then.
+    ``at`` is the date's wall-clock time by the rule; it may be excluded. Raises Refused where it is no date of the
+    pattern (``NoSuchDate``), or the first one (``FirstDate``): then the first part would be empty.
     """
     dates = (*pattern.added, *pattern.left_out)
     if at not in dates and not expansion.is_date_of(pattern, at):
@@ -39,7 +39,7 @@ def _before(pattern: Pattern, at: datetime) -> Pattern | None:
             return replace(pattern, added=added, left_out=left_out)
         if not added:
             return None
-        # The start comes later than a date that was added: that date is the first of its half.
+        # The start is after an added date: that date becomes the first of its half.
         return replace(pattern, start=added[0], rule=None, added=added[1:], left_out=left_out)
     last = _last_by_rule(pattern, at)
     return replace(
@@ -51,7 +51,7 @@ def _before(pattern: Pattern, at: datetime) -> Pattern | None:
 
 
 def behind(pattern: Pattern, at: datetime) -> Pattern:
-    """What is left of a pattern from one of its dates on."""
+    """The rest of a pattern from one of its dates on."""
     added = tuple(date for date in pattern.added if date >= at)
     left_out = tuple(date for date in pattern.left_out if date >= at)
     whole = replace(pattern, added=(), left_out=())
@@ -98,11 +98,12 @@ _UNITS: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 
 def still_left_out(old: Pattern, new: Pattern) -> tuple[datetime, ...]:
-    """What the new pattern leaves out, so that nothing comes back that the old one left out; sorted.
+    """Exclusions of the new pattern, so that nothing returns that the old one excluded; sorted.
 
-    Who leaves out a date means its day, week, month or year, whichever is the shorter step of both rules. A date that the new rule
-    names, too, stays out alone. Where everything was off that the old rule named there, so is everything that the new one names; where
-    only some was, the dates that stand for those (``remap``). What nothing stands for is kept, in case the rule comes back.
+    An exclusion means its day, week, month or year, whichever is the shorter step of both rules. A date that the new
+    rule names, too, is excluded alone. Where all old dates of a period were excluded, all new ones are; where only some
+    were, the dates that replace them (``remap``). Exclusions without a counterpart are kept, in case the rule comes
+    back.
     """
     if old.rule is None or new.rule is None:
         return old.left_out
@@ -150,20 +151,21 @@ def _within(pattern: Pattern, begin: datetime, end: datetime) -> list[datetime]:
     return [one.original for one in found if begin <= one.original < end]
 
 
-# Dates of a series that has no two are never moved further than this.
+# With fewer than two dates there is no usual distance: dates are never moved further than this.
 _ALONE = timedelta(days=3)
 
 
 def remap(
     old: Sequence[datetime], new: Sequence[datetime], *, apart: Collection[datetime] = ()
 ) -> dict[datetime, datetime | None]:
-    """Old date -> new date, or None for one that has no place in the new rule. No new date is given twice.
+    """Old date -> new date, or None for one without a counterpart. No new date is used twice.
 
-    A date stays itself where it still exists; else it becomes the date on the same day; else the nearest free one that is
-    closer than half the usual distance between dates (a weekly meeting that goes from Tuesday to Wednesday), keeping order.
+    A date stays itself where it still exists; else it becomes the date on the same day; else the nearest free one that
+    is closer than half the usual distance between dates (a weekly meeting that moves from Tuesday to Wednesday),
+    keeping order.
 
-    ``apart``: those of the old dates that the rule did not name any more. Such a date becomes one of the rule again where that names
-    it or its day, which has no other; of another day it takes no meeting's place.
+    ``apart``: old dates that the rule no longer named. Such a date becomes one of the rule again where that names it or
+    its otherwise free day; it never takes a date on another day.
     """
     free = sorted(set(new))
     found: dict[datetime, datetime | None] = dict.fromkeys(sorted(set(old)))

@@ -1,4 +1,4 @@
-"""Rules as JSON for programs that do not want to read RFC 5545 text. Computed and accepted, never stored: one vocabulary.
+"""Rules as JSON for programs that do not want to parse RFC 5545 text. Computed and accepted, never stored.
 
 Names follow JSCalendar's RecurrenceRule (RFC 8984, section 4.3.3) where it has one.
 """
@@ -32,7 +32,7 @@ _NAMES: Final = frozenset({"frequency", "interval", "count", "until", "byDay", "
 
 
 def to_json(rule: Rule) -> dict[str, Any]:
-    """``{"frequency": "weekly", "interval": 2, "byDay": [{"day": "tu"}], "count": 13}``; defaults are left out."""
+    """``{"frequency": "weekly", "interval": 2, "byDay": [{"day": "tu"}], "count": 13}``; defaults are omitted."""
     made: dict[str, Any] = {"frequency": rule.freq.lower()}
     if rule.interval != 1:
         made["interval"] = rule.interval
@@ -61,9 +61,9 @@ def to_json(rule: Rule) -> dict[str, Any]:
 
 
 def from_json(value: Mapping[str, Any]) -> Rule:
-    """The rule of such an object. Raises RuleRefused as ``parse_rule`` does, through which it goes.
+    """The rule of such an object. Raises RuleRefused as ``parse_rule`` does, which it uses.
 
-    Whatever is no member, or of another type than it has there, is refused: left out or read as text, it would be another rule.
+    An unknown member, or one of another type, is refused: ignored or read as text, it would make another rule.
     """
     _known_only(value, _NAMES, "A rule")
     parts = [f"FREQ={_word(value, 'frequency', RuleErrorCode.UNSUPPORTED_FREQ)}"] if "frequency" in value else []
@@ -88,7 +88,7 @@ def _known_only(value: Mapping[str, Any], known: frozenset[str], whole: str) -> 
 
 
 def _word(value: Mapping[str, Any], name: str, code: RuleErrorCode) -> str:
-    """A text that cannot end the part of the rule that it stands in."""
+    """A text that cannot end the part of the rule in which it stands."""
     word = value[name]
     if not isinstance(word, str) or not word.isascii() or not word.isalnum():
         raise RuleRefused(code, name, f"{name} must be {_EXAMPLES[name]}.")
@@ -122,7 +122,7 @@ def _day(day: Any) -> str:
 
 
 def plain_choices(start: datetime) -> list[Rule]:
-    """Rules that fit the start, the likeliest first; ``sentence.describe`` words them."""
+    """Rules that fit the start, the likeliest first; ``describe`` words them."""
     weekday = start.weekday()
     nth = (start.day - 1) // 7 + 1
     days_in_month = calendar.monthrange(start.year, start.month)[1]

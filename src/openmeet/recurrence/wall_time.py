@@ -1,8 +1,8 @@
-"""Wall-clock time in a zone, and the instant it names.
+"""Wall-clock time in a zone, and the instant that it means.
 
-People say "18:00 in Berlin" and mean that; the instant follows. A time that a DST gap swallows is read with the offset
-before the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time is the first of the two. Both are what
-``fold=0`` means (PEP 495). A zone is an IANA name, or a fixed offset ``+02:00`` as some records carry.
+People say "18:00 in Berlin" and mean that; the instant follows. A time inside a DST gap is read with the offset before
+the gap (02:30 becomes 03:30; RFC 5545, section 3.3.5); an ambiguous time is the first of the two. Both are ``fold=0``
+(PEP 495). A zone is an IANA name, or a fixed offset ``+02:00`` as some records have.
 """
 
 import re
@@ -13,36 +13,36 @@ from zoneinfo import ZoneInfo, available_timezones
 from groundwork.clock import Instant, from_datetime, to_datetime
 from groundwork.errors import InvalidInput
 
-# The widest offset that ISO 8601 and Python know is below a day.
+# The widest offset that ISO 8601 and Python allow is below a day.
 _OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 
-# Names in the zone files that name no place: what they mean differs from machine to machine, or is nothing.
+# Names in the zone files that are no place: their meaning differs from machine to machine, or there is none.
 _NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})
 
-# Outside of these years a date is a typing error, here as in the records of other apps.
+# Years outside this range are typing errors, here as in the records of other apps.
 FIRST_YEAR = 1900
 LAST_YEAR = 2200
 
 
 @cache
 def zone_names() -> frozenset[str]:
-    """Every IANA name known here. Kept, because the standard library walks the zone files each time: 10 ms."""
+    """Every IANA name known here. Cached, because the standard library scans the zone files each time: 10 ms."""
     return frozenset(available_timezones() - _NO_PLACES)
 
 
 def is_zone(name: str) -> bool:
-    """Whether times can be read in this zone."""
+    """Whether the zone is known."""
     return name in zone_names() or _OFFSET.fullmatch(name) is not None
 
 
-# Bounded, because it is asked for names that strangers wrote.
+# Bounded, because strangers choose the names.
 @lru_cache(maxsize=4_096)
 def zone(name: str) -> tzinfo:
     """The zone of a name that ``is_zone`` accepts; UTC for any other.
 
-    Names come and go with the zone files of a machine: an event that was stored with another's must not break the pages
-    that list it.
+    Zone files differ between machines: an event stored with a zone of another machine must not break pages that list
+    it.
     """
     if match := _OFFSET.fullmatch(name):
         offset = timedelta(hours=int(match[2]), minutes=int(match[3]))
@@ -69,7 +69,7 @@ def instant_of(local: datetime, zone_name: str) -> Instant:
 
 
 def instead_of(local: datetime, zone_name: str) -> datetime | None:
-    """What the clock shows in place of a time that a DST gap swallows; None for a time that exists."""
+    """The time that clocks show instead of one inside a DST gap; None for a time that exists."""
     read = local_of(instant_of(local, zone_name), zone_name).replace(tzinfo=None)
     return None if read == local else read
 
