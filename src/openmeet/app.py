@@ -1,4 +1,6 @@
-"""The server as a list of rooms: pages that know their viewer by a cookie, an API that knows its caller by a token."""
+"""ASGI application of one community: pages that identify their user by a cookie, a JSON API that identifies its caller
+by a token.
+"""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -157,20 +159,20 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 API_PREFIX = "/api/"
 
-# Where files arrive: what a calendar may have, and the form or JSON around it.
+# Limits of uploads: a calendar file, and the form or JSON around it.
 FILE_PATHS = frozenset({"/api/me/calendars", "/api/imports", "/import"})
 FILE_BYTES = MAX_BYTES + 1_000_000
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
-# Cookies mean nothing to the API, so pages of other sites may ask it: anonymously, or with a token that their reader gave them.
+# The API ignores cookies, so pages of other sites may call it: anonymously, or with a token from their user.
 API_CORS = Cors((API_PREFIX,), exposed=("Location", *XRPC_EXPOSED))
 
 
 def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None = None) -> Application:
     """The whole site of one community.
 
-    ``health``: of every community that this program serves; without it whether this one's database answers.
+    ``health``: of every community that this program serves; without it only whether this one's database answers.
     """
     settings, tenant = site.settings, site.tenant
     known = health or ProgramHealth({"database": ready(tenant)}, None, ())
@@ -217,7 +219,7 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
 
 
 def open_pages() -> list[Route]:
-    """Pages, feeds and files that show everybody the same, or whose address says who may see them."""
+    """Pages, feeds and files that are the same for everybody, or whose address itself grants access."""
     return [
         *letters_pages.routes(),
         *never_pages.routes(),
@@ -230,7 +232,7 @@ def open_pages() -> list[Route]:
 
 
 def pages() -> list[Route]:
-    """Every page of the rooms. ``/events/new`` stands before ``/events/{slug}``, and so it is with groups."""
+    """Every page route. ``/events/new`` stands before ``/events/{slug}``; the same holds for groups."""
     return [
         *sign_in_pages.routes(),
         *atproto_pages.routes(),
@@ -324,7 +326,7 @@ def operations() -> list[ApiOperation]:
         *backfill_progress.OPERATIONS,
         *alerts_api.OPERATIONS,
         *people_api.OPERATIONS,
-        *list_pages.OPERATIONS,  # before what has a slug in its place
+        *list_pages.OPERATIONS,  # before the routes with a slug in this place
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_plans_api.OPERATIONS,
@@ -357,7 +359,7 @@ _WITH_PICTURES = ("/events/", "/api/events/", "/groups/", "/api/groups/", "/seri
 
 
 def _body_limit(scope: Scope) -> int:
-    """Whole calendars, pictures and batches of records are larger than what anybody writes by hand."""
+    """Whole calendars, pictures and batches of records are larger than typed input."""
     path = scope["path"]
     if path in HANDED_IN_PATHS:
         return HANDED_IN_BYTES
@@ -369,7 +371,7 @@ def _body_limit(scope: Scope) -> int:
 
 
 async def absent(request: Request) -> Response:
-    """Any other address, or another method of one: the page that says so knows its viewer, unlike the router."""
+    """Any other address or method: unlike the router's own 404, this page knows its user."""
     if not request.url.path.startswith(API_PREFIX):
         await identify_by_cookie(request)
     if allowed_methods(request.app.routes, request.scope):
@@ -405,7 +407,7 @@ def _api(operation: ApiOperation) -> Route:
 
     async def answer(request: Request) -> Response:
         await admit(request, operation)
-        # A misspelt filter that is passed over answers more than was asked for.
+        # A misspelt filter that is ignored would return more than was asked for.
         for name in request.query_params:
             if name not in known:
                 takes = f"; this takes {', '.join(known)}." if known else "; this takes none."

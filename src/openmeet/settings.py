@@ -1,7 +1,7 @@
-"""Everything about the events platform that an operator can set, read once at start (``OPENMEET_…``).
+"""Every operator setting of the events platform, read once at start (``OPENMEET_…``).
 
-Every default serves the laptop. What must not meet a public host name is in ``dangers`` and refused by
-``groundwork.startup_checks``; what makes no sense at all is in ``contradictions``.
+Every default suits a laptop. Settings that are dangerous with a public host name are in ``dangers`` and refused by
+``groundwork.startup_checks``; contradictory ones are in ``contradictions``.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,9 @@ _LEAST_WORKER_MEMORY = 256 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings of one installation, and of its default community; others have theirs from ``tenants.configured``."""
+    """Settings of one installation, and of its default community; other communities have theirs from
+    ``tenants.configured``.
+    """
 
     site_name: str = setting("OpenMeet", what="The name at the top of every page and in mail")
     public_url: str = setting("http://127.0.0.1:8080", what="The address under which people reach the site")
@@ -210,7 +212,7 @@ class Settings:
 
     @property
     def worker_limits(self) -> PoolLimits:
-        """Of the processes that read what people send."""
+        """Limits of the worker processes that parse people's input."""
         return PoolLimits(
             processes=self.worker_processes,
             queue=self.worker_queue,
@@ -224,27 +226,27 @@ class Settings:
 
     @property
     def is_unlimited(self) -> bool:
-        """Whether nobody counts how often somebody asks: in development everybody comes from the same machine, many at a time."""
+        """Whether rate limits are off: in development all requests come from one machine."""
         return self.dev_mode and not self.dev_limits
 
     @property
     def tenant_database_url(self) -> str:
-        """Where this community keeps its data."""
+        """The database of this community."""
         return self.database_url or f"sqlite:///{(self.data_directory / 'openmeet.db').absolute()}"
 
     @property
     def installation_database_url(self) -> str:
-        """The ``network`` database: sources, cursors, dead letters, of all tenants together."""
+        """The ``network`` database: sources, cursors, dead letters, shared by all tenants."""
         return self.network_database_url or f"sqlite:///{(self.data_directory / 'network.db').absolute()}"
 
     @property
     def public_host(self) -> str:
-        """As ``Host`` headers name it: lower-cased."""
+        """As in ``Host`` headers: lower-cased."""
         return urlsplit(self.public_url).hostname or ""
 
 
 def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
-    """What cannot be right on any machine; one sentence each. ``sends_mail``: not of commands that send none."""
+    """Contradictions, one sentence each. ``sends_mail``: false for commands that send none."""
     found = []
     for name, value in (
         ("PUBLIC_URL", settings.public_url),
@@ -358,7 +360,7 @@ def _is_origin(url: str, schemes: set[str]) -> bool:
 
 
 def dangers(settings: Settings) -> dict[Danger, str]:
-    """What is switched on that must not meet a public host, by the setting that brings it."""
+    """Dangerous options that are on, each with the setting that causes it."""
     found = {}
     if settings.dev_mode:
         found[Danger.DEV_MODE] = f"{PREFIX}DEV_MODE"

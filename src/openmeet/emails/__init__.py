@@ -1,5 +1,5 @@
-"""Composing e-mails.
+"""Composers of e-mails.
 
-The text is decided when an e-mail is sent, from the present state: notifications that are no longer true are left out, and an e-mail
-without any is not sent.
+An e-mail is composed when it is sent, from the present state: notifications that no longer hold are left out, and an
+e-mail without any is not sent.
 """

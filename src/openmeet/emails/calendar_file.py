@@ -1,7 +1,7 @@
-"""The calendar file of a mail about an event: its entry, and the end of entries under names that it has no more.
+"""Calendar file of an e-mail about an event: its entry, and cancelled entries under its former UIDs.
 
-Sources: RFC 5545, section 3.8.4.4 (RECURRENCE-ID), 3.8.7.4 (SEQUENCE); RFC 5546, section 3.2.1: what is published may be cancelled
-(STATUS), so that what ends and what takes its place stand in one file, which a program takes in as a whole.
+Sources: RFC 5545, section 3.8.4.4 (RECURRENCE-ID), 3.8.7.4 (SEQUENCE); RFC 5546, section 3.2.1: what is published may
+be cancelled (STATUS), so cancelled entries and their replacements are in one file, which a program imports as a whole.
 """
 
 from collections.abc import Sequence
@@ -40,10 +40,10 @@ async def file_of(
     is_tentative: bool = False,
     also: Sequence[Event] = (),
 ) -> CalendarFile | None:
-    """The event as this person, who has it in their calendar, may know it; None while it has no date.
+    """The event as this person, who has it in their calendar, may see it; None while it has no date.
 
-    With it go all their dates of the same series that had other names before. ``is_tentative``: they have no place yet. ``also``: further
-    dates that take place, to which they go.
+    Includes their other dates of the same series that had other UIDs before. ``is_tentative``: their place is not
+    confirmed. ``also``: further dates that take place, to which they go.
     """
     others = await calendar_uids.moved_with(reader, event.id, user_id, IN_CALENDAR)
     events = await events_by_ids(reader, others)
@@ -57,7 +57,7 @@ async def file_of(
         entries[0] = replace(entries[0], is_tentative=True)
     is_cancelled = entries[0].is_cancelled and not also
     if is_cancelled:
-        # A file that cancels says of nothing that it takes place (RFC 5546, section 3.2.5).
+        # A file that cancels must not contain anything that takes place (RFC 5546, section 3.2.5).
         entries = [entry for entry in entries if entry.is_cancelled]
     known = {one.id: one for one in about}
     entries += [_ended(head, known[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(known))]
@@ -68,9 +68,9 @@ async def file_of(
 async def end_of(
     reader: Reader, head: Letterhead, event: Event, mine: Attendance, *, is_shut_out: bool = False
 ) -> CalendarFile | None:
-    """What takes the event out of the calendar of somebody who does not come any more; None while it has no date.
+    """A cancellation for somebody who no longer attends; None while the event has no date.
 
-    ``is_shut_out``: they see no more of it, and read its name and its time alone.
+    ``is_shut_out``: they may no longer see the event, and get its name and time only.
     """
     entries = await _entries(reader, head, [event], mine.user_id)
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
@@ -82,7 +82,7 @@ async def end_of(
 async def file_of_dates(
     reader: Reader, head: Letterhead, come: Sequence[Event], ended: Sequence[Event], user_id: UserId
 ) -> CalendarFile | None:
-    """Dates of a series that this person comes to, and the end of those that they do not come to any more."""
+    """The dates of a series that this person attends, and cancellations of those that they no longer attend."""
     entries = await _entries(reader, head, come, user_id)
     method = PUBLISH if entries else CANCEL
     ends = await _entries(reader, head, ended, user_id)
@@ -91,10 +91,12 @@ async def file_of_dates(
 
 
 async def _entries(reader: Reader, head: Letterhead, events: Sequence[Event], user_id: UserId) -> list[WrittenEvent]:
-    """Each with the SEQUENCE that every file gives it; of who has left once, stamped with when they last answered.
+    """Entries with the same SEQUENCE as in every other file; after a withdrawal, stamped with the time of the latest
+    RSVP.
 
-    Of two entries the higher SEQUENCE holds, then the later DTSTAMP (RFC 5546, section 2.1.5): so leaving ends what came before,
-    and coming again takes that back. What the host does afterwards is above both, for everybody alike.
+    Of two entries the higher SEQUENCE wins, then the later DTSTAMP (RFC 5546, section 2.1.5): so a withdrawal replaces
+    the entry before it, and a new yes replaces the withdrawal. Later edits by the host win over both, for everybody
+    alike.
     """
     mine = await attendance.of_user(reader, user_id, [one.id for one in events])
     numbers = await sequences(reader, [one.id for one in events])
@@ -104,7 +106,7 @@ async def _entries(reader: Reader, head: Letterhead, events: Sequence[Event], us
         answer = mine.get(event.id)
         entry = await _entry(reader, head, event, answer, numbers[event.id], user_id)
         if entry is not None and answer is not None and left.get(answer.id):
-            # A second for each change of mind: stamps have whole ones, and one may answer twice in one.
+            # One second per change: stamps have whole seconds, and two RSVPs may fall into one.
             turns = 2 * left[answer.id] - (answer.status not in IN_CALENDAR)
             stamped_at = Instant(max(entry.stamped_at, answer.answered_at) + turns * SECOND)
             entry = replace(entry, stamped_at=stamped_at)
@@ -122,7 +124,7 @@ async def _entry(
 
 
 def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:
-    """What takes an entry away: its name, and a SEQUENCE above every one that it had."""
+    """A cancelled entry: the UID, and a SEQUENCE above every earlier one."""
     zone = former.time_zone if former.time_zone in zone_names() else "UTC"
     original = original_of(former.original_date) if former.original_date else None
     starts = original or local_of(event.starts_at or former.left_at, zone).replace(tzinfo=None, microsecond=0)
@@ -139,7 +141,7 @@ def _ended(head: Letterhead, event: Event, former: FormerPlace) -> WrittenEvent:
 
 
 def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> NotificationDetails | None:
-    """What the newest of these news say of it; None where they do not, or it is otherwise now. Pure."""
+    """The newest of these notifications if it says that they were removed, and still are; else None. Pure."""
     if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
         return None
     removals = [
@@ -159,8 +161,8 @@ def as_known(event: Event, known: NotificationDetails) -> Event:
 
 
 def bare(entry: WrittenEvent) -> WrittenEvent:
-    """An entry of a calendar with its name and its time alone. Pure."""
-    # Named one by one what stays: what is added to entries one day is left out by itself.
+    """A calendar entry with name and time only. Pure."""
+    # Lists what is kept, so that a future field is left out by default.
     return WrittenEvent(
         uid=entry.uid,
         pattern=entry.pattern,

@@ -1,4 +1,4 @@
-"""The letter that invites somebody to host an event; composed when it is sent."""
+"""E-mail that invites somebody to co-host an event."""
 
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
@@ -14,9 +14,10 @@ from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 
 def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """The composer of ``CO_HOST_MAIL``; says nothing when the invitation was decided, taken back or is over, when either keeps
+    """Composer of ``CO_HOST_MAIL``.
 
-    the other away, or to who wants no such letters.
+    Composes nothing when the invitation was answered, revoked or has expired, when either has blocked the other, or
+    after an opt-out.
     """
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:

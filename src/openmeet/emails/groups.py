@@ -1,4 +1,4 @@
-"""Mail about groups: an invitation, and the news that somebody wants to take over. Composed when it is sent."""
+"""E-mails about groups: invitations, and notices to an absent owner that somebody will take over."""
 
 from urllib.parse import quote
 
@@ -17,9 +17,8 @@ from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """The composer of ``INVITATION_MAIL``; says nothing when the invitation is used, taken back or over, or
-
-    either keeps the other away.
+    """Composer of ``INVITATION_MAIL``; nothing when the invitation is used, revoked or expired, or when either has
+    blocked the other.
     """
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
@@ -54,7 +53,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
 
 
 def succession_composer(site_name: str, public_url: str) -> Composer:
-    """The composer of ``SUCCESSION_MAIL`` and ``LAST_CALL_MAIL``; says nothing when nobody is to take over any more, or the owner
+    """Composer of ``SUCCESSION_MAIL`` and ``LAST_CALL_MAIL``; nothing when the succession was cancelled, or the owner
     has no address.
     """
 

@@ -1,4 +1,4 @@
-"""The letter with the link: composed when it is sent, from the present."""
+"""E-mail with the link that confirms a guest's RSVP."""
 
 from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
@@ -20,7 +20,9 @@ _SAYS = {
 
 
 def guest_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """The composer of ``GUEST_MAIL``; says nothing when the answer was confirmed, is over, or its event gone, or to who wants no such letters."""
+    """Composer of ``GUEST_MAIL``; nothing when the RSVP was confirmed or has expired, its event is gone, or after an
+    opt-out.
+    """
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:

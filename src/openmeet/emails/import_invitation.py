@@ -1,4 +1,4 @@
-"""The one letter to somebody on a list. Composed when it is sent, with the words that the host has read before."""
+"""The one e-mail to a person on an imported guest list, with the text that the host has previewed."""
 
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
@@ -16,7 +16,7 @@ from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """The composer of ``ARRIVAL_MAIL``; says nothing to who has answered, or where there is nothing to come to any more."""
+    """Composer of ``ARRIVAL_MAIL``; nothing for a person who has responded, or when there is nothing left to attend."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         person_id = PersonId(due.subject_id)
@@ -37,7 +37,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             text_of(host.display_name, event, group, person.message, site_name, f"{public_url}/arrivals/{token}")
             + "\n"
             + emails.closing(emails.url_of(key, public_url, person.email)),
-            # A no to this is a no to every further letter of that sort.
+            # Declining opts out of every further e-mail of that kind.
             unsubscribe_url=f"{public_url}/mail/decline/list/{token}",
         )
 
@@ -45,12 +45,12 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
 
 
 def subject_of(host: str, event: Event | None, group: Group | None) -> str:
-    """What the letter is called."""
+    """The subject of the e-mail."""
     return f"{host or UNNAMED} invites you to {title_of(event, group)}"
 
 
 def text_of(host: str, event: Event | None, group: Group | None, message: str, site_name: str, link: str) -> str:
-    """The letter as its host has seen it, with another link; below it stands how to get none any more."""
+    """The text as previewed by its host, with another link, and the opt-out below."""
     when = ""
     if event is not None and event.starts_at is not None:
         when = f"{formatting.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"

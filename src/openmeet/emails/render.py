@@ -1,4 +1,4 @@
-"""Rendering of e-mails: templates, the common parts, and the HTML of e-mails that are written as text."""
+"""Rendering of e-mails: templates, their common parts, and HTML for e-mails that are written as text."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from openmeet.outbox.emails import OutgoingEmail
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """``key``: what the tokens in links are derived from."""
+    """Common context of e-mails. ``key``: the tokens in links are derived from it."""
 
     key: SigningKey
     site_name: str
@@ -26,7 +26,7 @@ class Letterhead:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Lines, or a link with its ``words``; ``is_main``: what the letter is for."""
+    """Lines, or a link with its ``words``; ``is_main``: the main action of the e-mail."""
 
     lines: tuple[str, ...]
     url: str = ""
@@ -35,7 +35,7 @@ class Paragraph:
 
 
 def with_html(letter: OutgoingEmail, public_url: str) -> OutgoingEmail:
-    """The letter with its text as HTML, unless it has some."""
+    """The e-mail with its text as HTML, unless it has some."""
     if letter.html:
         return letter
     context = {"subject": letter.subject, "paragraphs": paragraphs(letter.text, public_url)}
@@ -43,7 +43,7 @@ def with_html(letter: OutgoingEmail, public_url: str) -> OutgoingEmail:
 
 
 def paragraphs(text: str, public_url: str) -> list[Paragraph]:
-    """The text in paragraphs. A line that ends with a colon, and an address of ours below it, are one link."""
+    """The text in paragraphs. A line that ends with a colon, followed by an address of ours, is one link."""
     found: list[Paragraph] = []
     for block in text.strip().split("\n\n"):
         *lines, last = block.strip("\n").split("\n")

@@ -25,7 +25,7 @@ from openmeet.i18n.markdown import one_line
 from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 from openmeet.recurrence import wall_time
 
-# Whoever said no needs no letter about it.
+# A person who declined needs no e-mail about it.
 _COMES = frozenset(
     {
         AttendanceStatus.ATTENDING,
@@ -37,7 +37,9 @@ _COMES = frozenset(
 
 
 def confirmed_composer(head: Letterhead) -> Composer:
-    """The composer of ``GUEST_CONFIRMED_MAIL``; says nothing when the guest has an account or comes no more, or the event went."""
+    """Composer of ``GUEST_CONFIRMED_MAIL``; nothing when the guest has an account, no longer attends, or the event is
+    gone.
+    """
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -48,7 +50,7 @@ def confirmed_composer(head: Letterhead) -> Composer:
 
 
 def answered_composer(head: Letterhead) -> Composer:
-    """The composer of ``ANSWERED_MAIL``; says nothing when they want none, or do not go any more."""
+    """Composer of ``ANSWERED_MAIL``; nothing after an opt-out, or when they no longer attend."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -60,7 +62,7 @@ def answered_composer(head: Letterhead) -> Composer:
 
 
 async def _letter(tx: Transaction, head: Letterhead, due: Due, to: EmailRecipient) -> OutgoingEmail | None:
-    """How the answer stands, where and when, how to get in as far as they may know, and the entry."""
+    """The status of the RSVP, where and when, how to get in as far as they may know, and the entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
     mine = None if event is None else await answer_of(tx, event.id, user_id)
@@ -99,7 +101,9 @@ async def _letter(tx: Transaction, head: Letterhead, due: Due, to: EmailRecipien
 
 
 def withdrawn_composer(head: Letterhead) -> Composer:
-    """The composer of ``WITHDRAWN_MAIL``; says nothing when they come after all, or nobody does, or never had the entry by mail."""
+    """Composer of ``WITHDRAWN_MAIL``; nothing when they attend after all, the event is off, or they never got the entry
+    by e-mail.
+    """
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         user_id = UserId(due.person)
@@ -145,7 +149,7 @@ _PLAIN = {
 def stands_words(
     event: Event, joining: RegistrationSettings, mine: Attendance | None, before: int, now: Instant
 ) -> str:
-    """One sentence or two; empty for who has not answered. ``before``: people in the line before this one."""
+    """One sentence or two; empty without an RSVP. ``before``: people on the waitlist before this one."""
     if mine is None:
         return ""
     party = f" You come as {mine.party} people." if mine.party > 1 and mine.is_seated else ""
@@ -158,7 +162,7 @@ def stands_words(
 
 
 def offer_words(event: Event, mine: Attendance, now: Instant) -> str:
-    """That a place is held, and until when; empty where none is."""
+    """That a place is offered, and until when; empty where none is."""
     if mine.offered_until is None or not mine.has_offer(now):
         return ""
     until = wall_time.local_of(mine.offered_until, event.time_zone)
@@ -169,7 +173,7 @@ def offer_words(event: Event, mine: Attendance, now: Instant) -> str:
 
 
 def too_large_words(event: Event, joining: RegistrationSettings, mine: Attendance) -> str:
-    """That no place will ever be free for so many people, because the host lowered the limit; empty where there can be one."""
+    """That the party is larger than the lowered limit, so that no place will be free; empty where one may be."""
     limits = limits_of(event, joining)
     most = most_together(limits, mine.mode)
     if most is None or not is_too_large(limits, mine):
@@ -186,7 +190,7 @@ def before_words(before: int) -> str:
 
 
 def pending_words(mine: Attendance) -> str:
-    """Whom an answer waits for that takes no place yet."""
+    """Who has to confirm an RSVP that has no place yet."""
     if mine.pending_for is PendingFor.APPROVAL:
         return "You asked to come. The host says yes or no."
     return "Your answer from another app takes no place yet: the host confirms it."

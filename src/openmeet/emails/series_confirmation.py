@@ -1,4 +1,4 @@
-"""The letter to whoever goes to every date of a series: the dates, and one file with an entry for each; or with the end of each."""
+"""E-mails about a standing RSVP to a series: the dates, with one file of entries or of their cancellations."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
@@ -22,7 +22,9 @@ from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 
 def series_composer(head: Letterhead, *, is_end: bool) -> Composer:
-    """The composer of ``SERIES_ANSWERED_MAIL``, and (``is_end``) of ``SERIES_WITHDRAWN_MAIL``; says nothing when it is otherwise now."""
+    """Composer of ``SERIES_ANSWERED_MAIL``, and (``is_end``) of ``SERIES_WITHDRAWN_MAIL``; nothing when that has
+    changed.
+    """
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         user_id = UserId(due.person)
@@ -80,14 +82,14 @@ def _line(event: Event, mine: Attendance) -> str:
     return f"- {time_words.start_words(event)}" + ("" if mine.is_seated else " (no place yet)")
 
 
-# A window has no more; what lies behind is in later letters.
+# The most dates of one window; later e-mails have the later ones.
 MOST = 60
 
 
 async def answered_dates(
     reader: Reader, series_id: SeriesId, user_id: UserId
 ) -> tuple[list[Event], dict[EventId, Attendance]]:
-    """The coming dates that this person has answered and may see, in order, with their answers."""
+    """The coming dates that this person has responded to and may see, in order, with their RSVPs."""
     held = [one.event for one in await date_queries.stored(reader, series_id)]
     coming = [one for one in held if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
     seen = await seen_by(reader, coming, user_id)
@@ -96,7 +98,7 @@ async def answered_dates(
 
 
 async def gone_to(reader: Reader, event: Event, user_id: UserId) -> tuple[list[Event], dict[EventId, Attendance]]:
-    """Those of the series of this event that belong into their calendar; all of them, so that a letter sent twice says the same."""
+    """Dates of this event's series that belong into their calendar; all of them, so that a repeated e-mail is the same."""
     if event.place_in_series is None:
         return [], {}
     dates, mine = await answered_dates(reader, SeriesId(event.place_in_series.series_id), user_id)

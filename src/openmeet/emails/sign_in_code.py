@@ -1,4 +1,4 @@
-"""The mail with the code and the link: composed when it is sent, from the present."""
+"""E-mail with the sign-in code and link."""
 
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database
@@ -11,7 +11,7 @@ LINK_PATH = "/sign-in/link"
 
 
 def code_composer(key: SigningKey, site_name: str, url: str) -> Composer:
-    """The composer of ``CODE_MAIL``; says nothing when the code was used or is over. Programs get no link."""
+    """Composer of ``CODE_MAIL``; nothing when the code was used or has expired. Programs get no link."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:

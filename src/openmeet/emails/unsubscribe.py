@@ -1,4 +1,4 @@
-"""Recipients of e-mails about their own RSVPs, and what a link in an e-mail stops, in words and in fact."""
+"""Recipients of e-mails about their own RSVPs; and unsubscribe links: what each stops, as text and in the database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from openmeet.emails.render import Letterhead
 
 @dataclass(frozen=True, slots=True)
 class EmailRecipient:
-    """``closing``: the end of a letter to them, which says how to stop such mail; ``stop_url`` does so by one click (RFC 8058)."""
+    """``closing``: the last lines of the e-mail, which say how to unsubscribe; ``stop_url`` unsubscribes by one click
+    (RFC 8058).
+    """
 
     user_id: UserId
     address: str
@@ -28,7 +30,7 @@ class EmailRecipient:
     closing: str
 
     async def answer_url(self, tx: Transaction, head: Letterhead, event_id: EventId) -> str:
-        """Where they change their answer without signing in."""
+        """The link for changing their RSVP without signing in."""
         token = await links.token_for(tx, head.key, EmailLink(self.user_id, LinkPurpose.ANSWER, event_id))
         return f"{head.public_url}/mail/answer/{token}"
 
@@ -36,16 +38,16 @@ class EmailRecipient:
 async def addressee_of(
     tx: Transaction, head: Letterhead, user_id: UserId, *, is_asked_for: bool = False
 ) -> EmailRecipient | None:
-    """None where no address is known, or they want no mail about their own answers.
+    """None where no address is known, or they opted out of e-mails about their own RSVPs.
 
-    ``is_asked_for``: a guest has just confirmed an answer, whose letter is the only way to it.
+    ``is_asked_for``: a guest has just confirmed an RSVP, and this e-mail has the only link to it.
     """
     guest, user = await guests.find(tx, user_id), await users.by_id(tx, user_id)
     address = guest.email if guest else user.email if user else None
     chosen = await preferences.of_person(tx, user_id)
     if address is None or not (is_asked_for or Channel.EMAIL in chosen[NotificationTopic.OWN_ANSWERS]):
         return None
-    # A guest has no page to choose on: what they stop is all of it.
+    # A guest has no preferences page, so they unsubscribe from everything.
     subject = EVERYTHING if guest else NotificationTopic.OWN_ANSWERS.value
     token = await links.token_for(tx, head.key, EmailLink(user_id, LinkPurpose.UNSUBSCRIBE, subject))
     stop_url = f"{head.public_url}/mail/stop/{token}"
@@ -60,7 +62,7 @@ async def addressee_of(
 # The subject of a link that stops the digest as a whole.
 DIGEST: Final = "digest"
 _SEARCH: Final = "search "
-# That of a link which stops every mail to a guest, who has no page to choose on.
+# The subject of a link that stops every e-mail to a guest, who has no preferences page.
 EVERYTHING: Final = "everything"
 
 TOPIC_WORDS: Mapping[NotificationTopic, str] = {
@@ -82,12 +84,12 @@ TOPIC_WORDS: Mapping[NotificationTopic, str] = {
 
 
 def search_subject(search_id: str) -> str:
-    """The subject of a link that stops one kept search."""
+    """The subject of a link that stops one saved search."""
     return f"{_SEARCH}{search_id}"
 
 
 def stopped_words(link: EmailLink) -> str:
-    """What the link is about: ``mail about …``, the digest, one kept search, or everything."""
+    """What the link stops, in words: ``mail about …``, the digest, one saved search, or everything."""
     if link.subject.startswith(_SEARCH):
         return "news of one of your kept searches"
     if link.subject == EVERYTHING:
@@ -98,7 +100,7 @@ def stopped_words(link: EmailLink) -> str:
 
 
 async def stop(tx: Transaction, link: EmailLink) -> None:
-    """Send no more of it; once more changes nothing."""
+    """Unsubscribe; idempotent."""
     if link.subject.startswith(_SEARCH):
         await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
     elif link.subject == EVERYTHING:

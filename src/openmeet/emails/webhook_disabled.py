@@ -1,4 +1,4 @@
-"""The mail that says that an address was switched off. Composed when it is sent."""
+"""E-mail that says that a webhook was disabled."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from openmeet.outbox.emails import Composer, Due, OutgoingEmail
 
 
 def off_composer(site_name: str, public_url: str) -> Composer:
-    """The composer of ``OFF_MAIL``; says nothing when the address is on again or gone, or its owner has no mail."""
+    """Composer of ``OFF_MAIL``; nothing when the webhook is enabled again or deleted, or its owner has no address."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.reader() as reader:

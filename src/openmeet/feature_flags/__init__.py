@@ -1,5 +1,5 @@
-"""Feature flags: what is switched on for one community, changed at run time, and who changed it.
+"""Feature flags of one community, switched at run time, and the log of changes.
 
-A flag has a row where somebody switched it and its default where nobody did. Each change is logged. Hot paths ask a
-``Switchboard``, which may be up to ``MAX_AGE`` behind.
+A switched flag has a row; any other has its default. Each change is logged. Hot paths ask a ``Switchboard``, which may
+be up to ``MAX_AGE`` behind.
 """

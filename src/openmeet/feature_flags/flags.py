@@ -1,4 +1,4 @@
-"""Feature flags: their values before anybody switches them, switching one, all SQL about them, and a cache for those who ask often."""
+"""Feature flags: defaults, switching, all SQL about them, and a cache for frequent reads."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Flag(StrEnum):
     DETECTION = "detection"
 
 
-# What nobody outside reads yet stays at home until an operator wants it out: our own Lexicons, and fields that the
+# Off until an operator wants them, because no other program reads them yet: our own Lexicons, and fields that the
 # community's Lexicon has not adopted.
 DEFAULTS: Final[Mapping[Flag, bool]] = {
     Flag.EVENTS_IN: True,
@@ -66,7 +66,7 @@ UNTOUCHED: Final = Switches(frozenset(flag for flag, is_on in DEFAULTS.items() i
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """Somebody switched a flag. ``changed_by``: the name that they have where they did it."""
+    """A change of a flag. ``changed_by``: the name of the person in the place where they changed it."""
 
     flag: Flag
     is_on: bool
@@ -75,12 +75,12 @@ class FlagChange:
     changed_at: Instant
 
 
-# Changes that operators are shown.
+# Changes shown to operators.
 SHOWN_CHANGES = 50
 
 SWITCHED = "select name, is_on from feature_flags order by name"
 
-# The guard is the statement's own: two who switch the same way at once leave one change.
+# The statement checks the state itself: of two concurrent equal switches one is a change.
 SWITCH = """
     insert into feature_flags (name, is_on, changed_at) values (:name, :is_on, :now)
     on conflict (name) do update set is_on = excluded.is_on, changed_at = excluded.changed_at
@@ -98,7 +98,7 @@ CHANGES = """
 
 
 async def switches(reader: Reader) -> Switches:
-    """How every flag stands now. A row of a flag that this version does not know is passed over."""
+    """The state of every flag. A row of a flag that this version does not know is ignored."""
     standing = dict(DEFAULTS)
     for row in await reader.fetch(SWITCHED):
         if row["name"] in _NAMES:
@@ -107,17 +107,17 @@ async def switches(reader: Reader) -> Switches:
 
 
 async def is_switched(reader: Reader, flag: Flag) -> bool:
-    """Whether somebody has ever switched it."""
+    """Whether the flag was ever switched."""
     return await reader.fetch_one("select 1 from feature_flags where name = :name", name=flag) is not None
 
 
 async def put_switch(tx: Transaction, flag: Flag, *, is_on: bool) -> bool:
-    """Store how it stands; False where it stood so already."""
+    """Store the state; False where it was so already."""
     return await tx.execute(SWITCH, name=flag, is_on=int(is_on), now=tx.now) == 1
 
 
 async def note(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str) -> None:
-    """Add the line that stays."""
+    """Append the change to the log."""
     await tx.execute(NOTE, id=new_id(tx.now), name=flag, is_on=int(is_on), changed_by=changed_by, why=why, now=tx.now)
 
 
@@ -134,9 +134,9 @@ _NAMES = frozenset(flag.value for flag in Flag)
 
 
 async def switch(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, why: str = "") -> bool:
-    """Switch one flag; False, and nothing noted, where it stood so already.
+    """Switch one flag; False, without a log entry, where it was so already.
 
-    Who reads through a ``Switchboard`` sees it within ``switchboard.MAX_AGE``.
+    Readers through a ``Switchboard`` see it within ``MAX_AGE``.
     """
     if DEFAULTS[flag] is is_on and not await is_switched(tx, flag):
         return False
@@ -146,21 +146,22 @@ async def switch(tx: Transaction, flag: Flag, *, is_on: bool, changed_by: str, w
     return True
 
 
-# How long after a flag was switched everybody acts by it, at the latest.
+# The longest time until a switched flag takes effect everywhere.
 MAX_AGE = 5 * SECOND
 
 
 class Switchboard:
-    """One tenant's flags as last read. One per database, for as long as that is open."""
+    """Cached flags of one tenant. One per database, for as long as that is open."""
 
     def __init__(self) -> None:
         self._known: Switches | None = None
         self._read_at = Instant(0)
 
     async def switches(self, reader: Reader, wanted: Collection[Flag] = ()) -> Switches:
-        """How the flags stand, at most ``MAX_AGE`` ago; ``reader`` is what is asked where that is too long ago.
+        """All flags, at most ``MAX_AGE`` old; ``reader`` is used where the cache is older.
 
-        ``wanted``: flags without which something is passed over now. Where one of them is off that is so at this moment.
+        ``wanted``: flags without which the caller skips something. Where the cache says that one is off, it is read
+        again.
         """
         known = self._known
         if known is None or not 0 <= reader.now - self._read_at < MAX_AGE or not known.on.issuperset(wanted):
@@ -169,5 +170,5 @@ class Switchboard:
         return known
 
     async def is_on(self, reader: Reader, flag: Flag) -> bool:
-        """Whether one flag is on: a yes is at most ``MAX_AGE`` old, a no is new."""
+        """Whether one flag is on: a yes is at most ``MAX_AGE`` old, a no is fresh."""
         return flag in await self.switches(reader, {flag})

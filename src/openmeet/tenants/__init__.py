@@ -1,4 +1,4 @@
-"""Which community a request is for: decided once, from its host name, and the answer is a database.
+"""Tenants: the community of a request is decided once, from its host name, and selects a database.
 
-No query inside names a tenant, so none can forget to. Cookies, caches and locks belong to one tenant.
+No query names a tenant, so none can forget to. Cookies, caches and locks belong to one tenant.
 """

@@ -1,4 +1,4 @@
-"""Tenants: the communities of an installation, their settings, and whether their sites can work."""
+"""Tenants: the communities of an installation, their settings, and the health of their sites."""
 
 import re
 import tomllib
@@ -17,26 +17,26 @@ from groundwork.telemetry.probes import Probes
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.settings import PREFIX, Settings, contradictions, dangers
 
-# Who is asked where no other community is named; all of an installation that names none.
+# The community used where none is named; the only one of most installations.
 DEFAULT_TENANT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One community: its name in metrics and file names, the database that holds everything of it, and its flags."""
+    """One community: its name in metrics and file names, its database, and its flags."""
 
     name: str
     database: Database
     flags: Switchboard = field(default_factory=Switchboard)
 
 
-# The table of the settings file, and the key in it that holds the communities' own tables.
+# The table of the settings file, and the key in it with the communities' own tables.
 TABLE: Final = "openmeet"
 KEY: Final = "tenants"
 # The same in the environment: [{ name = "village", public_url = "https://meet.village.net" }]
 VARIABLE: Final = f"{PREFIX}{KEY.upper()}"
 
-# What a table may say. Everything else is one thing for all: sources, broker, cache, keys, where the programs listen.
+# Settings that a table may override. All others are shared: sources, broker, cache, keys, listening addresses.
 OWN: Final = frozenset(
     {
         "site_name",
@@ -63,12 +63,14 @@ OWN: Final = frozenset(
     }
 )
 
-# It becomes part of the names of folders, schemas, queues and cache keys, and a label of metrics.
+# It is part of folder, schema, queue and cache key names, and a label of metrics.
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
 
 
 def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Settings]:
-    """The settings of every community by its name, the default one first. Raises ``SettingsRefused`` with every problem."""
+    """The settings of every community by its name, the default one first. Raises ``SettingsRefused`` with every
+    problem.
+    """
     own_tables = _own_tables(table, environment)
     base = read_settings(
         Settings, prefix=PREFIX, environment=environment, table={key: table[key] for key in table if key != KEY}
@@ -87,9 +89,10 @@ def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> di
 
 
 def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mapping[str, Settings]:
-    """The same. Raises ``SettingsRefused`` with a sentence per problem: what contradicts itself, is dangerous, or is shared.
+    """The same settings. Raises ``SettingsRefused`` with a sentence per problem: contradictions, dangers, shared
+    resources.
 
-    ``sends_mail``: an operator's command does not, and asks for no mail server.
+    ``sends_mail``: false for an operator's command, which needs no mail server.
     """
     problems = [
         sentence if name == DEFAULT_TENANT else f"Community {name}: {sentence}"
@@ -108,8 +111,8 @@ def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mappin
 def _own_tables(table: Mapping[str, Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """One table per community beside the default one, from the file or the environment.
 
-    Elsewhere the environment goes before the file. Here both would each name some, and who is not named is forgotten by the
-    consumer: so one place says them all.
+    Elsewhere the environment overrides the file. Here each might list some, and a community left out would be forgotten
+    by the consumer: so all of them must be in one place.
     """
     in_file = table.get(KEY, [])
     if not _are_tables(in_file):
@@ -158,7 +161,7 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
         moderators=(),
         operators=(),
         data_directory=base.data_directory / "tenants" / name,
-        # One for all, wherever a community keeps its own.
+        # One for all, wherever a community stores its own data.
         network_database_url=base.installation_database_url,
         broker_name=f"{base.broker_name}-{name}",
     )
@@ -166,16 +169,16 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
         kept_apart = replace(kept_apart, database_schema=f"tenant_{name.replace('-', '_')}")
     else:
         kept_apart = replace(kept_apart, database_url="", database_schema="")
-    # Only what a community says of itself: a database elsewhere has no schema of this one's name.
+    # Only if the community sets it: a database elsewhere has no schema of this name.
     if "database_url" in own:
         kept_apart = replace(kept_apart, database_schema="")
     if "mail_from" in own:
         kept_apart = replace(kept_apart, mail_reply_to="")
     else:
-        # The address of the installation, in this community's name.
+        # The installation's e-mail address, with this community's name.
         kept_apart = replace(kept_apart, mail_from=parseaddr(base.mail_from)[1])
     if "pds_url" in own:
-        # A password for one server is not shown to another.
+        # A password for one server is not sent to another.
         kept_apart = replace(
             kept_apart, pds_admin_password=Secret(""), pds_rate_limit_bypass_key=Secret(""), pds_handle_domain=""
         )
@@ -183,7 +186,7 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
 
 
 def _shared(found: Mapping[str, Settings]) -> list[str]:
-    """A sentence for each thing that two communities would have together."""
+    """A sentence for each resource that two communities would share."""
     kinds: tuple[tuple[str, Callable[[Settings], object]], ...] = (
         ("the same host name", lambda one: one.public_host.lower().rstrip(".")),
         ("the same database", lambda one: _place(one.tenant_database_url, one.database_schema)),
@@ -207,7 +210,7 @@ def _shared(found: Mapping[str, Settings]) -> list[str]:
 
 
 def _place(url: str, schema: str) -> tuple[object, ...]:
-    """Where a database is, whoever opens it by whatever spelling."""
+    """The location of a database, however its URL is spelled."""
     if url.startswith(SQLITE):
         try:
             return (SQLITE, sqlite_path(url, schema).resolve())
@@ -219,7 +222,7 @@ def _place(url: str, schema: str) -> tuple[object, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ProgramHealth:
-    """What a program's health is made of; ``serving``: per community the names without which it is not served."""
+    """Inputs of a program's health; ``serving``: per community the names without which it is not served."""
 
     checks: Mapping[str, Check]
     probes: Probes | None
@@ -237,7 +240,7 @@ def ready(tenant: Tenant) -> Check:
 
 
 def checks_of(tenants: Iterable[Tenant]) -> dict[str, Check]:
-    """The same of several, each by what it looks at: ``database``, ``database of village``."""
+    """Checks of several tenants, by name: ``database``, ``database of village``."""
     return {check_name(one.name): ready(one) for one in tenants}
 
 

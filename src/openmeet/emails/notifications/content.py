@@ -1,4 +1,4 @@
-"""News in words: who answered what, what an event was moved from and to, why it is cancelled."""
+"""Notifications in words: who responded how, what an event was moved from and to, why it is cancelled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from openmeet.emails.notifications.group_content import GroupSentence
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 
-# On a page of them.
+# Notifications per page.
 NEWS_SHOWN: Final = 50
 
 _ANSWERS: Mapping[str, str] = {
@@ -37,9 +37,10 @@ _ANSWERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class NewsItem:
-    """One line: what stands before and after the title of the event or the name of the group, which is the link to ``path``.
+    """One line: the text before and after the link to ``path``, which is the title of the event or the name of the
+    group.
 
-    ``slug`` is that of the event or group. Both are empty where there is no page that would open.
+    ``slug`` is that of the event or group. Both are empty where the person can open no page.
     """
 
     before: str
@@ -54,7 +55,8 @@ class NewsItem:
 async def some(
     reader: Reader, user_id: UserId, cursor: str, limit: int = NEWS_SHOWN
 ) -> tuple[list[Notification], str | None]:
-    """The newest of a person's news, or those behind a cursor; and the cursor for those before them, None where these are the first.
+    """A person's newest notifications, or those after a cursor; and the cursor of the page before, None on the first
+    page.
 
     Raises InvalidInput (``InvalidCursor``).
     """
@@ -67,7 +69,7 @@ async def some(
 
 
 def item_of(one: Notification, event: Event, names: Mapping[UserId, str], now: Instant) -> NewsItem:
-    """What a person reads of it; ``names`` has those of the people whom news are about."""
+    """The text of a notification; ``names`` has those of the people in it."""
     before, after = _words(one, event, names)
     path = f"/events/{quote(event.slug)}"
     return NewsItem(
@@ -76,7 +78,7 @@ def item_of(one: Notification, event: Event, names: Mapping[UserId, str], now: I
 
 
 async def items(reader: Reader, news: Sequence[Notification], viewer: UserId) -> list[tuple[Notification, NewsItem]]:
-    """What a person reads of these news, in their order; what is not theirs to see any more is left out."""
+    """The texts of these notifications, in order; those the person may no longer see are left out."""
     events = await events_by_ids(reader, [EventId(one.subject_id) for one in news if one.kind not in OF_GROUPS])
     seen = await seen_by(reader, list(events.values()), viewer)
     names = await shown_names(reader, [one.particulars.person_id for one in news if one.particulars.person_id])
@@ -100,7 +102,7 @@ async def items(reader: Reader, news: Sequence[Notification], viewer: UserId) ->
 
 
 def _of_removal(one: Notification, event: Event, now: Instant) -> list[tuple[Notification, NewsItem]]:
-    """Whom the host has removed reads that, and of nothing else: what the event was called then is all that is said."""
+    """A removed attendee reads only that, with the event's name as of then."""
     about = one.particulars
     if one.kind is not NotificationKind.ANSWER_DECLINED or not about.said or event.is_hidden:
         return []
@@ -116,7 +118,7 @@ def _item_of_group(one: Notification, said: GroupSentence, now: Instant) -> News
     return NewsItem(said.before, said.after, group.slug, group.details.name, when, one.read_at is None, said.path)
 
 
-# How news of several dates go on after the first.
+# Suffix of a notification about several dates, after the first.
 _OTHERS = {
     NotificationKind.EVENT_CANCELLED: "Other dates are cancelled, too",
     NotificationKind.EVENT_REINSTATED: "Other dates are back on, too",
@@ -151,7 +153,7 @@ def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]
             said = f" has changed: {about.said}." if about.said else " has changed."
             return "", _which(event) + said
         case NotificationKind.EVENT_CANCELLED:
-            # Once it is back on, the reason is no longer true.
+            # When it takes place again, the old reason no longer holds.
             said = f" is cancelled: {event.status_reason}" if event.status_reason else " is cancelled."
             return "", _which(event) + said
         case NotificationKind.EVENT_REINSTATED:
@@ -225,7 +227,7 @@ def _words_of_first(one: Notification, event: Event, names: Mapping[UserId, str]
 
 
 def _which(event: Event) -> str:
-    """The day between commas: of a series only that tells the dates apart."""
+    """The day between commas: it tells the dates of a series apart."""
     if event.starts_at is None:
         return ""
     return f", {formatting.day(wall_time.local_of(event.starts_at, event.time_zone))},"

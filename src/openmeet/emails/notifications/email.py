@@ -1,4 +1,4 @@
-"""The mails with news: read the present, leave out what no longer holds, write text, HTML and calendar file."""
+"""Notification e-mails: read the present, leave out what no longer holds, render text, HTML and calendar file."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -45,7 +45,7 @@ from openmeet.recurrence import wall_time
 # Events in one digest; the page has them all.
 _MOST_EVENTS = 50
 
-# What changes a calendar, or is why somebody would put the event there.
+# Notifications that change a calendar, or are a reason to add the event.
 _FOR_CALENDARS = frozenset(NotificationKind) - {
     NotificationKind.NEW_ANSWER,
     NotificationKind.NEW_DATE,
@@ -67,9 +67,9 @@ _FOR_CALENDARS = frozenset(NotificationKind) - {
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One event in a mail, or one group. ``url`` is empty where there is no page any more, ``answer_url`` where nothing can be answered.
+    """One event or one group in an e-mail. ``url`` is empty without a page, ``answer_url`` without a possible RSVP.
 
-    ``is_shut_out``: they see no more of the event since its host has removed them.
+    ``is_shut_out``: the host has removed them, and they may no longer see the event.
     """
 
     event: Event | None
@@ -87,7 +87,7 @@ class Story:
 
 
 def news_composer(head: Letterhead) -> Composer:
-    """The composer of ``NEWS_MAIL``: one event, or one change of a series, for one person."""
+    """Composer of ``NEWS_MAIL``: one event, or one change of a series, for one person."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -98,7 +98,7 @@ def news_composer(head: Letterhead) -> Composer:
 
 
 def digest_composer(head: Letterhead) -> Composer:
-    """The composer of ``DIGEST_MAIL``: what happened in a day."""
+    """Composer of ``DIGEST_MAIL``: what happened in a day."""
 
     async def compose(db: Database, due: Due) -> OutgoingEmail | None:
         async with db.transaction() as tx:
@@ -117,7 +117,7 @@ async def _letter(
     address = guest.email if guest else user.email if user else None
     if user is None or address is None:
         return None
-    # Switched off since: then it is not sent, whatever waits.
+    # Switched off since: not sent, whatever is waiting.
     chosen = await preferences.of_person(tx, user_id)
     wanted = [one for one in news if chosen[TOPICS[one.kind]] & {Channel.EMAIL, Channel.DIGEST}]
     never = "" if guest is None else outbox_emails.url_of(head.key, head.public_url, address)
@@ -135,7 +135,7 @@ async def _letter(
     topics = list(dict.fromkeys(point.topic for story in stories for point in story.points))
     stops = [(f"Stop mail about {TOPIC_WORDS[topic]}", await _stop_url(tx, head, user_id, topic)) for topic in topics]
     if never and any(point.kind is NotificationKind.INVITED for story in stories for point in story.points):
-        # A stranger to this site, as far as it knows: what they want to stop is more than one kind of it.
+        # A recipient without an account: the link unsubscribes from every kind of e-mail that they get.
         stops.insert(0, ("Never get letters from this site that others send you", never))
     if is_digest:
         stops = [("Stop the digest", await _stop_url(tx, head, user_id, DIGEST))]
@@ -155,7 +155,7 @@ async def _letter(
         "name": one_line(user.display_name),
         "has_account": guest is None,
     }
-    # To whom new dates belong into the calendar because they go to all of them.
+    # New dates go into the calendar of a person with a standing RSVP.
     goes_to_all = any(one.kind is NotificationKind.NEW_DATE and one.particulars.answer for one in wanted)
     about = [first.event.id] if first.event else []
     mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
@@ -170,12 +170,12 @@ async def _letter(
 
 
 def subject_of(story: Story) -> str:
-    """The subject of the mail that begins with this story."""
+    """The subject of an e-mail whose first story this is."""
     return f"{story.points[0].heading}: {story.title}{_which_date(story)}"
 
 
 def _which_date(story: Story) -> str:
-    """`` (Tue 6 January)`` behind the title of a date of a series: the title alone is that of every date."""
+    """`` (Tue 6 January)`` after the title of a date of a series, because all dates have the same title."""
     event = story.event
     if event is None or event.starts_at is None or event.place_in_series is None:
         return ""
@@ -185,7 +185,7 @@ def _which_date(story: Story) -> str:
 async def _stories(
     tx: Transaction, head: Letterhead, user: User, news: list[Notification], *, with_answer: bool
 ) -> list[Story]:
-    """``with_answer``: a mail about one event has a link to answer it; a digest only leads to the pages."""
+    """``with_answer``: an e-mail about one event has a link to change the RSVP; a digest links to the pages only."""
     about: dict[EventId, list[Notification]] = {}
     for one in news:
         if one.kind in OF_GROUPS:
@@ -212,7 +212,7 @@ async def _stories(
 
 
 async def _stories_of_groups(tx: Transaction, head: Letterhead, user: User, news: list[Notification]) -> list[Story]:
-    """One per group, with what still holds."""
+    """One per group, with the notifications that still hold."""
     facts = await group_content.facts_of(tx, news, user.id)
     found: dict[GroupId, Story] = {}
     for one in news:
@@ -222,7 +222,7 @@ async def _stories_of_groups(tx: Transaction, head: Letterhead, user: User, news
         if said is None:
             continue
         name = one_line(said.group.details.name)
-        # What a person wrote stands below the sentence, whole.
+        # Text that a person wrote stands below the sentence, unabridged.
         behind = ":" if said.text else said.after
         point = Point(one.kind, said.heading, (one_line(f"{said.before}{name}{behind}"),), said.text)
         story = found.setdefault(
@@ -265,7 +265,7 @@ async def _story(
 
 
 def _story_of_removal(event: Event, now: Instant) -> list[Story]:
-    """``event``: as they knew it; nothing once it is over."""
+    """``event``: as they knew it; no story once it is over."""
     if event.is_over(now):
         return []
     point = Point(NotificationKind.ANSWER_DECLINED, *REMOVED)
@@ -274,7 +274,7 @@ def _story_of_removal(event: Event, now: Instant) -> list[Story]:
 
 
 def _answer_words(said: list[Point], mine: Attendance | None) -> str:
-    """What the link to answer is for: a place that is held wants to be taken."""
+    """The text of the RSVP link: an offered place must be accepted."""
     if mine is None or all(point.kind is not NotificationKind.SEAT_OFFERED for point in said):
         return "Change your answer"
     return "Take the place" if mine.party == 1 else f"Take the {mine.party} places"
@@ -288,7 +288,7 @@ async def _stop_url(tx: Transaction, head: Letterhead, user_id: UserId, topic: N
 async def _calendar(
     tx: Transaction, head: Letterhead, story: Story, mine: Attendance | None, due: Due, *, goes_to_all: bool
 ) -> CalendarFile | None:
-    """The event for the calendar of who goes there or might, and its end for whom the host sent away; else a file would be noise.
+    """The calendar file for an attendee or a possible one, and the cancellation for a removed one; otherwise none.
 
     ``goes_to_all``: with all dates of its series to which they go.
     """
@@ -315,5 +315,5 @@ async def _calendar(
 
 
 def one_line(text: str) -> str:
-    """A title or name on a line of its own, however it was typed: what follows a line break would look like ours."""
+    """A title or name on one line: text after a line break would look like ours."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,4 +1,4 @@
-"""News of groups in words: for the page of news, the API and mails. What is not theirs to see any more is not said."""
+"""Group notifications in words, for the page, the API and e-mails. What a person may not see is left out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ ROLE_WORDS: Final[Mapping[GroupRole, str]] = {
     GroupRole.MEMBER: "a member",
 }
 
-# What stands before and behind the group's name; {who} is somebody's name.
+# Text before and after the group's name; {who} is a person's name.
 _OWNERSHIP: Final[Mapping[str, tuple[str, str]]] = {
     "offered": ("{who} offers you to own ", "."),
     "declined": ("{who} does not want to own ", "."),
@@ -38,14 +38,15 @@ _OWNERSHIP: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-# Their subject is an announcement.
+# Kinds whose subject is an announcement.
 _ANNOUNCED = frozenset({NotificationKind.ANNOUNCEMENT, NotificationKind.GROUP_MENTION})
 
 
 @dataclass(frozen=True, slots=True)
 class GroupSentence:
-    """``before`` and ``after`` stand around the group's name; ``heading`` before it in the subject of a mail; ``text`` was written by
-    a person.
+    """``before`` and ``after`` surround the group's name; ``heading`` precedes it in the subject of an e-mail.
+
+    ``text`` was written by a person.
     """
 
     heading: str
@@ -58,7 +59,7 @@ class GroupSentence:
 
 @dataclass(frozen=True, slots=True)
 class GroupNewsContext:
-    """What the present says about some news of groups, to one person."""
+    """Current facts for the group notifications of one person."""
 
     viewer: UserId
     groups: Mapping[GroupId, Group]
@@ -69,7 +70,7 @@ class GroupNewsContext:
 
 
 async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId) -> GroupNewsContext:
-    """For those of the news that are about groups, in a handful of statements."""
+    """Facts for those of the notifications that are about groups, in a handful of statements."""
     ours = [one for one in news if one.kind in OF_GROUPS]
     ids = [GroupId(one.particulars.group_id) for one in ours if one.particulars.group_id]
     return GroupNewsContext(
@@ -83,7 +84,7 @@ async def facts_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
 
 
 def said(one: Notification, facts: GroupNewsContext) -> GroupSentence | None:
-    """What a person reads of it; None where the group, or what is told of it, is not theirs to see any more."""
+    """The text of a notification; None where the person may not see the group or the subject."""
     group = facts.groups.get(GroupId(one.particulars.group_id or ""))
     role = facts.roles.get(group.id) if group else None
     if group is None or not rules.may_see(group, role):
@@ -126,7 +127,7 @@ def said(one: Notification, facts: GroupNewsContext) -> GroupSentence | None:
 
 
 def still_holds(one: Notification, facts: GroupNewsContext) -> bool:
-    """Whether it is worth a mail now: a request that is decided, an offer that is over, a role that changed again are not."""
+    """Whether to e-mail it now: not a decided request, an expired offer, or a role that changed again."""
     group = facts.groups.get(GroupId(one.particulars.group_id or ""))
     if group is None:
         return False
@@ -140,7 +141,7 @@ def still_holds(one: Notification, facts: GroupNewsContext) -> bool:
         case NotificationKind.OWNERSHIP if one.particulars.answer == "offered":
             return group.offer is not None and group.offer.heir_id == facts.viewer
         case NotificationKind.OWNERSHIP if one.particulars.answer == "asked":
-            # The owner gets a letter of its own about this, which no preference stops.
+            # The owner gets an e-mail of their own about this, which no preference stops.
             return False
         case NotificationKind.OWNERSHIP if one.particulars.answer in {"yours", "passed_on"}:
             return role is GroupRole.OWNER

@@ -1,4 +1,4 @@
-"""What news come down to when they are read now: one sentence per thing that still holds. Pure."""
+"""Reduction of notifications to sentences about the present: one per fact that still holds. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from openmeet.domain.users.model import UNNAMED, UserId
 from openmeet.i18n import formatting
 from openmeet.recurrence import wall_time
 
-# Names in a mail to a host; the page has them all.
+# Names in an e-mail to a host; the page has them all.
 _MOST_NAMES = 20
 
 _ANSWERS: Mapping[str, str] = {
@@ -27,12 +27,12 @@ _ANSWERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One thing to say. ``heading`` stands before the event's title in the subject of the mail."""
+    """One thing to say. ``heading`` precedes the event's title in the subject of the e-mail."""
 
     kind: NotificationKind
     heading: str
     sentences: tuple[str, ...]
-    text: str = ""  # what a person wrote, with its line breaks
+    text: str = ""  # written by a person, with line breaks
 
     @property
     def topic(self) -> NotificationTopic:
@@ -42,10 +42,10 @@ class Point:
 def points(
     event: Event, news: Sequence[Notification], mine: Attendance | None, names: Mapping[UserId, str], now: Instant
 ) -> list[Point]:
-    """What of these news (oldest first, about this event) still holds, the weightiest first."""
+    """What still holds of these notifications (oldest first, about this event), the most important first."""
     kinds = {one.kind for one in news}
     if event.is_over(now):
-        # A host who tidies up afterwards keeps nobody away; of other dates it may be true.
+        # A clean-up after the event keeps nobody away; for later dates the notification may still hold.
         kinds -= {kind for kind in _NOT_TAKING_PLACE if not _others(news, kind, "")}
     if event.is_gone:
         others = _others(news, NotificationKind.EVENT_DELETED, "Other dates are removed, too")
@@ -97,7 +97,7 @@ def points(
     return found + _messages(news, names) + _answers(news, names)
 
 
-# To whom the host has removed from an event that is there for invited people alone: its heading and sentences.
+# For a person removed from an invite-only event: its heading and sentences.
 REMOVED = (
     "No place",
     (
@@ -105,7 +105,7 @@ REMOVED = (
     ),
 )
 
-# What is only of use before.
+# Kinds that are useful only before the start.
 _NOT_TAKING_PLACE = frozenset(
     {NotificationKind.EVENT_CANCELLED, NotificationKind.EVENT_REINSTATED, NotificationKind.EVENT_DELETED}
 )
@@ -127,7 +127,7 @@ _FOREIGN = Point(
 
 
 def _moderated(event: Event, news: Sequence[Notification]) -> list[Point]:
-    """What a moderator decided last, as far as it still stands so."""
+    """The last decision of a moderator, as far as it still holds."""
     decided = [one.particulars for one in news if one.kind is NotificationKind.MODERATED][-1:]
     is_hidden = bool(decided) and decided[0].answer == "hidden"
     if not decided or is_hidden is not event.is_hidden:
@@ -153,7 +153,7 @@ def when_words(event: Event) -> str:
 def _decisions(
     event: Event, kinds: set[NotificationKind], mine: Attendance | None, now: Instant, *, more: int
 ) -> list[Point]:
-    """What the host, or somebody's leaving, decided about one's own place, as far as it still stands so.
+    """Decisions about one's own place, by the host or because others left, as far as they still hold.
 
     ``more``: to how many further dates of its series they are invited.
     """
@@ -161,7 +161,7 @@ def _decisions(
         return []
     found = []
     is_waiting = mine.status is AttendanceStatus.WAITLISTED and not mine.has_offer(now)
-    # Offered and withdrawn before the mail left: they were never told of that place.
+    # Offered and withdrawn before the e-mail was sent: they never knew of that place.
     if NotificationKind.SEAT_WITHDRAWN in kinds and NotificationKind.SEAT_OFFERED not in kinds and is_waiting:
         found.append(Point(NotificationKind.SEAT_WITHDRAWN, "No place after all", _WITHDRAWN))
     if NotificationKind.SEAT_OFFERED in kinds and mine.offered_until is not None and mine.has_offer(now):
@@ -210,7 +210,7 @@ def _cancelled(event: Event, news: Sequence[Notification]) -> Point:
 
 
 def _others(news: Sequence[Notification], kind: NotificationKind, words: str = "") -> tuple[str, ...]:
-    """When the further dates are that the newest of these news are about; nothing where there are none."""
+    """When the further dates take place that the newest of these notifications are about; empty where there are none."""
     newest = next((one.particulars for one in reversed(news) if one.kind is kind), None)
     if newest is None or not newest.others:
         return ()
@@ -218,13 +218,13 @@ def _others(news: Sequence[Notification], kind: NotificationKind, words: str = "
 
 
 def _rule(news: Sequence[Notification], kind: NotificationKind) -> tuple[str, ...]:
-    """How their series comes again, as the newest of these news say; nothing where none is about that."""
+    """The recurrence of their series, as in the newest of these notifications; empty where none has it."""
     said = [time_words.rule_words(one.particulars) for one in news if one.kind is kind and one.particulars.rule]
     return tuple(said[-1:])
 
 
 def _moves(event: Event, news: Sequence[Notification]) -> list[Point]:
-    """From where people last heard of it to where it is now; moved there and back is no move."""
+    """From the last notified time and place to the present ones; moved there and back is no move."""
     changes = [one.particulars for one in news if one.kind is NotificationKind.EVENT_CHANGED]
     before = next((one.started for one in changes if one.started is not None), None)
     was_at = next((one.was_at for one in changes if one.was_at is not None), None)
@@ -270,7 +270,7 @@ def _new_date(one: Notification, mine: Attendance | None) -> Point:
 
 
 def _of_series(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
-    """What became of the series that the event is a date of; paused and let go on again is no news."""
+    """Changes of the event's series; paused and resumed again cancel out."""
     found = []
     status = [one for one in news if one.kind in {NotificationKind.SERIES_PAUSED, NotificationKind.SERIES_RESUMED}]
     if status and (len(status) == 1 or status[0].kind is status[-1].kind):
@@ -306,7 +306,7 @@ _DECLINED: Mapping[str, str] = {ownership.EVENT_DECLINED: "the event", ownership
 
 
 def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
-    """What hosts wrote, each word of it: a later message takes none back."""
+    """Messages of hosts, each in full: a later message replaces none."""
     return [
         host_message(names.get(one.particulars.person_id or UserId("")) or UNNAMED, one.particulars.said)
         for one in news
@@ -315,12 +315,12 @@ def _messages(news: Sequence[Notification], names: Mapping[UserId, str]) -> list
 
 
 def host_message(name: str, text: str) -> Point:
-    """What a host of that name wrote."""
+    """A message by a host of this name."""
     return Point(NotificationKind.HOST_MESSAGE, "Message from the host", (f"{name} writes:",), text)
 
 
 def _answers(news: Sequence[Notification], names: Mapping[UserId, str]) -> list[Point]:
-    """Each person once, with what they said last."""
+    """Each person once, with their latest RSVP."""
     said: dict[UserId, str] = {}
     for one in news:
         about = one.particulars

@@ -1,4 +1,4 @@
-"""A mail as it will look, for whoever is about to have it sent."""
+"""Preview of an e-mail for the person who is about to send it."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from openmeet.emails.notifications.items import host_message, when_words
 
 @dataclass(frozen=True, slots=True)
 class MailShown:
-    """What the template of the mail is given, and its subject."""
+    """The template's context of the e-mail, and its subject."""
 
     subject: str
     story: Story
@@ -23,7 +23,7 @@ class MailShown:
 async def message_mail(
     reader: Reader, event: Event, writer: UserId, text: str, *, public_url: str, is_going: bool
 ) -> MailShown:
-    """A host's message as the mail with it: to somebody who goes, or to somebody who does not. No link in it works yet."""
+    """The e-mail with a host's message: to an attendee, or to somebody who does not attend. Its links do not work yet."""
     names = await shown_names(reader, [writer])
     seen = await private_details_for(reader, event, None, is_going=is_going)
     takes_place = not (event.is_cancelled or event.is_over(reader.now))
