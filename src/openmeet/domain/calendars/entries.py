@@ -1,7 +1,8 @@
-"""What stands in a person's calendar between two instants: read by indexes of the person, never by scanning events.
+"""Entries of a person's calendar between two instants: read by indexes of the person, never by scanning events.
 
-``HOSTING``, ``ANSWERS`` with ``ANSWERED``, and ``SUBSCRIBED`` are questions with an index each; an event that one hosts and goes to is one line.
-Events that the person may not see any more are not there (left groups, hidden repositories, held by others).
+``HOSTING``, ``ANSWERS`` with ``ANSWERED``, and ``SUBSCRIBED`` are queries with an index each; an event that one hosts
+and attends is one entry. Events that the person may no longer see are left out (left groups, hidden repositories, held
+by others).
 """
 
 from collections.abc import Sequence
@@ -18,22 +19,22 @@ _EVENT = (
     " e.is_all_day, e.place_audience, e.is_draft"
 )
 _IN_WINDOW = "e.starts_at < :end and e.over_at > :start and e.deleted_at is null and e.removed_at is null"
-# The same of events that are looked up by their keys. Nothing added is no column of an index: PostgreSQL would rather read the starts of
-# a quarter of all events than the rows of a few hundred, twenty times as slow among a million.
+# The same for events looked up by key. ``+ 0`` rules out the index of starts: PostgreSQL would read the starts of a
+# quarter of all events instead of the rows of a few hundred, twenty times as slow among a million.
 _IN_WINDOW_BY_KEY = (
     "e.starts_at + 0 < :end and e.over_at + 0 > :start and e.deleted_at is null and e.removed_at is null"
 )
 
-# Keys of one question.
+# Keys per query.
 _AT_ONCE = 1_000
 
-# Nothing takes longer than ``WIDEST``: how far back something may begin that is not over yet.
+# Nothing takes longer than ``WIDEST``: how far back an entry that is not over may begin.
 HOSTING = f"""
     select {_EVENT} from events e
      where e.author_id = :user_id and e.starts_at >= :earliest and {_IN_WINDOW}
      order by e.starts_at, e.id
 """
-# Two questions on purpose: joined, PostgreSQL would rather read every event of the month than a few hundred by their keys.
+# Two queries on purpose: joined, PostgreSQL would read every event of the month instead of a few hundred by key.
 ANSWERS = """
     select event_id, status from attendances
      where user_id = :user_id and status in ('attending', 'attended', 'waitlisted', 'pending', 'interested', 'invited')
@@ -66,7 +67,7 @@ _KINDS = {
 
 
 async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> list[CalendarEntry]:
-    """Events of ours in ``[start, end)``, in order; each once, as what matters most."""
+    """Events of this site in ``[start, end)``, in order; each once, in its most important role."""
     window = {"user_id": user_id, "start": start, "end": end, "earliest": start - WIDEST}
     found: dict[str, CalendarEntry] = {}
     answers = {row["event_id"]: row["status"] for row in await reader.fetch(ANSWERS, user_id=user_id)}
@@ -74,7 +75,7 @@ async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> 
     for first in range(0, len(ids), _AT_ONCE):
         for row in await reader.fetch(ANSWERED, ids=ids[first : first + _AT_ONCE], **window):
             found[row["id"]] = _own(row, answers[row["id"]])
-    # Who hosts it may go to it as well; running it is what takes the time.
+    # A host may also attend; hosting is what takes the time.
     for row in await reader.fetch(HOSTING, **window):
         found[row["id"]] = _own(row, "hosting")
     return sorted(found.values(), key=order)
@@ -83,7 +84,7 @@ async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> 
 async def all_of(
     reader: Reader, user_id: UserId, start: Instant, end: Instant, *, only_busy: bool = False
 ) -> list[CalendarEntry]:
-    """Everything in ``[start, end)``, in order. ``only_busy`` leaves out calendars that the person said take no time."""
+    """All entries in ``[start, end)``, in order. ``only_busy`` leaves out calendars marked as not taking time."""
     rows = await reader.fetch(
         SUBSCRIBED,
         user_id=user_id,
@@ -92,19 +93,19 @@ async def all_of(
         earliest=start - WIDEST,
         only_busy=int(only_busy),
     )
-    # What ends where the window begins is not in it, unless it takes no time at all.
+    # An entry that ends where the window begins is outside, unless it has no length.
     subscribed = [_subscribed(row) for row in rows if row["ends_at"] > start or row["starts_at"] >= start]
     return sorted([*await own(reader, user_id, start, end), *subscribed], key=order)
 
 
 def order(entry: CalendarEntry) -> tuple[int, str]:
-    """How a calendar is sorted."""
+    """Sort key of a calendar."""
     return entry.starts_at, entry.key
 
 
 def _own(row: Row, why: str) -> CalendarEntry:
     kind = _KINDS[why]
-    # The exact place may be for those alone who are going.
+    # Only attendees may see the exact place.
     knows_place = kind in {EntryKind.HOSTING, EntryKind.GOING} or row["place_audience"] == Audience.EVERYONE.value
     spot = ", ".join(part for part in (row["venue_name"] if knows_place else "", row["locality"]) if part)
     return CalendarEntry(
@@ -139,16 +140,17 @@ def _subscribed(row: Row) -> CalendarEntry:
     )
 
 
-# Dates of a series that one question asks about.
+# Dates of a series per query.
 MOST_SPANS = 100
 
 
 async def conflicts(
     reader: Reader, user_id: UserId, spans: Sequence[Span], *, apart_from: Itself | None = None
 ) -> list[list[CalendarEntry]]:
-    """For each span what overlaps it and takes the person's time, in order. ``apart_from``: an event that is itself no conflict.
+    """For each span the entries that overlap it and take the person's time, in order. ``apart_from``: an event that
+    does not conflict with itself.
 
-    Spans further apart than a year are asked about one by one, near ones with one question.
+    Spans further apart than a year are queried one by one, near ones together.
     """
     found: list[list[CalendarEntry]] = []
     wanted = list(spans[:MOST_SPANS])

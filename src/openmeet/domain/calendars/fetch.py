@@ -1,4 +1,4 @@
-"""Subscribed calendars: fetched politely from their address, and read in a worker process."""
+"""Subscribed calendars: fetched with conditional requests, and parsed in a worker process."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -22,13 +22,13 @@ SECONDS = 15.0
 SEAL_PURPOSE = "subscribed calendar"
 _NOT_MODIFIED = 304
 _GONE = 410
-# Tags longer than this are no tags.
+# Longer ETags are ignored.
 _MAX_TAG = 500
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarFetcher:
-    """What this room needs of the outside: a client, and what seals the addresses that people give."""
+    """Dependencies on the outside: an HTTP client, and encryption for addresses."""
 
     http: HttpClient
     sealer: Sealer
@@ -36,7 +36,7 @@ class CalendarFetcher:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer; ``content`` is None where nothing has changed since the tags."""
+    """A response; ``content`` is None where nothing has changed since the ETags."""
 
     content: bytes | None
     etag: str
@@ -44,7 +44,7 @@ class Fetched:
 
 
 def checked_url(text: str) -> str:
-    """The address of a calendar as somebody typed it; ``webcal:`` means https. Raises InvalidInput (``url``)."""
+    """Validate a typed calendar address; ``webcal:`` means https. Raises InvalidInput (``url``)."""
     url = text.strip()
     scheme, colon, rest = url.partition(":")
     if colon and scheme.lower() in {"webcal", "webcals"}:
@@ -54,7 +54,7 @@ def checked_url(text: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         host = ""
-    # Written into a request as it is: a space or a line break would end the address, and begin something else.
+    # Sent in a request as it is: a space or a line break would end the address and start something else.
     is_odd = any(letter.isspace() or not letter.isprintable() for letter in url)
     if (
         is_odd
@@ -68,17 +68,17 @@ def checked_url(text: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The part of an address that may be shown: what stands behind it is often a secret."""
+    """The host, which may be shown: the rest of an address is often a secret."""
     return urlsplit(url).hostname or ""
 
 
 def digest_of(user_id: str, what: bytes) -> bytes:
-    """What tells that a person has this calendar already, without telling which it is."""
+    """Digest that detects a repeated subscription without revealing the address."""
     return hashlib.sha256(user_id.encode() + b"\x00" + what).digest()
 
 
 async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: str = "") -> Fetched:
-    """The file, or that it has not changed. Raises RemoteFailed, RemoteSlow and AddressRefused."""
+    """Fetch the file, or learn that it has not changed. Raises RemoteFailed, RemoteSlow and AddressRefused."""
     headers = {"accept": "text/calendar, */*;q=0.1"}
     if etag:
         headers["if-none-match"] = etag
@@ -96,7 +96,7 @@ async def fetch(http: HttpClient, url: str, *, etag: str = "", last_modified: st
 
 
 def is_gone(failure: RemoteFailed) -> bool:
-    """Whether the other server said that it will never have this again."""
+    """Whether the server said that the file is gone for good."""
     return failure.status == _GONE
 
 
@@ -109,7 +109,7 @@ MOST_WARNINGS = 50
 
 
 def read_file(data: bytes, now: Instant, zone: str) -> ReadFile:
-    """What a file says around now. ``zone`` is that of times without one. Raises InvalidInput and TooLarge."""
+    """Parse a file for the window around now. ``zone`` is for times without one. Raises InvalidInput and TooLarge."""
     calendars = read_calendars(data)
     bounds = Bounds(MOST_DATES)
     for calendar in calendars:
@@ -145,7 +145,7 @@ def _date(one: Instance, zone: str) -> ReadDate:
     named = one.zone_name if is_zone(one.zone_name) else zone
     starts_at, ends_at = one.starts_at, one.ends_at
     if event.pattern.zone_name is None and not event.pattern.is_all_day:
-        # A time of no zone is the same on every clock; here it is the reader's.
+        # A floating time is the same on every clock; here it is taken in the reader's zone.
         named = zone
         starts_at, ends_at = (instant_of(local_of(at, "UTC").replace(tzinfo=None), zone) for at in (starts_at, ends_at))
     return ReadDate(

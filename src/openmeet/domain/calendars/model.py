@@ -1,4 +1,4 @@
-"""What a person's calendar shows, and a calendar that they subscribed to."""
+"""Values of personal calendars: entries, subscribed calendars and their state."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,27 +10,27 @@ from openmeet.domain.users.model import UserId
 CalendarId = NewType("CalendarId", str)
 
 MAX_NAME = 100
-# What one person needs, and what a server can refresh for everybody.
+# Enough for one person, and what a server can refresh for everybody.
 MOST_CALENDARS = 20
 MOST_DATES = 5_000
-# Dates of a subscribed calendar are kept from so long ago to so far ahead, and computed anew before they run out.
+# Dates of a subscribed calendar are stored for this window, and expanded anew before it ends.
 BEHIND = 62 * DAY
 AHEAD = 400 * DAY
 ROLL_BEFORE = 340 * DAY
 
 REFRESH_EVERY = 6 * HOUR
-# After failures the pause doubles up to this; after so many in a row a person has to ask for it.
+# After failures the pause doubles up to this; after so many in a row only the owner can start it again.
 LONGEST_PAUSE = 7 * DAY
 MOST_FAILURES = 20
-# Of those that cost us much each time: what is too much for us today is so tomorrow.
+# Failures that are expensive each time: a file that is too large today will be tomorrow.
 MOST_COSTLY_FAILURES = 5
 
-# The widest window that one question may ask for.
+# The widest window of one query.
 WIDEST = 366 * DAY
 
 
 class EntryKind(StrEnum):
-    """Why something stands in a person's calendar."""
+    """Why an entry is in a person's calendar."""
 
     HOSTING = "hosting"
     GOING = "going"
@@ -40,12 +40,12 @@ class EntryKind(StrEnum):
     SUBSCRIBED = "subscribed"
 
 
-# What takes a person's time: what they said yes to, and what they run.
+# Entries that take a person's time: accepted and hosted events.
 BUSY = frozenset({EntryKind.HOSTING, EntryKind.GOING, EntryKind.WAITING, EntryKind.SUBSCRIBED})
 
 
 class FeedHealth(StrEnum):
-    """How a subscribed calendar stands. ``FILE``: it came as a file, and nothing is fetched."""
+    """State of a subscribed calendar. ``FILE``: uploaded as a file, and not fetched."""
 
     FILE = "file"
     FRESH = "fresh"
@@ -69,7 +69,7 @@ COSTLY = frozenset({FailureReason.TOO_LARGE, FailureReason.TOO_MUCH_WORK})
 
 @dataclass(frozen=True, slots=True)
 class CalendarEntry:
-    """One line of a calendar. ``slug`` of our own events, ``calendar`` the name of a subscribed one; ``key`` orders equals."""
+    """One entry. ``slug`` of events of this site, ``calendar`` the name of a subscribed one; ``key`` breaks ties."""
 
     kind: EntryKind
     key: str
@@ -87,7 +87,7 @@ class CalendarEntry:
 
     @property
     def is_busy(self) -> bool:
-        """Whole days of other calendars are birthdays and holidays: one can meet on them. A draft is no plan yet."""
+        """All-day entries of other calendars are birthdays and holidays: one can meet on them. A draft is no plan yet."""
         return (
             self.kind in BUSY
             and not self.is_cancelled
@@ -98,10 +98,10 @@ class CalendarEntry:
 
 @dataclass(frozen=True, slots=True)
 class Itself:
-    """An event that is no conflict of its own: neither its entry, nor its copy in a calendar subscribed to.
+    """An event that does not conflict with itself: neither with its entry nor with its copy in a subscribed calendar.
 
-    A feed of this site, or a calendar that took one in, says the same title and start; UIDs are not kept, and some programs give
-    their own.
+    A feed of this site, or a calendar that copied one, has the same title and start; UIDs are not stored, and some
+    programs assign their own.
     """
 
     event_id: str
@@ -109,16 +109,16 @@ class Itself:
     starts_at: Instant | None
 
     def is_entry(self, entry: CalendarEntry) -> bool:
-        """Whether this line of a calendar is that event."""
+        """Whether this entry is that event."""
         is_copy = entry.kind is EntryKind.SUBSCRIBED and (entry.title, entry.starts_at) == (self.title, self.starts_at)
         return entry.key == self.event_id or is_copy
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """A calendar of another place. ``host`` is where it is, the address itself is sealed.
+    """A subscribed calendar. ``host`` is where it is; the address itself is encrypted.
 
-    ``reason`` and ``problem``, a sentence, say why it could not be read the last time; None and empty where it could.
+    ``reason`` and ``problem``, a sentence, say why the last read failed; None and empty if it did not.
     """
 
     id: CalendarId
@@ -139,7 +139,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class ReadDate:
-    """One date of a subscribed calendar, as it is kept."""
+    """One stored date of a subscribed calendar."""
 
     uid: str
     title: str
@@ -153,7 +153,7 @@ class ReadDate:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """What a file says: its own name, its dates in the window, how many events it has, and what was not understood."""
+    """Content of a file: its own name, its dates in the window, number of events, and warnings."""
 
     name: str
     dates: tuple[ReadDate, ...]
@@ -163,7 +163,7 @@ class ReadFile:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time that somebody thinks of."""
+    """A proposed time."""
 
     starts_at: Instant
     ends_at: Instant

@@ -1,4 +1,4 @@
-"""All SQL of subscribed calendars and of feeds. Every statement names the person whose they are."""
+"""SQL of subscribed calendars and of personal feeds. Every statement names the owner."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What is needed to fetch a calendar again, or to read what was fetched."""
+    """What is needed to fetch a calendar again, or to parse it again."""
 
     id: CalendarId
     user_id: UserId
@@ -48,7 +48,7 @@ def _subscribed(row: Row) -> Subscribed:
 
 
 async def of_person(reader: Reader, user_id: UserId) -> list[Subscribed]:
-    """A person's calendars, the oldest first."""
+    """A person's calendars, oldest first."""
     rows = await reader.fetch(
         f"select {_COLUMNS} from subscribed_calendars c where c.user_id = :user_id order by c.created_at, c.id",
         user_id=user_id,
@@ -90,7 +90,7 @@ async def insert(
     next_fetch_at: Instant | None,
     dates_until: Instant,
 ) -> bool:
-    """False when the person has this calendar already: ``digest`` is of its address, or of a file's bytes."""
+    """Insert a calendar; False when the person has it already: ``digest`` is of its address, or of a file's bytes."""
     made = await tx.execute(
         """
         insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, url_sealed, digest,
@@ -138,7 +138,7 @@ async def delete(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> b
 async def put_dates(
     tx: Transaction, calendar_id: CalendarId, user_id: UserId, dates: Sequence[ReadDate], until: Instant
 ) -> None:
-    """These are the calendar's dates now. Changes nothing where the calendar was taken away meanwhile."""
+    """Replace the calendar's dates. Does nothing if the calendar was removed meanwhile."""
     known = await tx.execute(
         "update subscribed_calendars set dates_until = :until where id = :id", until=until, id=calendar_id
     )
@@ -171,7 +171,7 @@ async def put_dates(
 
 
 async def claim_due(tx: Transaction, limit: int, until: Instant) -> list[Address]:
-    """Calendars that are due to be fetched; nobody else takes them before ``until``."""
+    """Claim calendars that are due for fetching; nobody else gets them before ``until``."""
     rows = await tx.fetch(
         "select id from subscribed_calendars where next_fetch_at <= :now order by next_fetch_at, id limit :limit",
         now=tx.now,
@@ -201,7 +201,7 @@ async def address(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> A
 
 
 async def running_out(reader: Reader, before: Instant, limit: int) -> list[Address]:
-    """Calendars whose kept dates end too soon."""
+    """Calendars whose stored window ends soon."""
     rows = await reader.fetch(
         f"select {_ADDRESS} from subscribed_calendars where dates_until < :before order by dates_until, id limit :limit",
         before=before,
@@ -219,7 +219,7 @@ async def note_fetched(
     last_modified: str,
     next_fetch_at: Instant,
 ) -> None:
-    """It was fetched; ``content`` is None where nothing has changed."""
+    """Note a successful fetch; ``content`` is None where nothing has changed."""
     await tx.execute(
         """
         update subscribed_calendars
@@ -263,7 +263,7 @@ async def note_failed(
 
 
 async def postpone(tx: Transaction, calendar_id: CalendarId, next_fetch_at: Instant) -> None:
-    """It is tried later, and nothing is said about it: that it was not read now is not its doing."""
+    """Retry later without noting a failure: the cause is not the calendar."""
     await tx.execute(
         "update subscribed_calendars set next_fetch_at = :at where id = :id and next_fetch_at is not null",
         at=next_fetch_at,
@@ -274,7 +274,7 @@ async def postpone(tx: Transaction, calendar_id: CalendarId, next_fetch_at: Inst
 async def keep_dates(
     tx: Transaction, calendar_id: CalendarId, until: Instant, reason: FailureReason, problem: str
 ) -> None:
-    """Its dates stay as they are until then, because they cannot be computed anew."""
+    """Keep its dates until then, because they cannot be expanded anew."""
     await tx.execute(
         "update subscribed_calendars set dates_until = :until, reason = :reason, problem = :problem where id = :id",
         until=until,
@@ -285,13 +285,13 @@ async def keep_dates(
 
 
 async def itself(reader: Reader, slug: str) -> Itself | None:
-    """The event at this address, as calendars name it; whether the person may see it does not matter for what is no conflict."""
+    """Identity of the event with this slug; no visibility check, because it is only excluded from conflicts."""
     row = await reader.fetch_one("select id, title, starts_at from events where slug = :slug", slug=slug)
     return Itself(row["id"], row["title"], row["starts_at"]) if row else None
 
 
 async def feed_serial(tx: Transaction, user_id: UserId) -> int:
-    """Which link of this person is the one that works; the first is made."""
+    """Serial of this person's valid feed address; creates the first."""
     row = await tx.fetch_one(
         """
         insert into calendar_feeds (user_id, serial, token_hash, created_at) values (:user_id, 1, null, :now)
@@ -314,7 +314,7 @@ async def set_feed(tx: Transaction, user_id: UserId, serial: int, token_hash: by
 
 
 async def feed_of(reader: Reader, user_id: UserId) -> tuple[int, bytes] | None:
-    """Serial and hash of the link of this person that works."""
+    """Serial and hash of this person's valid feed address."""
     row = await reader.fetch_one(
         "select serial, token_hash from calendar_feeds where user_id = :user_id and token_hash is not null",
         user_id=user_id,
@@ -323,7 +323,7 @@ async def feed_of(reader: Reader, user_id: UserId) -> tuple[int, bytes] | None:
 
 
 async def feed_owner(reader: Reader, token_hash: bytes) -> UserId | None:
-    """Whose calendar this token opens."""
+    """The person whose calendar this token opens."""
     row = await reader.fetch_one("select user_id from calendar_feeds where token_hash = :hash", hash=token_hash)
     return UserId(row["user_id"]) if row else None
 
@@ -341,7 +341,7 @@ NEWEST_ZONES = (
 
 
 async def zone_of_newest(reader: Reader, user_id: UserId) -> str:
-    """The zone of the event that the person made last, or else answered last; empty where there is none."""
+    """The zone of the event that the person created last, or else answered last; empty where there is none."""
     for statement in NEWEST_ZONES:
         row = await reader.fetch_one(statement, user_id=user_id)
         if row is not None:

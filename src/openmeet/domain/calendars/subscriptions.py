@@ -1,4 +1,4 @@
-"""What a person does with their subscribed calendars. What is long (fetching, reading) happens before the transaction."""
+"""Actions on subscribed calendars. Slow work (fetching, parsing) happens before the transaction."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,7 @@ from openmeet.i18n.markdown import one_line
 
 @dataclass(frozen=True, slots=True)
 class CalendarPreview:
-    """A calendar that was read and is not kept yet; ``url`` is empty for a file."""
+    """A calendar that was read and is not saved yet; ``url`` is empty for a file."""
 
     url: str
     fetched: Fetched
@@ -34,14 +34,14 @@ class CalendarPreview:
 
 
 async def look(outgoing: CalendarFetcher, workers: ChargedPool, url: str, now: Instant, zone: str) -> CalendarPreview:
-    """What stands at an address. Raises what ``fetch`` and ``read`` raise."""
+    """Preview the calendar at an address. Raises as ``fetch`` and ``read``."""
     fetched = await fetch(outgoing.http, url)
     assert fetched.content is not None  # noqa: S101  # nothing was known before
     return CalendarPreview(url, fetched, await read(workers, fetched.content, now, zone))
 
 
 async def look_into(workers: ChargedPool, content: bytes, now: Instant, zone: str) -> CalendarPreview:
-    """What a file says."""
+    """Preview an uploaded file."""
     return CalendarPreview("", Fetched(content, "", ""), await read(workers, content, now, zone))
 
 
@@ -53,7 +53,9 @@ async def read(workers: ChargedPool, content: bytes, now: Instant, zone: str) ->
 async def subscribe(
     tx: Transaction, user_id: UserId, offered: CalendarPreview, name: str, outgoing: CalendarFetcher | None
 ) -> tuple[Subscribed, bool]:
-    """Keep it; False beside it where the person has it already, which changes nothing. Raises Refused (``TooManyCalendars``)."""
+    """Save a calendar; with False where the person has it already, which changes nothing. Raises Refused
+    (``TooManyCalendars``).
+    """
     digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
     mine = await queries.of_person(tx, user_id)
     calendar_id = CalendarId(new_id(tx.now))
@@ -90,7 +92,7 @@ async def subscribe(
 
 
 async def edit(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool) -> Subscribed:
-    """Another name, or whether it takes the person's time."""
+    """Change its name, or whether it takes the person's time."""
     if not await queries.edit(tx, user_id, calendar_id, name=checked_name(name), is_busy=is_busy):
         raise NotFound("You have no such calendar.")
     found = await queries.find(tx, user_id, calendar_id)
@@ -99,7 +101,7 @@ async def edit(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, nam
 
 
 async def remove(tx: Transaction, user_id: UserId, calendar_id: CalendarId) -> None:
-    """Forget it and everything that it said."""
+    """Remove it with all its dates."""
     if not await queries.delete(tx, user_id, calendar_id):
         raise NotFound("You have no such calendar.")
 

@@ -1,4 +1,4 @@
-"""What happens to subscribed calendars by the clock: fetched again, with patience for those that fail; their dates moved on."""
+"""Scheduled tasks: fetch subscribed calendars again, with back-off for failing ones, and move their windows."""
 
 import zlib
 
@@ -28,16 +28,16 @@ from openmeet.domain.calendars.model import (
 from openmeet.domain.calendars.queries import Address
 from openmeet.domain.calendars.subscriptions import read
 
-# Calendars that one round fetches, one after another: a round takes at most a few minutes.
+# Calendars that one run fetches, one after another: a run takes at most a few minutes.
 ROUND = 50
-# Longer than a round: who dies with a calendar in hand does not keep it for long.
+# Longer than a run: a worker that dies does not keep its calendars for long.
 _LEASE = 30 * MINUTE
-# Until somebody's allowance for reading, or a process that reads, is there again.
+# Until the owner has allowance for parsing again, or a worker process is available.
 _BUSY_PAUSE = 30 * MINUTE
 
 
 async def refresh_due(db: Database, outgoing: CalendarFetcher, pool: WorkerPool, zone: str) -> int:
-    """Fetch what is due, each at its owner's expense; how many calendars said something new."""
+    """Fetch what is due, each at its owner's expense; returns how many calendars changed."""
     async with db.transaction() as tx:
         due = await queries.claim_due(tx, ROUND, Instant(tx.now + _LEASE))
     changed = 0
@@ -52,9 +52,9 @@ async def refresh_due(db: Database, outgoing: CalendarFetcher, pool: WorkerPool,
 
 
 async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool, address: Address, zone: str) -> bool:
-    """Fetch one calendar; True where it says something new. A failure is kept with the calendar, and is no failure here.
+    """Fetch one calendar; True if it changed. A failure is stored with the calendar and not raised.
 
-    Raises TooMany and Unavailable where nothing can be read for its owner now, which says nothing about the calendar.
+    Raises TooMany and Unavailable where nothing can be parsed for its owner now, which is not the calendar's fault.
     """
     if address.url_sealed is None:
         return False
@@ -78,7 +78,7 @@ async def refresh(db: Database, outgoing: CalendarFetcher, workers: ChargedPool,
 
 
 async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
-    """Compute anew the dates of calendars whose kept ones run out; how many that was done for."""
+    """Expand calendars anew whose stored window ends soon; returns how many."""
     async with db.reader() as reader:
         now = reader.now
         waiting = await queries.running_out(reader, Instant(now + ROLL_BEFORE), ROUND)
@@ -88,15 +88,15 @@ async def roll(db: Database, pool: WorkerPool, zone: str) -> int:
         try:
             dates = (await read(workers, address.content, now, zone)).dates
         except (TooMany, Unavailable):
-            continue  # in the next round
+            continue  # in the next run
         except JobStopped as stopped:
-            # It was read once, on a better day perhaps: what is known of it stays, and its owner is told.
+            # It was parsed successfully before: its known dates stay, and its owner is told.
             async with db.transaction() as tx:
                 until = Instant(now + AHEAD)
                 await queries.keep_dates(tx, address.id, until, FailureReason.TOO_MUCH_WORK, stopped.why)
             continue
         except (InvalidInput, TooLarge):
-            # A newer reader may be stricter, and then nothing of it is shown.
+            # A newer parser may be stricter, and then nothing of it would be shown.
             dates = ()
         async with db.transaction() as tx:
             await queries.put_dates(tx, address.id, address.user_id, dates, Instant(now + AHEAD))
@@ -153,5 +153,5 @@ def _reason(failure: Exception) -> FailureReason:
 
 
 def _jitter(address: Address) -> int:
-    """Up to half an hour, the same for the same calendar: a thousand of one host are not fetched in one minute."""
+    """Up to half an hour, constant per calendar: a thousand of one host are not fetched in one minute."""
     return zlib.crc32(address.id.encode()) % (30 * MINUTE)

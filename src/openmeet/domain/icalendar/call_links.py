@@ -1,6 +1,6 @@
-"""The address of a video call in an event of another program, and the lines of its text that say how to dial in.
+"""Video call links in events of other programs, and the dial-in lines of their descriptions.
 
-Such an address is a key: whoever has it is in the call. It is taken out of the text that everybody reads, and kept for people who go.
+Such a link is a key: whoever has it is in the call. It is removed from the public text and stored for attendees.
 """
 
 import re
@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from openmeet.domain.events.rules import is_web_address
 from openmeet.domain.icalendar.html_text import target_of
 
-# Properties that programs have for nothing else, in the order in which they are believed.
+# Properties used for calls only, in order of precedence.
 OWN_PROPERTIES: Final = (
     "X-GOOGLE-CONFERENCE",
     "X-MICROSOFT-SKYPETEAMSMEETINGURL",
     "X-MICROSOFT-ONLINEMEETINGCONFLINK",
 )
-# What stands in LOCATION instead of a place.
+# Text that stands in LOCATION instead of a place.
 NO_PLACE: Final = frozenset(
     {"online", "virtual", "zoom", "zoom meeting", "google meet", "microsoft teams", "microsoft teams meeting", "webex"}
 )
@@ -44,7 +44,7 @@ _BEGINNING = re.compile(
     r"Join with Google Meet\b|This event has a video call\b|Microsoft Teams [Mm]eeting\b"
     r"|.{0,200}\bis inviting you to a scheduled Zoom meeting\b|Join Zoom Meeting\b|Join Microsoft Teams Meeting\b"
 )
-# Lines of such a block, wherever they stand.
+# Lines of such a block, wherever they are.
 _DETAIL = re.compile(
     r"(?:(?:Meeting|Conference|Phone Conference|Webinar|Meeting-)\s?ID|PIN|Pass ?code|Password|Kenncode|Or dial|Dial.in|Join by phone"
     r"|One tap mobile|Find your local number|More phone numbers|More joining options|Learn more about Meet|Join on your computer"
@@ -56,7 +56,7 @@ _DETAIL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class CallLink:
-    """``address`` of the call, ``text`` without what belongs to it, and ``cut``: the lines that were taken out."""
+    """``address`` of the call, ``text`` without what belongs to it, and ``cut``: the removed lines."""
 
     address: str
     text: str
@@ -64,7 +64,7 @@ class CallLink:
 
 
 def is_call(address: str, own_hosts: Collection[str] = ()) -> bool:
-    """Whether an address is one of a call of a service that is known by its addresses, or a path at one of the operator's own hosts."""
+    """Whether an address is a call link of a known service, or a path at one of the operator's own hosts."""
     parts = _parts(address)
     if parts is None:
         return False
@@ -80,10 +80,11 @@ def call_of(
     text: str,
     own_hosts: Collection[str] = (),
 ) -> CallLink | None:
-    """The call of an event. ``own``: values of ``OWN_PROPERTIES``; ``conferences``: of CONFERENCE, with their FEATURE (RFC 7986, 5.11).
+    """The call of an event. ``own``: values of ``OWN_PROPERTIES``; ``conferences``: of CONFERENCE, with their FEATURE
+    (RFC 7986, 5.11).
 
-    ``url`` is mostly the page of the event, and ``text`` names many addresses: there only those count that are known to be calls.
-    ``own_hosts``: host names where the operator's own calls are (``OPENMEET_CALL_HOSTS``), in lower case.
+    ``url`` is mostly the event's page, and ``text`` has many addresses: of these only known call links count.
+    ``own_hosts``: host names of the operator's own calls (``OPENMEET_CALL_HOSTS``), in lower case.
     """
     by_feature = sorted(conferences, key=lambda one: 0 if "VIDEO" in one[0].upper() else 1)
     sure = [*own, *(address for _, address in by_feature), location.strip()]
@@ -99,7 +100,7 @@ def call_of(
 
 
 def without_call(text: str, address: str) -> tuple[str, tuple[str, ...]]:
-    """The text without the block about a call, and without every other line with its address; what was taken out."""
+    """The text without the block about a call and every other line with its address; and what was removed."""
     lines = text.split("\n")
     gone = _block(lines)
     bare = address.partition("://")[2].partition("?")[0]
@@ -133,7 +134,7 @@ def _block(lines: Sequence[str]) -> set[int]:
 
 
 def _beside(lines: Sequence[str], gone: set[int]) -> set[int]:
-    """Lines with details of a call that have nothing but such lines and empty ones between them and what is taken out."""
+    """Call details separated from removed lines only by such lines and empty ones."""
     found: set[int] = set()
     for numbers in (range(len(lines)), range(len(lines) - 1, -1, -1)):
         is_beside = False
@@ -153,7 +154,7 @@ def _plain(line: str) -> str:
 
 
 def _parts(address: str) -> tuple[str, str] | None:
-    """Host and path of an address that may be one of a call: https, without a person's name in it."""
+    """Host and path of a possible call link: https, without user information."""
     if not (address.startswith("https://") and is_web_address(address)):
         return None
     try:

@@ -1,7 +1,7 @@
-"""An iCalendar file taken apart into its components, before any of them is understood.
+"""Split an iCalendar file into its components, before any of them is interpreted.
 
-Done by hand and on bytes, because libraries decode before they unfold (RFC 5545, section 3.1: a character may be folded in
-its middle) and give up a whole file for one bad component. Every limit is checked before anything is kept.
+Written by hand and on bytes, because libraries decode before they unfold (RFC 5545, section 3.1: a character may be
+folded in its middle) and reject a whole file for one bad component. Every limit is checked before anything is stored.
 """
 
 import re
@@ -14,25 +14,25 @@ from groundwork.errors import InvalidInput, TooLarge
 
 MAX_BYTES = 10_000_000
 MAX_COMPONENTS = 20_000
-# Of one component: an event with a line for each of a few thousand guests.
+# Per component: an event with a line for each of a few thousand guests.
 MAX_COMPONENT_LINES = 5_000
-# As many as a file of this size has whose lines are as short as those of other programs.
+# As many as a file of this size has if its lines are as short as those of other programs.
 MAX_LINES = 400_000
 MAX_LINE = 200_000
 MAX_DEPTH = 5
 MAX_WARNINGS = 50
 
 _FOLD = re.compile(rb"(?:\r\n|\r|\n)[ \t]")
-# The end of a line that goes on nowhere.
+# A line end that is not followed by a continuation.
 _END = re.compile(rb"\r\n(?![ \t])|\r(?![\n \t])|\n(?![ \t])|\Z")
-# Section 3.1: a colon within the quotes of a parameter is part of it. What is possessive never steps back.
+# Section 3.1: a colon within a quoted parameter is part of it. Possessive quantifiers never backtrack.
 _VALUE = re.compile(r'(?P<name>[^:;"]++)(?:;(?:[^:"]|"[^"]*+")*+)?+:(?P<value>.*+)', re.DOTALL)
 _UTF8_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
 class Component:
-    """``VEVENT`` and the like: its own lines, unfolded, and the components inside it."""
+    """``VEVENT`` and the like: its own lines, unfolded, and its nested components."""
 
     name: str
     number: int
@@ -54,13 +54,13 @@ class Component:
         return None
 
     def text_value(self, name: str) -> str | None:
-        """The same of a property that is a text, without its escapes."""
+        """``value`` of a text property, unescaped."""
         raw = self.value(name)
         return None if raw is None else unescaped(raw)
 
 
 def read_components(data: bytes) -> tuple[list[Component], list[str]]:
-    """The calendars of a file with what is inside them, and warnings about what was mended.
+    """The calendars of a file with their components, and warnings about repairs.
 
     Raises TooLarge, and InvalidInput for something that is no calendar at all.
     """
@@ -112,13 +112,13 @@ def _close(open_: list[Component], name: str, warnings: list[str]) -> None:
 
 
 def _warn(warnings: list[str], text: str) -> None:
-    """Nobody reads hundreds of them."""
+    """Add a warning, up to a limit: nobody reads hundreds of them."""
     if len(warnings) < MAX_WARNINGS:
         warnings.append(text)
 
 
 def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
-    """Unfolded and decoded, one at a time: the lines of a file together take many times its size. Raises TooLarge."""
+    """Unfolded and decoded lines, one at a time: all of them together take many times the file's size. Raises TooLarge."""
     has_bad_bytes = False
     start = len(_UTF8_BOM) if data.startswith(_UTF8_BOM) else 0
     for number, end in enumerate(_END.finditer(data, start), 1):
@@ -138,14 +138,14 @@ def _lines(data: bytes, warnings: list[str]) -> Iterator[str]:
             yield line.decode("cp1252", errors="replace")
 
 
-# Section 3.1: a control character other than a tab is part of no line. Line breaks have an escape of their own.
+# Section 3.1: no control characters but tabs in a line. Line breaks have an escape of their own.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SPECIAL = re.compile(r"\r\n|[\r\n\\;,]")
 _ESCAPE = re.compile(r"\\([\\;,nN])")
 
 
 class Text(vText):
-    """A text that is written as it is, whatever stands in it; ``icalendar`` asks its values for their own form."""
+    """Text written as it is; ``icalendar`` asks its values for their own form."""
 
     __slots__ = ()
 
@@ -154,14 +154,14 @@ class Text(vText):
 
 
 def texts(values: Iterable[str]) -> vCategory:
-    """Several texts in one property, with commas between them (section 3.8.1.2)."""
+    """Several texts in one property, separated by commas (section 3.8.1.2)."""
     made = vCategory([])
     made.cats = [Text(value) for value in values]
     return made
 
 
 def escaped(text: str) -> str:
-    """The text as the value of a property, on one line; without control characters, which no file may have."""
+    """The text as a property value on one line, without control characters, which no file may have."""
     return _SPECIAL.sub(_escape, _CONTROL.sub("", text))
 
 

@@ -1,7 +1,7 @@
-"""HTML that other programs put into descriptions, as Markdown: text, emphasis, lists and links; everything else is left out.
+"""Convert HTML in descriptions to Markdown: text, emphasis, lists and links; everything else is dropped.
 
-``nh3`` cleans first; what remains is read in one loop, because nested tags of a hostile file must not become nested calls. What somebody
-wrote as text stays text: characters that mean something in Markdown are escaped.
+``nh3`` sanitizes first; the rest is parsed in one loop, because nested tags of a hostile file must not become nested
+calls. Plain text stays plain: characters with a meaning in Markdown are escaped.
 """
 
 import re
@@ -15,7 +15,7 @@ from openmeet.domain.events.rules import is_web_address
 
 MAX_HTML = 60_000
 
-# A tag that programs write, at a word's end: "a < b" and "<ana@example.org>" are text.
+# A tag that programs write, up to a word's end: "a < b" and "<ana@example.org>" are text.
 _KNOWN_TAG = re.compile(
     r"<(?:/?(?:br|p|a|b|i|u|em|strong|span|div|ul|ol|li|table|tr|td|h[1-6]|html|body|pre|blockquote|hr)(?=[\s/>])|!doctype\b)",
     re.IGNORECASE,
@@ -30,7 +30,7 @@ _BLOCKS = frozenset(
 )
 _MARKS = {"b": "**", "strong": "**", "i": "*", "em": "*", "code": "`"}
 
-# A parser opens these again in every block; with attributes that differ there is no end of how many (HTML, 13.2.4.3).
+# A parser reopens these in every block; with differing attributes there is no limit to how many (HTML, 13.2.4.3).
 _FORMATTING = re.compile(
     r"<(/?)(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)(?=[\s/>])[^<>]*>?", re.IGNORECASE
 )
@@ -68,7 +68,7 @@ def markdown_of(html: str) -> str:
 
 
 def target_of(address: str) -> str:
-    """Where a link leads that goes through Google's or Outlook's redirection; any other as it is."""
+    """The target of a Google or Outlook redirect link; any other link as it is."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -82,7 +82,7 @@ def target_of(address: str) -> str:
 
 @dataclass(slots=True)
 class _Mark:
-    """An emphasis or a link that is open; ``at``: where its text begins among the pieces."""
+    """An open emphasis or link; ``at``: where its text begins among the pieces."""
 
     tag: str
     at: int
@@ -90,14 +90,14 @@ class _Mark:
 
 
 class _Writer(HTMLParser):
-    """Blocks of Markdown, one after the other; a state that the parser feeds."""
+    """Markdown blocks, one after the other; a state machine fed by the parser."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._blocks: list[tuple[str, bool]] = []
         self._pieces: list[str] = []
         self._marks: list[_Mark] = []
-        # Of each open list the number of its last entry; None for bullets.
+        # Per open list the number of its last item; None for bullets.
         self._lists: list[int | None] = []
         self._too_deep = 0
         self._quotes = 0
@@ -196,7 +196,7 @@ class _Writer(HTMLParser):
         ]
 
     def _flush(self) -> None:
-        """What was gathered becomes a block; marks that are open go on in the next one."""
+        """Write the collected text as a block; open marks continue in the next one."""
         for one in reversed(self._marks):
             self._close(one)
         text = "".join(self._pieces)
@@ -225,7 +225,7 @@ class _Writer(HTMLParser):
 
 
 def _escaped(text: str) -> str:
-    """The text with what Markdown reads as marks taken as it is; addresses stay whole."""
+    """Escape Markdown marks in the text; addresses stay whole."""
     found, end = "", 0
     for address in _ADDRESS.finditer(text):
         found += _SPECIAL.sub(r"\\\g<0>", text[end : address.start()]) + address[0]
@@ -234,7 +234,7 @@ def _escaped(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    """One line, of which no beginning is a heading, a quote or an entry of a list that nobody meant."""
+    """One line, whose start must not look like a heading, a quote or a list item by accident."""
     text = " ".join(text.split(" ")).strip()
     match = _AT_START.match(text)
     if match is None:
@@ -244,7 +244,7 @@ def _line(text: str) -> str:
 
 def _marked(core: str, tag: str) -> str:
     mark = _MARKS[tag]
-    # Within code nothing is escaped; an emphasis that contains one of its kind would end there.
+    # Within code nothing is escaped; nested emphasis of one kind would end there.
     if tag == "code":
         return "`" + core.replace("\\", "").replace("`", "'") + "`"
     return core if core.startswith("*") or core.endswith("*") else f"{mark}{core}{mark}"

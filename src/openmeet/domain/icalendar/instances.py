@@ -1,6 +1,6 @@
-"""The dates of a read calendar: rules expanded, changes to single dates and to "this and following" laid over them.
+"""Dates of a parsed calendar: rules expanded, single and "this and following" overrides applied.
 
-Bounded while they are expanded, by ``Bounds``: never is anything computed to be cut afterwards but a few thousand dates.
+``Bounds`` limits the expansion itself: no more than a few thousand dates are ever computed and dropped afterwards.
 """
 
 from bisect import bisect_right
@@ -17,20 +17,21 @@ from openmeet.recurrence.expand import Steps
 from openmeet.recurrence.pattern import MAX_DATES, Pattern
 from openmeet.recurrence.wall_time import instant_of, local_of
 
-# Dates of a window that are kept.
+# Dates stored per window.
 MOST = 10_000
-# Of them those by the rule of one event: four a day for more than a year.
+# Limit for the rule of one event: four a day for more than a year.
 MOST_OF_ONE = 2_000
-# Steps of all rules of a file together (``by_rule.Steps``): two thousand weekly events over a year and two months, and some room.
+# Steps of all rules of a file together (``by_rule.Steps``): two thousand weekly events over a year and two months, with
+# some reserve.
 MOST_STEPS = 300_000
 _MICROSECOND = timedelta(microseconds=1)
-# How far from its place in the rule a single date may have been moved and still be found in a window.
+# How far a single date may have been moved from its original start and still be found in a window.
 _MOVED = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One date. ``event`` says what it is; ``original`` is set where it is a change to a date of a series."""
+    """One date. ``event`` has its content; ``original`` is set for an override of a series' date."""
 
     event: ReadEvent
     starts_at: Instant
@@ -41,9 +42,9 @@ class Instance:
 
 @dataclass(slots=True)
 class Bounds:
-    """What all calendars of a file together may have and cost. ``is_whole``: nothing had to be left out so far.
+    """Limits shared by all calendars of a file. ``is_whole``: nothing was left out so far.
 
-    ``until``: where there are enough dates, the end of what is still wanted.
+    ``until``: once there are enough dates, the end of what is still wanted.
     """
 
     most: int = MOST
@@ -53,13 +54,13 @@ class Bounds:
     until: Instant | None = None
 
     def keep(self, one: Instance) -> None:
-        """The first ``most`` are kept, and now and then as many more."""
+        """The first ``most`` are kept, and at times as many more."""
         self.kept.append(one)
         if len(self.kept) >= 2 * self.most:
             self.cut()
 
     def cut(self) -> None:
-        """Put them in order, and drop those behind the first ``most``."""
+        """Sort them, and drop those after the first ``most``."""
         self.kept.sort(key=lambda one: (one.starts_at, one.event.number))
         if len(self.kept) > self.most:
             self.is_whole = False
@@ -67,14 +68,14 @@ class Bounds:
             self.until = Instant(self.kept[-1].starts_at + 1)
 
     def end(self, end: Instant) -> Instant:
-        """Where a window ends for whoever has yet to be expanded: behind the last date that is still wanted."""
+        """Where the window of the next expansion ends: after the last date that is still wanted."""
         return end if self.until is None else min(end, self.until)
 
 
 def instances(
     events: Iterable[ReadEvent], start: Instant, end: Instant, bounds: Bounds | None = None
 ) -> list[Instance]:
-    """The dates that overlap ``[start, end)``, in order; those of other calendars that share ``bounds`` are among them."""
+    """The dates that overlap ``[start, end)``, in order, with those of other calendars that share ``bounds``."""
     bounds = bounds or Bounds()
     by_uid: dict[str, list[ReadEvent]] = {}
     for event in events:
@@ -84,7 +85,7 @@ def instances(
             for one in _of_one(group, start, bounds.end(end), bounds):
                 bounds.keep(one)
         except RuleRefused:
-            # All steps are taken.
+            # All steps are used up.
             bounds.is_whole = False
             break
     bounds.cut()
@@ -92,7 +93,7 @@ def instances(
 
 
 def masters(events: Iterable[ReadEvent]) -> list[ReadEvent]:
-    """One event per UID, the newest that is no change to another; changes without their series are one of these dates."""
+    """One event per UID, the newest that is no override; overrides without their series count as one of these."""
     by_uid: dict[str, list[ReadEvent]] = {}
     for event in events:
         by_uid.setdefault(event.uid, []).append(event)
@@ -181,14 +182,14 @@ def _span(length: timedelta) -> int:
 
 
 def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
-    """One series of these dates of one UID, at their original places; None where there is one date, which stands alone.
+    """One series of the dates of one UID, at their original starts; None for a single date.
 
-    Its words are those of the first date that takes place; it is called off where all are.
+    Its content is that of the first date that takes place; it is cancelled if all are.
     """
     dates = sorted(newest_of(group), key=lambda event: _moment(event.pattern, _original(event)))
     if len(dates) < 2:
         return None
-    # A whole day has no hours, so that a series of times can name it, and not the other way round.
+    # An all-day date has no hours: a series with hours can name it, but not the other way round.
     is_all_day = all(event.pattern.is_all_day for event in dates)
     fit = [event for event in dates if event.pattern.is_all_day is is_all_day]
     head = next((event for event in fit if not event.is_cancelled), fit[0])
@@ -211,7 +212,7 @@ def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
 
 
 def newest_of(group: Sequence[ReadEvent]) -> list[ReadEvent]:
-    """Of the changes in a group each date once, as the highest SEQUENCE has it."""
+    """Of the overrides in a group, each date once, with the highest SEQUENCE."""
     found: dict[Instant, ReadEvent] = {}
     for event in sorted(group, key=lambda event: event.sequence):
         if event.overrides is not None:
@@ -220,7 +221,7 @@ def newest_of(group: Sequence[ReadEvent]) -> list[ReadEvent]:
 
 
 def name_in(series: Pattern, change: ReadEvent) -> datetime:
-    """The date that a change is about, on the clock of its series, whichever zone the change is written in."""
+    """The date that an override is about, in its series' zone, whichever zone the override is written in."""
     original = _original(change)
     if series.is_all_day:
         return original.replace(hour=0, minute=0, second=0)
@@ -232,7 +233,7 @@ def name_in(series: Pattern, change: ReadEvent) -> datetime:
 
 
 def _date_on(series: Pattern, day: datetime) -> datetime:
-    """The first date of a series with hours on this day; the hour of its first where the rule names none."""
+    """The first date on this day of a series with hours; the hour of its first where the rule names none."""
     begin, end = (_moment(series, day + timedelta(days=days)) for days in (0, 1))
     there = [one.original for one in expansion.walk(series, begin, end) if one.original.date() == day.date()]
     return (

@@ -1,4 +1,4 @@
-"""What a calendar file says, as values; nothing in it is trusted, nothing of it is stored by being read."""
+"""Values parsed from a calendar file. Untrusted input; parsing stores nothing."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,9 +9,9 @@ from openmeet.recurrence.pattern import Pattern
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A single date that an override is about: its wall-clock time by the rule; ``and_following``: from there on.
+    """The date that an override is about: its wall-clock time by the rule; ``and_following``: from there on.
 
-    ``is_day``: the file names its day alone, and of a series with hours whichever date there is on that day is meant.
+    ``is_day``: the file has only its day; in a series with hours the date on that day is meant.
     """
 
     original: datetime
@@ -21,15 +21,14 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ReadEvent:
-    """One VEVENT. ``uid`` is made from the content where the file gives none, the same at every reading.
+    """One VEVENT. ``uid`` is derived from the content where the file has none, the same at every reading.
 
-    ``pattern`` has start, zone, rule and dates; ``is_floating`` says that the file named no zone and the calendar's was
-    taken. ``unknown_zone``: the name of a zone that is no known place, whose times are only guessed to be those of the pattern's. ``length`` is None where the file gives no end; of a whole-day event it counts days.
-    ``venue``: the place in its parts, where the file has them; ``mode``: how people meet, where it was one of ours.
-    ``standing``: how it stood, where it was one of ours and that is more than STATUS says.
-    ``description`` is Markdown, also where the file has HTML, without what belongs to ``call_url``: the address of a video call, of which
-    ``call_lines`` were taken out of the text.
-    ``comment``: what is said beside it, of a cancelled one the reason (RFC 5546, section 3.2.5).
+    ``pattern`` has start, zone, rule and dates; ``is_floating``: the file named no zone, so the calendar's was taken.
+    ``unknown_zone``: name of an unknown zone, for which the pattern's zone is only a guess. ``length`` is None where
+    the file has no end; for an all-day event it counts days. ``venue``: the parts of the place, if the file has them.
+    ``mode`` and ``standing``: mode and status beyond STATUS, in files of ours. ``description`` is Markdown, also where
+    the file has HTML, without what belongs to ``call_url``: the address of a video call, of which ``call_lines`` were
+    removed. ``comment``: a remark; for a cancelled event the reason (RFC 5546, section 3.2.5).
     """
 
     number: int
@@ -68,9 +67,9 @@ class ReadCalendar:
     color: str | None = None
     method: str | None = None
     zones: dict[str, str] = field(default_factory=dict)
-    # Zones of the file that change their clocks by rules of their own, or say no offset: what stands in ``zones`` is a guess.
+    # Zones of the file with transition rules of their own, or without an offset: their value in ``zones`` is a guess.
     guessed_zones: set[str] = field(default_factory=set)
     events: list[ReadEvent] = field(default_factory=list)
-    # Number and kind of components that are no events: VTODO, VJOURNAL …
+    # Number and kind of components other than events: VTODO, VJOURNAL …
     others: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -1,7 +1,8 @@
-"""An event of ours as one VEVENT, with the name that every file of ours gives it.
+"""One of our events as a VEVENT, with the UID that it has in all our files.
 
-A date of a series has the UID of its series and is named by its original start (RFC 5545, section 3.8.4.4), so that a
-calendar that follows the series finds the date again. SEQUENCE is that of ``series.sequences``: it never goes back.
+A date of a series has the UID of its series and is identified by its original start (RFC 5545, section 3.8.4.4), so
+that a calendar that follows the series finds the date again. SEQUENCE comes from ``calendar_uids.sequences``: it never
+decreases.
 """
 
 from datetime import timedelta
@@ -15,7 +16,7 @@ from openmeet.i18n.markdown import one_line
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of, zone_names
 
-# What a file of ours says beside STATUS; what of that is not sure.
+# What our files say beside STATUS; which of it is not definite.
 SAID = frozenset({EventStatus.PLANNED, EventStatus.RESCHEDULED, EventStatus.POSTPONED})
 UNSURE = frozenset({EventStatus.PLANNED, EventStatus.POSTPONED})
 
@@ -27,16 +28,16 @@ def uid_of(event: Event, host: str) -> str:
 
 
 def geo_of(venue: Venue) -> tuple[float, float] | None:
-    """The point of a place as GEO has it: six decimals at most (RFC 5545, section 3.8.1.6)."""
+    """The point of a place for GEO: six decimals at most (RFC 5545, section 3.8.1.6)."""
     if not (venue.latitude and venue.longitude):
         return None
     north, east = (round(float(degrees), 6) for degrees in (venue.latitude, venue.longitude))
-    # Python writes smaller numbers with an exponent, which GEO does not know; they are within eleven metres of zero.
+    # Python writes smaller numbers with an exponent, which GEO does not allow; they are within eleven meters of zero.
     return (north if abs(north) >= 0.0001 else 0.0, east if abs(east) >= 0.0001 else 0.0)
 
 
 def location_of(mode: Mode, venue: Venue) -> str:
-    """Where, in one line."""
+    """The place in one line."""
     return "Online" if mode is Mode.ONLINE else ", ".join(one_line(line) for line in venue.lines)
 
 
@@ -49,9 +50,9 @@ def written(
     description: str = "",
     place: Venue | None = None,
 ) -> WrittenEvent | None:
-    """The event as it stands; None while its date is to be announced.
+    """The event as a VEVENT; None while its date is to be announced.
 
-    ``place``: where, for a reader who may know more than all do.
+    ``place``: for a reader who may know more than the public does.
     """
     if event.starts_at is None:
         return None

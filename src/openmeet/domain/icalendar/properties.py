@@ -14,7 +14,7 @@ from openmeet.domain.icalendar.components import Component, Text
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 
-# The mark of events that a group did not make but follows: said to its readers, and no topic.
+# Marks events that a group follows but did not make: shown to readers, not a topic.
 FROM_NETWORK: Final = "From the network"
 
 _BY_WORDS: Final = {words: category for category, words in CATEGORY_WORDS.items()}
@@ -26,9 +26,9 @@ def topics_of(categories: Iterable[Category], tags: Iterable[str]) -> tuple[str,
 
 
 def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, ...]]:
-    """Topics and tags of values that were read, within the limits of each.
+    """Topics and tags in parsed values, within the limits of each.
 
-    A topic is known by its words letter for letter: the same in lower case is a tag, as every tag is.
+    A topic must match letter for letter: in lower case it is a tag, as every tag is.
     """
     categories = [_BY_WORDS[value] for value in values if value in _BY_WORDS][:MAX_CATEGORIES]
     others = [value for value in values if value != FROM_NETWORK and _BY_WORDS.get(value) not in categories]
@@ -38,7 +38,7 @@ def topics_in(values: Sequence[str]) -> tuple[tuple[Category, ...], tuple[str, .
 
 _SCHEMA = "https://schema.org/PostalAddress"
 _PARAMETERS = {"VALUE": "TEXT", "FMTTYPE": "application/ld+json", "SCHEMA": _SCHEMA}
-# An address has a few lines; what is longer is none.
+# An address has a few lines; longer text is none.
 _MAX_ADDRESS = 8_000
 
 
@@ -47,7 +47,7 @@ class _Location(Written):
 
 
 class _Address(msgspec.Struct, rename="camel", omit_defaults=True):
-    """PostalAddress, as far as a venue has its parts."""
+    """PostalAddress, reduced to the parts that a venue has."""
 
     kind: str = msgspec.field(default="", name="@type")
     name: str = ""
@@ -59,7 +59,7 @@ class _Address(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 def written_place(venue: Venue) -> Written | None:
-    """The component for a place; None where it says nothing that people could read. The same place has the same UID."""
+    """The component for a place; None where it has nothing readable. The same place has the same UID."""
     if not venue.lines:
         return None
     address = _Address(
@@ -81,7 +81,7 @@ def written_place(venue: Venue) -> Written | None:
 
 
 def place_in(event: Component) -> Venue | None:
-    """The first place of an event that has an address in its parts; no coordinates, which GEO has."""
+    """The first place of an event with a structured address; without coordinates, which GEO has."""
     return next((venue for one in event.inside if one.name == "VLOCATION" and (venue := _venue(one))), None)
 
 

@@ -1,7 +1,7 @@
-"""From an iCalendar file to values: one component at a time, so that one bad event costs no other.
+"""Parse an iCalendar file: one component at a time, so that one bad event does not affect others.
 
-Sources: RFC 5545, 7986 (NAME, COLOR …), 6868; the dialects of Google, Outlook and Apple. ``icalendar`` reads properties and
-their escapes; what a time means, and which rule is taken, is decided here.
+Sources: RFC 5545, 7986 (NAME, COLOR …), 6868; the dialects of Google, Outlook and Apple. ``icalendar`` parses
+properties and escapes; the meaning of times, and which rule is accepted, is decided here.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from openmeet.recurrence.wall_time import instant_of, is_zone
 
 MAX_TEXT = 20_000
 MAX_LENGTH = timedelta(days=366)
-# What is said about one event, and how many dates of one property are looked at before ``pattern`` counts those that differ.
+# Warnings per event, and dates of one property to look at before ``pattern`` counts the distinct ones.
 MAX_DOUBTS = 20
 MAX_DOUBT_LENGTH = 500
 _MAX_VALUES = 10 * MAX_DATES
@@ -43,11 +43,13 @@ _UNFIT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class _Left(Exception):  # it says what happens, not that something went wrong
-    """An event that is left out, with the sentence why."""
+    """An event is skipped, with the sentence why."""
 
 
 def read_calendars(data: bytes, call_hosts: Collection[str] = ()) -> list[ReadCalendar]:
-    """Every calendar of a file. ``call_hosts``: as ``call_links.call_of`` takes them. Raises TooLarge, and InvalidInput for something that is no calendar."""
+    """Every calendar of a file. ``call_hosts``: as in ``call_links.call_of``. Raises TooLarge, and InvalidInput for
+    something that is no calendar.
+    """
     components, mended = read_components(data)
     with warnings.catch_warnings():
         # The library's guess at a zone is not used.
@@ -134,15 +136,15 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
 
 
 def _shortened(doubt: str) -> str:
-    """What is said about a file says a part of it again, which may be as long as a line of it."""
+    """Shorten a warning that quotes the file, whose lines may be long."""
     return doubt if len(doubt) <= MAX_DOUBT_LENGTH else f"{doubt[: MAX_DOUBT_LENGTH - 1]}…"
 
 
 def _description(event: Event) -> tuple[str, str]:
-    """What is said about the event, as Markdown, and the HTML that it came from, if there was any.
+    """The description as Markdown, and the HTML it came from, if any.
 
-    The first that is not empty: RFC 9073 (6.5) text/html, the HTML that DESCRIPTION refers to, DESCRIPTION itself (Google and Nextcloud put
-    HTML into it), and Outlook's X-ALT-DESC where there is no other.
+    The first that is not empty: RFC 9073 (6.5) text/html, the HTML that DESCRIPTION refers to, DESCRIPTION itself
+    (Google and Nextcloud put HTML into it), and Outlook's X-ALT-DESC where there is no other.
     """
     plain = _first(event, "DESCRIPTION")
     styled = next((one for one in _all(event, "STYLED-DESCRIPTION") if _is_html_type(one)), None)
@@ -175,7 +177,7 @@ def _conferences(event: Event) -> list[tuple[str, str]]:
 
 
 def _left_out(event: Event, html: str) -> list[str]:
-    """What the event has and nobody takes over: pictures, files, guests."""
+    """Parts of the event that are not imported: pictures, files, guests."""
     return [
         f"{count} {one if count == 1 else several} left out."
         for count, one, several in (
@@ -193,7 +195,7 @@ def _first(event: Event, name: str) -> Any:
 
 
 def _all(event: Event, name: str) -> list[Any]:
-    """The values of a property that could be read; the others are said among the errors."""
+    """The valid values of a property; the others are reported as errors."""
     value = event.get(name)
     values = [] if value is None else value if isinstance(value, list) else [value]
     return [one for one in values if not isinstance(one, vBroken)]
@@ -204,7 +206,7 @@ def _raw(value: Any) -> str:
 
 
 def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, bool, bool]:
-    """Wall-clock time, zone, whether the file left the zone open, whether it is a whole day."""
+    """Wall-clock time, zone, whether the file left the zone open, whether it is an all-day event."""
     value = _first(event, "DTSTART")
     if value is None:
         raise _Left("its start (DTSTART) cannot be read." if event.get("DTSTART") else "it has no start (DTSTART).")
@@ -221,7 +223,7 @@ def _start(event: Event, calendar: ReadCalendar) -> tuple[datetime, str | None, 
 
 
 def _unknown_zone(event: Event, calendar: ReadCalendar) -> str:
-    """The zone of the start, where it is no known place; empty where it is, where there is none, and for whole days."""
+    """The TZID of the start if it is unknown; empty for known zones, without one, and for all-day events."""
     value = _first(event, "DTSTART")
     tzid = bare_zone(str(value.params.get("TZID") or ""))
     if not tzid or "T" not in _raw(value):
@@ -278,11 +280,11 @@ def _pattern(
 def _dates(
     event: Event, name: str, start: datetime, zone_name: str | None, calendar: ReadCalendar, doubts: list[str]
 ) -> list[datetime]:
-    """Values of EXDATE or RDATE as wall-clock time of the event's zone; a whole day stands for that day's start."""
+    """Values of EXDATE or RDATE as wall-clock times in the event's zone; a day stands for its start."""
     found = []
     for value in _all(event, name):
         if not isinstance(value, vDDDLists):
-            continue  # said among the errors
+            continue  # reported as errors
         own, _ = _zone(value, calendar) if value.params.get("TZID") else (zone_name, False)
         for piece in _raw(value).split(","):
             text = piece.partition("/")[0]  # of a period only the start
@@ -384,13 +386,13 @@ def _categories(event: Event) -> tuple[str, ...]:
 
 
 def _clean(text: str, *, one_line: bool = False) -> str:
-    """Without control characters; line breaks that somebody escaped into a title become spaces."""
+    """Without control characters; escaped line breaks in a title become spaces."""
     text = _UNFIT.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     return " ".join(text.split()) if one_line else text.strip()
 
 
 def _derived_uid(component: Component) -> str:
-    """The same for the same content, so that a second import makes no double."""
+    """The same for the same content, so that a second import makes no duplicate."""
     told = sorted(
         line for line in component.lines if not line.upper().startswith(("DTSTAMP", "LAST-MODIFIED", "CREATED"))
     )

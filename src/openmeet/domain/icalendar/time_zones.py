@@ -11,14 +11,14 @@ from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 from openmeet.domain.icalendar.components import Component
 from openmeet.recurrence.wall_time import LAST_YEAR, is_zone, zone, zone_names
 
-# So many years in a row must follow a rule before it is believed to go on.
+# Years in a row that must follow a rule before it is assumed to continue.
 _BELIEVED_YEARS = 8
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 @dataclass(frozen=True, slots=True)
 class _Onset:
-    """A change of the clocks: when, by the clock before it, and the offsets before and behind it."""
+    """A clock change: when, by the clock before it, and the offsets before and after it."""
 
     at: datetime
     before: timedelta
@@ -28,7 +28,7 @@ class _Onset:
 
 
 def vtimezone(zone_name: str, first_year: int, last_year: int) -> list[str]:
-    """Unfolded lines of a VTIMEZONE that is right from ``first_year`` on; beyond ``last_year`` where a rule goes on."""
+    """Unfolded lines of a VTIMEZONE that is valid from ``first_year`` on; beyond ``last_year`` where a rule continues."""
     return list(_lines(zone_name, first_year, min(max(last_year, first_year) + _BELIEVED_YEARS, LAST_YEAR)))
 
 
@@ -96,7 +96,7 @@ def _observance(onset: _Onset, others: Sequence[_Onset], rule: str | None = None
 
 
 def _onsets(zone_name: str, start: datetime, end: datetime) -> Iterator[_Onset]:
-    """Changes of the clocks between two moments, found by halving: zone files are not asked for theirs."""
+    """Clock changes between two instants, found by bisection instead of reading zone files."""
     step = timedelta(days=1)
     here = zone(zone_name)
     at = start
@@ -140,7 +140,7 @@ _OFFSET = re.compile(r"([+-])([0-9]{2})([0-9]{2})(?:[0-9]{2})?")
 def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], set[str]]:
     """TZID -> zone, for every VTIMEZONE of a calendar, and those that are only guessed.
 
-    One that is no known place gets the offset of its standard time.
+    An unknown zone gets the offset of its standard time.
     """
     found: dict[str, str] = {}
     guessed: set[str] = set()

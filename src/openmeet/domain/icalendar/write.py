@@ -1,7 +1,7 @@
-"""Calendar files that other programs can read: folded, escaped, with the zones they need.
+"""Write calendar files: folded, escaped, with the zones they need.
 
-Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. ``icalendar`` folds, ``escaping`` escapes. METHOD is PUBLISH, or CANCEL for what does
-not take place: never REQUEST, because answers to it would reach nobody.
+Sources: RFC 5545, 5546 (METHOD, SEQUENCE), 7986. ``icalendar`` folds, ``components`` escapes. METHOD is PUBLISH, or
+CANCEL for what does not take place: never REQUEST, because replies to it would reach nobody.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,21 +24,21 @@ from openmeet.recurrence.rule import Rule, Until, format_rule, until_date, until
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 PRODUCT: Final = "-//OpenMeet//Calendar//EN"
-# How people meet, in our words: no property of iCalendar says it.
+# Attendance mode, in our words: no property of iCalendar has it.
 MODE: Final = "X-OPENMEET-MODE"
-# Planned, moved, put off: STATUS has one word for two of them, and none for the third.
+# Planned, rescheduled, postponed: STATUS has one word for two of them, and none for the third.
 STANDING: Final = "X-OPENMEET-STATUS"
-# A whole day has no zone in a file; ours have one, in which the day begins.
+# An all-day event has no zone in a file; ours have one, in which the day begins.
 DAY_ZONE: Final = "X-OPENMEET-TIME-ZONE"
 PUBLISH, CANCEL = "PUBLISH", "CANCEL"
 
-# How often programs are asked to look again: as often as dates move in practice, and no burden when they all do.
+# How often programs are asked to refresh: as often as dates move in practice, and no burden when they all do.
 REFRESH: Final = "PT1H"
 
 
 @dataclass(frozen=True, slots=True)
 class FeedAddress:
-    """Of a file that is subscribed to: the page about it, and where it comes from, unless that address is a secret. Whole addresses."""
+    """For a subscribed file: its page, and its source unless that address is a secret. Absolute URLs."""
 
     page: str
     source: str = ""
@@ -46,10 +46,12 @@ class FeedAddress:
 
 @dataclass(frozen=True, slots=True)
 class WrittenEvent:
-    """One VEVENT. ``uid`` is the same for a series and for changes to its dates; ``changes`` names the date by the rule.
+    """One VEVENT. ``uid`` is the same for a series and for overrides of its dates; ``changes`` names the date by the
+    rule.
 
-    ``venue`` is the place in its parts, as far as the file's readers may know it; ``location`` the same in one line.
-    ``comment`` is the reason of a cancelled one. ``length`` of whole days counts days. ``sequence`` rises with every change of time or place.
+    ``venue`` is the structured place, as far as the file's readers may know it; ``location`` the same in one line.
+    ``comment`` is the reason of a cancelled one. ``length`` of all-day events counts days. ``sequence`` rises with
+    every change of time or place.
     """
 
     uid: str
@@ -82,8 +84,8 @@ def write_calendar(
 ) -> bytes:
     """The whole file, lines of 75 octets with CRLF. ``properties`` are further ones of the calendar, unescaped.
 
-    ``feed``: of a file that is subscribed to. It then says how often to look again (RFC 7986, section 5.7; the older X-PUBLISHED-TTL is
-    Outlook's) and where it comes from (5.8, 5.5).
+    ``feed``: for a subscribed file, which then has a refresh interval (RFC 7986, section 5.7; the older X-PUBLISHED-TTL
+    is Outlook's) and a source (5.8, 5.5).
     """
     written = list(events)
     calendar = Calendar()
@@ -111,7 +113,7 @@ def write_calendar(
 
 
 def _zones(events: Sequence[WrittenEvent]) -> dict[str, tuple[int, int]]:
-    """Zones that are named in the file, with the years in which they are needed."""
+    """The zones that the file names, with the years in which they are needed."""
     found: dict[str, tuple[int, int]] = {}
     for event in events:
         pattern = event.pattern
@@ -158,7 +160,8 @@ def _event(event: WrittenEvent) -> bytes:
     if event.categories:
         made.add("categories", texts(event.categories))
     if event.mode is not Mode.IN_PERSON:
-        # Of what is held online, too, only the link would say so (CONFERENCE), and that is not for every reader.
+        # For a hybrid event only the link would say that it is also online (CONFERENCE), and not every reader may see
+        # it.
         made.add(MODE, event.mode.value)
     place = written_place(event.venue)
     if place is not None:
@@ -190,7 +193,7 @@ def _add_times(made: Event, name: str, pattern: Pattern, times: Sequence[datetim
 
 
 def _with_plain_end(rule: Rule, pattern: Pattern) -> Rule:
-    """COUNT becomes UNTIL where the rule does not name the start: others would count one date more."""
+    """COUNT becomes UNTIL where the rule does not name the start: other programs would count one date more."""
     if rule.count is None or expansion.starts_by_rule(pattern):
         return rule
     return replace(
@@ -199,7 +202,7 @@ def _with_plain_end(rule: Rule, pattern: Pattern) -> Rule:
 
 
 def _with_utc_end(rule: Rule, pattern: Pattern) -> Rule:
-    """UNTIL is an instant where the start has a zone (RFC 5545, section 3.3.10), and of the start's kind else."""
+    """UNTIL is an instant where the start has a zone (RFC 5545, section 3.3.10), and of the start's kind otherwise."""
     until = rule.until
     if until is None or pattern.zone_name is None:
         return rule

@@ -1,1 +1,1 @@
-"""Finding events, series and groups: lists by time, full-text search, cursors, the front page's selection."""
+"""Search and lists of events: lists by time, full-text search, cursors, the front page's selection."""

@@ -1,4 +1,4 @@
-"""Lists of events across rooms. Every list has an order and a keyset cursor."""
+"""Lists of events, of one person and in general, with their keyset cursors."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from openmeet.domain.users.model import UserId
 
 @dataclass(frozen=True, slots=True)
 class EventCursor:
-    """Where a page of a list ended: the last event's start and id, and which part of a search's answer it stood in."""
+    """End of a page of a list: start and id of the last event, and the part of the search result it was in."""
 
     starts_at: Instant
     event_id: str
@@ -27,7 +27,7 @@ class EventCursor:
 
 
 class Mine(StrEnum):
-    """Lists of one's own events; ``UPCOMING`` is hosting and going together, the others are the tabs of "my events"."""
+    """Lists of one's own events; ``UPCOMING`` combines hosting and going, the others are the tabs of "my events"."""
 
     UPCOMING = "upcoming"
     GOING = "going"
@@ -38,7 +38,7 @@ class Mine(StrEnum):
 
 
 async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor | None, limit: int) -> list[Event]:
-    """One person's events. What is past is listed latest first, everything else soonest first, undated last."""
+    """One person's events. Past ones latest first, all others soonest first, undated last."""
     clauses = [_AMONG_MINE, _belongs_to(which), *_SHOWN_AS_MINE]
     values: dict[str, object] = {"user_id": user_id, "limit": limit}
     if which is not Mine.DRAFTS:
@@ -61,7 +61,7 @@ async def mine(reader: Reader, user_id: UserId, which: Mine, after: EventCursor 
 
 
 async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[Mine, int]:
-    """How many events each list of ``mine`` has; one event may stand in two."""
+    """How many events each list of ``mine`` has; one event may be in two."""
     sums = ", ".join(f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in Mine)
     row = await reader.fetch_one(
         f"""
@@ -86,7 +86,7 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
     return {event.id: event for event in map(event_of, rows)}
 
 
-# Found by indexes of the person: said with "or" of one row and its neighbour, it would be asked of every event there is.
+# Looked up by the person's indexes: with an "or" over one row and its neighbor, every event would be checked.
 _AMONG_MINE = f"""e.id in (
             select o.id from events o where o.author_id = :user_id
              union {HOSTED_BESIDE}
@@ -96,13 +96,13 @@ _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",
     f"({_HOSTING} or not {is_hidden('e')} and not {is_shut_out('e')})",
-    # Who keeps the host away, or is kept away, is not asked by them either.
+    # People who block the host, or are blocked by the host, are not asked either.
     f"not (coalesce(a.status, '') = 'invited' and {are_apart('e.author_id', ':user_id')})",
 )
 
 
 def _belongs_to(which: Mine) -> str:
-    """The condition under which an event (``e``, with the person's answer ``a``) stands in this list."""
+    """SQL condition: the event (``e``, with the person's RSVP ``a``) belongs to this list."""
     answered = "a.status in ('attending', 'attended', 'interested')"
     waiting = "a.status in ('waitlisted', 'pending', 'invited')"
     coming_up = "(e.over_at is null or e.over_at > :now)"
@@ -123,12 +123,12 @@ def _belongs_to(which: Mine) -> str:
             assert_never(which)
 
 
-# After every date that an event can have (the year 2200), and within a signed 64-bit integer.
+# Later than every possible date of an event (the year 2200), and within a signed 64-bit integer.
 UNDATED = 9_000_000_000_000_000_000
 
 
 def position_of(event: Event, part: int = 0) -> EventCursor:
-    """The cursor behind this event."""
+    """The cursor after this event."""
     return EventCursor(Instant(UNDATED) if event.starts_at is None else event.starts_at, event.id, part)
 
 
@@ -137,12 +137,12 @@ _PLACE: Final = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
 
 
 def pack_place(place: int, at: Instant, row_id: str) -> str:
-    """Where a page of a line ended: the place in it, the moment and the id of the last."""
+    """Encode the end of a waitlist page: number, instant and id of the last entry."""
     return packed(f"{place}.{at}.{row_id}")
 
 
 def unpack_place(cursor: str) -> tuple[int, Instant, str] | None:
-    """What ``pack_place`` packed; None for no cursor at all. Raises InvalidInput."""
+    """Decode what ``pack_place`` encoded; None for an empty cursor. Raises InvalidInput."""
     if not cursor:
         return None
     found = unpacked(_PLACE, cursor)
@@ -150,12 +150,12 @@ def unpack_place(cursor: str) -> tuple[int, Instant, str] | None:
 
 
 def pack(position: EventCursor) -> str:
-    """Where a page of events ended."""
+    """Encode the end of a page of events."""
     return packed(f"{position.starts_at}.{position.event_id}.{position.part}")
 
 
 def unpack(cursor: str) -> EventCursor | None:
-    """The position; None for no cursor at all. Raises InvalidInput."""
+    """Decode a cursor; None for an empty one. Raises InvalidInput."""
     if not cursor:
         return None
     found = unpacked(_POSITION, cursor)

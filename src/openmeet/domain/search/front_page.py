@@ -1,4 +1,4 @@
-"""What stands on the front page, and in its feed, before anybody has asked for anything: see ``events.familiar``."""
+"""Events on the front page and in its feed, before anybody has searched: see ``events.trust``."""
 
 from dataclasses import replace
 from typing import Final
@@ -20,7 +20,7 @@ from openmeet.domain.users.model import UserId
 _LONGEST: Final = 367 * DAY
 
 
-# By repository, each by its index of starts: as many steps as there are people, however much strangers write.
+# Per repository, each by its index of starts: the cost grows with the number of people, not with what strangers write.
 def _fits(table: str) -> str:
     return f"""
         {table}.origin = '{RecordOrigin.NETWORK.value}' and {is_listed(table)} and {table}.over_at > :now
@@ -52,7 +52,7 @@ async def coming(
     once_per_series: bool = False,
     only_series: bool = False,
 ) -> list[Event]:
-    """By start, behind ``after``, as ``finding.coming`` orders what has no words."""
+    """Upcoming events by start, after ``after``, in the order of ``search.coming`` without words."""
     source = EventOrigin.ALL if shown.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
     wanted = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
     here = await search.coming(reader, wanted, after, limit)

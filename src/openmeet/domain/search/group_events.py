@@ -1,4 +1,4 @@
-"""Events of one group, as members and as strangers find them listed; and those of the DIDs that it follows."""
+"""Events of one group, as listed for members and for others; and events of the DIDs that it follows."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,22 +19,22 @@ def _listed(table: str = "events") -> str:
 
 
 def _of_group(table: str) -> str:
-    # What its author shows to everybody in it but this member is left out.
+    # Leaves out events whose author shows them to everybody in the group except this member.
     return f"{table}.group_id = :group_id and not {is_kept_from(table)}"
 
 
 def _for_strangers(table: str) -> str:
-    # Who sees the group sees what is public in it: an unlisted group has no other list.
+    # People who see the group see its public events: an unlisted group has no other list.
     return f"{table}.group_id = :group_id and {table}.visibility = 'public'"
 
 
 def _followed(table: str) -> str:
-    # The DIDs are looked up first: beside a list of them the index of repositories is used, beside a question for them it is not.
+    # Look up the DIDs first: the planner uses the index of repositories for a list of DIDs, but not for a subquery.
     return f"{table}.record_did in :dids and ({table}.group_id is null or {table}.group_id <> :group_id) and {is_public(table)}"
 
 
 def _own(member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
-    """The condition, of a table, and its values. ``member``: who looks, where they are in the group."""
+    """Condition on a table alias, and its parameters. ``member``: the viewer, if a member."""
     return (_for_strangers, {}) if member is None else (_of_group, {"user_id": member})
 
 
@@ -47,7 +47,7 @@ async def coming_in_group(
     member: UserId | None,
     once_per_series: bool = False,
 ) -> list[Event]:
-    """Events of a group that are not over, by start: all of them for members, the public ones for everybody else who sees it.
+    """Upcoming events of a group by start: all of them for members, public ones for others who see it.
 
     ``once_per_series``: of each series the next date alone.
     """
@@ -58,7 +58,7 @@ async def coming_in_group(
 async def followed_in_group(
     reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, once_per_series: bool = False
 ) -> list[Event]:
-    """Public events of those whom a group follows, that are not over, by start."""
+    """Upcoming public events of the DIDs that a group follows, by start."""
     dids = list(await followed(reader, group_id))
     if not dids:
         return []
@@ -68,7 +68,7 @@ async def followed_in_group(
 async def shown_in_group(
     reader: Reader, group_id: GroupId, after: EventCursor | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
-    """Both together, of each series the next date: two statements, since each has an index that no condition with "or" would use."""
+    """Both combined, of each series the next date: two statements, since each has an index that an "or" would not use."""
     own = await coming_in_group(reader, group_id, after, limit, member=member, once_per_series=True)
     theirs = await followed_in_group(reader, group_id, after, limit, once_per_series=True)
     return _together(own, theirs, limit)
@@ -77,7 +77,7 @@ async def shown_in_group(
 async def past_in_group(
     reader: Reader, group_id: GroupId, before: EventCursor | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
-    """Events of a group that are over, the latest first."""
+    """Past events of a group, latest first."""
     which, values = _own(member)
     clauses = [which("events"), _listed(), "over_at <= :now"]
     values |= {"group_id": group_id, "now": reader.now, "limit": limit}
@@ -114,20 +114,20 @@ async def between_in_group(
 
 
 def seen_in_group(group_id: GroupId, member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
-    """The condition, of a table, under which this reader sees an event of the group, and its values."""
+    """Condition, on a table alias, under which this viewer sees an event of the group, and its parameters."""
     which, values = _own(member)
     return lambda table: f"{which(table)} and {_listed(table)}", {"group_id": group_id, **values}
 
 
 async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, member: UserId | None) -> list[Event]:
-    """Own events in the order in which they were made, the newest first."""
+    """Own events, the latest created first."""
     which, values = _own(member)
     values |= {"group_id": group_id, "limit": limit}
     return await _events(reader, [which("events"), _listed()], "created_at desc, id desc", values)
 
 
 async def effect_of_deleting(reader: Reader, group_id: GroupId) -> tuple[int, int]:
-    """How many coming events a group has, and how many of them only its members see."""
+    """How many upcoming events a group has, and how many of them only its members see."""
     row = await reader.fetch_one(
         "select count(*) as coming, coalesce(sum(case when e.visibility = 'private' or g.visibility = 'private' then 1"
         " else 0 end), 0) as inner_ones from events e join groups g on g.id = e.group_id where e.group_id = :group_id"

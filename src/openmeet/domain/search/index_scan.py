@@ -1,12 +1,12 @@
-"""How the events that a search asks for are met in the order of their starts, in few steps however many events there are.
+"""Scan of search results in order of their starts, in few steps however many events there are.
 
-What many events have is met soon by walking along the index of starts; what few have is looked up in the index of words and
-sorted. So the next few hundred events are walked, and again while that should do. What they leave open is looked up: among the events
-of a week, of two months, of more than a year, and so on. A stretch is eight times as long as the one before, or as long as what
-that one had lets expect, so that it has few times as many events that fit as the page wants, whether one of a hundred has what is
-looked for or one of a million. Where few events are left, they are walked again.
+Frequent terms are found quickly by scanning the index of starts; rare terms are looked up in the word index and sorted.
+So the next few hundred events are scanned, and again while that should be enough. The rest is looked up: among the
+events of a week, of two months, of more than a year, and so on. A range is eight times as long as the one before, or as
+long as that one's result suggests. So it has a few times as many matches as a page needs, whether one event in a
+hundred matches or one in a million. Where few events are left, they are scanned again.
 
-Every part of the answer is earlier than the next, so that none has to be sorted with another.
+Every part of the result is earlier than the next, so that parts need no merging.
 """
 
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ from groundwork.database.transaction import Reader, Row
 from openmeet.domain.events.queries import columns_of
 from openmeet.domain.search.word_index import GRAIN, GRAINS_OF_PERIOD, Term, TermCounts, looked_up, worth_looking_up
 
-# Events that are walked at once, and how often they are where that should do.
+# Events per scan, and how many scans there are where that should be enough.
 _SOME: Final = 500
 _WALKS: Final = 4
-# Grains that are looked up first, how many times as many the next stretch has at most, and how many that may be.
+# Grains of the first lookup, the growth factor of the next, and the maximum.
 _FIRST: Final = 4
 _GROWTH: Final = 8
 _MOST: Final = 32 * GRAINS_OF_PERIOD
 
-# What the index of starts (``events_coming``) and that of long events have.
+# Conditions of the index of starts (``events_coming``) and of that of long events.
 _LISTED: Final = ("e.visibility = 'public'", "e.is_held = 0", "e.removed_at is null", "e.deleted_at is null")
 
-# A start that no index is to be used for, where another index is the right one.
+# An expression for the start that no index matches, where another index is the right one.
 _UNSORTED: Final = "e.starts_at + 0"
 
 Low = tuple[int, str]
@@ -37,9 +37,9 @@ Low = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class IndexQuery:
-    """What is asked for: all terms, all clauses, starting in ``[since, until)``. Without ``since``: not over yet.
+    """What is searched: all terms, all clauses, starting in ``[since, until)``. Without ``since``: not over yet.
 
-    ``is_listed``: only what is public, as the index of starts has it; otherwise the clauses name whose events they are.
+    ``is_listed``: public events only, as in the index of starts; otherwise the clauses name whose events they are.
     """
 
     clauses: tuple[str, ...]
@@ -51,7 +51,7 @@ class IndexQuery:
 
 
 async def answers(reader: Reader, question: IndexQuery, after: Low | None, limit: int) -> list[Row]:
-    """Rows that ``event_of`` reads, by start and id, behind ``after``."""
+    """Rows for ``event_of``, by start and id, after ``after``."""
     now = reader.now
     low = after or (0 if question.since is None else question.since, "")
     if question.since is not None:
@@ -71,7 +71,7 @@ async def answers(reader: Reader, question: IndexQuery, after: Low | None, limit
 
 @dataclass(slots=True)
 class _Search:
-    """One question being answered."""
+    """State of one search."""
 
     reader: Reader
     question: IndexQuery
@@ -82,7 +82,7 @@ class _Search:
         return len(self.found) >= self.limit
 
     async def sorted_at_once(self, low: Low) -> None:
-        """Of few events, like those of one's groups."""
+        """Search among few events, like those of one's groups."""
         clauses = ["e.is_held = 0", "e.removed_at is null", "e.deleted_at is null", "e.starts_at is not null"]
         values: dict[str, object] = {}
         if self.question.since is None:
@@ -91,7 +91,7 @@ class _Search:
         await self._read(low, clauses, values, start=_UNSORTED)
 
     async def under_way(self, low: Low) -> None:
-        """What has begun and is not over: what lasts for days by an index of its own, the rest by its start."""
+        """Events under way: those that last for days by an index of their own, the rest by start."""
         now, day_ago = self.reader.now, self.reader.now - DAY
         values: dict[str, object] = {"now": now, "day_ago": day_ago}
         is_long = f"e.over_at - e.starts_at > {DAY}"
@@ -104,7 +104,7 @@ class _Search:
             await self._read(low, clauses, {"now": now})
 
     async def ahead(self, low: Low) -> None:
-        """What starts at ``low`` or later."""
+        """Events that start at ``low`` or later."""
         question = self.question
         if not question.terms:
             await self._read(low, _LISTED, {})
@@ -130,7 +130,7 @@ class _Search:
             missing -= found
             is_common = is_common and found * _WALKS >= missing
             if low[0] >= grains.stop * GRAIN:
-                # Twice what should do: a longer stretch costs less than one more.
+                # Twice what should be enough: a longer range costs less than one more.
                 enough = 2 * length * missing // found + 1 if found else _MOST
                 length = min(length * _GROWTH, enough, _MOST)
 
@@ -145,7 +145,7 @@ class _Search:
         return None if row is None else (row["starts_at"], row["id"])
 
     async def _last_some(self, low: Low) -> Low | None:
-        """Where the last few hundred events begin: fewer are not worth looking up. None: there are not so many."""
+        """Start of the last few hundred events: fewer are not worth a lookup. None: there are not so many."""
         clauses, values = self._next(low)
         row = await self.reader.fetch_one(
             f"""
@@ -158,13 +158,13 @@ class _Search:
         return None if row is None else (row["starts_at"], row["id"])
 
     async def _walk(self, low: Low) -> None:
-        """Of the next few hundred events those that fit."""
+        """Matches among the next few hundred events."""
         clauses, values = self._next(low)
         next_ones = f"select e.* from events e where {clauses} order by e.starts_at, e.id limit :most"
         await self._read(low, (), {**values, "most": _SOME}, source=f"({next_ones}) e")
 
     async def _seen(self, low: Low, end: Low) -> TermCounts:
-        """What these few hundred events are like."""
+        """Term counts of these few hundred events."""
         terms = self.question.terms
         clauses, values = self._next(low)
         for term in terms:
@@ -185,7 +185,7 @@ class _Search:
         return TermCounts(_SOME, end[0] - low[0], tuple(row[f"c{number}"] for number in range(len(terms))))
 
     def _next(self, low: Low) -> tuple[str, dict[str, object]]:
-        """The events behind ``low`` that may be asked for at all."""
+        """The candidate events after ``low``."""
         clauses = [*_LISTED, *_behind("e.starts_at")]
         values: dict[str, object] = {"low": low[0], "low_id": low[1]}
         if self.question.until is not None:
@@ -194,7 +194,7 @@ class _Search:
         return " and ".join(clauses), values
 
     async def _look_up(self, low: Low, grains: range, seen: TermCounts) -> None:
-        """By the index of words, among the events of these grains."""
+        """Look up the word index, among the events of these grains."""
         terms = worth_looking_up(self.question.terms, seen, grains)
         source, lookups = looked_up(terms, grains, self.reader.engine)
         values = {"lookups": lookups, "end": grains.stop * GRAIN}
@@ -209,7 +209,7 @@ class _Search:
         start: str = "e.starts_at",
         source: str = "events e",
     ) -> None:
-        """The next events in ``[low, …)`` with these clauses and those of the question."""
+        """The next events in ``[low, …)`` with these clauses and those of the search."""
         question = self.question
         wanted = [*clauses, *question.clauses, *(term.condition for term in question.terms)]
         wanted += _behind(start)
@@ -232,12 +232,14 @@ class _Search:
 
 
 def _behind(start: str) -> tuple[str, str]:
-    # Twice the same: only the first lets PostgreSQL see how narrow it is together with an end.
+    # Twice the same: only the first shows PostgreSQL how narrow the range is.
     return f"{start} >= :low", f"({start}, e.id) > (:low, :low_id)"
 
 
 def _stretch(low: int, length: int) -> range:
-    """The next grains, so many; where they are longer than a period, to the end of one. What starts before 1970 is in the first."""
+    """The next grains, so many; where they are longer than a period, to the end of one. Starts before 1970 are in the
+    first.
+    """
     first = max(low // GRAIN, 0)
     last = first + max(length, 1)
     return range(first, last if length < GRAINS_OF_PERIOD else -(-last // GRAINS_OF_PERIOD) * GRAINS_OF_PERIOD)

@@ -1,4 +1,4 @@
-"""What was typed into the search form or query string, as ``finding.Wanted``; and why nothing was found. Pure."""
+"""Parse a search form or query string into ``search.SearchQuery``; explain empty results. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MAX_WITHIN: Final = 500
 WITHIN: Final = 25
 _MAX_TOPIC: Final = 40
 
-# Every name of the form and of the query string, in the order of the form.
+# Every field of the form and of the query string, in the order of the form.
 FIELDS: Final = (
     "q", "from", "to", "category", "tag", "language", "access", "mode", "source", "near", "within", "groups",
 )  # fmt: skip
@@ -32,7 +32,7 @@ SOURCE_WORDS: Final = {
     EventOrigin.OPENMEET.value: "Made here",
     EventOrigin.ATPROTO.value: "From other apps",
 }
-# Another name for the same, for clients that know it by that.
+# Aliases, for clients that use other names.
 _ALIASES: Final = {"bluesky": EventOrigin.ATPROTO.value}
 
 
@@ -47,7 +47,7 @@ class Empty:
 
 
 def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQuery:
-    """Days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
+    """Parse a search. Days are those of each event's own zone, ``to`` included. InvalidForm names the fields."""
     problems: dict[str, str] = {}
     query = typed.get("q", "").strip()
     if len(query) > MAX_QUERY:
@@ -77,29 +77,29 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQ
 
 
 def source_or_none(text: str) -> EventOrigin | None:
-    """Where from, as a list of groups or series is asked for it; None where nothing that is known was asked for."""
+    """Origin filter for lists of groups or series; None for an unknown or missing one."""
     text = _ALIASES.get(text.strip(), text.strip())
     return EventOrigin(text) if text in SOURCE_WORDS else None
 
 
 def kept_here(source: EventOrigin | None) -> bool | None:
-    """Whether what is made here is asked for, or what is not; None: both."""
+    """Whether only groups or series made here, or only others, are searched; None: both."""
     return None if source in {None, EventOrigin.ALL} else source is EventOrigin.OPENMEET
 
 
 def asked_again(typed: Mapping[str, str], **changes: str) -> str:
-    """The query string of the same search, with these fields otherwise."""
+    """The query string of the same search with these fields changed."""
     fields = {name: typed.get(name, "").strip() for name in FIELDS} | changes
     return urlencode({name: value for name, value in fields.items() if value})
 
 
 def tells_much(wanted: SearchQuery) -> bool:
-    """Whether it asks for words, a topic or a place: what does not is fitted by nearly every event."""
+    """Whether it has words, a topic or a place: a search without them matches nearly every event."""
     return bool(wanted_words(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
 
 
 def name_of(typed: Mapping[str, str]) -> str:
-    """What this search, which was understood, is called in a feed reader: ``Events: jazz, Music, Online``."""
+    """Name of this valid search in a feed reader: ``Events: jazz, Music, Online``."""
     words = {
         "category": {one.value: text for one, text in CATEGORY_WORDS.items()},
         "access": {one.value: text for one, text in ACCESS_WORDS.items()},
@@ -112,7 +112,7 @@ def name_of(typed: Mapping[str, str]) -> str:
 
 
 def empty_of(typed: Mapping[str, str]) -> Empty:
-    """What to say where this search, which was understood, found nothing."""
+    """What to say where this valid search found nothing."""
     query = _of(typed, "q")
     if query and not wanted_words(folded(query)):
         return Empty(
@@ -181,7 +181,7 @@ def _near(typed: Mapping[str, str], problems: dict[str, str]) -> Near | None:
         latitude, longitude = map(float, text.split(","))
     except ValueError:
         latitude = longitude = float("nan")
-    # What is no number is not within anything either.
+    # Without a valid number there is no radius.
     if not (abs(latitude) <= 90 and abs(longitude) <= 180):
         problems["near"] = "Write latitude and longitude in degrees, like 52.52, 13.40."
     if "near" in problems or "within" in problems:

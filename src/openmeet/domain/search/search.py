@@ -1,7 +1,7 @@
-"""What people find: public events by words, days, place and kind; those made here and those from the network in one order.
+"""Search for public events by words, days, place and kind; local and network events in one order.
 
-What has all the words in its title comes first, then what has them elsewhere, each by start. Nothing in this order depends
-on other events, so a cursor holds its place whatever is added meanwhile.
+Events with all words in the title come first, then those with them elsewhere, each by start. Nothing in this order
+depends on other events, so a cursor stays valid whatever is added meanwhile.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from openmeet.domain.search.word_index import Term
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.markdown import folded
 
-# Up to so many kilometres narrow cells are looked into; of the wide ones there are never more than a hundred.
+# Up to this many kilometers narrow cells are searched; of the wide ones there are never more than a hundred.
 NARROWLY = 100
 
 
@@ -38,12 +38,12 @@ class EventOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What somebody looks for; words must all occur, topics (``category:music``, as ``events.keeping`` has them) all apply.
+    """A search; all words must occur and all topics (``category:music``, as in ``events.json_columns``) must apply.
 
-    ``first`` and ``last`` are days, both included, on which it starts where it takes place: those of the lists' headings.
-    ``since`` and ``until`` are points in time instead: it starts then or later, and before. ``of_groups_of``: in the groups of this
-    person, where its members see more than what is public. ``viewer``: who looks, whose blocks and mutes hold. ``once_per_series``:
-    of each series the next date that fits, alone. ``only_series``: dates of series, no single events.
+    ``first`` and ``last`` are days, both included, on which it starts in its own zone: those of the lists' headings.
+    ``since`` (inclusive) and ``until`` (exclusive) are instants instead. ``of_groups_of``: in the groups of this
+    person, where members see more than what is public. ``viewer``: whose blocks and mutes apply. ``once_per_series``:
+    of each series only the next match. ``only_series``: dates of series, no single events.
     """
 
     words: tuple[str, ...] = ()
@@ -62,13 +62,13 @@ class SearchQuery:
 
 
 def position_in(wanted: SearchQuery, event: Event) -> EventCursor:
-    """The cursor behind this event of ``coming``."""
+    """The cursor after this event of ``coming``."""
     forms = wanted_words(folded(" ".join(wanted.words)))
     return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
 
 
 async def coming(reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int) -> list[Event]:
-    """Events that are not over. A ``first`` or ``since`` in the past shows past events too: it was asked for."""
+    """Upcoming events. A ``first`` or ``since`` in the past includes past events: it was asked for."""
     forms = wanted_words(folded(" ".join(wanted.words)))
     if not wanted.words:
         return await _part(reader, wanted, (), (), after, limit)
@@ -92,7 +92,7 @@ async def _part(
     after: EventCursor | None,
     limit: int,
 ) -> list[Event]:
-    """Events with all these words and not all of those, by start."""
+    """Events with all words of one set and not all of the other, by start."""
     clauses, values = _clauses(wanted, "e")
     at = "strpos" if reader.engine == "postgresql" else "instr"
     if without:
@@ -115,7 +115,7 @@ async def _part(
 def _once(
     reader: Reader, question: IndexQuery, wanted: SearchQuery, forms: tuple[str, ...], without: tuple[str, ...], at: str
 ) -> IndexQuery:
-    """The same, of each series the first date that fits; a series of which a date stands in the part before stands there alone."""
+    """``_part`` with only the first match of each series; a series in the part before is not repeated."""
     by: Literal["over_at", "starts_at"] = "over_at" if question.since is None else "starts_at"
 
     def fits(table: str) -> str:
@@ -128,7 +128,7 @@ def _once(
     clause = is_first_of_series("e", fits, by=by)
     if without:
         titled = has_date("e", lambda table: f"{fits(table)} and {_has_all(table, at, 'without', len(without))}")
-        # Said by a case, because the first half spares nearly every date the second.
+        # A case expression, because the first half spares the second for nearly every date.
         clause = f"case when {clause} then not {titled} else false end"
     bounds = {"dates_after": reader.now, "dates_since": question.since, "dates_until": question.until}
     values = {**question.values, **{name: value for name, value in bounds.items() if f":{name}" in clause}}
@@ -136,7 +136,7 @@ def _once(
 
 
 def _terms(wanted: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
-    """Everything that the index of words knows, of ``events`` under this name."""
+    """Conditions that the word index can answer, for ``events`` under this alias."""
     terms = [
         *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
         *(
@@ -145,7 +145,7 @@ def _terms(wanted: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> 
         ),
     ]
     if wanted.mode is not None:
-        # What is held both ways is found by those who want either.
+        # Hybrid events match both modes.
         modes = [wanted.mode.value, Mode.HYBRID.value]
         terms.append(Term(f"{table}.mode in :modes", {"modes": modes}, tuple(f"m={mode}" for mode in modes)))
     if wanted.source is not EventOrigin.ALL:
@@ -161,7 +161,7 @@ def _has_all(table: str, at: str, name: str, number: int) -> str:
 
 
 def _written(name: str, word: str, at: str, table: str, *, is_beginning: bool) -> Term:
-    """What stands in ``search_words``, as a whole or as the beginning of a word."""
+    """A term of ``search_words``, whole or as a prefix."""
     if is_beginning:
         clause = beginning_clause(f"{table}.search_words", at, name, word)
         return Term(clause, {name: f" {word}"}, (word,), is_beginning=True)
@@ -178,7 +178,7 @@ def _near(near: Near, table: str) -> Term:
 
 
 def _clauses(wanted: SearchQuery, table: str) -> tuple[list[str], dict[str, object]]:
-    """What no index of words knows: who may see it, the day where it takes place."""
+    """Conditions that the word index cannot answer: visibility, and the local day."""
     clauses = [f"not {is_hidden(table)}", is_public(table) if wanted.of_groups_of is None else is_of_own_group(table)]
     values: dict[str, object] = {}
     if wanted.of_groups_of is not None:
@@ -189,7 +189,7 @@ def _clauses(wanted: SearchQuery, table: str) -> tuple[list[str], dict[str, obje
     if wanted.viewer is not None:
         clauses.append(f"not {is_out_of_lists(f'{table}.author_id', f'{table}.group_id')}")
         values["viewer"] = wanted.viewer
-    # The day of a wall clock has no index; that of UTC, a day wider (no zone is further off), narrows by the start's.
+    # Local days have no index; UTC days, one wider on each side (no zone is further off), use that of starts.
     if wanted.first is not None:
         clauses.append(f"{table}.starts_local >= :first")
         values["first"] = wanted.first.isoformat()

@@ -1,8 +1,8 @@
-"""The index of words, as a search asks it for what starts within some time.
+"""Word index: lookup of terms among the events of a time range.
 
-On PostgreSQL each word that an event is found by has its period before it, so that a period is an index of its own: what has a
-word there stands together, and is met in as few steps as if there were no other events. Words without a period say when it
-starts more finely. On SQLite, for a tenth of the events, words stand for all time, and times are words beside them.
+On PostgreSQL each word of an event is prefixed with its period, so that each period is an index of its own: matches are
+adjacent and found in as few steps as if there were no other events. Words without a period give the start more finely.
+On SQLite, meant for a tenth of the events, words cover all time, and times are separate words.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,13 +12,13 @@ from typing import Final
 from groundwork.clock import DAY
 from groundwork.database.transaction import Engine
 
-# When events start, as PostgreSQL's index has it (migration 0065): its period, and within it its grain; as SQLite's (0042).
+# Starts in PostgreSQL's index (migration 0065): period, and grain within it; and in SQLite's (0042).
 _PERIOD: Final = 16 * DAY
 GRAIN: Final = 2 * DAY
 GRAINS_OF_PERIOD: Final = _PERIOD // GRAIN
 _FINE, _COARSE = 8 * DAY, 64 * DAY
 
-# To read an event costs as much as to meet so many in the index below the beginning of a word, or to look so many words up.
+# Cost of reading an event, in index entries below a prefix, or in lookups of whole words.
 _MEETINGS: Final = 25
 _WORDS: Final = 2
 
@@ -34,8 +34,8 @@ _VECTOR: Final = (
     f" || ' s=' || cast(greatest(e.starts_at, 0) / {GRAIN} as text)), ' '))"
 )
 
-# Which events have what is looked up: on PostgreSQL one query of the index for each period.
-# ``cross join``: SQLite keeps this order, and does not walk over all events to meet a few.
+# Events with the terms: on PostgreSQL one index query per period. ``cross join``: SQLite keeps this order and does not
+# scan all events to find a few.
 _ON_POSTGRESQL: Final = (
     f"unnest(string_to_array(:lookups, chr(10))) l (lookup) join events e on {_VECTOR} @@ cast(l.lookup as tsquery)"
 )
@@ -46,7 +46,7 @@ _ON_SQLITE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Something that an event must have: the condition, and by which words of the index it is looked up, any of them."""
+    """A term that an event must have: the SQL condition, and its index words, any of which matches."""
 
     condition: str
     values: Mapping[str, object]
@@ -56,7 +56,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class TermCounts:
-    """Of the next events, so many in so much time: how many have each term."""
+    """Counts in a sample of the next events and its time span: how many have each term."""
 
     number: int
     lasting: int
@@ -64,10 +64,10 @@ class TermCounts:
 
 
 def worth_looking_up(terms: Sequence[Term], seen: TermCounts, grains: range) -> list[Term]:
-    """By which terms to look up what starts in these grains: one after the other what leaves least to do, while that becomes less.
+    """The terms worth looking up in these grains: added one by one, cheapest result first, while the cost falls.
 
-    To look a term up costs each of its words, and of the beginning of a word all that the index has in the period. What only
-    whole words leave out, the index passes over.
+    Looking a term up costs each of its words, and for a prefix all that the index has in the period. The index skips
+    what only whole words exclude.
     """
     of_grain = seen.number * GRAIN / max(seen.lasting, 1)
     periods = len(_periods(grains))
@@ -93,9 +93,9 @@ def _periods(grains: range) -> range:
 
 
 def looked_up(terms: Sequence[Term], grains: range, engine: Engine) -> tuple[str, str]:
-    """Events ``e`` of these grains that have all terms: what stands after ``from``, and the parameter ``lookups`` in it.
+    """Events ``e`` of these grains that have all terms: SQL for ``from``, and its parameter ``lookups``.
 
-    SQLite finds others, too, that start shortly before or after.
+    SQLite also returns others that start shortly before or after.
     """
     if engine == "postgresql":
         return _ON_POSTGRESQL, "\n".join(_by_period(terms, grains))
@@ -118,5 +118,5 @@ def _by_period(terms: Sequence[Term], grains: range) -> Iterator[str]:
 
 
 def _any(words: Sequence[str], between: str, form: str) -> str:
-    # A word has no character that means anything in either engine's language.
+    # Words contain no character with a meaning in either engine's query language.
     return f"({between.join(map(form.format, words))})"
