@@ -89,7 +89,7 @@ class FixedToken:
 
 
 class SentAlong:
-    """The same headers with every request, without renewal: Basic credentials, or headers that modify others."""
+    """The same headers with every request, without renewal: Basic credentials, or other fixed headers."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self._headers = headers

@@ -26,4 +26,4 @@ class Malformed(ValueError):
 
 
 class Misuse(TypeError):
-    """A caller inside this code base asked for something that cannot be: a programming mistake, never input."""
+    """A caller inside this code base made an impossible request: a programming mistake, never input."""

@@ -1,5 +1,5 @@
-"""Keys and signatures: the two curves of the protocol, their text forms, and the tokens signed with them.
+"""Keys and signatures: the protocol's two curves, their text forms, and the tokens signed with them.
 
-ECDSA over SHA-256, signatures as 64 bytes (r, then s, big-endian), low-S always (atproto cryptography specification).
-Nothing here draws random values: they are arguments.
+ECDSA over SHA-256, signatures as 64 bytes (r, then s, big-endian), always low-S (atproto cryptography specification). Nothing
+here generates random values: they are arguments.
 """

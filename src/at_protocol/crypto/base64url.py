@@ -1,4 +1,4 @@
-"""Base64 with the URL alphabet and no padding (RFC 4648 section 5, as JOSE and did:plc use it), one text per content."""
+"""Base64 with the URL alphabet and no padding (RFC 4648 section 5, as JOSE and did:plc use it); one text per content."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
@@ -16,7 +16,7 @@ def decode(text: str) -> bytes:
         content = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError as error:
         raise Malformed("base64url", text, "not base64url") from error
-    # The library skips what it doesn't know; one content has one text, else a signature could be rewritten by anybody.
+    # The library skips unknown characters; one content must have one text, else anybody could rewrite a signature.
     if encode(content) != text:
         raise Malformed(
             "base64url", text, "not base64url in its one form: padding, spaces, stray bits or other characters"

@@ -1,8 +1,8 @@
-"""Signatures between the protocol's 64 bytes and the DER form that curve libraries speak (RFC 3279, section 2.2.3)."""
+"""Convert signatures from the protocol's 64 bytes to the DER form of curve libraries (RFC 3279, section 2.2.3)."""
 
 
 def _integer(number: int) -> bytes:
-    # One byte more than needed for the bits when the top one is set: DER integers are signed.
+    # One byte more than needed for the bits if the top one is set: DER integers are signed.
     content = number.to_bytes(number.bit_length() // 8 + 1, "big")
     return bytes((2, len(content))) + content
 

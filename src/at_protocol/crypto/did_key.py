@@ -1,7 +1,7 @@
-"""Public keys as text: multikey (``z…``), did:key, and the two older forms that DID documents still hold.
+"""Public keys as text: multikey (``z…``), did:key, and the two older forms still found in DID documents.
 
 A multikey is ``z`` and base58 of the curve's two-byte multicodec and the 33 bytes of the compressed point (W3C Multikey,
-did:key method). The older types hold the bare point, compressed or not, without saying which curve; they are only read.
+did:key method). The older types hold the bare point, compressed or not, without naming the curve; they are only read.
 """
 
 from typing import TypeAlias

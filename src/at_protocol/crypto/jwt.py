@@ -1,7 +1,7 @@
 """Signed tokens in the compact form, ES256K and ES256 only (RFC 7515, 7519, 8812): three base64url parts joined by dots.
 
-Reading is not believing: :func:`read` gives what a token says, :meth:`Token.is_signed_by` whether a key said it. The
-algorithm is the key's, never the token's choice. What the claims must be (issuer, audience, times) is for the caller.
+:func:`read` only parses; :meth:`Token.is_signed_by` verifies the signature. The algorithm is the key's, never the token's
+choice. The caller checks the claims (issuer, audience, times).
 """
 
 import json
@@ -18,7 +18,7 @@ MAX_LENGTH = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token taken apart, nothing verified yet."""
+    """A parsed token, not verified yet."""
 
     header: dict[str, object]
     claims: dict[str, object]
@@ -47,7 +47,7 @@ def sign(claims: Mapping[str, object], private: PrivateKey, *, header: Mapping[s
 
 
 def read(text: str) -> Token:
-    """The token taken apart; raises Malformed (kind ``jwt``)."""
+    """Parse a token; raises Malformed (kind ``jwt``)."""
     if len(text) > MAX_LENGTH:
         raise Malformed("jwt", text, f"longer than {MAX_LENGTH} characters")
     parts = text.split(".")
@@ -61,7 +61,7 @@ def read(text: str) -> Token:
 
 
 def verify(text: str, public: PublicKey, *, allow_high_s: bool = False) -> Token:
-    """The token when this key signed it; raises Malformed (kind ``jwt``)."""
+    """The token, if this key signed it; raises Malformed (kind ``jwt``)."""
     token = read(text)
     if not token.is_signed_by(public, allow_high_s=allow_high_s):
         raise Malformed("jwt", token.algorithm, "not signed by the expected key")

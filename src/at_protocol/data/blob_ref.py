@@ -1,4 +1,4 @@
-"""References to blobs inside records (blob specification): the typed form, and the older untyped one that is only read.
+"""Blob references in records (blob specification): the typed form, and the older untyped one that is only read.
 
 The typed form is a map of exactly ``$type`` = ``blob``, ``ref`` (a link), ``mimeType`` and ``size``; the legacy form exactly
 ``cid`` and ``mimeType``, both text. They are found without a schema, by walking the whole record.
@@ -15,7 +15,7 @@ UNKNOWN_SIZE = -1
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """A blob as a record names it: ``size`` in bytes, UNKNOWN_SIZE in the legacy form."""
+    """A record's reference to a blob: ``size`` in bytes, UNKNOWN_SIZE in the legacy form."""
 
     cid: Cid
     mime_type: str
@@ -30,7 +30,7 @@ class BlobRef:
 
 
 def blob_of(entries: dict[str, Value], *, strict: bool = True) -> BlobRef:
-    """The reference that a map with ``$type`` = ``blob`` is; raises Malformed (kind ``blob``).
+    """Parse a map with ``$type`` = ``blob``; raises Malformed (kind ``blob``).
 
     Strict, for everything that is written here: the link must be a raw CID. Imported records may hold any CID.
     """
@@ -41,7 +41,7 @@ def blob_of(entries: dict[str, Value], *, strict: bool = True) -> BlobRef:
         raise Malformed("blob", reference, "ref is not a link")
     if strict and reference.codec != CODEC_RAW:
         raise Malformed("blob", str(reference), "ref is not the CID of raw bytes")
-    # The specification asks for text that isn't empty; the reference code for a slash as well.
+    # The specification asks for non-empty text; the reference code also for a slash.
     if not isinstance(mime_type, str) or "/" not in mime_type[1:-1]:
         raise Malformed("blob", mime_type, "mimeType is not of the form type/subtype")
     # Zero is accepted: the empty blob has a legal CID, and the reference code accepts it.
@@ -57,14 +57,14 @@ def _legacy_blob_of(entries: dict[str, Value]) -> BlobRef | None:
     try:
         return BlobRef(Cid.parse(text), mime_type, UNKNOWN_SIZE, is_legacy=True)
     except Malformed:
-        return None  # some other object that happens to have these two fields
+        return None  # another object that happens to have these two fields
 
 
 def find_blobs(value: Value, *, strict: bool = True) -> list[BlobRef]:
-    """All references in a value, repeated ones repeated, in no promised order.
+    """All references in a value, with duplicates, in no particular order.
 
-    Raises Malformed (kind ``blob``) for a map that claims to be a blob and isn't; without ``strict`` such maps are passed
-    over, as imported records hold all kinds of things.
+    Raises Malformed (kind ``blob``) for a map that claims to be a blob and is not; without ``strict`` such maps are skipped,
+    as in imported records.
     """
     found: list[BlobRef] = []
     waiting: list[Value] = [value]

@@ -1,12 +1,12 @@
-"""DAG-CBOR at speed: the compiled codec ``cbrrr`` fenced in by this protocol's limits, or the plain one where it is missing.
+"""Fast DAG-CBOR: the compiled codec ``cbrrr`` with this protocol's limits around it, or the pure one if it is missing.
 
 :mod:`at_protocol.data.cbor_pure` is the definition. The compiled codec is trusted with what it checks (heads, lengths, key
-order, UTF-8, tags) and not with what it doesn't: it accepts floats, unsigned 64-bit integers, any depth, size and key. So
+order, UTF-8, tags) and not with what it does not: it accepts floats, unsigned 64-bit integers, any depth, size and key. So
 
-- before decoding, one pass in C picks out the bytes that could be the head of a container, a float or a large integer.
-  Nearly every record has so few that nothing can be wrong; where there are more, the decoded value is walked.
+- before decoding, one pass in C finds the bytes that could be the head of a container, a float or a large integer.
+  Nearly every record has so few that no limit can be exceeded; if there are more, the decoded value is walked.
 - before encoding, the value is walked.
-- when the compiled codec refuses, the plain one is asked: it gives the reason, and a refusal is never ours alone.
+- if the compiled codec refuses, the pure one is asked: it gives the reason, and only what both refuse is refused.
 """
 
 import re
@@ -36,15 +36,15 @@ IS_COMPILED = _compiled_decode is not None
 _SUSPECTS = frozenset({0x1B, 0x3B, 0xFB, *range(0x80, 0x9C), *range(0xA0, 0xBC)})
 _HARMLESS = bytes(byte for byte in range(256) if byte not in _SUSPECTS)
 _BEYOND_INT64 = (re.compile(rb"\x1b[\x80-\xff]"), re.compile(rb"\x3b[\x80-\xff]"))
-# The compiled codec makes a list as long as declared at once, so lists within lists that promise much and hold nothing
-# would cost (declared length * 8) bytes each. Above this bound the plain codec, which does not, takes over.
+# The compiled codec allocates a list of the declared length at once, so nested lists with large lengths and no content would
+# cost (declared length * 8) bytes each. Above this bound the pure codec, which does not, takes over.
 _MAX_PROMISED_BYTES = 64 * 1024 * 1024
-# So few bytes hold at most 1365 heads of three bytes, promising 22 MB between them.
+# This few bytes hold at most 1365 heads of three bytes, which declare 22 MB in total.
 _SMALL_BYTES = 4096
 
 
 def decode(encoded: bytes) -> Value:
-    """The one item that these bytes are; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
+    """Decode exactly one item; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
     value, end = decode_first(encoded)
     if end != len(encoded):
         raise Malformed("cbor", encoded[end : end + 20], "bytes follow the item")
@@ -52,7 +52,7 @@ def decode(encoded: bytes) -> Value:
 
 
 def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
-    """The item that begins at ``offset``, and the offset behind it (event streams hold two items in a row)."""
+    """The item that begins at ``offset``, and the offset after it (event streams hold two items in a row)."""
     if _compiled_decode is None:
         return cbor_pure.decode_first(encoded, offset)
     rest = encoded[offset:] if offset else encoded
@@ -79,13 +79,13 @@ def _may_break_limits(encoded: bytes, suspects: bytes) -> bool:
 
 
 def _promised_bytes(suspects: bytes, size: int) -> int:
-    """More than any lists in there can make the compiled codec allocate: eight bytes per declared entry, all nested."""
+    """Upper bound of what lists in there make the compiled codec allocate: eight bytes per declared entry, all nested."""
     long = suspects.count(b"\x99") + suspects.count(b"\x9a") + suspects.count(b"\x9b")
     return 8 * size * long + 2_100 * suspects.count(b"\x98") + 256 * len(suspects)
 
 
 def encode(value: Value) -> bytes:
-    """The value's one byte form; raises Malformed for what the data model has no place for, Misuse for foreign types."""
+    """The value's only encoding; raises Malformed for values outside the data model, Misuse for foreign types."""
     if _compiled_encode is None:
         return cbor_pure.encode(value)
     try:

@@ -1,9 +1,9 @@
-"""DAG-CBOR read leniently: values that were stored elsewhere and that nobody would accept in a new write.
+"""Lenient DAG-CBOR decoder, for values stored elsewhere that would be refused in a new write.
 
-What was once committed keeps its bytes, because its hash is part of the tree; here it is read as far as possible. Beyond
-:mod:`at_protocol.data.cbor_pure` this accepts: keys of any length and in any order, up to ``MAX_DEPTH`` containers within
-each other, floats, ``undefined`` (as null), unsigned 64-bit integers, and links of every kind of CID (as ``{"$link": …}``).
-Nothing is ever written in this form.
+A committed record keeps its bytes, because its hash is part of the tree; here it is read as far as possible. Beyond
+:mod:`at_protocol.data.cbor_pure` this accepts: keys of any length and in any order, up to ``MAX_DEPTH`` nested containers,
+floats, ``undefined`` (as null), unsigned 64-bit integers, and links of every kind of CID (as ``{"$link": …}``). Nothing is
+ever written in this form.
 """
 
 import math
@@ -29,7 +29,7 @@ _CID_V0_LENGTH = 34
 
 
 def decode(encoded: bytes) -> Value:
-    """The one item that these bytes are; floats stand where the data model has no number. Raises Malformed (``cbor``)."""
+    """Decode exactly one item; floats remain, which the data model does not have. Raises Malformed (``cbor``)."""
     reader = _LenientReader(encoded)
     value, end = reader.item(0, MAX_DEPTH)
     if end != len(encoded):

@@ -1,10 +1,10 @@
-"""DAG-CBOR in plain Python: the definition that the fast codec must agree with, and its replacement where that is missing.
+"""DAG-CBOR in plain Python: the definition that the compiled codec must agree with, and its fallback.
 
-Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model specification. Every value has exactly
-one encoding, and the decoder refuses all others: shortest heads, definite lengths, text keys that are unique and sorted
-by length and then by bytes, tag 42 alone, no floats, no simple values but false, true, null.
+Sources: DASL DRISL, IPLD DAG-CBOR, RFC 8949, narrowed by the atproto data model specification. Every value has exactly one
+encoding, and the decoder refuses all others: shortest heads, definite lengths, text keys that are unique and sorted by length
+and then by bytes, tag 42 alone, no floats, no simple values but false, true, null.
 
-Recursion goes no deeper than MAX_DEPTH. A declared length is compared with what is left before anything is allocated.
+Recursion goes no deeper than MAX_DEPTH. A declared length is compared with the remaining input before anything is allocated.
 """
 
 from at_protocol.data.cid import Cid
@@ -18,7 +18,7 @@ _EXTENSIONS = {24: (1, 24), 25: (2, 1 << 8), 26: (4, 1 << 16), 27: (8, 1 << 32)}
 
 
 def decode(encoded: bytes) -> Value:
-    """The one item that these bytes are; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
+    """Decode exactly one item; raises Malformed (kind ``cbor``) on anything else, trailing bytes included."""
     value, end = decode_first(encoded)
     if end != len(encoded):
         raise Malformed("cbor", encoded[end : end + 20], "bytes follow the item")
@@ -26,12 +26,12 @@ def decode(encoded: bytes) -> Value:
 
 
 def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
-    """The item that begins at ``offset``, and the offset behind it."""
+    """The item that begins at ``offset``, and the offset after it."""
     return _item(encoded, offset, MAX_DEPTH)
 
 
 def head(encoded: bytes, at: int) -> tuple[int, int, int]:
-    """Major type, argument, offset behind the head."""
+    """Major type, argument, offset after the head."""
     if at >= len(encoded):
         raise Malformed("cbor", encoded[-20:], "ends in the middle of an item")
     first = encoded[at]
@@ -137,7 +137,7 @@ def _link(encoded: bytes, at: int, tag: int) -> tuple[Value, int]:
 
 
 def encode(value: Value) -> bytes:
-    """The value's one byte form; raises Malformed for what the data model has no place for, Misuse for foreign types."""
+    """The value's only encoding; raises Malformed for values outside the data model, Misuse for foreign types."""
     written = bytearray()
     _write(written, value, MAX_DEPTH)
     return bytes(written)
@@ -167,7 +167,7 @@ def _utf8(text: str) -> bytes:
 
 
 def _write(written: bytearray, value: object, levels: int) -> None:
-    # Exact types on purpose: a subclass (an enum, a named tuple) would not come back as what it was, and True is an int.
+    # Exact types on purpose: a subclass (an enum, a named tuple) would decode as another type, and True is an int.
     kind = type(value)
     if kind is str:
         text = _utf8(value)  # type: ignore[arg-type]  # `kind` says so; mypy cannot narrow by an identity of types

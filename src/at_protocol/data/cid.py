@@ -1,8 +1,8 @@
-"""Content identifiers: the SHA-256 of some bytes and how to read them (DASL CID; atproto data model, "Link").
+"""Content identifiers: SHA-256 hash and codec of some bytes (DASL CID; atproto data model, "Link").
 
-Exactly one binary form is spoken here: ``01`` version, ``71`` (DAG-CBOR) or ``55`` (raw bytes), ``12 20`` SHA-256 of 32
-bytes, digest: 36 bytes. Exactly one text form: ``b`` and lower-case base32 without padding, 59 characters. Everything else
-that the wider world calls a CID is refused.
+Exactly one binary form is accepted: ``01`` version, ``71`` (DAG-CBOR) or ``55`` (raw bytes), ``12 20`` SHA-256 of 32 bytes,
+digest: 36 bytes. Exactly one text form: ``b`` and lower-case base32 without padding, 59 characters. Every other kind of CID is
+refused.
 """
 
 import re
@@ -50,12 +50,12 @@ class Cid:
 
     @classmethod
     def for_cbor(cls, encoded: bytes) -> "Cid":
-        """The name of an encoded record, tree node or commit."""
+        """The CID of an encoded record, tree node or commit."""
         return cls(_CBOR_PREFIX + sha256(encoded).digest())
 
     @classmethod
     def for_raw(cls, content: bytes) -> "Cid":
-        """The name of a blob's bytes."""
+        """The CID of a blob's bytes."""
         return cls(_RAW_PREFIX + sha256(content).digest())
 
     @classmethod
@@ -81,7 +81,7 @@ class Cid:
         return self._raw[4:]
 
     def names(self, content: bytes) -> bool:
-        """Whether these bytes are what the CID stands for."""
+        """Whether this is the CID of these bytes."""
         return sha256(content).digest() == self._raw[4:]
 
     def __bytes__(self) -> bytes:

@@ -20,7 +20,7 @@ MAX_EXACT_FLOAT = 2.0**53
 
 
 def decode(text: bytes | str) -> Value:
-    """The value that this JSON document is; raises Malformed (kind ``json``)."""
+    """The value of this JSON document; raises Malformed (kind ``json``)."""
     return from_json(_parse(text))
 
 
@@ -80,7 +80,7 @@ def _number_with_point(digits: str) -> int:
         raise Malformed("json", digits, "integers have 64 signed bits") from error
     if number.is_zero():
         return 0
-    if number.adjusted() > 18:  # before anything with as many digits as the exponent says is made
+    if number.adjusted() > 18:  # before a number with as many digits as the exponent says is built
         raise Malformed("json", digits, "integers have 64 signed bits")
     if number.adjusted() < 0 or number != number.to_integral_value():
         raise Malformed("json", digits, "numbers have no fraction")
@@ -165,7 +165,7 @@ def _bytes(document: dict[Any, Any]) -> bytes:
     if len(text) - len(bare) not in {0, len(padding)}:
         raise Malformed("json", text, "$bytes has the wrong padding")
     try:
-        # Stray bits at the end are let pass: the official valid record (record-data-valid, "full") has some.
+        # Non-zero trailing bits are accepted: the official valid record (record-data-valid, "full") has some.
         return b64decode(bare + padding, validate=True)
     except (Base64Error, ValueError) as error:
         raise Malformed("json", text, "$bytes is not base64 of the standard alphabet") from error

@@ -1,7 +1,7 @@
-"""What a value of the data model is, and how large one may be.
+"""Types of data model values, and their limits.
 
-The limits are those of the atproto data validation guide; a value over them is refused in both directions, so that
-nothing we accept is something that others cannot read.
+The limits are those of the atproto data validation guide; a value over them is refused in both directions, so that we accept
+nothing that others cannot read.
 """
 
 from typing import Final, TypeAlias

@@ -1,6 +1,6 @@
-"""DID documents: written as the reference directory writes them, read as strictly as trust in them requires.
+"""DID documents: written as the reference directory writes them, parsed strictly.
 
-A document that lacks a usable key or PDS is not malformed, the account behind it is broken: its commits are ignored.
+A document without a usable key or PDS is not malformed; the account is broken: its commits are ignored.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ _P256_CONTEXT = "https://w3id.org/security/suites/ecdsa-2019/v1"
 
 @dataclass(frozen=True, slots=True)
 class DidService:
-    """A service of an identity: its type and where it is."""
+    """A service of an identity: its type and endpoint."""
 
     type: str
     endpoint: str
@@ -41,7 +41,7 @@ class DidService:
 
 @dataclass(frozen=True, slots=True)
 class DidDocument:
-    """What this protocol reads in a document. ``source`` is the document as it came."""
+    """The parts of a document that this protocol uses. ``source`` is the document as received."""
 
     did: Did
     also_known_as: tuple[str, ...]
@@ -49,7 +49,7 @@ class DidDocument:
 
     @property
     def handle(self) -> Handle | None:
-        """The handle it claims (the first well-formed one); nothing is true of it until the handle names this DID."""
+        """The handle it claims (the first well-formed one); unverified until the handle resolves to this DID."""
         for name in self.also_known_as:
             if name.startswith("at://"):
                 try:
@@ -69,7 +69,7 @@ class DidDocument:
         return self.service(PDS_SERVICE, PDS_TYPE)
 
     def key(self, fragment: str) -> PublicKey | None:
-        """The key of the first verification method with this fragment, when it is the DID's own and readable."""
+        """The key of the first verification method with this fragment, if it is the DID's own and readable."""
         method = self._first("verificationMethod", fragment)
         if method is None or method.get("controller") != self.did:
             return None
@@ -86,7 +86,7 @@ class DidDocument:
         return None
 
     def service(self, fragment: str, service_type: str | None = None) -> str | None:
-        """The endpoint of the first service with this fragment, when type (if given) and URL are as they must be."""
+        """The endpoint of the first service with this fragment, if type (if given) and URL are valid."""
         service = self._first("service", fragment)
         if service is None or (service_type is not None and service.get("type") != service_type):
             return None
@@ -110,7 +110,7 @@ def _entries(section: object) -> Iterable[dict[str, object]]:
 
 
 def parse_did_document(document: object, did: Did) -> DidDocument:
-    """The document of this DID (parsed JSON); raises Malformed (kind ``did document``) when it is none, or another's."""
+    """Parse the document of this DID (JSON); raises Malformed (kind ``did document``) if it is invalid, or another's."""
     if not isinstance(document, dict):
         raise Malformed("did document", document, "not a JSON object")
     if document.get("id") != did:
@@ -121,7 +121,7 @@ def parse_did_document(document: object, did: Did) -> DidDocument:
 
 
 def host_url(text: str) -> str | None:
-    """``scheme://host[:port]`` of a URL that is http(s) and nothing more (a lone slash is nothing), else None."""
+    """``scheme://host[:port]`` of an http(s) URL without path (except a lone slash), query or credentials, else None."""
     try:
         parts = urlsplit(text)
         port, host = parts.port, parts.hostname

@@ -1,6 +1,6 @@
-"""How a domain says which DID its handle names, and when that counts (Handle specification, "Handle Resolution").
+"""How a domain declares the DID of its handle (Handle specification, "Handle Resolution").
 
-Two ways, DNS before HTTPS. A handle is an account's only when the DID's document claims it too.
+Two ways, DNS before HTTPS. A handle is an account's only if the DID's document claims it too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ _MAX_DNS_NAME = 253
 
 
 def dns_name(handle: Handle) -> str | None:
-    """The name whose TXT records to ask for; None when it is too long for DNS (HTTPS may still do)."""
+    """The name of the TXT records; None if it is too long for DNS (HTTPS may still work)."""
     name = f"_atproto.{handle}"
     return name if len(name) <= _MAX_DNS_NAME else None
 
@@ -28,9 +28,9 @@ def well_known_url(handle: Handle) -> str:
 
 
 def did_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
-    """The DID in the TXT records of :func:`dns_name`, each a sequence of character strings; None when none speaks of one.
+    """The DID in the TXT records of :func:`dns_name`, each a sequence of character strings; None if there is none.
 
-    Raises Malformed (kind ``handle claim``) when two do, equal or not, or the one is not a DID: a domain that contradicts
+    Raises Malformed (kind ``handle claim``) for several, equal or not, or for one that is not a DID: a domain that contradicts
     itself names nobody.
     """
     claims = [joined for joined in (b"".join(strings) for strings in records) if joined.startswith(_PREFIX)]
@@ -48,7 +48,7 @@ def did_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
 
 def did_from_body(body: bytes) -> Did:
     """The DID on the first line of a ``/.well-known/atproto-did`` answer; raises Malformed (kind ``handle claim``)."""
-    if len(body) > MAX_BODY_BYTES + 2:  # room for a line end
+    if len(body) > MAX_BODY_BYTES + 2:  # room for a line ending
         raise Malformed("handle claim", body[:40], f"more than {MAX_BODY_BYTES} bytes")
     first_line = body.lstrip().partition(b"\n")[0].strip()
     try:
@@ -60,7 +60,7 @@ def did_from_body(body: bytes) -> Did:
 
 
 def confirmed_handle(document: DidDocument, resolved: Did | None) -> Handle:
-    """The handle to show: the one the document claims if ``resolved``, what that handle names, is the document's DID.
+    """The handle to show: the one the document claims if ``resolved``, the DID that handle names, is the document's.
 
     ``handle.invalid`` otherwise; an account without a handle works all the same.
     """

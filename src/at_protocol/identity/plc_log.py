@@ -43,7 +43,7 @@ class PlcLogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What accepting an operation means: a new entry at the end, and the older ones that it nullifies."""
+    """Effect of an accepted operation: a new entry at the end, and the older ones that it nullifies."""
 
     entry: PlcLogEntry
     nullified: tuple[Cid, ...]
@@ -55,7 +55,7 @@ class Acceptance:
 
 
 def accept(log: Sequence[PlcLogEntry], did: Did, operation: AnyOperation, now: int) -> Acceptance:
-    """Whether this operation may join the DID's log (in order of acceptance, nullified ones may be in it) at ``now``.
+    """Validate an operation against the DID's log (in order of acceptance, nullified ones included) at ``now``.
 
     Raises OperationRefused. Size and shape limits for new operations are ``plc_operation.check_limits``.
     """
@@ -103,7 +103,7 @@ def joined(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEnt
 
 
 def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
-    """Replay an audit log, in order; the current chain. Raises OperationRefused where a step or what the log says is wrong."""
+    """Replay an audit log, in order; returns the current chain. Raises OperationRefused for an invalid step or entry."""
     told = list(entries)
     log: list[PlcLogEntry] = []
     for entry in told:
@@ -119,7 +119,7 @@ def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
 
 
 def current(log: Sequence[PlcLogEntry]) -> PlcOperation | None:
-    """What the identity is now, in today's form; None when it ended with a tombstone or never began."""
+    """The identity's current state, in today's form; None if it ended with a tombstone or never began."""
     head = next((entry.operation for entry in reversed(log) if not entry.nullified), None)
     match head:
         case PlcOperation() | LegacyCreate():
@@ -129,7 +129,7 @@ def current(log: Sequence[PlcLogEntry]) -> PlcOperation | None:
 
 
 def document_of(did: Did, operation: PlcOperation) -> DidDocument:
-    """The DID document that an identity's current operation means; ``source`` is what a directory answers."""
+    """The DID document of an identity's current operation; ``source`` is what a directory answers."""
     source = build_did_document(
         did,
         also_known_as=operation.also_known_as,

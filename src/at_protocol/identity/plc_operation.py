@@ -1,9 +1,9 @@
-"""Operations of did:plc: their three forms, their signed bytes, their CIDs, the DID that a first one makes.
+"""PLC operations: their three forms, signed bytes, CIDs, and the DID of a genesis operation.
 
-An operation is JSON on the wire and DAG-CBOR for hashing and signing; CIDs inside it are text, not links. No fields but
-those of its form are allowed, so the values here hold all of it and give back the same bytes. Existing logs hold operations
-that no directory would take today (no rotation keys, the same one twice): :func:`parse_operation` reads them,
-:func:`check_limits` is for new ones. Which operations may follow which is in :mod:`at_protocol.identity.plc_log`.
+An operation is JSON on the wire and DAG-CBOR for hashing and signing; CIDs inside it are text, not links. No fields but those
+of its form are allowed, so the values here hold all of it and give back the same bytes. Existing logs hold operations that no
+directory would accept today (no rotation keys, duplicate ones): :func:`parse_operation` reads them, :func:`check_limits` is
+for new ones. Which operations may follow which is in :mod:`at_protocol.identity.plc_log`.
 """
 
 from base64 import b32encode
@@ -23,8 +23,8 @@ from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 
-# Of the reference directory; its specification says 7500 bytes and 1 to 5 unique rotation keys. Our own operations stay
-# inside both.
+# Limits of the reference directory; its specification says 7500 bytes and 1 to 5 unique rotation keys. Our own operations
+# respect both.
 MAX_BYTES: Final = 4000
 MAX_ENTRIES: Final = 10
 MAX_OWN_ROTATION_KEYS: Final = 5
@@ -76,7 +76,7 @@ _Form = TypeVar("_Form", PlcOperation, Tombstone, LegacyCreate)
 
 
 def parse_operation(document: object) -> AnyOperation:
-    """The signed operation that a parsed JSON document is; raises OperationRefused (ImproperOperation)."""
+    """Parse a signed operation from JSON; raises OperationRefused (ImproperOperation)."""
     if not isinstance(document, dict):
         raise _improper(document, "not a JSON object")
     match document.get("type"):
@@ -147,7 +147,7 @@ def _parse_regular(document: dict[str, object]) -> PlcOperation:
 
 
 def to_json(operation: AnyOperation) -> dict[str, Value]:
-    """The operation as it stands on the wire; without ``sig`` when it has none yet."""
+    """The operation's wire form; without ``sig`` if it is not signed yet."""
     document = _unsigned(operation)
     if operation.sig is not None:
         document["sig"] = operation.sig
@@ -189,12 +189,12 @@ def _encoded(document: dict[str, Value]) -> bytes:
 
 
 def unsigned_bytes(operation: AnyOperation) -> bytes:
-    """What a signature is over."""
+    """The bytes that the signature covers."""
     return _encoded(_unsigned(operation))
 
 
 def signed_bytes(operation: AnyOperation) -> bytes:
-    """What CID and DID are made of; raises Misuse before it is signed."""
+    """The bytes from which CID and DID are computed; raises Misuse before it is signed."""
     if operation.sig is None:
         raise Misuse("the operation is not signed yet")
     return _encoded(to_json(operation))
@@ -206,18 +206,18 @@ def sign(operation: _Form, key: PrivateKey) -> _Form:
 
 
 def cid_of(operation: AnyOperation) -> Cid:
-    """The name by which the next operation calls a signed one."""
+    """The CID of a signed operation, which the next one names as ``prev``."""
     return Cid.for_cbor(signed_bytes(operation))
 
 
 def did_of(genesis: AnyOperation) -> Did:
-    """The DID that a signed first operation makes."""
+    """The DID created by a signed genesis operation."""
     digest = b32encode(sha256(signed_bytes(genesis)).digest()).decode("ascii").lower()
     return Did("did:plc:" + digest[:24])
 
 
 def normalised(operation: PlcOperation | LegacyCreate) -> PlcOperation:
-    """What an operation says, in today's form; CID, DID and signature belong to the form it came in."""
+    """An operation's content in today's form; CID, DID and signature belong to the form it came in."""
     if isinstance(operation, PlcOperation):
         return operation
     endpoint = operation.service
@@ -261,7 +261,7 @@ def account_operation(
 def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
     """The index of the first of these keys that signed the operation; raises OperationRefused (InvalidSignature).
 
-    A key on a curve that we don't know cannot have signed anything that we accept.
+    A key on an unsupported curve cannot have signed anything that we accept.
     """
     try:
         signature = base64url.decode(operation.sig or "")
@@ -279,7 +279,7 @@ def signer_of(operation: AnyOperation, rotation_keys: tuple[str, ...]) -> int:
 
 
 def check_limits(operation: AnyOperation) -> None:
-    """Refuse a new operation that is larger or odder than the reference directory takes (ImproperOperation, UnsupportedKey)."""
+    """Refuse a new operation beyond the limits of the reference directory (ImproperOperation, UnsupportedKey)."""
     if isinstance(operation, LegacyCreate):
         raise _improper("create", "the legacy form is only read")
     size = len(signed_bytes(operation))
@@ -315,7 +315,7 @@ def _check_methods(methods: Mapping[str, str]) -> None:
     for fragment, text in methods.items():
         if not fragment or len(fragment) > _MAX_FRAGMENT or len(text) > _MAX_KEY:
             raise _improper(text, "a verification method is too long, or has no name")
-        # Of any curve: other networks keep keys here that this one has no use for.
+        # Of any curve: other networks store keys here that this one does not use.
         if not text.startswith("did:key:z"):
             raise OperationRefused(PlcRefusal.UNSUPPORTED_KEY, text, "not a did:key")
         try:

@@ -17,4 +17,4 @@ class PlcRefusal(StrEnum):
 
 
 class OperationRefused(Malformed):
-    """An operation of did:plc that breaks a rule; ``kind`` is a :class:`Refusal`."""
+    """A did:plc operation that breaks a rule; ``kind`` is a :class:`PlcRefusal`."""

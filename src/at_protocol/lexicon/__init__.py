@@ -1,7 +1,7 @@
-"""Lexicon schemas: typed documents, a catalog of the ones known here, and validation of values against them.
+"""Lexicon schemas: typed documents, a catalog of known ones, and validation of values.
 
-Source: the atproto Lexicon specification, language version 1. ``document`` reads one file, ``linter`` says what is
-wrong with it, ``catalog`` finds documents by name and loads them on first use, ``validate`` checks records, parameters,
-inputs, outputs and stream messages. Values are those of ``at_protocol.data`` (links are ``Cid``, bytes are ``bytes``):
-the forms ``{"$link"}`` and ``{"$bytes"}`` of JSON are gone before a value reaches this package.
+Source: the atproto Lexicon specification, language version 1. ``document`` reads one file, ``linter`` checks it, ``catalog``
+finds documents by name and loads them on first use, ``validate`` checks records, parameters, inputs, outputs and stream
+messages. Values are those of ``at_protocol.data`` (links are ``Cid``, bytes are ``bytes``): JSON's ``{"$link"}`` and
+``{"$bytes"}`` are converted before a value reaches this package.
 """

@@ -1,4 +1,4 @@
-"""Under which authority this project's own Lexicons are named: the one constant, and what readers also accept."""
+"""The authority of this project's own Lexicons, and the alternatives that readers also accept."""
 
 OWN_AUTHORITY = "openmeet.lexicon"
 

@@ -1,7 +1,7 @@
-"""Which Lexicon documents are known here: the built-in ones, read on first use, and what an operator or a resolver adds.
+"""Catalog of known Lexicon documents: built-in ones, loaded on first use, and those added by an operator or a resolver.
 
-The built-in set (``documents/``, one file per NSID) is listed once and parsed one document at a time, because a server
-that starts uses a handful of two hundred.
+The built-in set (``documents/``, one file per NSID) is listed once and parsed one document at a time, because a server uses a
+handful of two hundred.
 """
 
 import functools
@@ -43,7 +43,7 @@ class Catalog:
         return sorted({*self._listed(), *self._documents})
 
     def find(self, nsid: str) -> Document | None:
-        """The document of an NSID, or None where it is not known here."""
+        """The document of an NSID, or None if it is unknown."""
         document = self._documents.get(nsid)
         if document is None:
             text = self.text(nsid)
@@ -62,12 +62,12 @@ class Catalog:
         return text
 
     def add(self, document: Document) -> None:
-        """Make a document known, or replace the one of the same name; it has passed the linter."""
+        """Add a document, or replace the one of the same name; the caller has run the linter on it."""
         self._documents[document.id] = document
         self.compiled.clear()
 
     def definition(self, reference: str) -> Definition:
-        """What ``nsid`` or ``nsid#name`` defines. Raises Malformed where that is not known here."""
+        """The definition of ``nsid`` or ``nsid#name``. Raises Malformed if it is unknown."""
         nsid, _, name = reference.partition("#")
         document = self.find(nsid)
         if document is None:
@@ -78,13 +78,13 @@ class Catalog:
         return definition
 
     def find_record(self, collection: str) -> RecordType | None:
-        """The record definition of a collection; None where it is not known here or not a record."""
+        """The record definition of a collection; None if it is unknown or not a record."""
         document = self.find(collection)
         main = None if document is None else document.defs.get("main")
         return main if isinstance(main, RecordType) else None
 
     def find_method(self, nsid: str) -> Method | None:
-        """The query, procedure or subscription of that name; None where there is none."""
+        """The query, procedure or subscription of that name; None if there is none."""
         document = self.find(nsid)
         main = None if document is None else document.defs.get("main")
         return main if isinstance(main, QueryType | ProcedureType | SubscriptionType) else None
@@ -102,9 +102,9 @@ class Catalog:
 
 @functools.cache
 def _built_in() -> Mapping[str, Path]:
-    # Listed whole, so that a name from the network never becomes a path.
+    # From a complete listing, so that a name from the network never becomes a path.
     return {".".join(path.relative_to(DOCUMENTS).with_suffix("").parts): path for path in DOCUMENTS.rglob("*.json")}
 
 
-# Every part of a process has a catalog of its own. Documents do not change, so that all of them hold the same.
+# Every part of a process has a catalog of its own; immutable documents are shared between them.
 _read = functools.cache(read_document)

@@ -1,7 +1,7 @@
-"""From definitions to checks: containers, references and unions.
+"""Compile definitions to checks: containers, references and unions.
 
-References are followed on first use, never while a check is built: schemas may be recursive and chains of references
-as long as a stranger likes. What bounds the work is the depth of the value, which containers count.
+References are resolved on first use, never while a check is built: schemas may be recursive, and reference chains as long as a
+stranger likes. The work is bounded by the depth of the value, which containers count.
 """
 
 from collections.abc import Iterable
@@ -41,12 +41,12 @@ from at_protocol.lexicon.scalars import (
     wrong_type,
 )
 
-# As deep as ``groundwork.http.json_bodies`` reads a body; records stop earlier, at the codec.
+# The depth limit of ``groundwork.http.json_bodies``; records stop earlier, at the codec.
 MAX_DEPTH = 128
 
 
 def compile_named(catalog: Catalog, reference: str, strictness: Strictness) -> Check:
-    """The check of ``nsid`` or ``nsid#name``, built once per catalog. Raises Malformed where that is not known."""
+    """The check of ``nsid`` or ``nsid#name``, built once per catalog. Raises Malformed if it is unknown."""
     key = (strictness, reference)
     check = catalog.compiled.get(key)
     if check is None:
@@ -129,7 +129,7 @@ def _at(place: str, broken: Broken) -> Broken:
 def _object_check(catalog: Catalog, definition: ObjectType, nsid: str, strictness: Strictness) -> Check:
     required = tuple(definition.required)
     if strictness is Strictness.SEEN:
-        # A reader fills a missing value in, so for a reader the record is whole (section 3, default).
+        # A reader fills in missing defaults, so for a reader the record is complete (section 3, default).
         required = tuple(name for name in required if not _has_default(catalog, definition.properties.get(name), nsid))
     nullable = frozenset(definition.nullable)
     checks = {name: compile_field(catalog, one, nsid, strictness) for name, one in definition.properties.items()}
@@ -148,7 +148,7 @@ def _object_check(catalog: Catalog, definition: ObjectType, nsid: str, strictnes
         for name, inner in value.items():
             test = find(name)
             if test is None or (inner is None and name in nullable):
-                continue  # fields that the schema does not know are legal and kept
+                continue  # unknown fields are legal and kept
             try:
                 test(inner, depth + 1)
             except Broken as broken:
@@ -199,7 +199,7 @@ def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Chec
                 found = compile_named(catalog, reference, strictness)
             except Malformed as failure:
                 raise Broken(f"{reference}: {failure.why}", reference) from failure
-        # A reference needs no $type; one that says something else means another type than the schema does.
+        # A reference needs no $type; another $type than the schema's means another type.
         if tags_matter and type(value) is dict and value.get("$type", reference) not in (reference, "blob"):
             raise _at("$type", Broken(f"must be {reference} or absent", value["$type"]))
         found(value, depth)
@@ -208,7 +208,7 @@ def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Chec
 
 
 def union_check(catalog: Catalog, members: Iterable[str], strictness: Strictness, *, closed: bool) -> Check:
-    """One of several named types, told apart by ``$type``; an open union lets unknown types pass unread."""
+    """One of several named types, told apart by ``$type``; an open union accepts unknown types unchecked."""
     checks: dict[str, Check | None] = dict.fromkeys(members)
 
     def check(value: object, depth: int) -> None:

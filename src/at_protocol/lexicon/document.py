@@ -1,9 +1,8 @@
-"""One Lexicon document as typed values: the type table of the language, version 1.
+"""Lexicon documents as typed values: the type table of the language, version 1.
 
-Reading is strict about what the language defines and silent about what it does not (published documents carry
-``$type`` and may carry future fields). Definitions that may not have a name of their own (``params``, ``permission``,
-``ref``, ``union``, ``unknown``) are refused by their absence from ``Definition``. What the shapes cannot say is checked
-by ``linter``; ``parse_document`` applies both.
+Reading is strict about what the language defines and ignores unknown fields (published documents carry ``$type`` and may carry
+future fields). Types that may not be named definitions (``params``, ``permission``, ``ref``, ``union``, ``unknown``) are not
+part of ``Definition``. Rules beyond the shapes are in ``linter``; ``parse_document`` applies both.
 """
 
 from typing import Literal
@@ -69,7 +68,7 @@ class ArrayType(_Type, frozen=True, kw_only=True, tag="array"):
 
 
 class ObjectType(_Type, frozen=True, kw_only=True, tag="object"):
-    # The specification demands ``properties``, its own test schemas leave it out: absent is empty.
+    # The specification requires ``properties``, its own test schemas omit it: absent is empty.
     properties: dict[str, "Field"] = field(default_factory=dict)
     required: tuple[str, ...] = ()
     nullable: tuple[str, ...] = ()
@@ -100,7 +99,7 @@ class ParamsType(_Type, frozen=True, kw_only=True, tag="params"):
 
 
 class Body(Struct, frozen=True, kw_only=True):
-    """What a request or an answer carries; without ``schema`` any bytes of that encoding (which may be ``*/*``)."""
+    """A request or response body; without ``schema`` any bytes of that encoding (which may be ``*/*``)."""
 
     encoding: str
     schema: ObjectType | RefType | UnionType | None = None
@@ -180,7 +179,7 @@ def read_document(text: bytes | str) -> Document:
 
 
 def convert_document(value: object) -> Document:
-    """Read a document that is already decoded (the value of a ``com.atproto.lexicon.schema`` record); shapes only."""
+    """Read a decoded document (the value of a ``com.atproto.lexicon.schema`` record); shapes only."""
     try:
         return msgspec.convert(value, Document)
     except (msgspec.ValidationError, RecursionError) as failure:

@@ -1,7 +1,7 @@
-"""What is wrong with a Lexicon document that its shapes cannot say.
+"""Linter of Lexicon documents: rules beyond their shapes.
 
-The meta-schema of published Lexicons demands almost nothing, so whoever accepts a foreign document runs this first
-(Lexicon specification). An unknown permission is no problem: readers of permission sets leave such permissions out.
+The meta-schema of published Lexicons requires almost nothing, so run this first on a foreign document (Lexicon specification).
+An unknown permission is no problem: readers of permission sets skip such permissions.
 """
 
 import re
@@ -42,26 +42,26 @@ from at_protocol.lexicon.document import (
 from at_protocol.syntax.nsid import parse_nsid
 from at_protocol.syntax.record_key import parse_record_key
 
-# Inline nesting, not recursion by reference: deeper than any schema that a person wrote.
+# Inline nesting, not recursion by reference: deeper than any schema written by a person.
 MAX_NESTING = 32
 MAX_DEFINITIONS = 1000
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,127}")
 _PRIMARY = (RecordType, QueryType, ProcedureType, SubscriptionType, PermissionSetType)
 
-# Where only one type is possible, decoding takes it for granted.
+# If only one type is possible, decoding assumes it.
 _ONLY_TYPE = {"record": "object", "parameters": "params"}
 
 
 def parse_document(text: bytes | str) -> Document:
-    """A document in JSON that comes from outside: shapes and rules. Raises Malformed naming the first problem."""
+    """Parse an untrusted JSON document: shapes and rules. Raises Malformed naming the first problem."""
     document = read_document(text)
     _refuse(document, missing_types(msgspec.json.decode(text)))
     return document
 
 
 def parse_document_value(value: dict[str, object]) -> Document:
-    """The same for a decoded document, as a ``com.atproto.lexicon.schema`` record holds it."""
+    """As :func:`parse_document`, for a decoded document, as in a ``com.atproto.lexicon.schema`` record."""
     document = convert_document(value)
     _refuse(document, missing_types(value))
     return document
@@ -74,7 +74,7 @@ def _refuse(document: Document, already: list[str]) -> None:
 
 
 def missing_types(plain: object) -> list[str]:
-    """Places of the undecoded document whose only possible ``type`` is left out."""
+    """Places of the undecoded document whose only possible ``type`` is missing."""
     found: list[str] = []
     defs = plain.get("defs") if isinstance(plain, dict) else None
     main = defs.get("main") if isinstance(defs, dict) else None
@@ -256,7 +256,7 @@ def _reference_problems(
             parse_nsid(nsid)
         except Malformed:
             yield f"{place}: {reference[:80]!r} is not a reference"
-        return  # what other documents hold is found out when a value is checked
+        return  # other documents are resolved when a value is checked
     target = document.defs.get(name or "main")
     if target is None:
         yield f"{place}: {reference[:80]!r} is not defined"

@@ -1,7 +1,7 @@
-"""How a Lexicon is published: under a domain's authority, as a record whose key is its NSID.
+"""Publication of a Lexicon under a domain's authority, as a record whose key is its NSID.
 
-Source: Lexicon specification, "Lexicon Publication and Resolution". The domain of an NSID names one repository in DNS,
-under exactly that name: nobody above or below it speaks for it.
+Source: Lexicon specification, "Lexicon Publication and Resolution". The domain of an NSID names one repository in DNS, under
+exactly that name: parent and child domains do not count.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,15 +22,15 @@ _MAX_DNS_NAME: Final = 253
 
 
 def authority_name(nsid: Nsid) -> str | None:
-    """The name whose TXT records say where the Lexicon is; None when it is too long for DNS."""
+    """The name of the TXT records; None if it is too long for DNS."""
     name = f"_lexicon.{authority_domain(nsid)}"
     return name if len(name) <= _MAX_DNS_NAME else None
 
 
 def authority_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
-    """The DID in the TXT records of :func:`authority_name`; None when none speaks of one.
+    """The DID in the TXT records of :func:`authority_name`; None if there is none.
 
-    Raises Malformed (kind ``lexicon authority``) where several do, or the one is no DID.
+    Raises Malformed (kind ``lexicon authority``) for several, or for an invalid DID.
     """
     claims = {joined for joined in (b"".join(strings) for strings in records) if joined.startswith(_PREFIX)}
     if not claims:
@@ -44,7 +44,7 @@ def authority_from_txt(records: Iterable[Sequence[bytes]]) -> Did | None:
 
 
 def read_publication(nsid: Nsid, record: object) -> Document:
-    """The document in a published record (data-model values). Raises Malformed where it is none, or another's."""
+    """The document in a published record (data-model values). Raises Malformed if it is invalid, or another's."""
     if not isinstance(record, dict):
         raise Malformed("lexicon", nsid, "the record is no object")
     if record.get("$type") != COLLECTION:

@@ -1,7 +1,7 @@
-"""Checks of single values: booleans, integers, strings, bytes, links, blobs, unknown objects.
+"""Checks of scalar values: booleans, integers, strings, bytes, links, blobs, unknown objects.
 
-A check is a function of a value and its depth that returns nothing or raises ``Broken``. Checks are built once per
-definition with only the tests that the definition asks for, because every record that is written passes through them.
+A check is a function of a value and its depth that returns nothing or raises ``Broken``. Checks are built once per definition
+with only the tests that the definition needs, because every written record passes through them.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ _BLOB_KEYS = frozenset({"$type", "ref", "mimeType", "size"})
 
 
 class Strictness(Enum):
-    """How a value is looked at: a record about to be written, a record somebody else wrote, a request or an answer."""
+    """Validation mode: a record about to be written, an existing record of somebody else, a request or response."""
 
     WRITTEN = "written"
     SEEN = "seen"
@@ -31,7 +31,7 @@ class Strictness(Enum):
 
 
 class Broken(Exception):
-    """A value breaks its definition; ``path`` is collected from the inside outwards while the checks return."""
+    """A value breaks its definition; ``path`` is collected from the inside outwards as the checks return."""
 
     def __init__(self, why: str, value: object) -> None:
         super().__init__(why)
@@ -41,7 +41,7 @@ class Broken(Exception):
 
 
 def name_of_type(value: object) -> str:
-    """What a value is in the words of the data model."""
+    """A value's type in the words of the data model."""
     match value:
         case None:
             return "null"
@@ -87,7 +87,7 @@ def integer_check(definition: IntegerType) -> Check:
     allowed = definition.enum if definition.const is None else (definition.const,)
 
     def check(value: object, _depth: int) -> None:
-        if type(value) is not int:  # exact, for True is an int to Python
+        if type(value) is not int:  # exact, because True is an int in Python
             raise wrong_type("integer", value)
         if value < low:
             raise Broken(f"too small ({value} < {low})", value)
@@ -101,7 +101,7 @@ def integer_check(definition: IntegerType) -> Check:
 
 def count_graphemes(text: str) -> int:
     """Extended grapheme clusters (UAX 29)."""
-    if text.isascii():  # there the only cluster of two is the line end CR LF
+    if text.isascii():  # in ASCII the only cluster of two is the line end CR LF
         return len(text) - text.count("\r\n")
     return len(_CLUSTER.findall(text))
 
@@ -224,7 +224,7 @@ def link_check(value: object, _depth: int) -> None:
 
 
 def unknown_check(value: object, _depth: int) -> None:
-    """Any object; a blob is not one, links and bytes are other Python types already."""
+    """Any object; a blob is not one, links and bytes already have other Python types."""
     if type(value) is not dict or value.get("$type") == "blob":
         raise wrong_type("object", value)
 
@@ -236,7 +236,7 @@ def blob_check(definition: BlobType, strictness: Strictness) -> Check:
         if type(value) is not dict:
             raise wrong_type("blob", value)
         if strictness is Strictness.SEEN and value.keys() == {"cid", "mimeType"}:
-            # The form of the first year; it names no size, and nobody may write it any more.
+            # The legacy blob form; it states no size, and must not be written any more.
             if type(value["cid"]) is not str or type(value["mimeType"]) is not str:
                 raise Broken("not a blob of the old form", value)
             return

@@ -1,7 +1,7 @@
-"""Is this value what its Lexicon says? Records, parameters, inputs, outputs and stream messages.
+"""Validation of values against their Lexicon: records, parameters, inputs, outputs and stream messages.
 
 Every function returns nothing or raises ``Malformed`` whose ``why`` is a path and a sentence, such as
-``record/locations/0/country: too short (1 < 2 bytes)``; the first problem is told. A value is never changed: defaults
+``record/locations/0/country: too short (1 < 2 bytes)``; only the first problem is reported. Values are never changed: defaults
 are a reader's business, writing them into a record would change its CID (Lexicon specification).
 """
 
@@ -20,10 +20,9 @@ from at_protocol.syntax.tid import parse_tid
 def validate_record(
     catalog: Catalog, collection: str, value: object, strictness: Strictness = Strictness.WRITTEN
 ) -> None:
-    """A whole record, ``$type`` included. ``Strictness.SEEN`` is for records that others wrote long ago.
+    """A whole record, ``$type`` included. ``Strictness.SEEN`` is for existing records of others.
 
-    Raises Malformed also where the collection's Lexicon is not known here: ask ``catalog.find_record`` first where
-    that is no failure.
+    Also raises Malformed if the collection's Lexicon is unknown: call ``catalog.find_record`` first where that is no failure.
     """
     if catalog.find_record(collection) is None:
         raise Malformed("record", collection, "no Lexicon of this record type is known here")

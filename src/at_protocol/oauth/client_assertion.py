@@ -18,7 +18,7 @@ _MAX_TOKEN_ID_LENGTH: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What an assertion claims; true only once :func:`check_signature` returned. Times are seconds since 1970."""
+    """Claims of an assertion; unverified until :func:`check_signature` returns. Times are seconds since 1970."""
 
     client_id: ClientId
     key_id: str
@@ -29,9 +29,9 @@ class Assertion:
 
 
 def read_assertion(text: str, *, client_id: ClientId, issuer: str, now_seconds: int) -> Assertion:
-    """Everything about an assertion but its signature; raises Malformed (kind ``client assertion`` or ``jwt``).
+    """Validate an assertion except for its signature; raises Malformed (kind ``client assertion`` or ``jwt``).
 
-    It is for ``issuer`` itself: one for the token endpoint's address could be meant for another server.
+    Its audience is ``issuer`` itself: one for the token endpoint's URL could be meant for another server.
     """
     token = jwt.read(text)
     key_id, algorithm = token.header.get("kid"), token.algorithm

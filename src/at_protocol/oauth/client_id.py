@@ -1,7 +1,6 @@
-"""Client identifiers: the https address of the client's own document, or ``http://localhost`` for apps under development.
+"""Client identifiers: the https URL of the client's metadata document, or ``http://localhost`` for apps under development.
 
-Source: OAuth Client ID Metadata Document (draft); atproto OAuth specification, "Clients" and "Localhost Client
-Development".
+Source: OAuth Client ID Metadata Document (draft); atproto OAuth specification, "Clients" and "Localhost Client Development".
 """
 
 import ipaddress
@@ -18,14 +17,14 @@ MAX_LENGTH: Final = 2048
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
-# RFC 6761 and RFC 6762: names that lead into one's own network.
+# RFC 6761 and RFC 6762: names that resolve in the local network.
 _LOCAL_DOMAINS: Final = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def parse_client_id(text: str, *, is_development: bool = False) -> ClientId:
     """The identifier exactly as written; raises Malformed (kind ``client_id``).
 
-    ``is_development`` lets servers of a network on one machine have clients there: plain http, ports, addresses.
+    ``is_development`` allows clients of a network on one machine: plain http, ports, IP addresses.
     """
     if len(text) > MAX_LENGTH or _PRINTABLE.fullmatch(text) is None:
         raise Malformed("client_id", text, f"not an address of at most {MAX_LENGTH} printable characters")
@@ -51,12 +50,12 @@ def parse_client_id(text: str, *, is_development: bool = False) -> ClientId:
 
 
 def is_localhost(text: str) -> bool:
-    """Whether this is meant as the identifier of an app under development."""
+    """Whether the identifier is that of an app under development."""
     return text == "http://localhost" or text.startswith(("http://localhost/", "http://localhost?"))
 
 
 def localhost_parameters(client_id: ClientId) -> tuple[list[str], str | None]:
-    """Redirect addresses and scope that a localhost identifier carries; raises Malformed."""
+    """Redirect URIs and scope in a localhost identifier; raises Malformed."""
     return _localhost_parts(client_id)
 
 
@@ -67,7 +66,7 @@ def origin_of(client_id: ClientId) -> str:
 
 
 def is_public_name(host: str) -> bool:
-    """Whether a host is a domain name of the public internet: no address literal, no name of one's own network."""
+    """Whether a host is a public domain name: no IP address, no name of a local network."""
     host = host.lower()
     return _NAME.fullmatch(host) is not None and not host.endswith(_LOCAL_DOMAINS) and not is_address(host)
 
@@ -82,7 +81,7 @@ def is_address(host: str) -> bool:
 
 
 def split_address(kind: str, text: str) -> SplitResult:
-    """An http(s) address taken apart; raises Malformed of this kind for others, and for one with a user name in it."""
+    """Parse an http(s) URL; raises Malformed of this kind for others, and for one with a user name."""
     try:
         parts = urlsplit(text)
         _ = parts.port

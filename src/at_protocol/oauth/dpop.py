@@ -1,8 +1,8 @@
-"""Proofs of key possession (DPoP, RFC 9449): a token signed for one request with the key that an access token names.
+"""DPoP proofs (RFC 9449): a token signed for one request with the key that an access token is bound to.
 
-:func:`verify_proof` makes every check of section 4.3 that needs no memory: form, key, signature, method, address, access
-token, time. Its caller checks the nonce (its own), that ``token_id`` was not seen before, and for an access token that
-``thumbprint`` is the one in its ``cnf.jkt``.
+:func:`verify_proof` makes every stateless check of section 4.3: form, key, signature, method, URL, access token, time. Its
+caller checks the nonce (its own), that ``token_id`` was not seen before, and for an access token that ``thumbprint`` is the
+one in its ``cnf.jkt``.
 """
 
 import re
@@ -33,7 +33,7 @@ _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 class BadDpopProof(Malformed):
-    """A proof that must not be accepted; ``why`` says what is wrong with it, without repeating it."""
+    """A proof that must not be accepted; ``why`` names the problem without quoting the proof."""
 
     def __init__(self, why: str) -> None:
         super().__init__("dpop proof", "(proof)", why)
@@ -44,7 +44,7 @@ class BadDpopProof(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class DpopProof:
-    """A proof whose signature is good. ``issued_at`` in seconds since 1970."""
+    """A proof with a valid signature. ``issued_at`` in seconds since 1970."""
 
     key: PublicKey
     thumbprint: str
@@ -54,14 +54,14 @@ class DpopProof:
 
 
 def token_hash(access_token: str) -> str:
-    """``ath``: what a proof says of the access token that it goes with."""
+    """``ath``: the proof's hash of its access token."""
     return base64url.encode(sha256(access_token.encode("ascii")).digest())
 
 
 def normal_address(url: str) -> str:
-    """The address as proofs name it, in one spelling: no query, no fragment, no default port, no dot segments.
+    """The URL in the canonical form for proofs: no query, no fragment, no default port, no dot segments.
 
-    Raises BadProof for what is no http(s) address (RFC 9449 section 4.3, RFC 3986 sections 6.2.2 and 6.2.3).
+    Raises BadDpopProof for what is no http(s) URL (RFC 9449 section 4.3, RFC 3986 sections 6.2.2 and 6.2.3).
     """
     try:
         parts = urlsplit(url)
@@ -77,9 +77,9 @@ def normal_address(url: str) -> str:
 
 
 def verify_proof(text: str, *, method: str, address: str, access_token: str | None, now_seconds: int) -> DpopProof:
-    """Check a proof for one request; raises BadProof.
+    """Verify a proof for one request; raises BadDpopProof.
 
-    ``address`` is ours in the spelling of :func:`normal_address`; ``access_token`` is what the request carries, or None.
+    ``address`` is ours, in the form of :func:`normal_address`; ``access_token`` is what the request carries, or None.
     """
     try:
         token = jwt.read(text)
@@ -92,7 +92,7 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
     if claims.get("htm") != method:
         raise BadDpopProof("it is for another method")
     htu = claims.get("htu")
-    # Nearly every client names the address as we do; the rest is brought into one spelling.
+    # Nearly every client writes the URL as we do; others are normalized.
     if htu != address and (not isinstance(htu, str) or normal_address(htu) != address):
         raise BadDpopProof("it is for another address")
     ath = claims.get("ath")
@@ -107,7 +107,7 @@ def verify_proof(text: str, *, method: str, address: str, access_token: str | No
         raise BadDpopProof("it does not say when it was made")
     if abs(now_seconds - issued_at) > MAX_AGE_SECONDS:
         raise BadDpopProof("it was not made just now; is the clock of the client right?")
-    # Libraries for JOSE make high-S signatures as often as low-S ones.
+    # JOSE libraries make high-S signatures as often as low-S ones.
     if not token.is_signed_by(key, allow_high_s=True):
         raise BadDpopProof("its signature is not by the key that it names")
     return DpopProof(key, name, token_id, nonce, issued_at)
@@ -137,7 +137,7 @@ def make_proof(
     return jwt.sign(claims, private, header={"typ": TYPE, "jwk": to_jwk(private.public)})
 
 
-# A client sends the same header with each of its proofs: reading a key and naming it costs more than the rest together.
+# A client sends the same header with every proof: parsing and hashing its key costs more than everything else.
 @lru_cache(maxsize=4096)
 def _key_of(header: str) -> tuple[PublicKey, str]:
     members = jwt.read(f"{header}.e30.").header

@@ -1,6 +1,6 @@
-"""What a set of scopes lets an app do: the questions that a resource server asks of a token.
+"""Grant: what a set of scopes allows an app, as a resource server asks it of a token.
 
-Built once per token; each question is a few comparisons. Scopes that are not understood permit nothing.
+Built once per token; each question is a few comparisons. Unknown scopes allow nothing.
 """
 
 from collections.abc import Iterable
@@ -24,13 +24,13 @@ from at_protocol.oauth.permissions import (
 )
 
 _CHAT: Final = "chat.bsky."
-# Moving an account away is nothing that the wide scope of older apps was asked for.
+# Account migration is not covered by the broad transitional scopes of older apps.
 _NOT_GENERIC: Final = frozenset({"com.atproto.server.createAccount"})
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permissions by kind, and the wide scopes of the time before them."""
+    """Permissions by kind, and the broad transitional scopes."""
 
     is_atproto: bool
     repo: tuple[RepoPermission, ...]
@@ -68,7 +68,7 @@ class Grant:
         )
 
     def may_call_here(self, method: str) -> bool:
-        """Whether a method that this server answers in place of a service may be called, whichever service was named."""
+        """Whether a method that this server answers in a service's place may be called, whichever service was named."""
         return (Transition.GENERIC in self.transitions and not method.startswith(_CHAT)) or any(
             method in each.methods or ANY in each.methods for each in self.rpc
         )
@@ -81,12 +81,12 @@ class Grant:
         return any(each.attribute == attribute and each.may_manage for each in self.account)
 
     def may_change_identity(self, attribute: str) -> bool:
-        """Whether ``handle`` may be changed, or (``*``) everything of the identity."""
+        """Whether ``handle`` may be changed, or (``*``) the whole identity."""
         return any(each.attribute in (attribute, ANY) for each in self.identity)
 
 
 def understood(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
-    """The scopes that name a permission, with it, in their order."""
+    """The recognized scopes with their permissions, in order."""
     found = []
     for scope in scopes:
         try:
@@ -97,7 +97,7 @@ def understood(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
 
 
 def read_grant(scope: str) -> Grant:
-    """What the ``scope`` of a token grants; never raises."""
+    """The grant of a token's ``scope``; never raises."""
     scopes = scope.split()
     permissions = [permission for _, permission in understood(scopes)]
     return Grant(

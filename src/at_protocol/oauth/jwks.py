@@ -1,7 +1,7 @@
 """Key sets of clients (JWKS, RFC 7517): public keys by their ``kid``.
 
-Keys on curves that we do not verify with are passed over. A private key in a published set is a mishap of its owner, and
-the set is refused: whoever read it can sign with it.
+Keys on unsupported curves are skipped. A set with a private key is refused: its owner published it by mistake, and whoever
+read it can sign with it.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The permissions that scopes name, one type per resource (atproto permissions specification, "Resource Types").
+"""Permissions, one type per resource (atproto permissions specification, "Resource Types").
 
-A scope is understood whole or ignored whole: an unknown parameter might narrow it, so it is never honoured in part. The
-positional parameter may not stand by its name as well; a scalar stands once.
+A scope is recognized whole or ignored whole: an unknown parameter might narrow it, so it is never honoured in part. The
+positional parameter may not be repeated by name; a scalar occurs once.
 """
 
 import re
@@ -21,7 +21,7 @@ ATPROTO: Final = "atproto"
 
 
 class Writing(StrEnum):
-    """What ``repo`` permissions tell apart."""
+    """Actions that ``repo`` permissions distinguish."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -29,7 +29,7 @@ class Writing(StrEnum):
 
 
 class Transition(StrEnum):
-    """The wide scopes of the time before permissions."""
+    """Broad transitional scopes from before permissions."""
 
     GENERIC = "transition:generic"
     CHAT = "transition:chat.bsky"
@@ -44,7 +44,7 @@ _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class RepoPermission:
-    """Write records: collections (``*`` for all) and what may be done there."""
+    """Write records: collections (``*`` for all) and allowed actions."""
 
     collections: tuple[str, ...]
     writings: frozenset[Writing] = EVERY_WRITING
@@ -56,7 +56,7 @@ class RepoPermission:
 
 @dataclass(frozen=True, slots=True)
 class RpcPermission:
-    """Call another service in the person's name: methods (``*`` for all), and which service (``did#service`` or ``*``)."""
+    """Call another service in the user's name: methods (``*`` for all), and which service (``did#service`` or ``*``)."""
 
     methods: tuple[str, ...]
     audience: str
@@ -77,7 +77,7 @@ class BlobPermission:
 
 @dataclass(frozen=True, slots=True)
 class AccountPermission:
-    """Particulars of the account: ``email`` or ``repo``; who may manage them may read them."""
+    """Account attributes: ``email`` or ``repo``; permission to manage them includes reading."""
 
     attribute: str
     may_manage: bool = False
@@ -88,7 +88,7 @@ class AccountPermission:
 
 @dataclass(frozen=True, slots=True)
 class IdentityPermission:
-    """Change what the DID document says: ``handle``, or ``*`` for all of it."""
+    """Change the DID document: ``handle``, or ``*`` for all of it."""
 
     attribute: str
 
@@ -98,7 +98,7 @@ class IdentityPermission:
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
-    """The permissions of a published set; ``audience`` is for those of them that leave theirs open."""
+    """The permissions of a published set; ``audience`` applies to those that leave theirs open."""
 
     nsid: Nsid
     audience: str | None = None
@@ -113,7 +113,7 @@ Permission = (
 
 
 def parse_permission(text: str) -> Permission:
-    """The permission that a scope names; raises Malformed for everything else, and for ``atproto``, which names none."""
+    """The permission that a scope names; raises Malformed for everything else, including ``atproto``, which names none."""
     try:
         return Transition(text)
     except ValueError:
@@ -148,7 +148,7 @@ def media_range(text: str) -> str:
 
 
 def audience(text: str) -> str:
-    """``did#service`` as it is compared; raises Malformed for a DID that names no service."""
+    """``did#service`` in comparable form; raises Malformed for a DID without a service."""
     did, _, fragment = text.partition("#")
     supported_method(parse_did(did))
     if _FRAGMENT.fullmatch(fragment) is None:
@@ -166,7 +166,7 @@ def _repo(values: Mapping[str, Sequence[str]]) -> RepoPermission:
 
 
 def writings(actions: Sequence[str]) -> frozenset[Writing]:
-    """Named actions; raises Malformed for none and for others."""
+    """Parse actions; raises Malformed for none and for unknown ones."""
     try:
         found = frozenset(Writing(action) for action in actions)
     except ValueError as error:

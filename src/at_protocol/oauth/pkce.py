@@ -1,4 +1,4 @@
-"""Proof keys for code exchange (RFC 7636), S256 alone: who asks for the tokens is who asked for the code."""
+"""PKCE (RFC 7636), S256 alone: the token request must come from the client that requested the code."""
 
 import hmac
 import re
@@ -16,19 +16,19 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def challenge_of(verifier: str) -> str:
-    """The challenge that a verifier answers; raises Malformed (kind ``code_verifier``)."""
+    """The challenge of a verifier; raises Malformed (kind ``code_verifier``)."""
     if _VERIFIER.fullmatch(verifier) is None:
         raise Malformed("code_verifier", "(secret)", "a verifier is 43 to 128 unreserved characters")
     return base64url.encode(sha256(verifier.encode("ascii")).digest())
 
 
 def parse_challenge(text: str) -> str:
-    """The challenge; raises Malformed (kind ``code_challenge``)."""
+    """Parse a challenge; raises Malformed (kind ``code_challenge``)."""
     if _CHALLENGE.fullmatch(text) is None:
         raise Malformed("code_challenge", text, "an S256 challenge is 43 characters of base64url")
     return text
 
 
 def answers(verifier: str, challenge: str) -> bool:
-    """Whether the verifier is the challenge's; raises Malformed for a verifier that is none."""
+    """Whether the verifier matches the challenge; raises Malformed for an invalid verifier."""
     return hmac.compare_digest(challenge_of(verifier), challenge)

@@ -1,7 +1,7 @@
-"""Redirect addresses: which a client may declare, and whether the one asked for is declared.
+"""Redirect URIs: which a client may declare, and whether the requested one is declared.
 
-Source: atproto OAuth specification, "Clients"; RFC 8252 sections 7 and 8.4. Addresses are compared as text, except that
-on the loopback the port is the operating system's choice and does not count, unless the declared one has a port.
+Source: atproto OAuth specification, "Clients"; RFC 8252 sections 7 and 8.4. URIs are compared as text, except that on the
+loopback interface the port is chosen by the operating system and does not count, unless the declared one has a port.
 """
 
 import re
@@ -16,7 +16,7 @@ _PRIVATE = re.compile(r"(?P<scheme>[a-z][a-z0-9.+-]*):/(?P<path>[^/].*)?")
 
 
 def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_development: bool) -> str:
-    """The address when the client may declare it; raises Malformed (kind ``redirect_uri``)."""
+    """The URI, if the client may declare it; raises Malformed (kind ``redirect_uri``)."""
     if _PRINTABLE.fullmatch(text) is None:
         raise Malformed("redirect_uri", text, "not printable")
     if not text.startswith(("http:", "https:")):
@@ -43,14 +43,14 @@ def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_develo
 
 
 def is_declared(asked: str, declared: str) -> bool:
-    """Whether the address that was asked for is this declared one."""
+    """Whether the requested URI is this declared one."""
     if asked == declared:
         return True
     if not declared.startswith("http://") or not asked.startswith("http://"):
         return False
     try:
         ours, theirs = urlsplit(declared), urlsplit(asked)
-        # A port that was declared is a choice; an absent one leaves it to the app.
+        # A declared port is binding; an absent one is the app's choice.
         if ours.port is not None or theirs.port is None:
             return False
     except ValueError:

@@ -14,13 +14,13 @@ from at_protocol.failures import Malformed
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
 _RESOURCE = re.compile(r"[A-Za-z0-9_.-]+")
 
-# What stays readable in a written scope; ``#``, ``&``, ``=``, ``+`` and ``%`` would mean something else there.
+# Characters left unescaped in a written scope; ``#``, ``&``, ``=``, ``+`` and ``%`` have a meaning there.
 _READABLE = ":/*!$'(),;@-._~"
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeText:
-    """One scope taken apart, not yet understood. ``positional`` is empty where there is none."""
+    """A parsed scope, not yet interpreted. ``positional`` is empty if there is none."""
 
     resource: str
     positional: str = ""
@@ -28,7 +28,7 @@ class ScopeText:
 
 
 def read_scope(text: str) -> ScopeText:
-    """Take a scope apart; raises Malformed (kind ``scope``)."""
+    """Parse a scope; raises Malformed (kind ``scope``)."""
     if _PRINTABLE.fullmatch(text) is None:
         raise Malformed("scope", text, "a scope has printable ASCII characters only")
     before, mark, query = text.partition("?")
@@ -44,14 +44,14 @@ def read_scope(text: str) -> ScopeText:
 
 
 def write_scope(resource: str, positional: str = "", parameters: Iterable[tuple[str, str]] = ()) -> str:
-    """The text of a scope, in which each value survives reading."""
+    """The text of a scope; reading it gives the same values."""
     text = f"{resource}:{_encoded(positional)}" if positional else resource
     query = "&".join(f"{name}={_encoded(value)}" for name, value in parameters)
     return f"{text}?{query}" if query else text
 
 
 def split_scopes(text: str) -> list[str]:
-    """The scopes of a ``scope`` parameter in their order; raises Malformed for none, odd spaces and repetitions."""
+    """The scopes of a ``scope`` parameter in order; raises Malformed for none, extra spaces and duplicates."""
     scopes = text.split(" ")
     if any(_PRINTABLE.fullmatch(scope) is None for scope in scopes):
         raise Malformed("scope", text, "scopes are printable ASCII, separated by single spaces")

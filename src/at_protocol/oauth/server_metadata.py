@@ -1,4 +1,4 @@
-"""What an authorization server and a resource server say of themselves (RFC 8414, RFC 9728, atproto OAuth profile)."""
+"""Metadata of authorization servers and resource servers (RFC 8414, RFC 9728, atproto OAuth profile)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from at_protocol.oauth.permissions import ATPROTO, Transition
 
 RESOURCE_PATH = "/.well-known/oauth-protected-resource"
 SERVER_PATH = "/.well-known/oauth-authorization-server"
-# What every browser and proxy takes in the first line of a request.
+# The URL length that every browser and proxy accepts.
 _MAX_ADDRESS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:
-    """The addresses of a server, as a client needs them."""
+    """The endpoints of a server, as a client needs them."""
 
     issuer: str
     authorization_endpoint: str
@@ -73,7 +73,7 @@ def describe_resource(resource: str, issuer: str) -> dict[str, object]:
 
 
 def parse_resource(document: object, origin: str, *, is_development: bool = False) -> str:
-    """The one authorization server that the resource at this origin names; raises Malformed."""
+    """The authorization server of the resource at this origin; raises Malformed."""
     if not isinstance(document, Mapping) or document.get("resource") != origin:
         raise _bad("resource", "is not the origin that the document was fetched from")
     servers = document.get("authorization_servers")
@@ -83,7 +83,7 @@ def parse_resource(document: object, origin: str, *, is_development: bool = Fals
 
 
 def parse_server(document: object, issuer: str, *, is_development: bool = False) -> ServerMetadata:
-    """What the server fetched from ``issuer`` says; raises Malformed unless it keeps to the profile."""
+    """Parse the document fetched from ``issuer``; raises Malformed unless it conforms to the profile."""
     if not isinstance(document, Mapping) or document.get("issuer") != issuer:
         raise _bad("issuer", "is not the origin that the document was fetched from")
     check_issuer(issuer, is_development=is_development)
@@ -152,7 +152,7 @@ def _texts(document: Mapping[str, object], field: str) -> Sequence[str]:
 
 def _address(document: Mapping[str, object], field: str) -> str:
     found = document.get(field)
-    # Browsers are sent there, in the header of an answer.
+    # Browsers are redirected there, in a response header.
     if not isinstance(found, str) or len(found) > _MAX_ADDRESS:
         raise _bad(field, "is not an address")
     try:

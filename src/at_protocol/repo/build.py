@@ -1,4 +1,4 @@
-"""A whole tree from sorted entries, in one pass and without ever looking back.
+"""Build a whole tree from sorted entries, in one pass.
 
 The result is the tree that inserting the entries in any order would give (repository specification, "MST Structure").
 """
@@ -13,7 +13,7 @@ from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, m
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A tree made: its root and every node."""
+    """A built tree: its root and every node."""
 
     root: Cid
     blocks: dict[Cid, bytes]
@@ -46,7 +46,7 @@ def build(entries: Iterable[tuple[str, Cid]]) -> Built:
 
 
 def build_nodes(entries: Iterable[tuple[str, Cid]]) -> Iterator[Node]:
-    """The nodes of the tree as they get complete, the root last; memory is that of one path from root to leaf."""
+    """The nodes of the tree as they become complete, the root last; memory is that of one path from root to leaf."""
     levels = [_Level()]
     previous = b""
     for path, value in entries:
@@ -82,7 +82,7 @@ def build_nodes(entries: Iterable[tuple[str, Cid]]) -> Iterator[Node]:
 
 
 def _close(levels: list[_Level], level: int, child: Cid | None) -> Node | None:
-    """Complete the node of a level with its last child; None when nothing is in it."""
+    """Complete the node of a level with its last child; None for an empty node."""
     filled = levels[level]
     if not filled.keys and child is None:
         return None

@@ -1,8 +1,8 @@
-"""CAR version 1: blocks with their addresses in one file or one message.
+"""CAR version 1: blocks with their CIDs in one file or one message.
 
-Source: IPLD "CARv1" and repository specification, "CAR File Serialization". A header (DAG-CBOR ``{roots, version: 1}``)
-and sections (``CID`` and bytes), each with its length as an unsigned varint before it. Readers here check the hash of
-every block, accept any order, repetition and blocks that nothing links to, and bound lengths before they allocate.
+Source: IPLD "CARv1" and repository specification, "CAR File Serialization". A header (DAG-CBOR ``{roots, version: 1}``) and
+sections (``CID`` and bytes), each with its length as an unsigned varint before it. Readers here verify the hash of every
+block, accept any order, repetition and unlinked blocks, and bound lengths before they allocate.
 """
 
 import hashlib
@@ -38,14 +38,14 @@ class Car:
 
     @property
     def root(self) -> Cid:
-        """The first root, which is the commit in everything that this protocol sends. Raises Malformed without one."""
+        """The first root, which is the commit in everything this protocol sends. Raises Malformed if there is none."""
         if not self.roots:
             raise Malformed("car", self.roots, "the file names no root")
         return self.roots[0]
 
 
 def read(data: bytes, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> Car:
-    """Read a whole CAR, the hash of each block checked. Raises Malformed."""
+    """Read a whole CAR, every block's hash verified. Raises Malformed."""
     roots, at = _read_header(data)
     blocks: dict[Cid, bytes] = {}
     count = 0
@@ -63,10 +63,10 @@ def read(data: bytes, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> Car:
 
 
 class CarReader:
-    """A CAR as it arrives: feed chunks of any size, get the blocks that are complete.
+    """Incremental CAR reader: feed chunks of any size, get the completed blocks.
 
-    Memory is that of one block and one chunk. ``roots`` is None until the header has been read. Call :meth:`finish`
-    at the end of the input: it raises Malformed when the file was cut off.
+    Memory is that of one block and one chunk. ``roots`` is None until the header has been read. Call :meth:`finish` at the end
+    of the input: it raises Malformed if the file was cut off.
     """
 
     __slots__ = ("_buffer", "_max_block_bytes", "_needed", "roots")
@@ -74,11 +74,11 @@ class CarReader:
     def __init__(self, *, max_block_bytes: int = MAX_BLOCK_BYTES) -> None:
         self.roots: tuple[Cid, ...] | None = None
         self._buffer = bytearray()
-        self._needed = 0  # bytes in the buffer below which looking at it again is in vain
+        self._needed = 0  # minimum buffered bytes before parsing again is worthwhile
         self._max_block_bytes = max_block_bytes
 
     def feed(self, chunk: bytes) -> list[tuple[Cid, bytes]]:
-        """The blocks that became complete with this chunk, each verified. Raises Malformed."""
+        """The blocks completed by this chunk, each verified. Raises Malformed."""
         self._buffer += chunk
         if len(self._buffer) < self._needed:
             return []
@@ -104,7 +104,7 @@ class CarReader:
         return found
 
     def finish(self) -> None:
-        """Say that nothing more comes. Raises Malformed when the last section, or the header, is incomplete."""
+        """End of input. Raises Malformed if the last section, or the header, is incomplete."""
         if self.roots is None:
             raise _bad("the file ends before its header is complete")
         if self._buffer:
@@ -125,7 +125,7 @@ def section(cid: Cid, block: bytes) -> bytes:
 
 
 def raw_section(address: bytes, block: bytes) -> bytes:
-    """The same by the bytes of the CID."""
+    """As :func:`section`, with the CID as bytes."""
     length = len(address) + len(block)
     return b"".join((_SHORT_VARINTS[length] if length < _SHORT else encode_varint(length), address, block))
 
@@ -140,7 +140,7 @@ def encode_varint(number: int) -> bytes:
     return bytes(parts)
 
 
-# Most blocks are records and nodes below this: a look-up is an eighth of the time of counting bits.
+# Most blocks are records and nodes below this: a look-up takes an eighth of the time of counting bits.
 _SHORT = 2048
 _SHORT_VARINTS = tuple(encode_varint(number) for number in range(_SHORT))
 
@@ -150,7 +150,7 @@ def _bad(why: str) -> Malformed:
 
 
 def _whole_varint(data: bytes, at: int) -> tuple[int, int] | None:
-    """The varint at a position and where it ends; None when its end has not arrived."""
+    """The varint at a position and its end; None if it is incomplete."""
     number = shift = 0
     for position in range(at, min(len(data), at + _MAX_VARINT_BYTES)):
         byte = data[position]
@@ -209,7 +209,7 @@ def _check_length(length: int, max_block_bytes: int) -> None:
 
 
 def _section(content: bytes) -> tuple[Cid, bytes]:
-    """Split a section into address and block, and check that they belong together."""
+    """Split a section into CID and block, and verify that they match."""
     address, block = content[:36], content[36:]
     prefix = address[:4]
     if prefix not in (_CBOR_PREFIX, _RAW_PREFIX):

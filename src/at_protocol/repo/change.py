@@ -1,7 +1,7 @@
-"""What an edit does to one path, and the syntax of paths.
+"""The change of one path, and the syntax of paths.
 
-A change states what was there and what is there: a creation has no ``before``, a deletion no ``after``. So undoing an
-edit is swapping the two, and an edit of something else than it believes is refused.
+A change states the values before and after: a creation has no ``before``, a deletion no ``after``. So undoing a change is
+swapping the two, and a change whose ``before`` does not match is refused.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class RepoChange:
     after: Cid | None
 
     def undone(self) -> "RepoChange":
-        """The change that takes this one back."""
+        """The inverse change."""
         return RepoChange(self.path, self.after, self.before)
 
 
 def parse_path(path: str) -> tuple[Nsid, RecordKey]:
-    """Split ``collection/rkey``. Raises Malformed unless both halves are what they should be."""
+    """Split ``collection/rkey``. Raises Malformed unless both parts are valid."""
     collection, slash, rkey = path.partition("/")
     if not slash:
         raise Malformed("record path", path, "a path is a collection, one slash and a record key")

@@ -24,7 +24,7 @@ _FIELDS = frozenset({"did", "version", "data", "rev", "prev", "sig"})
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A commit read or made. ``block`` are its bytes, ``cid`` their address, ``rev`` is None only in version 2."""
+    """A commit, parsed or created. ``block`` are its bytes, ``cid`` their CID, ``rev`` is None only in version 2."""
 
     did: Did
     version: int
@@ -51,9 +51,9 @@ def sign_commit(key: PrivateKey, *, did: Did, rev: Tid, data: Cid) -> Commit:
 
 
 def parse_commit(block: bytes, cid: Cid | None = None) -> Commit:
-    """Read a commit block; the signature is not verified here.
+    """Parse a commit block; the signature is not verified here.
 
-    ``cid`` may be given when its agreement with the block has been checked already. Raises Malformed.
+    ``cid`` may be given if it was already verified against the block. Raises Malformed.
     """
     if len(block) > MAX_COMMIT_BYTES:
         raise _bad(len(block), f"a commit has at most {MAX_COMMIT_BYTES} bytes")
@@ -103,7 +103,7 @@ def is_signed_by(commit: Commit, key: PublicKey) -> bool:
 
 
 def verify_commit(commit: Commit, *, did: Did, key: PublicKey) -> None:
-    """Check that a commit is this account's and signed with its key. Raises Malformed with which of both is wrong."""
+    """Verify that a commit is this account's and signed with its key. Raises Malformed saying which of both is wrong."""
     if commit.did != did:
         raise _bad(commit.did, f"the commit is of another account than {did}")
     if not is_signed_by(commit, key):

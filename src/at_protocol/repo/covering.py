@@ -1,4 +1,4 @@
-"""Which nodes of a new tree let a reader undo a change without having the old tree.
+"""Covering proof: the nodes of a new tree that let a reader undo a change without the old tree.
 
 Source: sync specification, "Operation inversion".
 """
@@ -11,10 +11,10 @@ from at_protocol.repo.node import Node
 
 
 def covering_nodes(tree: Tree, path: str) -> Iterator[Node]:
-    """The search path of a changed path and, where an entry is, the spines that close up when it is taken out.
+    """The search path of a changed path and, if an entry is there, the spines that merge when it is removed.
 
-    A deleted entry is covered by the way down to the gap that it left; an entry that is there also needs the right
-    spine of the subtree on its left and the left spine of the subtree on its right, which its removal merges.
+    A deleted entry is covered by the path down to its gap; an existing entry also needs the right spine of the subtree on its
+    left and the left spine of the subtree on its right, which its removal merges.
     """
     last: Node | None = None
     for node in tree.search(path):

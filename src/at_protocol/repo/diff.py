@@ -1,7 +1,7 @@
-"""What changed between two trees, without reading what they share.
+"""Changes between two trees, without reading what they share.
 
-Both trees are walked side by side in key order; where both stand before the same subtree it is skipped unread, so the
-cost follows the number of changes and not the size of the trees.
+Both trees are walked side by side in key order; identical subtrees are skipped unread, so the cost follows the number of
+changes and not the size of the trees.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from at_protocol.data.cid import Cid
 from at_protocol.repo.change import RepoChange
 from at_protocol.repo.mst import Tree
 
-# An entry (key, record, ENTRY) or a subtree still unread (b"", node, its level).
+# An entry (key, record, ENTRY) or an unread subtree (b"", node, its level).
 _Item = tuple[bytes, Cid, int]
 _ENTRY = -1
 
 
 def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
-    """The changes that lead from one tree to the other, in key order.
+    """The changes from one tree to the other, in key order.
 
-    Raises MissingBlock and Malformed; the ranges of keys in a foreign tree are not checked here, walk it first.
+    Raises MissingBlock and Malformed; the key ranges of a foreign tree are not checked here, walk it first.
     """
     left, right = _unread(old), _unread(new)
     while left and right:
@@ -28,7 +28,7 @@ def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
                 left.pop()
                 right.pop()
                 continue
-            # The higher one is opened first: only so do both sides come to stand before a subtree that they share.
+            # The higher one is opened first: only so do both sides reach a shared subtree at the same time.
             if one[2] >= other[2]:
                 _open(old, left)
             if other[2] >= one[2]:
@@ -49,13 +49,13 @@ def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
 
 
 def _unread(tree: Tree) -> list[_Item]:
-    """What is still to be seen of a tree, the next item last."""
+    """The unread rest of a tree, the next item last."""
     root = tree.root_node()
     return [(b"", root.cid, root.height)] if root.height is not None else []
 
 
 def _open(tree: Tree, stack: list[_Item]) -> None:
-    """Replace the subtree that comes next by what is in it."""
+    """Replace the next subtree by its contents."""
     _, cid, height = stack.pop()
     node = tree.child(cid, height, b"", None)
     for index in range(len(node.keys), -1, -1):
@@ -67,7 +67,7 @@ def _open(tree: Tree, stack: list[_Item]) -> None:
 
 
 def _rest(tree: Tree, stack: list[_Item]) -> Iterator[tuple[bytes, Cid]]:
-    """All entries of what one tree has beyond the end of the other."""
+    """All remaining entries of one tree after the end of the other."""
     while stack:
         if stack[-1][2] == _ENTRY:
             key, value, _ = stack.pop()

@@ -1,9 +1,8 @@
-"""Editing a tree: a batch of changes in, the new root and exactly the nodes that are new out.
+"""Batch edits of a tree: from changes to the new root and exactly the new nodes.
 
-Source: repository specification, "MST Structure". Nodes that a change touches are thawed into drafts (lists), drafts
-are encoded once at the end: a batch costs one encoding per changed node, whatever the number of changes, and an
-unchanged node is neither read again nor encoded. When an error is raised nothing has happened: drafts die with the
-batch.
+Source: repository specification, "MST Structure". Nodes on the way to a change are opened as drafts (lists), which are encoded
+once at the end: a batch costs one encoding per changed node, whatever the number of changes, and an unchanged node is neither
+read again nor encoded. After an error nothing has changed: drafts are discarded with the batch.
 """
 
 from bisect import bisect_left
@@ -19,7 +18,7 @@ from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, m
 
 
 class Disagrees(Malformed):
-    """The tree does not hold under a path what the change says it holds."""
+    """The tree's value under a path differs from the change's ``before``."""
 
     def __init__(self, path: str, held: Cid | None, claimed: Cid | None) -> None:
         super().__init__(
@@ -31,11 +30,11 @@ class Disagrees(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """The outcome of a batch.
+    """Result of a batch.
 
-    ``new_blocks``: nodes of the new tree that the old tree did not have; ``removed``: nodes of the old tree that the
-    new one no longer has; ``proof_blocks``: further nodes, unchanged, that a consumer needs to undo the changes
-    ("covering proof"). A ``#commit`` carries ``new_blocks`` and ``proof_blocks``.
+    ``new_blocks``: nodes of the new tree that the old tree did not have; ``removed``: nodes of the old tree that the new one
+    no longer has; ``proof_blocks``: further, unchanged nodes that a consumer needs to undo the changes ("covering proof"). A
+    ``#commit`` carries ``new_blocks`` and ``proof_blocks``.
     """
 
     root: Cid
@@ -46,7 +45,7 @@ class Edited:
 
 @dataclass(slots=True, eq=False)
 class _Draft:
-    """A node being changed; like Node, one child more than keys."""
+    """A node being changed; like Node, it has one child more than keys."""
 
     height: int
     keys: list[bytes]
@@ -62,7 +61,7 @@ _Subtree = Cid | _Draft | None
 
 @dataclass(slots=True)
 class _Workbench:
-    """One batch at work: the tree it started from, the root as it is now, which nodes were thawed."""
+    """State of one batch: the original tree, the current root, and the opened nodes."""
 
     tree: Tree
     root: _Draft
@@ -70,8 +69,8 @@ class _Workbench:
     sealed: dict[Cid, Node] = field(default_factory=dict)
 
     def peek(self, cid: Cid, height: int) -> Node:
-        # Bounds are not passed along while editing: keys out of place cannot survive, because the caller compares the
-        # root that comes out with one that is signed, or the tree is our own.
+        # Bounds are not passed along while editing: misplaced keys cannot go unnoticed, because the caller compares the
+        # resulting root with a signed one, or the tree is our own.
         return self.tree.child(cid, height, b"", None)
 
     def thaw(self, subtree: Cid | _Draft, height: int) -> _Draft:
@@ -99,7 +98,7 @@ class _Workbench:
         while draft.height > level:
             index = bisect_left(draft.keys, key)
             child = draft.children[index]
-            # Levels are never skipped: a chain of nodes without entries leads down where nothing was.
+            # Levels are never skipped: a chain of nodes without entries leads down through empty levels.
             below = _Draft(draft.height - 1, [], [], [None]) if child is None else self.thaw(child, draft.height - 1)
             draft.children[index] = below
             draft = below
@@ -111,7 +110,7 @@ class _Workbench:
         draft.values.insert(index, value)
 
     def split(self, subtree: _Subtree, height: int, key: bytes) -> tuple[_Subtree, _Subtree]:
-        """The parts of a subtree left and right of a key that it does not hold."""
+        """The parts of a subtree left and right of a key that it does not contain."""
         if subtree is None:
             return None, None
         if isinstance(subtree, _Draft):
@@ -123,7 +122,7 @@ class _Workbench:
         inner = children[index]
         left_inner, right_inner = self.split(inner, height - 1, key)
         if index == 0 and left_inner is None:
-            return None, subtree  # all of it stands right of the key: untouched
+            return None, subtree  # all of it is right of the key: unchanged
         if index == len(keys) and right_inner is None:
             return subtree, None
         if isinstance(subtree, Cid):
@@ -133,7 +132,7 @@ class _Workbench:
         return _unless_hollow(left), _unless_hollow(right)
 
     def find(self, key: bytes) -> tuple[list[tuple[_Draft, int]], int]:
-        """Thaw the way to a key: drafts with the index of the child taken, and the index of the key in the last."""
+        """Open the path to a key: drafts with the index of the child taken, and the index of the key in the last."""
         level = key_height(key)
         draft = self.root
         way: list[tuple[_Draft, int]] = []
@@ -173,7 +172,7 @@ class _Workbench:
         self.trim()
 
     def merge(self, left: _Subtree, right: _Subtree, height: int) -> _Subtree:
-        """Two neighbouring subtrees as one."""
+        """Merge two neighbouring subtrees."""
         if left is None:
             return right
         if right is None:
@@ -184,12 +183,12 @@ class _Workbench:
         return _Draft(height, one.keys + other.keys, one.values + other.values, children)
 
     def trim(self) -> None:
-        """Take away levels without entries from the top."""
+        """Remove levels without entries from the top."""
         while not self.root.keys and (child := self.root.children[0]) is not None:
             self.root = self.thaw(child, self.root.height - 1)
 
     def seal(self, draft: _Draft) -> Cid:
-        """Encode what was changed, leaves first."""
+        """Encode the drafts, leaves first."""
         links = [self.seal(child) if isinstance(child, _Draft) else child for child in draft.children]
         node = make_node(draft.height, draft.keys, draft.values, links)
         self.sealed[node.cid] = node
@@ -201,7 +200,7 @@ def _unless_hollow(draft: _Draft) -> _Draft | None:
 
 
 def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
-    """Put nodes without entries above a subtree until it stands at the wanted level."""
+    """Put nodes without entries above a subtree up to the given level."""
     if subtree is None:
         return None
     for level in range(height + 1, wanted + 1):
@@ -210,10 +209,10 @@ def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
 
 
 def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
-    """Make the changes, in order, and say which nodes came, which went, and what proves it.
+    """Apply the changes, in order; returns new nodes, removed nodes and the covering proof.
 
-    Raises Disagrees when a ``before`` is not what the tree holds, MissingBlock when a node is needed that the source
-    does not have (nothing has happened: load it and call again), Malformed when the tree itself is not canonical.
+    Raises Disagrees if a ``before`` does not match the tree, MissingBlock if a needed node is not in the source (nothing has
+    changed: load it and call again), Malformed if the tree itself is not canonical.
     """
     changes = list(changes)
     nodes = {} if tree.nodes is None else tree.nodes
@@ -223,10 +222,10 @@ def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
     nodes.update(bench.sealed)
 
     def source(cid: Cid) -> bytes | None:
-        return new.get(cid) or tree.source(cid)  # the cache may have forgotten a new node already
+        return new.get(cid) or tree.source(cid)  # the cache may have evicted a new node already
 
     after = Tree(root, source, nodes)
-    # The root itself always: some readers cannot begin without it, even where there is nothing to undo.
+    # Always include the root: some readers cannot start without it, even if there is nothing to undo.
     top = after.root_node()
     proof = {} if root in new else {root: top.block}
     for change in changes:
@@ -237,7 +236,7 @@ def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
 
 
 def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
-    """Only the root that the changes lead to: for checking somebody else's claim. Raises as :func:`apply`."""
+    """Only the resulting root, for checking somebody else's claim. Raises as :func:`apply`."""
     bench = _change(tree, changes)
     return bench.seal(bench.root)
 

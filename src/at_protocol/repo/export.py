@@ -1,7 +1,7 @@
-"""A whole repository as a CAR, written while it is read.
+"""A whole repository as a streamed CAR.
 
 Source: repository specification, "CAR File Serialization", streamable order: the commit, then the tree depth-first in
-pre-order with each record right after the entry that names it. Memory does not grow with the repository.
+pre-order with each record right after its entry. Memory does not grow with the repository.
 """
 
 from collections import deque
@@ -15,8 +15,8 @@ from at_protocol.repo.node import Node
 
 # Small sections are sent together: a socket write costs more than a copy.
 CHUNK_BYTES = 65_536
-# The same record under several paths is written once as long as it is remembered; forgetting costs a repeated block, which
-# every reader accepts, remembering all would cost memory that grows with the repository.
+# A record under several paths is written once while it is remembered; forgetting it costs a repeated block, which every reader
+# accepts, remembering all would cost memory that grows with the repository.
 _REMEMBERED = 1024
 
 
@@ -60,7 +60,7 @@ class _Recently:
         self._seen: set[Cid] = set()
 
     def before(self, cid: Cid) -> bool:
-        """Whether the CID was seen lately; from now on it was."""
+        """Whether the CID was seen recently; records it as seen."""
         if cid in self._seen:
             return True
         self._seen.add(cid)

@@ -1,7 +1,7 @@
-"""Undoing a commit's operations on the part of the tree that came with it, to see that they are all that happened.
+"""Operation inversion: undo a commit's operations on the partial tree sent with it, to verify that they are complete.
 
-Source: sync specification, "Operation inversion". A consumer that holds no tree can so check that a commit leads from
-the root it knows (``prevData``) to the root that is signed (``data``), by these operations only.
+Source: sync specification, "Operation inversion". A consumer without a tree can so verify that a commit leads from the root it
+knows (``prevData``) to the signed root (``data``), by these operations only.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from at_protocol.repo.mst import MissingBlock, Tree
 
 
 def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
-    """Check that the new tree holds under each path what the changes say, and no path twice. Raises Malformed."""
+    """Verify that the new tree matches each change, and that no path occurs twice. Raises Malformed."""
     seen: set[str] = set()
     for change in changes:
         if change.path in seen:
@@ -33,7 +33,7 @@ def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
 
 
 def undo(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
-    """The root before the changes. Raises Malformed when they do not fit the tree or a needed node was not sent."""
+    """The root before the changes. Raises Malformed if they do not match the tree or a needed node was not sent."""
     order = sorted((change.undone() for change in changes), key=_kind)
     if not order:
         return tree.root  # a commit that changes nothing need not carry a single node
@@ -44,7 +44,7 @@ def undo(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
 
 
 def check_inversion(tree: Tree, changes: Iterable[RepoChange], prev_data: Cid) -> None:
-    """Check that undoing the changes leads from the tree to ``prev_data``. Raises Malformed."""
+    """Verify that undoing the changes leads from the tree to ``prev_data``. Raises Malformed."""
     before = undo(tree, changes)
     if before != prev_data:
         raise Malformed("commit", str(before), f"undoing the operations does not lead to prevData {prev_data}")

@@ -1,11 +1,11 @@
-"""The Merkle search tree as a value: a root and somewhere to get node bytes from.
+"""Merkle search tree: a root and a source of node bytes.
 
-Source: repository specification, "MST Structure". A tree maps paths (``collection/rkey``) to record CIDs; its shape
-follows from its content alone. Nothing here does I/O: a node that the source does not have raises
-:class:`MissingBlock`, the caller loads it and calls again.
+Source: repository specification, "MST Structure". A tree maps paths (``collection/rkey``) to record CIDs; its shape follows
+from its content alone. Nothing here does I/O: if the source lacks a node, :class:`MissingBlock` is raised; the caller loads it
+and calls again.
 
-Every node is checked on the way down against what its parent demands (level, range of keys), so reading a stranger's
-tree with this module is verifying it: whoever consumes the whole of :meth:`Tree.walk` has seen a canonical tree.
+Every node is checked on the way down against its parent's constraints (level, range of keys), so reading a foreign tree with
+this module verifies it: whoever consumes the whole of :meth:`Tree.walk` has seen a canonical tree.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,7 +16,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.node import EMPTY_NODE, Node, parse_node
 
-# Gives the bytes of a block whose hash has been checked, or None (``dict.get`` is one).
+# Returns the bytes of a block whose hash has been verified, or None (``dict.get`` is one).
 Source = Callable[[Cid], bytes | None]
 
 EMPTY_ROOT = Cid.for_cbor(EMPTY_NODE)
@@ -24,7 +24,7 @@ _EMPTY = Node(EMPTY_ROOT, EMPTY_NODE, None, (), (), (None,))
 
 
 class MissingBlock(LookupError):
-    """The source has no block of this CID; nothing was changed, load it and call again."""
+    """The source lacks the block of this CID; nothing was changed, load it and call again."""
 
     def __init__(self, cid: Cid) -> None:
         super().__init__(f"block {cid} is missing")
@@ -33,9 +33,9 @@ class MissingBlock(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A tree of which nodes are loaded as they are touched.
+    """A tree whose nodes are loaded on demand.
 
-    ``nodes`` is an optional cache of parsed nodes; any mapping that forgets will do (one LRU may serve all trees of a
+    ``nodes`` is an optional cache of parsed nodes; any mapping with eviction will do (one LRU may serve all trees of a
     process, since nodes are addressed by content). Without it each access parses.
     """
 
@@ -44,7 +44,7 @@ class Tree:
     nodes: MutableMapping[Cid, Node] | None = None
 
     def load(self, cid: Cid) -> Node:
-        """The node of a CID, checked by itself only. Raises MissingBlock, Malformed."""
+        """The node of a CID, checked without its context. Raises MissingBlock, Malformed."""
         if self.nodes is not None:
             known = self.nodes.get(cid)
             if known is not None:
@@ -60,14 +60,14 @@ class Tree:
         return node
 
     def root_node(self) -> Node:
-        """The root, which alone may be without entries, if the tree is empty."""
+        """The root, which may be without entries only if the tree is empty."""
         node = self.load(self.root)
         if not node.keys and node.children[0] is not None:
             raise Malformed("mst", str(self.root), "the root has no entries but a subtree; its top should be trimmed")
         return node
 
     def child(self, cid: Cid, height: int, low: bytes, high: bytes | None) -> Node:
-        """A node below the root, which must stand at ``height`` and hold keys between ``low`` and ``high`` only."""
+        """A node below the root, which must have level ``height`` and only keys between ``low`` and ``high``."""
         node = self.load(cid)
         if height < 0:
             raise Malformed("mst", str(cid), "a subtree hangs below level 0")
@@ -81,9 +81,9 @@ class Tree:
         return node
 
     def search(self, path: str) -> Iterator[Node]:
-        """The nodes from the root to the place of a path: to its entry, or down to the null pointer where it would be.
+        """The nodes from the root to a path's entry, or down to the null pointer where it would be.
 
-        It does not stop at a level too low for the path, because verifiers elsewhere walk on until null.
+        It does not stop at a level too low for the path, because other verifiers continue to the null pointer.
         """
         key = path.encode()
         node = self.root_node()
@@ -117,18 +117,18 @@ class Tree:
         return Walk(self, after.encode())
 
     def entries(self, after: str = "") -> Iterator[tuple[str, Cid]]:
-        """``(path, record CID)`` in key order, beginning behind ``after``."""
+        """``(path, record CID)`` in key order, after ``after``."""
         for item in self.walk(after):
             if not isinstance(item, Node):
                 yield item
 
 
 class Walk:
-    """An iteration over nodes and entries that can go on after a MissingBlock.
+    """Iterator over nodes and entries that can resume after a MissingBlock.
 
-    ``next()`` gives a :class:`Node` or a ``(path, CID)`` pair. When it raises MissingBlock, load the block and call
-    ``next()`` again: nothing is skipped. :meth:`wanted` tells which nodes come soon, to load many at once. Memory is
-    that of one path from root to leaf.
+    ``next()`` gives a :class:`Node` or a ``(path, CID)`` pair. If it raises MissingBlock, load the block and call ``next()``
+    again: nothing is skipped. :meth:`wanted` lists the nodes needed soon, to load many at once. Memory is that of one path
+    from root to leaf.
     """
 
     __slots__ = ("_after", "_stack", "_started", "_tree")
@@ -137,7 +137,7 @@ class Walk:
         self._tree = tree
         self._after = after
         self._started = False
-        # Subtrees still to be opened (link, level, bounds) and entries still to be given, the next one last.
+        # Unopened subtrees (link, level, bounds) and entries not yet returned, the next one last.
         self._stack: list[tuple[Cid, int, bytes, bytes | None] | tuple[str, Cid]] = []
 
     def __iter__(self) -> "Walk":
@@ -175,7 +175,7 @@ class Walk:
                 stack.append((below, height - 1, left, right))
 
     def wanted(self, limit: int = 100) -> list[Cid]:
-        """Up to ``limit`` links to nodes that are opened next, soonest first; the source may be given them at once."""
+        """Up to ``limit`` links to the nodes opened next, soonest first, for prefetching."""
         if not self._started:
             return [self._tree.root]
         return [item[0] for item in reversed(self._stack) if len(item) == 4][:limit]

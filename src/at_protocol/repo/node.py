@@ -1,12 +1,12 @@
-"""One node of the Merkle search tree: its bytes, what they mean, and what makes them the only legal spelling.
+"""Node of the Merkle search tree: encoding, parsing and the rules of canonical form.
 
-Source: repository specification, "MST Structure". A node is the DAG-CBOR map ``{e: [entries], l: link|null}``, an entry
-``{k: key suffix, p: prefix length, t: link|null, v: link}``. The grammar is so rigid that it is matched byte by byte: a
-node that parses here is canonical, thus its CID is the only one that its content can have.
+Source: repository specification, "MST Structure". A node is the DAG-CBOR map ``{e: [entries], l: link|null}``, an entry ``{k:
+key suffix, p: prefix length, t: link|null, v: link}``. The grammar is so rigid that it is matched byte by byte: a node that
+parses here is canonical, so its CID is the only one that its content can have.
 
-Rules of one node: keys strictly increase, every key belongs to the height of the node, the prefix shared with the key
-before it is as long as possible. What depends on the neighbours (child one level lower, keys within the gap) is checked
-by :mod:`at_protocol.repo.mst` on the way down.
+Rules of one node: keys strictly increase, every key belongs to the height of the node, the prefix shared with the previous key
+is as long as possible. Rules between nodes (child one level lower, keys within the gap) are checked by
+:mod:`at_protocol.repo.mst` on the way down.
 """
 
 import hashlib
@@ -35,10 +35,10 @@ _VALUE = b"av" + _LINK
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A node read or made: ``children`` has one place more than ``keys``, a child stands left of the key of its index.
+    """A node: ``children`` has one place more than ``keys``, a child is left of the key of its index.
 
-    ``height`` is None for a node without entries: only its parent knows. ``block`` is the node's only legal encoding,
-    kept so that an unchanged node is never encoded again.
+    ``height`` is None for a node without entries: only its parent knows. ``block`` is the node's only valid encoding, kept so
+    that an unchanged node is never encoded again.
     """
 
     cid: Cid
@@ -50,7 +50,7 @@ class Node:
 
 
 def key_height(key: bytes) -> int:
-    """The level a key lives on: pairs of leading zero bits of its SHA-256 (fanout 4)."""
+    """The level of a key: pairs of leading zero bits of its SHA-256 (fanout 4)."""
     digest = hashlib.sha256(key).digest()
     first = digest[0]
     if first:  # all but one key in 256
@@ -158,11 +158,11 @@ def _expect(block: bytes, at: int, literal: bytes) -> int:
 
 
 def parse_node(block: bytes, cid: Cid) -> Node:
-    """Read a node, all rules of a single node checked.
+    """Parse a node, with all rules of a single node checked.
 
-    ``cid`` is trusted to be the block's hash: whoever fetched the block has checked that (``car``, a store of our own).
+    ``cid`` is trusted to be the block's hash: whoever fetched the block has verified that (``car``, a store of our own).
 
-    Raises Malformed when the bytes are not the canonical encoding of a legal node.
+    Raises Malformed if the bytes are not the canonical encoding of a valid node.
     """
     if len(block) > MAX_NODE_BYTES:
         raise _bad(block[:32], f"a node of {len(block)} bytes is larger than any honest one")
@@ -173,7 +173,7 @@ def parse_node(block: bytes, cid: Cid) -> Node:
 
 
 def _parse(block: bytes, cid: Cid) -> Node:
-    # This loop is most of the cost of reading trees; what is rare or wrong is left to the functions above.
+    # This loop is most of the cost of reading trees; rare and invalid cases are left to the functions above.
     count, at = _number(block, _expect(block, 0, b"\xa2ae"), 0x80)
     if count > MAX_ENTRIES:
         raise _bad(block[:32], f"{count} entries in one node; {MAX_ENTRIES} are allowed")
@@ -228,8 +228,8 @@ def _parse(block: bytes, cid: Cid) -> Node:
 def links_of(block: bytes) -> list[tuple[bytes, bool]]:
     """The links of a node in pre-order, as the bytes of their CIDs, and whether each leads to a subtree; unchecked.
 
-    For a store that sends its own trees to readers who check them: a fifth of the time of :func:`parse_node`. Raises
-    Malformed where there are no such fields.
+    For a store that sends its own trees to readers who verify them: a fifth of the time of :func:`parse_node`. Raises
+    Malformed if the fields are missing.
     """
     try:
         node = libipld.decode_dag_cbor(block)

@@ -1,4 +1,4 @@
-"""Proof that a record is in a repository, or is not: the commit and the nodes on the way to its place.
+"""Proof of a record's presence or absence in a repository: the commit and the nodes on the path to its place.
 
 Source: ``com.atproto.sync.getRecord``; repository specification.
 """
@@ -18,9 +18,9 @@ from at_protocol.syntax.did import Did
 
 @dataclass(frozen=True, slots=True)
 class RecordProof:
-    """What a proof proves: under ``path`` the commit has ``cid``, or nothing when that is None.
+    """A verified proof: under ``path`` the commit has ``cid``, or nothing if that is None.
 
-    ``record`` are the record's bytes where the proof carries them.
+    ``record`` are the record's bytes if the proof carries them.
     """
 
     commit: Commit
@@ -31,16 +31,16 @@ class RecordProof:
 
 @dataclass(frozen=True, slots=True)
 class TreePath:
-    """The nodes from the root to the place of a path, and what stands there; None where nothing does."""
+    """The nodes from the root to a path's place, and its record; None if absent."""
 
     nodes: tuple[Node, ...]
     cid: Cid | None
 
 
 def way_to(tree: Tree, path: str) -> TreePath:
-    """What proves what is, or that nothing is, under a path, but for commit and record.
+    """The proof of presence or absence of a path, without commit and record.
 
-    Raises MissingBlock when the source lacks a node; a caller that loads and repeats starts anew.
+    Raises MissingBlock if the source lacks a node; a caller that loads it starts again.
     """
     nodes = tuple(tree.search(path))
     return TreePath(nodes, tree.get(path))
@@ -55,7 +55,7 @@ def write_proof(commit: Cid, way: TreePath, found: Mapping[Cid, bytes]) -> bytes
 
 
 def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
-    """The same from one source of all blocks. Raises MissingBlock where it lacks one."""
+    """As :func:`write_proof`, from one source of all blocks. Raises MissingBlock if it lacks one."""
     way = way_to(Tree(commit.data, source), path)
     found = {commit.cid: commit.block}
     if way.cid is not None:
@@ -67,10 +67,10 @@ def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
 
 
 def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> RecordProof:
-    """Read a proof CAR and check everything that it claims.
+    """Read a proof CAR and verify all of its claims.
 
-    Raises Malformed when the commit is another account's, its signature is wrong, a node is not canonical, or a block on
-    the way is missing: an incomplete proof proves nothing, least of all absence.
+    Raises Malformed if the commit is another account's, its signature is wrong, a node is not canonical, or a block on the
+    path is missing: an incomplete proof proves nothing, least of all absence.
     """
     file = car.read(data)
     block = file.blocks.get(file.root)

@@ -1,7 +1,7 @@
-"""A whole repository as one file holds it, every claim in the file checked but the signature's key.
+"""A whole repository from one CAR, with every claim verified except the signature.
 
-Source: repository specification, "CAR File Serialization".
-Only what the commit links to is taken: other blocks may be old, or somebody else's, and are left behind.
+Source: repository specification, "CAR File Serialization". Only blocks linked from the commit are used: others may be old, or
+somebody else's, and are dropped.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from at_protocol.repo.stored_record import read_stored
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A repository at one commit: ``entries`` in key order, ``nodes`` and ``records`` by address, nothing unlinked.
+    """A repository at one commit: ``entries`` in key order, ``nodes`` and ``records`` by CID, nothing unlinked.
 
-    ``flaws`` says by path why a new write of that record would be refused; ``odd_paths`` are no ``collection/rkey`` and
-    stand in the tree alone.
+    ``flaws`` says by path why a new write of that record would be refused; ``odd_paths`` are no ``collection/rkey`` and occur
+    in the tree alone.
     """
 
     commit: Commit
@@ -35,11 +35,11 @@ class Snapshot:
 def read_snapshot(file: Car) -> Snapshot:
     """Read a full export.
 
-    Checks the commit's form, the whole tree's shape, and that every record is there; what is odd about a path or a record
-    is noted, because its hash is right all the same. The signature is left to the caller, who knows the key
+    Checks the commit's form, the whole tree's shape, and that every record is present; non-conforming paths and records are
+    reported and not refused, because their hashes are valid. The signature is left to the caller, who has the key
     (:func:`at_protocol.repo.commit.verify_commit`).
 
-    Raises Malformed with the first thing that is wrong; an incomplete file (a slice, a proof) is wrong too.
+    Raises Malformed with the first error; an incomplete file (a slice, a proof) is an error too.
     """
     if len(file.roots) != 1:
         raise Malformed("repository", len(file.roots), "a repository file names exactly one root, its commit")
@@ -72,7 +72,7 @@ def read_snapshot(file: Car) -> Snapshot:
         if record is None:
             raise Malformed("repository", f"{path} {cid}", "a record is not in the file")
         if cid not in records:
-            # One record may stand at a million paths: it is read once.
+            # One record may occur under a million paths: it is read once.
             records[cid] = record
             if (flaw := read_stored(cid, record).flaw) is not None:
                 flawed[cid] = flaw

@@ -1,7 +1,7 @@
-"""A record as it is stored: carried, not judged.
+"""Lenient reading of stored records.
 
-What a repository holds from elsewhere (imported, adopted, moved) may break rules that bind new writes. Its bytes stay as they
-are, because their hash is in the tree; it is read strictly where possible, else leniently, else not at all.
+Records from elsewhere (imports, migrations) may break rules that bind new writes. Their bytes stay as they are, because their
+hash is in the tree; they are parsed strictly if possible, else leniently, else not at all.
 """
 
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ _MAX_RECORD_BYTES = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """``fields`` is None where the record cannot be read; ``flaw`` says why a new write of it would be refused, if it would."""
+    """``fields`` is None if the record cannot be parsed; ``flaw`` says why a new write of it would be refused, if it would."""
 
     fields: dict[str, Value] | None
     flaw: str | None
 
     def blobs(self) -> tuple[BlobRef, ...]:
-        """The blobs it refers to, repeated ones repeated; what only looks like a reference is passed over."""
+        """The blobs it refers to, with duplicates; invalid references are skipped."""
         return () if self.fields is None else tuple(find_blobs(self.fields, strict=False))
 
 
 def read_stored(cid: Cid, block: bytes) -> StoredRecord:
-    """Read a block that a repository's tree names as a record. Never raises: what is odd about it is its ``flaw``."""
+    """Parse a block that a repository's tree names as a record. Never raises: problems are its ``flaw``."""
     if len(block) > MAX_READ_BYTES:
         return StoredRecord(None, f"it has {len(block)} bytes")
     if cid.codec != CODEC_CBOR:

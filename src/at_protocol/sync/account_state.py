@@ -33,7 +33,7 @@ from at_protocol.sync.verify import (
 
 
 class SyncState(StrEnum):
-    """How the copy of a repository stands to the original."""
+    """State of the consumer's copy of a repository."""
 
     DESYNCHRONIZED = "desynchronized"
     IN_PROGRESS = "in-progress"
@@ -41,7 +41,7 @@ class SyncState(StrEnum):
 
 
 class SyncVerdict(StrEnum):
-    """What is to be done with a message."""
+    """What to do with a message."""
 
     APPLY = "apply"
     """It holds: act on it."""
@@ -59,8 +59,8 @@ class SyncVerdict(StrEnum):
 class AccountState:
     """One account as its upstream presents it.
 
-    ``known`` is None when no commit was seen; with SYNCHRONIZED that means "whatever comes first is believed", which is
-    right for somebody who forwards and wrong for somebody who keeps a copy.
+    ``known`` is None if no commit was seen; with SYNCHRONIZED that means "the first commit is accepted", which is right for a
+    forwarder and wrong for a consumer with a copy.
     """
 
     active: bool = True
@@ -71,7 +71,7 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """A verdict, the state after it, and why or what."""
+    """A verdict, the next state, and the reason or content."""
 
     verdict: SyncVerdict
     state: AccountState
@@ -81,13 +81,13 @@ class AccountChange:
 
 @dataclass(slots=True)
 class StreamPosition:
-    """How far one stream has been read: numbers must increase, gaps are normal."""
+    """Position in one stream: numbers must increase, gaps are normal."""
 
     last_seq: int = 0
     out_of_order: int = 0
 
     def advance(self, seq: int) -> bool:
-        """Whether the message is new. An old number is counted; a host that repeats it should be left."""
+        """Whether the message is new. An old number is counted; disconnect from a host that repeats it."""
         if seq <= self.last_seq:
             self.out_of_order += 1
             return False
@@ -98,7 +98,7 @@ class StreamPosition:
 def receive(
     state: AccountState, message: Sequenced, key: PublicKey, *, now_us: int, care: Care = FULL
 ) -> AccountChange:
-    """What a message means for an account in this state. Never raises for anything a sender may do."""
+    """The verdict on a message for an account in this state. Never raises, whatever the sender does."""
     match message:
         case IdentityMessage():
             return AccountChange(SyncVerdict.APPLY, state)
@@ -119,8 +119,8 @@ def _commit(state: AccountState, message: CommitMessage, key: PublicKey, now_us:
         return AccountChange(SyncVerdict.HOLD, state)
     is_first = message.since is None and state.known is None
     if state.sync is SyncState.DESYNCHRONIZED and not is_first:
-        # Somebody seen for the first time in the middle of their history has to be fetched; who is known to be behind
-        # is waiting for that already.
+        # An account first seen in the middle of its history must be fetched; one known to be behind is already queued for
+        # that.
         return AccountChange(SyncVerdict.DROP if state.known else SyncVerdict.RESYNC, state)
     try:
         verified = verify_commit_message(message, key, now_us=now_us, known=state.known, care=care)
@@ -159,10 +159,10 @@ def resync_began(state: AccountState) -> AccountState:
 
 
 def resync_ended(state: AccountState, rev: str, data: Cid) -> AccountState:
-    """The repository was fetched, verified and compared; what was held is to be given again, old revisions drop out."""
+    """The repository was fetched, verified and compared; give the held messages again, old revisions are dropped."""
     return replace(state, sync=SyncState.SYNCHRONIZED, known=RepoHead(rev, data))
 
 
 def resync_failed(state: AccountState) -> AccountState:
-    """The fetch failed: what was held is void, the repository has to be fetched again."""
+    """The fetch failed: held messages are discarded, the repository has to be fetched again."""
     return replace(state, sync=SyncState.DESYNCHRONIZED)

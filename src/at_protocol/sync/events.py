@@ -1,8 +1,8 @@
-"""The messages of ``com.atproto.sync.subscribeRepos`` as values.
+"""Messages of ``com.atproto.sync.subscribeRepos`` as values.
 
-Source: its Lexicon and the sync specification. Reading checks types and limits and keeps fields that are unknown, so that
-a message written again has the same bytes; whether a message is true is for :mod:`at_protocol.sync.verify` to say.
-``time`` is for people: nobody signs it and nothing depends on it.
+Source: its Lexicon and the sync specification. Reading checks types and limits and keeps unknown fields, so that a message
+written again has the same bytes; :mod:`at_protocol.sync.verify` verifies its claims. ``time`` is for people: nobody signs it
+and nothing depends on it.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ MAX_SYNC_BLOCKS_BYTES = 10_000
 
 COMMIT, SYNC, IDENTITY, ACCOUNT, INFO = "#commit", "#sync", "#identity", "#account", "#info"
 
-# Relics of older versions: to be written so, to be ignored when read.
+# Obsolete fields: written with these values, ignored when read.
 _COMMIT_RELICS: Mapping[str, Value] = {"blobs": [], "rebase": False, "tooBig": False}
 
 
 class RecordAction(StrEnum):
-    """What an operation does to a record."""
+    """Action of an operation on a record."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -45,13 +45,15 @@ class RepoOperation:
     prev: Cid | None = None
 
     def change(self) -> RepoChange:
-        """The same as a change of the tree."""
+        """The operation as a change of the tree."""
         return RepoChange(self.path, self.prev, self.cid)
 
 
 @dataclass(frozen=True, slots=True)
 class CommitMessage:
-    """A repository moved on. ``rev`` and ``since`` are as received: verification reads them, an old one need not be."""
+    """New commit of a repository. ``rev`` and ``since`` are as received: verification parses them, an old one need not be
+    valid.
+    """
 
     seq: int
     repo: Did
@@ -67,7 +69,7 @@ class CommitMessage:
 
 @dataclass(frozen=True, slots=True)
 class SyncMessage:
-    """A repository is at this commit now, however it got there; ``blocks`` is a CAR of the commit block alone."""
+    """The repository's current commit, whatever its history; ``blocks`` is a CAR of the commit block alone."""
 
     seq: int
     did: Did
@@ -79,7 +81,7 @@ class SyncMessage:
 
 @dataclass(frozen=True, slots=True)
 class IdentityMessage:
-    """The DID document or handle may have changed: look it up again. ``handle`` is a hint."""
+    """The DID document or handle may have changed: resolve it again. ``handle`` is a hint."""
 
     seq: int
     did: Did
@@ -102,7 +104,7 @@ class AccountMessage:
 
 @dataclass(frozen=True, slots=True)
 class InfoMessage:
-    """Something about the connection itself (``OutdatedCursor``); it has no place in the sequence."""
+    """A message about the connection itself (``OutdatedCursor``), outside the sequence."""
 
     name: str
     message: str | None = None
@@ -114,7 +116,7 @@ Message = Sequenced | InfoMessage
 
 
 def read(data: bytes) -> Message | frames.ErrorFrame | None:
-    """Read a frame; None when it is of a kind to be skipped. Raises Malformed."""
+    """Read a frame; None for a kind to be skipped. Raises Malformed."""
     frame = frames.decode(data)
     match frame:
         case frames.ErrorFrame():
@@ -235,7 +237,7 @@ def encode(message: Message) -> bytes:
 
 
 def encode_unsequenced(message: Sequenced) -> frames.Unsequenced:
-    """The frame of a message whose number comes later; its ``seq`` is not looked at."""
+    """The frame of a message numbered later; its ``seq`` is ignored."""
     return frames.encode_unsequenced(kind_of(message), to_payload(message))
 
 
@@ -298,7 +300,7 @@ class _Fields:
     def text_or_null(self, name: str) -> str | None:
         return None if self.take(name) is None else self.text(name)
 
-    # An explicit null where the field should be absent stays with the rest, so that it is written again.
+    # An explicit null for an absent field stays in the rest, so that it is written again.
     def text_or_absent(self, name: str) -> str | None:
         return None if self._payload.get(name) is None else self.text(name)
 

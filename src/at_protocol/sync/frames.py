@@ -17,9 +17,8 @@ from at_protocol.failures import Malformed, Misuse
 MAX_FRAME_BYTES = 5_000_000
 # A commit's operations (repository specification, "Sync": at most 200 of them).
 MAX_OPERATIONS = 200
-# Each item of a payload becomes an object of Python's, fifty times the size of the smallest: five megabytes of empty
-# lists would take seconds and hundreds of megabytes. A commit of 200 operations has 2,000 items; small frames cannot
-# have many.
+# Each item of a payload becomes a Python object, fifty times the size of the smallest: five megabytes of empty lists would
+# take seconds and hundreds of megabytes. A commit of 200 operations has 2,000 items; small frames cannot have many.
 MAX_ITEMS = 10_000
 _COUNTED_FROM_BYTES = 16_384
 # Sequence numbers must survive being read as JSON numbers (event stream specification, "Sequencing").
@@ -36,7 +35,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class ErrorFrame:
-    """What a server says before it closes the connection."""
+    """An error message; the server closes the connection after it."""
 
     error: str
     message: str | None = None
@@ -51,9 +50,9 @@ class UnknownFrame:
 
 @dataclass(frozen=True, slots=True)
 class Unsequenced:
-    """A message whose sequence number is not known yet: the bytes before it and behind it.
+    """A message without its sequence number: the bytes before and after it.
 
-    A number is given inside the transaction that stores the message; putting it in costs a concatenation.
+    The number is assigned inside the transaction that stores the message; inserting it is a concatenation.
     """
 
     head: bytes
@@ -68,7 +67,7 @@ class Unsequenced:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """What a frame is about, before anybody believes it: enough to decide whether to read it.
+    """Unverified summary of a frame: enough to decide whether to read it.
 
     ``kind`` is empty for errors and unknown frames, ``paths`` are those of a commit's operations.
     """
@@ -85,13 +84,13 @@ def encode_message(kind: str, payload: Mapping[str, Value]) -> bytes:
 
 
 def encode_unsequenced(kind: str, payload: Mapping[str, Value]) -> Unsequenced:
-    """A message frame but for its ``seq``, which ``payload`` must not have."""
+    """A message frame without its ``seq``, which ``payload`` must not have."""
     if "seq" in payload:
         raise Misuse("the payload has a sequence number already")
     if len(payload) >= 23:  # a map head of one byte
         raise Misuse("no message has so many fields")
-    # DAG-CBOR sorts keys by length, then by bytes: the place of `seq` among them follows from their names. What sorts
-    # before it and what behind it are encoded as one map each, whose head of one byte is dropped.
+    # DAG-CBOR sorts keys by length, then by bytes, which gives the position of `seq`. The keys before and after it are encoded
+    # as one map each, whose one-byte head is dropped.
     before = {key: value for key, value in payload.items() if _key_order(key) < _SEQ_ORDER}
     behind = {key: value for key, value in payload.items() if key not in before}
     size = bytes((0xA0 + len(payload) + 1,))
@@ -109,7 +108,7 @@ _SEQ_KEY = cbor.encode("seq")
 
 
 def encode_error(error: str, message: str | None = None) -> bytes:
-    """An error frame; the connection is to be closed behind it."""
+    """An error frame; close the connection after it."""
     payload: dict[str, Value] = {"error": error}
     if message is not None:
         payload["message"] = message
@@ -117,7 +116,7 @@ def encode_error(error: str, message: str | None = None) -> bytes:
 
 
 def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
-    """Read a frame. Raises Malformed when it is not two maps, or more than two."""
+    """Read a frame. Raises Malformed if it is not exactly two maps."""
     if len(data) > MAX_FRAME_BYTES:
         raise _bad(len(data), f"a frame has at most {MAX_FRAME_BYTES} bytes")
     _check_items(data)
@@ -148,10 +147,10 @@ def decode(data: bytes) -> Frame | ErrorFrame | UnknownFrame:
 
 
 def glance(data: bytes) -> Glance:
-    """Look at a frame without checking it: more than ten times as fast as reading it.
+    """Summarize a frame without checking it: more than ten times as fast as reading it.
 
-    It tells apart no more than is needed to leave a frame alone; whoever acts on a frame reads it with :func:`decode`.
-    Raises Malformed when not even this much can be seen.
+    Only for deciding to skip a frame; whoever acts on a frame reads it with :func:`decode`. Raises Malformed if not even this
+    is possible.
     """
     if len(data) > MAX_FRAME_BYTES:
         raise _bad(len(data), f"a frame has at most {MAX_FRAME_BYTES} bytes")
@@ -186,7 +185,7 @@ def glance(data: bytes) -> Glance:
 
 
 def _check_items(data: bytes) -> None:
-    """Refuse a frame of more items than any message has, by their heads alone: nothing is decoded for it."""
+    """Refuse a frame with more items than any message has, by their heads alone: nothing is decoded."""
     size = len(data)
     if size < _COUNTED_FROM_BYTES:
         return
@@ -201,7 +200,7 @@ def _check_items(data: bytes) -> None:
                 width = _WIDTHS[argument]
                 argument = int.from_bytes(data[position : position + width])
                 position += width
-            # Bytes and text are passed over; what a list, a map or a tag holds are the items that follow.
+            # Bytes and text are skipped; the contents of a list, a map or a tag are the items that follow.
             if head >> 5 in (2, 3):
                 position += argument
             if count > MAX_ITEMS:

@@ -1,8 +1,8 @@
-"""Jetstream: the same operations as JSON, unsigned, from a server that one has to trust.
+"""Jetstream events: the same operations as JSON, unsigned, from a server that must be trusted.
 
-Source: Jetstream documentation (v1 wire, which the 2026 rewrite keeps). Unknown kinds are skipped, unknown fields
-ignored. A commit of several operations arrives as as many events. ``#sync`` does not exist here, so a repository that
-was reset goes unnoticed; to be sure of a record, fetch its proof.
+Source: Jetstream documentation (v1 wire, which the 2026 rewrite keeps). Unknown kinds are skipped, unknown fields ignored. A
+commit of several operations arrives as as many events. ``#sync`` does not exist here, so a repository that was reset goes
+unnoticed; to verify a record, fetch its proof.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ FIRST_TIME_CURSOR = 10**15
 
 @dataclass(frozen=True, slots=True)
 class JetstreamCommit:
-    """One operation; ``record`` and ``cid`` are None on deletion. ``cursor`` is where to resume behind it."""
+    """One operation; ``record`` and ``cid`` are None on deletion. ``cursor`` resumes after it."""
 
     did: Did
     time_us: int
@@ -66,7 +66,7 @@ JetstreamEvent = JetstreamCommit | JetstreamIdentity | JetstreamAccount
 
 
 def read(text: str | bytes) -> JetstreamEvent | None:
-    """Read an event; None when it is of a kind to be skipped. Raises Malformed."""
+    """Read an event; None for a kind to be skipped. Raises Malformed."""
     event = _map(json_form.decode(text), "event")
     kind = event.get("kind")
     if not isinstance(kind, str) or kind not in {"commit", "identity", "account"}:

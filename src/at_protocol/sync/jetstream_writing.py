@@ -1,7 +1,7 @@
-"""Messages of a firehose as Jetstream says them: one JSON text per operation, for readers who trust the server.
+"""Encode firehose messages as Jetstream events: one JSON text per operation, for readers who trust the server.
 
-``time_us`` is the message's own time; ``cursor``, which the 2026 rewrite added, is the sequence number, so that who
-resumes by it misses and repeats nothing. ``#sync`` is not told here.
+``time_us`` is the message's own time; ``cursor``, which the 2026 rewrite added, is the sequence number, so that resuming by it
+neither misses nor repeats anything. ``#sync`` is not sent.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from at_protocol.syntax.datetime import parse_datetime
 
 @dataclass(frozen=True, slots=True)
 class JetstreamLine:
-    """One event. ``collection`` is None for what no filter by collection concerns."""
+    """One event. ``collection`` is None if filters by collection do not apply."""
 
     did: str
     collection: str | None
@@ -24,7 +24,7 @@ class JetstreamLine:
 
 
 def lines_of(message: Message) -> list[JetstreamLine]:
-    """The events that a message of ours is, in order; none for kinds that Jetstream does not tell. Raises Malformed."""
+    """The events of one of our messages, in order; none for kinds without a Jetstream event. Raises Malformed."""
     match message:
         case CommitMessage():
             return _operations(message)
@@ -57,7 +57,7 @@ def _operations(message: CommitMessage) -> list[JetstreamLine]:
         }
         if operation.cid is not None:
             told |= {"record": cbor.decode(blocks[operation.cid]), "cid": str(operation.cid)}
-        # Who has seen all operations of a commit goes on behind it, who has not gets it again.
+        # The last operation of a commit has the cursor after it; with earlier ones the commit is sent again.
         cursor = message.seq if number == len(message.operations) else message.seq - 1
         lines.append(_line(message.repo, message.time, cursor, "commit", told, collection))
     return lines

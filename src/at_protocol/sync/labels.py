@@ -1,7 +1,7 @@
-"""Labels: what a labeller says about an account or a record, signed.
+"""Labels: signed statements of a labeler about an account or a record.
 
-Source: label specification ("Label Schema and Data Model", "Signature"). The signature is over the DRISL-CBOR of the label without
-``sig``, with every field that came: also those that this version does not know.
+Source: label specification ("Label Schema and Data Model", "Signature"). The signature is over the DRISL-CBOR of the label
+without ``sig``, with every received field, including unknown ones.
 """
 
 from collections.abc import Mapping
@@ -20,21 +20,21 @@ from at_protocol.syntax.did import Did, parse_did
 
 VERSION: Final = 1
 MAX_VALUE_BYTES: Final = 128
-# The fragments in a labeller's DID document: its key, and its service with the type of that.
+# Fragments in a labeler's DID document: its key, its service, and that service's type.
 LABEL_KEY: Final = "atproto_label"
 LABELER_SERVICE: Final = "atproto_labeler"
 LABELER_TYPE: Final = "AtprotoLabeler"
 SUBSCRIBE_LABELS: Final = "com.atproto.label.subscribeLabels"
 LABELS_FRAME: Final = "#labels"
-# Deployed labellers send one to a frame; a batch job of theirs some dozens.
+# Deployed labelers send one per frame; their batch jobs some dozens.
 MAX_LABELS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class SignedLabel:
-    """One label. ``subject``: a DID or the at-uri of a record. ``cid``: it is about this version only.
+    """One label. ``subject``: a DID or the AT URI of a record. ``cid``: it applies to this version only.
 
-    ``created_at`` and ``expires_at``: UTC microseconds. ``signed``: the bytes that ``signature`` is over.
+    ``created_at`` and ``expires_at``: UTC microseconds. ``signed``: the bytes covered by ``signature``.
     """
 
     source: Did
@@ -51,7 +51,7 @@ class SignedLabel:
 def unsigned_label(
     *, src: Did, uri: str, val: str, cts: str, cid: str | None = None, is_negated: bool = False, exp: str | None = None
 ) -> dict[str, Value]:
-    """A label as it is signed: every field that there is, in the data model."""
+    """The signed content of a label: every field present, in the data model."""
     fields: dict[str, Value] = {"ver": VERSION, "src": src, "uri": uri, "val": val, "cts": cts}
     if cid is not None:
         fields["cid"] = cid
@@ -63,12 +63,12 @@ def unsigned_label(
 
 
 def signed_bytes(label: Mapping[str, Value]) -> bytes:
-    """What the signature of a label is over."""
+    """The bytes that a label's signature covers."""
     return cbor.encode({name: value for name, value in label.items() if name != "sig"})
 
 
 def labels_in(frame: Frame) -> tuple[int, list[Value]]:
-    """The number of a ``#labels`` frame, and its labels as they came. Raises Malformed."""
+    """The number of a ``#labels`` frame, and its undecoded labels. Raises Malformed."""
     seq, found = frame.payload.get("seq"), frame.payload.get("labels")
     if type(seq) is not int or seq < 1:
         raise Malformed("labels", seq, "the frame has no number")
@@ -78,13 +78,13 @@ def labels_in(frame: Frame) -> tuple[int, list[Value]]:
 
 
 def subject_of(label: Value) -> str:
-    """What a label says that it is about, before anybody believes it; empty where it does not say."""
+    """The claimed subject of a label, unverified; empty if there is none."""
     subject = label.get("uri") if isinstance(label, dict) else None
     return subject if isinstance(subject, str) else ""
 
 
 def read_label(label: Value) -> SignedLabel:
-    """A label of a frame in its fields; whether its signature holds is another question (``is_signed_by``). Raises Malformed."""
+    """Parse a label of a frame; verify its signature with ``is_signed_by``. Raises Malformed."""
     if not isinstance(label, dict):
         raise Malformed("label", label, "not a map")
     if label.get("ver", VERSION) != VERSION:
@@ -115,7 +115,7 @@ def is_signed_by(label: SignedLabel, key: PublicKey) -> bool:
 
 
 def _subject(text: str) -> str:
-    """A DID or the whole address of a record by its DID: nothing else can be looked up by. Raises Malformed."""
+    """A DID or the full AT URI of a record with a DID: nothing else can be looked up. Raises Malformed."""
     if text.startswith("did:"):
         return parse_did(text)
     uri = parse_at_uri(text)

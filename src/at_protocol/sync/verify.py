@@ -1,8 +1,8 @@
-"""What a careful consumer checks of one message, step by step, each refusal with a name.
+"""Verification of one message by a consumer, step by step, with a named reason for each rejection.
 
-Source: sync specification, "Validation", in its order. The caller has resolved the DID to its key and knows what it
-last saw of the repository. Records are handed over as bytes: a bad record is for whoever indexes it to skip, it does
-not spoil the commit.
+Source: sync specification, "Validation", in its order. The caller has resolved the DID to its key and knows the last seen
+state of the repository. Records are returned as bytes: an invalid record is skipped by whoever indexes it and does not
+invalidate the commit.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ MAX_AHEAD_US = 5 * 60 * 1_000_000
 
 
 class RejectionReason(StrEnum):
-    """Why a message was refused."""
+    """Why a message was rejected."""
 
     STALE_REV = "rev is not newer than what is known"
     BAD_REV = "rev is not a TID"
@@ -45,7 +45,7 @@ class RejectionReason(StrEnum):
 
 
 class MessageRejected(Malformed):
-    """A message that must not be acted on. GAP alone is no fault of the sender: commits in between were missed."""
+    """A message that must not be processed. GAP alone is no fault of the sender: commits in between were missed."""
 
     def __init__(self, reason: RejectionReason, value: object, why: str = "") -> None:
         super().__init__("message", value, f"{reason.value}{f' ({why})' if why else ''}")
@@ -57,7 +57,7 @@ class MessageRejected(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class RepoHead:
-    """What was last seen of a repository: revision and tree root."""
+    """Last seen state of a repository: revision and tree root."""
 
     rev: str
     data: Cid
@@ -65,7 +65,7 @@ class RepoHead:
 
 @dataclass(frozen=True, slots=True)
 class SeenOperation:
-    """An operation that the signed tree bears out. ``record`` are the bytes of what is there now, None on deletion."""
+    """An operation confirmed by the signed tree. ``record`` are the current record's bytes, None on deletion."""
 
     action: RecordAction
     collection: Nsid
@@ -81,7 +81,7 @@ class SeenOperation:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A commit that holds: what it did, and what is known of the repository from now on."""
+    """A verified commit: its operations, and the new state of the repository."""
 
     did: Did
     rev: Tid
@@ -97,9 +97,9 @@ class Verified:
 class Care:
     """How much is checked.
 
-    ``inverts``: undo the operations and compare with ``prevData``, so that nothing can be left out of them (on by default;
-    off it is the light mode for a stream whose relay has done so). ``allows_legacy``: accept commits without
-    ``prevData``, as sent before 2025, without that check and without asking whether they follow the last one known.
+    ``inverts``: undo the operations and compare with ``prevData``, so that none can be omitted (on by default; off is the
+    light mode for a stream whose relay has done so). ``allows_legacy``: accept commits without ``prevData``, as sent before
+    2025, without that check and without checking that they follow the last known one.
     """
 
     inverts: bool = True
@@ -114,9 +114,9 @@ LENIENT = Care(allows_legacy=True)
 def verify_commit_message(
     message: CommitMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None, care: Care = FULL
 ) -> Verified:
-    """Check a ``#commit``. ``known`` is None when nothing was seen of the repository: any revision may then be the first.
+    """Verify a ``#commit``. ``known`` is None if nothing was seen of the repository: any revision may then be the first.
 
-    Raises Refused. On BAD_SIGNATURE look the identity up again, once; on GAP the repository must be fetched.
+    Raises MessageRejected. On BAD_SIGNATURE resolve the identity again, once; on GAP the repository must be fetched.
     """
     check_newer(message.rev, known)
     rev = check_rev(message.rev, now_us)
@@ -141,7 +141,9 @@ def verify_commit_message(
 
 
 def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None) -> Commit:
-    """Check a ``#sync``: the commit it carries is this account's, signed, and newer than what is known. Raises Refused."""
+    """Verify a ``#sync``: the commit it carries is this account's, signed, and newer than the known one. Raises
+    MessageRejected.
+    """
     check_newer(message.rev, known)
     check_rev(message.rev, now_us)
     try:
@@ -158,7 +160,7 @@ def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, kn
 
 
 def check_newer(rev: str, known: RepoHead | None) -> None:
-    """Refuse what is not newer than what is known: TIDs order as text. Comes first, an old message needs no other look."""
+    """Reject what is not newer than the known state: TIDs order as text. Comes first: an old message needs no other check."""
     if known is not None and rev <= known.rev:
         raise MessageRejected(RejectionReason.STALE_REV, rev, f"last known is {known.rev}")
 
@@ -205,7 +207,7 @@ def _operation(operation: RepoOperation, blocks: dict[Cid, bytes]) -> SeenOperat
 
 
 def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes], care: Care) -> None:
-    """Compare the operations with the tree that is signed, forwards and, if wanted, backwards."""
+    """Compare the operations with the signed tree, forwards and, if enabled, backwards."""
     changes = [operation.change() for operation in message.operations]
     tree = Tree(commit.data, blocks.get, {})
     try:
@@ -218,7 +220,7 @@ def _check_tree(message: CommitMessage, commit: Commit, blocks: dict[Cid, bytes]
             return
         if message.since is not None:
             raise MessageRejected(RejectionReason.NO_PREV_DATA, message.rev)
-        prev_data = EMPTY_ROOT  # the first commit of a repository has nothing before it
+        prev_data = EMPTY_ROOT  # the first commit of a repository has no predecessor
     _check_prevs(message)
     if not care.inverts:
         return

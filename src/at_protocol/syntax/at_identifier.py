@@ -5,7 +5,7 @@ from at_protocol.syntax.handle import Handle, parse_handle
 
 
 def parse_at_identifier(text: str) -> Did | Handle:
-    """The identifier as what it is; raises Malformed (kind ``did`` or ``handle``)."""
+    """Parse a DID or a handle; raises Malformed (kind ``did`` or ``handle``)."""
     if text.startswith("did:"):
         return parse_did(text)
     return parse_handle(text)

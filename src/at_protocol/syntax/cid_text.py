@@ -1,6 +1,6 @@
 """CIDs as text in records (Lexicon's format ``cid``): the loose syntax of any version 1 CID in any base.
 
-What this server writes and what links hold is the one strict form of :mod:`at_protocol.data.cid`.
+This server writes, and links hold, only the strict form of :mod:`at_protocol.data.cid`.
 """
 
 import re

@@ -18,7 +18,7 @@ _DAY_SECONDS = 86_400
 
 
 def _days_before(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 in the proleptic Gregorian calendar; years count from March so that leap days come last."""
+    """Days from 1970-01-01 in the proleptic Gregorian calendar; years start in March so that leap days come last."""
     shifted = year - (month < 3)
     era, of_era = divmod(shifted, 400)
     day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
@@ -26,7 +26,7 @@ def _days_before(year: int, month: int, day: int) -> int:
 
 
 def _civil(days: int) -> tuple[int, int, int]:
-    """Year, month and day of a count of days from 1970-01-01: the inverse of the above."""
+    """Year, month and day of a number of days since 1970-01-01: the inverse of :func:`_days_before`."""
     era, of_era = divmod(days + 719_468, 146_097)
     year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
     day_of_year = of_era - (365 * year + year // 4 - year // 100)

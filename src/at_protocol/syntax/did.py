@@ -1,7 +1,7 @@
 """Decentralised identifiers: ``did:<method>:<identifier>`` (DID specification of the AT Protocol).
 
-Three outcomes are kept apart: bad syntax (:func:`parse_did` raises), an unsupported method or form of one
-(:func:`supported_method` raises), and a supported DID that does not resolve (not this file's business).
+Three failures are distinct: bad syntax (:func:`parse_did` raises), an unsupported method or form of one
+(:func:`supported_method` raises), and a supported DID that does not resolve (resolvers raise).
 """
 
 import re

@@ -32,7 +32,7 @@ def parse_handle(text: str) -> Handle:
 
 
 def reserved_domain(handle: Handle, *, allow_test: bool = False) -> str | None:
-    """The top-level domain when no account may have such a handle and no lookup may be made for it, else None."""
+    """The reserved top-level domain of a handle that no account may have and nobody may look up, else None."""
     domain = handle.rpartition(".")[2]
     if domain in _RESERVED or (domain == "test" and not allow_test):
         return domain

@@ -1,7 +1,7 @@
-"""Timestamp identifiers: 13 characters that sort as they were made (TID specification).
+"""Timestamp identifiers: 13 characters that sort by creation time (TID specification).
 
-Layout of the 64 bits: a zero, 53 bits of microseconds since 1970, 10 bits of clock id. A TID proves nothing about when it
-was made: record keys are chosen by their authors.
+Layout of the 64 bits: a zero, 53 bits of microseconds since 1970, 10 bits of clock id. A TID does not prove when it was made:
+record keys are chosen by their authors.
 """
 
 import re
@@ -57,7 +57,7 @@ def to_clock_id(tid: Tid) -> int:
 
 
 class TidClock:
-    """Makes TIDs that only ever grow, whatever the wall clock does.
+    """Generates strictly increasing TIDs, whatever the wall clock does.
 
     One per process; two processes that share a repository need different clock ids.
     """
@@ -71,10 +71,10 @@ class TidClock:
         self._last = -1
 
     def next(self, now_us: int, *, after: Tid | None = None) -> Tid:
-        """A TID later than all made before and, when given, later than ``after``.
+        """A TID later than all earlier ones and, if given, later than ``after``.
 
-        ``after`` is a repository's previous rev, which another host may have made with a clock ahead of ours; its
-        microsecond is passed over, whatever its clock id.
+        ``after`` is a repository's previous rev, which another host may have made with a clock ahead of ours; its microsecond
+        is skipped, whatever its clock id.
         """
         moment = max(now_us, self._last + 1)
         if after is not None:

@@ -1,4 +1,4 @@
-"""URIs of any scheme, checked no further than Lexicon's format ``uri`` asks: a scheme, a colon, something without spaces."""
+"""URIs of any scheme, checked only as far as Lexicon's format ``uri`` requires: a scheme, a colon, no spaces."""
 
 import re
 from typing import NewType

@@ -1,4 +1,4 @@
-"""XRPC without the HTTP: error bodies and names, query parameters by Lexicon, inter-service tokens.
+"""XRPC without HTTP: error bodies and names, query parameters by Lexicon, service tokens.
 
 Source: the atproto HTTP API specification ("XRPC"); where it leaves a choice, the reference server's.
 """

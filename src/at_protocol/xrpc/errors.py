@@ -1,6 +1,6 @@
-"""Errors of XRPC: their JSON body, the name that a bare status means, and reading whatever another server sent.
+"""XRPC errors: JSON body, default names of HTTP statuses, tolerant parsing of other servers' errors.
 
-A body is ``{"error": name, "message": text}``; the name is a short ASCII constant. A client survives every other body,
+A body is ``{"error": name, "message": text}``; the name is a short ASCII constant. A client tolerates every other body,
 because proxies in between answer with pages of their own (HTTP API specification, "Error Responses").
 """
 
@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-# Longer texts of strangers are cut: they end in logs and on pages.
+# Longer texts from strangers are cut: they end up in logs and on pages.
 MAX_MESSAGE: Final = 500
 MAX_NAME: Final = 100
 
-# What a bare status means where a body names nothing.
+# Error name of a status if the body has none.
 GENERIC_NAMES: Final = {
     400: "InvalidRequest",
     401: "AuthenticationRequired",
@@ -52,7 +52,7 @@ def encode_error(error: ErrorBody) -> bytes:
 
 
 def read_error(status: int, body: bytes) -> ErrorBody:
-    """What another server's answer of this status means; never raises, whatever the body is."""
+    """The error of another server's response; never raises, whatever the body is."""
     try:
         wire = msgspec.json.decode(body, type=_Wire)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -64,7 +64,7 @@ def read_error(status: int, body: bytes) -> ErrorBody:
 
 
 def _one_line(text: str) -> str:
-    # Line breaks, U+0000 and direction marks have no business in logs, databases and on pages.
+    # Line breaks, U+0000 and direction marks must not reach logs, databases and pages.
     return "".join(character if character.isprintable() else " " for character in text)
 
 

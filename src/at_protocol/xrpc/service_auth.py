@@ -1,9 +1,8 @@
-"""Inter-service tokens: a short-lived token by which one account speaks to another server ("service auth").
+"""Service tokens: short-lived tokens with which an account calls another server ("service auth").
 
-Source: atproto XRPC specification, "Inter-Service Authentication"; the order of checks and the error names are those of
-the reference server. The reader does all that needs no network; the caller then resolves the issuer's key, calls
-:func:`check_signature` (again with a freshly resolved key if that differs), and remembers ``token_id`` until
-``expires_at`` so that nobody uses a token twice.
+Source: atproto XRPC specification, "Inter-Service Authentication"; the order of checks and the error names are those of the
+reference server. Reading needs no network; the caller then resolves the issuer's key, calls :func:`check_signature` (again
+with a freshly resolved key if that differs), and records ``token_id`` until ``expires_at`` so that nobody uses a token twice.
 """
 
 from collections.abc import Collection
@@ -17,7 +16,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.nsid import Nsid
 
 LIFETIME_SECONDS: Final = 60
-# Nobody of ours issues, or takes, one that is good for longer.
+# The longest lifetime that we issue or accept.
 MAX_LIFETIME_SECONDS: Final = 60 * 60
 MAX_CLOCK_SKEW_SECONDS: Final = 60
 
@@ -25,7 +24,7 @@ ACCOUNT_KEY: Final = "#atproto"
 LABELER_KEY: Final = "#atproto_label"
 _LABELER_SERVICE: Final = "#atproto_labeler"
 
-# Other tokens of this network that could be mistaken for one of these.
+# Other tokens of this network that could be mistaken for a service token.
 _FOREIGN_TYPES: Final = frozenset({"at+jwt", "refresh+jwt", "dpop+jwt"})
 _ALGORITHMS: Final = frozenset({"ES256K", "ES256"})
 
@@ -40,7 +39,7 @@ class BadServiceToken(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class ServiceToken:
-    """What a token claims; true only once :func:`check_signature` returned. Times are seconds since 1970."""
+    """Claims of a token; unverified until :func:`check_signature` returns. Times are seconds since 1970."""
 
     issuer: Did
     audience: str
@@ -89,9 +88,9 @@ def read_service_token(
     now_seconds: int,
     allow_labeler: bool = False,
 ) -> ServiceToken:
-    """Everything about a token but its signature: kind, times, for whom, for what. Raises BadServiceToken.
+    """Validate a token except for its signature: type, times, audience, method. Raises BadServiceToken.
 
-    ``audiences`` are the names under which we are addressed, compared exactly: a bare DID is not a wildcard.
+    ``audiences`` are our names, compared exactly: a bare DID is not a wildcard.
     """
     try:
         token = jwt.read(text)
@@ -115,14 +114,14 @@ def read_service_token(
     if claims.get("lxm") != method:
         raise BadServiceToken("BadJwtLexiconMethod", claims.get("lxm"), f"not made for {method}")
     did, key_id = _issuer(issuer, token.header.get("kid", ACCOUNT_KEY), allow_labeler=allow_labeler)
-    # ``none`` and the shared-secret algorithms end here; which of the two curves it must be is the key's choice.
+    # ``none`` and the shared-secret algorithms are refused here; the key decides which of the two curves it must be.
     if token.algorithm not in _ALGORITHMS:
         raise BadServiceToken("BadJwtSignature", token.algorithm, "not signed with ES256K or ES256")
     return ServiceToken(did, audience, method, expires_at, issued_at, token_id, key_id, token)
 
 
 def check_signature(token: ServiceToken, public: PublicKey) -> None:
-    """Raise BadServiceToken unless this key signed the token; high S is let pass here only, as the reference does."""
+    """Raise BadServiceToken unless this key signed the token; high S is accepted only here, as in the reference."""
     if not token.unverified.is_signed_by(public, allow_high_s=True):
         raise BadServiceToken("BadJwtSignature", token.issuer, "not signed by the issuer's key")
 
@@ -153,7 +152,7 @@ def _text(claims: dict[str, object], name: str) -> str:
 
 def _seconds(claims: dict[str, object], name: str) -> int:
     value = claims.get(name)
-    if isinstance(value, float) and value.is_integer():  # JavaScript servers make no difference
+    if isinstance(value, float) and value.is_integer():  # JavaScript servers do not distinguish them
         value = int(value)
     if type(value) is not int or value < 0:
         raise BadServiceToken("BadJwt", value, f"{name} is not a time in seconds")

@@ -88,7 +88,7 @@ def object_name(did: Did, cid: Cid) -> str:
 
 
 def quarantine_name(did: Did, cid: Cid) -> str:
-    """Key of a blob while it is taken down: unguessable for whoever serves the store's folder."""
+    """Key of a blob while it is taken down: a server of the plain store folder does not find it."""
     return f"{QUARANTINE}/{object_name(did, cid)}"
 
 
