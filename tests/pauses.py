@@ -16,9 +16,6 @@ import pytest
 
 HELD = (
     "tests/at_protocol/",
-    "tests/openmeet/events/",
-    "tests/openmeet/groups/",
-    "tests/openmeet/notifications/",
     "tests/openmeet/records/",
     "tests/openmeet/recurrence/",
 )

@@ -179,7 +179,7 @@ async def find(reader: Reader, kind: str, subject: str) -> Job | None:
 async def failed(reader: Reader, *, kind: str = "", after: tuple[str, str] = ("", ""), limit: int = 100) -> list[Job]:
     """Failed jobs, in (kind, subject) order after the keyset ``after``."""
     rows = await reader.fetch(
-        LIST, state="failed", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
+        LIST, state="given_up", kind=str(kind), after_kind=after[0], after_subject=after[1], limit=limit
     )
     return [job_of(row) for row in rows]
 

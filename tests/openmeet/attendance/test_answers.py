@@ -167,14 +167,16 @@ async def test_an_answer_holds_the_event_for_few_statements(db, monkeypatch):
             real = getattr(type(tx), verb)
 
             async def counting(self, sql, /, _real=real, **parameters: object):
-                asked.append(sql)
+                # Servers that last for the whole session use the same class.
+                if self is tx:
+                    asked.append(sql)
                 return await _real(self, sql, **parameters)
 
             monkeypatch.setattr(type(tx), verb, counting)
         await actions.answer(tx, ben, event.slug, GOING)
         # ``fetch_one`` is made of ``fetch`` on one engine: the same text twice in a row is one statement.
         count = sum(one != other for one, other in zip(asked, ["", *asked], strict=False))
-    assert count <= MOST_STATEMENTS[db.engine]
+    assert count <= MOST_STATEMENTS[db.engine], "\n".join(asked)
 
 
 async def test_many_leaving_at_once_never_oversell_and_never_leave_a_seat_empty(db):

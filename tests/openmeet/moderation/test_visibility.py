@@ -6,8 +6,8 @@ import pytest
 
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events, queries, seeing
-from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import membership_queries
+from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import blocks, visibility
 from openmeet.domain.moderation.model import Subject, SubjectVisibility, Thing
@@ -156,7 +156,7 @@ async def test_in_a_group_what_one_member_keeps_from_another_is_in_no_list_of_th
     async with db.transaction() as tx:
         owner, eve = await person(tx, "Owner"), await person(tx, "Eve")
         group = await group_by(tx, owner, visibility="private")
-        ana = await member(tx, group, owner, "Ana", role=groups.Role.ADMIN)
+        ana = await member(tx, group, owner, "Ana", role=GroupRole.ADMIN)
         ben = await member(tx, group, owner, "Ben")
         event = await event_by_group(tx, ana, group)
 

@@ -139,7 +139,7 @@ async def test_a_payer_that_dies_tells_nobody_twice_and_leaves_nobody_out(
         await move(tx, await locked(tx, ana, series), timedelta(hours=1))
     left, whole = pieces, notify.tell_each
 
-    async def dying(tx: Transaction, kind: NotificationKind, told: Sequence[notify.ToldOfOne]) -> None:
+    async def dying(tx: Transaction, kind: NotificationKind, told: Sequence[notify.Notice]) -> None:
         nonlocal left
         await whole(tx, kind, told)
         if left == 0:
