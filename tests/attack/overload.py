@@ -62,7 +62,7 @@ class Scale:
 
 
 SHORT = Scale(rounds=2, connections=40, pressure=Pressure(holders=12, floods=1, expensive=1), unresolvable=100)
-LONG = Scale(rounds=60, connections=60, pressure=Pressure(holders=75, floods=6, expensive=2), unresolvable=5_000)
+LONG = Scale(rounds=15, connections=60, pressure=Pressure(holders=75, floods=6, expensive=2), unresolvable=5_000)
 
 
 @dataclass
