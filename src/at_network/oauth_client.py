@@ -2,7 +2,7 @@
 
 Source: RFC 9126 (PAR), RFC 6749 sections 4.1.3 and 6, RFC 7009, with a DPoP proof (RFC 9449) on every request and, for
 clients with a key, an assertion (RFC 7523). A request is repeated only if the server refused it for a missing nonce:
-then nothing was done, and proof and assertion are made anew. Whether a refresh with a lost answer arrived is unknown;
+then the server did nothing, and we sign a new proof and assertion. Whether a refresh with a lost answer arrived is unknown;
 it is never repeated here.
 """
 

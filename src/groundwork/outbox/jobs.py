@@ -1,6 +1,6 @@
 """Queries on the outbox table ``debts``: one row per (kind, subject), with the newest revision enqueued.
 
-Enqueuing the same revision twice is one job; a newer revision makes the row due again, whatever became of the older.
+Enqueuing the same revision twice is one job; a newer revision makes the row due again, whatever the state of the older.
 Each server that has an outbox creates the table in its own migrations.
 """
 

@@ -1,4 +1,4 @@
-"""Values of imports: the upload, what was parsed from it, and what became of it."""
+"""Imports: the upload, what was parsed from it, and the result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

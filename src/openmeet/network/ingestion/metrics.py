@@ -61,7 +61,7 @@ def counting(metrics: Metrics, results: Counter, *, tenant: str = "default") -> 
     """Registered once per program; ``results``: of the program (``records.collections.results_of``)."""
     return IngestionMetrics(
         tenant,
-        metrics.counter("ingested_messages", "Messages applied, by what became of them", ["outcome"]),
+        metrics.counter("ingested_messages", "Messages applied, by outcome", ["outcome"]),
         metrics.histogram("ingest_batch_seconds", "From lease to acknowledgement of a batch"),
         results,
         metrics.histogram(

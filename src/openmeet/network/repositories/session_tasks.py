@@ -28,7 +28,7 @@ async def follow(tx: Transaction, before: Identity, *, pds_url: str, status: str
         if session is not None:
             await session_queries.set_needs_login(tx, session)
         if before.kind is IdentityKind.CUSTODIAL:
-            # Its person has migrated it and holds its keys; our password is worthless there.
+            # Its person has migrated it and holds its keys; our password no longer works there.
             await queries.release_custodial(tx, before.did)
         log.info("session.account_moved", did=before.did)
     if status == ACTIVE and before.status != ACTIVE and before.can_write:

@@ -237,7 +237,7 @@ OPERATIONS = (
         "GET",
         "/api/events/{slug}/answer/history",
         "showAnswerHistory",
-        "What became of the caller’s answer",
+        "The history of the caller’s answer",
         show_history,
         {200: History},
         parameters=(CURSOR, LIMIT),

@@ -300,7 +300,7 @@ OPERATIONS = (
         "GET",
         f"{_BASE}/{{attendanceId}}/history",
         "showAttendanceHistory",
-        "What became of an answer, for hosts",
+        "The history of an answer, for hosts",
         show_history,
         {200: History},
         parameters=(CURSOR, LIMIT),

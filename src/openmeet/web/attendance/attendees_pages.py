@@ -64,7 +64,7 @@ async def show(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    """Approve, decline or remove the ticked ones, or approve all that need a decision."""
+    """Approve, decline or remove the selected attendees, or approve everybody who is waiting for a decision."""
     caller, slug = caller_of(request), _slug(request)
     async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]

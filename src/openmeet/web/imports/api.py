@@ -333,7 +333,7 @@ OPERATIONS = (
         "GET",
         "/api/imports/{id}",
         "showImport",
-        "What arrived, as it was understood, or what became of it",
+        "The import as it was parsed, or its result",
         show,
         {200: ImportShown},
         parameters=(CURSOR, LIMIT),

@@ -301,7 +301,7 @@ OPERATIONS = (
         "PUT",
         "/api/series/{slug}/answer",
         "answerSeries",
-        "Answer to every coming date; what became of it, date by date",
+        "Answer to every coming date; the result for each date",
         answer_all,
         {200: AnswersShown},
         AnswerAll,
