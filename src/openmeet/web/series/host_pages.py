@@ -129,7 +129,7 @@ async def show_delete(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     wish = (await read_form(request)).get("dates", "")
     if wish not in {"keep", "delete"}:
-        problem = InvalidForm({"dates": "Say what becomes of the coming dates."})
+        problem = InvalidForm({"dates": "Choose what happens to the coming dates."})
         return await _ask_delete(request, typed_again({}, problem), status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_own(tx, caller_of(request), _slug(request))
